@@ -1,0 +1,269 @@
+#!/usr/bin/env python3
+"""Carries a folder of collected price and shape facts over into this project's own format.
+
+    python3 pricing-cache/import.py FOLDER
+    python3 pricing-cache/import.py --manifests     only renews the digests after an edit by hand
+
+FOLDER holds the collected CSV files (aws_service_prices.csv, ec2_on_demand_prices.csv, ...).
+Run it from the repository root; it rewrites pricing-cache/<region>/*.csv, models/*.csv and both
+manifests. It adds nothing of its own except what is marked `derived` with its reason.
+"""
+
+import collections
+import csv
+import hashlib
+import io
+import pathlib
+import re
+import sys
+
+BOOK, MODELS = pathlib.Path("pricing-cache"), pathlib.Path("models")
+COLUMNS = ["usage_type", "operation", "description", "unit", "begin_range", "end_range",
+           "usd_per_unit", "pool", "billed_usage_type", "cost_explorer_service", "as_of",
+           "source", "confidence", "note"]
+
+# Billing prefixes as bill rows show them; kept as data in models/regions.csv too.
+PREFIXES = {"us-east-1": ["USE1"], "us-east-2": ["USE2"], "us-west-1": ["USW1"],
+            "us-west-2": ["USW2"], "eu-west-1": ["EU", "EUW1"], "eu-west-2": ["EUW2"],
+            "eu-west-3": ["EUW3"], "eu-central-1": ["EUC1"], "eu-north-1": ["EUN1"],
+            "ap-southeast-1": ["APS1"], "ap-southeast-2": ["APS2"], "ap-south-1": ["APS3"],
+            "ap-northeast-1": ["APN1"], "ap-northeast-2": ["APN2"], "ap-northeast-3": ["APN3"],
+            "ca-central-1": ["CAN1"], "sa-east-1": ["SAE1"]}
+# Offers that print USE1- in us-east-1; the older offers print no prefix there.
+PREFIXED_IN_US_EAST_1 = {"AmazonEKS", "AmazonVPC", "awswaf", "AWSSystemsManager",
+                         "AWSSecretsManager", "AmazonGuardDuty", "AWSCloudTrail", "AWSConfig"}
+
+
+def manifest(root, skip=()):
+    """Digests of every data file, sorted by path, so that a changed byte is found at load."""
+    out = ["# Digests of the data files beside this one, checked when a file is loaded.",
+           "# Written by pricing-cache/import.py or `runrate prices`; do not edit by hand.", ""]
+    for p in sorted(root.rglob("*")):
+        if p.suffix not in (".csv", ".toml") or p.name == "manifest.toml" or p.name in skip:
+            continue
+        body = p.read_bytes()
+        out.append("[[file]]")
+        out.append(f'path = "{p.relative_to(root).as_posix()}"')
+        out.append(f'sha256 = "{hashlib.sha256(body).hexdigest()}"')
+        if p.suffix == ".csv":
+            data = list(csv.DictReader(io.StringIO(body.decode())))
+            days = sorted(r["as_of"] for r in data if r.get("as_of"))
+            out.append(f"rows = {len(data)}")
+            if days:
+                out.append(f'oldest = "{days[0]}"')
+                out.append(f'newest = "{days[-1]}"')
+        out.append("")
+    (root / "manifest.toml").write_text("\n".join(out))
+
+
+if sys.argv[1:] == ["--manifests"]:
+    manifest(BOOK)
+    manifest(MODELS)
+    sys.exit()
+SRC = pathlib.Path(sys.argv[1])
+
+
+def read(name):
+    with open(SRC / name, newline="") as f:
+        return list(csv.DictReader(f))
+
+
+def bare(usage_type, region):
+    """The usage type without the region prefix."""
+    if usage_type.startswith(region + "-"):
+        return usage_type[len(region) + 1:]
+    for p in PREFIXES.get(region, []):
+        if usage_type.startswith(p + "-"):
+            return usage_type[len(p) + 1:]
+    return usage_type
+
+
+def billed(kind, region):
+    return kind if region == "us-east-1" else f"{PREFIXES[region][0]}-{kind}"
+
+
+def date(text, note=""):
+    """An ISO date or its prefix; words around it move to the note."""
+    m = re.search(r"\d{4}(-\d\d(-\d\d)?)?", text)
+    iso = m.group(0) if m else ""
+    extra = text if text and text != iso else ""
+    return iso, "; ".join(x for x in (note, f"source dated: {extra}" if extra else "") if x)
+
+
+book = collections.defaultdict(list)
+
+
+def add(region, service, usage_type, operation, description, unit, begin, end, usd, raw, ce,
+        as_of, source, confidence, note="", pool=""):
+    as_of, note = date(as_of, note)
+    book[region, service].append(dict(zip(COLUMNS, [
+        usage_type, operation, description, unit, begin, end, usd, pool, raw, ce, as_of, source,
+        confidence, note])))
+
+
+# --- AWS services other than EC2 instances -------------------------------------------------
+SPELLING = {  # one meter, two spellings in the sources: keep the bill's text, look up by one
+    ("AWSSecretsManager", "AWSSecretsManager-Secret"): "AWSSecretsManager-Secrets",
+    ("awswaf", "RequestV2-48KB"): "RequestV2-Tier1"}
+rows = read("aws_service_prices.csv")
+index = {}
+for r in rows:
+    kind = bare(r["usage_type"], r["region"])
+    kind = SPELLING.get((r["service_code"], kind), kind)
+    egress = r["service_code"] == "AWSDataTransfer" and kind == "DataTransfer-Out-Bytes"
+    pool = "internet-egress" if egress and r["begin_range"] == "0" else ""
+    index[r["region"], r["service_code"], r["usage_type"], r["operation"], r["begin_range"]] = r
+    add(r["region"], r["service_code"], kind, r["operation"], r["description"], r["unit"],
+        r["begin_range"], r["end_range"], r["usd_per_unit"], r["usage_type"],
+        r["cost_explorer_service"], r["as_of"], r["source"], r["confidence"], r["note"], pool)
+for r in rows:  # the free step some sources leave out, stated in the same row's note
+    if r["service_code"] == "awskms" and r["begin_range"] == "20000":
+        key = (r["region"], r["service_code"], r["usage_type"], r["operation"], "0")
+        if key not in index:
+            add(r["region"], "awskms", bare(r["usage_type"], r["region"]), r["operation"],
+                "free requests", r["unit"], "0", "20000", "0", r["usage_type"],
+                r["cost_explorer_service"], r["as_of"], r["source"], "derived",
+                "the source states the price above the 20,000 free requests a month")
+for r in read("aws_price_crosschecks.csv"):  # the second source of a figure, never the winner
+    first = index[r["region"], r["service_code"], r["usage_type"], r["operation"], r["begin_range"]]
+    kind = bare(r["usage_type"], r["region"])
+    add(r["region"], r["service_code"], SPELLING.get((r["service_code"], kind), kind),
+        r["operation"], first["description"], first["unit"], r["begin_range"], first["end_range"],
+        r["second_usd"], r["usage_type"], first["cost_explorer_service"], "", r["second_source"],
+        "crosscheck", "second source of the figure; the source column may state its date")
+
+# --- EC2 instances ---------------------------------------------------------------------------
+EC2, OTHER = "Amazon Elastic Compute Cloud - Compute", "EC2 - Other"
+
+
+def box(region, kind, itype, usd, as_of, source, confidence, note=""):
+    name = f"{kind}:{itype}"
+    add(region, "AmazonEC2", name, "RunInstances", "", "Hrs", "0", "Inf", usd,
+        billed(name, region), EC2, as_of, source, confidence, note)
+
+
+on_demand = {}
+for r in read("ec2_on_demand_prices.csv"):
+    metal = ".metal" in r["instance_type"] and r["region"] == "us-east-1"
+    on_demand[r["region"], r["instance_type"]] = None if metal else r
+    box(r["region"], "DedicatedUsage" if metal else "BoxUsage", r["instance_type"],
+        r["usd_per_hour"], r["as_of"], r["source"], "exact",
+        "the source's us-east-1 metal prices are dedicated tenancy" if metal else "")
+averages = read("ec2_spot_avg_prices.csv")
+for r in averages:  # the same source's on-demand side, where another source is newer
+    newer = on_demand.get((r["region"], r["instance_type"]))
+    if newer is None or newer["source"] != r["source"]:
+        box(r["region"], "BoxUsage", r["instance_type"], r["on_demand_usd_per_hour"], r["as_of"],
+            r["source"], "exact", "shared tenancy" if ".metal" in r["instance_type"] else "")
+        if newer is None:
+            on_demand[r["region"], r["instance_type"]] = dict(r, usd_per_hour=r["on_demand_usd_per_hour"])
+advisor = read("ec2_spot_advisor.csv")
+for r in advisor:
+    base = on_demand.get((r["region"], r["instance_type"]))
+    saving = int(r["savings_percent"])
+    if base and saving > 0:  # 0 % marks a type with little or no spot supply
+        usd = f"{round(float(base['usd_per_hour']) * (100 - saving) / 100, 6):.6f}"
+        box(r["region"], "SpotUsage", r["instance_type"], usd, r["as_of"], r["source"], "derived",
+            f"on-demand {base['usd_per_hour']} ({base['as_of']}) x (1 - {saving} %)")
+for r in averages:
+    box(r["region"], "SpotUsage", r["instance_type"], r["spot_avg_usd_per_hour"], r["as_of"],
+        r["source"], "derived", "the source's on-demand price x (1 - a whole-percent saving)")
+GP3 = {"storage": ("EBS:VolumeUsage.gp3", "GB-Mo"), "iops": ("EBS:VolumeP-IOPS.gp3", "IOPS-Mo"),
+       "throughput": ("EBS:VolumeP-Throughput.gp3", "MiBps-Mo")}
+for r in read("ec2_ebs_gp3_prices.csv"):
+    kind, unit = GP3[r["component"]]
+    add(r["region"], "AmazonEC2", kind, "", f"gp3 {r['component']}, {r['unit']}", unit, "0", "Inf",
+        r["usd_per_unit"], billed(kind, r["region"]), OTHER, r["as_of"], r["source"], "exact")
+
+# --- other vendors ---------------------------------------------------------------------------
+for r in read("datadog_prices.csv"):
+    name = ":".join([r["sku"], r["plan"], r["billing"]])
+    note = "; ".join(x for x in (r["note"], f"allotment: {r['allotment']}" if r["allotment"] else "",
+                                 f"metered: {r['billing_rule']}" if r["billing_rule"] else "") if x)
+    add("global", "Datadog", name, "", r["sku"], r["unit"], "0", "Inf", r["usd"], name, "Datadog",
+        r["as_of"], r["source"], r["confidence"], note)
+plans = []
+for r in read("other_prices.csv"):
+    if r["item"].startswith("actions_included"):
+        plans.append(r)
+    elif r["vendor"] == "GitHub":
+        name = f"{r['item']}:{r['plan']}"
+        add("global", "GitHubActions", name, "", r["item"], r["unit"].replace("USD/", ""),
+            r["begin_range"], r["end_range"], r["value"], name, "GitHub Actions", r["as_of"],
+            r["source"], "exact", r["note"])
+    else:
+        name = f"{r['item']}:{r['plan']}"
+        add("global", "AWSSupport", name, "", r["unit"], "USD", r["begin_range"], r["end_range"],
+            r["value"], name, f"AWS Support ({r['plan']})", r["as_of"], r["source"], "exact", r["note"])
+        if r["begin_range"] == "0":
+            least = f"support_minimum:{r['plan']}"
+            add("global", "AWSSupport", least, "", "least monthly charge", "Months", "0", "Inf",
+                r["min_usd"], least, f"AWS Support ({r['plan']})", r["as_of"], r["source"],
+                "exact", r["note"])
+
+
+def number(text):
+    return float("inf") if text == "Inf" else float(text)
+
+
+def write(path, columns, data):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    out = io.StringIO()
+    w = csv.DictWriter(out, columns, lineterminator="\n", extrasaction="raise")
+    w.writeheader()
+    w.writerows(data)
+    path.write_text(out.getvalue())
+
+
+for (region, service), data in book.items():
+    data.sort(key=lambda r: (r["usage_type"], r["operation"], number(r["begin_range"]),
+                             r["as_of"], r["source"]))
+    write(BOOK / region / f"{service}.csv", COLUMNS, data)
+
+# --- commitments -----------------------------------------------------------------------------
+COMMIT = ["instance_type", "term", "payment_option", "plan_kind", "usd_per_hour",
+          "on_demand_usd_per_hour", "as_of", "source", "note"]
+rows = [dict({k: r[k] for k in COMMIT if k in r}, note="effective hourly price")
+        for r in read("ec2_savings_plans.csv")]
+write(BOOK / "us-east-1" / "AmazonEC2.commitments.csv", COMMIT, rows)
+classes = read("aurora_instance_classes.csv")
+rows = []
+for r in classes:
+    if r["ri_3yr_effective_usd_hr"]:
+        as_of = re.search(r"(\d{4}-\d\d-\d\d) \(reserved\)", r["as_of"])
+        rows.append(dict(instance_type=r["class"], term="3yr", payment_option="all-upfront",
+                         plan_kind="reserved-db-instance", usd_per_hour=r["ri_3yr_effective_usd_hr"],
+                         on_demand_usd_per_hour=r["aurora_standard_usd_hr_us_east_1"],
+                         as_of=as_of.group(1) if as_of else "", source=r["source"],
+                         note=f"annual cost {r['ri_3yr_all_upfront_annual_usd']} / 8760 h"))
+write(BOOK / "us-east-1" / "AmazonRDS.commitments.csv", COMMIT, rows)
+
+# --- models ----------------------------------------------------------------------------------
+types = read("ec2_instance_types.csv")
+NOTE = "EC2 instance-type documentation as named per row"
+for r in types:
+    r["as_of"] = "2026-08-22" if "moto" in r["sources"] else "2026-08-21"
+    r["source"] = r.pop("sources")
+write(MODELS / "ec2.csv", list(types[0]), types)
+write(MODELS / "spot.csv", list(advisor[0]), advisor)
+write(MODELS / "spot_price_history.csv", *(lambda d: (list(d[0]), d))(read("ec2_spot_price_history.csv")))
+write(MODELS / "github_actions.csv", list(plans[0]), plans)
+# Connections as the Aurora user guide's table states them: the class memory the formula uses is
+# below the nominal size, so the formula on nominal memory would promise too many.
+GUIDE = {"db.t3.medium": 405, "db.t4g.medium": 405, "db.t3.large": 844, "db.t4g.large": 844}
+BY_MEMORY = {16: 1722, 32: 3479}
+AURORA = ["class", "billing_class", "family", "arch", "vcpu", "memory_gib", "max_connections",
+          "as_of", "source", "note"]
+rows = []
+for r in classes:
+    gib = float(r["memory_gib"])
+    n = GUIDE.get(r["class"]) or BY_MEMORY.get(int(gib)) or (5000 if gib >= 64 else None)
+    note = "max_connections: table of the Aurora user guide (AuroraPostgreSQL.Managing)"
+    rows.append(dict(zip(AURORA, [r["class"], r["billing_class"], r["family"], r["arch"], r["vcpu"],
+                                  r["memory_gib"], n or r["max_connections_default"],
+                                  date(r["as_of"])[0], r["source"],
+                                  note + (f"; {r['note']}" if r["note"] else "")])))
+write(MODELS / "aurora.csv", AURORA, rows)
+
+manifest(BOOK)
+manifest(MODELS)

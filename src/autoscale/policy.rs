@@ -1,0 +1,488 @@
+//! What the state machine decides by, with every name looked up and every default filled in.
+
+use std::cmp::Reverse;
+
+use indexmap::IndexMap;
+
+use super::{
+    Second,
+    hpa::Rules,
+    settings::{Cluster, ConsolidationPolicy, NodePool},
+};
+use crate::{
+    error::{Place, Problem, nearest},
+    prices::{BillKey, PriceBook},
+    shapes::{Catalog, Shape},
+    workload::{Kind, Workload},
+};
+
+/// How a node is bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purchase {
+    /// On-demand, always there.
+    Baseline,
+    /// On-demand, by Karpenter.
+    OnDemand,
+    /// Spot, by Karpenter.
+    Spot,
+}
+
+/// An instance type that a group may buy, with the room it leaves for pods after daemonsets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Offer {
+    /// EC2 instance type.
+    pub instance_type: String,
+    /// How it is bought.
+    pub purchase: Purchase,
+    /// Node group: 0 is the baseline, pools follow.
+    pub group: u8,
+    /// List price [USD per hour], for choosing only; the bill is made by `rate`.
+    pub price: f64,
+    /// vCPUs [millicores].
+    pub vcpu_milli: i64,
+    /// CPU for pods [millicores].
+    pub cpu: i64,
+    /// Memory for pods [MiB].
+    pub memory: i64,
+    /// Pods.
+    pub pods: i64,
+}
+
+/// A Karpenter node pool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pool {
+    /// Its name.
+    pub name: String,
+    /// Its group.
+    pub group: u8,
+    /// Share of nodes asked for as spot.
+    pub spot_share: f64,
+    /// Most vCPUs [millicores].
+    pub limit_cpu: Option<i64>,
+    /// Seconds without a pod event before removal; `None` is never.
+    pub consolidate_after_seconds: Option<Second>,
+    /// Only empty nodes may be removed.
+    pub only_empty: bool,
+    on_demand: Vec<usize>,
+    spot: Vec<usize>,
+}
+
+impl Pool {
+    /// Offers of one purchase option, cheapest first.
+    pub fn offers(&self, purchase: Purchase) -> &[usize] {
+        if purchase == Purchase::Spot { &self.spot } else { &self.on_demand }
+    }
+
+    /// Whether the pool buys this way at all.
+    pub fn allows(&self, purchase: Purchase) -> bool {
+        match purchase {
+            Purchase::Spot => self.spot_share > 0.0,
+            // On-demand is also the fallback when no spot type fits.
+            Purchase::OnDemand | Purchase::Baseline => true,
+        }
+    }
+}
+
+/// One deployment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deployment {
+    /// Its name.
+    pub name: String,
+    /// Requests for one session.
+    pub requests_per_session: f64,
+    /// CPU of one request [ms].
+    pub cpu_ms_per_request: f64,
+    /// CPU of an idle pod [millicores].
+    pub idle_cpu: f64,
+    /// CPU request [millicores].
+    pub request_cpu: i64,
+    /// Memory request [MiB].
+    pub request_memory: i64,
+    /// Most CPU of a pod [millicores].
+    pub limit_cpu: f64,
+    /// Least replicas.
+    pub min_replicas: u32,
+    /// Most replicas.
+    pub max_replicas: u32,
+    /// From a place on a ready node to serving [seconds].
+    pub startup_seconds: Second,
+    /// Autoscaler, where there is one.
+    pub hpa: Option<Rules>,
+    /// Whether it runs outside the account's schedule.
+    pub always_on: bool,
+    /// Bit per group it may run on.
+    pub groups: u32,
+}
+
+impl Deployment {
+    /// CPU that a load asks for [millicores].
+    pub fn cpu_for(&self, sessions_per_minute: f64) -> f64 {
+        sessions_per_minute * self.requests_per_session / 60.0 * self.cpu_ms_per_request
+    }
+
+    /// CPU of one pod at the target [millicores].
+    pub fn target_millicores(&self) -> f64 {
+        let target = self.hpa.as_ref().map_or(1.0, |rules| f64::from(rules.target) / 100.0);
+        (self.request_cpu as f64 * target - self.idle_cpu).max(1.0)
+    }
+}
+
+/// Everything one account's state machine decides by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// Length of a tick [seconds].
+    pub tick_seconds: Second,
+    /// Deployments; daemonsets are in the offers.
+    pub workloads: Vec<Deployment>,
+    /// Deployments in the order Karpenter and the scheduler take them: CPU, then memory, greatest first.
+    pub scheduling_order: Vec<usize>,
+    /// All offers of all groups.
+    pub offers: Vec<Offer>,
+    /// The baseline's offer.
+    pub baseline_offer: usize,
+    /// Baseline nodes.
+    pub baseline_nodes: u32,
+    /// Baseline nodes outside the schedule.
+    pub asleep_baseline_nodes: u32,
+    /// Pools, greatest weight first.
+    pub pools: Vec<Pool>,
+    /// Launch to Ready [seconds].
+    pub node_startup_seconds: Second,
+    /// Share of a pool's nodes disrupted at once [percent].
+    pub disruption_budget_percent: u32,
+    /// Images that each new node pulls [MiB].
+    pub image_mib_per_node: f64,
+}
+
+/// What a policy is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// Workloads by name.
+    pub workloads: &'a IndexMap<String, Workload>,
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// Requests per session of each traffic class.
+    pub classes: &'a IndexMap<String, crate::traffic::Class>,
+    /// Shapes and defaults.
+    pub catalog: &'a Catalog,
+    /// Prices.
+    pub prices: &'a PriceBook,
+    /// Region code.
+    pub region: &'a str,
+    /// Length of a tick [seconds].
+    pub tick_seconds: Second,
+}
+
+fn problem(key: &str, message: String) -> Problem {
+    Problem::new(Place { key: Some(key.to_owned()), ..Place::default() }, message)
+}
+
+/// What daemonsets take of every node.
+#[derive(Clone, Copy)]
+struct Daemons {
+    cpu: i64,
+    memory: i64,
+    pods: i64,
+}
+
+impl Policy {
+    /// Looks everything up.
+    ///
+    /// # Errors
+    /// Every name that does not exist, every pool left without a type, every pod that fits nowhere.
+    pub fn build(inputs: &Inputs<'_>) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let cluster = inputs.cluster;
+        let controllers = &inputs.catalog.controllers;
+        let daemons = daemons(inputs.workloads);
+        let mut offers = Vec::new();
+        match baseline_offer(inputs, daemons) {
+            Ok(offer) => offers.push(offer),
+            Err(message) => problems.push(problem("cluster.baseline.instance_type", message)),
+        }
+        let mut pools = Vec::new();
+        let mut order: Vec<(&String, &NodePool)> = cluster.node_pools.iter().collect();
+        order.sort_by_key(|(name, pool)| Reverse((pool.weight, *name)));
+        for (index, (name, settings)) in order.into_iter().enumerate() {
+            let group = index as u8 + 1;
+            problems.extend(check_pool(inputs.catalog, name, settings));
+            pools.push(build_pool(inputs, daemons, &mut offers, (name, settings), group));
+            let pool = &pools[index];
+            if pool.on_demand.is_empty() && pool.spot.is_empty() {
+                let key = format!("cluster.node_pools.{name}");
+                let message = format!(
+                    "no instance type in {} meets all requirements; loosen one",
+                    inputs.region
+                );
+                problems.push(problem(&key, message));
+            }
+        }
+        let mut workloads = Vec::new();
+        for (name, workload) in inputs.workloads {
+            if workload.kind == Kind::Deployment {
+                match build_deployment(inputs, &pools, &offers, name, workload) {
+                    Ok(deployment) => workloads.push(deployment),
+                    Err(found) => problems.extend(found),
+                }
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mut scheduling_order: Vec<usize> = (0..workloads.len()).collect();
+        let size = |w: &Deployment| (w.request_cpu, w.request_memory);
+        scheduling_order.sort_by_key(|index| (Reverse(size(&workloads[*index])), *index));
+        let startup = cluster.node_startup_seconds.unwrap_or(controllers.node.startup_seconds);
+        Ok(Self {
+            tick_seconds: inputs.tick_seconds,
+            workloads,
+            scheduling_order,
+            offers,
+            baseline_offer: 0,
+            baseline_nodes: cluster.baseline.nodes,
+            asleep_baseline_nodes: cluster.baseline.asleep_nodes.unwrap_or(cluster.baseline.nodes),
+            pools,
+            node_startup_seconds: startup,
+            disruption_budget_percent: controllers.karpenter.disruption_budget_percent,
+            image_mib_per_node: inputs.workloads.values().map(|w| w.image_mib).sum(),
+        })
+    }
+
+    /// The pool of a group; the baseline has none.
+    pub fn pool_of(&self, group: u8) -> Option<&Pool> {
+        self.pools.get(usize::from(group).checked_sub(1)?)
+    }
+}
+
+fn daemons(workloads: &IndexMap<String, Workload>) -> Daemons {
+    let mut sum = Daemons { cpu: 0, memory: 0, pods: 0 };
+    for workload in workloads.values().filter(|workload| workload.kind == Kind::DaemonSet) {
+        sum.cpu += workload.requests.cpu_millicores.ceil() as i64;
+        sum.memory += workload.requests.memory_mib.ceil() as i64;
+        sum.pods += 1;
+    }
+    sum
+}
+
+fn price(inputs: &Inputs<'_>, kind: &str, instance_type: &str) -> Result<f64, String> {
+    let usage_type = format!("{kind}:{instance_type}");
+    let key = BillKey::new("AmazonEC2", inputs.region, &usage_type, "RunInstances");
+    inputs.prices.ladder(&key).map(|ladder| ladder.rows[0].price.to_f64())
+}
+
+fn offer(
+    shape: &Shape,
+    daemons: Daemons,
+    price: f64,
+    purchase: Purchase,
+    group: u8,
+) -> Option<Offer> {
+    let offer = Offer {
+        instance_type: shape.instance_type.clone(),
+        purchase,
+        group,
+        price,
+        vcpu_milli: i64::from(shape.vcpus) * 1000,
+        cpu: shape.allocatable_cpu_milli? as i64 - daemons.cpu,
+        memory: shape.allocatable_memory_mib? as i64 - daemons.memory,
+        pods: i64::from(shape.allocatable_pods?) - daemons.pods,
+    };
+    (offer.cpu > 0 && offer.memory > 0 && offer.pods > 0).then_some(offer)
+}
+
+fn baseline_offer(inputs: &Inputs<'_>, daemons: Daemons) -> Result<Offer, String> {
+    let name = &*inputs.cluster.baseline.instance_type;
+    let shape = known_shape(inputs.catalog, name)?;
+    let price = price(inputs, "BoxUsage", name)?;
+    offer(shape, daemons, price, Purchase::Baseline, 0)
+        .ok_or_else(|| format!("{name} has no room left beside the daemonsets; take a larger type"))
+}
+
+fn known_shape<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Shape, String> {
+    catalog.shape(name).ok_or_else(|| {
+        let near = nearest(name, catalog.shapes().iter().map(|shape| &*shape.instance_type));
+        unknown("instance type", name, near)
+    })
+}
+
+fn unknown(what: &str, name: &str, near: Option<&str>) -> String {
+    match near {
+        Some(near) => format!("no {what} {name:?}; did you mean {near:?}?"),
+        None => format!("no {what} {name:?}"),
+    }
+}
+
+fn check_pool(catalog: &Catalog, name: &str, pool: &NodePool) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut check = |key: &str, what: &str, names: &[String], of: fn(&Shape) -> &str| {
+        for wanted in names {
+            if !catalog.shapes().iter().any(|shape| of(shape) == wanted) {
+                let near = nearest(wanted, catalog.shapes().iter().map(of));
+                let key = format!("cluster.node_pools.{name}.{key}");
+                problems.push(problem(&key, unknown(what, wanted, near)));
+            }
+        }
+    };
+    check("instance_types", "instance type", &pool.instance_types, |shape| &shape.instance_type);
+    check("families", "instance family", &pool.families, |shape| &shape.family);
+    check("categories", "instance category", &pool.categories, |shape| &shape.category);
+    check("sizes", "instance size", &pool.sizes, |shape| &shape.size);
+    check("architectures", "architecture", &pool.architectures, |shape| &shape.arch);
+    if let (Some(least), Some(most)) = (pool.min_vcpus, pool.max_vcpus)
+        && least > most
+    {
+        let message = format!("{least} is above max_vcpus ({most}); give {most} or less");
+        problems.push(problem(&format!("cluster.node_pools.{name}.min_vcpus"), message));
+    }
+    problems
+}
+
+fn admits(pool: &NodePool, shape: &Shape) -> bool {
+    let any = |names: &[String], value: &str| names.is_empty() || names.iter().any(|n| n == value);
+    any(&pool.instance_types, &shape.instance_type)
+        && any(&pool.families, &shape.family)
+        && any(&pool.categories, &shape.category)
+        && any(&pool.sizes, &shape.size)
+        && any(&pool.architectures, &shape.arch)
+        && pool.min_generation.is_none_or(|least| shape.generation.is_some_and(|g| g >= least))
+        && pool.min_vcpus.is_none_or(|least| shape.vcpus >= least)
+        && pool.max_vcpus.is_none_or(|most| shape.vcpus <= most)
+        // Karpenter drops metal, GPU and accelerator types while a generic type remains; a pool
+        // that names such a type gets it.
+        && (shape.is_generic() || pool.instance_types.contains(&shape.instance_type))
+}
+
+fn build_pool(
+    inputs: &Inputs<'_>,
+    daemons: Daemons,
+    offers: &mut Vec<Offer>,
+    (name, settings): (&str, &NodePool),
+    group: u8,
+) -> Pool {
+    let mut buy = |kind: &str, purchase: Purchase| -> Vec<usize> {
+        let from = offers.len();
+        for shape in inputs.catalog.shapes().iter().filter(|shape| admits(settings, shape)) {
+            let supply = inputs.catalog.spot(inputs.region, &shape.instance_type);
+            if purchase == Purchase::Spot && supply.is_none_or(|s| s.savings_percent <= 0.0) {
+                continue; // little or no spot supply
+            }
+            // A type without a price in the region is not sold there, as far as the book knows.
+            if let Ok(price) = price(inputs, kind, &shape.instance_type) {
+                offers.extend(offer(shape, daemons, price, purchase, group));
+            }
+        }
+        let mut found: Vec<usize> = (from..offers.len()).collect();
+        let key = |index: &usize| (offers[*index].price, &offers[*index].instance_type);
+        found.sort_by(|a, b| key(a).0.total_cmp(&key(b).0).then_with(|| key(a).1.cmp(key(b).1)));
+        found
+    };
+    let spot = if settings.spot_share > 0.0 { buy("SpotUsage", Purchase::Spot) } else { vec![] };
+    let on_demand = buy("BoxUsage", Purchase::OnDemand);
+    let defaults = &inputs.catalog.controllers.karpenter;
+    let quiet = settings.consolidate_after_seconds.unwrap_or(defaults.consolidate_after_seconds);
+    Pool {
+        name: name.to_owned(),
+        group,
+        spot_share: settings.spot_share,
+        limit_cpu: settings.limit_vcpus.map(|limit| i64::from(limit) * 1000),
+        consolidate_after_seconds: (settings.consolidation_policy != ConsolidationPolicy::Never)
+            .then_some(quiet),
+        only_empty: settings.consolidation_policy == ConsolidationPolicy::WhenEmpty,
+        on_demand,
+        spot,
+    }
+}
+
+fn build_deployment(
+    inputs: &Inputs<'_>,
+    pools: &[Pool],
+    offers: &[Offer],
+    name: &str,
+    workload: &Workload,
+) -> Result<Deployment, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut report = |key: &str, message: String| {
+        problems.push(problem(&format!("workloads.{name}.{key}"), message))
+    };
+    let mut groups = if workload.node_pools.is_empty() { u32::MAX } else { 0 };
+    for pool in &workload.node_pools {
+        match pools.iter().find(|known| known.name == *pool) {
+            Some(known) => groups |= 1 << known.group,
+            None if pool == "baseline" => groups |= 1,
+            None => {
+                let names = pools.iter().map(|known| &*known.name).chain(["baseline"]);
+                report("node_pools", unknown("node pool", pool, nearest(pool, names)));
+            }
+        }
+    }
+    for class in workload.calls_per.keys().filter(|class| !inputs.classes.contains_key(*class)) {
+        let near = nearest(class, inputs.classes.keys().map(|known| &**known));
+        report("calls_per", unknown("traffic class", class, near));
+    }
+    if let (Some(_), Some(_)) | (None, None) = (&workload.replicas, &workload.hpa) {
+        report("replicas", "give exactly one of replicas and hpa".into());
+    }
+    let request_cpu = workload.requests.cpu_millicores.ceil() as i64;
+    let request_memory = workload.requests.memory_mib.ceil() as i64;
+    let allowed = || offers.iter().filter(|offer| groups & (1 << offer.group) != 0);
+    if !offers.is_empty() && !allowed().any(|o| o.cpu >= request_cpu && o.memory >= request_memory)
+    {
+        let most = allowed().map(|offer| (offer.cpu, offer.memory)).max().unwrap_or_default();
+        report(
+            "requests",
+            format!(
+                "{request_cpu}m CPU and {request_memory} MiB fit no allowed instance type; the largest leaves {}m and {} MiB",
+                most.0, most.1
+            ),
+        );
+    }
+    let hpa = workload.hpa.as_ref().map(|hpa| rules(inputs, hpa));
+    if let Some(rules) = &hpa {
+        let (least, most) = (rules.min_replicas, rules.max_replicas);
+        if most < least {
+            let message = format!("{most} is below min_replicas ({least}); give {least} or more");
+            report("hpa.max_replicas", message);
+        }
+        if request_cpu == 0 {
+            let message = "CPU utilization needs a CPU request above 0".into();
+            report("requests.cpu_millicores", message);
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let fixed = workload.replicas.unwrap_or(0);
+    let node_cpu = offers.first().map_or(0.0, |offer| offer.cpu as f64);
+    Ok(Deployment {
+        name: name.to_owned(),
+        requests_per_session: workload
+            .requests_per_session(|class| inputs.classes.get(class).map(|c| c.per_session)),
+        cpu_ms_per_request: workload.cpu_ms_per_request,
+        idle_cpu: workload.idle_cpu_millicores,
+        request_cpu,
+        request_memory,
+        limit_cpu: workload.limits.map_or(node_cpu, |limits| limits.cpu_millicores),
+        min_replicas: hpa.as_ref().map_or(fixed, |rules| rules.min_replicas),
+        max_replicas: hpa.as_ref().map_or(fixed, |rules| rules.max_replicas),
+        startup_seconds: workload.startup_seconds,
+        hpa,
+        always_on: workload.always_on,
+        groups,
+    })
+}
+
+fn rules(inputs: &Inputs<'_>, hpa: &crate::workload::Hpa) -> Rules {
+    let defaults = &inputs.catalog.controllers.hpa;
+    Rules {
+        min_replicas: hpa.min_replicas.unwrap_or(defaults.min_replicas),
+        max_replicas: hpa.max_replicas,
+        target: hpa.target_cpu_utilization.unwrap_or(defaults.target_cpu_utilization),
+        tolerance: hpa.tolerance.unwrap_or(defaults.tolerance),
+        stabilization_seconds: hpa
+            .scale_down_stabilization_seconds
+            .unwrap_or(defaults.scale_down_stabilization_seconds),
+        scale_up_factor: defaults.scale_up_factor,
+        scale_up_minimum: defaults.scale_up_minimum,
+        reconciles_per_tick: (inputs.tick_seconds / defaults.sync_period_seconds).max(1),
+    }
+}

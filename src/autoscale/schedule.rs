@@ -1,0 +1,185 @@
+//! Pods onto nodes that exist: filter by room and group, score, bind; and off them again.
+//!
+//! # Formula
+//! ```text
+//! score(node) = mean over cpu and memory of (free after placing / allocatable)     the greatest wins
+//! ```
+//! # Source
+//! `NodeResourcesFit` with strategy `LeastAllocated`, the default profile of kube-scheduler
+//! (`pkg/scheduler/apis/config/v1/default_plugins.go`): it prefers the emptiest node. On scale-down
+//! the `ReplicaSet` controller removes pods without a node first, then pods not ready, then pods on the
+//! node with most of them.
+//! # Limits
+//! Ties go to the node that was launched first; kube-scheduler breaks them at random.
+
+use super::{Cluster, Node, Second, Starting, policy::Policy};
+
+impl Cluster {
+    /// Sets the wish and adds pending pods or removes pods to meet it.
+    pub(super) fn set_desired(&mut self, policy: &Policy, workload: usize, desired: u32) {
+        let replicas = &mut self.workloads[workload];
+        let now = replicas.ready + replicas.starting + replicas.pending;
+        replicas.desired = desired;
+        if desired > now {
+            replicas.pending += desired - now;
+            self.pending += desired - now;
+        } else {
+            self.remove_pods(policy, workload, now - desired);
+        }
+    }
+
+    fn remove_pods(&mut self, policy: &Policy, workload: usize, mut count: u32) {
+        let waiting = self.workloads[workload].pending.min(count);
+        self.workloads[workload].pending -= waiting;
+        self.pending -= waiting;
+        count -= waiting;
+        while count > 0 {
+            let last = self.starting.iter().rposition(|pod| pod.workload == workload);
+            let node = if let Some(index) = last {
+                self.workloads[workload].starting -= 1;
+                self.starting.remove(index).node
+            } else {
+                let Some(node) = self.node_with_most(workload) else { return };
+                self.workloads[workload].ready -= 1;
+                node
+            };
+            self.unbind(policy, workload, node);
+            count -= 1;
+        }
+    }
+
+    fn node_with_most(&self, workload: usize) -> Option<usize> {
+        let count = |node: &Option<Node>| node.as_ref().map_or(0, |node| node.pods[workload]);
+        let most = (0..self.nodes.len()).max_by_key(|index| count(&self.nodes[*index]))?;
+        (count(&self.nodes[most]) > 0).then_some(most)
+    }
+
+    /// Finds places for pending pods: ready nodes, then nodes on their way, then new ones.
+    pub(super) fn settle_pending(&mut self, policy: &Policy) {
+        for &workload in &policy.scheduling_order {
+            while self.workloads[workload].pending > 0 {
+                let ready = self.best_node(policy, workload);
+                let place = ready.or_else(|| self.first_launching(policy, workload));
+                let Some(node) = place else { break };
+                self.workloads[workload].pending -= 1;
+                self.pending -= 1;
+                self.bind(policy, workload, node);
+            }
+        }
+        if self.pending > 0 {
+            self.provision(policy);
+        }
+    }
+
+    fn best_node(&self, policy: &Policy, workload: usize) -> Option<usize> {
+        let asks = &policy.workloads[workload];
+        let mut best: Option<(f64, usize)> = None;
+        for (index, node) in self.nodes.iter().enumerate() {
+            let Some(node) = node else { continue };
+            if node.ready_at > self.now || !node.takes(policy, workload) {
+                continue;
+            }
+            let offer = &policy.offers[node.offer];
+            let score = (node.free_cpu - asks.request_cpu) as f64 / offer.cpu as f64
+                + (node.free_memory - asks.request_memory) as f64 / offer.memory as f64;
+            if best.is_none_or(|(greatest, _)| score > greatest) {
+                best = Some((score, index));
+            }
+        }
+        best.map(|(_, index)| index)
+    }
+
+    fn first_launching(&self, policy: &Policy, workload: usize) -> Option<usize> {
+        self.nodes.iter().position(|node| {
+            node.as_ref()
+                .is_some_and(|node| node.ready_at > self.now && node.takes(policy, workload))
+        })
+    }
+
+    /// Binds one pod; it serves once the node is ready and it has started.
+    pub(super) fn bind(&mut self, policy: &Policy, workload: usize, index: usize) {
+        let asks = &policy.workloads[workload];
+        let Some(node) = self.nodes[index].as_mut() else { return };
+        node.free_cpu -= asks.request_cpu;
+        node.free_memory -= asks.request_memory;
+        node.free_pods -= 1;
+        node.pods[workload] += 1;
+        node.pod_count += 1;
+        node.last_event = self.now;
+        let ready_at = node.ready_at.max(self.now) + asks.startup_seconds;
+        self.workloads[workload].starting += 1;
+        self.starting.push(Starting { ready_at, workload, node: index });
+        self.next_timer = self.next_timer.min(ready_at);
+    }
+
+    fn unbind(&mut self, policy: &Policy, workload: usize, index: usize) {
+        let asks = &policy.workloads[workload];
+        let Some(node) = self.nodes[index].as_mut() else { return };
+        node.free_cpu += asks.request_cpu;
+        node.free_memory += asks.request_memory;
+        node.free_pods += 1;
+        node.pods[workload] -= 1;
+        node.pod_count -= 1;
+        node.last_event = self.now;
+        self.unsettled = true;
+    }
+
+    /// Evicts every pod of a node, which must find places elsewhere, and removes the node.
+    pub(super) fn drain(&mut self, policy: &Policy, index: usize) {
+        let Some(node) = self.nodes[index].take() else { return };
+        self.tally.node_hours[node.offer] += f64::from(self.now - node.billed_from) / 3600.0;
+        self.counts[policy.offers[node.offer].purchase as usize] -= 1;
+        let workloads = &mut self.workloads;
+        self.starting.retain(|pod| {
+            if pod.node == index {
+                workloads[pod.workload].starting -= 1;
+                workloads[pod.workload].ready += 1; // taken off with the others below
+            }
+            pod.node != index
+        });
+        for (workload, pods) in node.pods.iter().enumerate() {
+            workloads[workload].ready -= pods;
+            workloads[workload].pending += pods;
+            self.pending += pods;
+        }
+        self.tally.evictions += node.pod_count;
+    }
+
+    /// Adds a node, which is billed from now on.
+    pub(super) fn launch(&mut self, policy: &Policy, offer: usize, ready_at: Second) -> usize {
+        let bought = &policy.offers[offer];
+        let node = Node {
+            offer,
+            ready_at,
+            billed_from: self.now,
+            drain_at: None,
+            last_event: self.now,
+            free_cpu: bought.cpu,
+            free_memory: bought.memory,
+            free_pods: bought.pods,
+            pods: vec![0; policy.workloads.len()].into(),
+            pod_count: 0,
+        };
+        self.counts[bought.purchase as usize] += 1;
+        self.tally.launches[offer] += 1;
+        if let Some(free) = self.nodes.iter().position(Option::is_none) {
+            self.nodes[free] = Some(node);
+            free
+        } else {
+            self.nodes.push(Some(node));
+            self.nodes.len() - 1
+        }
+    }
+}
+
+impl Node {
+    /// Whether a pod of the workload may run here and fits.
+    pub(super) fn takes(&self, policy: &Policy, workload: usize) -> bool {
+        let asks = &policy.workloads[workload];
+        self.free_cpu >= asks.request_cpu
+            && self.free_memory >= asks.request_memory
+            && self.free_pods >= 1
+            && self.drain_at.is_none()
+            && asks.groups & (1 << policy.offers[self.offer].group) != 0
+    }
+}

@@ -1,0 +1,161 @@
+//! What a cluster used in a month: node-hours by type, pods, saturation.
+//!
+//! # Formula
+//! ```text
+//! mean nodes = Σ node-hours / hours of the month
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    autoscale::{
+        HourTally, Tally,
+        policy::{Policy, Purchase},
+    },
+    calendar::Month,
+};
+
+/// Hours of one instance type bought one way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeUse {
+    /// EC2 instance type.
+    pub instance_type: String,
+    /// `baseline`, `on-demand` or `spot`.
+    pub purchase: String,
+    /// Node pool, or `baseline`.
+    pub pool: String,
+    /// Node-hours.
+    pub hours: f64,
+    /// Nodes launched.
+    pub launches: u32,
+}
+
+/// One deployment in a month.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkloadUse {
+    /// Its name.
+    pub name: String,
+    /// Requests that arrived.
+    pub requests: f64,
+    /// Requests above the capacity of the ready pods.
+    pub unserved_requests: f64,
+    /// Minutes with unserved requests.
+    pub saturated_minutes: f64,
+    /// Minutes that pods waited for a node, summed over pods.
+    pub pending_pod_minutes: f64,
+    /// Mean of ready pods.
+    pub mean_replicas: f64,
+    /// Most ready pods.
+    pub peak_replicas: u32,
+    /// Busiest minute [requests per second].
+    pub peak_rps: f64,
+}
+
+/// Nodes of one purchase option.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Nodes {
+    /// Mean over the month.
+    pub mean: f64,
+    /// Most at once.
+    pub peak: u32,
+}
+
+/// A month of one account's cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// Node-hours by type and purchase.
+    pub nodes: Vec<NodeUse>,
+    /// Deployments.
+    pub workloads: Vec<WorkloadUse>,
+    /// All nodes.
+    pub total: Nodes,
+    /// Mean of baseline nodes.
+    pub baseline_mean: f64,
+    /// Mean of Karpenter's on-demand nodes.
+    pub on_demand_mean: f64,
+    /// Mean of spot nodes.
+    pub spot_mean: f64,
+    /// Pods moved by consolidation.
+    pub evictions: u32,
+    /// Nodes removed by consolidation.
+    pub consolidated_nodes: u32,
+    /// Sessions that reached the account.
+    pub sessions: f64,
+    /// Busiest minute [sessions].
+    pub peak_sessions_per_minute: f64,
+    /// Hours in which the account was awake.
+    pub awake_hours: f64,
+    /// Hour by hour; not part of the plan document.
+    #[serde(skip)]
+    pub hours: Vec<HourTally>,
+}
+
+impl Capacity {
+    /// Sums up a month's tally.
+    pub fn of(tally: Tally, policy: &Policy, month: Month, peak_sessions_per_minute: f64) -> Self {
+        let minutes = month.minutes() as f64;
+        let mut nodes = Vec::new();
+        for (index, offer) in policy.offers.iter().enumerate() {
+            let (hours, launches) = (tally.node_hours[index], tally.launches[index]);
+            if hours > 0.0 || launches > 0 {
+                nodes.push(NodeUse {
+                    instance_type: offer.instance_type.clone(),
+                    purchase: purchase_name(offer.purchase).to_owned(),
+                    pool: policy.pool_of(offer.group).map_or("baseline", |p| &p.name).to_owned(),
+                    hours,
+                    launches,
+                });
+            }
+        }
+        let workloads =
+            policy.workloads.iter().zip(&tally.workloads).map(|(workload, tally)| WorkloadUse {
+                name: workload.name.clone(),
+                requests: tally.requests,
+                unserved_requests: tally.unserved,
+                saturated_minutes: tally.saturated_minutes,
+                pending_pod_minutes: tally.pending_pod_minutes,
+                mean_replicas: tally.ready_pod_minutes / minutes,
+                peak_replicas: tally.peak_ready,
+                peak_rps: tally.peak_rps,
+            });
+        let mean =
+            |of: usize| tally.hours.iter().map(|h| h.node_minutes[of]).sum::<f64>() / minutes;
+        let [baseline_mean, on_demand_mean, spot_mean] = [0, 1, 2].map(mean);
+        Self {
+            nodes,
+            workloads: workloads.collect(),
+            total: Nodes {
+                mean: baseline_mean + on_demand_mean + spot_mean,
+                peak: tally.hours.iter().map(|hour| hour.peak_nodes).max().unwrap_or(0),
+            },
+            baseline_mean,
+            on_demand_mean,
+            spot_mean,
+            evictions: tally.evictions,
+            consolidated_nodes: tally.consolidated,
+            sessions: tally.hours.iter().map(|hour| hour.sessions).sum(),
+            peak_sessions_per_minute,
+            awake_hours: tally.awake_minutes / 60.0,
+            hours: tally.hours,
+        }
+    }
+
+    /// Hours of all nodes.
+    pub fn node_hours(&self) -> f64 {
+        self.nodes.iter().map(|node| node.hours).sum()
+    }
+
+    /// Nodes launched.
+    pub fn launches(&self) -> u32 {
+        self.nodes.iter().map(|node| node.launches).sum()
+    }
+}
+
+/// The name of a purchase option as the plan prints it.
+pub fn purchase_name(purchase: Purchase) -> &'static str {
+    match purchase {
+        Purchase::Baseline => "baseline",
+        Purchase::OnDemand => "on-demand",
+        Purchase::Spot => "spot",
+    }
+}

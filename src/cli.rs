@@ -1,0 +1,165 @@
+//! Flags to requests: each command calls `store`, then a stage, then a writer. The only module that
+//! knows the terminal, the clock and exit codes.
+
+use std::{
+    ffi::OsString,
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{error::Error, store::PriceSource};
+
+mod explain;
+mod init;
+mod plan;
+mod prices;
+mod rate;
+
+/// Plans AWS cost and capacity from user growth.
+#[derive(Debug, Parser)]
+#[command(name = "runrate", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 something failed while running; 2 the command line, \
+scenario or an input file is wrong; 3 a check did not hold; 4 actuals are missing or stale.\n\n\
+Start with `runrate init`, then `runrate plan scenario.toml`.";
+
+/// How data is printed on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}
+
+/// Where prices come from.
+#[derive(Debug, clap::Args)]
+struct PriceArgs {
+    /// Price book to use in place of the built-in one: a folder with manifest.toml
+    #[arg(long, value_name = "DIR")]
+    prices: Option<PathBuf>,
+}
+
+impl PriceArgs {
+    fn source(&self) -> PriceSource {
+        self.prices.clone().map_or(PriceSource::Embedded, PriceSource::Folder)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a commented scenario that plans as it is
+    Init(init::Args),
+    /// Run a scenario: users to traffic, nodes, usage, money
+    Plan(plan::Args),
+    /// Walk one amount of a saved plan back to price row, usage, formula and inputs
+    Explain(explain::Args),
+    /// Price a file of usage lines
+    Rate(rate::Args),
+    /// The dated, checksummed price book
+    #[command(subcommand)]
+    Prices(prices::Command),
+    /// Print the JSON Schema of the scenario
+    Schema,
+    /// Print shell completions
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Runs the command line and reports errors on stderr.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout with 0, mistakes to stderr with 2: clap's own rule.
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            let label = if color { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
+            let mut stderr = std::io::stderr().lock();
+            for problem in error.problems() {
+                let _ = writeln!(stderr, "{label} {problem}");
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Error> {
+    match command {
+        Command::Init(args) => init::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Rate(args) => rate::run(&args),
+        Command::Prices(command) => prices::run(&command),
+        Command::Schema => {
+            let schema = crate::scenario::schema::schema();
+            print(&pretty(&schema)?)
+        }
+        Command::Completions { shell } => {
+            let mut out = Vec::new();
+            clap_complete::generate(
+                shell,
+                &mut <Cli as clap::CommandFactory>::command(),
+                "runrate",
+                &mut out,
+            );
+            print(&String::from_utf8_lossy(&out))
+        }
+        Command::Man => {
+            let mut out = Vec::new();
+            let page = clap_mangen::Man::new(<Cli as clap::CommandFactory>::command());
+            page.render(&mut out).map_err(|error| failed(&error))?;
+            print(&String::from_utf8_lossy(&out))
+        }
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> Error {
+    Error::failed(crate::error::Place::default(), error.to_string())
+}
+
+fn pretty(value: &impl serde::Serialize) -> Result<String, Error> {
+    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| failed(&error))
+}
+
+/// Writes data to stdout; a reader that went away (`| head`) is not an error.
+fn print(text: &str) -> Result<(), Error> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(failed(&error)),
+        _ => Ok(()),
+    }
+}
+
+/// Says something that is not data, on stderr.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Columns of the terminal; a page's width when stdout is none.
+fn width() -> usize {
+    const PAGE: usize = 120;
+    if !std::io::stdout().is_terminal() {
+        return PAGE;
+    }
+    terminal_size::terminal_size().map_or(PAGE, |(width, _)| usize::from(width.0))
+}

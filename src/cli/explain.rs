@@ -1,0 +1,65 @@
+//! `runrate explain`.
+
+use std::path::PathBuf;
+
+use super::{Format, pretty, print};
+use crate::{
+    error::{Error, Place, nearest},
+    plan::Plan,
+    rate::{Charge, Entry, PriceUsed},
+    report::explain,
+    store,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Saved plan: plan.json of `plan --out`
+    plan: PathBuf,
+    /// Parts of a line's name, separated by `/`: 2027-05/production/BoxUsage
+    key: Option<String>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(serde::Serialize)]
+struct Explained<'a> {
+    name: String,
+    entry: &'a Entry,
+    charge: &'a Charge,
+    price: &'a PriceUsed,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Error> {
+    let plan = store::load_plan(&args.plan)?;
+    let key = args.key.as_deref().unwrap_or_default();
+    let found = explain::matching(&plan, key);
+    if found.is_empty() {
+        let names: Vec<String> = plan.entries.iter().map(Plan::entry_name).collect();
+        let near = nearest(key, names.iter().map(String::as_str));
+        let hint = near.map(|near| format!("; the nearest is {near}")).unwrap_or_default();
+        let file = args.plan.display().to_string();
+        return Err(Error::at(Place::file(&file), format!("no line matches {key:?}{hint}")));
+    }
+    match args.format {
+        Format::Table if args.key.is_none() => print(&explain::overview(&plan)),
+        Format::Table => print(&explain::explain(&plan, &found)),
+        Format::Json => {
+            let explained: Vec<Explained<'_>> = found
+                .into_iter()
+                .map(|entry| Explained {
+                    name: Plan::entry_name(entry),
+                    entry,
+                    charge: &plan.charges[entry.charge],
+                    price: plan.price_of(entry),
+                })
+                .collect();
+            print(&pretty(&explained)?)
+        }
+        Format::Csv => {
+            let entries: Vec<Entry> = found.into_iter().cloned().collect();
+            let part = Plan { entries, ..plan };
+            print(&crate::report::csv::ledger(&part))
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `runrate rate`.
+
+use std::path::PathBuf;
+
+use super::{Format, PriceArgs, pretty, print};
+use crate::{
+    error::{Error, Problem},
+    rate::{self, Sharing, usage},
+    report::rated,
+    store,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// CSV of month,account,region,service,usage_type,operation,quantity
+    usage: PathBuf,
+    /// Let all accounts climb price steps and use free parts together, as one payer does
+    #[arg(long)]
+    consolidated: bool,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    #[command(flatten)]
+    prices: PriceArgs,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Error> {
+    let text = store::read_text(&args.usage)?;
+    let manifest = store::price_manifest(&args.prices.source())?;
+    let book = store::load_prices(&manifest, None)?;
+    let file = args.usage.display().to_string();
+    let usage = usage::parse(&file, &text, &book)?;
+    let sharing = if args.consolidated { Sharing::Consolidated } else { Sharing::PerAccount };
+    let rated = rate::rate(&usage, &book, sharing).map_err(|error| {
+        let problems = error.problems().iter().cloned();
+        let place = |mut problem: Problem| {
+            problem.place.file = Some(file.clone());
+            problem
+        };
+        Error::input(problems.map(place).collect())
+    })?;
+    match args.format {
+        Format::Table => print(&rated::to_table(&rated)),
+        Format::Csv => print(&rated::to_csv(&rated)),
+        Format::Json => {
+            let (by, total) = rated::totals(&rated);
+            let totals: Vec<_> = by
+                .into_iter()
+                .map(|((month, account), cost)| {
+                    serde_json::json!({ "month": month, "account": account, "cost_usd": cost })
+                })
+                .collect();
+            print(&pretty(&serde_json::json!({
+                "currency": "USD",
+                "lines": rated::lines(&rated),
+                "totals": totals,
+                "total_usd": total,
+            }))?)
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Users over months: one curve, several joined, or a curve fitted to history.
+//!
+//! # Formula
+//! ```text
+//! users(t),  t = months since the plan's first month;  month m reports users(m)
+//! ```
+//! Each curve's own formula is in its file. A joined curve starts where the last one ended.
+//!
+//! # Example
+//! ```
+//! use runrate::growth::{Curve, Users, compound::Compound};
+//! let users = Users {
+//!     growth: Some(Curve::Compound(Compound { start: Some(1000.0), end: Some(8000.0), monthly_rate: None })),
+//!     ..Users::default()
+//! };
+//! let path = users.path("2027-01".parse().unwrap(), 4, None).unwrap();
+//! assert!((path.at(1.0) - 2000.0).abs() < 1e-6); // doubles each month
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    calendar::Month,
+    growth::fit::Fit,
+    series::{Gaps, Series},
+};
+
+pub mod bass;
+pub mod compound;
+pub mod fit;
+pub mod gompertz;
+pub mod linear;
+pub mod logistic;
+pub mod steps;
+
+/// The shape of growth.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(tag = "curve", rename_all = "kebab-case")]
+pub enum Curve {
+    /// The same number of users added each month.
+    Linear(linear::Linear),
+    /// The same percentage added each month.
+    Compound(compound::Compound),
+    /// S-curve towards a capacity, symmetric.
+    Logistic(logistic::Logistic),
+    /// S-curve towards a capacity, early rise and long tail.
+    Gompertz(gompertz::Gompertz),
+    /// Adoption by innovators and imitators in a market of known size.
+    Bass(bass::Bass),
+    /// A value from a month on, until the next.
+    Steps(steps::Steps),
+}
+
+/// A part of the horizon with its own curve.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Segment {
+    /// First month after the part; left out in the last one.
+    pub until: Option<Month>,
+    /// Its curve. Without `start` it goes on from where the last part ended.
+    pub growth: Curve,
+}
+
+/// Past user figures to fit a curve to.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    /// CSV of date,value, beside the scenario.
+    pub file: String,
+    /// Users per unit of the file: 1000000 when it counts millions.
+    #[serde(default = "one")]
+    #[schemars(range(min = 0.000_000_001))]
+    pub scale: f64,
+    /// Which curve to fit; `auto` takes the one that explains the history best.
+    #[serde(default)]
+    pub fit: fit::Choice,
+    /// What to do about missing rows.
+    #[serde(default)]
+    pub gaps: Gaps,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// Monthly active users: exactly one of `growth`, `segments`, `history`.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Users {
+    /// One curve over the whole plan.
+    pub growth: Option<Curve>,
+    /// Several curves, joined.
+    #[serde(default)]
+    pub segments: Vec<Segment>,
+    /// A curve fitted to past figures.
+    pub history: Option<History>,
+}
+
+/// A curve with all its parameters known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "curve", rename_all = "kebab-case")]
+pub enum Law {
+    /// Linear.
+    Linear(linear::Law),
+    /// Compound.
+    Compound(compound::Law),
+    /// Logistic.
+    Logistic(logistic::Law),
+    /// Gompertz.
+    Gompertz(gompertz::Law),
+    /// Bass.
+    Bass(bass::Law),
+    /// Steps.
+    Steps(steps::Law),
+}
+
+impl Law {
+    /// Users `t` months after the law's own start; never negative.
+    pub fn at(&self, t: f64) -> f64 {
+        let users = match self {
+            Self::Linear(law) => law.at(t),
+            Self::Compound(law) => law.at(t),
+            Self::Logistic(law) => law.at(t),
+            Self::Gompertz(law) => law.at(t),
+            Self::Bass(law) => law.at(t),
+            Self::Steps(law) => law.at(t),
+        };
+        users.max(0.0)
+    }
+}
+
+impl Curve {
+    fn start(&self) -> Option<f64> {
+        match self {
+            Self::Linear(curve) => curve.start,
+            Self::Compound(curve) => curve.start,
+            Self::Logistic(curve) => curve.start,
+            Self::Gompertz(curve) => curve.start,
+            Self::Bass(curve) => curve.start,
+            Self::Steps(curve) => curve.steps.first().map(|step| step.users),
+        }
+    }
+
+    /// The law of this curve from `start` users, reaching `end`, where given, `span` months later.
+    ///
+    /// # Errors
+    /// Parameters that contradict each other, and what would be accepted.
+    pub fn bind(&self, start: f64, span: f64, first: Month) -> Result<Law, String> {
+        match self {
+            Self::Linear(curve) => curve.bind(start, span).map(Law::Linear),
+            Self::Compound(curve) => curve.bind(start, span).map(Law::Compound),
+            Self::Logistic(curve) => curve.bind(start, span).map(Law::Logistic),
+            Self::Gompertz(curve) => curve.bind(start, span).map(Law::Gompertz),
+            Self::Bass(curve) => curve.bind(start).map(Law::Bass),
+            Self::Steps(curve) => curve.bind(first).map(Law::Steps),
+        }
+    }
+}
+
+/// Users over the whole plan.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Path {
+    /// Start month (since the plan's first) and law of each part, in order.
+    pub parts: Vec<(f64, Law)>,
+    /// How well a history was fitted, where one was.
+    pub fit: Option<Fit>,
+}
+
+impl Path {
+    /// Users `t` months after the plan's first month.
+    pub fn at(&self, t: f64) -> f64 {
+        let part = self.parts.iter().rev().find(|(from, _)| *from <= t).or(self.parts.first());
+        part.map_or(0.0, |(from, law)| law.at(t - from))
+    }
+}
+
+impl Users {
+    /// The path over a plan of `months` from `start`; `series` is the history file's content.
+    ///
+    /// # Errors
+    /// None or several of the three forms, parameters that contradict, a history too short.
+    pub fn path(&self, start: Month, months: u32, series: Option<&Series>) -> Result<Path, String> {
+        let span = f64::from(months.max(2) - 1);
+        match (&self.growth, self.segments.is_empty(), &self.history) {
+            (Some(curve), true, None) => {
+                let from = curve.start().ok_or("start: give the users of the first month")?;
+                Ok(Path { parts: vec![(0.0, curve.bind(from, span, start)?)], fit: None })
+            }
+            (None, false, None) => join(&self.segments, start, span),
+            (None, true, Some(history)) => {
+                let series = series.ok_or("the history file was not read")?;
+                let fit = fit::fit(series, history.fit, history.scale, start)?;
+                Ok(Path { parts: vec![(fit.starts, fit.law.clone())], fit: Some(fit) })
+            }
+            _ => Err("give exactly one of growth, segments, history".into()),
+        }
+    }
+}
+
+fn join(segments: &[Segment], start: Month, span: f64) -> Result<Path, String> {
+    let mut parts: Vec<(f64, Law)> = Vec::new();
+    let mut from = 0.0;
+    for (index, segment) in segments.iter().enumerate() {
+        let last = index + 1 == segments.len();
+        let until = match segment.until {
+            Some(month) => f64::from(month.since(start)),
+            None if last => span,
+            None => {
+                return Err(format!("segments[{index}].until: only the last part goes without"));
+            }
+        };
+        if until <= from && !last {
+            return Err(format!("segments[{index}].until: must be after the part's first month"));
+        }
+        let reached = parts.last().map(|(began, law)| law.at(from - began));
+        let users = segment.growth.start().or(reached);
+        let users = users.ok_or("segments[0].growth.start: give the users of the first month")?;
+        let first = start.plus(from as u32);
+        let law = segment.growth.bind(users, (until - from).max(1.0), first);
+        parts.push((from, law.map_err(|e| format!("segments[{index}].growth.{e}"))?));
+        from = until;
+    }
+    Ok(Path { parts, fit: None })
+}
+
+/// Exactly one of two ways to say how fast: the rate, or the value reached at the end.
+pub(crate) fn one_of<T>(
+    rate: Option<T>,
+    end: Option<f64>,
+    rate_name: &str,
+    solve: impl FnOnce(f64) -> Result<T, String>,
+) -> Result<T, String> {
+    match (rate, end) {
+        (Some(rate), None) => Ok(rate),
+        (None, Some(end)) => solve(end),
+        _ => Err(format!("{rate_name}: give exactly one of {rate_name} and end")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use compound::Compound;
+    use linear::Linear;
+
+    fn month(text: &str) -> Month {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn joined_parts_go_on_from_where_the_last_ended() {
+        let users = Users {
+            segments: vec![
+                Segment {
+                    until: Some(month("2027-07")),
+                    growth: Curve::Linear(Linear {
+                        start: Some(100.0),
+                        per_month: Some(50.0),
+                        end: None,
+                    }),
+                },
+                Segment {
+                    until: None,
+                    growth: Curve::Compound(Compound {
+                        start: None,
+                        monthly_rate: Some(0.1),
+                        end: None,
+                    }),
+                },
+            ],
+            ..Users::default()
+        };
+        let path = users.path(month("2027-01"), 12, None).unwrap();
+        assert!((path.at(5.0) - 350.0).abs() < 1e-9);
+        assert!((path.at(6.0) - 400.0).abs() < 1e-9);
+        assert!((path.at(7.0) - 440.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn none_or_several_forms_are_refused() {
+        assert!(Users::default().path(month("2027-01"), 12, None).is_err());
+    }
+
+    #[test]
+    fn every_curve_starts_where_it_is_told_and_never_falls() {
+        let curves = [
+            r#"{ curve = "linear", start = 1000, end = 9000 }"#,
+            r#"{ curve = "compound", start = 1000, end = 9000 }"#,
+            r#"{ curve = "logistic", start = 1000, capacity = 10000, end = 9000 }"#,
+            r#"{ curve = "gompertz", start = 1000, capacity = 10000, end = 9000 }"#,
+            r#"{ curve = "bass", start = 1000, market = 10000, innovation = 0.01, imitation = 0.4 }"#,
+        ];
+        for text in curves {
+            let users: Users = toml::from_str(&format!("growth = {text}")).unwrap();
+            let path = users.path(month("2027-01"), 25, None).unwrap();
+            assert!((path.at(0.0) - 1000.0).abs() < 1e-6, "{text}: {}", path.at(0.0));
+            if !text.contains("bass") {
+                assert!((path.at(24.0) - 9000.0).abs() < 1e-6, "{text}: {}", path.at(24.0));
+            }
+            let falls =
+                (0..240).any(|i| path.at(f64::from(i + 1) / 10.0) < path.at(f64::from(i) / 10.0));
+            assert!(!falls, "{text}");
+        }
+    }
+}

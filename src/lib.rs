@@ -1,0 +1,46 @@
+//! runrate plans AWS cost and capacity from user growth with a model of the real autoscalers.
+//!
+//! ```text
+//! scenario ─► growth ─► traffic ─► workload ─► autoscale ─► capacity ─► services ─► rate ─► ledger ─► plan
+//! (intent)   (month)   (minute)    (pods)     (hpa +        (hours,     (usage     (usd)   (lines)  (document)
+//!                                              karpenter)    GB, req)    lines)
+//! ```
+//!
+//! Each stage takes the output of the one before; only [`simulate`] composes them. [`store`] is the
+//! only module that opens files.
+//!
+//! # Example
+//! ```
+//! use runrate::{simulate::{Inputs, Prepared}, scenario::Scenario, store::{self, PriceSource}};
+//! let catalog = store::embedded_catalog()?;
+//! let text = include_str!("../examples/innovate.toml").replace("months = 24", "months = 1");
+//! let scenario = Scenario::parse("innovate.toml", &text, &catalog)?;
+//! let facts = store::load_facts(catalog, &PriceSource::Embedded, &["us-east-1"])?;
+//! let inputs = Inputs::default();
+//! let plan = Prepared::new(&scenario, &facts, &inputs)?.run(0)?;
+//! assert_eq!(plan.months.len(), 1);
+//! assert_eq!(plan.cost, plan.months[0].cost);
+//! # Ok::<(), runrate::error::Error>(())
+//! ```
+
+pub mod autoscale;
+pub mod calendar;
+pub mod capacity;
+pub mod cli;
+pub mod error;
+pub mod growth;
+pub mod ledger;
+pub mod plan;
+pub mod prices;
+pub mod random;
+pub mod rate;
+pub mod report;
+pub mod scenario;
+pub mod series;
+pub mod services;
+pub mod shapes;
+pub mod simulate;
+pub mod store;
+pub mod traffic;
+pub mod units;
+pub mod workload;

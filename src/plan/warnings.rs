@@ -1,0 +1,143 @@
+//! What the reader should know before trusting a number.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    growth::fit::Fit,
+    plan::MonthPlan,
+    rate::{PriceUsed, Rated},
+};
+
+/// Months after which a price is called old, counted to the plan's first month.
+const OLD_MONTHS: i32 = 24;
+/// Share of requests unserved from which a workload is called saturated.
+const UNSERVED_SHARE: f64 = 0.001;
+/// Error of a fit at its last figure from which the plan's start is doubted [percent].
+const FIT_ERROR_PERCENT: f64 = 10.0;
+
+/// Finds them all.
+pub(crate) fn find(
+    months: &[MonthPlan],
+    rated: &Rated,
+    fit: Option<&Fit>,
+    residual_sigma: Option<f64>,
+    noise: f64,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    capacity(months, &mut warnings);
+    choices(months, &mut warnings);
+    prices(months, &rated.prices, &mut warnings);
+    if let Some(fit) = fit.filter(|fit| fit.last_error_percent.abs() > FIT_ERROR_PERCENT) {
+        warnings.push(format!(
+            "the fitted growth curve is {:+.0} % off at the last known figure; the plan starts from the curve",
+            fit.last_error_percent
+        ));
+    }
+    if let Some(sigma) = residual_sigma.filter(|sigma| *sigma > 2.0 * noise) {
+        warnings.push(format!(
+            "the load series varies by {:.0} % around its weekly shape; traffic.noise is {:.0} %",
+            sigma * 100.0,
+            noise * 100.0
+        ));
+    }
+    warnings
+}
+
+/// The worst month of each workload that could not serve all its load.
+fn capacity(months: &[MonthPlan], warnings: &mut Vec<String>) {
+    let mut worst: BTreeMap<(String, String), (f64, String)> = BTreeMap::new();
+    let mut waiting: BTreeMap<String, (f64, String)> = BTreeMap::new();
+    for month in months {
+        for account in &month.accounts {
+            for workload in &account.capacity.workloads {
+                let share = workload.unserved_requests / workload.requests.max(1.0);
+                if share > UNSERVED_SHARE {
+                    let text = format!(
+                        "{}: {} cannot serve {:.1} % of its requests in {} ({:.0} minutes over capacity); raise max_replicas or limits",
+                        account.account,
+                        workload.name,
+                        share * 100.0,
+                        month.month,
+                        workload.saturated_minutes
+                    );
+                    let key = (account.account.clone(), workload.name.clone());
+                    let known = worst.entry(key).or_default();
+                    if share > known.0 {
+                        *known = (share, text);
+                    }
+                }
+                // Pods that wait for minutes are waiting for nodes on their way; hours are a limit.
+                let pods = workload.pending_pod_minutes / 60.0;
+                if pods > 24.0 {
+                    let text = format!(
+                        "{}: pods of {} waited {pods:.0} pod-hours for a node in {}; loosen the pools or their limits",
+                        account.account, workload.name, month.month
+                    );
+                    let known = waiting.entry(account.account.clone()).or_default();
+                    if pods > known.0 {
+                        *known = (pods, text);
+                    }
+                }
+            }
+        }
+    }
+    warnings.extend(worst.into_values().chain(waiting.into_values()).map(|(_, text)| text));
+}
+
+fn choices(months: &[MonthPlan], warnings: &mut Vec<String>) {
+    let mut first: BTreeMap<(String, String), String> = BTreeMap::new();
+    for month in months {
+        for account in &month.accounts {
+            for choice in account.choices.iter().filter(|choice| choice.warning) {
+                let key = (account.account.clone(), choice.subject.clone());
+                first.entry(key).or_insert_with(|| {
+                    format!(
+                        "{}: {} from {}: {}",
+                        account.account, choice.subject, month.month, choice.reason
+                    )
+                });
+            }
+        }
+    }
+    warnings.extend(first.into_values());
+}
+
+fn prices(months: &[MonthPlan], prices: &[PriceUsed], warnings: &mut Vec<String>) {
+    let derived: Vec<&PriceUsed> = prices
+        .iter()
+        .filter(|price| price.steps.iter().any(|step| step.confidence == "derived"))
+        .collect();
+    if !derived.is_empty() {
+        warnings.push(format!(
+            "{} prices are derived, not read: {}",
+            derived.len(),
+            names(&derived)
+        ));
+    }
+    let Some(start) = months.first().map(|month| month.month) else { return };
+    let old: Vec<&PriceUsed> = prices
+        .iter()
+        .filter(|price| {
+            let dates =
+                price.steps.iter().filter_map(|step| crate::calendar::parse_moment(&step.as_of));
+            let months = dates.filter_map(|date| crate::calendar::Month::of(date.date()));
+            months.min().is_some_and(|oldest| start.since(oldest) >= OLD_MONTHS)
+        })
+        .collect();
+    if !old.is_empty() {
+        warnings.push(format!(
+            "{} prices are {OLD_MONTHS} months old or more at the plan's start: {}",
+            old.len(),
+            names(&old)
+        ));
+    }
+}
+
+fn names(prices: &[&PriceUsed]) -> String {
+    let mut names: Vec<String> =
+        prices.iter().take(3).map(|price| price.billed_usage_type.clone()).collect();
+    if prices.len() > names.len() {
+        names.push(format!("and {} more", prices.len() - names.len()));
+    }
+    names.join(", ")
+}

@@ -1,0 +1,140 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::prices::Table;
+
+const HEADER: &str = "usage_type,operation,description,unit,begin_range,end_range,usd_per_unit,\
+    pool,billed_usage_type,cost_explorer_service,as_of,source,confidence,note\n";
+
+/// Egress of two regions with the free 100 GB pooled; 0.09 to 10,340, then 0.085.
+fn book() -> PriceBook {
+    let egress = |prefix: &str, price: &str| {
+        format!(
+            "{HEADER}Out,,,GB,0,100,0,egress,{prefix}Out,EC2 - Other,2026,s,exact,\n\
+             Out,,,GB,100,10340,{price},,{prefix}Out,EC2 - Other,2026,s,exact,\n\
+             Out,,,GB,10340,51300,0.085,,{prefix}Out,EC2 - Other,2026,s,exact,\n"
+        )
+    };
+    let mut book = PriceBook::default();
+    book.insert("us", "T", Table::parse("us", &egress("", "0.09")).unwrap());
+    book.insert("ap", "T", Table::parse("ap", &egress("AP-", "0.12")).unwrap());
+    book
+}
+
+fn usage(account: &str, region: &str, gb: f64) -> Usage {
+    Usage {
+        month: "2027-01".parse().unwrap(),
+        account: account.into(),
+        line: UsageLine {
+            key: BillKey::new("T", region, "Out", ""),
+            resource: String::new(),
+            quantity: Quantity::new(gb),
+            why: Basis::default(),
+        },
+    }
+}
+
+fn costs(usage: &[Usage], sharing: Sharing) -> Vec<String> {
+    let rated = rate(usage, &book(), sharing).unwrap();
+    rated.entries.iter().map(|entry| entry.cost.to_string()).collect()
+}
+
+/// 12,340 GB: 100 free, 10,240 × 0.09 = 921.60, 2,000 × 0.085 = 170.
+#[test]
+fn the_ladder_of_the_egress_page() {
+    assert_eq!(costs(&[usage("a", "us", 12_340.0)], Sharing::PerAccount), ["1091.6"]);
+}
+
+/// Two accounts of 100 GB: each has its own free part, or both share one.
+#[test]
+fn steps_are_shared_by_account_or_by_payer() {
+    let both = [usage("a", "us", 100.0), usage("b", "us", 100.0)];
+    assert_eq!(costs(&both, Sharing::PerAccount), ["0", "0"]);
+    // 200 GB, 100 of them paid: 9.00, half each.
+    assert_eq!(costs(&both, Sharing::Consolidated), ["4.5", "4.5"]);
+}
+
+/// 300 GB in one region and 100 in the other share 100 free: 75 and 25.
+/// 225 × 0.09 = 20.25 and 75 × 0.12 = 9.00.
+#[test]
+fn a_pooled_step_is_shared_over_regions() {
+    let both = [usage("a", "us", 300.0), usage("a", "ap", 100.0)];
+    assert_eq!(costs(&both, Sharing::PerAccount), ["20.25", "9"]);
+}
+
+#[test]
+fn usage_beyond_the_last_step_is_an_error() {
+    let error = rate(&[usage("a", "us", 60_000.0)], &book(), Sharing::PerAccount).unwrap_err();
+    assert!(error.to_string().contains("no price for us/T/Out above 51300 GB"), "{error}");
+}
+
+#[test]
+fn every_missing_price_is_named_once() {
+    let lines = [usage("a", "eu", 1.0), usage("b", "eu", 1.0), usage("a", "sa", 1.0)];
+    let error = rate(&lines, &book(), Sharing::PerAccount).unwrap_err();
+    assert_eq!(error.problems().len(), 2, "{error}");
+    assert!(error.to_string().contains("nearest rows: ap/T/Out"), "{error}");
+}
+
+/// The slow reference: unit by unit on whole quantities.
+fn reference(quantity: u32, tiers: &[Tier]) -> Usd {
+    let price = |unit: Decimal| {
+        let tier = tiers.iter().find(|t| t.from <= unit && t.to.is_none_or(|to| unit < to));
+        tier.unwrap().price.decimal()
+    };
+    Usd::from_decimal((0..quantity).map(|unit| price(unit.into())).sum())
+}
+
+fn ladder() -> impl Strategy<Value = Vec<Tier>> {
+    prop::collection::vec((1_u32..50, 0_u32..1000), 1..5).prop_map(|steps| {
+        let mut from = Decimal::ZERO;
+        let last = steps.len() - 1;
+        let tiers = steps.into_iter().enumerate().map(|(index, (width, millis))| {
+            let to = from + Decimal::from(width);
+            let tier = Tier {
+                from,
+                to: (index < last).then_some(to),
+                price: UnitPrice::parse(&format!("0.{millis:03}")).unwrap(),
+            };
+            from = to;
+            tier
+        });
+        tiers.collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_charge_equals_the_unit_by_unit_reference(tiers in ladder(), quantity in 0_u32..300) {
+        let charged = charge(Quantity::new(f64::from(quantity)), &tiers).unwrap();
+        prop_assert_eq!(charged, reference(quantity, &tiers));
+    }
+
+    #[test]
+    fn a_charge_is_zero_at_zero_never_falls_and_has_no_jumps(
+        tiers in ladder(), quantity in 0.0..300.0_f64, more in 0.0..1.0_f64
+    ) {
+        prop_assert_eq!(charge(Quantity::ZERO, &tiers).unwrap(), Usd::ZERO);
+        let low = charge(Quantity::new(quantity), &tiers).unwrap();
+        let high = charge(Quantity::new(quantity + more), &tiers).unwrap();
+        prop_assert!(high >= low);
+        // No price is above 1, so no step is higher than the units added.
+        prop_assert!((high - low).to_f64() <= more + 1e-9);
+    }
+
+    #[test]
+    fn the_parts_add_up_and_the_order_does_not_matter(
+        mut gb in prop::collection::vec(0.0..5000.0_f64, 1..8)
+    ) {
+        let rated = |gb: &[f64]| {
+            let lines: Vec<Usage> = gb.iter().map(|gb| usage("a", "us", *gb)).collect();
+            rate(&lines, &book(), Sharing::PerAccount).unwrap()
+        };
+        let first = rated(&gb);
+        let total: Usd = first.entries.iter().map(|entry| entry.cost).sum();
+        prop_assert_eq!(total, first.charges[0].cost);
+        prop_assert!(first.entries.iter().all(|entry| entry.cost >= Usd::ZERO));
+        gb.reverse();
+        prop_assert_eq!(rated(&gb).charges[0].cost, total);
+    }
+}

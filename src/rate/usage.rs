@@ -1,0 +1,155 @@
+//! A file of usage lines, as `runrate rate` takes it and `plan --out` writes it.
+//!
+//! Columns are found by name: month, account, region, service, `usage_type`, operation, quantity, and
+//! optionally resource; others are ignored. A usage type may carry the region prefix of a bill.
+
+use csv::StringRecord;
+
+use super::Usage;
+use crate::{
+    calendar::Month,
+    error::{Error, Place, Problem, nearest},
+    prices::{BillKey, PriceBook},
+    services::{Basis, UsageLine},
+    units::Quantity,
+};
+
+const COLUMNS: [&str; 7] =
+    ["month", "account", "region", "service", "usage_type", "operation", "quantity"];
+const MOST_PROBLEMS: usize = 20;
+
+/// Reads the lines; `book` knows which usage types a bill prints with a region prefix.
+///
+/// # Errors
+/// A missing column, a month or quantity that is none: each with its line.
+pub fn parse(file: &str, text: &str, book: &PriceBook) -> Result<Vec<Usage>, Error> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.contains('\r') && !text.contains('\n') {
+        let message = "lines end in CR only (old Macintosh text); save it with LF or CRLF";
+        return Err(Error::at(Place::file(file), message));
+    }
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+    let header = reader.headers().map_err(|e| Error::at(Place::line(file, 1), e.to_string()))?;
+    let columns = find_columns(file, header)?;
+    let resource = header.iter().position(|name| name == "resource");
+    let mut usage = Vec::new();
+    let mut problems = Vec::new();
+    for record in reader.records() {
+        let parsed = match record {
+            Ok(record) => line(file, &record, &columns, resource, book),
+            Err(error) => {
+                let line = error.position().map(|position| position.line() as usize);
+                Err(Problem::new(Place { line, ..Place::file(file) }, error.to_string()))
+            }
+        };
+        match parsed {
+            Ok(line) => usage.push(line),
+            Err(problem) if problems.len() < MOST_PROBLEMS => problems.push(problem),
+            Err(_) => {}
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Error::input(problems));
+    }
+    if usage.is_empty() {
+        return Err(Error::at(Place::file(file), "has no usage lines"));
+    }
+    Ok(usage)
+}
+
+fn find_columns(file: &str, header: &StringRecord) -> Result<[usize; 7], Error> {
+    let mut found = [0; 7];
+    let mut problems = Vec::new();
+    for (slot, column) in found.iter_mut().zip(COLUMNS) {
+        if let Some(index) = header.iter().position(|name| name == column) {
+            *slot = index;
+        } else {
+            let near = nearest(column, header.iter());
+            let hint = near.map(|near| format!("; {near:?} is not read")).unwrap_or_default();
+            let message =
+                format!("no column {column:?}; the columns are {}{hint}", COLUMNS.join(","));
+            problems.push(Problem::new(Place::line(file, 1), message));
+        }
+    }
+    if problems.is_empty() { Ok(found) } else { Err(Error::input(problems)) }
+}
+
+fn line(
+    file: &str,
+    record: &StringRecord,
+    columns: &[usize; 7],
+    resource: Option<usize>,
+    book: &PriceBook,
+) -> Result<Usage, Problem> {
+    let cell = |index: usize| record.get(columns[index]).unwrap_or_default();
+    let number = record.position().map_or(0, |position| position.line() as usize);
+    let wrong = |column: usize, message: String| {
+        let key = Some(COLUMNS[column].to_owned());
+        Problem::new(Place { key, ..Place::line(file, number) }, message)
+    };
+    let month: Month = cell(0).parse().map_err(|message| wrong(0, message))?;
+    for required in 1..5 {
+        if cell(required).is_empty() {
+            return Err(wrong(required, "is empty".into()));
+        }
+    }
+    let quantity = cell(6).parse().ok().and_then(Quantity::checked);
+    let quantity = quantity
+        .ok_or_else(|| wrong(6, format!("{:?} is not a finite number of 0 or more", cell(6))))?;
+    let (region, service) = (cell(2), cell(3));
+    let usage_type = book.unprefixed(region, service, cell(4));
+    Ok(Usage {
+        month,
+        account: cell(1).to_owned(),
+        line: UsageLine {
+            key: BillKey::new(service, region, usage_type, cell(5)),
+            resource: resource.and_then(|index| record.get(index)).unwrap_or_default().to_owned(),
+            quantity,
+            why: Basis::default(),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "month,account,region,service,usage_type,operation,quantity\n";
+
+    fn read(text: &str) -> Result<Vec<Usage>, String> {
+        parse("u.csv", text, &PriceBook::default()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn lines_are_read_in_any_order_of_columns() {
+        let text = "quantity,month,account,region,service,usage_type,operation,note\n\
+            1.5,2027-01,a,us-east-1,S,T,,x\n";
+        let usage = read(text).unwrap();
+        assert_eq!(usage[0].line.quantity.get(), 1.5);
+        assert_eq!(usage[0].line.key, BillKey::new("S", "us-east-1", "T", ""));
+    }
+
+    #[test]
+    fn faults_name_line_and_column() {
+        let row = |row: &str| read(&format!("{HEADER}{row}\n")).unwrap_err();
+        assert_eq!(
+            row("2027-13,a,r,S,T,,1"),
+            "u.csv:2: month: \"2027-13\" is not a month; write it as 2027-01"
+        );
+        assert_eq!(
+            row("2027-01,a,r,S,T,,-1"),
+            "u.csv:2: quantity: \"-1\" is not a finite number of 0 or more"
+        );
+        assert_eq!(row("2027-01,a,,S,T,,1"), "u.csv:2: region: is empty");
+        assert!(read("month,account\n").unwrap_err().contains("no column \"region\""));
+        assert!(read(HEADER).unwrap_err().contains("no usage lines"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[ -~\r\n\u{feff}é]{0,200}") {
+            let _ = read(&text);
+            let _ = read(&format!("{HEADER}{text}"));
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! A plan as text, tables and pictures. Nothing here computes money or quantities: what is shown is
+//! in the plan.
+
+pub mod chart;
+pub mod csv;
+pub mod explain;
+pub mod number;
+pub mod prices;
+pub mod rated;
+pub mod terminal;

@@ -1,0 +1,105 @@
+//! The plan's tables as CSV files.
+
+use crate::{plan::Plan, rate::Entry};
+
+/// Columns of `usage.csv`: what `runrate rate` reads.
+pub const USAGE_COLUMNS: [&str; 8] =
+    ["month", "account", "region", "service", "usage_type", "operation", "resource", "quantity"];
+
+/// A cell that a spreadsheet would take for a formula gets a leading apostrophe.
+pub fn safe(text: &str) -> String {
+    let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if risky && text.parse::<f64>().is_err() { format!("'{text}") } else { text.to_owned() }
+}
+
+fn write(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let written = writer.write_record(header).and_then(|()| {
+        rows.into_iter().try_for_each(|row| writer.write_record(row.iter().map(|cell| safe(cell))))
+    });
+    written.expect("writing to memory does not fail and all rows have the header's length");
+    let bytes = writer.into_inner().expect("writing to memory does not fail");
+    String::from_utf8(bytes).expect("all cells are UTF-8")
+}
+
+fn usage_cells(entry: &Entry) -> Vec<String> {
+    vec![
+        entry.month.to_string(),
+        entry.account.clone(),
+        entry.key.region.clone(),
+        entry.key.service.clone(),
+        entry.key.usage_type.clone(),
+        entry.key.operation.clone(),
+        entry.resource.clone(),
+        entry.quantity.get().to_string(),
+    ]
+}
+
+/// `usage.csv`: what was metered, without prices.
+pub fn usage(plan: &Plan) -> String {
+    write(&USAGE_COLUMNS, plan.entries.iter().map(usage_cells))
+}
+
+/// `ledger.csv`: every priced line.
+pub fn ledger(plan: &Plan) -> String {
+    let mut header = USAGE_COLUMNS.to_vec();
+    header.extend(["unit", "cost_usd", "cost_explorer_service", "billed_usage_type"]);
+    let rows = plan.entries.iter().map(|entry| {
+        let price = plan.price_of(entry);
+        let mut row = usage_cells(entry);
+        row.extend([
+            price.unit.clone(),
+            entry.cost.to_string(),
+            price.cost_explorer_service.clone(),
+            price.billed_usage_type.clone(),
+        ]);
+        row
+    });
+    write(&header, rows)
+}
+
+/// `capacity.csv`: node-hours by month, account, type and purchase.
+pub fn capacity(plan: &Plan) -> String {
+    let header = [
+        "month",
+        "account",
+        "instance_type",
+        "purchase",
+        "node_pool",
+        "node_hours",
+        "mean_nodes",
+        "launches",
+        "account_peak_nodes",
+    ];
+    let rows = plan.months.iter().flat_map(|month| {
+        month.accounts.iter().flat_map(move |account| {
+            account.capacity.nodes.iter().map(move |node| {
+                vec![
+                    month.month.to_string(),
+                    account.account.clone(),
+                    node.instance_type.clone(),
+                    node.purchase.clone(),
+                    node.pool.clone(),
+                    node.hours.to_string(),
+                    (node.hours / month.month.hours() as f64).to_string(),
+                    node.launches.to_string(),
+                    account.capacity.total.peak.to_string(),
+                ]
+            })
+        })
+    });
+    write(&header, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::safe;
+
+    #[test]
+    fn formulas_are_neutralised_and_numbers_are_not() {
+        assert_eq!(safe("=1+1"), "'=1+1");
+        assert_eq!(safe("@cmd"), "'@cmd");
+        assert_eq!(safe("-0.5"), "-0.5");
+        assert_eq!(safe("m7g.large"), "m7g.large");
+    }
+}

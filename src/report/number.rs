@@ -1,0 +1,73 @@
+//! Numbers as people read them.
+
+use crate::units::Usd;
+
+/// `1234567.8` with `places` decimals and thousands separated: `1,234,567.80`.
+pub fn grouped(value: f64, places: usize) -> String {
+    separate(&format!("{value:.places$}"))
+}
+
+/// Money to the cent: `$1,234.50`.
+pub fn money(amount: Usd) -> String {
+    let text = separate(&amount.cents().to_string());
+    text.strip_prefix('-').map_or_else(|| format!("${text}"), |text| format!("-${text}"))
+}
+
+/// Money to the dollar: `1,235`; `<1` where a rounded zero would hide an amount.
+pub fn dollars(amount: Usd) -> String {
+    let whole = amount
+        .decimal()
+        .round_dp_with_strategy(0, rust_decimal::RoundingStrategy::MidpointNearestEven);
+    if whole.is_zero() && amount > Usd::ZERO { "<1".into() } else { separate(&whole.to_string()) }
+}
+
+/// A quantity with as many decimals as it needs, at most four.
+pub fn quantity(value: f64) -> String {
+    let text = grouped(value, 4);
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "0" && value > 0.0 { format!("{value:e}") } else { text.to_owned() }
+}
+
+fn separate(text: &str) -> String {
+    let (sign, text) = text.strip_prefix('-').map_or(("", text), |text| ("-", text));
+    let (whole, rest) = text.split_once('.').map_or((text, None), |(w, r)| (w, Some(r)));
+    let mut out = String::from(sign);
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if let Some(rest) = rest {
+        out.push('.');
+        out.push_str(rest);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usd(text: &str) -> Usd {
+        Usd::from_decimal(text.parse().unwrap())
+    }
+
+    #[test]
+    fn thousands_are_separated() {
+        assert_eq!(grouped(1_234_567.8, 2), "1,234,567.80");
+        assert_eq!(grouped(-1234.0, 0), "-1,234");
+        assert_eq!(grouped(999.0, 0), "999");
+    }
+
+    #[test]
+    fn money_shows_cents_and_small_amounts_do_not_vanish() {
+        assert_eq!(money(usd("1234.5")), "$1,234.50");
+        assert_eq!(money(usd("-3.005")), "-$3.00");
+        assert_eq!(dollars(usd("0.2")), "<1");
+        assert_eq!(dollars(usd("0")), "0");
+        assert_eq!(quantity(0.002_007), "0.002");
+        assert_eq!(quantity(1440.0), "1,440");
+        assert_eq!(quantity(0.000_001), "1e-6");
+    }
+}

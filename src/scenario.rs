@@ -1,0 +1,390 @@
+//! The scenario: what the user intends, as one TOML file; no prices.
+//!
+//! The tables `cluster`, `workloads` and one per service form the *stack*. Every account runs the
+//! stack of the top level, changed by its own `override` tables and shortened by its `remove` list, so
+//! that a non-production account says only how it differs. A workload with a `profile` starts from
+//! that profile's table in the same way.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use indexmap::IndexMap;
+use jiff::civil::Time;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{
+    autoscale::settings::Cluster,
+    calendar::{MINUTES_PER_DAY, Month},
+    error::{Error, Problem, nearest},
+    growth::Users,
+    scenario::document::Document,
+    services::{AnyService, SERVICES},
+    shapes::Catalog,
+    traffic::Traffic,
+    workload::Workload,
+};
+
+pub mod check;
+pub mod document;
+pub mod schema;
+
+/// When the plan runs.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlanSettings {
+    /// What the plan is called.
+    pub name: String,
+    /// First month.
+    pub start: Month,
+    /// Months.
+    #[schemars(range(min = 1, max = 120))]
+    pub months: u32,
+    /// Seed of every random draw.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
+    pub seed: u64,
+}
+
+/// How the bill is made.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Billing {
+    /// Whether one payer's accounts climb price steps and use free parts together (AWS Organizations).
+    #[serde(default)]
+    pub consolidated: bool,
+}
+
+/// Days of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Day {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
+}
+
+/// When an account is awake; outside, deployments that are not `always_on` stand still.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// Days it wakes.
+    pub days: Vec<Day>,
+    /// When it wakes, UTC: `08:00`.
+    #[schemars(extend("format" = "time-of-day"))]
+    pub from: String,
+    /// When it goes to sleep, UTC: `20:00`; `24:00` is midnight.
+    #[schemars(extend("format" = "time-of-day"))]
+    pub to: String,
+    /// Whether the database is stopped outside.
+    #[serde(default)]
+    pub stop_database: bool,
+}
+
+/// The `[accounts.<name>]` table, apart from its overrides.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountSettings {
+    /// Twelve digits of the AWS account.
+    pub id: Option<String>,
+    /// Region code, `us-east-1`.
+    pub region: String,
+    /// Share of the users' traffic that reaches it: 1 for production, 0.01 for a test system.
+    #[schemars(range(min = 0, max = 10))]
+    pub traffic_share: f64,
+    /// When it is awake; always if left out.
+    pub schedule: Option<Schedule>,
+    /// Tables of the stack that it does without: `waf`, `workloads.datadog-agent`.
+    #[serde(default)]
+    pub remove: Vec<String>,
+    /// Settings of the stack that differ here.
+    #[serde(default, rename = "override")]
+    #[schemars(skip)]
+    pub overrides: Option<toml::Table>,
+}
+
+/// What an account runs.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    /// The EKS cluster.
+    pub cluster: Cluster,
+    /// Workloads by name.
+    pub workloads: IndexMap<String, Workload>,
+    /// Metered services, in the order of [`SERVICES`].
+    pub services: Vec<Arc<dyn AnyService>>,
+}
+
+/// An account and its stack.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its name in the scenario.
+    pub name: String,
+    /// Its settings.
+    pub settings: AccountSettings,
+    /// What it runs.
+    pub stack: Stack,
+}
+
+/// The whole scenario, checked.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// When the plan runs.
+    pub plan: PlanSettings,
+    /// How the bill is made.
+    pub billing: Billing,
+    /// Monthly users.
+    pub users: Users,
+    /// How users make traffic.
+    pub traffic: Traffic,
+    /// Accounts, in the order of the file.
+    pub accounts: Vec<Account>,
+    /// The document it was read from, to place later problems.
+    pub document: Document,
+}
+
+/// The typed part that is the same for all accounts.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub(crate) struct Common {
+    /// When the plan runs.
+    pub(crate) plan: PlanSettings,
+    /// How the bill is made.
+    #[serde(default)]
+    pub(crate) billing: Billing,
+    /// Monthly users.
+    pub(crate) users: Users,
+    /// How users make traffic.
+    pub(crate) traffic: Traffic,
+    /// Accounts by name.
+    pub(crate) accounts: IndexMap<String, AccountSettings>,
+}
+
+impl Scenario {
+    /// Reads and checks a scenario.
+    ///
+    /// # Errors
+    /// Every problem found, each with its file, line and key.
+    pub fn parse(file: &str, text: &str, catalog: &Catalog) -> Result<Self, Error> {
+        let document = Document::parse(file, text)?;
+        let problems = schema::check(&document);
+        if !problems.is_empty() {
+            return Err(Error::input(problems));
+        }
+        let common: Common = toml::Value::Table(document.table.clone())
+            .try_into()
+            .map_err(|e: toml::de::Error| Error::input(vec![document.problem("", e.message())]))?;
+        let mut problems = check::common(&common, &document);
+        let mut accounts = Vec::new();
+        for (name, settings) in &common.accounts {
+            match account(name, settings, &document, catalog) {
+                Ok(account) => accounts.push(account),
+                Err(found) => problems.extend(found),
+            }
+        }
+        for account in &accounts {
+            for service in &account.stack.services {
+                for (key, message) in service.check(&common.traffic.classes, catalog) {
+                    let key = format!("{}.{key}", service.kind());
+                    problems.push(document.account_problem(&account.name, &key, &message));
+                }
+            }
+        }
+        if !problems.is_empty() {
+            problems.dedup();
+            return Err(Error::input(problems));
+        }
+        let Common { plan, billing, users, traffic, .. } = common;
+        Ok(Self { plan, billing, users, traffic, accounts, document })
+    }
+}
+
+/// The stack of one account: base, overrides, removals, profiles.
+fn account(
+    name: &str,
+    settings: &AccountSettings,
+    document: &Document,
+    catalog: &Catalog,
+) -> Result<Account, Vec<Problem>> {
+    let mut raw = document.table.clone();
+    if let Some(overrides) = &settings.overrides {
+        merge(&mut raw, overrides);
+    }
+    let mut problems = Vec::new();
+    for (index, path) in settings.remove.iter().enumerate() {
+        if !remove(&mut raw, path) {
+            let key = format!("accounts.{name}.remove[{index}]");
+            let message =
+                format!("{path:?} is not a table of the stack, like waf or workloads.kong");
+            problems.push(document.problem(&key, &message));
+        }
+    }
+    if let Some(toml::Value::Table(workloads)) = raw.get_mut("workloads") {
+        problems.extend(apply_profiles(workloads, name, document, catalog));
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let problems = schema::check_complete(&raw, name, document);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let read = stack(&raw)
+        .map_err(|(key, message)| vec![document.account_problem(name, &key, &message)])?;
+    Ok(Account { name: name.to_owned(), settings: settings.clone(), stack: read })
+}
+
+fn stack(raw: &toml::Table) -> Result<Stack, (String, String)> {
+    let table = |key: &str| raw.get(key).cloned();
+    let cluster =
+        table("cluster").ok_or(("cluster".to_owned(), "give a [cluster] table".into()))?;
+    let cluster = cluster.try_into().map_err(|e| ("cluster".to_owned(), e.message().to_owned()))?;
+    let mut workloads = IndexMap::new();
+    if let Some(toml::Value::Table(all)) = table("workloads") {
+        for (name, value) in all {
+            let key = format!("workloads.{name}");
+            let workload =
+                value.try_into().map_err(|e: toml::de::Error| (key, e.message().to_owned()))?;
+            workloads.insert(name, workload);
+        }
+    }
+    let mut services = Vec::new();
+    for registration in SERVICES {
+        let parsed = (registration.parse)(table(registration.kind));
+        services.extend(parsed.map_err(|message| (registration.kind.to_owned(), message))?);
+    }
+    Ok(Stack { cluster, workloads, services })
+}
+
+/// Lays `over` over `base`: tables are merged key by key, everything else is replaced.
+fn merge(base: &mut toml::Table, over: &toml::Table) {
+    for (key, value) in over {
+        match (base.get_mut(key), value) {
+            (Some(toml::Value::Table(inner)), toml::Value::Table(over)) => merge(inner, over),
+            _ => {
+                base.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+fn remove(table: &mut toml::Table, path: &str) -> bool {
+    match path.split_once('.') {
+        None => !schema::COMMON.contains(&path) && table.remove(path).is_some(),
+        Some((head, rest)) => match table.get_mut(head) {
+            Some(toml::Value::Table(inner)) => inner.remove(rest).is_some(),
+            _ => false,
+        },
+    }
+}
+
+fn apply_profiles(
+    workloads: &mut toml::Table,
+    account: &str,
+    document: &Document,
+    catalog: &Catalog,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (name, value) in workloads.iter_mut() {
+        let toml::Value::Table(workload) = value else { continue };
+        let Some(toml::Value::String(profile)) = workload.get("profile").cloned() else { continue };
+        if let Some(known) = catalog.profiles.get(&profile) {
+            let mut merged = known.clone();
+            // `hpa` in the scenario stands in place of the profile's fixed number, and the reverse.
+            for (given, other) in [("hpa", "replicas"), ("replicas", "hpa")] {
+                if workload.contains_key(given) {
+                    merged.remove(other);
+                }
+            }
+            merge(&mut merged, workload);
+            *workload = merged;
+        } else {
+            let near = nearest(&profile, catalog.profiles.keys().map(|known| &**known));
+            let known: Vec<&str> = catalog.profiles.keys().map(|known| &**known).collect();
+            let message = match near {
+                Some(near) => format!("no profile {profile:?}; did you mean {near:?}?"),
+                None => format!("no profile {profile:?}; there are {}", known.join(", ")),
+            };
+            let key = format!("workloads.{name}.profile");
+            problems.push(document.account_problem(account, &key, &message));
+        }
+    }
+    problems
+}
+
+/// `08:00` as minutes of the day; `24:00` is the end of the day.
+pub(crate) fn time_of_day(text: &str) -> Option<usize> {
+    if text == "24:00" {
+        return Some(MINUTES_PER_DAY);
+    }
+    let (hour, minute) = text.split_once(':')?;
+    if hour.len() != 2 || minute.len() != 2 {
+        return None;
+    }
+    let time = Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()?;
+    Some(time.hour() as usize * 60 + time.minute() as usize)
+}
+
+impl Schedule {
+    /// Whether the account is awake in each minute of the week, Monday first.
+    pub fn week(&self) -> Vec<bool> {
+        let edges = (time_of_day(&self.from), time_of_day(&self.to));
+        let (Some(from), Some(to)) = edges else { return vec![true; 7 * MINUTES_PER_DAY] };
+        let awake = |minute: usize| {
+            let (day, time) = (minute / MINUTES_PER_DAY, minute % MINUTES_PER_DAY);
+            let wakes = |day: usize| self.days.iter().any(|known| *known as usize == day);
+            if from < to {
+                wakes(day) && (from..to).contains(&time)
+            } else {
+                // Over midnight: the evening of a day, or the morning after one.
+                wakes(day) && time >= from || wakes((day + 6) % 7) && time < to
+            }
+        };
+        (0..7 * MINUTES_PER_DAY).map(awake).collect()
+    }
+}
+
+/// Names a scenario's stack may be told from.
+pub fn stack_tables() -> BTreeMap<&'static str, ()> {
+    ["cluster", "workloads"]
+        .into_iter()
+        .chain(SERVICES.iter().map(|r| r.kind))
+        .map(|k| (k, ()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_wakes_on_its_days() {
+        let schedule = |days: Vec<Day>, from: &str, to: &str| {
+            let (from, to) = (from.to_owned(), to.to_owned());
+            Schedule { days, from, to, stop_database: false }.week()
+        };
+        let week = schedule(vec![Day::Mon, Day::Tue], "08:00", "20:00");
+        assert_eq!(week.iter().filter(|awake| **awake).count(), 2 * 12 * 60);
+        assert!(!week[7 * 60 + 59] && week[8 * 60] && !week[20 * 60]);
+        let night = schedule(vec![Day::Sun], "22:00", "02:00");
+        assert!(night[6 * 1440 + 22 * 60] && night[60] && !night[1440 + 60]);
+    }
+
+    #[test]
+    fn times_of_day_are_strict() {
+        assert_eq!(time_of_day("08:30"), Some(510));
+        assert_eq!(time_of_day("24:00"), Some(1440));
+        for wrong in ["8:00", "25:00", "08:60", "noon", ""] {
+            assert_eq!(time_of_day(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn overrides_merge_deeply() {
+        let mut base: toml::Table = toml::from_str("a = { b = 1, c = [1] }\nd = 2").unwrap();
+        merge(&mut base, &toml::from_str("a = { c = [3] }").unwrap());
+        assert_eq!(base, toml::from_str("a = { b = 1, c = [3] }\nd = 2").unwrap());
+    }
+}

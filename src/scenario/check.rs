@@ -1,0 +1,64 @@
+//! What a schema cannot say: names that must exist elsewhere, values that must agree.
+
+use super::{Common, document::Document, time_of_day};
+use crate::{calendar::Month, error::Problem, services::SERVICES};
+
+/// Every contradiction in the part that is the same for all accounts.
+pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut report = |key: &str, message: &str| problems.push(document.problem(key, message));
+    if common.accounts.is_empty() {
+        report("accounts", "give at least one [accounts.<name>]");
+    }
+    if SERVICES.iter().any(|service| service.kind == "accounts") {
+        report("accounts", "a service may not be called so");
+    }
+    for (name, account) in &common.accounts {
+        let key = format!("accounts.{name}");
+        if let Some(id) = &account.id
+            && (id.len() != 12 || !id.chars().all(|c| c.is_ascii_digit()))
+        {
+            report(&format!("{key}.id"), &format!("{id:?} is not an account id of twelve digits"));
+        }
+        let Some(schedule) = &account.schedule else { continue };
+        if schedule.days.is_empty() {
+            report(&format!("{key}.schedule.days"), "name at least one day");
+        }
+        if time_of_day(&schedule.from) == time_of_day(&schedule.to) {
+            report(
+                &format!("{key}.schedule.to"),
+                "is the same as from; leave the schedule out to run always",
+            );
+        }
+    }
+    if common.traffic.classes.is_empty() {
+        report("traffic.classes", "give at least one class of requests");
+    }
+    if common.traffic.shape.is_some() && common.traffic.weekly.is_some() {
+        report("traffic.weekly", "the shape is learned from traffic.shape; leave one out");
+    }
+    let end = common.plan.start.plus(common.plan.months);
+    for (index, event) in common.traffic.events.iter().enumerate() {
+        let key = format!("traffic.events[{index}].at");
+        let moment = crate::calendar::parse_moment(&event.at);
+        match moment.and_then(|moment| Month::of(moment.date())) {
+            None => report(&key, &format!("{:?} is not a time; write 2027-05-12T17:00", event.at)),
+            Some(month) if month < common.plan.start || month >= end => {
+                let last = common.plan.start.plus(common.plan.months - 1);
+                let message =
+                    format!("{} is outside the plan ({} to {last})", event.at, common.plan.start);
+                report(&key, &message);
+            }
+            Some(_) => {}
+        }
+    }
+    for (index, segment) in common.users.segments.iter().enumerate() {
+        if let Some(month) = segment.until
+            && (month <= common.plan.start || month >= end)
+        {
+            let message = format!("{month} is outside the plan");
+            report(&format!("users.segments[{index}].until"), &message);
+        }
+    }
+    problems
+}

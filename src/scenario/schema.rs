@@ -1,0 +1,384 @@
+//! The scenario's JSON Schema, and the check of a document against it.
+//!
+//! One description serves both: `runrate schema` prints what the check enforces, so bounds and names
+//! stand once, beside the field they belong to. The check is our own walk because a validator's
+//! messages speak of schemas; these speak of keys, name the nearest one, and list every problem.
+
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use super::{Common, document::Document, time_of_day};
+use crate::{
+    autoscale::settings::Cluster, calendar::Month, error::Problem, error::nearest,
+    services::SERVICES, workload::Workload,
+};
+
+/// Tables that are the same for all accounts.
+pub const COMMON: [&str; 5] = ["plan", "billing", "users", "traffic", "accounts"];
+
+/// The whole schema.
+pub fn schema() -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let common = Common::json_schema(&mut generator);
+    let mut stack = Map::new();
+    stack.insert("cluster".into(), generator.subschema_for::<Cluster>().into());
+    let workload = generator.subschema_for::<Workload>();
+    stack.insert(
+        "workloads".into(),
+        json!({ "type": "object", "additionalProperties": workload,
+            "description": "Workloads by name." }),
+    );
+    for registration in SERVICES {
+        stack.insert(registration.kind.into(), (registration.schema)(&mut generator).into());
+    }
+    let mut definitions = Map::from_iter(generator.take_definitions(true));
+    let partial = without_required(&Value::Object(stack.clone()), &definitions);
+    if let Some(account) = definitions.get_mut("AccountSettings") {
+        account["properties"]["override"] = json!({
+            "type": "object", "properties": partial, "additionalProperties": false,
+            "description": "Settings of the stack that differ in this account."
+        });
+    }
+    let mut properties = common.as_value()["properties"].as_object().cloned().unwrap_or_default();
+    properties.extend(stack);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "runrate scenario",
+        "type": "object",
+        "properties": properties,
+        "required": ["plan", "users", "traffic", "accounts", "cluster"],
+        "additionalProperties": false,
+        "$defs": definitions,
+    })
+}
+
+/// The same schema with every reference written out and nothing required: an override is a part.
+fn without_required(schema: &Value, definitions: &Map<String, Value>) -> Value {
+    match schema {
+        Value::Object(map) => {
+            let mut out = Map::new();
+            for (key, value) in map {
+                match (key.as_str(), value) {
+                    ("required", Value::Array(_)) => {}
+                    ("$ref", Value::String(name)) => {
+                        let target = &definitions[name.trim_start_matches("#/$defs/")];
+                        if let Value::Object(target) = without_required(target, definitions) {
+                            out.extend(target);
+                        }
+                    }
+                    _ => {
+                        out.insert(key.clone(), without_required(value, definitions));
+                    }
+                }
+            }
+            Value::Object(out)
+        }
+        Value::Array(values) => {
+            values.iter().map(|value| without_required(value, definitions)).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+/// Every place where a document departs from the schema. A workload may leave out what its profile
+/// gives, so what is missing from the stack is looked for by [`check_complete`].
+pub fn check(document: &Document) -> Vec<Problem> {
+    let schema = schema();
+    let mut walk = Walk { schema: &schema, found: Vec::new(), missing: Missing::Common };
+    walk.table(&schema, &document.table, "");
+    walk.found.into_iter().map(|(key, message)| document.problem(&key, &message)).collect()
+}
+
+/// What an account's merged stack lacks.
+pub fn check_complete(stack: &toml::Table, account: &str, document: &Document) -> Vec<Problem> {
+    let schema = schema();
+    let mut walk = Walk { schema: &schema, found: Vec::new(), missing: Missing::Stack };
+    for (key, value) in stack.iter().filter(|(key, _)| !COMMON.contains(&key.as_str())) {
+        walk.value(&schema["properties"][key], value, key);
+    }
+    let problem =
+        |(key, message): (String, String)| document.account_problem(account, &key, &message);
+    walk.found.into_iter().map(problem).collect()
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Missing {
+    /// Report keys missing outside the stack.
+    Common,
+    /// Report keys missing in the stack.
+    Stack,
+}
+
+struct Walk<'a> {
+    schema: &'a Value,
+    found: Vec<(String, String)>,
+    missing: Missing,
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+fn type_name(value: &toml::Value) -> &'static str {
+    match value {
+        toml::Value::Table(_) => "a table",
+        toml::Value::Array(_) => "a list",
+        toml::Value::String(_) => "text",
+        toml::Value::Integer(_) => "a whole number",
+        toml::Value::Float(_) => "a number",
+        toml::Value::Boolean(_) => "true or false",
+        toml::Value::Datetime(_) => "a date; put it in quotes",
+    }
+}
+
+fn expected(kind: &str) -> &str {
+    match kind {
+        "object" => "a table",
+        "array" => "a list",
+        "string" => "text in quotes",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "boolean" => "true or false",
+        other => other,
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn report(&mut self, path: &str, message: String) {
+        self.found.push((path.to_owned(), message));
+    }
+
+    /// Follows references and picks the branch of a choice that the value means.
+    fn resolve(&mut self, schema: &'a Value, value: &toml::Value, path: &str) -> Option<&'a Value> {
+        if let Some(name) = schema["$ref"].as_str() {
+            let target = &self.schema["$defs"][name.trim_start_matches("#/$defs/")];
+            return self.resolve(target, value, path);
+        }
+        if let Some(branches) = schema["anyOf"].as_array() {
+            let branch = branches.iter().find(|branch| branch["type"] != "null")?;
+            return self.resolve(branch, value, path);
+        }
+        let Some(branches) = schema["oneOf"].as_array() else { return Some(schema) };
+        if branches.iter().all(|b| b.get("const").is_some() || b.get("enum").is_some()) {
+            self.choice(branches, value, path);
+            return None;
+        }
+        self.tagged(branches, value, path)
+    }
+
+    /// A text that must be one of several.
+    fn choice(&mut self, branches: &[Value], value: &toml::Value, path: &str) {
+        let names: Vec<&str> = branches
+            .iter()
+            .flat_map(|b| {
+                b["enum"].as_array().map_or_else(|| vec![&b["const"]], |e| e.iter().collect())
+            })
+            .filter_map(Value::as_str)
+            .collect();
+        self.one_of(&names, value, path);
+    }
+
+    fn one_of(&mut self, names: &[&str], value: &toml::Value, path: &str) {
+        let given = value.as_str();
+        if given.is_none_or(|given| !names.contains(&given)) {
+            let near = given.and_then(|given| nearest(given, names.iter().copied()));
+            let hint = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+            let message = format!("{value} is not one of {}{hint}", names.join(", "));
+            self.report(path, message);
+        }
+    }
+
+    /// A table whose kind is named by one of its keys.
+    fn tagged(
+        &mut self,
+        branches: &'a [Value],
+        value: &toml::Value,
+        path: &str,
+    ) -> Option<&'a Value> {
+        let constant = |branch: &'a Value| {
+            let properties = branch["properties"].as_object()?;
+            properties.iter().find_map(|(key, s)| Some((key.as_str(), s["const"].as_str()?)))
+        };
+        let (tag, _) = branches.first().and_then(constant)?;
+        let names: Vec<&str> = branches.iter().filter_map(constant).map(|(_, name)| name).collect();
+        let Some(table) = value.as_table() else {
+            self.report(path, format!("must be a table, not {}", type_name(value)));
+            return None;
+        };
+        let Some(given) = table.get(tag) else {
+            self.report(path, format!("{tag} is missing; give one of {}", names.join(", ")));
+            return None;
+        };
+        let found =
+            branches.iter().find(|b| constant(b).is_some_and(|(_, n)| given.as_str() == Some(n)));
+        if found.is_none() {
+            self.one_of(&names, given, &join(path, tag));
+        }
+        found
+    }
+
+    fn value(&mut self, schema: &'a Value, value: &toml::Value, path: &str) {
+        let Some(schema) = self.resolve(schema, value, path) else { return };
+        let kinds: Vec<&str> = match &schema["type"] {
+            Value::String(kind) => vec![kind],
+            Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+            _ => vec![],
+        };
+        let fits = |kind: &&str| match (*kind, value) {
+            ("object", toml::Value::Table(_))
+            | ("array", toml::Value::Array(_))
+            | ("string", toml::Value::String(_))
+            | ("boolean", toml::Value::Boolean(_))
+            | ("integer", toml::Value::Integer(_))
+            | ("number", toml::Value::Integer(_) | toml::Value::Float(_)) => true,
+            _ => false,
+        };
+        if !kinds.is_empty() && !kinds.iter().any(fits) {
+            let message = format!("must be {}, not {}", expected(kinds[0]), type_name(value));
+            self.report(path, message);
+            return;
+        }
+        match value {
+            toml::Value::Table(table) => self.table(schema, table, path),
+            toml::Value::Array(values) => self.list(schema, values, path),
+            toml::Value::Integer(number) => self.bounds(schema, *number as f64, path),
+            toml::Value::Float(number) => self.bounds(schema, *number, path),
+            toml::Value::String(text) => self.text(schema, text, value, path),
+            toml::Value::Boolean(_) | toml::Value::Datetime(_) => {}
+        }
+    }
+
+    fn table(&mut self, schema: &'a Value, table: &toml::Table, path: &str) {
+        static NONE: Value = Value::Null;
+        let properties = &schema["properties"];
+        for (key, value) in table {
+            let path = join(path, key);
+            let inner = properties.get(key).unwrap_or(&NONE);
+            if !inner.is_null() {
+                self.value(inner, value, &path);
+            } else if schema["additionalProperties"].is_object() {
+                self.value(&schema["additionalProperties"], value, &path);
+            } else if properties.is_object() || schema["additionalProperties"] == false {
+                let known = properties.as_object().into_iter().flat_map(|p| p.keys());
+                let known: Vec<&str> = known.map(String::as_str).collect();
+                let hint = match nearest(key, known.iter().copied()) {
+                    Some(near) => format!("did you mean {near:?}?"),
+                    None => format!("the keys here are {}", known.join(", ")),
+                };
+                self.report(&path, format!("there is no such key; {hint}"));
+            }
+        }
+        let in_stack =
+            !path.is_empty() && !COMMON.contains(&path.split(['.', '[']).next().unwrap_or(""));
+        if in_stack == (self.missing == Missing::Stack) {
+            for required in schema["required"].as_array().into_iter().flatten() {
+                let key = required.as_str().unwrap_or_default();
+                if !table.contains_key(key) {
+                    let what = properties[key]["description"].as_str().unwrap_or_default();
+                    let what = what.split(['.', ';']).next().unwrap_or_default();
+                    self.report(path, format!("{key} is missing: {what}"));
+                }
+            }
+        }
+    }
+
+    fn list(&mut self, schema: &'a Value, values: &[toml::Value], path: &str) {
+        let count = values.len() as u64;
+        let least = schema["minItems"].as_u64().unwrap_or(0);
+        let most = schema["maxItems"].as_u64().unwrap_or(u64::MAX);
+        if count < least || count > most {
+            let range =
+                if least == most { least.to_string() } else { format!("{least} to {most}") };
+            self.report(path, format!("{count} values; give {range}"));
+        }
+        for (index, value) in values.iter().enumerate() {
+            self.value(&schema["items"], value, &format!("{path}[{index}]"));
+        }
+    }
+
+    fn bounds(&mut self, schema: &Value, number: f64, path: &str) {
+        let (least, most) = (schema["minimum"].as_f64(), schema["maximum"].as_f64());
+        if least.is_some_and(|least| number < least) || most.is_some_and(|most| number > most) {
+            let accepted = match (least, most) {
+                (Some(least), Some(most)) => format!("{least} to {most}"),
+                (Some(least), None) => format!("{least} or more"),
+                (_, most) => format!("{} or less", most.unwrap_or(f64::INFINITY)),
+            };
+            self.report(path, format!("{number} is out of range; give {accepted}"));
+        }
+    }
+
+    fn text(&mut self, schema: &Value, text: &str, value: &toml::Value, path: &str) {
+        if let Some(names) = schema["enum"].as_array() {
+            let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+            self.one_of(&names, value, path);
+        }
+        let wrong = match schema["format"].as_str() {
+            Some("month") => text.parse::<Month>().err(),
+            Some("time-of-day") if time_of_day(text).is_none() => {
+                Some(format!("{text:?} is not a time of day; write it as 08:00"))
+            }
+            Some("month-day") if format!("2028-{text}").parse::<jiff::civil::Date>().is_err() => {
+                Some(format!("{text:?} is not a day of the year; write it as 11-25"))
+            }
+            _ => None,
+        };
+        if let Some(message) = wrong {
+            self.report(path, message);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str) -> Vec<String> {
+        let document = Document::parse("s.toml", text).unwrap();
+        check(&document).iter().map(ToString::to_string).collect()
+    }
+
+    fn has(text: &str, expected: &str) {
+        let found = problems(text);
+        assert!(found.iter().any(|p| p.contains(expected)), "{expected}: {found:#?}");
+    }
+
+    #[test]
+    fn unknown_keys_name_the_nearest() {
+        has(
+            "[plan]\nmonth = 3\n",
+            "s.toml:2: plan.month: there is no such key; did you mean \"months\"?",
+        );
+        has("[clustr]\n", "clustr: there is no such key; did you mean \"cluster\"?");
+        has("[workloads.api]\ncpu_ms = 1\n", "did you mean \"cpu_ms_per_request\"?");
+        has("[accounts.a.override.cluster]\nbaselin = 1\n", "did you mean \"baseline\"?");
+    }
+
+    #[test]
+    fn types_bounds_and_choices_are_checked_all_at_once() {
+        let text = "[plan]\nname = 3\nmonths = 0\nstart = \"2027-13\"\n\
+            [users]\ngrowth = { curve = \"linaer\", start = 1 }\n\
+            [traffic]\nweekly = [1, 2]\nrequests_per_connection = -1\n\
+            [workloads.api]\nkind = \"deploymnt\"\n";
+        for expected in [
+            "s.toml:2: plan.name: must be text in quotes, not a whole number",
+            "plan.months: 0 is out of range; give 1 to 120",
+            "plan.start: \"2027-13\" is not a month",
+            "users.growth.curve: \"linaer\" is not one of linear, compound",
+            "traffic.weekly: 2 values; give 7",
+            "requests_per_connection: -1 is out of range",
+            "workloads.api.kind: \"deploymnt\" is not one of deployment, daemon-set; did you mean",
+            "accounts is missing",
+        ] {
+            has(text, expected);
+        }
+    }
+
+    #[test]
+    fn the_keys_of_a_curve_are_those_of_its_kind() {
+        has(
+            "[users]\ngrowth = { curve = \"linear\", capacity = 1 }\n",
+            "users.growth.capacity: there is no such key",
+        );
+    }
+}

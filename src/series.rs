@@ -1,0 +1,198 @@
+//! A time series from outside: a CSV of date and value, checked before anything is learned from it.
+//!
+//! # Limits
+//! The step is the median distance between rows; calendar months and quarters vary by up to 10 %
+//! around it, so a gap is a distance of more than 1.6 steps.
+
+use jiff::civil::DateTime;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    calendar::parse_moment,
+    error::{Error, Place, Problem},
+};
+
+/// What to do about rows that are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gaps {
+    /// Missing rows are an error (the default: a hole is usually a fault of the export).
+    #[default]
+    Refuse,
+    /// Missing rows are left out of what is learned.
+    Skip,
+}
+
+/// A sorted series of values at distinct moments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// When.
+    pub moments: Vec<DateTime>,
+    /// How much; finite and not negative.
+    pub values: Vec<f64>,
+    /// Median distance between rows [minutes].
+    pub step_minutes: f64,
+}
+
+/// Longest list of problems printed for one file; the rest is counted.
+const MOST_PROBLEMS: usize = 8;
+
+impl Series {
+    /// Reads `date,value` rows; a first line that is not a date is a header.
+    ///
+    /// # Errors
+    /// An empty file, line ends of CR only, a row that is not a date and a number, rows out of
+    /// order, twice or (with [`Gaps::Refuse`]) missing: each with its line.
+    pub fn parse(file: &str, text: &str, gaps: Gaps) -> Result<Self, Error> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.contains('\r') && !text.contains('\n') {
+            let message = "lines end in CR only (old Macintosh text); save it with LF or CRLF";
+            return Err(Error::at(Place::file(file), message));
+        }
+        let rows = read_rows(file, text)?;
+        if rows.len() < 2 {
+            let message = format!("{} rows of date,value; give 2 or more", rows.len());
+            return Err(Error::at(Place::file(file), message));
+        }
+        let step_minutes = median_step(&rows);
+        let problems = check_order(file, &rows, step_minutes, gaps);
+        if !problems.is_empty() {
+            return Err(Error::input(shorten(file, problems)));
+        }
+        let (moments, values) = rows.into_iter().map(|row| (row.moment, row.value)).unzip();
+        Ok(Self { moments, values, step_minutes })
+    }
+}
+
+struct Row {
+    line: usize,
+    moment: DateTime,
+    value: f64,
+}
+
+fn read_rows(file: &str, text: &str) -> Result<Vec<Row>, Error> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
+    let mut rows = Vec::new();
+    let mut problems = Vec::new();
+    for (index, record) in reader.records().enumerate() {
+        let record = record.map_err(|e| Error::at(Place::file(file), e.to_string()))?;
+        let line = record.position().map_or(0, |position| position.line() as usize);
+        let first = record.get(0).unwrap_or_default();
+        let moment = parse_moment(first);
+        if index == 0 && moment.is_none() && first.parse::<f64>().is_err() {
+            continue; // a header
+        }
+        let number = record.get(1).unwrap_or_default();
+        let value = number.parse().ok().filter(|v: &f64| v.is_finite() && *v >= 0.0);
+        match (moment, value) {
+            (Some(moment), Some(value)) => rows.push(Row { line, moment, value }),
+            (None, _) => problems.push(Problem::new(
+                Place::line(file, line),
+                format!("{first:?} is not a date; write 2027-01-31, 2027-01-31T18:00 or 2027-Q1"),
+            )),
+            (_, None) => problems.push(Problem::new(
+                Place::line(file, line),
+                format!("{number:?} is not a finite number of 0 or more"),
+            )),
+        }
+    }
+    if problems.is_empty() { Ok(rows) } else { Err(Error::input(shorten(file, problems))) }
+}
+
+fn minutes_between(earlier: DateTime, later: DateTime) -> f64 {
+    later.duration_since(earlier).as_secs_f64() / 60.0
+}
+
+fn median_step(rows: &[Row]) -> f64 {
+    let mut steps: Vec<f64> =
+        rows.windows(2).map(|pair| minutes_between(pair[0].moment, pair[1].moment).abs()).collect();
+    steps.sort_by(f64::total_cmp);
+    steps[steps.len() / 2]
+}
+
+fn check_order(file: &str, rows: &[Row], step: f64, gaps: Gaps) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for pair in rows.windows(2) {
+        let distance = minutes_between(pair[0].moment, pair[1].moment);
+        let (before, here) = (pair[0].moment, pair[1].moment);
+        let message = if distance < 0.0 {
+            format!("{here} comes after {before}; sort the rows by date")
+        } else if distance == 0.0 {
+            format!("{here} is given twice (also on line {})", pair[0].line)
+        } else if distance > 1.6 * step && gaps == Gaps::Refuse {
+            let missing = (distance / step).round() as usize - 1;
+            format!(
+                "{missing} rows missing between {before} and {here}; fill them, or set gaps = \"skip\""
+            )
+        } else {
+            continue;
+        };
+        problems.push(Problem::new(Place::line(file, pair[1].line), message));
+    }
+    problems
+}
+
+fn shorten(file: &str, mut problems: Vec<Problem>) -> Vec<Problem> {
+    let count = problems.len();
+    if count > MOST_PROBLEMS {
+        problems.truncate(MOST_PROBLEMS);
+        let message = format!("{} more problems like these", count - MOST_PROBLEMS);
+        problems.push(Problem::new(Place::file(file), message));
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        Series::parse("a.csv", text, Gaps::Refuse).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_header_and_a_byte_order_mark_are_accepted() {
+        let text = "\u{feff}date,users\n2027-01,5\n2027-02,6\n2027-03,9\n";
+        let series = Series::parse("a.csv", text, Gaps::Refuse).unwrap();
+        assert_eq!(series.values, [5.0, 6.0, 9.0]);
+    }
+
+    #[test]
+    fn every_fault_of_a_file_has_its_message() {
+        assert_eq!(error(""), "a.csv: 0 rows of date,value; give 2 or more");
+        assert!(error("date,v\r2027-01,1\r2027-02,2\r").contains("CR only"));
+        assert_eq!(
+            error("2027-02-01,1\n2027-01-31,2\n2027-02-02,2\n"),
+            "a.csv:2: 2027-01-31T00:00:00 comes after 2027-02-01T00:00:00; sort the rows by date"
+        );
+        assert!(error("2027-01-01,1\n2027-01-01,2\n2027-01-02,2\n").contains("given twice"));
+        let gap = error("2027-01-01,1\n2027-01-02,2\n2027-01-03,2\n2027-01-06,2\n");
+        assert!(gap.starts_with("a.csv:4: 2 rows missing between"), "{gap}");
+        assert!(error("2027-01-01,1\n2027-01-02,minus\n").contains("\"minus\" is not a finite"));
+        assert!(error("2027-01-01,1\nsoon,2\n").contains("a.csv:2: \"soon\" is not a date"));
+    }
+
+    #[test]
+    fn gaps_may_be_skipped() {
+        let text = "2027-01-01,1\n2027-01-02,2\n2027-01-03,2\n2027-01-06,2\n";
+        assert_eq!(Series::parse("a.csv", text, Gaps::Skip).unwrap().values.len(), 4);
+    }
+
+    #[test]
+    fn months_and_quarters_are_regular_steps() {
+        let text = "2027-Q1,1\n2027-Q2,2\n2027-Q3,2\n2027-Q4,2\n2028-Q1,3\n";
+        assert!(Series::parse("a.csv", text, Gaps::Refuse).is_ok());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[ -~\r\n\u{feff}é]{0,200}") {
+            let _ = Series::parse("x.csv", &text, Gaps::Refuse);
+        }
+    }
+}

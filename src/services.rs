@@ -1,0 +1,373 @@
+//! Metered services: what of a month's demand each one would bill.
+//!
+//! A service sees demand and never a price; it answers with [`UsageLine`]s under the names the bill
+//! uses. Services do not see each other: what one sends over the network (log bytes through NAT,
+//! public addresses of a load balancer) it declares as [`Flows`], which are summed before metering.
+//!
+//! To add one: a file here, a `mod` line and a line of [`SERVICES`], and its rows in the price book.
+
+use std::{fmt, sync::Arc};
+
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    calendar::Month,
+    capacity::Capacity,
+    prices::BillKey,
+    shapes::Catalog,
+    traffic::Class,
+    units::{BYTES_PER_GB, Quantity},
+    workload::{Kind, Reached, Workload},
+};
+
+pub mod alb;
+pub mod aurora;
+pub mod ebs;
+pub mod ec2;
+pub mod eks;
+pub mod nat;
+pub mod public_ipv4;
+pub mod transfer;
+pub mod waf;
+
+/// One number that went into a quantity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// What it is.
+    pub name: String,
+    /// How much.
+    pub value: f64,
+    /// In what.
+    pub unit: String,
+}
+
+/// Which formula and inputs made a number.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Basis {
+    /// The formula, in the names of the inputs.
+    pub formula: String,
+    /// The inputs.
+    pub inputs: Vec<Input>,
+    /// What was assumed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub assumption: String,
+}
+
+impl Basis {
+    /// A formula with its inputs as (name, value, unit).
+    pub fn new(formula: &str, inputs: &[(&str, f64, &str)]) -> Self {
+        let inputs = inputs.iter().map(|(name, value, unit)| Input {
+            name: (*name).to_owned(),
+            value: *value,
+            unit: (*unit).to_owned(),
+        });
+        Self { formula: formula.to_owned(), inputs: inputs.collect(), assumption: String::new() }
+    }
+
+    /// Says what was assumed.
+    #[must_use]
+    pub fn assuming(mut self, assumption: &str) -> Self {
+        self.assumption = assumption.to_owned();
+        self
+    }
+}
+
+/// Usage of one meter by one resource in a month.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UsageLine {
+    /// The meter.
+    pub key: BillKey,
+    /// What used it: a node pool, a cluster, a gateway.
+    pub resource: String,
+    /// How much, in the meter's unit.
+    pub quantity: Quantity,
+    /// Why.
+    pub why: Basis,
+}
+
+/// Something a service chose: an instance class, a number of readers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    /// What was chosen for, `aurora`.
+    pub subject: String,
+    /// What was chosen, `2 × db.r6g.large`.
+    pub choice: String,
+    /// Why.
+    pub reason: String,
+    /// The choice does not carry the load, or contradicts a setting.
+    pub warning: bool,
+}
+
+/// What a service answers.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Metered {
+    /// Usage.
+    pub lines: Vec<UsageLine>,
+    /// Choices made on the way.
+    pub choices: Vec<Choice>,
+}
+
+impl From<Vec<UsageLine>> for Metered {
+    fn from(lines: Vec<UsageLine>) -> Self {
+        Self { lines, choices: Vec::new() }
+    }
+}
+
+/// What services send over the network in a month.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Flows {
+    /// Out to the internet [GB].
+    pub internet_out_gb: f64,
+    /// Through NAT gateways, both directions [GB].
+    pub nat_gb: f64,
+    /// Between zones, counted once for each side that is charged [GB].
+    pub cross_zone_gb: f64,
+    /// Public IPv4 addresses in use.
+    pub public_addresses: f64,
+}
+
+impl std::ops::Add for Flows {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self {
+            internet_out_gb: self.internet_out_gb + other.internet_out_gb,
+            nat_gb: self.nat_gb + other.nat_gb,
+            cross_zone_gb: self.cross_zone_gb + other.cross_zone_gb,
+            public_addresses: self.public_addresses + other.public_addresses,
+        }
+    }
+}
+
+/// One month of one account, as services see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Demand<'a> {
+    /// The month.
+    pub month: Month,
+    /// Region code.
+    pub region: &'a str,
+    /// Availability zones in use.
+    pub zones: u32,
+    /// Monthly users.
+    pub users: f64,
+    /// Share of users that this account serves.
+    pub traffic_share: f64,
+    /// What the cluster used.
+    pub capacity: &'a Capacity,
+    /// Traffic classes.
+    pub classes: &'a IndexMap<String, Class>,
+    /// Requests that one client connection carries.
+    pub requests_per_connection: f64,
+    /// Workloads.
+    pub workloads: &'a IndexMap<String, Workload>,
+    /// Shapes and facts.
+    pub catalog: &'a Catalog,
+    /// Whether the account's schedule stops the database outside its hours.
+    pub stops_database: bool,
+    /// What all services send over the network; zero while flows are being declared.
+    pub flows: Flows,
+}
+
+impl Demand<'_> {
+    /// Calendar hours of the month.
+    pub fn hours(&self) -> f64 {
+        self.month.hours() as f64
+    }
+
+    /// Requests that reach the load balancer in one session.
+    pub fn alb_requests_per_session(&self) -> f64 {
+        self.through_alb(|_| 1.0)
+    }
+
+    /// Bytes through the load balancer in one session, both directions [KiB].
+    pub fn alb_kib_per_session(&self) -> f64 {
+        self.through_alb(|class| class.request_kib + class.response_kib)
+    }
+
+    /// Answer bytes to clients in one session [KiB].
+    pub fn alb_response_kib_per_session(&self) -> f64 {
+        self.through_alb(|class| class.response_kib)
+    }
+
+    fn through_alb(&self, of: impl Fn(&Class) -> f64) -> f64 {
+        self.per_session(|workload| workload.reached == Reached::ThroughAlb, of)
+    }
+
+    /// Sum over the calls that chosen workloads serve in one session.
+    pub fn per_session(
+        &self,
+        chosen: impl Fn(&Workload) -> bool,
+        of: impl Fn(&Class) -> f64,
+    ) -> f64 {
+        let served = self.workloads.values().filter(|w| w.kind == Kind::Deployment && chosen(w));
+        served
+            .flat_map(|workload| &workload.calls_per)
+            .filter_map(|(name, calls)| {
+                self.classes.get(name).map(|class| calls * class.per_session * of(class))
+            })
+            .sum()
+    }
+
+    /// Requests of a workload in the month.
+    pub fn requests_of(&self, workload: &str) -> f64 {
+        let used = self.capacity.workloads.iter().find(|used| used.name == workload);
+        used.map_or(0.0, |used| used.requests)
+    }
+
+    /// Share of traffic between pods that crosses a zone when every zone is as likely.
+    pub fn cross_zone_share(&self) -> f64 {
+        f64::from(self.zones.max(1) - 1) / f64::from(self.zones.max(1))
+    }
+
+    /// A usage line in the account's region.
+    pub fn line(
+        &self,
+        (service, usage_type, operation): (&str, &str, &str),
+        resource: &str,
+        quantity: f64,
+        why: Basis,
+    ) -> UsageLine {
+        UsageLine {
+            key: BillKey::new(service, self.region, usage_type, operation),
+            resource: resource.to_owned(),
+            quantity: Quantity::new(quantity),
+            why,
+        }
+    }
+}
+
+/// KiB as what AWS bills as GB.
+pub fn kib_to_gb(kib: f64) -> f64 {
+    kib * 1024.0 / BYTES_PER_GB
+}
+
+/// A meter a service may emit: service code, usage type (a closing `*` stands for any ending) and
+/// operation.
+pub type Meter = (&'static str, &'static str, &'static str);
+
+/// A metered service; the type is its own table of the scenario.
+pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 'static {
+    /// The scenario's table name, `waf`.
+    const KIND: &'static str;
+    /// All it can emit; a test finds each in the price book.
+    const METERS: &'static [Meter];
+
+    /// What to meter when the scenario has no such table: `None` when there is none then.
+    fn when_absent() -> Option<Self> {
+        None
+    }
+
+    /// Settings that contradict each other or the workloads, as (key, message).
+    fn check(
+        &self,
+        _classes: &IndexMap<String, Class>,
+        _catalog: &Catalog,
+    ) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// What it sends over the network.
+    fn flows(&self, _demand: &Demand<'_>) -> Flows {
+        Flows::default()
+    }
+
+    /// What it bills.
+    fn meter(&self, demand: &Demand<'_>) -> Metered;
+}
+
+/// [`Service`] without its type, for the list of an account.
+pub trait AnyService: fmt::Debug + Send + Sync {
+    /// The scenario's table name.
+    fn kind(&self) -> &'static str;
+    /// See [`Service::check`].
+    fn check(&self, classes: &IndexMap<String, Class>, catalog: &Catalog) -> Vec<(String, String)>;
+    /// See [`Service::flows`].
+    fn flows(&self, demand: &Demand<'_>) -> Flows;
+    /// See [`Service::meter`].
+    fn meter(&self, demand: &Demand<'_>) -> Metered;
+}
+
+impl<S: Service> AnyService for S {
+    fn kind(&self) -> &'static str {
+        S::KIND
+    }
+    fn check(&self, classes: &IndexMap<String, Class>, catalog: &Catalog) -> Vec<(String, String)> {
+        Service::check(self, classes, catalog)
+    }
+    fn flows(&self, demand: &Demand<'_>) -> Flows {
+        Service::flows(self, demand)
+    }
+    fn meter(&self, demand: &Demand<'_>) -> Metered {
+        Service::meter(self, demand)
+    }
+}
+
+type Parse = fn(Option<toml::Value>) -> Result<Option<Arc<dyn AnyService>>, String>;
+
+/// One line of [`SERVICES`].
+#[derive(Clone, Copy)]
+pub struct Registration {
+    /// The scenario's table name.
+    pub kind: &'static str,
+    /// All it can emit.
+    pub meters: &'static [Meter],
+    /// Reads the service's table, or what stands for its absence.
+    pub parse: Parse,
+    /// The table's JSON Schema.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Registration {
+    const fn of<S: Service>() -> Self {
+        Self { kind: S::KIND, meters: S::METERS, parse: parse::<S>, schema: schema::<S> }
+    }
+}
+
+fn parse<S: Service>(value: Option<toml::Value>) -> Result<Option<Arc<dyn AnyService>>, String> {
+    let spec = match value {
+        Some(value) => Some(value.try_into::<S>().map_err(|error| error.to_string())?),
+        None => S::when_absent(),
+    };
+    Ok(spec.map(|spec| Arc::new(spec) as Arc<dyn AnyService>))
+}
+
+fn schema<S: Service>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<S>()
+}
+
+/// Every service, in the order of the report.
+pub static SERVICES: &[Registration] = &[
+    Registration::of::<ec2::Spec>(),
+    Registration::of::<ebs::Spec>(),
+    Registration::of::<eks::Spec>(),
+    Registration::of::<alb::Spec>(),
+    Registration::of::<waf::Spec>(),
+    Registration::of::<nat::Spec>(),
+    Registration::of::<transfer::Spec>(),
+    Registration::of::<public_ipv4::Spec>(),
+    Registration::of::<aurora::Spec>(),
+];
+
+/// Meters one month of one account with all its services.
+pub fn meter(services: &[Arc<dyn AnyService>], demand: &Demand<'_>) -> Metered {
+    let flows = services.iter().map(|service| service.flows(demand));
+    let flows = flows.fold(Flows::default(), |sum, flow| sum + flow);
+    let demand = Demand { flows, ..*demand };
+    let mut all = Metered::default();
+    for service in services {
+        let metered = service.meter(&demand);
+        all.lines.extend(metered.lines.into_iter().filter(|line| line.quantity.get() > 0.0));
+        all.choices.extend(metered.choices);
+    }
+    all
+}
+
+#[cfg(test)]
+pub(crate) mod fixture;

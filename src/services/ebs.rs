@@ -1,0 +1,106 @@
+//! EBS root volumes of the nodes.
+//!
+//! # Formula
+//! ```text
+//! EBS:VolumeUsage.gp3        [GB-Mo]    = volume GiB × node hours / hours of the month
+//! EBS:VolumeP-IOPS.gp3       [IOPS-Mo]  = max(0, IOPS − included) × node hours / hours
+//! EBS:VolumeP-Throughput.gp3 [MiBps-Mo] = max(0, MiB/s − included) × node hours / hours
+//! ```
+//! # Source
+//! EBS pricing rows of the price book: gp3 includes 3,000 IOPS and 125 MiB/s; per-month meters are
+//! fractions of the calendar month (billing rules, "Month and hours").
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Basis, Demand, Meter, Metered, Service};
+
+/// Root volumes.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// Size of a node's root volume [GiB]; Karpenter's default if left out.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub volume_gib: Option<f64>,
+    /// Provisioned IOPS of a volume; the included ones if left out.
+    #[schemars(range(min = 100, max = 80_000))]
+    pub iops: Option<f64>,
+    /// Provisioned throughput of a volume [MiB/s]; the included one if left out.
+    #[schemars(range(min = 1, max = 2_000))]
+    pub throughput_mibps: Option<f64>,
+}
+
+impl Service for Spec {
+    const KIND: &'static str = "ebs";
+    const METERS: &'static [Meter] = &[
+        ("AmazonEC2", "EBS:VolumeUsage.gp3", ""),
+        ("AmazonEC2", "EBS:VolumeP-IOPS.gp3", ""),
+        ("AmazonEC2", "EBS:VolumeP-Throughput.gp3", ""),
+    ];
+
+    fn when_absent() -> Option<Self> {
+        Some(Self::default())
+    }
+
+    fn meter(&self, demand: &Demand<'_>) -> Metered {
+        let facts = &demand.catalog.controllers;
+        let (node_hours, hours) = (demand.capacity.node_hours(), demand.hours());
+        let months = node_hours / hours;
+        let gib = self.volume_gib.unwrap_or(facts.node.root_volume_gib);
+        let used = [("node hours", node_hours, "Hrs"), ("hours of the month", hours, "Hrs")];
+        let size = Basis::new(
+            "volume size × node hours / hours of the month",
+            &[("volume size", gib, "GiB"), used[0], used[1]],
+        );
+        let storage = ("AmazonEC2", "EBS:VolumeUsage.gp3", "");
+        let mut lines = vec![demand.line(storage, "node volumes", gib * months, size)];
+        let extras = [
+            ("EBS:VolumeP-IOPS.gp3", self.iops, facts.ebs.gp3_included_iops, "IOPS"),
+            (
+                "EBS:VolumeP-Throughput.gp3",
+                self.throughput_mibps,
+                facts.ebs.gp3_included_mibps,
+                "MiB/s",
+            ),
+        ];
+        for (usage_type, provisioned, included, unit) in extras {
+            let above = (provisioned.unwrap_or(included) - included).max(0.0);
+            let why = Basis::new(
+                "(provisioned − included) × node hours / hours of the month",
+                &[
+                    ("provisioned", provisioned.unwrap_or(included), unit),
+                    ("included", included, unit),
+                    used[0],
+                    used[1],
+                ],
+            );
+            let meter = ("AmazonEC2", usage_type, "");
+            lines.push(demand.line(meter, "node volumes", above * months, why));
+        }
+        lines.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{capacity::NodeUse, services::fixture::Fixture};
+
+    /// Two nodes for all of April (1,440 node-hours over 720 h): 2 × 50 GiB; 4,000 IOPS are 1,000
+    /// above the free 3,000, times two; 125 MiB/s are free.
+    #[test]
+    fn size_and_iops_above_the_free_part_are_billed_by_the_month() {
+        let mut fixture = Fixture::new("2027-04");
+        fixture.capacity.nodes = vec![NodeUse {
+            instance_type: "m7g.large".into(),
+            purchase: "on-demand".into(),
+            pool: "p".into(),
+            hours: 1440.0,
+            launches: 2,
+        }];
+        let spec = Spec { volume_gib: Some(50.0), iops: Some(4000.0), throughput_mibps: None };
+        let lines = Service::meter(&spec, &fixture.demand()).lines;
+        let quantities: Vec<f64> = lines.iter().map(|line| line.quantity.get()).collect();
+        assert_eq!(quantities, [100.0, 2000.0, 0.0]);
+    }
+}

@@ -1,0 +1,80 @@
+//! One small month of demand for the tests of services.
+
+use indexmap::IndexMap;
+
+use super::{Demand, Flows};
+use crate::{
+    calendar::Month,
+    capacity::{Capacity, Nodes, WorkloadUse},
+    shapes::Catalog,
+    store,
+    traffic::Class,
+    workload::Workload,
+};
+
+#[derive(Debug)]
+pub(crate) struct Fixture {
+    pub(crate) month: Month,
+    pub(crate) capacity: Capacity,
+    pub(crate) classes: IndexMap<String, Class>,
+    pub(crate) workloads: IndexMap<String, Workload>,
+    pub(crate) catalog: Catalog,
+}
+
+impl Fixture {
+    pub(crate) fn new(month: &str) -> Self {
+        let api: Workload = toml::from_str(
+            "calls_per = { api = 1.0 }\nreached = \"through-alb\"\nreplicas = 2\n\
+             requests = { cpu_millicores = 100, memory_mib = 128 }",
+        )
+        .unwrap();
+        let class = Class { per_session: 20.0, request_kib: 1.0, response_kib: 5.0 };
+        let used = WorkloadUse {
+            name: "api".into(),
+            requests: 0.0,
+            unserved_requests: 0.0,
+            saturated_minutes: 0.0,
+            pending_pod_minutes: 0.0,
+            mean_replicas: 2.0,
+            peak_replicas: 2,
+            peak_rps: 0.0,
+        };
+        Self {
+            month: month.parse().unwrap(),
+            capacity: Capacity {
+                nodes: vec![],
+                workloads: vec![used],
+                total: Nodes::default(),
+                baseline_mean: 0.0,
+                on_demand_mean: 0.0,
+                spot_mean: 0.0,
+                evictions: 0,
+                consolidated_nodes: 0,
+                sessions: 0.0,
+                peak_sessions_per_minute: 0.0,
+                awake_hours: 0.0,
+                hours: vec![],
+            },
+            classes: IndexMap::from([("api".to_owned(), class)]),
+            workloads: IndexMap::from([("api".to_owned(), api)]),
+            catalog: store::embedded_catalog().unwrap(),
+        }
+    }
+
+    pub(crate) fn demand(&self) -> Demand<'_> {
+        Demand {
+            month: self.month,
+            region: "us-east-1",
+            zones: 3,
+            users: 1000.0,
+            traffic_share: 1.0,
+            capacity: &self.capacity,
+            classes: &self.classes,
+            requests_per_connection: 20.0,
+            workloads: &self.workloads,
+            catalog: &self.catalog,
+            stops_database: false,
+            flows: Flows::default(),
+        }
+    }
+}

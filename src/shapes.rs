@@ -1,0 +1,289 @@
+//! Declared facts about hardware and controllers: instance shapes, spot supply, Aurora classes and
+//! controller defaults, parsed from `models/`.
+//!
+//! # Source
+//! Each row of `models/*.csv` and each block of `models/controllers.toml` names its own.
+//! # Limits
+//! Allocatable figures are Karpenter's documented ones for AL2023; a joined node can differ.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::error::{Error, Place};
+
+/// One EC2 instance type.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Shape {
+    /// `m7g.large`.
+    pub instance_type: String,
+    /// `m7g`.
+    pub family: String,
+    /// `7`; empty when the type has none.
+    pub generation: Option<u32>,
+    /// `m`, `c`, `r`, `t`, ...
+    pub category: String,
+    /// `large`.
+    pub size: String,
+    /// `amd64` or `arm64` in Kubernetes words.
+    pub arch: String,
+    /// vCPUs.
+    pub vcpus: u32,
+    /// Memory [MiB].
+    pub memory_mib: f64,
+    /// CPU left for pods [millicores]; none when undocumented.
+    pub allocatable_cpu_milli: Option<f64>,
+    /// Memory left for pods [MiB].
+    pub allocatable_memory_mib: Option<f64>,
+    /// Pods the node takes.
+    pub allocatable_pods: Option<u32>,
+    /// Whether it is bare metal.
+    pub bare_metal: Option<bool>,
+    /// GPUs.
+    pub gpu_count: Option<u32>,
+    /// Other accelerators.
+    pub accelerator_count: Option<u32>,
+    /// Whether CPU is metered in credits.
+    pub burstable: Option<bool>,
+    /// Whether AWS lists it as current.
+    pub current_generation: Option<bool>,
+}
+
+impl Shape {
+    /// A type for general workloads: no GPU, no accelerator, not bare metal.
+    pub fn is_generic(&self) -> bool {
+        self.bare_metal != Some(true)
+            && self.gpu_count.unwrap_or(0) == 0
+            && self.accelerator_count.unwrap_or(0) == 0
+    }
+}
+
+/// How often AWS takes back spot instances of a type.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SpotSupply {
+    /// Region code.
+    pub region: String,
+    /// Instance type.
+    pub instance_type: String,
+    /// Saving against on-demand [percent]; 0 marks a type with little or no supply.
+    pub savings_percent: f64,
+    /// 0 (under 5 % a month) to 4 (over 20 %).
+    pub interruption_bucket: u8,
+    /// Date of the figures.
+    pub as_of: String,
+}
+
+/// One Aurora instance class.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct AuroraClass {
+    /// `db.r6g.xlarge`.
+    pub class: String,
+    /// The shortened class of the bill, `db.r6g.xl`.
+    pub billing_class: String,
+    /// `r6g`.
+    pub family: String,
+    /// vCPUs.
+    pub vcpu: u32,
+    /// Nominal memory [GiB].
+    pub memory_gib: f64,
+    /// Default `max_connections`.
+    pub max_connections: u32,
+}
+
+/// Defaults of the horizontal pod autoscaler.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HpaDefaults {
+    /// Seconds between reconciles.
+    pub sync_period_seconds: u32,
+    /// Ratio band in which nothing changes.
+    pub tolerance: f64,
+    /// Seconds a lower recommendation must hold.
+    pub scale_down_stabilization_seconds: u32,
+    /// Growth allowed per reconcile without behavior rules.
+    pub scale_up_factor: f64,
+    /// Replicas always allowed per reconcile.
+    pub scale_up_minimum: u32,
+    /// Least replicas.
+    pub min_replicas: u32,
+    /// Target CPU [percent of request].
+    pub target_cpu_utilization: u32,
+}
+
+/// Defaults of Karpenter.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KarpenterDefaults {
+    /// Seconds without a pod event before a node may be consolidated.
+    pub consolidate_after_seconds: u32,
+    /// Share of a pool's nodes that may be disrupted at once [percent, rounded up].
+    pub disruption_budget_percent: u32,
+}
+
+/// What a new node brings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeDefaults {
+    /// Seconds from `NodeClaim` to Ready.
+    pub startup_seconds: u32,
+    /// Root volume [GiB].
+    pub root_volume_gib: f64,
+}
+
+/// What a gp3 volume includes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EbsFacts {
+    /// IOPS without extra charge.
+    pub gp3_included_iops: f64,
+    /// Throughput without extra charge [MiB/s].
+    pub gp3_included_mibps: f64,
+}
+
+/// What one load-balancer capacity unit holds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LcuFacts {
+    /// New connections per second.
+    pub new_connections_per_second: f64,
+    /// Active connections, sampled per minute.
+    pub active_connections_per_minute: f64,
+    /// Processed GB per hour.
+    pub processed_gb_per_hour: f64,
+    /// Rule evaluations per second.
+    pub rule_evaluations_per_second: f64,
+    /// Rules evaluated free on each request.
+    pub free_rules: f64,
+    /// Seconds an idle connection stays open.
+    pub idle_timeout_seconds: f64,
+}
+
+/// Web ACL capacity steps.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WafFacts {
+    /// WCU within the base request price.
+    pub included_wcu: u32,
+    /// WCU per further price step.
+    pub wcu_step: u32,
+}
+
+/// How Aurora meters and sizes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuroraFacts {
+    /// Bytes of one billed read.
+    pub read_page_bytes: f64,
+    /// Bytes of one billed write.
+    pub write_unit_bytes: f64,
+    /// `shared_buffers` as a share of nominal memory.
+    pub buffer_share_of_memory: f64,
+    /// Hit ratio while the working set fits.
+    pub buffer_hit_ratio: f64,
+    /// How much of the missing working set turns into misses.
+    pub buffer_skew: f64,
+    /// Connections kept back.
+    pub reserved_connections: u32,
+    /// Most readers of a cluster.
+    pub max_readers: u32,
+    /// CPU the sizing aims for at the peak.
+    pub target_cpu_utilization: f64,
+}
+
+/// `models/controllers.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Controllers {
+    /// Horizontal pod autoscaler.
+    pub hpa: HpaDefaults,
+    /// Karpenter.
+    pub karpenter: KarpenterDefaults,
+    /// Nodes.
+    pub node: NodeDefaults,
+    /// EBS volumes.
+    pub ebs: EbsFacts,
+    /// Load-balancer capacity units.
+    pub lcu: LcuFacts,
+    /// Web application firewall.
+    pub waf: WafFacts,
+    /// Aurora.
+    pub aurora: AuroraFacts,
+}
+
+/// Everything under `models/`.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    shapes: Vec<Shape>,
+    spot: Vec<SpotSupply>,
+    aurora: Vec<AuroraClass>,
+    /// Controller defaults.
+    pub controllers: Controllers,
+    /// Ready-made workload profiles by name, as TOML tables to lay a scenario's workload over.
+    pub profiles: BTreeMap<String, toml::Table>,
+}
+
+impl Catalog {
+    /// Parses the model files: `ec2`, `spot` and `aurora` are CSV text, `controllers` is TOML.
+    ///
+    /// # Errors
+    /// A file that does not have the columns or keys it should, with its line.
+    pub fn parse(ec2: &str, spot: &str, aurora: &str, controllers: &str) -> Result<Self, Error> {
+        let mut shapes: Vec<Shape> = rows("models/ec2.csv", ec2)?;
+        for shape in &mut shapes {
+            // The source writes x86_64; Kubernetes labels say amd64.
+            if shape.arch == "x86_64" {
+                shape.arch = "amd64".into();
+            }
+        }
+        shapes.sort_by(|a, b| a.instance_type.cmp(&b.instance_type));
+        let mut spot: Vec<SpotSupply> = rows("models/spot.csv", spot)?;
+        spot.sort_by(|a, b| (&a.region, &a.instance_type).cmp(&(&b.region, &b.instance_type)));
+        let aurora = rows("models/aurora.csv", aurora)?;
+        let controllers = toml::from_str(controllers)
+            .map_err(|e| Error::at(Place::file("models/controllers.toml"), e.to_string()))?;
+        Ok(Self { shapes, spot, aurora, controllers, profiles: BTreeMap::new() })
+    }
+
+    /// All instance types, by name.
+    pub fn shapes(&self) -> &[Shape] {
+        &self.shapes
+    }
+
+    /// One instance type.
+    pub fn shape(&self, instance_type: &str) -> Option<&Shape> {
+        let found = self.shapes.binary_search_by(|shape| (*shape.instance_type).cmp(instance_type));
+        found.ok().map(|index| &self.shapes[index])
+    }
+
+    /// Spot supply of a type in a region.
+    pub fn spot(&self, region: &str, instance_type: &str) -> Option<&SpotSupply> {
+        let key = (region, instance_type);
+        let found = self.spot.binary_search_by(|s| (&*s.region, &*s.instance_type).cmp(&key));
+        found.ok().map(|index| &self.spot[index])
+    }
+
+    /// Aurora classes in the order of the file.
+    pub fn aurora(&self) -> &[AuroraClass] {
+        &self.aurora
+    }
+}
+
+fn rows<T: DeserializeOwned>(file: &str, text: &str) -> Result<Vec<T>, Error> {
+    let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
+    let rows = reader.deserialize().collect::<Result<Vec<T>, _>>();
+    rows.map_err(|error| {
+        let line = error.position().map(|position| position.line() as usize);
+        Error::at(Place { line, ..Place::file(file) }, error.to_string())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_column_is_named_with_its_file() {
+        let error = Catalog::parse("instance_type\nm5.large\n", "", "", "").unwrap_err();
+        assert!(error.to_string().starts_with("models/ec2.csv:2: "), "{error}");
+    }
+}

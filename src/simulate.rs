@@ -1,0 +1,358 @@
+//! All stages in one line: scenario, facts and trial to a plan. The only module that composes.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use crate::{
+    autoscale::{
+        Cluster,
+        policy::{self, Policy},
+    },
+    calendar::Month,
+    capacity::Capacity,
+    error::{Error, Problem},
+    growth::Path,
+    ledger,
+    plan::{
+        self, AccountMonth, AccountName, COST_METRIC, MonthPlan, NotModelled, Plan, Provenance,
+        SCHEMA,
+    },
+    prices::PriceBook,
+    rate::{self, Rated, Sharing, Usage},
+    scenario::{Account, Scenario},
+    series::Series,
+    services::{self, Choice, Demand, Flows, SERVICES},
+    shapes::Catalog,
+    traffic::{Daily, Model, MonthTraffic, Profile},
+};
+
+/// Length of a plan's tick [seconds].
+const PLAN_TICK_SECONDS: u32 = 60;
+
+/// Everything that is known apart from the scenario.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Shapes and defaults.
+    pub catalog: Catalog,
+    /// Prices.
+    pub prices: PriceBook,
+    /// Digest of the price book's manifest.
+    pub price_book_sha256: String,
+    /// Digest of the models' manifest.
+    pub models_sha256: String,
+    /// Short names of Cost Explorer services.
+    pub short_names: BTreeMap<String, String>,
+    /// Systems that this version does not model.
+    pub not_modelled: Vec<NotModelled>,
+}
+
+/// The series a scenario names, and the digest of all its text.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    /// Past users.
+    pub history: Option<Series>,
+    /// Real load.
+    pub shape: Option<Series>,
+    /// Digest of the scenario and its series.
+    pub sha256: String,
+}
+
+/// One account, simulated.
+struct Simulated {
+    months: Vec<Capacity>,
+}
+
+/// A scenario with every curve fitted, every name looked up: ready to run.
+#[derive(Debug)]
+pub struct Prepared<'a> {
+    scenario: &'a Scenario,
+    facts: &'a Facts,
+    inputs: &'a Inputs,
+    users: Path,
+    traffic: Model,
+    policies: Vec<Policy>,
+    residual_sigma: Option<f64>,
+}
+
+impl<'a> Prepared<'a> {
+    /// Prepares a scenario.
+    ///
+    /// # Errors
+    /// Every name that does not exist, every setting that contradicts, a region without prices.
+    pub fn new(
+        scenario: &'a Scenario,
+        facts: &'a Facts,
+        inputs: &'a Inputs,
+    ) -> Result<Self, Error> {
+        let document = &scenario.document;
+        let mut problems: Vec<Problem> = Vec::new();
+        let plan = &scenario.plan;
+        let users = scenario.users.path(plan.start, plan.months, inputs.history.as_ref());
+        let users =
+            users.map_err(|message| problems.push(document.problem("users", &message))).ok();
+        let profile = profile(scenario, inputs.shape.as_ref());
+        let mut residual_sigma = None;
+        let traffic = profile.and_then(|profile| {
+            residual_sigma = profile.residual_sigma;
+            let first = users.as_ref().map_or(1.0, |users| users.at(0.0));
+            scenario.traffic.model(profile, first, plan.start, plan.seed)
+        });
+        let traffic =
+            traffic.map_err(|message| problems.push(document.problem("traffic", &message))).ok();
+        let mut policies = Vec::new();
+        for account in &scenario.accounts {
+            match policy(scenario, account, facts) {
+                Ok(policy) => policies.push(policy),
+                Err(found) => problems.extend(found),
+            }
+        }
+        let (Some(users), Some(traffic), true) = (users, traffic, problems.is_empty()) else {
+            problems.dedup();
+            return Err(Error::input(problems));
+        };
+        Ok(Self { scenario, facts, inputs, users, traffic, policies, residual_sigma })
+    }
+
+    /// Runs one trial of the whole plan.
+    ///
+    /// # Errors
+    /// Every meter without a price.
+    pub fn run(&self, trial: u32) -> Result<Plan, Error> {
+        let plan = &self.scenario.plan;
+        let months: Vec<Month> = (0..plan.months).map(|index| plan.start.plus(index)).collect();
+        let traffic: Vec<MonthTraffic> = (0..plan.months)
+            .into_par_iter()
+            .map(|index| self.traffic.month(index, plan.start.plus(index), &self.users, trial))
+            .collect();
+        let simulated: Vec<Simulated> = self
+            .scenario
+            .accounts
+            .par_iter()
+            .zip(&self.policies)
+            .map(|(account, policy)| simulate(account, policy, &months, &traffic))
+            .collect();
+        let mut usage = Vec::new();
+        let mut choices: Vec<Vec<Choice>> = Vec::new();
+        for (index, month) in months.iter().enumerate() {
+            for (account, simulated) in self.scenario.accounts.iter().zip(&simulated) {
+                let demand = self.demand(account, index, *month, &simulated.months[index]);
+                let metered = services::meter(&account.stack.services, &demand);
+                let account = &account.name;
+                usage.extend(metered.lines.into_iter().map(|line| Usage {
+                    month: *month,
+                    account: account.clone(),
+                    line,
+                }));
+                choices.push(metered.choices);
+            }
+        }
+        let sharing = if self.scenario.billing.consolidated {
+            Sharing::Consolidated
+        } else {
+            Sharing::PerAccount
+        };
+        let rated = rate::rate(&usage, &self.facts.prices, sharing)?;
+        Ok(self.document(trial, &months, &traffic, simulated, choices, rated))
+    }
+
+    fn demand<'d>(
+        &'d self,
+        account: &'d Account,
+        index: usize,
+        month: Month,
+        capacity: &'d Capacity,
+    ) -> Demand<'d> {
+        let schedule = account.settings.schedule.as_ref();
+        Demand {
+            month,
+            region: &account.settings.region,
+            zones: account.stack.cluster.availability_zones,
+            users: self.users.at(index as f64),
+            traffic_share: account.settings.traffic_share,
+            capacity,
+            classes: &self.scenario.traffic.classes,
+            requests_per_connection: self.scenario.traffic.requests_per_connection,
+            workloads: &account.stack.workloads,
+            catalog: &self.facts.catalog,
+            stops_database: schedule.is_some_and(|schedule| schedule.stop_database),
+            flows: Flows::default(),
+        }
+    }
+
+    fn document(
+        &self,
+        trial: u32,
+        months: &[Month],
+        traffic: &[MonthTraffic],
+        simulated: Vec<Simulated>,
+        choices: Vec<Vec<Choice>>,
+        rated: Rated,
+    ) -> Plan {
+        let service_of = |entry: &rate::Entry| {
+            rated.prices[rated.charges[entry.charge].price].cost_explorer_service.clone()
+        };
+        let by_service = ledger::sum_by(&rated.entries, |entry| {
+            (entry.month, entry.account.clone(), service_of(entry))
+        });
+        let mut choices = choices.into_iter();
+        let mut capacities: Vec<_> = simulated.into_iter().map(|s| s.months.into_iter()).collect();
+        let month_plans = months.iter().enumerate().map(|(index, month)| {
+            let accounts: Vec<AccountMonth> = self
+                .scenario
+                .accounts
+                .iter()
+                .zip(&mut capacities)
+                .filter_map(|(account, capacities)| {
+                    let services: BTreeMap<String, _> = by_service
+                        .iter()
+                        .filter(|((m, a, _), _)| m == month && *a == account.name)
+                        .map(|((_, _, service), cost)| (service.clone(), *cost))
+                        .collect();
+                    Some(AccountMonth {
+                        account: account.name.clone(),
+                        cost: services.values().copied().sum(),
+                        services,
+                        capacity: capacities.next()?,
+                        choices: choices.next()?,
+                    })
+                })
+                .collect();
+            MonthPlan {
+                month: *month,
+                users: self.users.at(index as f64),
+                traffic: traffic[index].summary(),
+                cost: accounts.iter().map(|account| account.cost).sum(),
+                accounts,
+            }
+        });
+        let month_plans: Vec<MonthPlan> = month_plans.collect();
+        let used: std::collections::BTreeSet<&str> =
+            rated.prices.iter().map(|price| price.cost_explorer_service.as_str()).collect();
+        let short_names = &self.facts.short_names;
+        let accounts = self.scenario.accounts.iter().map(|account| AccountName {
+            name: account.name.clone(),
+            id: account.settings.id.clone(),
+            region: account.settings.region.clone(),
+        });
+        Plan {
+            schema: SCHEMA,
+            name: self.scenario.plan.name.clone(),
+            made_from: Provenance {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                scenario_sha256: self.inputs.sha256.clone(),
+                price_book_sha256: self.facts.price_book_sha256.clone(),
+                models_sha256: self.facts.models_sha256.clone(),
+                seed: self.scenario.plan.seed,
+                trial,
+            },
+            currency: "USD".into(),
+            cost_metric: COST_METRIC.into(),
+            accounts: accounts.collect(),
+            cost: ledger::total(&rated.entries),
+            drivers: plan::drivers(&rated.entries, service_of),
+            warnings: plan::warnings::find(
+                &month_plans,
+                &rated,
+                self.users.fit.as_ref(),
+                self.residual_sigma,
+                self.scenario.traffic.noise,
+            ),
+            months: month_plans,
+            fit: self.users.fit.clone(),
+            not_modelled: self.not_modelled(),
+            short_names: short_names
+                .iter()
+                .filter(|(name, _)| used.contains(name.as_str()))
+                .map(|(name, short)| (name.clone(), short.clone()))
+                .collect(),
+            entries: rated.entries,
+            charges: rated.charges,
+            prices: rated.prices,
+        }
+    }
+
+    /// What this version does not know, and what an account does without.
+    fn not_modelled(&self) -> Vec<NotModelled> {
+        let mut missing = self.facts.not_modelled.clone();
+        for account in &self.scenario.accounts {
+            for registration in SERVICES {
+                if !account.stack.services.iter().any(|s| s.kind() == registration.kind) {
+                    missing.push(NotModelled {
+                        system: format!("{} in {}", registration.kind, account.name),
+                        needs: format!(
+                            "a [{}] table; the account is planned without",
+                            registration.kind
+                        ),
+                    });
+                }
+            }
+        }
+        missing
+    }
+}
+
+fn profile(scenario: &Scenario, series: Option<&Series>) -> Result<Profile, String> {
+    let traffic = &scenario.traffic;
+    let daily = traffic.daily.clone().unwrap_or_default();
+    match (&traffic.shape, series) {
+        (Some(shape), Some(series)) => Profile::from_series(series, &daily)
+            .map_err(|message| format!("shape: {}: {message}", shape.file)),
+        (Some(_), None) => Err("shape: the file was not read".into()),
+        (None, _) => Profile::from_parameters(&Daily { ..daily }, traffic.weekly.as_deref()),
+    }
+}
+
+fn policy(scenario: &Scenario, account: &Account, facts: &Facts) -> Result<Policy, Vec<Problem>> {
+    let document = &scenario.document;
+    let region = &account.settings.region;
+    if !facts.prices.has_region(region) {
+        let key = format!("accounts.{}.region", account.name);
+        let message =
+            format!("the price book has no region {region:?}; see `runrate prices status`");
+        return Err(vec![document.problem(&key, &message)]);
+    }
+    let inputs = policy::Inputs {
+        workloads: &account.stack.workloads,
+        cluster: &account.stack.cluster,
+        classes: &scenario.traffic.classes,
+        catalog: &facts.catalog,
+        prices: &facts.prices,
+        region,
+        tick_seconds: PLAN_TICK_SECONDS,
+    };
+    Policy::build(&inputs).map_err(|problems| {
+        let place = |problem: Problem| {
+            let key = problem.place.key.unwrap_or_default();
+            document.account_problem(&account.name, &key, &problem.message)
+        };
+        problems.into_iter().map(place).collect()
+    })
+}
+
+/// Every minute of every month of one account.
+fn simulate(
+    account: &Account,
+    policy: &Policy,
+    months: &[Month],
+    traffic: &[MonthTraffic],
+) -> Simulated {
+    let share = account.settings.traffic_share;
+    let week = account.settings.schedule.as_ref().map(crate::scenario::Schedule::week);
+    let first = traffic.first().and_then(|month| month.sessions.first()).copied().unwrap_or(0.0);
+    let mut cluster = Cluster::new(policy, first * share);
+    let mut done = Vec::with_capacity(months.len());
+    for (month, traffic) in months.iter().zip(traffic) {
+        let mut minute_of_week = month.first_weekday() * crate::calendar::MINUTES_PER_DAY;
+        let mut peak: f64 = 0.0;
+        for sessions in &traffic.sessions {
+            let awake = week.as_ref().is_none_or(|week| week[minute_of_week % week.len()]);
+            let load = if awake { sessions * share } else { 0.0 };
+            peak = peak.max(load);
+            cluster.step(policy, load, awake);
+            minute_of_week += 1;
+        }
+        done.push(Capacity::of(cluster.take_tally(policy), policy, *month, peak));
+    }
+    Simulated { months: done }
+}

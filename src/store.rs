@@ -1,0 +1,415 @@
+//! The only module that touches the disk: facts, scenarios and series in, outputs out.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use include_dir::{Dir, include_dir};
+use rayon::prelude::*;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    error::{Error, Place},
+    plan::{NotModelled, Plan},
+    prices::{GLOBAL, PriceBook, Table},
+    scenario::Scenario,
+    series::{Gaps, Series},
+    shapes::Catalog,
+    simulate::{Facts, Inputs},
+};
+
+static PRICES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/pricing-cache");
+static MODELS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/models");
+
+/// Where the price book is read from.
+#[derive(Debug, Clone)]
+pub enum PriceSource {
+    /// The book inside the program.
+    Embedded,
+    /// A folder of the same form.
+    Folder(PathBuf),
+}
+
+/// One file of a manifest.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Listed {
+    /// Path below the manifest.
+    pub path: String,
+    /// Digest.
+    pub sha256: String,
+    /// Rows of data.
+    #[serde(default)]
+    pub rows: usize,
+    /// Oldest date of a row.
+    #[serde(default)]
+    pub oldest: String,
+    /// Newest date of a row.
+    #[serde(default)]
+    pub newest: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct ManifestText {
+    #[serde(rename = "file", default)]
+    files: Vec<Listed>,
+}
+
+/// A folder of facts with its digests.
+#[derive(Debug)]
+pub struct Manifest {
+    source: PriceSource,
+    name: String,
+    /// Its files, by path.
+    pub files: Vec<Listed>,
+    /// Digest of the manifest.
+    pub sha256: String,
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+impl Manifest {
+    fn open(
+        source: &PriceSource,
+        embedded: &'static Dir<'static>,
+        name: &str,
+    ) -> Result<Self, Error> {
+        let name = match source {
+            PriceSource::Embedded => name.to_owned(),
+            PriceSource::Folder(folder) => folder.display().to_string(),
+        };
+        let text = read_from(source, embedded, &name, "manifest.toml")?;
+        let file = format!("{name}/manifest.toml");
+        let parsed: ManifestText = toml::from_str(&text)
+            .map_err(|error| Error::at(Place::file(&file), error.message().to_owned()))?;
+        Ok(Self {
+            source: source.clone(),
+            name,
+            files: parsed.files,
+            sha256: digest(text.as_bytes()),
+        })
+    }
+
+    /// One file's text, its digest checked.
+    fn text(&self, embedded: &'static Dir<'static>, path: &str) -> Result<String, Error> {
+        let file = format!("{}/{path}", self.name);
+        let Some(listed) = self.files.iter().find(|listed| listed.path == path) else {
+            return Err(Error::at(Place::file(&file), "is not listed in manifest.toml"));
+        };
+        let text = read_from(&self.source, embedded, &self.name, path)?;
+        let found = digest(text.as_bytes());
+        if found != listed.sha256 {
+            let message = format!(
+                "has changed: its sha256 is {found}, the manifest says {}; run `python3 pricing-cache/import.py --manifests` if that is meant",
+                listed.sha256
+            );
+            return Err(Error::at(Place::file(&file), message));
+        }
+        Ok(text)
+    }
+}
+
+fn read_from(
+    source: &PriceSource,
+    embedded: &'static Dir<'static>,
+    name: &str,
+    path: &str,
+) -> Result<String, Error> {
+    let place = || Place::file(&format!("{name}/{path}"));
+    match source {
+        PriceSource::Embedded => {
+            let file = embedded.get_file(path).and_then(|file| file.contents_utf8());
+            file.map(str::to_owned).ok_or_else(|| Error::failed(place(), "is not in the program"))
+        }
+        PriceSource::Folder(folder) => read_text(&folder.join(path)),
+    }
+}
+
+/// The price book's manifest.
+///
+/// # Errors
+/// A folder without a manifest, or a manifest that cannot be read.
+pub fn price_manifest(source: &PriceSource) -> Result<Manifest, Error> {
+    Manifest::open(source, &PRICES, "pricing-cache")
+}
+
+/// Region and service of a price file; `None` for other files.
+pub fn price_file(path: &str) -> Option<(&str, &str)> {
+    let (region, file) = path.split_once('/')?;
+    let service = file.strip_suffix(".csv")?;
+    (!service.contains('.')).then_some((region, service))
+}
+
+/// The tables of the regions asked for, and the global ones; all when none is named.
+///
+/// # Errors
+/// A changed or malformed file.
+pub fn load_prices(manifest: &Manifest, regions: Option<&[&str]>) -> Result<PriceBook, Error> {
+    let wanted =
+        |region: &str| regions.is_none_or(|regions| region == GLOBAL || regions.contains(&region));
+    let files: Vec<(&str, &str, &str)> = manifest
+        .files
+        .iter()
+        .filter_map(|listed| {
+            let (region, service) = price_file(&listed.path)?;
+            wanted(region).then_some((region, service, &*listed.path))
+        })
+        .collect();
+    let tables: Vec<Table> = files
+        .par_iter()
+        .map(|(_, _, path)| {
+            let text = manifest.text(&PRICES, path)?;
+            Table::parse(&format!("{}/{path}", manifest.name), &text)
+        })
+        .collect::<Result<_, Error>>()?;
+    let mut book = PriceBook::default();
+    for ((region, service, _), table) in files.into_iter().zip(tables) {
+        book.insert(region, service, table);
+    }
+    Ok(book)
+}
+
+/// The shapes, controller defaults and profiles inside the program.
+///
+/// # Errors
+/// A fault of the build: files that do not match their manifest.
+pub fn embedded_catalog() -> Result<Catalog, Error> {
+    catalog(&Manifest::open(&PriceSource::Embedded, &MODELS, "models")?)
+}
+
+fn catalog(manifest: &Manifest) -> Result<Catalog, Error> {
+    let text = |path: &str| manifest.text(&MODELS, path);
+    let mut catalog = Catalog::parse(
+        &text("ec2.csv")?,
+        &text("spot.csv")?,
+        &text("aurora.csv")?,
+        &text("controllers.toml")?,
+    )?;
+    for listed in &manifest.files {
+        let Some(name) = listed.path.strip_prefix("workloads/") else { continue };
+        let name = name.trim_end_matches(".toml").to_owned();
+        let file = format!("models/{}", listed.path);
+        let profile = toml::from_str(&text(&listed.path)?)
+            .map_err(|error| Error::at(Place::file(&file), error.message().to_owned()))?;
+        catalog.profiles.insert(name, profile);
+    }
+    Ok(catalog)
+}
+
+/// Everything known, with the prices of the regions asked for.
+///
+/// # Errors
+/// Changed or malformed files.
+pub fn load_facts(
+    catalog: Catalog,
+    source: &PriceSource,
+    regions: &[&str],
+) -> Result<Facts, Error> {
+    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
+    let manifest = price_manifest(source)?;
+    let rows = |path: &str| -> Result<Vec<(String, String)>, Error> {
+        let text = models.text(&MODELS, path)?;
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let rows = reader.deserialize().collect::<Result<_, _>>();
+        rows.map_err(|error| Error::at(Place::file(path), error.to_string()))
+    };
+    let not_modelled = rows("not_modelled.csv")?;
+    let short_names = rows("service_names.csv")?.into_iter().collect::<BTreeMap<_, _>>();
+    Ok(Facts {
+        catalog,
+        prices: load_prices(&manifest, Some(regions))?,
+        price_book_sha256: manifest.sha256,
+        models_sha256: models.sha256,
+        short_names,
+        not_modelled: not_modelled
+            .into_iter()
+            .map(|(system, needs)| NotModelled { system, needs })
+            .collect(),
+    })
+}
+
+/// A text file of the user.
+///
+/// # Errors
+/// A file that is not there, is a folder, or is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, Error> {
+    let place = || Place::file(&path.display().to_string());
+    let bytes = fs::read(path).map_err(|error| Error::at(place(), plain(&error)))?;
+    String::from_utf8(bytes).map_err(|_| Error::at(place(), "is not UTF-8 text"))
+}
+
+/// An operating-system error without its number.
+fn plain(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".into(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".into(),
+        std::io::ErrorKind::IsADirectory => "is a folder, not a file".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// A scenario with the series it names, and their digest.
+///
+/// # Errors
+/// Every problem of the scenario, or of a series.
+pub fn load_scenario(path: &Path, catalog: &Catalog) -> Result<(Scenario, Inputs), Error> {
+    let text = read_text(path)?;
+    let scenario = Scenario::parse(&path.display().to_string(), &text, catalog)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut hasher = Sha256::new();
+    hasher.update(text.as_bytes());
+    let mut series = |file: &str, gaps: Gaps| -> Result<Series, Error> {
+        let path = folder.join(file);
+        let text = read_text(&path)?;
+        hasher.update(text.as_bytes());
+        Series::parse(&path.display().to_string(), &text, gaps)
+    };
+    let history = scenario.users.history.as_ref();
+    let history = history.map(|history| series(&history.file, history.gaps)).transpose()?;
+    let shape = scenario.traffic.shape.as_ref();
+    let shape = shape.map(|shape| series(&shape.file, shape.gaps)).transpose()?;
+    let hex = hasher.finalize().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    Ok((scenario, Inputs { history, shape, sha256: hex }))
+}
+
+/// A saved plan.
+///
+/// # Errors
+/// A file that is not a plan of this schema.
+pub fn load_plan(path: &Path) -> Result<Plan, Error> {
+    let place = || Place::file(&path.display().to_string());
+    let text = read_text(path)?;
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
+        let line = Some(error.line()).filter(|line| *line > 0);
+        Error::at(Place { line, ..place() }, format!("is not JSON: {error}"))
+    })?;
+    let schema = value["schema"].as_u64();
+    if schema != Some(u64::from(crate::plan::SCHEMA)) {
+        let found = schema.map_or("no schema number".into(), |schema| format!("schema {schema}"));
+        let message = format!(
+            "has {found}; this version reads plans of schema {}, as `plan --out` writes them",
+            crate::plan::SCHEMA
+        );
+        return Err(Error::at(place(), message));
+    }
+    serde_json::from_value(value).map_err(|error| Error::at(place(), error.to_string()))
+}
+
+/// Writes a file whole or not at all.
+///
+/// # Errors
+/// A folder that cannot be written.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let wrong = |error: &std::io::Error| {
+        Error::at(
+            Place::file(&path.display().to_string()),
+            format!("cannot be written: {}", plain(error)),
+        )
+    };
+    if path.is_dir() {
+        return Err(Error::at(
+            Place::file(&path.display().to_string()),
+            "is a folder; name a file",
+        ));
+    }
+    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(|error| wrong(&error))?;
+    temporary.write_all(bytes).map_err(|error| wrong(&error))?;
+    world_readable(&temporary);
+    temporary.persist(path).map_err(|error| wrong(&error.error))?;
+    Ok(())
+}
+
+/// A temporary file is private; an output is for colleagues too.
+#[cfg(unix)]
+fn world_readable(file: &tempfile::NamedTempFile) {
+    use std::os::unix::fs::PermissionsExt;
+    let _ = file.as_file().set_permissions(fs::Permissions::from_mode(0o644));
+}
+
+#[cfg(not(unix))]
+fn world_readable(_: &tempfile::NamedTempFile) {}
+
+/// Writes several files into a folder: all are complete on disk before the first takes its name.
+///
+/// # Errors
+/// A folder that cannot be made or written.
+pub fn write_folder(folder: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), Error> {
+    let wrong = |error: &std::io::Error| {
+        let message = format!("cannot be written: {}", plain(error));
+        Error::at(Place::file(&folder.display().to_string()), message)
+    };
+    let made = !folder.exists();
+    fs::create_dir_all(folder).map_err(|error| wrong(&error))?;
+    let written = files.iter().map(|(name, bytes)| {
+        let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+        temporary.write_all(bytes)?;
+        world_readable(&temporary);
+        Ok((temporary, folder.join(name)))
+    });
+    let written: Result<Vec<_>, std::io::Error> = written.collect();
+    let written = written.map_err(|error| {
+        if made {
+            let _ = fs::remove_dir(folder);
+        }
+        wrong(&error)
+    })?;
+    for (temporary, path) in written {
+        temporary.persist(&path).map_err(|error| wrong(&error.error))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_facts_match_their_manifests() {
+        let catalog = embedded_catalog().unwrap();
+        let manifest = price_manifest(&PriceSource::Embedded).unwrap();
+        let book = load_prices(&manifest, None).unwrap();
+        assert!(book.tables().count() > 50);
+        let facts = load_facts(catalog, &PriceSource::Embedded, &["us-east-1"]).unwrap();
+        assert!(facts.catalog.profiles.contains_key("kong"));
+    }
+
+    #[test]
+    fn a_changed_price_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let region = folder.path().join("r1");
+        fs::create_dir(&region).unwrap();
+        fs::write(region.join("S.csv"), "changed").unwrap();
+        let manifest = "[[file]]\npath = \"r1/S.csv\"\nsha256 = \"00\"\nrows = 1\n";
+        fs::write(folder.path().join("manifest.toml"), manifest).unwrap();
+        let manifest = price_manifest(&PriceSource::Folder(folder.path().into())).unwrap();
+        let error = load_prices(&manifest, None).unwrap_err().to_string();
+        assert!(error.contains("has changed"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_gets_all_files_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        write_folder(&out, &[("a", b"1".to_vec()), ("b", b"2".to_vec())]).unwrap();
+        assert_eq!(fs::read(out.join("b")).unwrap(), b"2");
+        let file = folder.path().join("file");
+        fs::write(&file, "x").unwrap();
+        assert!(write_folder(&file.join("out"), &[("a", vec![])]).is_err());
+    }
+}

@@ -1,0 +1,236 @@
+//! Numbers with their meaning: money, prices, metered quantities.
+//!
+//! Money is decimal because it must add up; quantities are `f64` because they are modelled. They
+//! meet once, in [`crate::rate::charge`], which rounds once, half to even, to ten places.
+//!
+//! # Limits
+//! A [`Quantity`] keeps about 15 significant digits, so a line of a billion units is exact to a
+//! millionth of a unit.
+
+use std::{
+    fmt,
+    iter::Sum,
+    ops::{Add, AddAssign, Sub},
+};
+
+use rust_decimal::{Decimal, RoundingStrategy, prelude::FromPrimitive};
+use serde::{Deserialize, Serialize};
+
+/// Decimal places kept on every amount of money.
+pub const USD_PLACES: u32 = 10;
+
+/// Bytes in what AWS prints as "GB" and meters as 2^30
+/// (AWS pricing pages, "GB = 1024^3 bytes" for transfer and storage).
+pub const BYTES_PER_GB: f64 = 1_073_741_824.0;
+
+/// An amount of money [USD], exact to ten decimal places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
+pub struct Usd(Decimal);
+
+impl Usd {
+    /// No money.
+    pub const ZERO: Self = Self(Decimal::ZERO);
+
+    /// Rounds once, half to even, to ten places.
+    pub fn from_decimal(value: Decimal) -> Self {
+        Self(value.round_dp_with_strategy(USD_PLACES, RoundingStrategy::MidpointNearestEven))
+    }
+
+    /// The exact amount.
+    pub fn decimal(self) -> Decimal {
+        self.0
+    }
+
+    /// The amount to the cent, as a bill prints it.
+    pub fn cents(self) -> Decimal {
+        let mut cents = self.0.round_dp_with_strategy(2, RoundingStrategy::MidpointNearestEven);
+        cents.rescale(2);
+        cents
+    }
+
+    /// The amount as a float, for ratios and charts only.
+    pub fn to_f64(self) -> f64 {
+        rust_decimal::prelude::ToPrimitive::to_f64(&self.0).unwrap_or(0.0)
+    }
+}
+
+impl fmt::Display for Usd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.normalize(), f)
+    }
+}
+
+impl Serialize for Usd {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Usd {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        rust_decimal::serde::str::deserialize(deserializer).map(Self::from_decimal)
+    }
+}
+
+impl Add for Usd {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl Sub for Usd {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0)
+    }
+}
+
+impl AddAssign for Usd {
+    fn add_assign(&mut self, other: Self) {
+        self.0 += other.0;
+    }
+}
+
+impl Sum for Usd {
+    fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
+        iter.fold(Self::ZERO, Add::add)
+    }
+}
+
+/// The price of one pricing unit [USD per unit], parsed from text, never through a float.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnitPrice(Decimal);
+
+impl UnitPrice {
+    /// Parses `0.0000002` or `2E-7`.
+    ///
+    /// # Errors
+    /// Text that is not a decimal number, or a negative one.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let value = text.parse().or_else(|_| Decimal::from_scientific(text));
+        match value {
+            Ok(price) if price < Decimal::ZERO => Err(format!("the price {text} is negative")),
+            Ok(price) => Ok(Self(price)),
+            Err(_) => Err(format!("{text:?} is not a decimal price")),
+        }
+    }
+
+    /// The exact price.
+    pub fn decimal(self) -> Decimal {
+        self.0
+    }
+
+    /// The price as a float, for ordering offers only.
+    pub fn to_f64(self) -> f64 {
+        rust_decimal::prelude::ToPrimitive::to_f64(&self.0).unwrap_or(f64::INFINITY)
+    }
+}
+
+impl fmt::Display for UnitPrice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.normalize(), f)
+    }
+}
+
+impl Serialize for UnitPrice {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for UnitPrice {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// How much was used, in the usage type's own unit: finite and not negative.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default, Serialize)]
+pub struct Quantity(f64);
+
+impl Quantity {
+    /// Nothing used.
+    pub const ZERO: Self = Self(0.0);
+
+    /// A metered quantity.
+    ///
+    /// # Panics
+    /// On a negative, infinite or undefined value: a meter that makes one is wrong, and a bill
+    /// must not be made from it.
+    pub fn new(value: f64) -> Self {
+        Self::checked(value).expect("a metered quantity is finite and not negative")
+    }
+
+    /// The same for outside data.
+    pub fn checked(value: f64) -> Option<Self> {
+        (value.is_finite() && value >= 0.0).then_some(Self(value))
+    }
+
+    /// The number.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+
+    /// The number as a decimal of at most 15 significant digits; `None` above 7.9e28.
+    pub fn decimal(self) -> Option<Decimal> {
+        Decimal::from_f64(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::checked(f64::deserialize(deserializer)?)
+            .ok_or_else(|| serde::de::Error::custom("a quantity is finite and not negative"))
+    }
+}
+
+impl Add for Quantity {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl Sum for Quantity {
+    fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
+        iter.fold(Self::ZERO, Add::add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_rounds_half_to_even_at_ten_places() {
+        let half: Decimal = "0.00000000005".parse().unwrap();
+        assert_eq!(Usd::from_decimal(half).to_string(), "0");
+        let three_halves: Decimal = "0.00000000015".parse().unwrap();
+        assert_eq!(Usd::from_decimal(three_halves).to_string(), "0.0000000002");
+    }
+
+    #[test]
+    fn cents_keep_two_places() {
+        assert_eq!(Usd::from_decimal("73".parse().unwrap()).cents().to_string(), "73.00");
+        assert_eq!(Usd::from_decimal("0.005".parse().unwrap()).cents().to_string(), "0.00");
+        assert_eq!(Usd::from_decimal("0.015".parse().unwrap()).cents().to_string(), "0.02");
+    }
+
+    #[test]
+    fn prices_parse_plain_and_scientific_text_and_refuse_the_rest() {
+        assert_eq!(UnitPrice::parse("0.0000002"), UnitPrice::parse("2E-7"));
+        assert!(UnitPrice::parse("-1").is_err());
+        assert!(UnitPrice::parse("NaN").is_err());
+        assert!(UnitPrice::parse("").is_err());
+    }
+
+    #[test]
+    fn quantities_are_finite_and_not_negative() {
+        assert!(Quantity::checked(-0.1).is_none());
+        assert!(Quantity::checked(f64::NAN).is_none());
+        assert!(Quantity::checked(f64::INFINITY).is_none());
+        assert_eq!(Quantity::new(0.1).decimal(), Some("0.1".parse().unwrap()));
+    }
+}
