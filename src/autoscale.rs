@@ -98,6 +98,8 @@ pub struct WorkloadTally {
     pub unserved: f64,
     /// Ticks with unserved requests [minutes].
     pub saturated_minutes: f64,
+    /// Of these, with every replica that the autoscaler may ask for.
+    pub saturated_at_most_minutes: f64,
     /// Minutes that pods waited for a node.
     pub pending_pod_minutes: f64,
     /// Minutes of ready pods.
@@ -310,6 +312,9 @@ impl Cluster {
                 let share = (wanted - most).min(wanted - idle) / (wanted - idle);
                 tally.unserved += rps * 60.0 * minutes * share;
                 tally.saturated_minutes += minutes;
+                if replicas.desired >= workload.max_replicas {
+                    tally.saturated_at_most_minutes += minutes;
+                }
             }
         }
         self.count_hour(sessions_per_minute, pods, minutes);

@@ -41,6 +41,8 @@ pub struct WorkloadUse {
     pub unserved_requests: f64,
     /// Minutes with unserved requests.
     pub saturated_minutes: f64,
+    /// Of these, with every replica that the autoscaler may ask for.
+    pub saturated_at_most_minutes: f64,
     /// Minutes that pods waited for a node, summed over pods.
     pub pending_pod_minutes: f64,
     /// Mean of ready pods.
@@ -113,6 +115,7 @@ impl Capacity {
                 requests: tally.requests,
                 unserved_requests: tally.unserved,
                 saturated_minutes: tally.saturated_minutes,
+                saturated_at_most_minutes: tally.saturated_at_most_minutes,
                 pending_pod_minutes: tally.pending_pod_minutes,
                 mean_replicas: tally.ready_pod_minutes / minutes,
                 peak_replicas: tally.peak_ready,

@@ -2,7 +2,35 @@
 
 use std::collections::BTreeMap;
 
-use crate::{rate::Entry, units::Usd};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    calendar::Month,
+    prices::BillKey,
+    services::Basis,
+    units::{Quantity, Usd},
+};
+
+/// A priced line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The month.
+    pub month: Month,
+    /// The account.
+    pub account: String,
+    /// The meter.
+    pub key: BillKey,
+    /// What used it.
+    pub resource: String,
+    /// How much.
+    pub quantity: Quantity,
+    /// What it costs [USD].
+    pub cost: Usd,
+    /// Place in `rate::Rated::charges` of the month's charge it is part of.
+    pub charge: usize,
+    /// Why this much.
+    pub why: Basis,
+}
 
 /// Cost of the entries by a key of your choice, in the key's order.
 pub fn sum_by<K: Ord>(entries: &[Entry], key: impl Fn(&Entry) -> K) -> BTreeMap<K, Usd> {
@@ -21,7 +49,6 @@ pub fn total(entries: &[Entry]) -> Usd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{prices::BillKey, services::Basis, units::Quantity};
 
     #[test]
     fn sums_by_any_key_equal_the_total() {

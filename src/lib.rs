@@ -23,6 +23,9 @@
 //! # Ok::<(), runrate::error::Error>(())
 //! ```
 
+// Worked examples are exact: a quantity that is off by one bit is a different quantity.
+#![cfg_attr(test, allow(clippy::float_cmp))]
+
 pub mod autoscale;
 pub mod calendar;
 pub mod capacity;

@@ -11,8 +11,8 @@ use crate::{
     calendar::Month,
     capacity::Capacity,
     growth::fit::Fit,
-    ledger,
-    rate::{Charge, Entry, PriceUsed},
+    ledger::{self, Entry},
+    rate::{Charge, PriceUsed},
     services::Choice,
     traffic,
     units::Usd,
@@ -223,7 +223,7 @@ pub fn drivers(entries: &[Entry], service_of: impl Fn(&Entry) -> String) -> Vec<
             last_month,
         })
         .collect();
-    drivers.sort_by(|a, b| b.cost.cmp(&a.cost));
+    drivers.sort_by_key(|driver| std::cmp::Reverse(driver.cost));
     drivers
 }
 

@@ -194,7 +194,7 @@ impl Table {
         }
         let price = UnitPrice::parse(record.get(6).unwrap_or_default())
             .map_err(|message| wrong("usd_per_unit", message))?;
-        Ok(PriceRow { begin, end, price, record })
+        Ok(PriceRow { record, begin, end, price })
     }
 
     /// All rows, in the order of their usage type.

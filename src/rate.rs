@@ -28,8 +28,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     calendar::Month,
     error::{Error, Place, Problem},
+    ledger::Entry,
     prices::{BillKey, Ladder, PriceBook},
-    services::{Basis, UsageLine},
+    services::UsageLine,
     units::{Quantity, UnitPrice, Usd},
 };
 
@@ -89,27 +90,6 @@ pub struct Usage {
     pub account: String,
     /// The line.
     pub line: UsageLine,
-}
-
-/// A priced line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    /// The month.
-    pub month: Month,
-    /// The account.
-    pub account: String,
-    /// The meter.
-    pub key: BillKey,
-    /// What used it.
-    pub resource: String,
-    /// How much.
-    pub quantity: Quantity,
-    /// What it costs [USD].
-    pub cost: Usd,
-    /// Place in [`Rated::charges`] of the month's charge it is part of.
-    pub charge: usize,
-    /// Why this much.
-    pub why: Basis,
 }
 
 /// A meter's charge for a month over all lines that share its steps.

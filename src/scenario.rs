@@ -5,7 +5,7 @@
 //! that a non-production account says only how it differs. A workload with a `profile` starts from
 //! that profile's table in the same way.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use jiff::civil::Time;
@@ -344,15 +344,6 @@ impl Schedule {
         };
         (0..7 * MINUTES_PER_DAY).map(awake).collect()
     }
-}
-
-/// Names a scenario's stack may be told from.
-pub fn stack_tables() -> BTreeMap<&'static str, ()> {
-    ["cluster", "workloads"]
-        .into_iter()
-        .chain(SERVICES.iter().map(|r| r.kind))
-        .map(|k| (k, ()))
-        .collect()
 }
 
 #[cfg(test)]

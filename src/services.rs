@@ -69,7 +69,7 @@ impl Basis {
     /// Says what was assumed.
     #[must_use]
     pub fn assuming(mut self, assumption: &str) -> Self {
-        self.assumption = assumption.to_owned();
+        assumption.clone_into(&mut self.assumption);
         self
     }
 }

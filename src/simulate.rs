@@ -13,19 +13,17 @@ use crate::{
     capacity::Capacity,
     error::{Error, Problem},
     growth::Path,
-    ledger,
-    plan::{
-        self, AccountMonth, AccountName, COST_METRIC, MonthPlan, NotModelled, Plan, Provenance,
-        SCHEMA,
-    },
+    plan::{NotModelled, Plan},
     prices::PriceBook,
     rate::{self, Rated, Sharing, Usage},
     scenario::{Account, Scenario},
     series::Series,
-    services::{self, Choice, Demand, Flows, SERVICES},
+    services::{self, Choice, Demand, Flows},
     shapes::Catalog,
     traffic::{Daily, Model, MonthTraffic, Profile},
 };
+
+mod document;
 
 /// Length of a plan's tick [seconds].
 const PLAN_TICK_SECONDS: u32 = 60;
@@ -61,6 +59,18 @@ pub struct Inputs {
 /// One account, simulated.
 struct Simulated {
     months: Vec<Capacity>,
+}
+
+/// What one trial came to, before it is written up.
+struct Outcome {
+    trial: u32,
+    months: Vec<Month>,
+    traffic: Vec<MonthTraffic>,
+    /// One account a place, in the order of the scenario.
+    simulated: Vec<Simulated>,
+    /// One month and account a place.
+    choices: Vec<Vec<Choice>>,
+    rated: Rated,
 }
 
 /// A scenario with every curve fitted, every name looked up: ready to run.
@@ -153,7 +163,8 @@ impl<'a> Prepared<'a> {
             Sharing::PerAccount
         };
         let rated = rate::rate(&usage, &self.facts.prices, sharing)?;
-        Ok(self.document(trial, &months, &traffic, simulated, choices, rated))
+        let outcome = Outcome { trial, months, traffic, simulated, choices, rated };
+        Ok(document::plan(self, outcome))
     }
 
     fn demand<'d>(
@@ -178,117 +189,6 @@ impl<'a> Prepared<'a> {
             stops_database: schedule.is_some_and(|schedule| schedule.stop_database),
             flows: Flows::default(),
         }
-    }
-
-    fn document(
-        &self,
-        trial: u32,
-        months: &[Month],
-        traffic: &[MonthTraffic],
-        simulated: Vec<Simulated>,
-        choices: Vec<Vec<Choice>>,
-        rated: Rated,
-    ) -> Plan {
-        let service_of = |entry: &rate::Entry| {
-            rated.prices[rated.charges[entry.charge].price].cost_explorer_service.clone()
-        };
-        let by_service = ledger::sum_by(&rated.entries, |entry| {
-            (entry.month, entry.account.clone(), service_of(entry))
-        });
-        let mut choices = choices.into_iter();
-        let mut capacities: Vec<_> = simulated.into_iter().map(|s| s.months.into_iter()).collect();
-        let month_plans = months.iter().enumerate().map(|(index, month)| {
-            let accounts: Vec<AccountMonth> = self
-                .scenario
-                .accounts
-                .iter()
-                .zip(&mut capacities)
-                .filter_map(|(account, capacities)| {
-                    let services: BTreeMap<String, _> = by_service
-                        .iter()
-                        .filter(|((m, a, _), _)| m == month && *a == account.name)
-                        .map(|((_, _, service), cost)| (service.clone(), *cost))
-                        .collect();
-                    Some(AccountMonth {
-                        account: account.name.clone(),
-                        cost: services.values().copied().sum(),
-                        services,
-                        capacity: capacities.next()?,
-                        choices: choices.next()?,
-                    })
-                })
-                .collect();
-            MonthPlan {
-                month: *month,
-                users: self.users.at(index as f64),
-                traffic: traffic[index].summary(),
-                cost: accounts.iter().map(|account| account.cost).sum(),
-                accounts,
-            }
-        });
-        let month_plans: Vec<MonthPlan> = month_plans.collect();
-        let used: std::collections::BTreeSet<&str> =
-            rated.prices.iter().map(|price| price.cost_explorer_service.as_str()).collect();
-        let short_names = &self.facts.short_names;
-        let accounts = self.scenario.accounts.iter().map(|account| AccountName {
-            name: account.name.clone(),
-            id: account.settings.id.clone(),
-            region: account.settings.region.clone(),
-        });
-        Plan {
-            schema: SCHEMA,
-            name: self.scenario.plan.name.clone(),
-            made_from: Provenance {
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                scenario_sha256: self.inputs.sha256.clone(),
-                price_book_sha256: self.facts.price_book_sha256.clone(),
-                models_sha256: self.facts.models_sha256.clone(),
-                seed: self.scenario.plan.seed,
-                trial,
-            },
-            currency: "USD".into(),
-            cost_metric: COST_METRIC.into(),
-            accounts: accounts.collect(),
-            cost: ledger::total(&rated.entries),
-            drivers: plan::drivers(&rated.entries, service_of),
-            warnings: plan::warnings::find(
-                &month_plans,
-                &rated,
-                self.users.fit.as_ref(),
-                self.residual_sigma,
-                self.scenario.traffic.noise,
-            ),
-            months: month_plans,
-            fit: self.users.fit.clone(),
-            not_modelled: self.not_modelled(),
-            short_names: short_names
-                .iter()
-                .filter(|(name, _)| used.contains(name.as_str()))
-                .map(|(name, short)| (name.clone(), short.clone()))
-                .collect(),
-            entries: rated.entries,
-            charges: rated.charges,
-            prices: rated.prices,
-        }
-    }
-
-    /// What this version does not know, and what an account does without.
-    fn not_modelled(&self) -> Vec<NotModelled> {
-        let mut missing = self.facts.not_modelled.clone();
-        for account in &self.scenario.accounts {
-            for registration in SERVICES {
-                if !account.stack.services.iter().any(|s| s.kind() == registration.kind) {
-                    missing.push(NotModelled {
-                        system: format!("{} in {}", registration.kind, account.name),
-                        needs: format!(
-                            "a [{}] table; the account is planned without",
-                            registration.kind
-                        ),
-                    });
-                }
-            }
-        }
-        missing
     }
 }
 
@@ -343,14 +243,13 @@ fn simulate(
     let mut cluster = Cluster::new(policy, first * share);
     let mut done = Vec::with_capacity(months.len());
     for (month, traffic) in months.iter().zip(traffic) {
-        let mut minute_of_week = month.first_weekday() * crate::calendar::MINUTES_PER_DAY;
+        let first_minute = month.first_weekday() * crate::calendar::MINUTES_PER_DAY;
         let mut peak: f64 = 0.0;
-        for sessions in &traffic.sessions {
-            let awake = week.as_ref().is_none_or(|week| week[minute_of_week % week.len()]);
+        for (minute, sessions) in (first_minute..).zip(&traffic.sessions) {
+            let awake = week.as_ref().is_none_or(|week| week[minute % week.len()]);
             let load = if awake { sessions * share } else { 0.0 };
             peak = peak.max(load);
             cluster.step(policy, load, awake);
-            minute_of_week += 1;
         }
         done.push(Capacity::of(cluster.take_tally(policy), policy, *month, peak));
     }

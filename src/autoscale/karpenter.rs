@@ -4,6 +4,7 @@
 //! ```text
 //! pods in order of CPU, then memory, greatest first
 //! a planned node keeps every offer that still holds the sum of its pods; the launch takes the cheapest
+//! types above what is left of the pool's limit are dropped; a planned node counts as its largest type
 //! spot next, when  spot nodes + 1 ≤ spot_share × (nodes + 1)
 //! ```
 //! So packing goes on until the largest allowed type is full, and only then a second node opens.
@@ -29,6 +30,8 @@ struct Claim {
     cpu: i64,
     memory: i64,
     pods: i64,
+    /// vCPUs that the pool's limit leaves for this node [millicores]; larger types are dropped.
+    room: i64,
     workloads: Vec<usize>,
 }
 
@@ -44,8 +47,18 @@ impl Claim {
         // Sums only grow, so the offers already passed over stay passed over.
         (self.cheapest..offers.len()).find(|place| {
             let offer = &policy.offers[offers[*place]];
-            offer.cpu >= cpu && offer.memory >= memory && offer.pods > self.pods
+            offer.cpu >= cpu
+                && offer.memory >= memory
+                && offer.pods > self.pods
+                && offer.vcpu_milli <= self.room
         })
+    }
+
+    /// The most this claim may yet grow to: what Karpenter charges to the limit within a round.
+    fn largest_vcpu(&self, policy: &Policy) -> i64 {
+        let offers = policy.pools[self.pool].offers(self.purchase).iter();
+        let vcpus = offers.map(|offer| policy.offers[*offer].vcpu_milli);
+        vcpus.filter(|vcpu| *vcpu <= self.room).max().unwrap_or(0)
     }
 
     fn add(&mut self, policy: &Policy, workload: usize, cheapest: usize) {
@@ -119,8 +132,10 @@ impl Cluster {
             [Purchase::OnDemand, Purchase::Spot]
         };
         let mut room = rules.limit_cpu.map_or(i64::MAX, |limit| limit - cpu);
-        for claim in claims.iter().filter(|claim| claim.pool == pool) {
-            room -= policy.offers[rules.offers(claim.purchase)[claim.cheapest]].vcpu_milli;
+        if rules.limit_cpu.is_some() {
+            for claim in claims.iter().filter(|claim| claim.pool == pool) {
+                room -= claim.largest_vcpu(policy);
+            }
         }
         order.into_iter().filter(|purchase| rules.allows(*purchase)).find_map(|purchase| {
             let mut claim = Claim {
@@ -130,14 +145,12 @@ impl Cluster {
                 cpu: 0,
                 memory: 0,
                 pods: 0,
+                room,
                 workloads: Vec::new(),
             };
             let cheapest = claim.with(policy, workload)?;
-            let vcpu = policy.offers[rules.offers(purchase)[cheapest]].vcpu_milli;
-            (vcpu <= room).then(|| {
-                claim.add(policy, workload, cheapest);
-                claim
-            })
+            claim.add(policy, workload, cheapest);
+            Some(claim)
         })
     }
 

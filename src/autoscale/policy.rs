@@ -402,7 +402,7 @@ fn build_deployment(
 ) -> Result<Deployment, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut report = |key: &str, message: String| {
-        problems.push(problem(&format!("workloads.{name}.{key}"), message))
+        problems.push(problem(&format!("workloads.{name}.{key}"), message));
     };
     let mut groups = if workload.node_pools.is_empty() { u32::MAX } else { 0 };
     for pool in &workload.node_pools {

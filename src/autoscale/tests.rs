@@ -1,1 +1,243 @@
+use indexmap::IndexMap;
 
+use super::{
+    policy::{Inputs, Policy, Purchase},
+    settings, *,
+};
+use crate::{
+    shapes::Catalog,
+    store::{self, PriceSource},
+    traffic::Class,
+    workload::Workload,
+};
+
+/// A company of one API behind the load balancer, on the real shapes and prices of us-east-1.
+struct Company {
+    catalog: Catalog,
+    prices: crate::prices::PriceBook,
+    cluster: settings::Cluster,
+    workloads: IndexMap<String, Workload>,
+    classes: IndexMap<String, Class>,
+}
+
+impl Company {
+    fn new(pool: &str) -> Self {
+        let manifest = store::price_manifest(&PriceSource::Embedded).unwrap();
+        let cluster = format!(
+            "availability_zones = 3\nnode_startup_seconds = 45\n\
+             baseline = {{ instance_type = \"m7g.large\", nodes = 2 }}\n{pool}"
+        );
+        let api = "calls_per = { api = 1.0 }\ncpu_ms_per_request = 100\nstartup_seconds = 15\n\
+             requests = { cpu_millicores = 500, memory_mib = 256 }\n\
+             limits = { cpu_millicores = 1000, memory_mib = 512 }\n\
+             hpa = { min_replicas = 2, max_replicas = 60, target_cpu_utilization = 60 }";
+        Self {
+            catalog: store::embedded_catalog().unwrap(),
+            prices: store::load_prices(&manifest, Some(&["us-east-1"])).unwrap(),
+            cluster: toml::from_str(&cluster).unwrap(),
+            workloads: IndexMap::from([("api".to_owned(), toml::from_str(api).unwrap())]),
+            classes: IndexMap::from([(
+                "api".to_owned(),
+                Class { per_session: 1.0, request_kib: 1.0, response_kib: 5.0 },
+            )]),
+        }
+    }
+
+    fn policy(&self) -> Result<Policy, Vec<String>> {
+        let inputs = Inputs {
+            workloads: &self.workloads,
+            cluster: &self.cluster,
+            classes: &self.classes,
+            catalog: &self.catalog,
+            prices: &self.prices,
+            region: "us-east-1",
+            tick_seconds: 60,
+        };
+        let text = |problems: Vec<crate::error::Problem>| {
+            problems.iter().map(ToString::to_string).collect()
+        };
+        Policy::build(&inputs).map_err(text)
+    }
+}
+
+const POOL: &str = "[node_pools.general]\ncategories = [\"m\"]\nmin_generation = 7\n\
+    architectures = [\"arm64\"]\nmax_vcpus = 8\n";
+
+/// Every law that holds in any state.
+fn check(cluster: &Cluster, policy: &Policy) {
+    let mut bound = vec![0; policy.workloads.len()];
+    for node in cluster.nodes() {
+        let offer = &policy.offers[node.offer];
+        let (mut cpu, mut memory, mut pods) = (0, 0, 0);
+        for (workload, count) in node.pods.iter().enumerate() {
+            let asks = &policy.workloads[workload];
+            cpu += asks.request_cpu * i64::from(*count);
+            memory += asks.request_memory * i64::from(*count);
+            pods += *count;
+            bound[workload] += *count;
+        }
+        assert!(cpu <= offer.cpu && memory <= offer.memory && i64::from(pods) <= offer.pods);
+        assert_eq!(node.free_cpu, offer.cpu - cpu);
+        assert_eq!(node.pod_count, pods);
+    }
+    for ((replicas, workload), bound) in
+        cluster.workloads().iter().zip(&policy.workloads).zip(bound)
+    {
+        assert_eq!(replicas.ready + replicas.starting, bound, "every bound pod is on one node");
+        assert_eq!(replicas.desired, bound + replicas.pending);
+        assert!(replicas.desired <= workload.max_replicas);
+    }
+}
+
+#[test]
+fn a_steady_load_settles_where_the_formula_says() {
+    let policy = Company::new(POOL).policy().unwrap();
+    let mut cluster = Cluster::new(&policy, 60.0);
+    for _ in 0..60 {
+        // 20 requests/s × 100 ms = 2 cores; 500 m × 60 % a pod: 6.67, so 7 pods.
+        cluster.step(&policy, 1200.0, true);
+        check(&cluster, &policy);
+    }
+    assert_eq!(cluster.workloads()[0].ready, 7);
+}
+
+#[test]
+fn a_rise_brings_nodes_and_a_fall_takes_them_away() {
+    let policy = Company::new(POOL).policy().unwrap();
+    let mut cluster = Cluster::new(&policy, 60.0);
+    let mut most = 0;
+    for minute in 0..240 {
+        let load = if (30..120).contains(&minute) { 6000.0 } else { 60.0 };
+        cluster.step(&policy, load, true);
+        check(&cluster, &policy);
+        most = most.max(cluster.nodes().count());
+    }
+    // 100 requests/s need 10 cores / 0.3 = 34 pods of half a core: 17 cores of nodes.
+    assert!(most > 4, "{most}");
+    assert_eq!(cluster.nodes().count(), 2, "only the baseline is left");
+    let tally = cluster.take_tally(&policy);
+    assert!(tally.workloads[0].unserved > 0.0, "a sudden rise cannot be served at once");
+    assert!(tally.consolidated > 0);
+    // Two baseline nodes for four hours, and the hours of the others as counted by the minute.
+    let hours: f64 = tally.node_hours.iter().sum();
+    let minutes: f64 = tally.hours.iter().flat_map(|h| h.node_minutes).sum();
+    assert!((hours - minutes / 60.0).abs() < 1e-9, "{hours} {}", minutes / 60.0);
+}
+
+#[test]
+fn the_cheapest_offer_that_holds_the_pods_is_bought() {
+    let policy = Company::new(POOL).policy().unwrap();
+    let mut cluster = Cluster::new(&policy, 60.0);
+    for _ in 0..20 {
+        cluster.step(&policy, 6000.0, true);
+    }
+    for node in cluster.nodes().filter(|node| policy.offers[node.offer].group == 1) {
+        let offer = &policy.offers[node.offer];
+        let used = offer.cpu - node.free_cpu;
+        let memory = offer.memory - node.free_memory;
+        let cheaper = policy.pools[0].offers(Purchase::OnDemand).iter().find(|other| {
+            let other = &policy.offers[**other];
+            other.price < offer.price && other.cpu >= used && other.memory >= memory
+        });
+        assert!(cheaper.is_none(), "{} for {used}m", offer.instance_type);
+    }
+}
+
+#[test]
+fn spot_follows_its_share() {
+    let pool = format!("{POOL}spot_share = 0.5\nmin_vcpus = 2\n")
+        .replace("max_vcpus = 8", "max_vcpus = 2");
+    let policy = Company::new(&pool).policy().unwrap();
+    let mut cluster = Cluster::new(&policy, 60.0);
+    for _ in 0..30 {
+        cluster.step(&policy, 9000.0, true);
+    }
+    let count = |purchase| {
+        cluster.nodes().filter(|node| policy.offers[node.offer].purchase == purchase).count()
+    };
+    let (on_demand, spot) = (count(Purchase::OnDemand), count(Purchase::Spot));
+    assert!(on_demand + spot > 8, "{on_demand} {spot}");
+    assert!(on_demand.abs_diff(spot) <= 1, "{on_demand} {spot}");
+}
+
+#[test]
+fn a_pool_limit_leaves_pods_pending_and_counts_them() {
+    let policy = Company::new(&format!("{POOL}limit_vcpus = 8\n")).policy().unwrap();
+    let mut cluster = Cluster::new(&policy, 60.0);
+    for _ in 0..30 {
+        cluster.step(&policy, 12_000.0, true);
+        check(&cluster, &policy);
+    }
+    let vcpu: i64 = cluster
+        .nodes()
+        .map(|node| &policy.offers[node.offer])
+        .filter(|offer| offer.group == 1)
+        .map(|offer| offer.vcpu_milli)
+        .sum();
+    assert!(vcpu <= 8000, "{vcpu}");
+    assert!(cluster.workloads()[0].pending > 0);
+    assert!(cluster.take_tally(&policy).workloads[0].pending_pod_minutes > 0.0);
+}
+
+#[test]
+fn a_sleeping_account_runs_nothing_but_its_baseline() {
+    let mut company = Company::new(POOL);
+    company.cluster.baseline.asleep_nodes = Some(1);
+    let policy = company.policy().unwrap();
+    let mut cluster = Cluster::new(&policy, 600.0);
+    for _ in 0..10 {
+        cluster.step(&policy, 6000.0, true);
+    }
+    for _ in 0..30 {
+        cluster.step(&policy, 0.0, false);
+        check(&cluster, &policy);
+    }
+    assert_eq!((cluster.nodes().count(), cluster.workloads()[0].ready), (1, 0));
+    for _ in 0..10 {
+        cluster.step(&policy, 60.0, true);
+        check(&cluster, &policy);
+    }
+    assert_eq!((cluster.nodes().count(), cluster.workloads()[0].ready), (2, 2));
+}
+
+#[test]
+fn contradictions_are_found_before_anything_runs() {
+    let mut company = Company::new(
+        "[node_pools.a]\nfamilies = [\"m9x\"]\n[node_pools.b]\ncategories = [\"m\"]\nmin_generation = 20\n",
+    );
+    company.cluster.baseline.instance_type = "m7g.larg".into();
+    company.workloads["api"].requests.cpu_millicores = 900_000.0;
+    company.workloads["api"].node_pools = vec!["basline".into()];
+    let problems = company.policy().unwrap_err().join("\n");
+    for expected in [
+        "cluster.baseline.instance_type: no instance type \"m7g.larg\"; did you mean \"m7g.large\"?",
+        "cluster.node_pools.a.families: no instance family \"m9x\"",
+        "cluster.node_pools.b: no instance type in us-east-1 meets all requirements",
+        "workloads.api.node_pools: no node pool \"basline\"; did you mean \"baseline\"?",
+    ] {
+        assert!(problems.contains(expected), "{expected}\n{problems}");
+    }
+    let mut company = Company::new(POOL);
+    company.workloads["api"].requests.cpu_millicores = 9000.0;
+    let problems = company.policy().unwrap_err().join("\n");
+    assert!(problems.contains("9000m CPU and 256 MiB fit no allowed instance type"), "{problems}");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+    #[test]
+    fn the_laws_hold_under_any_load(loads in proptest::collection::vec(0.0..20_000.0_f64, 1..90)) {
+        let pool = format!("{POOL}spot_share = 0.6\n");
+        let policy = Company::new(&pool).policy().unwrap();
+        let mut cluster = Cluster::new(&policy, loads[0]);
+        for load in &loads {
+            cluster.step(&policy, *load, true);
+            check(&cluster, &policy);
+        }
+        let mut again = Cluster::new(&policy, loads[0]);
+        for load in &loads {
+            again.step(&policy, *load, true);
+        }
+        proptest::prop_assert_eq!(cluster, again);
+    }
+}

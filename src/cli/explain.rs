@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use super::{Format, pretty, print};
 use crate::{
     error::{Error, Place, nearest},
+    ledger::Entry,
     plan::Plan,
-    rate::{Charge, Entry, PriceUsed},
+    rate::{Charge, PriceUsed},
     report::explain,
     store,
 };

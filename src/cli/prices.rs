@@ -26,7 +26,7 @@ pub(super) struct StatusArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowArgs {
-    /// Words to look for: us-east-1 NatGateway
+    /// Words to look for: us-east-1 `NatGateway`
     #[arg(required = true)]
     filter: Vec<String>,
     /// Most rows printed as a table

@@ -12,7 +12,7 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// CSV of month,account,region,service,usage_type,operation,quantity
+    /// CSV of `month,account,region,service,usage_type,operation,quantity`
     usage: PathBuf,
     /// Let all accounts climb price steps and use free parts together, as one payer does
     #[arg(long)]

@@ -216,6 +216,8 @@ pub fn fit(series: &Series, choice: Choice, scale: f64, plan_start: Month) -> Re
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
     use crate::series::Gaps;
 
@@ -225,7 +227,7 @@ mod tests {
             let month = "2024-01".parse::<Month>().unwrap().plus(m);
             let days = month.first_day().since("2024-01-01".parse::<jiff::civil::Date>().unwrap());
             let t = f64::from(days.unwrap().get_days()) / DAYS_PER_MONTH;
-            text += &format!("{month},{}\n", users(t));
+            writeln!(text, "{month},{}", users(t)).unwrap();
         }
         Series::parse("h.csv", &text, Gaps::Refuse).unwrap()
     }

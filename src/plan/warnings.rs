@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    capacity::WorkloadUse,
     growth::fit::Fit,
     plan::MonthPlan,
     rate::{PriceUsed, Rated},
@@ -11,7 +12,9 @@ use crate::{
 /// Months after which a price is called old, counted to the plan's first month.
 const OLD_MONTHS: i32 = 24;
 /// Share of requests unserved from which a workload is called saturated.
-const UNSERVED_SHARE: f64 = 0.001;
+const UNSERVED_SHARE: f64 = 0.002;
+/// Pod-hours without a node in a month from which it is told.
+const WAITING_POD_HOURS: f64 = 24.0;
 /// Error of a fit at its last figure from which the plan's start is doubted [percent].
 const FIT_ERROR_PERCENT: f64 = 10.0;
 
@@ -43,45 +46,51 @@ pub(crate) fn find(
     warnings
 }
 
-/// The worst month of each workload that could not serve all its load.
+/// The worst month of each workload that could not serve all its load, and of pods left waiting.
 fn capacity(months: &[MonthPlan], warnings: &mut Vec<String>) {
-    let mut worst: BTreeMap<(String, String), (f64, String)> = BTreeMap::new();
-    let mut waiting: BTreeMap<String, (f64, String)> = BTreeMap::new();
+    let mut worst: BTreeMap<(&str, &str, bool), (f64, String)> = BTreeMap::new();
     for month in months {
         for account in &month.accounts {
-            for workload in &account.capacity.workloads {
-                let share = workload.unserved_requests / workload.requests.max(1.0);
-                if share > UNSERVED_SHARE {
-                    let text = format!(
-                        "{}: {} cannot serve {:.1} % of its requests in {} ({:.0} minutes over capacity); raise max_replicas or limits",
-                        account.account,
-                        workload.name,
-                        share * 100.0,
-                        month.month,
-                        workload.saturated_minutes
-                    );
-                    let key = (account.account.clone(), workload.name.clone());
+            for used in &account.capacity.workloads {
+                let share = used.unserved_requests / used.requests.max(1.0);
+                let mut note = |waiting: bool, weight: f64, text: String| {
+                    let key = (&*account.account, &*used.name, waiting);
                     let known = worst.entry(key).or_default();
-                    if share > known.0 {
-                        *known = (share, text);
+                    if weight > known.0 {
+                        *known = (weight, format!("{}: {text}", account.account));
                     }
+                };
+                if share > UNSERVED_SHARE {
+                    note(false, share, unserved(used, share, month));
                 }
                 // Pods that wait for minutes are waiting for nodes on their way; hours are a limit.
-                let pods = workload.pending_pod_minutes / 60.0;
-                if pods > 24.0 {
+                let pod_hours = used.pending_pod_minutes / 60.0;
+                if pod_hours > WAITING_POD_HOURS {
                     let text = format!(
-                        "{}: pods of {} waited {pods:.0} pod-hours for a node in {}; loosen the pools or their limits",
-                        account.account, workload.name, month.month
+                        "pods of {} waited {pod_hours:.0} pod-hours for a node in {}; loosen the node pools or their limits",
+                        used.name, month.month
                     );
-                    let known = waiting.entry(account.account.clone()).or_default();
-                    if pods > known.0 {
-                        *known = (pods, text);
-                    }
+                    note(true, pod_hours, text);
                 }
             }
         }
     }
-    warnings.extend(worst.into_values().chain(waiting.into_values()).map(|(_, text)| text));
+    warnings.extend(worst.into_values().map(|(_, text)| text));
+}
+
+fn unserved(used: &WorkloadUse, share: f64, month: &MonthPlan) -> String {
+    let cause = if used.saturated_at_most_minutes > used.saturated_minutes / 2.0 {
+        "max_replicas is reached; raise it"
+    } else {
+        "replicas come too late; lower the target, raise min_replicas or shorten the start"
+    };
+    format!(
+        "{} leaves {:.2} % of its requests unserved in {} ({:.0} minutes over capacity): {cause}",
+        used.name,
+        share * 100.0,
+        month.month,
+        used.saturated_minutes
+    )
 }
 
 fn choices(months: &[MonthPlan], warnings: &mut Vec<String>) {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::prices::Table;
+use crate::{prices::Table, services::Basis};
 
 const HEADER: &str = "usage_type,operation,description,unit,begin_range,end_range,usd_per_unit,\
     pool,billed_usage_type,cost_explorer_service,as_of,source,confidence,note\n";

@@ -111,7 +111,7 @@ fn draw(plan: &Plan, svg: &mut String) -> Result<(), Box<dyn std::error::Error>>
         }
         outline.extend(floor.iter().enumerate().rev().map(|(month, value)| (at(month), *value)));
         chart.draw_series(std::iter::once(Polygon::new(outline, COLORS[index].filled())))?;
-        labels.push(((floor[months - 1] + ceiling[months - 1]) / 2.0, index));
+        labels.push((f64::midpoint(floor[months - 1], ceiling[months - 1]), index));
         floor = ceiling;
     }
     name_bands(&root, &chart, &bands, &labels, last)?;

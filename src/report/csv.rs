@@ -1,6 +1,6 @@
 //! The plan's tables as CSV files.
 
-use crate::{plan::Plan, rate::Entry};
+use crate::{ledger::Entry, plan::Plan};
 
 /// Columns of `usage.csv`: what `runrate rate` reads.
 pub const USAGE_COLUMNS: [&str; 8] =

@@ -6,11 +6,7 @@ use super::{
     number::{money, quantity},
     terminal::table,
 };
-use crate::{
-    plan::Plan,
-    rate::{Entry, PriceUsed},
-    units::Usd,
-};
+use crate::{ledger::Entry, plan::Plan, rate::PriceUsed, units::Usd};
 
 /// Most lines listed when a key matches many.
 const MOST_LISTED: usize = 40;
@@ -39,7 +35,7 @@ pub fn overview(plan: &Plan) -> String {
     let Some(last) = plan.months.last() else { return String::new() };
     let mut entries: Vec<&Entry> =
         plan.entries.iter().filter(|entry| entry.month == last.month).collect();
-    entries.sort_by(|a, b| b.cost.cmp(&a.cost));
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.cost));
     let mut out = format!("Lines of {}, dearest first; explain one by its name:\n", last.month);
     let _ = writeln!(out, "{}", listing(&entries[..entries.len().min(MOST_LISTED)]));
     out
@@ -63,7 +59,7 @@ pub fn explain(plan: &Plan, entries: &[&Entry]) -> String {
         money(total)
     });
     let mut sorted = entries.to_vec();
-    sorted.sort_by(|a, b| b.cost.cmp(&a.cost));
+    sorted.sort_by_key(|entry| std::cmp::Reverse(entry.cost));
     let shown = &sorted[..sorted.len().min(MOST_LISTED)];
     let _ = writeln!(out, "{}", listing(shown));
     if sorted.len() > shown.len() {

@@ -134,7 +134,7 @@ pub fn age(date: &str, today: jiff::civil::Date) -> Option<i32> {
 
 fn parse_year(date: &str) -> Option<jiff::civil::Date> {
     let full = if date.len() == 4 { format!("{date}-01") } else { date.to_owned() };
-    parse_moment(&full).map(|moment| moment.date())
+    parse_moment(&full).map(jiff::civil::DateTime::date)
 }
 
 /// The lines as a table.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{number::money, terminal::table};
 use crate::{
-    ledger,
-    rate::{Entry, Rated},
+    ledger::{self, Entry},
+    rate::Rated,
     units::Usd,
 };
 
@@ -117,6 +117,9 @@ pub fn to_table(rated: &Rated) -> String {
 }
 
 /// Lines as CSV; totals are sums of its last column.
+///
+/// # Panics
+/// Never: writing to memory does not fail.
 pub fn to_csv(rated: &Rated) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for mut line in lines(rated) {

@@ -224,14 +224,16 @@ impl<'a> Walk<'a> {
             Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
             _ => vec![],
         };
-        let fits = |kind: &&str| match (*kind, value) {
-            ("object", toml::Value::Table(_))
-            | ("array", toml::Value::Array(_))
-            | ("string", toml::Value::String(_))
-            | ("boolean", toml::Value::Boolean(_))
-            | ("integer", toml::Value::Integer(_))
-            | ("number", toml::Value::Integer(_) | toml::Value::Float(_)) => true,
-            _ => false,
+        let fits = |kind: &&str| {
+            matches!(
+                (*kind, value),
+                ("object", toml::Value::Table(_))
+                    | ("array", toml::Value::Array(_))
+                    | ("string", toml::Value::String(_))
+                    | ("boolean", toml::Value::Boolean(_))
+                    | ("integer", toml::Value::Integer(_))
+                    | ("number", toml::Value::Integer(_) | toml::Value::Float(_))
+            )
         };
         if !kinds.is_empty() && !kinds.iter().any(fits) {
             let message = format!("must be {}, not {}", expected(kinds[0]), type_name(value));

@@ -1,4 +1,4 @@
-//! Aurora PostgreSQL, provisioned: writer and readers sized from the load, storage, I/O, backup.
+//! Aurora `PostgreSQL`, provisioned: writer and readers sized from the load, storage, I/O, backup.
 //!
 //! # Formula
 //! ```text
@@ -276,7 +276,7 @@ mod tests {
 
     fn spec() -> Spec {
         toml::from_str(
-            r#"
+            r"
             min_readers = 1
             queries_per = { api = 4.0 }
             write_share = 0.25
@@ -289,7 +289,7 @@ mod tests {
             working_set_share = 0.2
             changed_per_day = 0.02
             backup_retention_days = 7
-            "#,
+            ",
         )
         .unwrap()
     }

@@ -34,6 +34,7 @@ impl Fixture {
             requests: 0.0,
             unserved_requests: 0.0,
             saturated_minutes: 0.0,
+            saturated_at_most_minutes: 0.0,
             pending_pod_minutes: 0.0,
             mean_replicas: 2.0,
             peak_replicas: 2,

@@ -100,7 +100,9 @@ pub(super) fn apply_seasons(seasons: &[Season], month: Month, sessions: &mut [f6
         let day = format!("{:02}-{:02}", month.number(), index + 1);
         let factor: f64 = seasons.iter().filter(|s| covers(s, &day)).map(|s| s.factor).product();
         if (factor - 1.0).abs() > f64::EPSILON {
-            minutes.iter_mut().for_each(|value| *value *= factor);
+            for value in minutes {
+                *value *= factor;
+            }
         }
     }
 }

@@ -179,6 +179,8 @@ fn minutes(hours: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
     use crate::series::Gaps;
 
@@ -204,7 +206,7 @@ mod tests {
             let growth = 1.0 + 0.001 * hour as f64;
             let spike = if hour == 100 { 50.0 } else { 1.0 };
             let at = start.checked_add(jiff::Span::new().hours(hour)).unwrap();
-            text += &format!("{at},{}\n", 100.0 * weight * growth * spike);
+            writeln!(text, "{at},{}", 100.0 * weight * growth * spike).unwrap();
         }
         let series = Series::parse("h.csv", &text, Gaps::Refuse).unwrap();
         let profile = Profile::from_series(&series, &Daily::default()).unwrap();
