@@ -183,6 +183,7 @@ impl Cluster {
             replicas.starting -= 1;
             replicas.ready += 1;
         }
+        cluster.reset_tally(policy);
         cluster
     }
 

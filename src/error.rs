@@ -75,9 +75,16 @@ pub struct Error {
 }
 
 impl Error {
-    /// The command line, the scenario or an input file is wrong: exit code 2.
+    /// The command line, the scenario or an input file is wrong: exit code 2. A problem found twice
+    /// (accounts share a stack) is told once.
     pub fn input(problems: Vec<Problem>) -> Self {
-        Self { kind: Kind::Input, problems }
+        let mut told: Vec<Problem> = Vec::with_capacity(problems.len());
+        for problem in problems {
+            if !told.contains(&problem) {
+                told.push(problem);
+            }
+        }
+        Self { kind: Kind::Input, problems: told }
     }
 
     /// One wrong input.

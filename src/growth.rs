@@ -17,6 +17,8 @@
 //! assert!((path.at(1.0) - 2000.0).abs() < 1e-6); // doubles each month
 //! ```
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -127,6 +129,25 @@ impl Law {
             Self::Steps(law) => law.at(t),
         };
         users.max(0.0)
+    }
+}
+
+impl fmt::Display for Law {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Linear(law) => write!(f, "linear, {:+.0} users a month", law.per_month),
+            Self::Compound(law) => {
+                write!(f, "compound, {:+.2} % a month", law.monthly_rate * 100.0)
+            }
+            Self::Logistic(law) => {
+                write!(f, "logistic, towards {:.0} users at rate {:.3}", law.capacity, law.rate)
+            }
+            Self::Gompertz(law) => {
+                write!(f, "gompertz, towards {:.0} users at rate {:.3}", law.capacity, law.rate)
+            }
+            Self::Bass(law) => write!(f, "bass, in a market of {:.0} users", law.market),
+            Self::Steps(law) => write!(f, "{} steps", law.steps.len()),
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     services::{AnyService, SERVICES},
     shapes::Catalog,
     traffic::Traffic,
-    workload::Workload,
+    workload::{Reached, Workload},
 };
 
 pub mod check;
@@ -193,7 +193,6 @@ impl Scenario {
             }
         }
         if !problems.is_empty() {
-            problems.dedup();
             return Err(Error::input(problems));
         }
         let Common { plan, billing, users, traffic, .. } = common;
@@ -233,6 +232,14 @@ fn account(
     }
     let read = stack(&raw)
         .map_err(|(key, message)| vec![document.account_problem(name, &key, &message)])?;
+    let through_alb = |(_, w): &(&String, &Workload)| w.reached == Reached::ThroughAlb;
+    if !read.services.iter().any(|service| service.kind() == "alb")
+        && let Some((workload, _)) = read.workloads.iter().find(through_alb)
+    {
+        let key = format!("workloads.{workload}.reached");
+        let message = format!("through-alb needs an [alb] table in account {name}");
+        return Err(vec![document.account_problem(name, &key, &message)]);
+    }
     Ok(Account { name: name.to_owned(), settings: settings.clone(), stack: read })
 }
 

@@ -215,6 +215,22 @@ impl Demand<'_> {
         used.map_or(0.0, |used| used.requests)
     }
 
+    /// Bytes of the month between workloads and third parties, both directions [GB].
+    pub fn external_gb(&self) -> f64 {
+        self.bytes_of(|workload| workload.external_kib_per_request)
+    }
+
+    /// Logs and traces sent out in the month [GB].
+    pub fn log_gb(&self) -> f64 {
+        self.bytes_of(|workload| workload.log_kib_per_request)
+    }
+
+    fn bytes_of(&self, kib_per_request: fn(&Workload) -> f64) -> f64 {
+        let kib =
+            self.workloads.iter().map(|(name, w)| self.requests_of(name) * kib_per_request(w));
+        kib_to_gb(kib.sum())
+    }
+
     /// Share of traffic between pods that crosses a zone when every zone is as likely.
     pub fn cross_zone_share(&self) -> f64 {
         f64::from(self.zones.max(1) - 1) / f64::from(self.zones.max(1))

@@ -118,7 +118,6 @@ impl<'a> Prepared<'a> {
             }
         }
         let (Some(users), Some(traffic), true) = (users, traffic, problems.is_empty()) else {
-            problems.dedup();
             return Err(Error::input(problems));
         };
         Ok(Self { scenario, facts, inputs, users, traffic, policies, residual_sigma })

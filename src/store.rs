@@ -154,6 +154,19 @@ pub fn price_file(path: &str) -> Option<(&str, &str)> {
 /// # Errors
 /// A changed or malformed file.
 pub fn load_prices(manifest: &Manifest, regions: Option<&[&str]>) -> Result<PriceBook, Error> {
+    load_prices_with(manifest, regions, &[])
+}
+
+/// The same, without the files that hold none of the rows that `words` look for: a word must occur in
+/// the file's path or text. Reading the whole book takes longer than a person likes to wait.
+///
+/// # Errors
+/// A changed or malformed file.
+pub fn load_prices_with(
+    manifest: &Manifest,
+    regions: Option<&[&str]>,
+    words: &[String],
+) -> Result<PriceBook, Error> {
     let wanted =
         |region: &str| regions.is_none_or(|regions| region == GLOBAL || regions.contains(&region));
     let files: Vec<(&str, &str, &str)> = manifest
@@ -164,18 +177,31 @@ pub fn load_prices(manifest: &Manifest, regions: Option<&[&str]>) -> Result<Pric
             wanted(region).then_some((region, service, &*listed.path))
         })
         .collect();
-    let tables: Vec<Table> = files
+    let tables: Vec<Option<Table>> = files
         .par_iter()
         .map(|(_, _, path)| {
             let text = manifest.text(&PRICES, path)?;
-            Table::parse(&format!("{}/{path}", manifest.name), &text)
+            if !words.is_empty() && !may_hold(path, &text, words) {
+                return Ok(None);
+            }
+            Table::parse(&format!("{}/{path}", manifest.name), &text).map(Some)
         })
         .collect::<Result<_, Error>>()?;
     let mut book = PriceBook::default();
     for ((region, service, _), table) in files.into_iter().zip(tables) {
-        book.insert(region, service, table);
+        if let Some(table) = table {
+            book.insert(region, service, table);
+        }
     }
     Ok(book)
+}
+
+fn may_hold(path: &str, text: &str, words: &[String]) -> bool {
+    let (path, text) = (path.to_ascii_lowercase(), text.to_ascii_lowercase());
+    words.iter().all(|word| {
+        // A word may span columns ("AmazonEC2/BoxUsage"): each of its parts must occur.
+        word.to_ascii_lowercase().split('/').all(|part| path.contains(part) || text.contains(part))
+    })
 }
 
 /// The shapes, controller defaults and profiles inside the program.

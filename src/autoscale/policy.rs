@@ -205,10 +205,12 @@ impl Policy {
         order.sort_by_key(|(name, pool)| Reverse((pool.weight, *name)));
         for (index, (name, settings)) in order.into_iter().enumerate() {
             let group = index as u8 + 1;
-            problems.extend(check_pool(inputs.catalog, name, settings));
+            let unknown = check_pool(inputs.catalog, name, settings);
+            let all_known = unknown.is_empty();
+            problems.extend(unknown);
             pools.push(build_pool(inputs, daemons, &mut offers, (name, settings), group));
             let pool = &pools[index];
-            if pool.on_demand.is_empty() && pool.spot.is_empty() {
+            if all_known && pool.on_demand.is_empty() && pool.spot.is_empty() {
                 let key = format!("cluster.node_pools.{name}");
                 let message = format!(
                     "no instance type in {} meets all requirements; loosen one",

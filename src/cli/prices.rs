@@ -94,7 +94,7 @@ fn show(args: &ShowArgs) -> Result<(), Error> {
         .filter(|region| words.contains(region))
         .collect();
     let only = (!regions.is_empty()).then_some(&*regions);
-    let book = store::load_prices(&manifest, only)?;
+    let book = store::load_prices_with(&manifest, only, &args.filter)?;
     let rows = report::show(&book, &args.filter);
     if rows.is_empty() {
         let message =

@@ -41,8 +41,8 @@ pub fn render(plan: &Plan, width: usize) -> String {
     if let Some(fit) = &plan.fit {
         let _ = writeln!(
             out,
-            "\nGrowth fitted to {} figures: R² {:.4}, mean error {:.1} %, last figure {:+.1} %",
-            fit.points, fit.r_squared, fit.mape_percent, fit.last_error_percent
+            "\nGrowth fitted to {} figures: {}; R² {:.3}, mean error {:.1} %, curve {:+.1} % off the last figure",
+            fit.points, fit.law, fit.r_squared, fit.mape_percent, fit.last_error_percent
         );
     }
     list(&mut out, "Warnings", plan.warnings.iter().cloned());

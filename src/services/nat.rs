@@ -9,8 +9,7 @@
 //! Billing rules, "NAT gateway": zonal, one per zone for high availability; processed GB come on top
 //! of any transfer charge.
 //! # Limits
-//! Half of the bytes to third parties go out; logs go out entirely. Images are pulled once by each
-//! new node.
+//! Images are pulled once by each new node. What leaves for the internet is metered by `transfer`.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -29,31 +28,16 @@ pub struct Spec {
     pub images_bypass: bool,
 }
 
-/// Bytes of a month by what causes them [GB].
-struct Bytes {
-    external: f64,
-    logs: f64,
-    images: f64,
-}
-
 impl Spec {
     fn gateways(&self, demand: &Demand<'_>) -> u32 {
         self.gateways.unwrap_or(demand.zones)
     }
 
-    fn bytes(&self, demand: &Demand<'_>) -> Bytes {
-        let sum = |of: fn(&crate::workload::Workload) -> f64| {
-            let kib = demand.workloads.iter().map(|(name, w)| demand.requests_of(name) * of(w));
-            kib_to_gb(kib.sum())
-        };
+    fn image_gb(&self, demand: &Demand<'_>) -> f64 {
         let image_mib: f64 = demand.workloads.values().map(|workload| workload.image_mib).sum();
         let pulls =
             f64::from(demand.capacity.launches()) * f64::from(u8::from(!self.images_bypass));
-        Bytes {
-            external: sum(|workload| workload.external_kib_per_request),
-            logs: sum(|workload| workload.log_kib_per_request),
-            images: kib_to_gb(pulls * image_mib * 1024.0),
-        }
+        kib_to_gb(pulls * image_mib * 1024.0)
     }
 }
 
@@ -65,10 +49,8 @@ impl Service for Spec {
     ];
 
     fn flows(&self, demand: &Demand<'_>) -> Flows {
-        let bytes = self.bytes(demand);
         Flows {
-            internet_out_gb: bytes.external / 2.0 + bytes.logs,
-            nat_gb: bytes.external + bytes.logs + bytes.images,
+            nat_gb: demand.external_gb() + demand.log_gb() + self.image_gb(demand),
             public_addresses: f64::from(self.gateways(demand)),
             ..Flows::default()
         }
@@ -76,7 +58,6 @@ impl Service for Spec {
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let gateways = f64::from(self.gateways(demand));
-        let bytes = self.bytes(demand);
         let hours = Basis::new(
             "gateways × hours of the month",
             &[("gateways", gateways, "gateways"), ("hours of the month", demand.hours(), "Hrs")],
@@ -84,9 +65,10 @@ impl Service for Spec {
         let through = Basis::new(
             "third parties + logs + image pulls + other services",
             &[
-                ("third parties", bytes.external, "GB"),
-                ("logs", bytes.logs, "GB"),
-                ("image pulls", bytes.images, "GB"),
+                ("third parties", demand.external_gb(), "GB"),
+                ("logs", demand.log_gb(), "GB"),
+                ("image pulls", self.image_gb(demand), "GB"),
+                ("nodes launched", f64::from(demand.capacity.launches()), "nodes"),
             ],
         );
         vec![
@@ -119,7 +101,6 @@ mod tests {
         let spec = Spec::default();
         let mut demand = fixture.demand();
         demand.flows = Service::flows(&spec, &demand);
-        assert_eq!(demand.flows.internet_out_gb, 1.0);
         let lines = Service::meter(&spec, &demand).lines;
         assert_eq!(lines[0].quantity.get(), 3.0 * 720.0);
         assert_eq!(lines[1].quantity.get(), 2.0);

@@ -12,7 +12,7 @@
 //! private addresses is free; EC2 to RDS in another zone 0.01 in each direction; egress steps and the
 //! free 100 GB are the price book's.
 //! # Limits
-//! Callers pick a zone at random unless `topology_aware_routing` keeps pod traffic in its zone.
+//! Half of the bytes exchanged with third parties go out; logs go out entirely. Callers pick a zone at random unless `topology_aware_routing` keeps pod traffic in its zone.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -28,6 +28,9 @@ pub struct Spec {
     #[serde(default)]
     pub topology_aware_routing: bool,
 }
+
+/// Share of the bytes exchanged with third parties that goes out: calls are as large as answers.
+const OUTWARD_SHARE: f64 = 0.5;
 
 impl Spec {
     fn pod_to_pod_gb(demand: &Demand<'_>) -> f64 {
@@ -52,16 +55,21 @@ impl Service for Spec {
 
     fn flows(&self, demand: &Demand<'_>) -> Flows {
         let share = if self.topology_aware_routing { 0.0 } else { demand.cross_zone_share() };
-        Flows { cross_zone_gb: 2.0 * Self::pod_to_pod_gb(demand) * share, ..Flows::default() }
+        Flows {
+            internet_out_gb: demand.external_gb() * OUTWARD_SHARE + demand.log_gb(),
+            cross_zone_gb: 2.0 * Self::pod_to_pod_gb(demand) * share,
+            ..Flows::default()
+        }
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let answers = demand.capacity.sessions * demand.alb_response_kib_per_session();
         let out = Basis::new(
-            "answers to clients + logs and calls that leave through NAT",
+            "answers to clients + half of third parties + logs",
             &[
                 ("answers to clients", kib_to_gb(answers), "GB"),
-                ("all that leaves", demand.flows.internet_out_gb, "GB"),
+                ("third parties", demand.external_gb(), "GB"),
+                ("logs", demand.log_gb(), "GB"),
             ],
         );
         let between = Basis::new(

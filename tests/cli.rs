@@ -1,0 +1,313 @@
+//! The binary itself: help, exit codes, files, and the messages of the commonest mistakes.
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
+
+use std::{fs, path::Path, process::Output};
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+fn runrate(arguments: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("runrate").unwrap();
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Runs, expects success, gives stdout.
+fn ok(arguments: &[&str]) -> String {
+    let output = runrate(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Runs, expects exit code 2 and nothing on stdout, gives stderr.
+fn refused(arguments: &[&str]) -> String {
+    let output = runrate(arguments);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+    assert!(output.stdout.is_empty(), "{arguments:?} printed data");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    stderr
+}
+
+const SMALL: &str = "examples/hourly-load.toml";
+
+/// The innovate example, one month long, with a text replaced.
+fn broken(folder: &TempDir, from: &str, to: &str) -> String {
+    let example =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/innovate.toml"));
+    let example = example.unwrap();
+    assert!(example.contains(from), "the example no longer has {from:?}");
+    let path = folder.path().join("broken.toml");
+    fs::write(&path, example.replacen(from, to, 1)).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn help_names_the_commands_and_exit_codes() {
+    let help = ok(&["--help"]);
+    for word in ["init", "plan", "explain", "rate", "prices", "schema", "Exit codes"] {
+        assert!(help.contains(word), "{word}");
+    }
+    for command in ["init", "plan", "explain", "rate", "prices", "schema", "completions", "man"] {
+        assert!(ok(&[command, "--help"]).contains("Usage"), "{command}");
+    }
+    assert!(ok(&["--version"]).starts_with("runrate "));
+    assert!(ok(&["completions", "bash"]).contains("runrate"));
+    assert!(ok(&["man"]).contains(".TH runrate"));
+}
+
+#[test]
+fn the_command_line_is_checked() {
+    assert!(refused(&["pln"]).contains("plan"));
+    assert!(refused(&["plan"]).contains("<SCENARIO>"));
+    refused(&["plan", SMALL, "--format", "pdf"]);
+    refused(&["plan", SMALL, "--threads", "0"]);
+}
+
+#[test]
+fn init_writes_a_scenario_that_plans_and_replaces_nothing() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("mine.toml").display().to_string();
+    ok(&["init", &path]);
+    assert!(ok(&["plan", &path]).contains("Innovate Inc.: 24 months from 2027-01"));
+    assert!(refused(&["init", &path]).contains("--force"));
+    ok(&["init", &path, "--force"]);
+}
+
+#[test]
+fn a_plan_is_written_whole_and_reproduces_itself() {
+    let folder = TempDir::new().unwrap();
+    let out = |name: &str| folder.path().join(name).display().to_string();
+    let first = ok(&["plan", SMALL, "--out", &out("a"), "--threads", "1"]);
+    let second = ok(&["plan", SMALL, "--out", &out("b"), "--threads", "2"]);
+    assert_eq!(first, second);
+    for file in ["plan.json", "ledger.csv", "usage.csv", "capacity.csv", "cost.svg"] {
+        let read = |name: &str| fs::read(folder.path().join(name).join(file)).unwrap();
+        assert_eq!(read("a"), read("b"), "{file}");
+        assert!(!read("a").is_empty());
+    }
+    assert_eq!(fs::read_dir(folder.path().join("a")).unwrap().count(), 5, "nothing is left over");
+
+    // What was metered, priced again, is the plan.
+    let plan: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.path().join("a/plan.json")).unwrap()).unwrap();
+    let usage = folder.path().join("a/usage.csv").display().to_string();
+    let rated: serde_json::Value =
+        serde_json::from_str(&ok(&["rate", &usage, "--format", "json"])).unwrap();
+    assert_eq!(rated["total_usd"], plan["cost"]);
+
+    // One amount is walked back.
+    let plan = out("a") + "/plan.json";
+    let explained = ok(&["explain", &plan, "2027-02/BoxUsage/baseline"]);
+    for word in ["Amount", "Quantity", "node hours", "Price", "price book", "as", "exact"] {
+        assert!(explained.contains(word), "{word}: {explained}");
+    }
+    assert!(ok(&["explain", &plan]).contains("dearest first"));
+    assert!(refused(&["explain", &plan, "2027-02/BoxUsge"]).contains("no line matches"));
+}
+
+#[test]
+fn every_format_is_what_it_says() {
+    let json: serde_json::Value =
+        serde_json::from_str(&ok(&["plan", SMALL, "--format", "json"])).unwrap();
+    assert_eq!(json["schema"], 1);
+    assert!(ok(&["plan", SMALL, "--format", "csv"]).starts_with("month,account,region"));
+    let schema: serde_json::Value = serde_json::from_str(&ok(&["schema"])).unwrap();
+    assert!(schema["properties"]["aurora"].is_object());
+    for format in ["json", "csv", "table"] {
+        assert!(ok(&["prices", "status", "--format", format]).contains("us-east-1"));
+        let shown = ok(&["prices", "show", "us-east-1", "NatGateway-Hours", "--format", format]);
+        assert!(shown.contains("0.045"), "{shown}");
+    }
+}
+
+#[test]
+fn prices_show_names_the_price_in_use_and_the_others() {
+    let rows: serde_json::Value = serde_json::from_str(&ok(&[
+        "prices",
+        "show",
+        "us-east-1",
+        "BoxUsage:m5.large/",
+        "--format",
+        "json",
+    ]))
+    .unwrap();
+    let rows = rows.as_array().unwrap();
+    assert_eq!(rows.iter().filter(|row| row["used"] == true).count(), 1);
+    assert!(rows.len() > 1);
+    assert!(refused(&["prices", "show", "nonsense"]).contains("no price row"));
+}
+
+#[test]
+fn the_ten_likeliest_mistakes_are_explained() {
+    let folder = TempDir::new().unwrap();
+    for (from, to, expected) in [
+        (
+            "months = 24",
+            "monthss = 24",
+            "plan.monthss: there is no such key; did you mean \"months\"?",
+        ),
+        ("months = 24", "months = \"24\"", "plan.months: must be a whole number, not text"),
+        ("months = 24", "months = -3", "plan.months: -3 is out of range; give 1 to 120"),
+        (
+            "start = \"2027-01\"",
+            "start = \"January\"",
+            "plan.start: \"January\" is not a month; write it as 2027-01",
+        ),
+        (
+            "max_replicas = 400",
+            "max_replicas = 2",
+            "workloads.api.hpa.max_replicas: 2 is below min_replicas (3); give 3 or more",
+        ),
+        (
+            "region = \"us-east-1\"",
+            "region = \"us-east-9\"",
+            "accounts.production.region: the price book has no region \"us-east-9\"",
+        ),
+        ("region = \"us-east-1\"", "region = \"eu-west-2\"", "no price for eu-west-2/"),
+        (
+            "categories = [\"m\", \"c\", \"r\"]",
+            "families = [\"m7ggd\"]",
+            "no instance family \"m7ggd\"; did you mean \"m7gd\"?",
+        ),
+        (
+            "instance_type = \"m7g.xlarge\"",
+            "instance_type = \"m7g.huge\"",
+            "cluster.baseline.instance_type: no instance type \"m7g.huge\"; did you mean",
+        ),
+        (
+            "at = \"2027-09-14T15:00\"",
+            "at = \"2031-09-14T15:00\"",
+            "traffic.events[0].at: 2031-09-14T15:00 is outside the plan (2027-01 to 2028-12)",
+        ),
+        (
+            "families = [\"r6g\"]  ",
+            "families = [\"r66\"]  ",
+            "aurora.families: no family \"r66\"; did you mean",
+        ),
+        (
+            "profile = \"kong\"",
+            "profile = \"kon\"",
+            "workloads.kong.profile: no profile \"kon\"; did you mean \"kong\"?",
+        ),
+        (
+            "remove = [\"waf\"]",
+            "remove = [\"wfa\"]",
+            "accounts.non-production.remove[0]: \"wfa\" is not a table of the stack",
+        ),
+        ("sessions_per_user = 12", "", "sessions_per_user: give it, or shape.counts"),
+        ("[billing]", "[billing", "broken.toml:1"),
+    ] {
+        let path = broken(&folder, from, to);
+        let message = refused(&["plan", &path]);
+        assert!(message.contains(expected), "{to}: {message}");
+        assert!(message.contains("broken.toml"), "{message}");
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let folder = TempDir::new().unwrap();
+    let path = broken(&folder, "months = 24", "months = 240\nnmae = \"x\"");
+    let message = refused(&["plan", &path]);
+    assert_eq!(message.lines().count(), 2, "{message}");
+}
+
+#[test]
+fn bad_series_are_refused_with_their_line() {
+    let folder = TempDir::new().unwrap();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let scenario = folder.path().join("load.toml");
+    fs::copy(example.join("hourly-load.toml"), &scenario).unwrap();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    let series = folder.path().join("data/hourly_load.csv");
+    let path = scenario.display().to_string();
+    assert!(refused(&["plan", &path]).contains("there is no such file"));
+    let good = fs::read_to_string(example.join("data/hourly_load.csv")).unwrap();
+    let mut lines: Vec<&str> = good.lines().collect();
+    let write = |content: String, expected: &str| {
+        fs::write(&series, content).unwrap();
+        let message = refused(&["plan", &path]);
+        assert!(message.contains(expected), "{expected}: {message}");
+        assert!(message.contains("hourly_load.csv"), "{message}");
+    };
+    write(String::new(), "0 rows");
+    write(good.replace('\n', "\r"), "CR only");
+    write(good.replacen("52", "x52", 3), "is not");
+    write(lines[..20].join("\n"), "14 or more");
+    lines.swap(5, 6);
+    write(lines.join("\n"), "sort the rows");
+    lines.swap(5, 6);
+    lines.insert(5, lines[4]);
+    write(lines.join("\n"), "given twice");
+    lines.remove(5);
+    lines.remove(9);
+    write(lines.join("\n"), "1 rows missing");
+}
+
+#[test]
+fn nothing_is_written_where_it_cannot_be() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    let below = file.join("out").display().to_string();
+    assert!(refused(&["plan", SMALL, "--out", &below]).contains("cannot be written"));
+    let at = file.display().to_string();
+    refused(&["plan", SMALL, "--out", &at]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+    let missing = folder.path().join("none.toml").display().to_string();
+    assert!(refused(&["plan", &missing]).contains("there is no such file"));
+    let itself = folder.path().display().to_string();
+    assert!(refused(&["plan", &itself]).contains("is a folder"));
+}
+
+#[test]
+fn wrong_usage_files_and_plans_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    let header = "month,account,region,service,usage_type,operation,quantity\n";
+    let unknown = path(
+        "u.csv",
+        &format!("{header}2027-01,a,us-east-1,AmazonEC2,BoxUsage:m5.hug,RunInstances,1\n"),
+    );
+    assert!(refused(&["rate", &unknown]).contains("nearest rows: us-east-1/AmazonEC2/BoxUsage:m5"));
+    let columns = path("c.csv", "month,account\n");
+    assert!(refused(&["rate", &columns]).contains("no column"));
+    let beyond = path(
+        "b.csv",
+        &format!("{header}2027-01,a,eu-west-1,AmazonS3,TimedStorage-ByteHrs,,60000\n"),
+    );
+    assert!(refused(&["rate", &beyond]).contains("above 51200"));
+    let text = path("p.json", "{\"schema\": 99}");
+    assert!(refused(&["explain", &text]).contains("has schema 99"));
+    let none = path("q.json", "not json");
+    assert!(refused(&["explain", &none]).contains("is not JSON"));
+    let prices = folder.path().display().to_string();
+    assert!(refused(&["plan", SMALL, "--prices", &prices]).contains("manifest.toml"));
+}
+
+#[test]
+fn a_bill_s_prefixed_usage_types_are_understood() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("u.csv");
+    fs::write(
+        &path,
+        "month,account,region,service,usage_type,operation,quantity\n\
+         2027-01,a,eu-west-1,AmazonEC2,EU-NatGateway-Hours,NatGateway,744\n\
+         2027-01,a,us-east-1,AmazonEKS,USE1-AmazonEKS-Hours:perCluster,CreateOperation,1488\n",
+    )
+    .unwrap();
+    let rated: serde_json::Value =
+        serde_json::from_str(&ok(&["rate", &path.display().to_string(), "--format", "json"]))
+            .unwrap();
+    assert_eq!(rated["lines"][0]["cost_usd"], "35.712"); // 744 × 0.048
+    assert_eq!(rated["lines"][1]["cost_usd"], "148.8"); // 1,488 × 0.10, as billing rules print it
+    assert_eq!(rated["total_usd"], "184.512");
+}

@@ -1,0 +1,92 @@
+//! Every row of the collected facts is carried over, where the collection is present.
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use runrate::store::{self, PriceSource};
+use support::shared;
+
+fn rows(name: &str) -> Option<Vec<BTreeMap<String, String>>> {
+    let mut reader = csv::Reader::from_path(shared(name)?).unwrap();
+    Some(reader.deserialize().map(Result::unwrap).collect())
+}
+
+/// Price rows of the book as (region, billed usage type, price).
+fn book() -> Vec<(String, String, String)> {
+    let manifest = store::price_manifest(&PriceSource::Embedded).unwrap();
+    let book = store::load_prices(&manifest, None).unwrap();
+    let all = book.tables().flat_map(|(region, _, table)| {
+        table.rows().iter().map(move |row| {
+            (region.to_owned(), row.billed_usage_type().to_owned(), row.price.to_string())
+        })
+    });
+    let mut all: Vec<_> = all.collect();
+    all.sort();
+    all
+}
+
+fn normal(price: &str) -> String {
+    price.parse::<rust_decimal::Decimal>().unwrap().normalize().to_string()
+}
+
+#[test]
+fn every_service_price_and_instance_price_is_in_the_book() {
+    let book = book();
+    let has = |region: &str, usage_type: &str, price: &str| {
+        let row = (region.to_owned(), usage_type.to_owned(), normal(price));
+        assert!(book.binary_search(&row).is_ok(), "{row:?} is missing");
+    };
+    let Some(services) = rows("aws_service_prices.csv") else { return };
+    for row in &services {
+        has(&row["region"], &row["usage_type"], &row["usd_per_unit"]);
+    }
+    let kinds = |region: &str, instance_type: &str| {
+        let suffix = format!("Usage:{instance_type}");
+        let dedicated = region == "us-east-1" && instance_type.contains(".metal");
+        if dedicated { format!("Dedicated{suffix}") } else { format!("Box{suffix}") }
+    };
+    for row in &rows("ec2_on_demand_prices.csv").unwrap() {
+        let name = kinds(&row["region"], &row["instance_type"]);
+        let found = book.iter().any(|(region, usage_type, price)| {
+            *region == row["region"]
+                && usage_type.ends_with(&name)
+                && *price == normal(&row["usd_per_hour"])
+        });
+        assert!(found, "{row:?}");
+    }
+    assert_eq!(rows("ec2_spot_avg_prices.csv").unwrap().len(), 5948);
+    let spot = book.iter().filter(|(_, usage_type, _)| usage_type.contains("SpotUsage")).count();
+    assert!(spot > 5948 + 5000, "{spot} spot rows");
+}
+
+#[test]
+fn every_shape_spot_figure_and_class_is_in_the_models() {
+    let catalog = store::embedded_catalog().unwrap();
+    let Some(types) = rows("ec2_instance_types.csv") else { return };
+    assert_eq!(catalog.shapes().len(), types.len());
+    for row in &types {
+        let shape = catalog.shape(&row["instance_type"]).unwrap();
+        assert_eq!(shape.vcpus.to_string(), row["vcpus"]);
+    }
+    for row in &rows("ec2_spot_advisor.csv").unwrap() {
+        let supply = catalog.spot(&row["region"], &row["instance_type"]).unwrap();
+        assert_eq!(supply.interruption_bucket.to_string(), row["interruption_bucket"]);
+    }
+    assert_eq!(catalog.aurora().len(), rows("aurora_instance_classes.csv").unwrap().len());
+}
+
+#[test]
+fn dedicated_metal_prices_are_not_taken_for_shared_ones() {
+    let book = book();
+    // us-east-1 c6g.metal: 2.3936 is dedicated tenancy, 2.176 shared (the sources file's own check).
+    let of = |kind: &str| -> Vec<&str> {
+        let own =
+            book.iter().filter(|(r, u, _)| r == "us-east-1" && *u == format!("{kind}:c6g.metal"));
+        own.map(|(_, _, price)| price.as_str()).collect()
+    };
+    assert_eq!(of("BoxUsage"), ["2.176"]);
+    assert_eq!(of("DedicatedUsage").len(), 1);
+    assert_ne!(of("DedicatedUsage"), of("BoxUsage"));
+}

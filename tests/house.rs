@@ -1,0 +1,186 @@
+//! The house rules of `DESIGN.md`, read from the source: who may use whom, who may touch what.
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// A module uses only names that stand earlier in this list.
+const ORDER: [&str; 23] = [
+    "units",
+    "calendar",
+    "error",
+    "random",
+    "series",
+    "shapes",
+    "prices",
+    "growth",
+    "traffic",
+    "workload",
+    "autoscale",
+    "capacity",
+    "services",
+    "scenario",
+    "ledger",
+    "rate",
+    "plan",
+    "simulate",
+    "report",
+    "store",
+    "cli",
+    "main",
+    "lib",
+];
+
+/// Below `cli`: text that must not occur, with the modules it is allowed in.
+const FORBIDDEN: [(&str, &[&str]); 8] = [
+    ("std::fs", &["store"]),
+    ("fs::", &["store"]),
+    ("std::env", &["cli", "main"]),
+    ("Instant::now", &[]),
+    ("SystemTime::now", &[]),
+    ("Timestamp::now", &["cli"]),
+    ("println!", &[]),
+    ("StdRng", &[]),
+];
+
+struct Source {
+    module: String,
+    path: PathBuf,
+    /// Without comments, tests and test modules.
+    code: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let relative = path.strip_prefix(&root).unwrap().to_owned();
+            if relative.ends_with("tests.rs") || relative.ends_with("fixture.rs") {
+                continue;
+            }
+            let first = relative.components().next().unwrap().as_os_str().to_string_lossy();
+            let module = first.trim_end_matches(".rs").to_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            let code: Vec<&str> =
+                code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            found.push(Source { module, path: relative, code: code.join("\n") });
+        }
+    }
+    assert!(found.len() > 40, "the sources were found");
+    found
+}
+
+fn rank(module: &str) -> usize {
+    ORDER
+        .iter()
+        .position(|known| *known == module)
+        .unwrap_or_else(|| panic!("module {module} is not in the order of the house"))
+}
+
+/// Names after `crate::`, one or several in braces.
+fn used(code: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        let word = |text: &str| -> String {
+            text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+        };
+        if let Some(list) = rest.strip_prefix('{') {
+            let (mut depth, mut start) = (0, 0);
+            for (index, c) in list.char_indices() {
+                match c {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => {
+                        names.push(word(&list[start..index]));
+                        break;
+                    }
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => {
+                        names.push(word(&list[start..index]));
+                        start = index + 1;
+                    }
+                    _ => {}
+                }
+            }
+        } else {
+            names.push(word(rest));
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+#[test]
+fn rule_1_modules_use_only_earlier_ones() {
+    for source in sources() {
+        let own = rank(&source.module);
+        for name in used(&source.code) {
+            assert!(
+                name == source.module || rank(&name) < own,
+                "rule 1: {} uses crate::{name}, which stands later",
+                source.path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn rules_2_and_3_disk_clock_and_terminal_have_one_door() {
+    for source in sources() {
+        for (text, allowed) in FORBIDDEN {
+            assert!(
+                !source.code.contains(text) || allowed.contains(&&*source.module),
+                "rules 2 and 3: {} contains {text}",
+                source.path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn rule_5_services_and_rate_meet_only_in_usage_lines() {
+    for source in sources() {
+        if source.module == "services" {
+            for price in ["UnitPrice", "PriceBook", "Usd"] {
+                assert!(
+                    !source.code.contains(price),
+                    "rule 5: {} names {price}",
+                    source.path.display()
+                );
+            }
+        }
+        if source.module == "rate" {
+            for service in ["SERVICES", "AnyService", "Demand"] {
+                assert!(
+                    !source.code.contains(service),
+                    "rule 5: {} names {service}",
+                    source.path.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn files_stay_within_their_size() {
+    for source in sources() {
+        let lines = source.code.lines().count();
+        assert!(lines <= 600, "{} has {lines} lines of code; split it", source.path.display());
+    }
+}
+
+#[test]
+fn the_reader_of_use_lines_works() {
+    let code = "use crate::{\n    a::{self, B},\n    c::D,\n};\nlet x = crate::e::f();";
+    assert_eq!(used(code), ["a", "c", "e"]);
+}

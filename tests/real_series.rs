@@ -1,0 +1,83 @@
+//! The main job on real series of other people, where they are present: nothing of them is kept here.
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
+
+mod support;
+
+use std::{fmt::Write as _, fs};
+
+use runrate::{
+    plan::Plan,
+    series::{Gaps, Series},
+    simulate::Prepared,
+    store::{self, PriceSource},
+    traffic::{Daily, Profile},
+};
+use support::{base, shared};
+
+fn plan_with_shape(csv: &str, gaps: &str) -> Plan {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("load.csv"), csv).unwrap();
+    let text = base("2027-01", 3, 10_000)
+        .replace(
+            "sessions_per_user = 30",
+            &format!("shape = {{ file = \"load.csv\", counts = \"api\", gaps = \"{gaps}\" }}"),
+        )
+        .replace(
+            "replicas = 2",
+            "hpa = { min_replicas = 1, max_replicas = 50, target_cpu_utilization = 60 }",
+        )
+        + "[alb]\n[eks]\n[cluster.node_pools.general]\ncategories = [\"m\"]\nmin_generation = 7\nmax_vcpus = 4\n";
+    let path = folder.path().join("s.toml");
+    fs::write(&path, text).unwrap();
+    let catalog = store::embedded_catalog().unwrap();
+    let (scenario, inputs) = store::load_scenario(&path, &catalog).unwrap();
+    let facts = store::load_facts(catalog, &PriceSource::Embedded, &["us-east-1"]).unwrap();
+    Prepared::new(&scenario, &facts, &inputs).unwrap().run(0).unwrap()
+}
+
+#[test]
+fn the_nasa_hourly_series_drives_a_plan() {
+    let Some(path) = shared("traffic/nasa_http_requests_hourly_1995_07.csv") else { return };
+    let csv = fs::read_to_string(path).unwrap();
+    let series = Series::parse("nasa", &csv, Gaps::Skip).unwrap();
+    let profile = Profile::from_series(&series, &Daily::default()).unwrap();
+    let at = |day: usize, hour: usize| profile.minutes[day * 1440 + hour * 60];
+    // A site read at work: busier at 14:00 than at 04:00, on Wednesday than on Sunday.
+    assert!(at(2, 14) > 2.0 * at(2, 4), "{} {}", at(2, 14), at(2, 4));
+    assert!(at(2, 14) > 1.3 * at(6, 14), "{} {}", at(2, 14), at(6, 14));
+    let plan = plan_with_shape(&csv, "skip");
+    let mean: f64 = series.values.iter().sum::<f64>() / series.values.len() as f64;
+    let requests = plan.months[0].traffic.sessions * 10.0;
+    assert!((requests / (mean * 744.0) - 1.0).abs() < 1e-9, "the level is the series' own");
+    assert!(plan.months.iter().all(|month| month.cost > runrate::units::Usd::ZERO));
+}
+
+#[test]
+fn the_wikipedia_daily_series_is_refused_as_it_is_and_used_once_sorted() {
+    let Some(path) = shared("traffic/wikipedia_R_daily_log_pageviews.csv") else { return };
+    let csv = fs::read_to_string(path).unwrap();
+    let error = Series::parse("wikipedia", &csv, Gaps::Refuse).unwrap_err().to_string();
+    assert!(error.contains("sort the rows by date"), "{error}");
+    // The file holds logarithms, out of order, with days missing.
+    let mut rows: Vec<(String, f64)> = csv
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let (date, log) = line.split_once(',').unwrap();
+            (date.trim_matches('"').to_owned(), log.parse::<f64>().unwrap().exp())
+        })
+        .collect();
+    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut sorted = String::new();
+    for (date, views) in rows {
+        writeln!(sorted, "{date},{views:.0}").unwrap();
+    }
+    assert!(Series::parse("wikipedia", &sorted, Gaps::Refuse).is_err(), "days are missing");
+    let plan = plan_with_shape(&sorted, "skip");
+    assert_eq!(plan.months.len(), 3);
+    assert!(
+        plan.warnings.iter().any(|w| w.contains("around its weekly shape")),
+        "{:?}",
+        plan.warnings
+    );
+}

@@ -1,0 +1,78 @@
+//! One small builder of scenarios for all integration tests.
+#![allow(dead_code, unreachable_pub, clippy::missing_errors_doc, clippy::print_stderr)]
+
+use std::path::Path;
+
+use runrate::{
+    error::Error,
+    plan::Plan,
+    scenario::Scenario,
+    simulate::{Inputs, Prepared},
+    store::{self, PriceSource},
+};
+
+/// A company of one flat, noiseless class of traffic on two fixed nodes and nothing else; a test adds
+/// its tables behind it, and replaces what it varies.
+pub fn base(start: &str, months: u32, users: u32) -> String {
+    format!(
+        r#"
+[plan]
+name = "test"
+start = "{start}"
+months = {months}
+[users]
+growth = {{ curve = "linear", start = {users}, per_month = 0 }}
+[traffic]
+sessions_per_user = 30
+requests_per_connection = 20
+[traffic.classes.api]
+per_session = 10
+request_kib = 2
+response_kib = 62
+[accounts.production]
+region = "us-east-1"
+traffic_share = 1
+[cluster]
+availability_zones = 3
+baseline = {{ instance_type = "m7g.large", nodes = 2 }}
+[workloads.api]
+calls_per = {{ api = 1 }}
+reached = "through-alb"
+cpu_ms_per_request = 5
+replicas = 2
+requests = {{ cpu_millicores = 250, memory_mib = 256 }}
+limits = {{ cpu_millicores = 1000, memory_mib = 512 }}
+"#
+    )
+}
+
+/// Plans a text with the built-in price book.
+pub fn plan(text: &str) -> Result<Plan, Error> {
+    plan_with(text, &PriceSource::Embedded)
+}
+
+/// Plans a text with a price book of one's choice.
+pub fn plan_with(text: &str, prices: &PriceSource) -> Result<Plan, Error> {
+    let catalog = store::embedded_catalog()?;
+    let scenario = Scenario::parse("test.toml", text, &catalog)?;
+    let regions: Vec<&str> = scenario.accounts.iter().map(|a| &*a.settings.region).collect();
+    let facts = store::load_facts(catalog, prices, &regions)?;
+    let inputs = Inputs::default();
+    Prepared::new(&scenario, &facts, &inputs)?.run(0)
+}
+
+/// The fixed price book of the goldens.
+pub fn fixed_prices() -> PriceSource {
+    PriceSource::Folder(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/prices"))
+}
+
+/// The folder of other people's data, where it is present; says so when it is not.
+pub fn shared(path: &str) -> Option<std::path::PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(path);
+    if folder.exists() {
+        Some(folder)
+    } else {
+        eprintln!("skipped: {} is not here", folder.display());
+        None
+    }
+}
