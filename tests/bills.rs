@@ -128,7 +128,7 @@ min_readers = 0
         });
         entry.unwrap_or_else(|| panic!("{month} {account} {usage_type}")).cost.to_string()
     };
-    let (production, test) = ("production", "non-production");
+    let (production, office) = ("production", "non-production");
     assert_eq!(line(0, production, "InstanceUsage:db.r6g.large"), "386.88");
     assert_eq!(line(1, production, "InstanceUsage:db.r6g.large"), "349.44");
     assert_eq!(line(0, production, "Aurora:StorageUsage"), "2.05");
@@ -137,10 +137,10 @@ min_readers = 0
     assert_eq!(line(1, production, "Aurora:StorageIOUsage"), "0.108");
     assert_eq!(line(0, production, "Aurora:BackupUsage"), "0.06027");
     assert_eq!(line(1, production, "Aurora:BackupUsage"), "0.06174");
-    assert_eq!(line(0, test, "InstanceUsage:db.t4g.medium"), "18.396");
-    assert_eq!(line(1, test, "InstanceUsage:db.t4g.medium"), "17.52");
+    assert_eq!(line(0, office, "InstanceUsage:db.t4g.medium"), "18.396");
+    assert_eq!(line(1, office, "InstanceUsage:db.t4g.medium"), "17.52");
     assert_eq!(line(0, production, "BoxUsage:m7g.large"), "121.4208");
-    assert_eq!(line(0, test, "BoxUsage:m7g.large"), "121.4208");
+    assert_eq!(line(0, office, "BoxUsage:m7g.large"), "121.4208");
     assert_eq!(line(0, production, "DataTransfer-Out-Bytes"), "0");
     // Sums: months, accounts and services all lead to the same total.
     let months: Usd = plan.months.iter().map(|month| month.cost).sum();
