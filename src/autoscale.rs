@@ -8,7 +8,8 @@
 //!
 //! # Limits
 //! The sample that the HPA sees is one tick old. Requests above capacity are counted as unserved
-//! and not queued. Spot instances are not taken back. Zones are not placed.
+//! and not queued. CPU above requests is shared over the whole cluster and not node by node. Spot
+//! instances are not taken back. Zones are not placed.
 
 use crate::autoscale::{
     hpa::{Hpa, Reading},
@@ -48,6 +49,8 @@ pub struct Node {
     pub pods: Box<[u32]>,
     /// Pods on it in all.
     pub pod_count: u32,
+    /// Workloads whose image it has pulled, one bit each; those beyond 64 count as pulled each time.
+    images: u64,
 }
 
 /// Pods bound to a node that do not serve yet.
@@ -70,10 +73,10 @@ pub struct Replicas {
     /// Pods without a node.
     pub pending: u32,
     hpa: Hpa,
-    /// CPU used over all ready pods in the last tick [millicores].
+    /// CPU used over the pods that were ready in the last tick [millicores].
     usage: f64,
-    /// Whether `usage` has been measured since the pods came up.
-    sampled: bool,
+    /// How many these were: a pod that became ready since has no sample yet.
+    sampled: u32,
 }
 
 /// Counts of one hour.
@@ -100,6 +103,8 @@ pub struct WorkloadTally {
     pub saturated_minutes: f64,
     /// Of these, with every replica that the autoscaler may ask for.
     pub saturated_at_most_minutes: f64,
+    /// Of these, with pods that had no node.
+    pub saturated_pending_minutes: f64,
     /// Minutes that pods waited for a node.
     pub pending_pod_minutes: f64,
     /// Minutes of ready pods.
@@ -125,6 +130,8 @@ pub struct Tally {
     pub evictions: u32,
     /// Nodes removed by consolidation.
     pub consolidated: u32,
+    /// Images pulled [MiB].
+    pub image_mib: f64,
     /// Minutes in which the account was awake.
     pub awake_minutes: f64,
 }
@@ -135,6 +142,8 @@ pub struct Cluster {
     /// Seconds since the start of the plan.
     pub now: Second,
     nodes: Vec<Option<Node>>,
+    /// Places in `nodes` that are empty, the next to be used last.
+    free: Vec<usize>,
     /// Baseline, on-demand and spot nodes, launching ones included.
     counts: [u32; 3],
     workloads: Vec<Replicas>,
@@ -149,25 +158,31 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A cluster whose deployments stand at the size that the first minute's load asks for.
-    pub fn new(policy: &Policy, first_sessions_per_minute: f64) -> Self {
+    /// A cluster whose deployments stand at the size that the first minute's load asks for, or, when
+    /// the account sleeps then, with nothing but what is always on.
+    pub fn new(policy: &Policy, first_sessions_per_minute: f64, awake: bool) -> Self {
         let mut cluster = Self {
             now: 0,
             nodes: Vec::new(),
+            free: Vec::new(),
             counts: [0; 3],
             workloads: vec![Replicas::default(); policy.workloads.len()],
             starting: Vec::new(),
             next_timer: Second::MAX,
             unsettled: false,
             pending: 0,
-            awake: true,
+            awake,
             tally: Tally::default(),
         };
         cluster.reset_tally(policy);
-        for _ in 0..policy.baseline_nodes {
+        let baseline = if awake { policy.baseline_nodes } else { policy.asleep_baseline_nodes };
+        for _ in 0..baseline {
             cluster.launch(policy, policy.baseline_offer, 0);
         }
         for (index, workload) in policy.workloads.iter().enumerate() {
+            if !awake && !workload.always_on {
+                continue;
+            }
             let usage = workload.cpu_for(first_sessions_per_minute);
             let wish = (usage / workload.target_millicores()).ceil() as u32;
             let first = wish.clamp(workload.min_replicas, workload.max_replicas);
@@ -267,14 +282,16 @@ impl Cluster {
         for (index, workload) in policy.workloads.iter().enumerate() {
             let Some(rules) = &workload.hpa else { continue };
             let replicas = &mut self.workloads[index];
-            if !replicas.sampled {
+            // Pods that went away since the sample took their usage with them.
+            let sampled = replicas.sampled.min(replicas.ready);
+            if sampled == 0 {
                 continue;
             }
             let reading = Reading {
-                usage: replicas.usage,
+                usage: replicas.usage * f64::from(sampled) / f64::from(replicas.sampled),
                 request: workload.request_cpu as f64,
-                ready: replicas.ready,
-                unready: replicas.starting + replicas.pending,
+                ready: sampled,
+                unready: replicas.ready - sampled + replicas.starting + replicas.pending,
             };
             let now = self.now;
             let wish = replicas.hpa.reconcile(now, replicas.desired, &reading, rules);
@@ -288,6 +305,8 @@ impl Cluster {
     fn serve(&mut self, policy: &Policy, sessions_per_minute: f64) {
         let minutes = f64::from(policy.tick_seconds) / 60.0;
         let mut pods = 0;
+        // CPU used in all, and the part of it above requests.
+        let (mut used, mut above) = (0.0, 0.0);
         for ((workload, replicas), tally) in
             policy.workloads.iter().zip(&mut self.workloads).zip(&mut self.tally.workloads)
         {
@@ -298,27 +317,31 @@ impl Cluster {
             if replicas.pending > 0 {
                 tally.pending_pod_minutes += f64::from(replicas.pending) * minutes;
             }
-            if workload.requests_per_session <= 0.0 {
-                continue;
-            }
             let rps = sessions_per_minute * workload.requests_per_session / 60.0;
-            let idle = workload.idle_cpu * ready;
-            let wanted = idle + rps * workload.cpu_ms_per_request;
-            let most = ready * workload.limit_cpu;
-            replicas.usage = wanted.min(most);
-            replicas.sampled = replicas.ready > 0;
-            tally.requests += rps * 60.0 * minutes;
-            tally.peak_rps = tally.peak_rps.max(rps);
-            if wanted > most && rps > 0.0 {
-                let share = (wanted - most).min(wanted - idle) / (wanted - idle);
-                tally.unserved += rps * 60.0 * minutes * share;
-                tally.saturated_minutes += minutes;
-                if replicas.desired >= workload.max_replicas {
-                    tally.saturated_at_most_minutes += minutes;
-                }
+            let wanted = workload.idle_cpu * ready + rps * workload.cpu_ms_per_request;
+            replicas.usage = wanted.min(ready * workload.limit_cpu);
+            replicas.sampled = replicas.ready;
+            used += replicas.usage;
+            above += (replicas.usage - ready * workload.request_cpu as f64).max(0.0);
+        }
+        // Pods always get what they requested; only what they burst above it is shared.
+        let share = if above > 0.0 { self.burst_share(policy, used, above) } else { 1.0 };
+        for ((workload, replicas), tally) in
+            policy.workloads.iter().zip(&mut self.workloads).zip(&mut self.tally.workloads)
+        {
+            if workload.requests_per_session > 0.0 {
+                let rps = sessions_per_minute * workload.requests_per_session / 60.0;
+                count_requests(workload, replicas, tally, (rps, share, minutes));
             }
         }
         self.count_hour(sessions_per_minute, pods, minutes);
+    }
+
+    /// The share of CPU above requests that the ready nodes can give.
+    fn burst_share(&self, policy: &Policy, used: f64, above: f64) -> f64 {
+        let ready = self.nodes().filter(|node| node.ready_at <= self.now);
+        let room: i64 = ready.map(|node| policy.offers[node.offer].cpu).sum();
+        ((room as f64 - (used - above)) / above).clamp(0.0, 1.0)
     }
 
     fn count_hour(&mut self, sessions_per_minute: f64, pods: u32, minutes: f64) {
@@ -344,7 +367,7 @@ impl Cluster {
         for (index, workload) in policy.workloads.iter().enumerate() {
             if !workload.always_on {
                 self.workloads[index].hpa = Hpa::default();
-                self.workloads[index].sampled = false;
+                self.workloads[index].sampled = 0;
                 self.set_desired(policy, index, if awake { workload.min_replicas } else { 0 });
             }
         }
@@ -361,6 +384,43 @@ impl Cluster {
             self.drain(policy, last);
         }
         self.unsettled = true;
+    }
+}
+
+/// Counts the requests of one workload in a tick, given what it may use.
+fn count_requests(
+    workload: &policy::Deployment,
+    replicas: &mut Replicas,
+    tally: &mut WorkloadTally,
+    (rps, share, minutes): (f64, f64, f64),
+) {
+    let ready = f64::from(replicas.ready);
+    let requested = ready * workload.request_cpu as f64;
+    if replicas.usage > requested {
+        replicas.usage = requested + (replicas.usage - requested) * share;
+    }
+    let requests = rps * 60.0 * minutes;
+    tally.requests += requests;
+    tally.peak_rps = tally.peak_rps.max(rps);
+    let asked = rps * workload.cpu_ms_per_request;
+    let given = replicas.usage - workload.idle_cpu * ready;
+    // Without a ready pod nothing is served, however cheap a request is.
+    let served = if replicas.ready == 0 {
+        0.0
+    } else if asked > given {
+        (given / asked).max(0.0)
+    } else {
+        1.0
+    };
+    // The tolerance keeps rounding of the sums above from counting as lost requests.
+    if served < 1.0 - 1e-9 && requests > 0.0 {
+        tally.unserved += requests * (1.0 - served);
+        tally.saturated_minutes += minutes;
+        if replicas.desired >= workload.max_replicas {
+            tally.saturated_at_most_minutes += minutes;
+        } else if replicas.pending > 0 {
+            tally.saturated_pending_minutes += minutes;
+        }
     }
 }
 

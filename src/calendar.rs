@@ -11,7 +11,11 @@
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
-use jiff::civil::{Date, DateTime};
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime},
+    tz::TimeZone,
+};
 use serde::{Deserialize, Serialize};
 
 /// Minutes in an hour.
@@ -129,7 +133,8 @@ impl schemars::JsonSchema for Month {
 }
 
 /// Reads a moment of outside data: `2027-01-31`, `2027-01-31T18:00`, with seconds, with a space
-/// for the `T`, with a closing `Z`; or a period's first day: `2027-01`, `2027-Q1`.
+/// for the `T`, with `Z` or an offset, which is converted to UTC; or a period's first day: `2027`,
+/// `2027-01`, `2027-Q1`.
 pub fn parse_moment(text: &str) -> Option<DateTime> {
     let text = text.trim();
     if let Ok(month) = text.parse::<Month>() {
@@ -140,7 +145,17 @@ pub fn parse_moment(text: &str) -> Option<DateTime> {
         let month = Month::new(year.parse().ok()?, 3 * quarter - 2)?;
         return Some(month.first_day().to_datetime(jiff::civil::Time::midnight()));
     }
-    let text = text.strip_suffix('Z').unwrap_or(text).replacen(' ', "T", 1);
+    if text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let month = Month::new(text.parse().ok()?, 1)?;
+        return Some(month.first_day().to_datetime(jiff::civil::Time::midnight()));
+    }
+    let text = text.replacen(' ', "T", 1);
+    let time = text.split_once('T').map_or("", |(_, time)| time);
+    if time.contains(['Z', '+', '-']) {
+        // A moment with an offset is converted: everything here is UTC.
+        let moment = text.parse::<Timestamp>().ok()?;
+        return Some(TimeZone::UTC.to_datetime(moment));
+    }
     text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(DateTime::from)).ok()
 }
 
@@ -177,8 +192,16 @@ mod tests {
 
     #[test]
     fn moments_are_read_in_the_common_spellings() {
-        for text in ["2027-01-01", "2027-01", "2027-Q1", "2027-01-01 00:00:00", "2027-01-01T00:00Z"]
-        {
+        for text in [
+            "2027",
+            "2027-01-01",
+            "2027-01",
+            "2027-Q1",
+            "2027-01-01 00:00:00",
+            "2027-01-01T00:00Z",
+            "2027-01-01T02:00+02:00",
+            "2026-12-31 19:00:00-05:00",
+        ] {
             let moment = parse_moment(text).unwrap();
             assert_eq!(moment.to_string(), "2027-01-01T00:00:00", "{text}");
         }

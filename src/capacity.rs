@@ -13,6 +13,7 @@ use crate::{
         policy::{Policy, Purchase},
     },
     calendar::Month,
+    units::{BYTES_PER_GB, BYTES_PER_MIB},
 };
 
 /// Hours of one instance type bought one way.
@@ -43,6 +44,8 @@ pub struct WorkloadUse {
     pub saturated_minutes: f64,
     /// Of these, with every replica that the autoscaler may ask for.
     pub saturated_at_most_minutes: f64,
+    /// Of these, with pods that had no node.
+    pub saturated_pending_minutes: f64,
     /// Minutes that pods waited for a node, summed over pods.
     pub pending_pod_minutes: f64,
     /// Mean of ready pods.
@@ -81,6 +84,8 @@ pub struct Capacity {
     pub evictions: u32,
     /// Nodes removed by consolidation.
     pub consolidated_nodes: u32,
+    /// Images pulled [GB].
+    pub image_gb: f64,
     /// Sessions that reached the account.
     pub sessions: f64,
     /// Busiest minute [sessions].
@@ -116,6 +121,7 @@ impl Capacity {
                 unserved_requests: tally.unserved,
                 saturated_minutes: tally.saturated_minutes,
                 saturated_at_most_minutes: tally.saturated_at_most_minutes,
+                saturated_pending_minutes: tally.saturated_pending_minutes,
                 pending_pod_minutes: tally.pending_pod_minutes,
                 mean_replicas: tally.ready_pod_minutes / minutes,
                 peak_replicas: tally.peak_ready,
@@ -136,6 +142,7 @@ impl Capacity {
             spot_mean,
             evictions: tally.evictions,
             consolidated_nodes: tally.consolidated,
+            image_gb: tally.image_mib * BYTES_PER_MIB / BYTES_PER_GB,
             sessions: tally.hours.iter().map(|hour| hour.sessions).sum(),
             peak_sessions_per_minute,
             awake_hours: tally.awake_minutes / 60.0,

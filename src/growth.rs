@@ -72,7 +72,7 @@ pub struct History {
     pub file: String,
     /// Users per unit of the file: 1000000 when it counts millions.
     #[serde(default = "one")]
-    #[schemars(range(min = 0.000_000_001))]
+    #[schemars(range(min = 0.000_000_001, max = 1e12))]
     pub scale: f64,
     /// Which curve to fit; `auto` takes the one that explains the history best.
     #[serde(default)]
@@ -179,11 +179,30 @@ impl Curve {
     }
 }
 
+/// A part of the plan with its law.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Part {
+    /// Its first month, counted from the plan's first; the law's own start.
+    pub from: f64,
+    /// From when it holds: half a month earlier when it jumps, because a month's traffic spreads over
+    /// the time from half a month before its point to half a month after.
+    pub holds_from: f64,
+    /// Its law.
+    pub law: Law,
+}
+
+impl Part {
+    /// The only part, from `from` on.
+    pub fn only(from: f64, law: Law) -> Self {
+        Self { from, holds_from: from, law }
+    }
+}
+
 /// Users over the whole plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Path {
-    /// Start month (since the plan's first) and law of each part, in order.
-    pub parts: Vec<(f64, Law)>,
+    /// The parts, in order.
+    pub parts: Vec<Part>,
     /// How well a history was fitted, where one was.
     pub fit: Option<Fit>,
 }
@@ -191,8 +210,8 @@ pub struct Path {
 impl Path {
     /// Users `t` months after the plan's first month.
     pub fn at(&self, t: f64) -> f64 {
-        let part = self.parts.iter().rev().find(|(from, _)| *from <= t).or(self.parts.first());
-        part.map_or(0.0, |(from, law)| law.at(t - from))
+        let part = self.parts.iter().rev().find(|part| part.holds_from <= t);
+        part.or(self.parts.first()).map_or(0.0, |part| part.law.at(t - part.from))
     }
 }
 
@@ -205,14 +224,16 @@ impl Users {
         let span = f64::from(months.max(2) - 1);
         match (&self.growth, self.segments.is_empty(), &self.history) {
             (Some(curve), true, None) => {
-                let from = curve.start().ok_or("start: give the users of the first month")?;
-                Ok(Path { parts: vec![(0.0, curve.bind(from, span, start)?)], fit: None })
+                let from =
+                    curve.start().ok_or("growth.start: give the users of the first month")?;
+                let law = curve.bind(from, span, start).map_err(|e| format!("growth.{e}"))?;
+                Ok(Path { parts: vec![Part::only(0.0, law)], fit: None })
             }
             (None, false, None) => join(&self.segments, start, span),
             (None, true, Some(history)) => {
                 let series = series.ok_or("the history file was not read")?;
                 let fit = fit::fit(series, history.fit, history.scale, start)?;
-                Ok(Path { parts: vec![(fit.starts, fit.law.clone())], fit: Some(fit) })
+                Ok(Path { parts: vec![Part::only(fit.starts, fit.law.clone())], fit: Some(fit) })
             }
             _ => Err("give exactly one of growth, segments, history".into()),
         }
@@ -220,26 +241,30 @@ impl Users {
 }
 
 fn join(segments: &[Segment], start: Month, span: f64) -> Result<Path, String> {
-    let mut parts: Vec<(f64, Law)> = Vec::new();
+    let mut parts: Vec<Part> = Vec::new();
     let mut from = 0.0;
     for (index, segment) in segments.iter().enumerate() {
         let last = index + 1 == segments.len();
         let until = match segment.until {
             Some(month) => f64::from(month.since(start)),
-            None if last => span,
+            None if last => span + 1.0,
             None => {
                 return Err(format!("segments[{index}].until: only the last part goes without"));
             }
         };
-        if until <= from && !last {
+        if until <= from {
             return Err(format!("segments[{index}].until: must be after the part's first month"));
         }
-        let reached = parts.last().map(|(began, law)| law.at(from - began));
-        let users = segment.growth.start().or(reached);
-        let users = users.ok_or("segments[0].growth.start: give the users of the first month")?;
+        let own = segment.growth.start();
+        let reached = parts.last().map(|part| part.law.at(from - part.from));
+        let users =
+            own.or(reached).ok_or("segments[0].growth.start: give the users of the first month")?;
         let first = start.plus(from as u32);
-        let law = segment.growth.bind(users, (until - from).max(1.0), first);
-        parts.push((from, law.map_err(|e| format!("segments[{index}].growth.{e}"))?));
+        // `end` is reached in the part's last month.
+        let law = segment.growth.bind(users, (until - 1.0 - from).max(1.0), first);
+        let law = law.map_err(|e| format!("segments[{index}].growth.{e}"))?;
+        let holds_from = if own.is_some() && index > 0 { from - 0.5 } else { from };
+        parts.push(Part { from, holds_from, law });
         from = until;
     }
     Ok(Path { parts, fit: None })
@@ -296,6 +321,17 @@ mod tests {
         assert!((path.at(5.0) - 350.0).abs() < 1e-9);
         assert!((path.at(6.0) - 400.0).abs() < 1e-9);
         assert!((path.at(7.0) - 440.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_part_s_end_is_reached_in_its_last_month_and_a_jump_takes_the_whole_month() {
+        let text = "[[segments]]\nuntil = \"2027-04\"\n\
+            growth = { curve = \"linear\", start = 1000, end = 3000 }\n\
+            [[segments]]\ngrowth = { curve = \"linear\", start = 9000, per_month = 0 }\n";
+        let users: Users = toml::from_str(text).unwrap();
+        let path = users.path(month("2027-01"), 6, None).unwrap();
+        let found = [0.0, 1.0, 2.0, 2.4, 2.6, 3.0, 5.0].map(|t| path.at(t).round() as u32);
+        assert_eq!(found, [1000, 2000, 3000, 3400, 9000, 9000, 9000]);
     }
 
     #[test]

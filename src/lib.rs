@@ -13,13 +13,13 @@
 //! ```
 //! use runrate::{simulate::{Inputs, Prepared}, scenario::Scenario, store::{self, PriceSource}};
 //! let catalog = store::embedded_catalog()?;
-//! let text = include_str!("../examples/innovate.toml").replace("months = 24", "months = 1");
+//! let text = include_str!("../examples/innovate.toml").replace("months = 24", "months = 9");
 //! let scenario = Scenario::parse("innovate.toml", &text, &catalog)?;
 //! let facts = store::load_facts(catalog, &PriceSource::Embedded, &["us-east-1"])?;
 //! let inputs = Inputs::default();
 //! let plan = Prepared::new(&scenario, &facts, &inputs)?.run(0)?;
-//! assert_eq!(plan.months.len(), 1);
-//! assert_eq!(plan.cost, plan.months[0].cost);
+//! assert_eq!(plan.months.len(), 9);
+//! assert_eq!(plan.cost, plan.months.iter().map(|month| month.cost).sum());
 //! # Ok::<(), runrate::error::Error>(())
 //! ```
 

@@ -53,6 +53,8 @@ pub struct AccountName {
     pub id: Option<String>,
     /// Its region.
     pub region: String,
+    /// Share of the users' traffic that reaches it.
+    pub traffic_share: f64,
 }
 
 /// One account in one month.
@@ -162,6 +164,25 @@ pub fn usage_kind(usage_type: &str) -> &str {
 }
 
 impl Plan {
+    /// Whether every place that one part names in another exists: a plan read from a file may have
+    /// been cut or edited.
+    ///
+    /// # Errors
+    /// The first part that points nowhere.
+    pub fn check(&self) -> Result<(), String> {
+        if let Some(index) = self.charges.iter().position(|c| c.price >= self.prices.len()) {
+            return Err(format!("charges[{index}] names a price that is not there"));
+        }
+        if let Some(index) = self.entries.iter().position(|e| e.charge >= self.charges.len()) {
+            return Err(format!("entries[{index}] names a charge that is not there"));
+        }
+        let accounts = self.accounts.len();
+        match self.months.iter().position(|month| month.accounts.len() != accounts) {
+            Some(index) => Err(format!("months[{index}] has not {accounts} accounts")),
+            None => Ok(()),
+        }
+    }
+
     /// The price an entry was charged at.
     pub fn price_of(&self, entry: &Entry) -> &PriceUsed {
         &self.prices[self.charges[entry.charge].price]

@@ -301,13 +301,15 @@ impl PriceBook {
     }
 
     fn missing(&self, key: &BillKey) -> String {
+        // Rows of other services are no help unless the service has none at all in any region.
+        let known = self.tables.keys().any(|(_, service)| *service == key.service);
         let mut near: Vec<(f64, String)> = Vec::new();
         for (region, service, table) in self.tables() {
-            if service != key.service && region != key.region {
+            if known && service != key.service || !known && region != key.region {
                 continue;
             }
             for row in table.rows() {
-                let likeness = strsim::jaro_winkler(row.usage_type(), &key.usage_type)
+                let likeness = 2.0 * strsim::jaro_winkler(row.usage_type(), &key.usage_type)
                     + f64::from(u8::from(service == key.service))
                     + 0.5 * f64::from(u8::from(region == key.region))
                     + 0.2 * f64::from(u8::from(row.operation() == key.operation));
@@ -319,7 +321,12 @@ impl PriceBook {
         near.dedup_by(|a, b| a.1 == b.1);
         let list: Vec<_> = near.into_iter().take(3).map(|(_, name)| name).collect();
         let list = if list.is_empty() { "none".to_owned() } else { list.join("; ") };
-        format!("no price for {key}; nearest rows: {list}")
+        let whole = if self.table(&key.region, &key.service).is_none() {
+            format!(" (the book has no {} prices of {})", key.service, key.region)
+        } else {
+            String::new()
+        };
+        format!("no price for {key}{whole}; nearest rows: {list}")
     }
 }
 
@@ -369,7 +376,10 @@ mod tests {
     fn a_missing_price_names_the_nearest_rows() {
         let book = book("Hours,,,Hrs,0,Inf,1,,Hours,S,2026,a,exact,\n");
         let error = book.ladder(&BillKey::new("S", "r2", "Hours", "")).unwrap_err();
-        assert_eq!(error, "no price for r2/S/Hours; nearest rows: r1/S/Hours (1 per Hrs)");
+        assert_eq!(
+            error,
+            "no price for r2/S/Hours (the book has no S prices of r2); nearest rows: r1/S/Hours (1 per Hrs)"
+        );
     }
 
     #[test]

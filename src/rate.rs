@@ -9,6 +9,9 @@
 //! to the charge exactly. A pooled step (the free 100 GB of internet egress) is shared by all meters
 //! that name the pool, in proportion to their quantities; the steps above it begin where its share ends.
 //!
+//! # Errors
+//! Nothing is rated until every line has a price: a bill with a hole in it is not a bill.
+//!
 //! # Example
 //! ```
 //! use runrate::{rate::{Tier, charge}, units::{Quantity, UnitPrice}};
@@ -27,7 +30,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     calendar::Month,
-    error::{Error, Place, Problem},
     ledger::Entry,
     prices::{BillKey, Ladder, PriceBook},
     services::UsageLine,
@@ -60,7 +62,7 @@ pub struct Part {
 
 /// What a quantity costs over the steps; `None` when it reaches beyond the last one.
 pub fn charge(quantity: Quantity, tiers: &[Tier]) -> Option<Usd> {
-    split(quantity.decimal()?, tiers).map(|parts| cost(&parts))
+    split(quantity.decimal()?, tiers).and_then(|parts| cost(&parts))
 }
 
 /// The parts of a quantity by step.
@@ -77,8 +79,13 @@ fn split(quantity: Decimal, tiers: &[Tier]) -> Option<Vec<Part>> {
     (left <= Decimal::ZERO).then_some(parts)
 }
 
-fn cost(parts: &[Part]) -> Usd {
-    Usd::from_decimal(parts.iter().map(|part| part.quantity * part.price.decimal()).sum())
+/// What the parts cost; `None` above what a decimal holds.
+fn cost(parts: &[Part]) -> Option<Usd> {
+    let mut sum = Decimal::ZERO;
+    for part in parts {
+        sum = sum.checked_add(part.quantity.checked_mul(part.price.decimal())?)?;
+    }
+    Some(Usd::from_decimal(sum))
 }
 
 /// Usage of one account in one month, to be priced.
@@ -145,6 +152,9 @@ pub struct PriceUsed {
     pub unit: String,
     /// Its steps, lowest first.
     pub steps: Vec<PriceStep>,
+    /// The first quantity without a price, where the book's steps end or leave a hole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<Decimal>,
 }
 
 impl PriceUsed {
@@ -166,6 +176,7 @@ impl PriceUsed {
             cost_explorer_service: first.cost_explorer_service().to_owned(),
             unit: first.unit().to_owned(),
             steps: steps.collect(),
+            gap: ladder.gap(),
         }
     }
 
@@ -210,7 +221,8 @@ pub enum Sharing {
     Consolidated,
 }
 
-const ALL_ACCOUNTS: &str = "all accounts";
+/// The scope of a charge under consolidated billing.
+pub const ALL_ACCOUNTS: &str = "all accounts";
 
 /// The lines of one meter that share its steps in a month.
 #[derive(Default)]
@@ -222,53 +234,26 @@ struct Group {
 
 type GroupKey = (Month, String, BillKey);
 
+/// A usage line that cannot be priced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpriced {
+    /// Its place in the usage.
+    pub line: usize,
+    /// Why, and the nearest rows.
+    pub message: String,
+}
+
 /// Prices every line.
 ///
 /// # Errors
-/// Every meter without a price, with the nearest rows, and every quantity beyond the last step.
-pub fn rate(usage: &[Usage], book: &PriceBook, sharing: Sharing) -> Result<Rated, Error> {
-    let mut prices: BTreeMap<&BillKey, Result<usize, String>> = BTreeMap::new();
+/// The first line of every meter without a price, with the nearest rows, and of every quantity that
+/// reaches beyond the book's steps.
+pub fn rate(usage: &[Usage], book: &PriceBook, sharing: Sharing) -> Result<Rated, Vec<Unpriced>> {
     let mut rated = Rated::default();
-    let mut groups: BTreeMap<GroupKey, Group> = BTreeMap::new();
-    let mut problems: Vec<Problem> = Vec::new();
-    for (index, used) in usage.iter().enumerate() {
-        let known = prices.entry(&used.line.key).or_insert_with_key(|key| {
-            let price = PriceUsed::of(key, &book.ladder(key)?);
-            rated.prices.push(price);
-            Ok(rated.prices.len() - 1)
-        });
-        match (known, used.line.quantity.decimal()) {
-            (Ok(price), Some(quantity)) => {
-                let scope = match sharing {
-                    Sharing::PerAccount => used.account.clone(),
-                    Sharing::Consolidated => ALL_ACCOUNTS.to_owned(),
-                };
-                let group = groups.entry((used.month, scope, used.line.key.clone())).or_default();
-                group.price = *price;
-                group.lines.push(index);
-                group.quantity += quantity;
-            }
-            (Err(message), _) => {
-                let problem = Problem::new(Place::default(), message.clone());
-                if !problems.contains(&problem) {
-                    problems.push(problem);
-                }
-            }
-            (_, None) => problems.push(Problem::new(
-                Place::default(),
-                format!(
-                    "{}: {} units are beyond counting",
-                    used.line.key,
-                    used.line.quantity.get()
-                ),
-            )),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(Error::input(problems));
-    }
+    let groups = group(usage, book, sharing, &mut rated.prices)?;
     let pools = pool_totals(&groups, &rated.prices);
     let mut entries: Vec<Option<Entry>> = vec![None; usage.len()];
+    let mut unpriced = Vec::new();
     for ((month, scope, key), group) in &groups {
         let price = &rated.prices[group.price];
         let share = price.pool().map(|step| {
@@ -276,8 +261,14 @@ pub fn rate(usage: &[Usage], book: &PriceBook, sharing: Sharing) -> Result<Rated
             let total = pools[&(*month, scope.clone(), step.pool.clone())];
             if total > size { size * (group.quantity / total) } else { size }
         });
-        let Some(parts) = split(group.quantity, &price.tiers(share)) else {
-            problems.push(beyond(key, group.quantity, price));
+        let parts = match price.gap.filter(|gap| group.quantity > *gap) {
+            Some(_) => None,
+            None => split(group.quantity, &price.tiers(share)),
+        };
+        let Some((parts, cost)) = parts.and_then(|parts| cost(&parts).map(|cost| (parts, cost)))
+        else {
+            let message = beyond(key, group.quantity, price);
+            unpriced.push(Unpriced { line: group.lines[0], message });
             continue;
         };
         let charge = Charge {
@@ -285,28 +276,72 @@ pub fn rate(usage: &[Usage], book: &PriceBook, sharing: Sharing) -> Result<Rated
             scope: scope.clone(),
             price: group.price,
             quantity: group.quantity,
-            cost: cost(&parts),
+            cost,
             parts,
         };
         spread(usage, group, &charge, rated.charges.len(), &mut entries);
         rated.charges.push(charge);
     }
-    if !problems.is_empty() {
-        return Err(Error::input(problems));
+    if !unpriced.is_empty() {
+        return Err(unpriced);
     }
     rated.entries = entries.into_iter().flatten().collect();
     Ok(rated)
 }
 
-fn beyond(key: &BillKey, quantity: Decimal, price: &PriceUsed) -> Problem {
-    let gap = price.steps.last().and_then(|step| step.to).unwrap_or_default();
-    Problem::new(
-        Place::default(),
-        format!(
-            "no price for {key} above {gap} {} (asked for {quantity}); the book's last step ends there",
-            price.unit
+/// Lines by month, scope and meter, with the meters' prices.
+fn group(
+    usage: &[Usage],
+    book: &PriceBook,
+    sharing: Sharing,
+    prices: &mut Vec<PriceUsed>,
+) -> Result<BTreeMap<GroupKey, Group>, Vec<Unpriced>> {
+    let mut known: BTreeMap<&BillKey, Option<usize>> = BTreeMap::new();
+    let mut groups: BTreeMap<GroupKey, Group> = BTreeMap::new();
+    let mut unpriced = Vec::new();
+    for (line, used) in usage.iter().enumerate() {
+        let price = *known.entry(&used.line.key).or_insert_with_key(|key| match book.ladder(key) {
+            Ok(ladder) => {
+                prices.push(PriceUsed::of(key, &ladder));
+                Some(prices.len() - 1)
+            }
+            Err(message) => {
+                unpriced.push(Unpriced { line, message });
+                None
+            }
+        });
+        let Some(price) = price else { continue };
+        let scope = match sharing {
+            Sharing::PerAccount => used.account.clone(),
+            Sharing::Consolidated => ALL_ACCOUNTS.to_owned(),
+        };
+        let group = groups.entry((used.month, scope, used.line.key.clone())).or_default();
+        group.price = price;
+        group.lines.push(line);
+        let quantity = used.line.quantity.decimal();
+        match quantity.and_then(|quantity| group.quantity.checked_add(quantity)) {
+            Some(sum) => group.quantity = sum,
+            None => unpriced.push(Unpriced {
+                line,
+                message: format!(
+                    "{}: {} units are beyond counting",
+                    used.line.key,
+                    used.line.quantity.get()
+                ),
+            }),
+        }
+    }
+    if unpriced.is_empty() { Ok(groups) } else { Err(unpriced) }
+}
+
+fn beyond(key: &BillKey, quantity: Decimal, price: &PriceUsed) -> String {
+    let unit = &price.unit;
+    match price.gap {
+        Some(gap) if quantity > gap => format!(
+            "no price for {key} above {gap} {unit} (asked for {quantity}); the book's steps end there"
         ),
-    )
+        _ => format!("{key}: the cost of {quantity} {unit} is beyond counting"),
+    }
 }
 
 /// Quantity of each pool in each month and scope.

@@ -26,6 +26,7 @@ use crate::{
 
 pub mod check;
 pub mod document;
+mod overlay;
 pub mod schema;
 
 /// When the plan runs.
@@ -208,15 +209,18 @@ fn account(
     catalog: &Catalog,
 ) -> Result<Account, Vec<Problem>> {
     let mut raw = document.table.clone();
-    if let Some(overrides) = &settings.overrides {
-        merge(&mut raw, overrides);
-    }
     let mut problems = Vec::new();
+    if let Some(overrides) = &settings.overrides {
+        problems.extend(overlay::unknown_names(&raw, overrides, name, document));
+        overlay::merge(&mut raw, overrides);
+    }
     for (index, path) in settings.remove.iter().enumerate() {
-        if !remove(&mut raw, path) {
-            let key = format!("accounts.{name}.remove[{index}]");
-            let message =
-                format!("{path:?} is not a table of the stack, like waf or workloads.kong");
+        let key = format!("accounts.{name}.remove[{index}]");
+        if settings.overrides.as_ref().is_some_and(|o| overlay::has(o, path)) {
+            let message = format!("{path:?} is also overridden in this account; leave one out");
+            problems.push(document.problem(&key, &message));
+        } else if !overlay::remove(&mut raw, path) {
+            let message = format!("{path:?} is not in the stack; write waf, or workloads.kong");
             problems.push(document.problem(&key, &message));
         }
     }
@@ -232,15 +236,32 @@ fn account(
     }
     let read = stack(&raw)
         .map_err(|(key, message)| vec![document.account_problem(name, &key, &message)])?;
-    let through_alb = |(_, w): &(&String, &Workload)| w.reached == Reached::ThroughAlb;
-    if !read.services.iter().any(|service| service.kind() == "alb")
-        && let Some((workload, _)) = read.workloads.iter().find(through_alb)
-    {
-        let key = format!("workloads.{workload}.reached");
-        let message = format!("through-alb needs an [alb] table in account {name}");
-        return Err(vec![document.account_problem(name, &key, &message)]);
+    let problems = carriers(&read, name, document);
+    if !problems.is_empty() {
+        return Err(problems);
     }
     Ok(Account { name: name.to_owned(), settings: settings.clone(), stack: read })
+}
+
+/// What needs a load balancer must have one: its usage would be billed to nobody.
+fn carriers(stack: &Stack, name: &str, document: &Document) -> Vec<Problem> {
+    let has = |kind: &str| stack.services.iter().any(|service| service.kind() == kind);
+    let mut problems = Vec::new();
+    if !has("alb") {
+        let through_alb = stack.workloads.iter().filter(|(_, w)| w.reached == Reached::ThroughAlb);
+        for (workload, _) in through_alb {
+            let key = format!("workloads.{workload}.reached");
+            let message = format!("through-alb needs an [alb] table in account {name}");
+            problems.push(document.account_problem(name, &key, &message));
+        }
+        if has("waf") {
+            let message = format!(
+                "inspects what reaches a load balancer: account {name} needs an [alb] table, or remove = [\"waf\"]"
+            );
+            problems.push(document.account_problem(name, "waf", &message));
+        }
+    }
+    problems
 }
 
 fn stack(raw: &toml::Table) -> Result<Stack, (String, String)> {
@@ -265,28 +286,6 @@ fn stack(raw: &toml::Table) -> Result<Stack, (String, String)> {
     Ok(Stack { cluster, workloads, services })
 }
 
-/// Lays `over` over `base`: tables are merged key by key, everything else is replaced.
-fn merge(base: &mut toml::Table, over: &toml::Table) {
-    for (key, value) in over {
-        match (base.get_mut(key), value) {
-            (Some(toml::Value::Table(inner)), toml::Value::Table(over)) => merge(inner, over),
-            _ => {
-                base.insert(key.clone(), value.clone());
-            }
-        }
-    }
-}
-
-fn remove(table: &mut toml::Table, path: &str) -> bool {
-    match path.split_once('.') {
-        None => !schema::COMMON.contains(&path) && table.remove(path).is_some(),
-        Some((head, rest)) => match table.get_mut(head) {
-            Some(toml::Value::Table(inner)) => inner.remove(rest).is_some(),
-            _ => false,
-        },
-    }
-}
-
 fn apply_profiles(
     workloads: &mut toml::Table,
     account: &str,
@@ -299,13 +298,7 @@ fn apply_profiles(
         let Some(toml::Value::String(profile)) = workload.get("profile").cloned() else { continue };
         if let Some(known) = catalog.profiles.get(&profile) {
             let mut merged = known.clone();
-            // `hpa` in the scenario stands in place of the profile's fixed number, and the reverse.
-            for (given, other) in [("hpa", "replicas"), ("replicas", "hpa")] {
-                if workload.contains_key(given) {
-                    merged.remove(other);
-                }
-            }
-            merge(&mut merged, workload);
+            overlay::merge(&mut merged, workload);
             *workload = merged;
         } else {
             let near = nearest(&profile, catalog.profiles.keys().map(|known| &**known));
@@ -327,7 +320,8 @@ pub(crate) fn time_of_day(text: &str) -> Option<usize> {
         return Some(MINUTES_PER_DAY);
     }
     let (hour, minute) = text.split_once(':')?;
-    if hour.len() != 2 || minute.len() != 2 {
+    let digits = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+    if !digits(hour) || !digits(minute) {
         return None;
     }
     let time = Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()?;
@@ -374,15 +368,8 @@ mod tests {
     fn times_of_day_are_strict() {
         assert_eq!(time_of_day("08:30"), Some(510));
         assert_eq!(time_of_day("24:00"), Some(1440));
-        for wrong in ["8:00", "25:00", "08:60", "noon", ""] {
+        for wrong in ["8:00", "+6:00", "25:00", "08:60", "noon", ""] {
             assert_eq!(time_of_day(wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn overrides_merge_deeply() {
-        let mut base: toml::Table = toml::from_str("a = { b = 1, c = [1] }\nd = 2").unwrap();
-        merge(&mut base, &toml::from_str("a = { c = [3] }").unwrap());
-        assert_eq!(base, toml::from_str("a = { b = 1, c = [3] }\nd = 2").unwrap());
     }
 }

@@ -84,7 +84,8 @@ fn read_rows(file: &str, text: &str) -> Result<Vec<Row>, Error> {
         let line = record.position().map_or(0, |position| position.line() as usize);
         let first = record.get(0).unwrap_or_default();
         let moment = parse_moment(first);
-        if index == 0 && moment.is_none() && first.parse::<f64>().is_err() {
+        let second_is_text = record.get(1).is_none_or(|cell| cell.parse::<f64>().is_err());
+        if index == 0 && moment.is_none() && second_is_text {
             continue; // a header
         }
         let number = record.get(1).unwrap_or_default();
@@ -174,6 +175,7 @@ mod tests {
         let gap = error("2027-01-01,1\n2027-01-02,2\n2027-01-03,2\n2027-01-06,2\n");
         assert!(gap.starts_with("a.csv:4: 2 rows missing between"), "{gap}");
         assert!(error("2027-01-01,1\n2027-01-02,minus\n").contains("\"minus\" is not a finite"));
+        assert!(error("2027-01-0l,1\n2027-01-02,2\n").contains("a.csv:1: \"2027-01-0l\" is not"));
         assert!(error("2027-01-01,1\nsoon,2\n").contains("a.csv:2: \"soon\" is not a date"));
     }
 

@@ -258,6 +258,18 @@ pub fn kib_to_gb(kib: f64) -> f64 {
     kib * 1024.0 / BYTES_PER_GB
 }
 
+/// Settings above what AWS allows, as problems: each a key, its value and the most there is.
+fn above_limits<'a>(
+    limits: impl IntoIterator<Item = (&'a str, f64, f64)>,
+) -> Vec<(String, String)> {
+    let above = limits.into_iter().filter(|(_, value, most)| value > most);
+    above
+        .map(|(key, value, most)| {
+            (key.to_owned(), format!("{value} is above {most}, the most AWS allows"))
+        })
+        .collect()
+}
+
 /// A meter a service may emit: service code, usage type (a closing `*` stands for any ending) and
 /// operation.
 pub type Meter = (&'static str, &'static str, &'static str);

@@ -118,6 +118,8 @@ pub struct KarpenterDefaults {
     pub consolidate_after_seconds: u32,
     /// Share of a pool's nodes that may be disrupted at once [percent, rounded up].
     pub disruption_budget_percent: u32,
+    /// Seconds between a decision to disrupt and the act.
+    pub validation_seconds: u32,
 }
 
 /// What a new node brings.
@@ -138,6 +140,12 @@ pub struct EbsFacts {
     pub gp3_included_iops: f64,
     /// Throughput without extra charge [MiB/s].
     pub gp3_included_mibps: f64,
+    /// Largest volume [GiB].
+    pub gp3_max_gib: f64,
+    /// Most IOPS.
+    pub gp3_max_iops: f64,
+    /// Most throughput [MiB/s].
+    pub gp3_max_mibps: f64,
 }
 
 /// What one load-balancer capacity unit holds.
@@ -166,6 +174,8 @@ pub struct WafFacts {
     pub included_wcu: u32,
     /// WCU per further price step.
     pub wcu_step: u32,
+    /// Most WCU.
+    pub max_wcu: u32,
 }
 
 /// How Aurora meters and sizes.
@@ -186,6 +196,12 @@ pub struct AuroraFacts {
     pub reserved_connections: u32,
     /// Most readers of a cluster.
     pub max_readers: u32,
+    /// Longest backup retention [days].
+    pub max_backup_retention_days: f64,
+    /// Largest cluster volume [GiB].
+    pub max_storage_gib: f64,
+    /// Families to choose from when a scenario names none.
+    pub default_families: Vec<String>,
     /// CPU the sizing aims for at the peak.
     pub target_cpu_utilization: f64,
 }

@@ -9,7 +9,7 @@ use crate::{
         Cluster,
         policy::{self, Policy},
     },
-    calendar::Month,
+    calendar::{MINUTES_PER_DAY, Month},
     capacity::Capacity,
     error::{Error, Problem},
     growth::Path,
@@ -100,7 +100,7 @@ impl<'a> Prepared<'a> {
         let plan = &scenario.plan;
         let users = scenario.users.path(plan.start, plan.months, inputs.history.as_ref());
         let users =
-            users.map_err(|message| problems.push(document.problem("users", &message))).ok();
+            users.map_err(|message| problems.push(document.problem_below("users", &message))).ok();
         let profile = profile(scenario, inputs.shape.as_ref());
         let mut residual_sigma = None;
         let traffic = profile.and_then(|profile| {
@@ -108,8 +108,9 @@ impl<'a> Prepared<'a> {
             let first = users.as_ref().map_or(1.0, |users| users.at(0.0));
             scenario.traffic.model(profile, first, plan.start, plan.seed)
         });
-        let traffic =
-            traffic.map_err(|message| problems.push(document.problem("traffic", &message))).ok();
+        let traffic = traffic
+            .map_err(|message| problems.push(document.problem_below("traffic", &message)))
+            .ok();
         let mut policies = Vec::new();
         for account in &scenario.accounts {
             match policy(scenario, account, facts) {
@@ -161,9 +162,40 @@ impl<'a> Prepared<'a> {
         } else {
             Sharing::PerAccount
         };
-        let rated = rate::rate(&usage, &self.facts.prices, sharing)?;
+        let rated = rate::rate(&usage, &self.facts.prices, sharing)
+            .map_err(|unpriced| self.unpriced(&usage, &unpriced))?;
         let outcome = Outcome { trial, months, traffic, simulated, choices, rated };
         Ok(document::plan(self, outcome))
+    }
+
+    /// One problem for each account that uses meters its region has no price for.
+    fn unpriced(&self, usage: &[Usage], unpriced: &[rate::Unpriced]) -> Error {
+        const MOST_NAMED: usize = 4;
+        let document = &self.scenario.document;
+        let mut problems = Vec::new();
+        for account in &self.scenario.accounts {
+            let own = unpriced
+                .iter()
+                .filter(|u| usage[u.line].line.key.region == account.settings.region);
+            let own: Vec<&rate::Unpriced> = own.collect();
+            if own.is_empty() {
+                continue;
+            }
+            let mut named: Vec<&str> = own.iter().take(MOST_NAMED).map(|u| &*u.message).collect();
+            let more = format!("and {} more", own.len().saturating_sub(MOST_NAMED));
+            if own.len() > MOST_NAMED {
+                named.push(&more);
+            }
+            let message = format!(
+                "{} in {} without a price, so the plan would be too low: {}. `runrate prices status` lists what each region has; --prices DIR takes a book of your own",
+                if own.len() == 1 { "a meter".to_owned() } else { format!("{} meters", own.len()) },
+                account.settings.region,
+                named.join("; ")
+            );
+            let key = format!("accounts.{}.region", account.name);
+            problems.push(document.problem(&key, &message));
+        }
+        Error::input(problems)
     }
 
     fn demand<'d>(
@@ -239,13 +271,15 @@ fn simulate(
     let share = account.settings.traffic_share;
     let week = account.settings.schedule.as_ref().map(crate::scenario::Schedule::week);
     let first = traffic.first().and_then(|month| month.sessions.first()).copied().unwrap_or(0.0);
-    let mut cluster = Cluster::new(policy, first * share);
+    let awake_at = |minute: usize| week.as_ref().is_none_or(|week| week[minute % week.len()]);
+    let start = months.first().map_or(0, |month| month.first_weekday() * MINUTES_PER_DAY);
+    let mut cluster = Cluster::new(policy, first * share, awake_at(start));
     let mut done = Vec::with_capacity(months.len());
     for (month, traffic) in months.iter().zip(traffic) {
-        let first_minute = month.first_weekday() * crate::calendar::MINUTES_PER_DAY;
+        let first_minute = month.first_weekday() * MINUTES_PER_DAY;
         let mut peak: f64 = 0.0;
         for (minute, sessions) in (first_minute..).zip(&traffic.sessions) {
-            let awake = week.as_ref().is_none_or(|week| week[minute % week.len()]);
+            let awake = awake_at(minute);
             let load = if awake { sessions * share } else { 0.0 };
             peak = peak.max(load);
             cluster.step(policy, load, awake);

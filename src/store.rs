@@ -273,13 +273,15 @@ pub fn read_text(path: &Path) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|_| Error::at(place(), "is not UTF-8 text"))
 }
 
-/// An operating-system error without its number.
+/// An operating-system error in words, without its number.
 fn plain(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".into(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".into(),
+        std::io::ErrorKind::NotFound => "there is no such file or folder".into(),
         std::io::ErrorKind::IsADirectory => "is a folder, not a file".into(),
-        _ => error.to_string(),
+        std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
+            "a part of the path is a file, not a folder".into()
+        }
+        kind => kind.to_string(),
     }
 }
 
@@ -330,7 +332,12 @@ pub fn load_plan(path: &Path) -> Result<Plan, Error> {
         );
         return Err(Error::at(place(), message));
     }
-    serde_json::from_value(value).map_err(|error| Error::at(place(), error.to_string()))
+    let wrong = |message: String| {
+        Error::at(place(), format!("is not a whole plan: {message}; `plan --out` writes one"))
+    };
+    let plan: Plan = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
+    plan.check().map_err(wrong)?;
+    Ok(plan)
 }
 
 /// Writes a file whole or not at all.
@@ -371,32 +378,52 @@ fn world_readable(file: &tempfile::NamedTempFile) {
 #[cfg(not(unix))]
 fn world_readable(_: &tempfile::NamedTempFile) {}
 
-/// Writes several files into a folder: all are complete on disk before the first takes its name.
+/// Writes several files into a folder: all are complete on disk before the first takes its name, and
+/// if one cannot take it, the others get back what they were.
 ///
 /// # Errors
-/// A folder that cannot be made or written.
+/// A folder that cannot be made or written, a file name taken by a folder.
 pub fn write_folder(folder: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), Error> {
-    let wrong = |error: &std::io::Error| {
+    let wrong = |path: &Path, error: &std::io::Error| {
         let message = format!("cannot be written: {}", plain(error));
-        Error::at(Place::file(&folder.display().to_string()), message)
+        Error::at(Place::file(&path.display().to_string()), message)
     };
-    let made = !folder.exists();
-    fs::create_dir_all(folder).map_err(|error| wrong(&error))?;
-    let written = files.iter().map(|(name, bytes)| {
-        let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-        temporary.write_all(bytes)?;
-        world_readable(&temporary);
-        Ok((temporary, folder.join(name)))
-    });
-    let written: Result<Vec<_>, std::io::Error> = written.collect();
-    let written = written.map_err(|error| {
-        if made {
-            let _ = fs::remove_dir(folder);
+    let paths: Vec<PathBuf> = files.iter().map(|(name, _)| folder.join(name)).collect();
+    if let Some(path) = paths.iter().find(|path| path.is_dir()) {
+        let place = Place::file(&path.display().to_string());
+        return Err(Error::at(place, "is a folder; move it, or name another --out"));
+    }
+    let made: Vec<&Path> = folder.ancestors().take_while(|path| !path.exists()).collect();
+    let undo_folders = || {
+        for path in &made {
+            let _ = fs::remove_dir(path);
         }
-        wrong(&error)
+    };
+    let prepared = fs::create_dir_all(folder).and_then(|()| {
+        let write = |(_, bytes): &(&str, Vec<u8>)| {
+            let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+            temporary.write_all(bytes)?;
+            world_readable(&temporary);
+            Ok(temporary)
+        };
+        files.iter().map(write).collect::<std::io::Result<Vec<_>>>()
+    });
+    let prepared = prepared.map_err(|error| {
+        undo_folders();
+        wrong(folder, &error)
     })?;
-    for (temporary, path) in written {
-        temporary.persist(&path).map_err(|error| wrong(&error.error))?;
+    let before: Vec<Option<Vec<u8>>> = paths.iter().map(|path| fs::read(path).ok()).collect();
+    for (index, (temporary, path)) in prepared.into_iter().zip(&paths).enumerate() {
+        if let Err(error) = temporary.persist(path) {
+            for (path, before) in paths.iter().zip(&before).take(index) {
+                let _ = match before {
+                    Some(bytes) => fs::write(path, bytes),
+                    None => fs::remove_file(path),
+                };
+            }
+            undo_folders();
+            return Err(wrong(path, &error.error));
+        }
     }
     Ok(())
 }
@@ -437,5 +464,11 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "x").unwrap();
         assert!(write_folder(&file.join("out"), &[("a", vec![])]).is_err());
+        // A name taken by a folder stops all of them.
+        fs::create_dir_all(out.join("c/x")).unwrap();
+        let files = [("a", b"new".to_vec()), ("c", vec![])];
+        let error = write_folder(&out, &files).unwrap_err().to_string();
+        assert!(error.contains("c: is a folder"), "{error}");
+        assert_eq!(fs::read(out.join("a")).unwrap(), b"1");
     }
 }

@@ -77,12 +77,12 @@ pub struct Traffic {
     /// Shape of the day.
     pub daily: Option<Daily>,
     /// Weight of each weekday, Monday first.
-    #[schemars(length(min = 7, max = 7))]
+    #[schemars(length(min = 7, max = 7), inner(range(min = 0, max = 1_000_000)))]
     pub weekly: Option<Vec<f64>>,
     /// Shape learned from a real series, in place of `daily` and `weekly`.
     pub shape: Option<Shape>,
     /// Factor of each calendar month, January first.
-    #[schemars(length(min = 12, max = 12))]
+    #[schemars(length(min = 12, max = 12), inner(range(min = 0, max = 1_000_000)))]
     pub months: Option<Vec<f64>>,
     /// Times of year with more or less traffic.
     #[serde(default)]
@@ -233,7 +233,7 @@ impl MonthTraffic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::growth::{Law, compound};
+    use crate::growth::{Law, Part, compound};
 
     fn model(noise: f64) -> Model {
         Model {
@@ -250,7 +250,7 @@ mod tests {
 
     fn path(rate: f64) -> Path {
         let law = Law::Compound(compound::Law { start: 1000.0, monthly_rate: rate });
-        Path { parts: vec![(0.0, law)], fit: None }
+        Path { parts: vec![Part::only(0.0, law)], fit: None }
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub const USD_PLACES: u32 = 10;
 /// Bytes in what AWS prints as "GB" and meters as 2^30
 /// (AWS pricing pages, "GB = 1024^3 bytes" for transfer and storage).
 pub const BYTES_PER_GB: f64 = 1_073_741_824.0;
+/// Bytes in a MiB.
+pub const BYTES_PER_MIB: f64 = 1_048_576.0;
 
 /// An amount of money [USD], exact to ten decimal places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
@@ -144,6 +146,14 @@ impl<'de> Deserialize<'de> for UnitPrice {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).map_err(serde::de::Error::custom)
     }
+}
+
+/// The schema of a table of factors by name: each a number of 0 or more, and not absurd.
+pub fn factors_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "additionalProperties": { "type": "number", "minimum": 0, "maximum": 1_000_000 }
+    })
 }
 
 /// How much was used, in the usage type's own unit: finite and not negative.

@@ -11,6 +11,8 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::units::factors_schema;
+
 /// CPU and memory, as a pod spec asks for them.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +79,7 @@ pub struct Workload {
     pub kind: Kind,
     /// Requests it serves per request of a traffic class.
     #[serde(default)]
+    #[schemars(schema_with = "factors_schema")]
     pub calls_per: IndexMap<String, f64>,
     /// Where they come from.
     #[serde(default)]

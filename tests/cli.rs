@@ -196,7 +196,7 @@ fn the_ten_likeliest_mistakes_are_explained() {
         (
             "remove = [\"waf\"]",
             "remove = [\"wfa\"]",
-            "accounts.non-production.remove[0]: \"wfa\" is not a table of the stack",
+            "accounts.non-production.remove[0]: \"wfa\" is not in the stack",
         ),
         ("sessions_per_user = 12", "", "sessions_per_user: give it, or shape.counts"),
         ("[billing]", "[billing", "broken.toml:1"),
@@ -206,6 +206,74 @@ fn the_ten_likeliest_mistakes_are_explained() {
         assert!(message.contains(expected), "{to}: {message}");
         assert!(message.contains("broken.toml"), "{message}");
     }
+}
+
+#[test]
+fn absurd_and_contradicting_numbers_are_explained() {
+    let folder = TempDir::new().unwrap();
+    for (from, to, expected) in [
+        (
+            "calls_per = { api = 1.0 }",
+            "calls_per = { api = -1.0 }",
+            "workloads.api.calls_per.api: -1 is out of range",
+        ),
+        (
+            "queries_per = { api = 3.0 }",
+            "queries_per = { api = 1e300 }",
+            "aurora.queries_per.api: 1e300 is out of range",
+        ),
+        ("weekly = [1.0,", "weekly = [-1.0,", "traffic.weekly[0]: -1 is out of range"),
+        (
+            "cpu_ms_per_request = 35",
+            "idle_cpu_millicores = 5000",
+            "leaves nothing of the CPU limit (1000)",
+        ),
+        (
+            "cpu_ms_per_request = 35",
+            "limits.cpu_millicores = 200",
+            "limits.cpu_millicores: 200 is below the request (350)",
+        ),
+        (
+            "target_cpu_utilization = 65",
+            "target_cpu_utilization = 500",
+            "can never ask for more pods",
+        ),
+        ("asleep_nodes = 1", "asleep_nodes = 9", "asleep_nodes: 9 is above nodes (2)"),
+        ("from = \"06:00\"", "from = \"+6:00\"", "is not a time of day; write it as 08:00"),
+        (
+            "cluster.node_pools.general.spot",
+            "cluster.node_pools.genral.spot",
+            "the stack has no \"genral\"; did you mean \"general\"?",
+        ),
+        ("remove = [\"waf\"]", "remove = [\"alb\"]", "needs an [alb] table"),
+        ("nat.gateways = 1", "nat.gateways = 0", "nat.gateways: 0 is out of range; give 1 to 100"),
+        (
+            "backup_retention_days = 14",
+            "backup_retention_days = 99",
+            "99 is above 35, the most AWS allows",
+        ),
+        (
+            "architectures = [\"arm64\"]",
+            "architectures = [\"riscv\"]",
+            "no architecture \"riscv\"; there are amd64, arm64",
+        ),
+        ("end = 1_000_000", "end = -5", "users.growth.end: -5 is out of range"),
+        ("months = 24", "months = 24.5", "plan.months: must be a whole number, not 24.5"),
+    ] {
+        let message = refused(&["plan", &broken(&folder, from, to)]);
+        assert!(message.contains(expected), "{to}: {message}");
+    }
+}
+
+#[test]
+fn an_account_may_swap_an_autoscaler_for_replicas() {
+    let folder = TempDir::new().unwrap();
+    let path = broken(
+        &folder,
+        "workloads.spa.hpa = { min_replicas = 1, max_replicas = 4 }",
+        "workloads.spa.replicas = 1",
+    );
+    ok(&["plan", &path]);
 }
 
 #[test]
@@ -258,6 +326,13 @@ fn nothing_is_written_where_it_cannot_be() {
     let at = file.display().to_string();
     refused(&["plan", SMALL, "--out", &at]);
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+    // A name taken by a folder: the other files stay what they were.
+    let out = folder.path().join("out");
+    fs::create_dir_all(out.join("cost.svg/x")).unwrap();
+    fs::write(out.join("plan.json"), "mine").unwrap();
+    refused(&["plan", SMALL, "--out", &out.display().to_string()]);
+    assert_eq!(fs::read_to_string(out.join("plan.json")).unwrap(), "mine");
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 2);
     let missing = folder.path().join("none.toml").display().to_string();
     assert!(refused(&["plan", &missing]).contains("there is no such file"));
     let itself = folder.path().display().to_string();
@@ -279,7 +354,7 @@ fn wrong_usage_files_and_plans_are_refused() {
     );
     assert!(refused(&["rate", &unknown]).contains("nearest rows: us-east-1/AmazonEC2/BoxUsage:m5"));
     let columns = path("c.csv", "month,account\n");
-    assert!(refused(&["rate", &columns]).contains("no column"));
+    assert!(refused(&["rate", &columns]).contains("is not a usage file"));
     let beyond = path(
         "b.csv",
         &format!("{header}2027-01,a,eu-west-1,AmazonS3,TimedStorage-ByteHrs,,60000\n"),
@@ -287,6 +362,8 @@ fn wrong_usage_files_and_plans_are_refused() {
     assert!(refused(&["rate", &beyond]).contains("above 51200"));
     let text = path("p.json", "{\"schema\": 99}");
     assert!(refused(&["explain", &text]).contains("has schema 99"));
+    let cut = path("r.json", "{\"schema\": 1}");
+    assert!(refused(&["explain", &cut]).contains("is not a whole plan"));
     let none = path("q.json", "not json");
     assert!(refused(&["explain", &none]).contains("is not JSON"));
     let prices = folder.path().display().to_string();

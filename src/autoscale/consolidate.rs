@@ -16,9 +16,6 @@
 
 use super::{Cluster, Node, Second, policy::Policy, policy::Purchase};
 
-/// Seconds between a decision and its act, so the shortest time between two commands.
-const VALIDATION_SECONDS: u32 = 15;
-
 /// Room left on a node while a removal is tried out.
 #[derive(Clone, Copy)]
 struct Room {
@@ -30,7 +27,7 @@ struct Room {
 impl Cluster {
     /// One tick of disruption.
     pub(super) fn consolidate(&mut self, policy: &Policy) {
-        let mut commands = (policy.tick_seconds / VALIDATION_SECONDS).max(1);
+        let mut commands = (policy.tick_seconds / policy.validation_seconds).max(1);
         let mut waiting = false;
         while commands > 0 {
             let mut candidates = self.candidates(policy, &mut waiting);
@@ -158,9 +155,13 @@ impl Cluster {
             need.memory += asks.request_memory * i64::from(*count);
             need.pods += i64::from(*count);
         }
+        let limit = self.pool_room(policy, usize::from(pool.group) - 1);
         let cheaper = pool.offers(Purchase::OnDemand).iter().copied().find(|offer| {
             let offer = &policy.offers[*offer];
-            offer.cpu >= need.cpu && offer.memory >= need.memory && offer.pods >= need.pods
+            offer.cpu >= need.cpu
+                && offer.memory >= need.memory
+                && offer.pods >= need.pods
+                && offer.vcpu_milli <= limit
         });
         let Some(offer) = cheaper.filter(|offer| policy.offers[*offer].price < old.price) else {
             return false;

@@ -71,20 +71,37 @@ impl Claim {
     }
 }
 
+/// Nodes and vCPUs of a pool, planned ones included.
+#[derive(Clone, Copy, Default)]
+struct PoolSize {
+    on_demand: u32,
+    spot: u32,
+    /// [millicores]; planned nodes count as the largest type they may become.
+    vcpu: i64,
+}
+
+/// One round of provisioning.
+struct Round {
+    claims: Vec<Claim>,
+    sizes: Vec<PoolSize>,
+}
+
 impl Cluster {
     /// Plans and launches nodes for all pending pods that a pool can hold.
     pub(super) fn provision(&mut self, policy: &Policy) {
-        let mut claims: Vec<Claim> = Vec::new();
+        let mut round = Round { claims: Vec::new(), sizes: self.pool_sizes(policy) };
         for &workload in &policy.scheduling_order {
-            for _ in 0..self.workloads[workload].pending {
-                if !self.place_in_claims(policy, &mut claims, workload) {
+            // A claim that cannot take one pod of a workload cannot take the next.
+            let mut open: Vec<usize> = (0..round.claims.len()).collect();
+            while self.workloads[workload].pending > 0 {
+                if !round.place(policy, &mut open, workload) {
                     break; // no pool holds this pod now: it stays pending and is counted
                 }
                 self.workloads[workload].pending -= 1;
                 self.pending -= 1;
             }
         }
-        for claim in claims {
+        for claim in round.claims {
             let offer = policy.pools[claim.pool].offers(claim.purchase)[claim.cheapest];
             let node = self.launch(policy, offer, self.now + policy.node_startup_seconds);
             for workload in claim.workloads {
@@ -93,50 +110,61 @@ impl Cluster {
         }
     }
 
-    fn place_in_claims(&self, policy: &Policy, claims: &mut Vec<Claim>, workload: usize) -> bool {
-        let mut order: Vec<usize> = (0..claims.len()).collect();
-        order.sort_by_key(|index| claims[*index].pods);
-        for index in order {
-            if let Some(cheapest) = claims[index].with(policy, workload) {
-                claims[index].add(policy, workload, cheapest);
-                return true;
+    fn pool_sizes(&self, policy: &Policy) -> Vec<PoolSize> {
+        let mut sizes = vec![PoolSize::default(); policy.pools.len()];
+        for node in self.nodes() {
+            let offer = &policy.offers[node.offer];
+            let Some(pool) = usize::from(offer.group).checked_sub(1) else { continue };
+            sizes[pool].vcpu += offer.vcpu_milli;
+            match offer.purchase {
+                Purchase::Spot => sizes[pool].spot += 1,
+                Purchase::Baseline | Purchase::OnDemand => sizes[pool].on_demand += 1,
             }
         }
-        for pool in 0..policy.pools.len() {
-            if let Some(claim) = self.open_claim(policy, claims, pool, workload) {
-                claims.push(claim);
-                return true;
-            }
-        }
-        false
+        sizes
     }
 
-    fn open_claim(
-        &self,
-        policy: &Policy,
-        claims: &[Claim],
-        pool: usize,
-        workload: usize,
-    ) -> Option<Claim> {
-        let rules = &policy.pools[pool];
-        let planned = |purchase| {
-            claims.iter().filter(|c| c.pool == pool && c.purchase == purchase).count() as u32
-        };
-        let (on_demand, spot, cpu) = self.pool_size(policy, rules.group);
-        let spot = spot + planned(Purchase::Spot);
-        let total = on_demand + spot + planned(Purchase::OnDemand);
-        let wants_spot = f64::from(spot + 1) <= rules.spot_share * f64::from(total + 1) + 1e-9;
+    /// vCPUs that a pool's limit leaves [millicores].
+    pub(super) fn pool_room(&self, policy: &Policy, pool: usize) -> i64 {
+        let limit = policy.pools[pool].limit_cpu;
+        limit.map_or(i64::MAX, |limit| limit - self.pool_sizes(policy)[pool].vcpu)
+    }
+}
+
+impl Round {
+    /// Adds one pod to the open claim with the fewest pods that holds it, or opens one.
+    fn place(&mut self, policy: &Policy, open: &mut Vec<usize>, workload: usize) -> bool {
+        while let Some(place) = (0..open.len()).min_by_key(|at| self.claims[open[*at]].pods) {
+            let claim = &mut self.claims[open[place]];
+            if let Some(cheapest) = claim.with(policy, workload) {
+                claim.add(policy, workload, cheapest);
+                return true;
+            }
+            open.remove(place);
+        }
+        let opened = (0..policy.pools.len()).find_map(|pool| self.open(policy, pool, workload));
+        let Some(claim) = opened else { return false };
+        let size = &mut self.sizes[claim.pool];
+        size.vcpu += claim.largest_vcpu(policy);
+        match claim.purchase {
+            Purchase::Spot => size.spot += 1,
+            Purchase::Baseline | Purchase::OnDemand => size.on_demand += 1,
+        }
+        open.push(self.claims.len());
+        self.claims.push(claim);
+        true
+    }
+
+    fn open(&self, policy: &Policy, pool: usize, workload: usize) -> Option<Claim> {
+        let (rules, size) = (&policy.pools[pool], self.sizes[pool]);
+        let nodes = f64::from(size.on_demand + size.spot + 1);
+        let wants_spot = f64::from(size.spot + 1) <= rules.spot_share * nodes + 1e-9;
         let order = if wants_spot {
             [Purchase::Spot, Purchase::OnDemand]
         } else {
             [Purchase::OnDemand, Purchase::Spot]
         };
-        let mut room = rules.limit_cpu.map_or(i64::MAX, |limit| limit - cpu);
-        if rules.limit_cpu.is_some() {
-            for claim in claims.iter().filter(|claim| claim.pool == pool) {
-                room -= claim.largest_vcpu(policy);
-            }
-        }
+        let room = rules.limit_cpu.map_or(i64::MAX, |limit| limit - size.vcpu);
         order.into_iter().filter(|purchase| rules.allows(*purchase)).find_map(|purchase| {
             let mut claim = Claim {
                 pool,
@@ -152,21 +180,5 @@ impl Cluster {
             claim.add(policy, workload, cheapest);
             Some(claim)
         })
-    }
-
-    /// On-demand nodes, spot nodes and vCPU [millicores] of a pool.
-    fn pool_size(&self, policy: &Policy, group: u8) -> (u32, u32, i64) {
-        let mut size = (0, 0, 0);
-        for node in self.nodes() {
-            let offer = &policy.offers[node.offer];
-            if offer.group == group {
-                size.2 += offer.vcpu_milli;
-                match offer.purchase {
-                    Purchase::Spot => size.1 += 1,
-                    Purchase::Baseline | Purchase::OnDemand => size.0 += 1,
-                }
-            }
-        }
-        size
     }
 }

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::{
     Second,
     hpa::Rules,
-    settings::{Cluster, ConsolidationPolicy, NodePool},
+    settings::{Cluster, NodePool},
 };
 use crate::{
     error::{Place, Problem, nearest},
@@ -15,6 +15,12 @@ use crate::{
     shapes::{Catalog, Shape},
     workload::{Kind, Workload},
 };
+
+mod deployment;
+mod pool;
+
+/// A workload's groups are the bits of a `u32`: the baseline's, and one for each pool.
+const MOST_POOLS: usize = 31;
 
 /// How a node is bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,6 +112,8 @@ pub struct Deployment {
     pub max_replicas: u32,
     /// From a place on a ready node to serving [seconds].
     pub startup_seconds: Second,
+    /// Compressed image [MiB].
+    pub image_mib: f64,
     /// Autoscaler, where there is one.
     pub hpa: Option<Rules>,
     /// Whether it runs outside the account's schedule.
@@ -150,8 +158,10 @@ pub struct Policy {
     pub node_startup_seconds: Second,
     /// Share of a pool's nodes disrupted at once [percent].
     pub disruption_budget_percent: u32,
-    /// Images that each new node pulls [MiB].
-    pub image_mib_per_node: f64,
+    /// Seconds between a decision to disrupt and the act: the shortest time between two commands.
+    pub validation_seconds: Second,
+    /// Images of all daemonsets, pulled by each new node [MiB].
+    pub daemon_image_mib: f64,
 }
 
 /// What a policy is made from.
@@ -200,15 +210,27 @@ impl Policy {
             Ok(offer) => offers.push(offer),
             Err(message) => problems.push(problem("cluster.baseline.instance_type", message)),
         }
+        let baseline = &cluster.baseline;
+        if let Some(asleep) = baseline.asleep_nodes.filter(|asleep| *asleep > baseline.nodes) {
+            let message = format!(
+                "{asleep} is above nodes ({}); give {} or less",
+                baseline.nodes, baseline.nodes
+            );
+            problems.push(problem("cluster.baseline.asleep_nodes", message));
+        }
+        if cluster.node_pools.len() > MOST_POOLS {
+            let message = format!("{} pools; give {MOST_POOLS} or fewer", cluster.node_pools.len());
+            return Err(vec![problem("cluster.node_pools", message)]);
+        }
         let mut pools = Vec::new();
         let mut order: Vec<(&String, &NodePool)> = cluster.node_pools.iter().collect();
         order.sort_by_key(|(name, pool)| Reverse((pool.weight, *name)));
         for (index, (name, settings)) in order.into_iter().enumerate() {
             let group = index as u8 + 1;
-            let unknown = check_pool(inputs.catalog, name, settings);
+            let unknown = pool::check(inputs.catalog, name, settings);
             let all_known = unknown.is_empty();
             problems.extend(unknown);
-            pools.push(build_pool(inputs, daemons, &mut offers, (name, settings), group));
+            pools.push(pool::build(inputs, daemons, &mut offers, (name, settings), group));
             let pool = &pools[index];
             if all_known && pool.on_demand.is_empty() && pool.spot.is_empty() {
                 let key = format!("cluster.node_pools.{name}");
@@ -219,10 +241,13 @@ impl Policy {
                 problems.push(problem(&key, message));
             }
         }
+        // With a group missing, every pod that belongs there would seem to fit nowhere.
+        let all_groups = problems.is_empty();
         let mut workloads = Vec::new();
         for (name, workload) in inputs.workloads {
             if workload.kind == Kind::Deployment {
-                match build_deployment(inputs, &pools, &offers, name, workload) {
+                let offers = if all_groups { &*offers } else { &[] };
+                match deployment::build(inputs, &pools, offers, (name, workload)) {
                     Ok(deployment) => workloads.push(deployment),
                     Err(found) => problems.extend(found),
                 }
@@ -246,7 +271,13 @@ impl Policy {
             pools,
             node_startup_seconds: startup,
             disruption_budget_percent: controllers.karpenter.disruption_budget_percent,
-            image_mib_per_node: inputs.workloads.values().map(|w| w.image_mib).sum(),
+            validation_seconds: controllers.karpenter.validation_seconds,
+            daemon_image_mib: inputs
+                .workloads
+                .values()
+                .filter(|workload| workload.kind == Kind::DaemonSet)
+                .map(|workload| workload.image_mib)
+                .sum(),
         })
     }
 
@@ -311,180 +342,5 @@ fn unknown(what: &str, name: &str, near: Option<&str>) -> String {
     match near {
         Some(near) => format!("no {what} {name:?}; did you mean {near:?}?"),
         None => format!("no {what} {name:?}"),
-    }
-}
-
-fn check_pool(catalog: &Catalog, name: &str, pool: &NodePool) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let mut check = |key: &str, what: &str, names: &[String], of: fn(&Shape) -> &str| {
-        for wanted in names {
-            if !catalog.shapes().iter().any(|shape| of(shape) == wanted) {
-                let near = nearest(wanted, catalog.shapes().iter().map(of));
-                let key = format!("cluster.node_pools.{name}.{key}");
-                problems.push(problem(&key, unknown(what, wanted, near)));
-            }
-        }
-    };
-    check("instance_types", "instance type", &pool.instance_types, |shape| &shape.instance_type);
-    check("families", "instance family", &pool.families, |shape| &shape.family);
-    check("categories", "instance category", &pool.categories, |shape| &shape.category);
-    check("sizes", "instance size", &pool.sizes, |shape| &shape.size);
-    check("architectures", "architecture", &pool.architectures, |shape| &shape.arch);
-    if let (Some(least), Some(most)) = (pool.min_vcpus, pool.max_vcpus)
-        && least > most
-    {
-        let message = format!("{least} is above max_vcpus ({most}); give {most} or less");
-        problems.push(problem(&format!("cluster.node_pools.{name}.min_vcpus"), message));
-    }
-    problems
-}
-
-fn admits(pool: &NodePool, shape: &Shape) -> bool {
-    let any = |names: &[String], value: &str| names.is_empty() || names.iter().any(|n| n == value);
-    any(&pool.instance_types, &shape.instance_type)
-        && any(&pool.families, &shape.family)
-        && any(&pool.categories, &shape.category)
-        && any(&pool.sizes, &shape.size)
-        && any(&pool.architectures, &shape.arch)
-        && pool.min_generation.is_none_or(|least| shape.generation.is_some_and(|g| g >= least))
-        && pool.min_vcpus.is_none_or(|least| shape.vcpus >= least)
-        && pool.max_vcpus.is_none_or(|most| shape.vcpus <= most)
-        // Karpenter drops metal, GPU and accelerator types while a generic type remains; a pool
-        // that names such a type gets it.
-        && (shape.is_generic() || pool.instance_types.contains(&shape.instance_type))
-}
-
-fn build_pool(
-    inputs: &Inputs<'_>,
-    daemons: Daemons,
-    offers: &mut Vec<Offer>,
-    (name, settings): (&str, &NodePool),
-    group: u8,
-) -> Pool {
-    let mut buy = |kind: &str, purchase: Purchase| -> Vec<usize> {
-        let from = offers.len();
-        for shape in inputs.catalog.shapes().iter().filter(|shape| admits(settings, shape)) {
-            let supply = inputs.catalog.spot(inputs.region, &shape.instance_type);
-            if purchase == Purchase::Spot && supply.is_none_or(|s| s.savings_percent <= 0.0) {
-                continue; // little or no spot supply
-            }
-            // A type without a price in the region is not sold there, as far as the book knows.
-            if let Ok(price) = price(inputs, kind, &shape.instance_type) {
-                offers.extend(offer(shape, daemons, price, purchase, group));
-            }
-        }
-        let mut found: Vec<usize> = (from..offers.len()).collect();
-        let key = |index: &usize| (offers[*index].price, &offers[*index].instance_type);
-        found.sort_by(|a, b| key(a).0.total_cmp(&key(b).0).then_with(|| key(a).1.cmp(key(b).1)));
-        found
-    };
-    let spot = if settings.spot_share > 0.0 { buy("SpotUsage", Purchase::Spot) } else { vec![] };
-    let on_demand = buy("BoxUsage", Purchase::OnDemand);
-    let defaults = &inputs.catalog.controllers.karpenter;
-    let quiet = settings.consolidate_after_seconds.unwrap_or(defaults.consolidate_after_seconds);
-    Pool {
-        name: name.to_owned(),
-        group,
-        spot_share: settings.spot_share,
-        limit_cpu: settings.limit_vcpus.map(|limit| i64::from(limit) * 1000),
-        consolidate_after_seconds: (settings.consolidation_policy != ConsolidationPolicy::Never)
-            .then_some(quiet),
-        only_empty: settings.consolidation_policy == ConsolidationPolicy::WhenEmpty,
-        on_demand,
-        spot,
-    }
-}
-
-fn build_deployment(
-    inputs: &Inputs<'_>,
-    pools: &[Pool],
-    offers: &[Offer],
-    name: &str,
-    workload: &Workload,
-) -> Result<Deployment, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let mut report = |key: &str, message: String| {
-        problems.push(problem(&format!("workloads.{name}.{key}"), message));
-    };
-    let mut groups = if workload.node_pools.is_empty() { u32::MAX } else { 0 };
-    for pool in &workload.node_pools {
-        match pools.iter().find(|known| known.name == *pool) {
-            Some(known) => groups |= 1 << known.group,
-            None if pool == "baseline" => groups |= 1,
-            None => {
-                let names = pools.iter().map(|known| &*known.name).chain(["baseline"]);
-                report("node_pools", unknown("node pool", pool, nearest(pool, names)));
-            }
-        }
-    }
-    for class in workload.calls_per.keys().filter(|class| !inputs.classes.contains_key(*class)) {
-        let near = nearest(class, inputs.classes.keys().map(|known| &**known));
-        report("calls_per", unknown("traffic class", class, near));
-    }
-    if let (Some(_), Some(_)) | (None, None) = (&workload.replicas, &workload.hpa) {
-        report("replicas", "give exactly one of replicas and hpa".into());
-    }
-    let request_cpu = workload.requests.cpu_millicores.ceil() as i64;
-    let request_memory = workload.requests.memory_mib.ceil() as i64;
-    let allowed = || offers.iter().filter(|offer| groups & (1 << offer.group) != 0);
-    if !offers.is_empty() && !allowed().any(|o| o.cpu >= request_cpu && o.memory >= request_memory)
-    {
-        let most = allowed().map(|offer| (offer.cpu, offer.memory)).max().unwrap_or_default();
-        report(
-            "requests",
-            format!(
-                "{request_cpu}m CPU and {request_memory} MiB fit no allowed instance type; the largest leaves {}m and {} MiB",
-                most.0, most.1
-            ),
-        );
-    }
-    let hpa = workload.hpa.as_ref().map(|hpa| rules(inputs, hpa));
-    if let Some(rules) = &hpa {
-        let (least, most) = (rules.min_replicas, rules.max_replicas);
-        if most < least {
-            let message = format!("{most} is below min_replicas ({least}); give {least} or more");
-            report("hpa.max_replicas", message);
-        }
-        if request_cpu == 0 {
-            let message = "CPU utilization needs a CPU request above 0".into();
-            report("requests.cpu_millicores", message);
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let fixed = workload.replicas.unwrap_or(0);
-    let node_cpu = offers.first().map_or(0.0, |offer| offer.cpu as f64);
-    Ok(Deployment {
-        name: name.to_owned(),
-        requests_per_session: workload
-            .requests_per_session(|class| inputs.classes.get(class).map(|c| c.per_session)),
-        cpu_ms_per_request: workload.cpu_ms_per_request,
-        idle_cpu: workload.idle_cpu_millicores,
-        request_cpu,
-        request_memory,
-        limit_cpu: workload.limits.map_or(node_cpu, |limits| limits.cpu_millicores),
-        min_replicas: hpa.as_ref().map_or(fixed, |rules| rules.min_replicas),
-        max_replicas: hpa.as_ref().map_or(fixed, |rules| rules.max_replicas),
-        startup_seconds: workload.startup_seconds,
-        hpa,
-        always_on: workload.always_on,
-        groups,
-    })
-}
-
-fn rules(inputs: &Inputs<'_>, hpa: &crate::workload::Hpa) -> Rules {
-    let defaults = &inputs.catalog.controllers.hpa;
-    Rules {
-        min_replicas: hpa.min_replicas.unwrap_or(defaults.min_replicas),
-        max_replicas: hpa.max_replicas,
-        target: hpa.target_cpu_utilization.unwrap_or(defaults.target_cpu_utilization),
-        tolerance: hpa.tolerance.unwrap_or(defaults.tolerance),
-        stabilization_seconds: hpa
-            .scale_down_stabilization_seconds
-            .unwrap_or(defaults.scale_down_stabilization_seconds),
-        scale_up_factor: defaults.scale_up_factor,
-        scale_up_minimum: defaults.scale_up_minimum,
-        reconciles_per_tick: (inputs.tick_seconds / defaults.sync_period_seconds).max(1),
     }
 }

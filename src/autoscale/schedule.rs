@@ -12,7 +12,35 @@
 //! # Limits
 //! Ties go to the node that was launched first; kube-scheduler breaks them at random.
 
+use std::{cmp::Reverse, collections::BinaryHeap};
+
 use super::{Cluster, Node, Second, Starting, policy::Policy};
+
+/// A node by its score; on a tie the one launched first.
+struct Scored {
+    score: f64,
+    index: Reverse<usize>,
+}
+
+impl Ord for Scored {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.score.total_cmp(&other.score).then(self.index.cmp(&other.index))
+    }
+}
+
+impl PartialOrd for Scored {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Scored {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Scored {}
 
 impl Cluster {
     /// Sets the wish and adds pending pods or removes pods to meet it.
@@ -57,13 +85,9 @@ impl Cluster {
     /// Finds places for pending pods: ready nodes, then nodes on their way, then new ones.
     pub(super) fn settle_pending(&mut self, policy: &Policy) {
         for &workload in &policy.scheduling_order {
-            while self.workloads[workload].pending > 0 {
-                let ready = self.best_node(policy, workload);
-                let place = ready.or_else(|| self.first_launching(policy, workload));
-                let Some(node) = place else { break };
-                self.workloads[workload].pending -= 1;
-                self.pending -= 1;
-                self.bind(policy, workload, node);
+            if self.workloads[workload].pending > 0 {
+                self.fill_ready(policy, workload);
+                self.fill_launching(policy, workload);
             }
         }
         if self.pending > 0 {
@@ -71,29 +95,41 @@ impl Cluster {
         }
     }
 
-    fn best_node(&self, policy: &Policy, workload: usize) -> Option<usize> {
-        let asks = &policy.workloads[workload];
-        let mut best: Option<(f64, usize)> = None;
-        for (index, node) in self.nodes.iter().enumerate() {
-            let Some(node) = node else { continue };
-            if node.ready_at > self.now || !node.takes(policy, workload) {
-                continue;
-            }
-            let offer = &policy.offers[node.offer];
-            let score = (node.free_cpu - asks.request_cpu) as f64 / offer.cpu as f64
-                + (node.free_memory - asks.request_memory) as f64 / offer.memory as f64;
-            if best.is_none_or(|(greatest, _)| score > greatest) {
-                best = Some((score, index));
-            }
+    /// Pod by pod onto the emptiest ready node. A node that is too full for one pod of a workload is
+    /// too full for the next, so a heap of the others is enough.
+    fn fill_ready(&mut self, policy: &Policy, workload: usize) {
+        let score = |cluster: &Self, index: usize| -> Option<Scored> {
+            let node = cluster.nodes[index].as_ref()?;
+            let fits = node.ready_at <= cluster.now && node.takes(policy, workload);
+            fits.then(|| Scored { score: node.score(policy, workload), index: Reverse(index) })
+        };
+        let mut heap: BinaryHeap<Scored> =
+            (0..self.nodes.len()).filter_map(|index| score(self, index)).collect();
+        while self.workloads[workload].pending > 0 {
+            let Some(Scored { index: Reverse(index), .. }) = heap.pop() else { return };
+            self.place(policy, workload, index);
+            heap.extend(score(self, index));
         }
-        best.map(|(_, index)| index)
     }
 
-    fn first_launching(&self, policy: &Policy, workload: usize) -> Option<usize> {
-        self.nodes.iter().position(|node| {
-            node.as_ref()
-                .is_some_and(|node| node.ready_at > self.now && node.takes(policy, workload))
-        })
+    fn fill_launching(&mut self, policy: &Policy, workload: usize) {
+        for index in 0..self.nodes.len() {
+            while self.workloads[workload].pending > 0 {
+                let fits = self.nodes[index]
+                    .as_ref()
+                    .is_some_and(|node| node.ready_at > self.now && node.takes(policy, workload));
+                if !fits {
+                    break;
+                }
+                self.place(policy, workload, index);
+            }
+        }
+    }
+
+    fn place(&mut self, policy: &Policy, workload: usize, index: usize) {
+        self.workloads[workload].pending -= 1;
+        self.pending -= 1;
+        self.bind(policy, workload, index);
     }
 
     /// Binds one pod; it serves once the node is ready and it has started.
@@ -106,6 +142,11 @@ impl Cluster {
         node.pods[workload] += 1;
         node.pod_count += 1;
         node.last_event = self.now;
+        let image = 1_u64.checked_shl(workload as u32).unwrap_or(0);
+        if node.images & image == 0 {
+            node.images |= image;
+            self.tally.image_mib += asks.image_mib;
+        }
         let ready_at = node.ready_at.max(self.now) + asks.startup_seconds;
         self.workloads[workload].starting += 1;
         self.starting.push(Starting { ready_at, workload, node: index });
@@ -127,6 +168,7 @@ impl Cluster {
     /// Evicts every pod of a node, which must find places elsewhere, and removes the node.
     pub(super) fn drain(&mut self, policy: &Policy, index: usize) {
         let Some(node) = self.nodes[index].take() else { return };
+        self.free.push(index);
         self.tally.node_hours[node.offer] += f64::from(self.now - node.billed_from) / 3600.0;
         self.counts[policy.offers[node.offer].purchase as usize] -= 1;
         let workloads = &mut self.workloads;
@@ -159,10 +201,12 @@ impl Cluster {
             free_pods: bought.pods,
             pods: vec![0; policy.workloads.len()].into(),
             pod_count: 0,
+            images: 0,
         };
+        self.tally.image_mib += policy.daemon_image_mib;
         self.counts[bought.purchase as usize] += 1;
         self.tally.launches[offer] += 1;
-        if let Some(free) = self.nodes.iter().position(Option::is_none) {
+        if let Some(free) = self.free.pop() {
             self.nodes[free] = Some(node);
             free
         } else {
@@ -173,6 +217,13 @@ impl Cluster {
 }
 
 impl Node {
+    /// How empty the node would be with one more pod.
+    fn score(&self, policy: &Policy, workload: usize) -> f64 {
+        let (asks, offer) = (&policy.workloads[workload], &policy.offers[self.offer]);
+        (self.free_cpu - asks.request_cpu) as f64 / offer.cpu as f64
+            + (self.free_memory - asks.request_memory) as f64 / offer.memory as f64
+    }
+
     /// Whether a pod of the workload may run here and fits.
     pub(super) fn takes(&self, policy: &Policy, workload: usize) -> bool {
         let asks = &policy.workloads[workload];

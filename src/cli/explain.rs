@@ -31,14 +31,28 @@ struct Explained<'a> {
     price: &'a PriceUsed,
 }
 
+/// The part of the key that occurs nowhere, and the segment most like it.
+fn hint(plan: &Plan, key: &str) -> String {
+    let names: Vec<String> = plan.entries.iter().map(Plan::entry_name).collect();
+    let segments = || names.iter().flat_map(|name| name.split('/'));
+    let whole = |segment: &str| segment.split([':', '.']).next().unwrap_or_default().to_owned();
+    for part in key.split('/').filter(|part| !part.is_empty()) {
+        if explain::matching(plan, part).is_empty() {
+            let kinds: Vec<String> = segments().map(whole).collect();
+            let near = nearest(part, kinds.iter().map(String::as_str));
+            let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+            return format!(": nothing is called {part:?}{near}");
+        }
+    }
+    ": each part occurs, but not together; `runrate explain PLAN` lists lines".into()
+}
+
 pub(super) fn run(args: &Args) -> Result<(), Error> {
     let plan = store::load_plan(&args.plan)?;
     let key = args.key.as_deref().unwrap_or_default();
     let found = explain::matching(&plan, key);
     if found.is_empty() {
-        let names: Vec<String> = plan.entries.iter().map(Plan::entry_name).collect();
-        let near = nearest(key, names.iter().map(String::as_str));
-        let hint = near.map(|near| format!("; the nearest is {near}")).unwrap_or_default();
+        let hint = hint(&plan, key);
         let file = args.plan.display().to_string();
         return Err(Error::at(Place::file(&file), format!("no line matches {key:?}{hint}")));
     }

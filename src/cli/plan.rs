@@ -6,6 +6,7 @@ use super::{Format, PriceArgs, pretty, print, say, width};
 use crate::{
     error::{Error, Place},
     plan::Plan,
+    rate::ALL_ACCOUNTS,
     report::{chart, csv, terminal},
     simulate::Prepared,
     store,
@@ -36,7 +37,12 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let plan = make(&args.scenario, &args.prices)?;
     if let Some(folder) = &args.out {
         write(&plan, folder)?;
-        say(&format!("wrote 5 files to {}", folder.display()));
+        let shared = plan.charges.iter().any(|charge| charge.scope == ALL_ACCOUNTS);
+        let flag = if shared { " --consolidated" } else { "" };
+        let folder = folder.display();
+        say(&format!(
+            "wrote 5 files to {folder}; `runrate rate{flag} {folder}/usage.csv` prices the usage again"
+        ));
     }
     match args.format {
         Format::Table => print(&terminal::render(&plan, width())),
@@ -53,16 +59,7 @@ fn make(path: &Path, prices: &PriceArgs) -> Result<Plan, Error> {
         scenario.accounts.iter().map(|account| &*account.settings.region).collect();
     regions.dedup();
     let facts = store::load_facts(catalog, &prices.source(), &regions)?;
-    let plan = Prepared::new(&scenario, &facts, &inputs)?.run(0);
-    // A price that is missing is a fault of the scenario as far as the user can mend it.
-    plan.map_err(|error| {
-        let file = path.display().to_string();
-        let problems = error.problems().iter().cloned().map(|mut problem| {
-            problem.place = Place { file: Some(file.clone()), ..problem.place };
-            problem
-        });
-        Error::input(problems.collect())
-    })
+    Prepared::new(&scenario, &facts, &inputs)?.run(0)
 }
 
 fn write(plan: &Plan, folder: &Path) -> Result<(), Error> {

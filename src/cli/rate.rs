@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Format, PriceArgs, pretty, print};
 use crate::{
-    error::{Error, Problem},
+    error::{Error, Place, Problem},
     rate::{self, Sharing, usage},
     report::rated,
     store,
@@ -29,15 +29,13 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let manifest = store::price_manifest(&args.prices.source())?;
     let book = store::load_prices(&manifest, None)?;
     let file = args.usage.display().to_string();
-    let usage = usage::parse(&file, &text, &book)?;
+    let read = usage::parse(&file, &text, &book)?;
     let sharing = if args.consolidated { Sharing::Consolidated } else { Sharing::PerAccount };
-    let rated = rate::rate(&usage, &book, sharing).map_err(|error| {
-        let problems = error.problems().iter().cloned();
-        let place = |mut problem: Problem| {
-            problem.place.file = Some(file.clone());
-            problem
+    let rated = rate::rate(&read.usage, &book, sharing).map_err(|unpriced| {
+        let problem = |unpriced: rate::Unpriced| {
+            Problem::new(Place::line(&file, read.lines[unpriced.line]), unpriced.message)
         };
-        Error::input(problems.map(place).collect())
+        Error::input(unpriced.into_iter().map(problem).collect())
     })?;
     match args.format {
         Format::Table => print(&rated::to_table(&rated)),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    calendar::Month,
     capacity::WorkloadUse,
     growth::fit::Fit,
     plan::MonthPlan,
@@ -30,6 +31,10 @@ pub(crate) fn find(
     capacity(months, &mut warnings);
     choices(months, &mut warnings);
     prices(months, &rated.prices, &mut warnings);
+    if let Some(month) = months.iter().find(|month| month.users < 1.0) {
+        warnings
+            .push(format!("there are no users in {}; only standing charges remain", month.month));
+    }
     if let Some(fit) = fit.filter(|fit| fit.last_error_percent.abs() > FIT_ERROR_PERCENT) {
         warnings.push(format!(
             "the fitted growth curve is {:+.0} % off at the last known figure; the plan starts from the curve",
@@ -81,6 +86,8 @@ fn capacity(months: &[MonthPlan], warnings: &mut Vec<String>) {
 fn unserved(used: &WorkloadUse, share: f64, month: &MonthPlan) -> String {
     let cause = if used.saturated_at_most_minutes > used.saturated_minutes / 2.0 {
         "max_replicas is reached; raise it"
+    } else if used.saturated_pending_minutes > used.saturated_minutes / 2.0 {
+        "pods have no node; loosen the node pools or their limits"
     } else {
         "replicas come too late; lower the target, raise min_replicas or shorten the start"
     };
@@ -118,8 +125,8 @@ fn prices(months: &[MonthPlan], prices: &[PriceUsed], warnings: &mut Vec<String>
         .collect();
     if !derived.is_empty() {
         warnings.push(format!(
-            "{} prices are derived, not read: {}",
-            derived.len(),
+            "{} derived, not read: {}",
+            count(derived.len(), "price is", "prices are"),
             names(&derived)
         ));
     }
@@ -127,19 +134,25 @@ fn prices(months: &[MonthPlan], prices: &[PriceUsed], warnings: &mut Vec<String>
     let old: Vec<&PriceUsed> = prices
         .iter()
         .filter(|price| {
-            let dates =
-                price.steps.iter().filter_map(|step| crate::calendar::parse_moment(&step.as_of));
-            let months = dates.filter_map(|date| crate::calendar::Month::of(date.date()));
-            months.min().is_some_and(|oldest| start.since(oldest) >= OLD_MONTHS)
+            price.steps.iter().any(|step| {
+                let date = crate::calendar::parse_moment(&step.as_of);
+                let month = date.and_then(|date| Month::of(date.date()));
+                // A price without a date may be of any age.
+                month.is_none_or(|month| start.since(month) >= OLD_MONTHS)
+            })
         })
         .collect();
     if !old.is_empty() {
         warnings.push(format!(
-            "{} prices are {OLD_MONTHS} months old or more at the plan's start: {}",
-            old.len(),
+            "{} {OLD_MONTHS} months old or more, or undated, at the plan's start: {}",
+            count(old.len(), "price is", "prices are"),
             names(&old)
         ));
     }
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 fn names(prices: &[&PriceUsed]) -> String {

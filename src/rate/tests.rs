@@ -65,15 +65,22 @@ fn a_pooled_step_is_shared_over_regions() {
 #[test]
 fn usage_beyond_the_last_step_is_an_error() {
     let error = rate(&[usage("a", "us", 60_000.0)], &book(), Sharing::PerAccount).unwrap_err();
-    assert!(error.to_string().contains("no price for us/T/Out above 51300 GB"), "{error}");
+    assert!(error[0].message.contains("no price for us/T/Out above 51300 GB"), "{error:?}");
 }
 
 #[test]
 fn every_missing_price_is_named_once() {
     let lines = [usage("a", "eu", 1.0), usage("b", "eu", 1.0), usage("a", "sa", 1.0)];
     let error = rate(&lines, &book(), Sharing::PerAccount).unwrap_err();
-    assert_eq!(error.problems().len(), 2, "{error}");
-    assert!(error.to_string().contains("nearest rows: ap/T/Out"), "{error}");
+    assert_eq!(error.iter().map(|unpriced| unpriced.line).collect::<Vec<_>>(), [0, 2]);
+    assert!(error[0].message.contains("nearest rows: ap/T/Out"), "{error:?}");
+}
+
+#[test]
+fn sums_beyond_a_decimal_are_refused() {
+    let lines = [usage("a", "us", 7e28), usage("a", "us", 7e28)];
+    let error = rate(&lines, &book(), Sharing::PerAccount).unwrap_err();
+    assert!(error[0].message.contains("beyond counting"), "{error:?}");
 }
 
 /// The slow reference: unit by unit on whole quantities.

@@ -18,11 +18,20 @@ const COLUMNS: [&str; 7] =
     ["month", "account", "region", "service", "usage_type", "operation", "quantity"];
 const MOST_PROBLEMS: usize = 20;
 
+/// Usage lines and where they stand.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UsageFile {
+    /// The lines.
+    pub usage: Vec<Usage>,
+    /// Line number of each.
+    pub lines: Vec<usize>,
+}
+
 /// Reads the lines; `book` knows which usage types a bill prints with a region prefix.
 ///
 /// # Errors
 /// A missing column, a month or quantity that is none: each with its line.
-pub fn parse(file: &str, text: &str, book: &PriceBook) -> Result<Vec<Usage>, Error> {
+pub fn parse(file: &str, text: &str, book: &PriceBook) -> Result<UsageFile, Error> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.contains('\r') && !text.contains('\n') {
         let message = "lines end in CR only (old Macintosh text); save it with LF or CRLF";
@@ -33,8 +42,11 @@ pub fn parse(file: &str, text: &str, book: &PriceBook) -> Result<Vec<Usage>, Err
     let columns = find_columns(file, header)?;
     let resource = header.iter().position(|name| name == "resource");
     let mut usage = Vec::new();
+    let mut lines = Vec::new();
     let mut problems = Vec::new();
     for record in reader.records() {
+        let at = record.as_ref().ok().and_then(|record| record.position());
+        let at = at.map_or(0, |position| position.line() as usize);
         let parsed = match record {
             Ok(record) => line(file, &record, &columns, resource, book),
             Err(error) => {
@@ -43,7 +55,10 @@ pub fn parse(file: &str, text: &str, book: &PriceBook) -> Result<Vec<Usage>, Err
             }
         };
         match parsed {
-            Ok(line) => usage.push(line),
+            Ok(line) => {
+                usage.push(line);
+                lines.push(at);
+            }
             Err(problem) if problems.len() < MOST_PROBLEMS => problems.push(problem),
             Err(_) => {}
         }
@@ -54,14 +69,14 @@ pub fn parse(file: &str, text: &str, book: &PriceBook) -> Result<Vec<Usage>, Err
     if usage.is_empty() {
         return Err(Error::at(Place::file(file), "has no usage lines"));
     }
-    Ok(usage)
+    Ok(UsageFile { usage, lines })
 }
 
 fn find_columns(file: &str, header: &StringRecord) -> Result<[usize; 7], Error> {
     let mut found = [0; 7];
     let mut problems = Vec::new();
     for (slot, column) in found.iter_mut().zip(COLUMNS) {
-        if let Some(index) = header.iter().position(|name| name == column) {
+        if let Some(index) = header.iter().position(|name| name.eq_ignore_ascii_case(column)) {
             *slot = index;
         } else {
             let near = nearest(column, header.iter());
@@ -70,6 +85,10 @@ fn find_columns(file: &str, header: &StringRecord) -> Result<[usize; 7], Error> 
                 format!("no column {column:?}; the columns are {}{hint}", COLUMNS.join(","));
             problems.push(Problem::new(Place::line(file, 1), message));
         }
+    }
+    if problems.len() > COLUMNS.len() / 2 {
+        let message = format!("is not a usage file: its columns must be {}", COLUMNS.join(","));
+        return Err(Error::at(Place::line(file, 1), message));
     }
     if problems.is_empty() { Ok(found) } else { Err(Error::input(problems)) }
 }
@@ -117,7 +136,8 @@ mod tests {
     const HEADER: &str = "month,account,region,service,usage_type,operation,quantity\n";
 
     fn read(text: &str) -> Result<Vec<Usage>, String> {
-        parse("u.csv", text, &PriceBook::default()).map_err(|error| error.to_string())
+        let parsed = parse("u.csv", text, &PriceBook::default());
+        parsed.map(|file| file.usage).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -141,7 +161,10 @@ mod tests {
             "u.csv:2: quantity: \"-1\" is not a finite number of 0 or more"
         );
         assert_eq!(row("2027-01,a,,S,T,,1"), "u.csv:2: region: is empty");
-        assert!(read("month,account\n").unwrap_err().contains("no column \"region\""));
+        assert!(read("month,account\n").unwrap_err().contains("is not a usage file"));
+        let without = HEADER.replace("region,", "");
+        assert!(read(&without).unwrap_err().contains("no column \"region\""));
+        assert!(read(&HEADER.to_uppercase()).unwrap_err().contains("no usage lines"));
         assert!(read(HEADER).unwrap_err().contains("no usage lines"));
     }
 

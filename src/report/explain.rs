@@ -13,15 +13,26 @@ const MOST_LISTED: usize = 40;
 
 /// Entries whose name holds every part of `key`, parts being separated by `/`.
 pub fn matching<'a>(plan: &'a Plan, key: &str) -> Vec<&'a Entry> {
+    let exact: Vec<&Entry> =
+        plan.entries.iter().filter(|entry| Plan::entry_name(entry) == key).collect();
+    if !exact.is_empty() {
+        return exact;
+    }
     let matches = |entry: &&Entry| {
         let name = Plan::entry_name(entry);
-        name == key || {
-            let segments: Vec<&str> = name.split('/').collect();
-            let parts = key.split('/').filter(|part| !part.is_empty());
-            parts.into_iter().all(|part| segments.iter().any(|segment| fits(segment, part)))
-        }
+        let segments: Vec<&str> = name.split('/').collect();
+        let mut parts = key.split('/').filter(|part| !part.is_empty());
+        parts.all(|part| {
+            // A part that is a whole segment somewhere means that segment, not longer ones.
+            let whole = segments.iter().any(|segment| segment.eq_ignore_ascii_case(part));
+            whole || (!names_an_account(plan, part) && segments.iter().any(|s| fits(s, part)))
+        })
     };
     plan.entries.iter().filter(matches).collect()
+}
+
+fn names_an_account(plan: &Plan, part: &str) -> bool {
+    plan.accounts.iter().any(|account| account.name.eq_ignore_ascii_case(part))
 }
 
 /// A segment fits a part that is all of it, or its beginning up to a `:` or a `.`.

@@ -128,13 +128,8 @@ pub struct Status {
 
 /// Age of a date in days.
 pub fn age(date: &str, today: jiff::civil::Date) -> Option<i32> {
-    let date = parse_year(date)?;
+    let date = parse_moment(date)?.date();
     today.since(date).ok().map(|span| span.get_days())
-}
-
-fn parse_year(date: &str) -> Option<jiff::civil::Date> {
-    let full = if date.len() == 4 { format!("{date}-01") } else { date.to_owned() };
-    parse_moment(&full).map(jiff::civil::DateTime::date)
 }
 
 /// The lines as a table.

@@ -75,11 +75,18 @@ fn headline(plan: &Plan, out: &mut String) {
         );
     }
     let _ = writeln!(out, "{:<12} {:>7}  {:>15}", "Total", "", money(plan.cost));
+    match plan.warnings.len() {
+        0 => {}
+        1 => out.push_str("\n1 warning below: read it before using these figures\n"),
+        more => {
+            let _ = writeln!(out, "\n{more} warnings below: read them before using these figures");
+        }
+    }
 }
 
 fn per_user(month: &MonthPlan) -> String {
     if month.users < 1.0 {
-        return "no cost".into();
+        return "no users, no cost".into();
     }
     format!("${:.4}", month.cost.to_f64() / month.users)
 }
@@ -92,7 +99,9 @@ fn costs(plan: &Plan, account: usize, width: usize) -> Table {
     let room = (width.saturating_sub(FIXED) / COLUMN).max(2);
     let shown = if services.len() > room { room - 1 } else { services.len() };
     let (own, rest) = services.split_at(shown);
-    let mut header = vec!["Month", "Users"];
+    // Users belong to the whole plan; an account with a share of the traffic has its own sessions.
+    let all_users = plan.accounts[account].traffic_share >= 1.0;
+    let mut header = vec!["Month", if all_users { "Users" } else { "Sessions" }];
     header.extend(own.iter().map(|(service, _)| plan.short_name(service)));
     if !rest.is_empty() {
         header.push("Other");
@@ -113,7 +122,8 @@ fn costs(plan: &Plan, account: usize, width: usize) -> Table {
         for (sum, amount) in sums.iter_mut().zip(&amounts) {
             *sum += *amount;
         }
-        let mut row = vec![month.month.to_string(), grouped(month.users, 0)];
+        let load = if all_users { month.users } else { own_month.capacity.sessions };
+        let mut row = vec![month.month.to_string(), grouped(load, 0)];
         row.extend(amounts.into_iter().map(dollars));
         table.add_row(row);
     }

@@ -1,7 +1,7 @@
 //! What a schema cannot say: names that must exist elsewhere, values that must agree.
 
 use super::{Common, document::Document, time_of_day};
-use crate::{calendar::Month, error::Problem, services::SERVICES};
+use crate::{calendar::Month, error::Problem, growth::Curve};
 
 /// Every contradiction in the part that is the same for all accounts.
 pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
@@ -9,9 +9,6 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
     let mut report = |key: &str, message: &str| problems.push(document.problem(key, message));
     if common.accounts.is_empty() {
         report("accounts", "give at least one [accounts.<name>]");
-    }
-    if SERVICES.iter().any(|service| service.kind == "accounts") {
-        report("accounts", "a service may not be called so");
     }
     for (name, account) in &common.accounts {
         let key = format!("accounts.{name}");
@@ -24,7 +21,9 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
         if schedule.days.is_empty() {
             report(&format!("{key}.schedule.days"), "name at least one day");
         }
-        if time_of_day(&schedule.from) == time_of_day(&schedule.to) {
+        if schedule.from == "24:00" {
+            report(&format!("{key}.schedule.from"), "the day begins at 00:00");
+        } else if time_of_day(&schedule.from) == time_of_day(&schedule.to) {
             report(
                 &format!("{key}.schedule.to"),
                 "is the same as from; leave the schedule out to run always",
@@ -58,6 +57,12 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
         {
             let message = format!("{month} is outside the plan");
             report(&format!("users.segments[{index}].until"), &message);
+        }
+    }
+    if let Some(Curve::Steps(steps)) = &common.users.growth {
+        for (index, step) in steps.steps.iter().enumerate().filter(|(_, step)| step.from >= end) {
+            let message = format!("{} is after the plan's last month", step.from);
+            report(&format!("users.growth.steps[{index}].from"), &message);
         }
     }
     problems

@@ -35,7 +35,11 @@ impl Document {
         if !errors.is_empty() {
             let problems = errors.iter().map(|error| {
                 let line = error.span().map(|span| line_of(span.start));
-                Problem::new(Place { line, ..Place::file(file) }, error.message())
+                let found = error.span().and_then(|span| text.get(span)).unwrap_or_default();
+                let found = found.lines().next().unwrap_or_default().trim();
+                let found = if found.is_empty() { String::new() } else { format!(": {found}") };
+                let message = format!("{}{found}", error.message());
+                Problem::new(Place { line, ..Place::file(file) }, message)
             });
             return Err(Error::input(problems.collect()));
         }
@@ -62,6 +66,16 @@ impl Document {
             key: (!key.is_empty()).then(|| key.to_owned()),
         };
         Problem::new(place, message)
+    }
+
+    /// A problem told as `key.below: message`: placed on that key where the message names one.
+    pub fn problem_below(&self, table: &str, message: &str) -> Problem {
+        match message.split_once(": ") {
+            Some((key, rest)) if !key.contains(' ') => {
+                self.problem(&format!("{table}.{key}"), rest)
+            }
+            _ => self.problem(table, message),
+        }
     }
 
     /// A problem of an account's stack: on the line of its override where there is one.

@@ -236,7 +236,11 @@ impl<'a> Walk<'a> {
             )
         };
         if !kinds.is_empty() && !kinds.iter().any(fits) {
-            let message = format!("must be {}, not {}", expected(kinds[0]), type_name(value));
+            let given = match (kinds[0], value) {
+                ("integer", toml::Value::Float(number)) => number.to_string(),
+                _ => type_name(value).to_owned(),
+            };
+            let message = format!("must be {}, not {given}", expected(kinds[0]));
             self.report(path, message);
             return;
         }
@@ -276,12 +280,20 @@ impl<'a> Walk<'a> {
             for required in schema["required"].as_array().into_iter().flatten() {
                 let key = required.as_str().unwrap_or_default();
                 if !table.contains_key(key) {
-                    let what = properties[key]["description"].as_str().unwrap_or_default();
-                    let what = what.split(['.', ';']).next().unwrap_or_default();
-                    self.report(path, format!("{key} is missing: {what}"));
+                    let what = self.describe(&properties[key]);
+                    self.report(path, format!("{key} is missing{what}"));
                 }
             }
         }
+    }
+
+    /// `: what it is`, from the schema's own words.
+    fn describe(&self, property: &Value) -> String {
+        let named = property["$ref"].as_str().map(|name| name.trim_start_matches("#/$defs/"));
+        let described = named.map_or(property, |name| &self.schema["$defs"][name]);
+        let own = property["description"].as_str().or(described["description"].as_str());
+        let what = own.unwrap_or_default().split(['.', ';']).next().unwrap_or_default();
+        if what.is_empty() { String::new() } else { format!(": {what}") }
     }
 
     fn list(&mut self, schema: &'a Value, values: &[toml::Value], path: &str) {
@@ -306,6 +318,8 @@ impl<'a> Walk<'a> {
                 (Some(least), None) => format!("{least} or more"),
                 (_, most) => format!("{} or less", most.unwrap_or(f64::INFINITY)),
             };
+            let number =
+                if number.abs() < 1e15 { number.to_string() } else { format!("{number:e}") };
             self.report(path, format!("{number} is out of range; give {accepted}"));
         }
     }

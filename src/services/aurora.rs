@@ -24,7 +24,12 @@ use serde::Deserialize;
 
 use self::size::{Load, Size};
 use super::{Basis, Choice, Demand, Flows, Meter, Metered, Service, UsageLine, kib_to_gb};
-use crate::{error::nearest, shapes::Catalog, traffic::Class};
+use crate::{
+    error::nearest,
+    shapes::{AuroraFacts, Catalog},
+    traffic::Class,
+    units::factors_schema,
+};
 
 pub mod size;
 
@@ -45,16 +50,17 @@ pub enum StorageType {
 pub struct Spec {
     /// Instance class, `db.r6g.large`; chosen from the load if left out.
     pub instance_class: Option<String>,
-    /// Families to choose from.
-    #[serde(default = "graviton")]
+    /// Families to choose from; the model's if left out.
+    #[serde(default)]
     pub families: Vec<String>,
     /// Least readers; one makes the cluster Multi-AZ.
-    #[schemars(range(min = 0, max = 15))]
+    #[schemars(range(min = 0))]
     pub min_readers: u32,
     /// Standard or I/O-Optimized.
     #[serde(default)]
     pub storage_type: StorageType,
     /// Queries per request of a traffic class.
+    #[schemars(schema_with = "factors_schema")]
     pub queries_per: IndexMap<String, f64>,
     /// Share of queries that write.
     #[schemars(range(min = 0, max = 1))]
@@ -72,7 +78,7 @@ pub struct Spec {
     #[schemars(range(min = 0, max = 1_000_000))]
     pub kib_per_query: f64,
     /// Stored before the first user [GiB].
-    #[schemars(range(min = 0, max = 131_072))]
+    #[schemars(range(min = 0))]
     pub storage_gib: f64,
     /// Stored for each monthly user [MiB].
     #[schemars(range(min = 0, max = 1_000_000))]
@@ -84,12 +90,8 @@ pub struct Spec {
     #[schemars(range(min = 0, max = 1))]
     pub changed_per_day: f64,
     /// Days of automated backup.
-    #[schemars(range(min = 1, max = 35))]
+    #[schemars(range(min = 1))]
     pub backup_retention_days: f64,
-}
-
-fn graviton() -> Vec<String> {
-    vec!["r6g".into()]
 }
 
 impl Spec {
@@ -98,6 +100,10 @@ impl Spec {
             classes.get(class).map_or(0.0, |class| class.per_session * queries)
         };
         self.queries_per.iter().map(of).sum()
+    }
+
+    fn allowed_families<'a>(&'a self, facts: &'a AuroraFacts) -> &'a [String] {
+        if self.families.is_empty() { &facts.default_families } else { &self.families }
     }
 
     fn stored_gib(&self, demand: &Demand<'_>) -> f64 {
@@ -124,7 +130,7 @@ impl Spec {
         let facts = &demand.catalog.controllers.aurora;
         let allowed = demand.catalog.aurora().iter().filter(|class| match &self.instance_class {
             Some(name) => class.class == *name,
-            None => self.families.contains(&class.family),
+            None => self.allowed_families(facts).contains(&class.family),
         });
         size::choose(&self.load(demand), allowed, self.min_readers, facts)
     }
@@ -221,7 +227,12 @@ impl Service for Spec {
     ];
 
     fn check(&self, classes: &IndexMap<String, Class>, catalog: &Catalog) -> Vec<(String, String)> {
-        let mut problems = Vec::new();
+        let facts = &catalog.controllers.aurora;
+        let mut problems = super::above_limits([
+            ("min_readers", f64::from(self.min_readers), f64::from(facts.max_readers)),
+            ("backup_retention_days", self.backup_retention_days, facts.max_backup_retention_days),
+            ("storage_gib", self.storage_gib, facts.max_storage_gib),
+        ]);
         let known = catalog.aurora();
         if let Some(class) = &self.instance_class
             && !known.iter().any(|k| k.class == *class)
@@ -237,11 +248,10 @@ impl Service for Spec {
             problems
                 .push(("families".into(), format!("no family {family:?}; did you mean {near:?}?")));
         }
-        if self.families.is_empty() && self.instance_class.is_none() {
-            problems.push(("families".into(), "name a family, or an instance_class".into()));
-        }
         for class in self.queries_per.keys().filter(|class| !classes.contains_key(*class)) {
-            problems.push(("queries_per".into(), format!("no traffic class {class:?}")));
+            let near = nearest(class, classes.keys().map(|known| &**known));
+            let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+            problems.push(("queries_per".into(), format!("no traffic class {class:?}{near}")));
         }
         problems
     }

@@ -10,23 +10,25 @@
 //! EBS pricing rows of the price book: gp3 includes 3,000 IOPS and 125 MiB/s; per-month meters are
 //! fractions of the calendar month (billing rules, "Month and hours").
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Basis, Demand, Meter, Metered, Service};
+use crate::{shapes::Catalog, traffic::Class};
 
 /// Root volumes.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// Size of a node's root volume [GiB]; Karpenter's default if left out.
-    #[schemars(range(min = 1, max = 65_536))]
+    #[schemars(range(min = 1))]
     pub volume_gib: Option<f64>,
     /// Provisioned IOPS of a volume; the included ones if left out.
-    #[schemars(range(min = 100, max = 80_000))]
+    #[schemars(range(min = 1))]
     pub iops: Option<f64>,
     /// Provisioned throughput of a volume [MiB/s]; the included one if left out.
-    #[schemars(range(min = 1, max = 2_000))]
+    #[schemars(range(min = 1))]
     pub throughput_mibps: Option<f64>,
 }
 
@@ -40,6 +42,16 @@ impl Service for Spec {
 
     fn when_absent() -> Option<Self> {
         Some(Self::default())
+    }
+
+    fn check(&self, _: &IndexMap<String, Class>, catalog: &Catalog) -> Vec<(String, String)> {
+        let most = &catalog.controllers.ebs;
+        let limits = [
+            ("volume_gib", self.volume_gib, most.gp3_max_gib),
+            ("iops", self.iops, most.gp3_max_iops),
+            ("throughput_mibps", self.throughput_mibps, most.gp3_max_mibps),
+        ];
+        super::above_limits(limits.into_iter().filter_map(|(key, v, most)| Some((key, v?, most))))
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {

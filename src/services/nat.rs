@@ -9,19 +9,19 @@
 //! Billing rules, "NAT gateway": zonal, one per zone for high availability; processed GB come on top
 //! of any transfer charge.
 //! # Limits
-//! Images are pulled once by each new node. What leaves for the internet is metered by `transfer`.
+//! A node pulls an image once, when the first pod of its workload is bound to it. What leaves for the internet is metered by `transfer`.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Flows, Meter, Metered, Service, kib_to_gb};
+use super::{Basis, Demand, Flows, Meter, Metered, Service};
 
 /// NAT gateways.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// Gateways; one per zone if left out.
-    #[schemars(range(min = 0, max = 100))]
+    #[schemars(range(min = 1, max = 100))]
     pub gateways: Option<u32>,
     /// Whether image pulls take another way (interface endpoints for ECR and S3).
     #[serde(default)]
@@ -34,10 +34,7 @@ impl Spec {
     }
 
     fn image_gb(&self, demand: &Demand<'_>) -> f64 {
-        let image_mib: f64 = demand.workloads.values().map(|workload| workload.image_mib).sum();
-        let pulls =
-            f64::from(demand.capacity.launches()) * f64::from(u8::from(!self.images_bypass));
-        kib_to_gb(pulls * image_mib * 1024.0)
+        if self.images_bypass { 0.0 } else { demand.capacity.image_gb }
     }
 }
 
@@ -82,22 +79,15 @@ impl Service for Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{capacity::NodeUse, services::fixture::Fixture};
+    use crate::services::fixture::Fixture;
 
-    /// 1,048,576 requests of 1 KiB of logs are 1 GB; 16 new nodes pulling 64 MiB are another.
+    /// 1,048,576 requests of 1 KiB of logs are 1 GB; images are another.
     #[test]
     fn logs_and_image_pulls_go_through() {
         let mut fixture = Fixture::new("2027-04");
         fixture.workloads["api"].log_kib_per_request = 1.0;
-        fixture.workloads["api"].image_mib = 64.0;
         fixture.capacity.workloads[0].requests = 1_048_576.0;
-        fixture.capacity.nodes = vec![NodeUse {
-            instance_type: "m7g.large".into(),
-            purchase: "spot".into(),
-            pool: "p".into(),
-            hours: 1.0,
-            launches: 16,
-        }];
+        fixture.capacity.image_gb = 1.0;
         let spec = Spec::default();
         let mut demand = fixture.demand();
         demand.flows = Service::flows(&spec, &demand);

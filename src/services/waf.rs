@@ -11,10 +11,12 @@
 //! # Limits
 //! Bodies are inspected to 8 KB on a load balancer, without surcharge.
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Basis, Demand, Meter, Metered, Service};
+use crate::{shapes::Catalog, traffic::Class};
 
 /// Web ACL on the load balancer.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -26,7 +28,7 @@ pub struct Spec {
     pub web_acls: u32,
     /// Rules of your own.
     #[serde(default)]
-    #[schemars(range(min = 0, max = 1500))]
+    #[schemars(range(min = 0, max = 100_000))]
     pub rules: u32,
     /// Managed or own rule groups.
     #[serde(default)]
@@ -34,7 +36,7 @@ pub struct Spec {
     pub rule_groups: u32,
     /// Web ACL capacity units of all rules together.
     #[serde(default)]
-    #[schemars(range(min = 0, max = 3000))]
+    #[schemars(range(min = 0))]
     pub wcu: u32,
     /// Requests that the ACL blocks, per request that it lets through: they are billed as well.
     #[serde(default)]
@@ -63,6 +65,11 @@ impl Service for Spec {
         ("awswaf", TIERS[2], ""),
         ("awswaf", TIERS[3], ""),
     ];
+
+    fn check(&self, _: &IndexMap<String, Class>, catalog: &Catalog) -> Vec<(String, String)> {
+        let most = f64::from(catalog.controllers.waf.max_wcu);
+        super::above_limits([("wcu", f64::from(self.wcu), most)])
+    }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let facts = &demand.catalog.controllers.waf;

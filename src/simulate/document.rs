@@ -31,6 +31,7 @@ pub(super) fn plan(prepared: &Prepared<'_>, outcome: Outcome) -> Plan {
         name: account.name.clone(),
         id: account.settings.id.clone(),
         region: account.settings.region.clone(),
+        traffic_share: account.settings.traffic_share,
     });
     Plan {
         schema: SCHEMA,
