@@ -73,6 +73,8 @@ pub struct Replicas {
     /// Pods without a node.
     pub pending: u32,
     hpa: Hpa,
+    /// Up to when its ready pods are counted.
+    counted_to: Second,
     /// CPU used over the pods that were ready in the last tick [millicores].
     usage: f64,
     /// How many these were: a pod that became ready since has no sample yet.
@@ -153,6 +155,7 @@ pub struct Cluster {
     /// Something changed that may allow consolidation.
     unsettled: bool,
     pending: u32,
+    ready_pods: u32,
     awake: bool,
     tally: Tally,
 }
@@ -171,6 +174,7 @@ impl Cluster {
             next_timer: Second::MAX,
             unsettled: false,
             pending: 0,
+            ready_pods: 0,
             awake,
             tally: Tally::default(),
         };
@@ -194,9 +198,8 @@ impl Cluster {
             node.ready_at = 0;
         }
         for pod in std::mem::take(&mut cluster.starting) {
-            let replicas = &mut cluster.workloads[pod.workload];
-            replicas.starting -= 1;
-            replicas.ready += 1;
+            cluster.workloads[pod.workload].starting -= 1;
+            cluster.change_ready(pod.workload, 1);
         }
         cluster.reset_tally(policy);
         cluster
@@ -240,6 +243,9 @@ impl Cluster {
             self.tally.node_hours[node.offer] += f64::from(seconds) / 3600.0;
             node.billed_from = self.now;
         }
+        for workload in 0..self.workloads.len() {
+            self.count_ready(workload);
+        }
         let tally = std::mem::take(&mut self.tally);
         self.reset_tally(policy);
         tally
@@ -259,19 +265,19 @@ impl Cluster {
                 self.drain(policy, index);
             }
         }
-        let now = self.now;
         let mut next = Second::MAX;
-        let workloads = &mut self.workloads;
-        self.starting.retain(|pod| {
-            let due = pod.ready_at <= now;
+        let mut starting = std::mem::take(&mut self.starting);
+        starting.retain(|pod| {
+            let due = pod.ready_at <= self.now;
             if due {
-                workloads[pod.workload].starting -= 1;
-                workloads[pod.workload].ready += 1;
+                self.workloads[pod.workload].starting -= 1;
+                self.change_ready(pod.workload, 1);
             } else {
                 next = next.min(pod.ready_at);
             }
             !due
         });
+        self.starting = starting;
         let drains = self.nodes.iter().flatten().filter_map(|node| node.drain_at);
         self.next_timer = drains.fold(next, Second::min);
         self.unsettled = true;
@@ -304,47 +310,72 @@ impl Cluster {
     /// Serves one tick of load and counts it.
     fn serve(&mut self, policy: &Policy, sessions_per_minute: f64) {
         let minutes = f64::from(policy.tick_seconds) / 60.0;
-        let mut pods = 0;
-        // CPU used in all, and the part of it above requests.
-        let (mut used, mut above) = (0.0, 0.0);
-        for ((workload, replicas), tally) in
-            policy.workloads.iter().zip(&mut self.workloads).zip(&mut self.tally.workloads)
-        {
-            pods += replicas.ready;
-            let ready = f64::from(replicas.ready);
-            tally.ready_pod_minutes += ready * minutes;
-            tally.peak_ready = tally.peak_ready.max(replicas.ready);
-            if replicas.pending > 0 {
-                tally.pending_pod_minutes += f64::from(replicas.pending) * minutes;
-            }
+        // CPU above requests: pods always get what they requested, the rest is shared.
+        let mut above = 0.0;
+        for &index in &policy.serving {
+            let (workload, replicas) = (&policy.workloads[index], &mut self.workloads[index]);
             let rps = sessions_per_minute * workload.requests_per_session / 60.0;
+            let ready = f64::from(replicas.ready);
             let wanted = workload.idle_cpu * ready + rps * workload.cpu_ms_per_request;
             replicas.usage = wanted.min(ready * workload.limit_cpu);
             replicas.sampled = replicas.ready;
-            used += replicas.usage;
             above += (replicas.usage - ready * workload.request_cpu as f64).max(0.0);
         }
-        // Pods always get what they requested; only what they burst above it is shared.
-        let share = if above > 0.0 { self.burst_share(policy, used, above) } else { 1.0 };
-        for ((workload, replicas), tally) in
-            policy.workloads.iter().zip(&mut self.workloads).zip(&mut self.tally.workloads)
-        {
-            if workload.requests_per_session > 0.0 {
-                let rps = sessions_per_minute * workload.requests_per_session / 60.0;
-                count_requests(workload, replicas, tally, (rps, share, minutes));
+        let share = if above > 0.0 { self.burst_share(policy, above) } else { 1.0 };
+        for &index in &policy.serving {
+            let rps = sessions_per_minute * policy.workloads[index].requests_per_session / 60.0;
+            count_requests(
+                &policy.workloads[index],
+                &mut self.workloads[index],
+                &mut self.tally.workloads[index],
+                (rps, share, minutes),
+            );
+        }
+        if self.pending > 0 {
+            for (replicas, tally) in self.workloads.iter().zip(&mut self.tally.workloads) {
+                tally.pending_pod_minutes += f64::from(replicas.pending) * minutes;
             }
         }
-        self.count_hour(sessions_per_minute, pods, minutes);
+        self.count_hour(sessions_per_minute, minutes);
     }
 
     /// The share of CPU above requests that the ready nodes can give.
-    fn burst_share(&self, policy: &Policy, used: f64, above: f64) -> f64 {
+    fn burst_share(&self, policy: &Policy, above: f64) -> f64 {
         let ready = self.nodes().filter(|node| node.ready_at <= self.now);
         let room: i64 = ready.map(|node| policy.offers[node.offer].cpu).sum();
-        ((room as f64 - (used - above)) / above).clamp(0.0, 1.0)
+        let used = |(workload, replicas): (&policy::Deployment, &Replicas)| {
+            let requested = workload.request_cpu as f64;
+            let ready = f64::from(replicas.ready);
+            if workload.requests_per_session > 0.0 {
+                replicas.usage.min(ready * requested)
+            } else {
+                ready * workload.idle_cpu.min(requested)
+            }
+        };
+        let used: f64 = policy.workloads.iter().zip(&self.workloads).map(used).sum();
+        ((room as f64 - used) / above).clamp(0.0, 1.0)
     }
 
-    fn count_hour(&mut self, sessions_per_minute: f64, pods: u32, minutes: f64) {
+    /// Pods of a workload begin or cease to serve: what they served so far is counted.
+    fn change_ready(&mut self, workload: usize, by: i32) {
+        self.count_ready(workload);
+        let replicas = &mut self.workloads[workload];
+        replicas.ready = replicas.ready.saturating_add_signed(by);
+        self.ready_pods = self.ready_pods.saturating_add_signed(by);
+    }
+
+    fn count_ready(&mut self, workload: usize) {
+        let replicas = &mut self.workloads[workload];
+        let tally = &mut self.tally.workloads[workload];
+        let seconds = f64::from(self.now - replicas.counted_to);
+        tally.ready_pod_minutes += f64::from(replicas.ready) * seconds / 60.0;
+        if seconds > 0.0 {
+            tally.peak_ready = tally.peak_ready.max(replicas.ready);
+        }
+        replicas.counted_to = self.now;
+    }
+
+    fn count_hour(&mut self, sessions_per_minute: f64, minutes: f64) {
         if self.now.is_multiple_of(3600) || self.tally.hours.is_empty() {
             self.tally.hours.push(HourTally::default());
         }
@@ -354,7 +385,7 @@ impl Cluster {
         for (sum, count) in hour.node_minutes.iter_mut().zip(self.counts) {
             *sum += f64::from(count) * minutes;
         }
-        hour.pod_minutes += f64::from(pods) * minutes;
+        hour.pod_minutes += f64::from(self.ready_pods) * minutes;
         if self.awake {
             self.tally.awake_minutes += minutes;
         }

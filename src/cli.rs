@@ -111,7 +111,7 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Rate(args) => rate::run(&args),
         Command::Prices(command) => prices::run(&command),
         Command::Schema => {
-            let schema = crate::scenario::schema::schema();
+            let schema = crate::scenario::schema::published();
             print(&pretty(&schema)?)
         }
         Command::Completions { shell } => {

@@ -121,6 +121,9 @@ impl Cluster {
         }
         let mut rest = node.pods.to_vec();
         for &workload in &policy.scheduling_order {
+            if rest[workload] == 0 {
+                continue;
+            }
             let asks = &policy.workloads[workload];
             for (target, room) in &mut rooms {
                 if asks.groups & (1 << policy.offers[*target].group) == 0 {

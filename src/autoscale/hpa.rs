@@ -39,43 +39,72 @@ pub struct Rules {
     pub min_replicas: u32,
     /// Most replicas.
     pub max_replicas: u32,
-    /// Target CPU [percent of request].
-    pub target: u32,
-    /// Band around the target, as a fraction.
-    pub tolerance: f64,
+    /// Target CPU and what counts as near enough.
+    pub band: Band,
     /// How long a lower recommendation must hold [seconds].
     pub stabilization_seconds: Second,
-    /// Growth allowed per reconcile.
+    /// Growth allowed in one tick, over all its reconciles.
     pub scale_up_factor: f64,
-    /// Replicas always allowed per reconcile.
+    /// Replicas always allowed.
     pub scale_up_minimum: u32,
-    /// Reconciles in one tick.
-    pub reconciles_per_tick: u32,
+}
+
+/// Whole percents of the target inside which nothing changes, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Band {
+    target: u32,
+    low: u32,
+    high: u32,
+}
+
+impl Band {
+    /// The band of a target [percent of request] and a tolerance as a fraction. The controller compares
+    /// ratios; utilization is a whole percent, so the comparison has two whole ends.
+    pub fn new(target: u32, tolerance: f64) -> Self {
+        let ratio = |percent: u32| f64::from(percent) / f64::from(target);
+        let most = 2 * target + 2;
+        let inside = |percent: &u32| (1.0 - tolerance..=1.0 + tolerance).contains(&ratio(*percent));
+        let low = (0..=most).find(inside).unwrap_or(target);
+        let high = (0..=most).rev().find(inside).unwrap_or(target);
+        Self { target, low, high }
+    }
+
+    /// The target [percent of request].
+    pub fn target(&self) -> u32 {
+        self.target
+    }
+
+    /// Greatest utilization at which nothing changes [percent of request].
+    pub fn high(&self) -> u32 {
+        self.high
+    }
+
+    fn holds(&self, percent: u32) -> bool {
+        (self.low..=self.high).contains(&percent)
+    }
+
+    fn wish(&self, percent: u32, pods: u32) -> u32 {
+        (f64::from(percent) / f64::from(self.target) * f64::from(pods)).ceil() as u32
+    }
 }
 
 /// Replicas that one CPU metric asks for; `None` when no pod has a sample.
-pub fn desired_replicas(
-    current: u32,
-    reading: &Reading,
-    target: u32,
-    tolerance: f64,
-) -> Option<u32> {
-    let percent = |pods: u32| (100.0 * reading.usage / (f64::from(pods) * reading.request)).trunc();
-    let inside = |ratio: f64| (1.0 - tolerance..=1.0 + tolerance).contains(&ratio);
+pub fn desired_replicas(current: u32, reading: &Reading, band: &Band) -> Option<u32> {
+    let percent = |pods: u32| (100.0 * reading.usage / (f64::from(pods) * reading.request)) as u32;
     if reading.ready == 0 || reading.request <= 0.0 {
         return None;
     }
-    let ratio = percent(reading.ready) / f64::from(target);
-    if reading.unready == 0 || ratio <= 1.0 {
-        let wish = (ratio * f64::from(reading.ready)).ceil() as u32;
-        return Some(if inside(ratio) { current } else { wish });
+    let sampled = percent(reading.ready);
+    if reading.unready == 0 || sampled <= band.target {
+        let inside = band.holds(sampled);
+        return Some(if inside { current } else { band.wish(sampled, reading.ready) });
     }
     let all = reading.ready + reading.unready;
-    let filled = percent(all) / f64::from(target);
-    if inside(filled) || filled < 1.0 {
+    let filled = percent(all);
+    if band.holds(filled) || filled < band.target {
         return Some(current);
     }
-    Some(((filled * f64::from(all)).ceil() as u32).max(current))
+    Some(band.wish(filled, all).max(current))
 }
 
 /// The autoscaler's memory: recommendations of the stabilization window that can still matter.
@@ -100,12 +129,11 @@ impl Hpa {
         if current > rules.max_replicas || current < rules.min_replicas {
             return current.clamp(rules.min_replicas, rules.max_replicas);
         }
-        let Some(wish) = desired_replicas(current, reading, rules.target, rules.tolerance) else {
+        let Some(wish) = desired_replicas(current, reading, &rules.band) else {
             return current;
         };
         let stable = self.stabilize(now, wish, rules.stabilization_seconds);
-        let factor = rules.scale_up_factor.powi(rules.reconciles_per_tick as i32);
-        let doubled = (f64::from(current) * factor) as u32;
+        let doubled = (f64::from(current) * rules.scale_up_factor) as u32;
         let limit = doubled.max(rules.scale_up_minimum);
         stable.clamp(rules.min_replicas, rules.max_replicas).min(limit)
     }
@@ -134,35 +162,33 @@ mod tests {
         Rules {
             min_replicas: 2,
             max_replicas: 50,
-            target: 60,
-            tolerance: 0.1,
+            band: Band::new(60, 0.1),
             stabilization_seconds: 300,
             scale_up_factor: 2.0,
             scale_up_minimum: 4,
-            reconciles_per_tick: 1,
         }
     }
 
     /// Worked examples of the sizing reference, 1.3: 80, 80, 90, 90 % with target 60.
     #[test]
     fn the_reference_examples_hold() {
-        assert_eq!(desired_replicas(4, &reading(340.0, 4, 0), 60, 0.1), Some(6));
+        assert_eq!(desired_replicas(4, &reading(340.0, 4, 0), &Band::new(60, 0.1)), Some(6));
         // The last one not ready: 250 over 3 is 83 %, refilled 62 %, 1.03: inside tolerance.
-        assert_eq!(desired_replicas(4, &reading(250.0, 3, 1), 60, 0.1), Some(4));
+        assert_eq!(desired_replicas(4, &reading(250.0, 3, 1), &Band::new(60, 0.1)), Some(4));
     }
 
     #[test]
     fn the_percent_is_whole_and_the_band_is_inclusive() {
         // 66.9 % truncates to 66: ratio 1.1, the band's end.
-        assert_eq!(desired_replicas(10, &reading(669.0, 10, 0), 60, 0.1), Some(10));
-        assert_eq!(desired_replicas(10, &reading(670.0, 10, 0), 60, 0.1), Some(12));
-        assert_eq!(desired_replicas(10, &reading(540.0, 10, 0), 60, 0.1), Some(10));
-        assert_eq!(desired_replicas(10, &reading(539.0, 10, 0), 60, 0.1), Some(9));
+        assert_eq!(desired_replicas(10, &reading(669.0, 10, 0), &Band::new(60, 0.1)), Some(10));
+        assert_eq!(desired_replicas(10, &reading(670.0, 10, 0), &Band::new(60, 0.1)), Some(12));
+        assert_eq!(desired_replicas(10, &reading(540.0, 10, 0), &Band::new(60, 0.1)), Some(10));
+        assert_eq!(desired_replicas(10, &reading(539.0, 10, 0), &Band::new(60, 0.1)), Some(9));
     }
 
     #[test]
     fn no_sample_changes_nothing() {
-        assert_eq!(desired_replicas(4, &reading(0.0, 0, 4), 60, 0.1), None);
+        assert_eq!(desired_replicas(4, &reading(0.0, 0, 4), &Band::new(60, 0.1)), None);
         assert_eq!(Hpa::default().reconcile(0, 4, &reading(0.0, 0, 4), &rules()), 4);
     }
 

@@ -130,7 +130,7 @@ impl Deployment {
 
     /// CPU of one pod at the target [millicores].
     pub fn target_millicores(&self) -> f64 {
-        let target = self.hpa.as_ref().map_or(1.0, |rules| f64::from(rules.target) / 100.0);
+        let target = self.hpa.as_ref().map_or(1.0, |rules| f64::from(rules.band.target()) / 100.0);
         (self.request_cpu as f64 * target - self.idle_cpu).max(1.0)
     }
 }
@@ -142,6 +142,8 @@ pub struct Policy {
     pub tick_seconds: Second,
     /// Deployments; daemonsets are in the offers.
     pub workloads: Vec<Deployment>,
+    /// Those that serve requests.
+    pub serving: Vec<usize>,
     /// Deployments in the order Karpenter and the scheduler take them: CPU, then memory, greatest first.
     pub scheduling_order: Vec<usize>,
     /// All offers of all groups.
@@ -262,6 +264,9 @@ impl Policy {
         let startup = cluster.node_startup_seconds.unwrap_or(controllers.node.startup_seconds);
         Ok(Self {
             tick_seconds: inputs.tick_seconds,
+            serving: (0..workloads.len())
+                .filter(|index| workloads[*index].requests_per_session > 0.0)
+                .collect(),
             workloads,
             scheduling_order,
             offers,

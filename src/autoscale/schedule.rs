@@ -68,7 +68,7 @@ impl Cluster {
                 self.starting.remove(index).node
             } else {
                 let Some(node) = self.node_with_most(workload) else { return };
-                self.workloads[workload].ready -= 1;
+                self.change_ready(workload, -1);
                 node
             };
             self.unbind(policy, workload, node);
@@ -172,16 +172,19 @@ impl Cluster {
         self.tally.node_hours[node.offer] += f64::from(self.now - node.billed_from) / 3600.0;
         self.counts[policy.offers[node.offer].purchase as usize] -= 1;
         let workloads = &mut self.workloads;
+        let mut ready = node.pods.clone();
         self.starting.retain(|pod| {
             if pod.node == index {
                 workloads[pod.workload].starting -= 1;
-                workloads[pod.workload].ready += 1; // taken off with the others below
+                ready[pod.workload] -= 1;
             }
             pod.node != index
         });
-        for (workload, pods) in node.pods.iter().enumerate() {
-            workloads[workload].ready -= pods;
-            workloads[workload].pending += pods;
+        for (workload, (pods, ready)) in node.pods.iter().zip(&ready).enumerate() {
+            if *ready > 0 {
+                self.change_ready(workload, -(*ready as i32));
+            }
+            self.workloads[workload].pending += pods;
             self.pending += pods;
         }
         self.tally.evictions += node.pod_count;

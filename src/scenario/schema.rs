@@ -52,6 +52,19 @@ pub fn schema() -> Value {
     })
 }
 
+/// The schema as `runrate schema` prints it: what a profile gives, a workload may leave out.
+pub fn published() -> Value {
+    let mut schema = schema();
+    if let Some(workload) = schema["$defs"]["Workload"].as_object_mut() {
+        workload.remove("required");
+        workload.insert(
+            "anyOf".into(),
+            json!([{ "required": ["profile"] }, { "required": ["requests"] }]),
+        );
+    }
+    schema
+}
+
 /// The same schema with every reference written out and nothing required: an override is a part.
 fn without_required(schema: &Value, definitions: &Map<String, Value>) -> Value {
     match schema {

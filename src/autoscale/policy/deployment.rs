@@ -2,7 +2,7 @@
 
 use super::{Deployment, Inputs, Offer, Pool, problem, unknown};
 use crate::{
-    autoscale::hpa::Rules,
+    autoscale::hpa::{Band, Rules},
     error::{Problem, nearest},
     workload::Workload,
 };
@@ -142,11 +142,11 @@ fn check_rules(rules: &Rules, workload: &Workload, report: &mut Report<'_>) {
     let reached = workload
         .limits
         .map(|limits| (100.0 * limits.cpu_millicores / workload.requests.cpu_millicores).trunc());
-    let band = f64::from(rules.target) * (1.0 + rules.tolerance);
+    let band = f64::from(rules.band.high());
     if let Some(reached) = reached.filter(|reached| *reached <= band) {
         let message = format!(
             "can never ask for more pods: the CPU limit ends at {reached} % of the request, inside the tolerance of {} %; lower the target or raise the limit",
-            rules.target
+            rules.band.target()
         );
         report.add("hpa.target_cpu_utilization", message);
     }
@@ -158,16 +158,16 @@ fn check_rules(rules: &Rules, workload: &Workload, report: &mut Report<'_>) {
 
 fn rules(inputs: &Inputs<'_>, hpa: &crate::workload::Hpa) -> Rules {
     let defaults = &inputs.catalog.controllers.hpa;
+    let target = hpa.target_cpu_utilization.unwrap_or(defaults.target_cpu_utilization);
+    let reconciles = (inputs.tick_seconds / defaults.sync_period_seconds).max(1);
     Rules {
         min_replicas: hpa.min_replicas.unwrap_or(defaults.min_replicas),
         max_replicas: hpa.max_replicas,
-        target: hpa.target_cpu_utilization.unwrap_or(defaults.target_cpu_utilization),
-        tolerance: hpa.tolerance.unwrap_or(defaults.tolerance),
+        band: Band::new(target, hpa.tolerance.unwrap_or(defaults.tolerance)),
         stabilization_seconds: hpa
             .scale_down_stabilization_seconds
             .unwrap_or(defaults.scale_down_stabilization_seconds),
-        scale_up_factor: defaults.scale_up_factor,
+        scale_up_factor: defaults.scale_up_factor.powi(reconciles as i32),
         scale_up_minimum: defaults.scale_up_minimum,
-        reconciles_per_tick: (inputs.tick_seconds / defaults.sync_period_seconds).max(1),
     }
 }
