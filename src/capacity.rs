@@ -92,6 +92,9 @@ pub struct Capacity {
     pub peak_sessions_per_minute: f64,
     /// Hours in which the account was awake.
     pub awake_hours: f64,
+    /// Sessions in each minute, as they reached the account; not part of the plan document.
+    #[serde(skip)]
+    pub minutes: Vec<f64>,
     /// Hour by hour; not part of the plan document.
     #[serde(skip)]
     pub hours: Vec<HourTally>,
@@ -99,7 +102,7 @@ pub struct Capacity {
 
 impl Capacity {
     /// Sums up a month's tally.
-    pub fn of(tally: Tally, policy: &Policy, month: Month, peak_sessions_per_minute: f64) -> Self {
+    pub fn of(tally: Tally, policy: &Policy, month: Month, load: Vec<f64>) -> Self {
         let minutes = month.minutes() as f64;
         let mut nodes = Vec::new();
         for (index, offer) in policy.offers.iter().enumerate() {
@@ -144,7 +147,8 @@ impl Capacity {
             consolidated_nodes: tally.consolidated,
             image_gb: tally.image_mib * BYTES_PER_MIB / BYTES_PER_GB,
             sessions: tally.hours.iter().map(|hour| hour.sessions).sum(),
-            peak_sessions_per_minute,
+            peak_sessions_per_minute: load.iter().copied().fold(0.0, f64::max),
+            minutes: load,
             awake_hours: tally.awake_minutes / 60.0,
             hours: tally.hours,
         }

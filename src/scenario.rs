@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Problem, nearest},
     growth::Users,
     scenario::document::Document,
-    services::{AnyService, SERVICES},
+    services::{AnyService, Context, SERVICES},
     shapes::Catalog,
     traffic::Traffic,
     workload::{Reached, Workload},
@@ -186,8 +186,13 @@ impl Scenario {
             }
         }
         for account in &accounts {
+            let context = Context {
+                classes: &common.traffic.classes,
+                workloads: &account.stack.workloads,
+                catalog,
+            };
             for service in &account.stack.services {
-                for (key, message) in service.check(&common.traffic.classes, catalog) {
+                for (key, message) in service.check(&context) {
                     let key = format!("{}.{key}", service.kind());
                     problems.push(document.account_problem(&account.name, &key, &message));
                 }

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     calendar::Month,
     capacity::Capacity,
-    prices::BillKey,
+    error::nearest,
+    prices::{BillKey, GLOBAL},
     shapes::Catalog,
     traffic::Class,
     units::{BYTES_PER_GB, Quantity},
@@ -126,6 +127,18 @@ pub struct Flows {
     pub cross_zone_gb: f64,
     /// Public IPv4 addresses in use.
     pub public_addresses: f64,
+    /// Logs delivered to S3 [GB].
+    pub s3_log_gb: f64,
+    /// Objects written to and read from S3.
+    pub s3_puts: f64,
+    /// Objects read from S3.
+    pub s3_gets: f64,
+    /// Logs that services write to CloudWatch Logs themselves (vended logs) [GB].
+    pub vended_log_gb: f64,
+    /// Values that others read through `GetMetricData`.
+    pub metric_reads: f64,
+    /// Requests to KMS.
+    pub kms_requests: f64,
 }
 
 impl std::ops::Add for Flows {
@@ -136,6 +149,12 @@ impl std::ops::Add for Flows {
             nat_gb: self.nat_gb + other.nat_gb,
             cross_zone_gb: self.cross_zone_gb + other.cross_zone_gb,
             public_addresses: self.public_addresses + other.public_addresses,
+            s3_log_gb: self.s3_log_gb + other.s3_log_gb,
+            s3_puts: self.s3_puts + other.s3_puts,
+            s3_gets: self.s3_gets + other.s3_gets,
+            vended_log_gb: self.vended_log_gb + other.vended_log_gb,
+            metric_reads: self.metric_reads + other.metric_reads,
+            kms_requests: self.kms_requests + other.kms_requests,
         }
     }
 }
@@ -145,6 +164,10 @@ impl std::ops::Add for Flows {
 pub struct Demand<'a> {
     /// The month.
     pub month: Month,
+    /// Months since the plan's first.
+    pub month_index: u32,
+    /// Sessions in each minute of the month, as they reached the account.
+    pub minutes: &'a [f64],
     /// Region code.
     pub region: &'a str,
     /// Availability zones in use.
@@ -239,17 +262,67 @@ impl Demand<'_> {
     /// A usage line in the account's region.
     pub fn line(
         &self,
+        meter: (&str, &str, &str),
+        resource: &str,
+        quantity: f64,
+        why: Basis,
+    ) -> UsageLine {
+        Self::line_in(self.region, meter, resource, quantity, why)
+    }
+
+    /// A usage line of a service that has no region.
+    pub fn global_line(
+        &self,
+        meter: (&str, &str, &str),
+        resource: &str,
+        quantity: f64,
+        why: Basis,
+    ) -> UsageLine {
+        Self::line_in(GLOBAL, meter, resource, quantity, why)
+    }
+
+    /// A usage line in a region of one's choice.
+    pub fn line_in(
+        region: &str,
         (service, usage_type, operation): (&str, &str, &str),
         resource: &str,
         quantity: f64,
         why: Basis,
     ) -> UsageLine {
         UsageLine {
-            key: BillKey::new(service, self.region, usage_type, operation),
+            key: BillKey::new(service, region, usage_type, operation),
             resource: resource.to_owned(),
             quantity: Quantity::new(quantity),
             why,
         }
+    }
+}
+
+/// What a service's settings are checked against.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// Traffic classes.
+    pub classes: &'a IndexMap<String, Class>,
+    /// The account's workloads.
+    pub workloads: &'a IndexMap<String, Workload>,
+    /// Shapes and facts.
+    pub catalog: &'a Catalog,
+}
+
+impl Context<'_> {
+    /// A problem for each name that is no traffic class.
+    pub fn unknown_classes<'n>(
+        &self,
+        key: &str,
+        names: impl Iterator<Item = &'n String>,
+    ) -> Vec<(String, String)> {
+        let unknown = names.filter(|name| !self.classes.contains_key(*name));
+        let told = unknown.map(|name| {
+            let near = nearest(name, self.classes.keys().map(|known| &**known));
+            let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+            (key.to_owned(), format!("no traffic class {name:?}{near}"))
+        });
+        told.collect()
     }
 }
 
@@ -287,11 +360,7 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
     }
 
     /// Settings that contradict each other or the workloads, as (key, message).
-    fn check(
-        &self,
-        _classes: &IndexMap<String, Class>,
-        _catalog: &Catalog,
-    ) -> Vec<(String, String)> {
+    fn check(&self, _context: &Context<'_>) -> Vec<(String, String)> {
         Vec::new()
     }
 
@@ -309,7 +378,7 @@ pub trait AnyService: fmt::Debug + Send + Sync {
     /// The scenario's table name.
     fn kind(&self) -> &'static str;
     /// See [`Service::check`].
-    fn check(&self, classes: &IndexMap<String, Class>, catalog: &Catalog) -> Vec<(String, String)>;
+    fn check(&self, context: &Context<'_>) -> Vec<(String, String)>;
     /// See [`Service::flows`].
     fn flows(&self, demand: &Demand<'_>) -> Flows;
     /// See [`Service::meter`].
@@ -320,8 +389,8 @@ impl<S: Service> AnyService for S {
     fn kind(&self) -> &'static str {
         S::KIND
     }
-    fn check(&self, classes: &IndexMap<String, Class>, catalog: &Catalog) -> Vec<(String, String)> {
-        Service::check(self, classes, catalog)
+    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+        Service::check(self, context)
     }
     fn flows(&self, demand: &Demand<'_>) -> Flows {
         Service::flows(self, demand)

@@ -208,6 +208,8 @@ impl<'a> Prepared<'a> {
         let schedule = account.settings.schedule.as_ref();
         Demand {
             month,
+            month_index: index as u32,
+            minutes: &capacity.minutes,
             region: &account.settings.region,
             zones: account.stack.cluster.availability_zones,
             users: self.users.at(index as f64),
@@ -277,14 +279,14 @@ fn simulate(
     let mut done = Vec::with_capacity(months.len());
     for (month, traffic) in months.iter().zip(traffic) {
         let first_minute = month.first_weekday() * MINUTES_PER_DAY;
-        let mut peak: f64 = 0.0;
+        let mut loads = Vec::with_capacity(traffic.sessions.len());
         for (minute, sessions) in (first_minute..).zip(&traffic.sessions) {
             let awake = awake_at(minute);
             let load = if awake { sessions * share } else { 0.0 };
-            peak = peak.max(load);
+            loads.push(load);
             cluster.step(policy, load, awake);
         }
-        done.push(Capacity::of(cluster.take_tally(policy), policy, *month, peak));
+        done.push(Capacity::of(cluster.take_tally(policy), policy, *month, loads));
     }
     Simulated { months: done }
 }

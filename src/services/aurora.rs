@@ -23,13 +23,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::size::{Load, Size};
-use super::{Basis, Choice, Demand, Flows, Meter, Metered, Service, UsageLine, kib_to_gb};
-use crate::{
-    error::nearest,
-    shapes::{AuroraFacts, Catalog},
-    traffic::Class,
-    units::factors_schema,
-};
+use super::{Basis, Choice, Context, Demand, Flows, Meter, Metered, Service, UsageLine, kib_to_gb};
+use crate::{error::nearest, shapes::AuroraFacts, traffic::Class, units::factors_schema};
 
 pub mod size;
 
@@ -226,14 +221,14 @@ impl Service for Spec {
         ("AmazonRDS", "Aurora:BackupUsage", "CreateDBInstance"),
     ];
 
-    fn check(&self, classes: &IndexMap<String, Class>, catalog: &Catalog) -> Vec<(String, String)> {
-        let facts = &catalog.controllers.aurora;
+    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+        let facts = &context.catalog.controllers.aurora;
         let mut problems = super::above_limits([
             ("min_readers", f64::from(self.min_readers), f64::from(facts.max_readers)),
             ("backup_retention_days", self.backup_retention_days, facts.max_backup_retention_days),
             ("storage_gib", self.storage_gib, facts.max_storage_gib),
         ]);
-        let known = catalog.aurora();
+        let known = context.catalog.aurora();
         if let Some(class) = &self.instance_class
             && !known.iter().any(|k| k.class == *class)
         {
@@ -248,11 +243,7 @@ impl Service for Spec {
             problems
                 .push(("families".into(), format!("no family {family:?}; did you mean {near:?}?")));
         }
-        for class in self.queries_per.keys().filter(|class| !classes.contains_key(*class)) {
-            let near = nearest(class, classes.keys().map(|known| &**known));
-            let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-            problems.push(("queries_per".into(), format!("no traffic class {class:?}{near}")));
-        }
+        problems.extend(context.unknown_classes("queries_per", self.queries_per.keys()));
         problems
     }
 
@@ -347,7 +338,7 @@ mod tests {
     fn unknown_names_are_reported() {
         let fixture = Fixture::new("2027-04");
         let spec = Spec { families: vec!["r6h".into()], ..spec() };
-        let problems = Service::check(&spec, &fixture.classes, &fixture.catalog);
+        let problems = Service::check(&spec, &fixture.context());
         assert_eq!(problems[0].0, "families");
         assert!(problems[0].1.contains("r6"), "{problems:?}");
     }

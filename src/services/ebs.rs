@@ -10,12 +10,10 @@
 //! EBS pricing rows of the price book: gp3 includes 3,000 IOPS and 125 MiB/s; per-month meters are
 //! fractions of the calendar month (billing rules, "Month and hours").
 
-use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Meter, Metered, Service};
-use crate::{shapes::Catalog, traffic::Class};
+use super::{Basis, Context, Demand, Meter, Metered, Service};
 
 /// Root volumes.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
@@ -44,8 +42,8 @@ impl Service for Spec {
         Some(Self::default())
     }
 
-    fn check(&self, _: &IndexMap<String, Class>, catalog: &Catalog) -> Vec<(String, String)> {
-        let most = &catalog.controllers.ebs;
+    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+        let most = &context.catalog.controllers.ebs;
         let limits = [
             ("volume_gib", self.volume_gib, most.gp3_max_gib),
             ("iops", self.iops, most.gp3_max_iops),

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::{Demand, Flows};
+use super::{Context, Demand, Flows};
 use crate::{
     calendar::Month,
     capacity::{Capacity, Nodes, WorkloadUse},
@@ -57,6 +57,7 @@ impl Fixture {
                 peak_sessions_per_minute: 0.0,
                 awake_hours: 0.0,
                 hours: vec![],
+                minutes: vec![],
             },
             classes: IndexMap::from([("api".to_owned(), class)]),
             workloads: IndexMap::from([("api".to_owned(), api)]),
@@ -64,9 +65,15 @@ impl Fixture {
         }
     }
 
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context { classes: &self.classes, workloads: &self.workloads, catalog: &self.catalog }
+    }
+
     pub(crate) fn demand(&self) -> Demand<'_> {
         Demand {
             month: self.month,
+            month_index: 0,
+            minutes: &[],
             region: "us-east-1",
             zones: 3,
             users: 1000.0,

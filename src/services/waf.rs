@@ -11,12 +11,10 @@
 //! # Limits
 //! Bodies are inspected to 8 KB on a load balancer, without surcharge.
 
-use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Meter, Metered, Service};
-use crate::{shapes::Catalog, traffic::Class};
+use super::{Basis, Context, Demand, Meter, Metered, Service};
 
 /// Web ACL on the load balancer.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -66,8 +64,8 @@ impl Service for Spec {
         ("awswaf", TIERS[3], ""),
     ];
 
-    fn check(&self, _: &IndexMap<String, Class>, catalog: &Catalog) -> Vec<(String, String)> {
-        let most = f64::from(catalog.controllers.waf.max_wcu);
+    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+        let most = f64::from(context.catalog.controllers.waf.max_wcu);
         super::above_limits([("wcu", f64::from(self.wcu), most)])
     }
 
