@@ -175,6 +175,47 @@ for r in read("ec2_ebs_gp3_prices.csv"):
     add(r["region"], "AmazonEC2", kind, "", f"gp3 {r['component']}, {r['unit']}", unit, "0", "Inf",
         r["usd_per_unit"], billed(kind, r["region"]), OTHER, r["as_of"], r["source"], "exact")
 
+# --- perpetual free parts, and charges that are nil ------------------------------------------
+RULES = "collected billing rules, 2026-09 (public files; infracost goldens)"
+
+
+def shift(bound, by):
+    return bound if bound == "Inf" else str(int(float(bound)) + by)
+
+
+def free(service, kinds, quantity, pool):
+    """The first units of a month cost nothing, over all regions and kinds of the pool together."""
+    for (region, known), data in book.items():
+        if known != service:
+            continue
+        for kind in {r["usage_type"] for r in data} & set(kinds(region)):
+            own = [r for r in data if r["usage_type"] == kind]
+            for r in own:
+                r["begin_range"], r["end_range"] = (shift(r[k], quantity) for k in ("begin_range", "end_range"))
+            first = own[0]
+            add(region, service, kind, first["operation"], "free part", first["unit"], "0", str(quantity),
+                "0", first["billed_usage_type"], first["cost_explorer_service"], "2026-09", RULES,
+                "exact", "free each month; the steps above it are counted from its end", pool)
+
+
+free("AmazonCloudWatch", lambda r: ["CW:MetricMonitorUsage"], 10, "cloudwatch-metrics")
+free("AmazonCloudWatch", lambda r: ["CW:AlarmMonitorUsage"], 10, "cloudwatch-alarms")
+free("AmazonCloudWatch", lambda r: ["DataProcessing-Bytes"], 5, "cloudwatch-logs")
+free("AmazonRoute53", lambda r: ["Health-Check-AWS"], 50, "route53-health-checks")
+ZONES = ["US", "EU", "AP"]
+free("AmazonCloudFront", lambda r: [f"{z}-DataTransfer-Out-Bytes" for z in ZONES], 1024, "cloudfront-egress")
+free("AmazonCloudFront", lambda r: [f"{z}-Requests-Tier{t}" for z in ZONES for t in ("1", "2-HTTPS")],
+     10_000_000, "cloudfront-requests")
+# Free in every region, stated for one: without a row in the others a plan there could not say so.
+for region in ["us-west-2", "eu-west-1", "eu-central-1", "ap-southeast-1"]:
+    for service, kind, unit, ce in [
+            ("AWSCertificateManager", "FreePublicCertificate", "Certificates", "AWS Certificate Manager"),
+            ("AWSSystemsManager", "PS-Standard-Param", "Hrs", "AWS Systems Manager"),
+            ("AmazonVPC", "VpcEndpoint-Gateway", "Hrs", "Amazon Virtual Private Cloud"),
+            ("AWSCloudTrail", "FreeEventsRecorded", "Events", "AWS CloudTrail")]:
+        add(region, service, kind, "", "no charge", unit, "0", "Inf", "0", billed(kind, region), ce,
+            "2026-09", RULES, "derived", "no charge in any region; the source states it for us-east-1")
+
 # --- other vendors ---------------------------------------------------------------------------
 for r in read("datadog_prices.csv"):
     name = ":".join([r["sku"], r["plan"], r["billing"]])

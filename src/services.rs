@@ -23,14 +23,26 @@ use crate::{
     workload::{Kind, Reached, Workload},
 };
 
+pub mod acm;
 pub mod alb;
 pub mod aurora;
+pub mod cloudfront;
+pub mod cloudtrail;
+pub mod cloudwatch;
 pub mod ebs;
 pub mod ec2;
+pub mod ecr;
 pub mod eks;
+pub mod github_actions;
+pub mod kms;
 pub mod nat;
 pub mod public_ipv4;
+pub mod route53;
+pub mod s3;
+pub mod secrets_manager;
+pub mod ssm;
 pub mod transfer;
+pub mod vpc_endpoints;
 pub mod waf;
 
 /// One number that went into a quantity.
@@ -449,7 +461,19 @@ pub static SERVICES: &[Registration] = &[
     Registration::of::<nat::Spec>(),
     Registration::of::<transfer::Spec>(),
     Registration::of::<public_ipv4::Spec>(),
+    Registration::of::<vpc_endpoints::Spec>(),
+    Registration::of::<route53::Spec>(),
+    Registration::of::<acm::Spec>(),
+    Registration::of::<cloudfront::Spec>(),
+    Registration::of::<s3::Spec>(),
     Registration::of::<aurora::Spec>(),
+    Registration::of::<ssm::Spec>(),
+    Registration::of::<secrets_manager::Spec>(),
+    Registration::of::<kms::Spec>(),
+    Registration::of::<ecr::Spec>(),
+    Registration::of::<github_actions::Spec>(),
+    Registration::of::<cloudwatch::Spec>(),
+    Registration::of::<cloudtrail::Spec>(),
 ];
 
 /// Meters one month of one account with all its services.

@@ -204,6 +204,70 @@ pub struct AuroraFacts {
     pub default_families: Vec<String>,
     /// CPU the sizing aims for at the peak.
     pub target_cpu_utilization: f64,
+    /// Memory of an ACU [GiB].
+    pub acu_gib: f64,
+    /// CPU of an ACU [vCPU].
+    pub acu_vcpu: f64,
+    /// Steps of capacity [ACU].
+    pub acu_step: f64,
+    /// Most capacity [ACU].
+    pub max_acu: f64,
+    /// Growth in 15 s as a share of the capacity.
+    pub acu_growth_per_15_seconds: f64,
+    /// Decline in 15 s as a share of the capacity.
+    pub acu_decline_per_15_seconds: f64,
+    /// `shared_buffers` as a share of the ACU's memory.
+    pub acu_buffer_share: f64,
+}
+
+/// How Datadog counts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatadogFacts {
+    /// Highest hours of a month that are not billed.
+    pub dropped_hours: usize,
+    /// The same in February.
+    pub dropped_hours_february: usize,
+    /// Containers included with each host, by plan.
+    pub containers_per_host: BTreeMap<String, f64>,
+    /// Custom metrics included with each host, by plan.
+    pub custom_metrics_per_host: BTreeMap<String, f64>,
+    /// Spans included with each APM host [GB ingested].
+    pub apm_ingested_gb_per_host: f64,
+    /// Spans included with each APM host [indexed].
+    pub apm_indexed_spans_per_host: f64,
+}
+
+/// Sizes of log lines.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogFacts {
+    /// A line of a load balancer's access log [bytes].
+    pub alb_access_log_bytes: f64,
+    /// Minutes between two files of a load-balancer node.
+    pub alb_access_log_interval_minutes: f64,
+}
+
+/// Support of one Kubernetes version by EKS.
+#[derive(Debug, Clone, Deserialize)]
+pub struct EksVersion {
+    /// `1.33`.
+    pub version: String,
+    /// Last day of standard support.
+    pub standard_support_ends: String,
+    /// Last day of extended support.
+    pub extended_support_ends: String,
+}
+
+/// An allowance of a GitHub plan.
+#[derive(Debug, Clone, Deserialize)]
+pub struct GithubAllowance {
+    /// `actions_included_minutes`, `actions_included_storage`.
+    pub item: String,
+    /// `Team`.
+    pub plan: String,
+    /// How much.
+    pub value: f64,
 }
 
 /// `models/controllers.toml`.
@@ -224,6 +288,10 @@ pub struct Controllers {
     pub waf: WafFacts,
     /// Aurora.
     pub aurora: AuroraFacts,
+    /// Datadog.
+    pub datadog: DatadogFacts,
+    /// Log lines.
+    pub logs: LogFacts,
 }
 
 /// Everything under `models/`.
@@ -232,6 +300,10 @@ pub struct Catalog {
     shapes: Vec<Shape>,
     spot: Vec<SpotSupply>,
     aurora: Vec<AuroraClass>,
+    /// Kubernetes versions of EKS, oldest first.
+    pub eks_versions: Vec<EksVersion>,
+    /// Allowances of GitHub's plans.
+    pub github: Vec<GithubAllowance>,
     /// Controller defaults.
     pub controllers: Controllers,
     /// Ready-made workload profiles by name, as TOML tables to lay a scenario's workload over.
@@ -257,7 +329,25 @@ impl Catalog {
         let aurora = rows("models/aurora.csv", aurora)?;
         let controllers = toml::from_str(controllers)
             .map_err(|e| Error::at(Place::file("models/controllers.toml"), e.to_string()))?;
-        Ok(Self { shapes, spot, aurora, controllers, profiles: BTreeMap::new() })
+        Ok(Self {
+            shapes,
+            spot,
+            aurora,
+            eks_versions: Vec::new(),
+            github: Vec::new(),
+            controllers,
+            profiles: BTreeMap::new(),
+        })
+    }
+
+    /// Adds the versions of EKS and the allowances of GitHub's plans, both CSV text.
+    ///
+    /// # Errors
+    /// A file that does not have the columns it should, with its line.
+    pub fn with_lifecycles(mut self, eks: &str, github: &str) -> Result<Self, Error> {
+        self.eks_versions = rows("models/eks_versions.csv", eks)?;
+        self.github = rows("models/github_actions.csv", github)?;
+        Ok(self)
     }
 
     /// All instance types, by name.

@@ -219,7 +219,8 @@ fn catalog(manifest: &Manifest) -> Result<Catalog, Error> {
         &text("spot.csv")?,
         &text("aurora.csv")?,
         &text("controllers.toml")?,
-    )?;
+    )?
+    .with_lifecycles(&text("eks_versions.csv")?, &text("github_actions.csv")?)?;
     for listed in &manifest.files {
         let Some(name) = listed.path.strip_prefix("workloads/") else { continue };
         let name = name.trim_end_matches(".toml").to_owned();

@@ -6,6 +6,7 @@ use super::{Context, Demand, Flows};
 use crate::{
     calendar::Month,
     capacity::{Capacity, Nodes, WorkloadUse},
+    rate,
     shapes::Catalog,
     store,
     traffic::Class,
@@ -67,6 +68,17 @@ impl Fixture {
 
     pub(crate) fn context(&self) -> Context<'_> {
         Context { classes: &self.classes, workloads: &self.workloads, catalog: &self.catalog }
+    }
+
+    /// What `quantity` of a line's meter costs, at the prices inside the program.
+    pub(crate) fn price(&self, line: &super::UsageLine, quantity: f64) -> String {
+        let manifest = store::price_manifest(&store::PriceSource::Embedded).unwrap();
+        let book = store::load_prices(&manifest, Some(&["us-east-1"])).unwrap();
+        let line =
+            super::UsageLine { quantity: crate::units::Quantity::new(quantity), ..line.clone() };
+        let used = rate::Usage { month: self.month, account: "a".into(), line };
+        let rated = rate::rate(&[used], &book, rate::Sharing::PerAccount).unwrap();
+        rated.entries[0].cost.to_string()
     }
 
     pub(crate) fn demand(&self) -> Demand<'_> {
