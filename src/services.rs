@@ -29,6 +29,7 @@ pub mod aurora;
 pub mod cloudfront;
 pub mod cloudtrail;
 pub mod cloudwatch;
+pub mod datadog;
 pub mod ebs;
 pub mod ec2;
 pub mod ecr;
@@ -474,6 +475,7 @@ pub static SERVICES: &[Registration] = &[
     Registration::of::<github_actions::Spec>(),
     Registration::of::<cloudwatch::Spec>(),
     Registration::of::<cloudtrail::Spec>(),
+    Registration::of::<datadog::Spec>(),
 ];
 
 /// Meters one month of one account with all its services.

@@ -13,9 +13,9 @@ use runrate::{
 };
 use support::{base, plan};
 
-const STACK: &str = r"
+const STACK: &str = r#"
 [eks]
-extended_support = true
+version = "1.34"
 [ebs]
 iops = 4000
 throughput_mibps = 200
@@ -37,7 +37,7 @@ storage_mib_per_user = 0.1
 working_set_share = 0.1
 changed_per_day = 0.02
 backup_retention_days = 7
-";
+"#;
 
 fn usage(plan: &Plan) -> BTreeMap<BillKey, f64> {
     let mut usage = BTreeMap::new();

@@ -34,6 +34,9 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 1000))]
     pub rules: f64,
+    /// Whether access logs are delivered to S3.
+    #[serde(default)]
+    pub access_logs: bool,
     /// Seconds a connection stays open in the mean; the idle time-out if left out.
     #[schemars(range(min = 0, max = 4000))]
     pub connection_seconds: Option<f64>,
@@ -44,6 +47,17 @@ fn one() -> u32 {
 }
 
 impl Spec {
+    fn log_gb(&self, demand: &Demand<'_>) -> f64 {
+        let requests = demand.capacity.sessions * demand.alb_requests_per_session();
+        kib_to_gb(requests * demand.catalog.controllers.logs.alb_access_log_bytes / 1024.0)
+    }
+
+    /// Each node writes a file in every interval.
+    fn log_files(&self, demand: &Demand<'_>) -> f64 {
+        let interval = demand.catalog.controllers.logs.alb_access_log_interval_minutes;
+        f64::from(self.load_balancers * demand.zones) * demand.hours() * 60.0 / interval
+    }
+
     /// The four dimensions of one hour with `sessions`, in LCU: new, active, bytes, rules.
     fn dimensions(&self, demand: &Demand<'_>, sessions: f64) -> [f64; 4] {
         let facts = &demand.catalog.controllers.lcu;
@@ -74,6 +88,8 @@ impl Service for Spec {
             internet_out_gb: kib_to_gb(sessions * demand.alb_response_kib_per_session()),
             // Each load balancer holds one public address in every zone, at the least.
             public_addresses: f64::from(self.load_balancers * demand.zones),
+            s3_log_gb: if self.access_logs { self.log_gb(demand) } else { 0.0 },
+            s3_puts: if self.access_logs { self.log_files(demand) } else { 0.0 },
             ..Flows::default()
         }
     }
@@ -124,7 +140,7 @@ mod tests {
     use crate::{autoscale::HourTally, services::fixture::Fixture};
 
     fn spec(rules: f64) -> Spec {
-        Spec { load_balancers: 1, rules, connection_seconds: Some(60.0) }
+        Spec { load_balancers: 1, rules, access_logs: false, connection_seconds: Some(60.0) }
     }
 
     /// Sizing reference, section 8: 1,000 requests/s of 6 KB is 21.6 GB an hour (10^9 bytes, 20.12

@@ -25,6 +25,10 @@ pub struct Spec {
     /// Provisioned IOPS of a volume; the included ones if left out.
     #[schemars(range(min = 1))]
     pub iops: Option<f64>,
+    /// Snapshots kept, changed blocks only [GB].
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1e9))]
+    pub snapshot_gb: f64,
     /// Provisioned throughput of a volume [MiB/s]; the included one if left out.
     #[schemars(range(min = 1))]
     pub throughput_mibps: Option<f64>,
@@ -36,6 +40,7 @@ impl Service for Spec {
         ("AmazonEC2", "EBS:VolumeUsage.gp3", ""),
         ("AmazonEC2", "EBS:VolumeP-IOPS.gp3", ""),
         ("AmazonEC2", "EBS:VolumeP-Throughput.gp3", ""),
+        ("AmazonEC2", "EBS:SnapshotUsage", ""),
     ];
 
     fn when_absent() -> Option<Self> {
@@ -87,6 +92,9 @@ impl Service for Spec {
             let meter = ("AmazonEC2", usage_type, "");
             lines.push(demand.line(meter, "node volumes", above * months, why));
         }
+        let kept = Basis::new("snapshots kept", &[("snapshots", self.snapshot_gb, "GB")]);
+        let snapshots = ("AmazonEC2", "EBS:SnapshotUsage", "");
+        lines.push(demand.line(snapshots, "snapshots", self.snapshot_gb, kept));
         lines.into()
     }
 }
@@ -108,9 +116,9 @@ mod tests {
             hours: 1440.0,
             launches: 2,
         }];
-        let spec = Spec { volume_gib: Some(50.0), iops: Some(4000.0), throughput_mibps: None };
+        let spec = Spec { volume_gib: Some(50.0), iops: Some(4000.0), ..Spec::default() };
         let lines = Service::meter(&spec, &fixture.demand()).lines;
         let quantities: Vec<f64> = lines.iter().map(|line| line.quantity.get()).collect();
-        assert_eq!(quantities, [100.0, 2000.0, 0.0]);
+        assert_eq!(quantities, [100.0, 2000.0, 0.0, 0.0]);
     }
 }

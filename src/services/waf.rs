@@ -14,7 +14,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Context, Demand, Meter, Metered, Service};
+use super::{Basis, Context, Demand, Flows, Meter, Metered, Service, kib_to_gb};
 
 /// Web ACL on the load balancer.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -36,6 +36,21 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub wcu: u32,
+    /// Bot Control.
+    #[serde(default)]
+    pub bot_control: BotControl,
+    /// Share of requests that Bot Control inspects, after a scope-down statement.
+    #[serde(default = "whole")]
+    #[schemars(range(min = 0, max = 1))]
+    pub bot_control_share: f64,
+    /// Share of requests that are logged, to `CloudWatch` Logs as vended logs.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1))]
+    pub log_share: f64,
+    /// Bytes of a log record.
+    #[serde(default = "record")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub log_record_bytes: f64,
     /// Requests that the ACL blocks, per request that it lets through: they are billed as well.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1000))]
@@ -44,6 +59,35 @@ pub struct Spec {
 
 fn one() -> u32 {
     1
+}
+
+fn whole() -> f64 {
+    1.0
+}
+
+/// A JSON record with a dozen headers: an assumption.
+fn record() -> f64 {
+    1500.0
+}
+
+/// Managed bot protection, a rule group of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BotControl {
+    /// Off.
+    #[default]
+    None,
+    /// Common bots.
+    Common,
+    /// Targeted bots.
+    Targeted,
+}
+
+impl Spec {
+    fn requests(&self, demand: &Demand<'_>) -> f64 {
+        let passed = demand.capacity.sessions * demand.alb_requests_per_session();
+        passed * (1.0 + self.blocked_per_request)
+    }
 }
 
 const TIERS: [&str; 4] = [
@@ -62,7 +106,18 @@ impl Service for Spec {
         ("awswaf", TIERS[1], ""),
         ("awswaf", TIERS[2], ""),
         ("awswaf", TIERS[3], ""),
+        ("awswaf", "AMR-BotControl", ""),
+        ("awswaf", "AMR-BotControl-Request", ""),
+        ("awswaf", "AMR-BotControl-Targeted-Request", ""),
     ];
+
+    fn flows(&self, demand: &Demand<'_>) -> Flows {
+        let logged = self.requests(demand) * self.log_share;
+        Flows {
+            vended_log_gb: kib_to_gb(logged * self.log_record_bytes / 1024.0),
+            ..Flows::default()
+        }
+    }
 
     fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
         let most = f64::from(context.catalog.controllers.waf.max_wcu);
@@ -74,7 +129,7 @@ impl Service for Spec {
         let acls = f64::from(self.web_acls);
         let rules = f64::from(self.rules + self.rule_groups);
         let passed = demand.capacity.sessions * demand.alb_requests_per_session();
-        let requests = passed * (1.0 + self.blocked_per_request);
+        let requests = self.requests(demand);
         let step = self.wcu.saturating_sub(facts.included_wcu).div_ceil(facts.wcu_step) as usize;
         let tier = TIERS[step.min(TIERS.len() - 1)];
         let acl = Basis::new("web ACLs", &[("web ACLs", acls, "web ACLs")]);
@@ -94,12 +149,25 @@ impl Service for Spec {
                 ("WCU", f64::from(self.wcu), "WCU"),
             ],
         );
-        vec![
+        let mut lines = vec![
             demand.line(Self::METERS[0], "web-acl", acls, acl),
             demand.line(Self::METERS[1], "web-acl", rules * acls, rule),
             demand.line(("awswaf", tier, ""), "web-acl", requests, request),
-        ]
-        .into()
+        ];
+        let inspected = match self.bot_control {
+            BotControl::None => return lines.into(),
+            BotControl::Common => "AMR-BotControl-Request",
+            BotControl::Targeted => "AMR-BotControl-Targeted-Request",
+        };
+        let group = Basis::new("rule group × web ACLs", &[("web ACLs", acls, "web ACLs")]);
+        let bots = Basis::new(
+            "requests × inspected share",
+            &[("requests", requests, "requests"), ("inspected share", self.bot_control_share, "")],
+        );
+        lines.push(demand.line(("awswaf", "AMR-BotControl", ""), "web-acl", acls, group));
+        let share = requests * self.bot_control_share;
+        lines.push(demand.line(("awswaf", inspected, ""), "web-acl", share, bots));
+        lines.into()
     }
 }
 
@@ -113,8 +181,13 @@ mod tests {
         let mut fixture = Fixture::new("2027-04");
         fixture.capacity.sessions = 1_000_000.0;
         let per_session = fixture.classes["api"].per_session;
-        let mut spec =
-            Spec { web_acls: 1, rules: 5, rule_groups: 3, wcu: 1500, blocked_per_request: 0.5 };
+        let mut spec: Spec = toml::from_str(
+            "rules = 5
+rule_groups = 3
+wcu = 1500
+blocked_per_request = 0.5",
+        )
+        .unwrap();
         let lines = Service::meter(&spec, &fixture.demand()).lines;
         assert_eq!(lines[1].quantity.get(), 8.0);
         assert_eq!(lines[2].quantity.get(), 1_500_000.0 * per_session);
@@ -125,5 +198,25 @@ mod tests {
         spec.wcu = 3000;
         let lines = Service::meter(&spec, &fixture.demand()).lines;
         assert_eq!(lines[2].key.usage_type, "RequestV2-Tier4-3000WCU");
+    }
+
+    /// 12 million inspected: 10 free, 2 × 1.00; targeted: 1 free, 11 × 10.
+    #[test]
+    fn bot_control_is_a_rule_group_with_its_own_requests() {
+        let mut fixture = Fixture::new("2027-04");
+        fixture.classes["api"].per_session = 1.0;
+        fixture.capacity.sessions = 12e6;
+        let spec: Spec = toml::from_str("bot_control = \"common\"\nlog_share = 0.1").unwrap();
+        let lines = Service::meter(&spec, &fixture.demand()).lines;
+        assert_eq!(fixture.price(&lines[3], 1.0), "10");
+        assert_eq!(fixture.price(&lines[4], lines[4].quantity.get()), "2");
+        let targeted = Spec { bot_control: BotControl::Targeted, ..spec.clone() };
+        let lines = Service::meter(&targeted, &fixture.demand()).lines;
+        assert_eq!(fixture.price(&lines[4], lines[4].quantity.get()), "110");
+        let logged = Service::flows(&spec, &fixture.demand()).vended_log_gb;
+        assert!((logged - 1.2e6 * 1500.0 / 1_073_741_824.0).abs() < 1e-9);
+        fixture.capacity.sessions = 0.0;
+        let idle = Service::meter(&spec, &fixture.demand()).lines;
+        assert_eq!(idle[2].quantity.get() + idle[4].quantity.get(), 0.0);
     }
 }
