@@ -152,6 +152,14 @@ pub struct Flows {
     pub metric_reads: f64,
     /// Requests to KMS.
     pub kms_requests: f64,
+    /// Health checks of AWS endpoints.
+    pub health_checks_aws: f64,
+    /// Stored by the database [GB].
+    pub database_gb: f64,
+    /// Write I/Os of the database.
+    pub database_write_ios: f64,
+    /// Log that the database writes [GB].
+    pub database_wal_gb: f64,
 }
 
 impl std::ops::Add for Flows {
@@ -168,6 +176,10 @@ impl std::ops::Add for Flows {
             vended_log_gb: self.vended_log_gb + other.vended_log_gb,
             metric_reads: self.metric_reads + other.metric_reads,
             kms_requests: self.kms_requests + other.kms_requests,
+            health_checks_aws: self.health_checks_aws + other.health_checks_aws,
+            database_gb: self.database_gb + other.database_gb,
+            database_write_ios: self.database_write_ios + other.database_write_ios,
+            database_wal_gb: self.database_wal_gb + other.database_wal_gb,
         }
     }
 }

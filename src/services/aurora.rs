@@ -22,10 +22,14 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::size::{Load, Size};
+use self::{
+    serverless::{Serverless, Used},
+    size::{Load, Size},
+};
 use super::{Basis, Choice, Context, Demand, Flows, Meter, Metered, Service, UsageLine, kib_to_gb};
 use crate::{error::nearest, shapes::AuroraFacts, traffic::Class, units::factors_schema};
 
+pub mod serverless;
 pub mod size;
 
 /// Which way Aurora bills I/O.
@@ -45,6 +49,8 @@ pub enum StorageType {
 pub struct Spec {
     /// Instance class, `db.r6g.large`; chosen from the load if left out.
     pub instance_class: Option<String>,
+    /// Serverless v2 in place of instances of a class.
+    pub serverless: Option<Serverless>,
     /// Families to choose from; the model's if left out.
     #[serde(default)]
     pub families: Vec<String>,
@@ -87,6 +93,16 @@ pub struct Spec {
     /// Days of automated backup.
     #[schemars(range(min = 1))]
     pub backup_retention_days: f64,
+    /// Manual snapshots kept past the retention [GB].
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1e9))]
+    pub snapshot_gb: f64,
+    /// Exported to S3 a month [GB].
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1e9))]
+    pub export_gb_per_month: f64,
+    /// Major version of an engine past its standard support, `11`.
+    pub extended_support_version: Option<String>,
 }
 
 impl Spec {
@@ -130,6 +146,64 @@ impl Spec {
         size::choose(&self.load(demand), allowed, self.min_readers, facts)
     }
 
+    /// Capacity of one serverless instance over the month.
+    fn follow(&self, demand: &Demand<'_>, limits: Serverless) -> Used {
+        let facts = &demand.catalog.controllers.aurora;
+        let load = self.load(demand);
+        let readers = f64::from(self.min_readers);
+        // The busier of the writer and one of the readers decides for all.
+        let share = if readers > 0.0 {
+            load.write_share.max((1.0 - load.write_share) / readers)
+        } else {
+            1.0
+        };
+        let per_session = self.queries_per_session(demand.classes);
+        let memory = load.working_set_gib / (facts.acu_gib * facts.acu_buffer_share);
+        serverless::follow(demand.minutes, limits, facts, |sessions| {
+            let queries = sessions / 60.0 * per_session * share;
+            let vcpu = queries * load.cpu_ms_per_query / 1000.0 / facts.target_cpu_utilization;
+            // Memory is given up when it must: it bounds the wish, not the need.
+            (vcpu / facts.acu_vcpu).max(memory.min(limits.max_acu))
+        })
+    }
+
+    fn serverless_line(&self, demand: &Demand<'_>, used: &Used) -> UsageLine {
+        let usage_type = match self.storage_type {
+            StorageType::Standard => "Aurora:ServerlessV2Usage",
+            StorageType::IoOptimized => "Aurora:ServerlessV2IOOptimizedUsage",
+        };
+        let instances = f64::from(1 + self.min_readers);
+        let why = Basis::new(
+            "capacity-hours of an instance × instances",
+            &[
+                ("capacity-hours", used.acu_hours, "ACU-Hr"),
+                ("mean capacity", used.acu_hours / demand.hours(), "ACU"),
+                ("greatest capacity", used.peak, "ACU"),
+                ("instances", instances, "instances"),
+            ],
+        );
+        let meter = ("AmazonRDS", usage_type, "CreateDBInstance:0021");
+        demand.line(meter, "aurora", used.acu_hours * instances, why)
+    }
+
+    /// Share of page reads found in the buffers of the mean capacity.
+    fn serverless_hit_ratio(&self, demand: &Demand<'_>, used: &Used) -> f64 {
+        let facts = &demand.catalog.controllers.aurora;
+        let mean = used.acu_hours / demand.hours();
+        let buffers = mean * facts.acu_gib * facts.acu_buffer_share;
+        size::hit_ratio(self.load(demand).working_set_gib, buffers, facts)
+    }
+
+    fn write_ios(&self, demand: &Demand<'_>) -> f64 {
+        let facts = &demand.catalog.controllers.aurora;
+        let units = (self.wal_bytes_per_write / facts.write_unit_bytes).ceil();
+        self.queries(demand) * self.write_share * units
+    }
+
+    fn queries(&self, demand: &Demand<'_>) -> f64 {
+        demand.capacity.sessions * self.queries_per_session(demand.classes)
+    }
+
     fn instance_line(&self, demand: &Demand<'_>, size: &Size<'_>) -> UsageLine {
         let kind = match self.storage_type {
             StorageType::Standard => "InstanceUsage",
@@ -155,31 +229,24 @@ impl Spec {
         demand.line(meter, "aurora", instances * hours, why)
     }
 
-    fn io_line(&self, demand: &Demand<'_>, size: &Size<'_>) -> UsageLine {
-        let facts = &demand.catalog.controllers.aurora;
-        let queries = demand.capacity.sessions * self.queries_per_session(demand.classes);
-        let reads = queries * self.pages_per_query * (1.0 - size.hit_ratio);
-        let units = (self.wal_bytes_per_write / facts.write_unit_bytes).ceil();
-        let writes = queries * self.write_share * units;
+    fn io_line(&self, demand: &Demand<'_>, hit_ratio: f64) -> UsageLine {
+        let queries = self.queries(demand);
+        let reads = queries * self.pages_per_query * (1.0 - hit_ratio);
+        let writes = self.write_ios(demand);
         let why = Basis::new(
-            "queries × pages per query × (1 − hit ratio) + queries × write share × units per write",
+            "queries × pages per query × (1 − hit ratio) + writes in units of 4 KiB",
             &[
                 ("queries", queries, "queries"),
                 ("pages per query", self.pages_per_query, "pages"),
-                ("hit ratio", size.hit_ratio, ""),
-                ("write share", self.write_share, ""),
-                ("units per write", units, "units of 4 KiB"),
+                ("hit ratio", hit_ratio, ""),
+                ("write I/Os", writes, "IOs"),
             ],
         );
-        demand.line(
-            ("AmazonRDS", "Aurora:StorageIOUsage", "CreateDBInstance"),
-            "aurora",
-            reads + writes,
-            why,
-        )
+        let meter = ("AmazonRDS", "Aurora:StorageIOUsage", "CreateDBInstance");
+        demand.line(meter, "aurora", reads + writes, why)
     }
 
-    fn stored_lines(&self, demand: &Demand<'_>) -> [UsageLine; 2] {
+    fn stored_lines(&self, demand: &Demand<'_>) -> [UsageLine; 3] {
         let stored = self.stored_gib(demand);
         let storage = match self.storage_type {
             StorageType::Standard => "Aurora:StorageUsage",
@@ -193,19 +260,26 @@ impl Spec {
                 ("users", demand.users * demand.traffic_share, "users"),
             ],
         );
-        let kept = stored * self.changed_per_day * self.backup_retention_days;
+        let kept = stored * self.changed_per_day * self.backup_retention_days + self.snapshot_gb;
         let backup = Basis::new(
-            "storage × changed per day × retention; the first copy is free",
+            "storage × changed per day × retention + manual snapshots; the first copy is free",
             &[
                 ("storage", stored, "GB"),
                 ("changed per day", self.changed_per_day, ""),
                 ("retention", self.backup_retention_days, "days"),
+                ("manual snapshots", self.snapshot_gb, "GB"),
             ],
         );
         let operation = "CreateDBInstance";
         [
             demand.line(("AmazonRDS", storage, operation), "aurora", stored, size),
             demand.line(("AmazonRDS", "Aurora:BackupUsage", operation), "aurora", kept, backup),
+            demand.line(
+                ("AmazonRDS", "Aurora:SnapshotExportToS3", operation),
+                "aurora",
+                self.export_gb_per_month,
+                Basis::new("exported", &[("exported", self.export_gb_per_month, "GB")]),
+            ),
         ]
     }
 }
@@ -219,6 +293,10 @@ impl Service for Spec {
         ("AmazonRDS", "Aurora:IO-OptimizedStorageUsage", "CreateDBInstance"),
         ("AmazonRDS", "Aurora:StorageIOUsage", "CreateDBInstance"),
         ("AmazonRDS", "Aurora:BackupUsage", "CreateDBInstance"),
+        ("AmazonRDS", "Aurora:SnapshotExportToS3", "CreateDBInstance"),
+        ("AmazonRDS", "Aurora:ServerlessV2Usage", "CreateDBInstance:0021"),
+        ("AmazonRDS", "Aurora:ServerlessV2IOOptimizedUsage", "CreateDBInstance:0021"),
+        ("AmazonRDS", "ExtendedSupport:Yr1-Yr2:*", ""),
     ];
 
     fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
@@ -228,6 +306,16 @@ impl Service for Spec {
             ("backup_retention_days", self.backup_retention_days, facts.max_backup_retention_days),
             ("storage_gib", self.storage_gib, facts.max_storage_gib),
         ]);
+        if let Some(limits) = self.serverless {
+            problems.extend(super::above_limits([
+                ("serverless.max_acu", limits.max_acu, facts.max_acu),
+                ("serverless.min_acu", limits.min_acu, limits.max_acu),
+            ]));
+            if self.instance_class.is_some() {
+                let message = "serverless takes the place of a class; leave one out";
+                problems.push(("instance_class".into(), message.into()));
+            }
+        }
         let known = context.catalog.aurora();
         if let Some(class) = &self.instance_class
             && !known.iter().any(|k| k.class == *class)
@@ -248,26 +336,73 @@ impl Service for Spec {
     }
 
     fn flows(&self, demand: &Demand<'_>) -> Flows {
-        let queries = demand.capacity.sessions * self.queries_per_session(demand.classes);
-        let gb = kib_to_gb(queries * self.kib_per_query);
-        Flows { cross_zone_gb: gb * demand.cross_zone_share(), ..Flows::default() }
+        let gb = kib_to_gb(self.queries(demand) * self.kib_per_query);
+        let wal = self.queries(demand) * self.write_share * self.wal_bytes_per_write;
+        Flows {
+            cross_zone_gb: gb * demand.cross_zone_share(),
+            database_gb: self.stored_gib(demand),
+            database_write_ios: self.write_ios(demand),
+            database_wal_gb: kib_to_gb(wal / 1024.0),
+            ..Flows::default()
+        }
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
-        let size = self.size(demand);
-        let mut lines = vec![self.instance_line(demand, &size)];
-        lines.extend(self.stored_lines(demand));
-        if self.storage_type == StorageType::Standard {
-            lines.push(self.io_line(demand, &size));
-        }
-        let choice = Choice {
-            subject: "aurora".into(),
-            choice: format!("{} × {}", 1 + size.readers, size.class.class),
-            reason: size.reason.clone(),
-            warning: size.overloaded,
+        let mut metered = Metered::default();
+        let hit_ratio = if let Some(limits) = self.serverless {
+            let used = self.follow(demand, limits);
+            metered.lines.push(self.serverless_line(demand, &used));
+            metered.choices.push(self.serverless_choice(demand, limits, &used));
+            self.serverless_hit_ratio(demand, &used)
+        } else {
+            let size = self.size(demand);
+            let line = self.instance_line(demand, &size);
+            if let Some(version) = &self.extended_support_version {
+                metered.lines.push(extended_support(demand, version, &size, line.quantity.get()));
+            }
+            metered.lines.push(line);
+            metered.choices.push(Choice {
+                subject: "aurora".into(),
+                choice: format!("{} × {}", 1 + size.readers, size.class.class),
+                reason: size.reason.clone(),
+                warning: size.overloaded,
+            });
+            size.hit_ratio
         };
-        Metered { lines, choices: vec![choice] }
+        metered.lines.extend(self.stored_lines(demand));
+        if self.storage_type == StorageType::Standard {
+            metered.lines.push(self.io_line(demand, hit_ratio));
+        }
+        metered
     }
+}
+
+impl Spec {
+    fn serverless_choice(&self, demand: &Demand<'_>, limits: Serverless, used: &Used) -> Choice {
+        let mean = used.acu_hours / demand.hours();
+        let reason = if used.short_minutes > 0.0 {
+            format!("max_acu is reached for {:.0} minutes; raise it", used.short_minutes)
+        } else {
+            format!("between {} and {} ACU, {} at most", limits.min_acu, limits.max_acu, used.peak)
+        };
+        Choice {
+            subject: "aurora".into(),
+            choice: format!("{} × {mean:.1} ACU", 1 + self.min_readers),
+            reason,
+            warning: used.short_minutes > 0.0,
+        }
+    }
+}
+
+/// vCPU-hours of instances on an engine past its standard support.
+fn extended_support(demand: &Demand<'_>, version: &str, size: &Size<'_>, hours: f64) -> UsageLine {
+    let vcpus = f64::from(size.class.vcpu);
+    let why = Basis::new(
+        "instance hours × vCPUs",
+        &[("instance hours", hours, "Hrs"), ("vCPUs", vcpus, "vCPU")],
+    );
+    let usage_type = format!("ExtendedSupport:Yr1-Yr2:AuroraPostgreSQL{version}");
+    demand.line(("AmazonRDS", &usage_type, ""), "aurora", hours * vcpus, why)
 }
 
 #[cfg(test)]
@@ -332,6 +467,41 @@ mod tests {
         demand.stops_database = true;
         let lines = Service::meter(&spec(), &demand).lines;
         assert_eq!(quantity(&lines, "InstanceUsage:db.r6g.large"), 480.0);
+    }
+
+    /// 60 sessions a minute × 10 requests × 4 queries = 40 queries/s; with one reader the reads' 75 % decide:
+    /// 30 × 1 ms / 0.7 / 0.25 = 0.171 ACU; the working set of 20 × 0.2 = 4 GiB asks for 4 / 1.36 = 2.94,
+    /// in half steps 3: 3 × 720 h × 2 instances.
+    #[test]
+    fn serverless_capacity_follows_the_load_and_the_working_set() {
+        let mut fixture = Fixture::new("2027-04");
+        fixture.classes["api"].per_session = 10.0;
+        fixture.capacity.minutes = vec![60.0; 720 * 60];
+        let serverless = Some(Serverless { min_acu: 0.5, max_acu: 16.0 });
+        let spec = Spec { serverless, ..spec() };
+        let mut demand = fixture.demand();
+        demand.minutes = &fixture.capacity.minutes;
+        let lines = Service::meter(&spec, &demand).lines;
+        assert!((quantity(&lines, "Aurora:ServerlessV2Usage") - 4320.0).abs() < 1e-6);
+        assert!(!lines.iter().any(|line| line.key.usage_type.starts_with("InstanceUsage")));
+    }
+
+    /// 1,440 instance-hours of two vCPUs at 0.10 are 288; 100 GB exported are 1.00.
+    #[test]
+    fn extended_support_and_exports_are_metered() {
+        let fixture = Fixture::new("2027-04");
+        let spec = Spec {
+            extended_support_version: Some("11".into()),
+            export_gb_per_month: 100.0,
+            ..spec()
+        };
+        let lines = Service::meter(&spec, &fixture.demand()).lines;
+        let cost = |usage_type: &str| {
+            let line = lines.iter().find(|line| line.key.usage_type == usage_type).unwrap();
+            fixture.price(line, line.quantity.get())
+        };
+        assert_eq!(cost("ExtendedSupport:Yr1-Yr2:AuroraPostgreSQL11"), "288");
+        assert_eq!(cost("Aurora:SnapshotExportToS3"), "1");
     }
 
     #[test]

@@ -51,6 +51,7 @@ impl Service for Spec {
     ];
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
+        let checks = self.health_checks_aws + demand.flows.health_checks_aws;
         let queries = demand.capacity.sessions * self.queries_per_session;
         let asked = [
             ("sessions", demand.capacity.sessions, "sessions"),
@@ -64,10 +65,7 @@ impl Service for Spec {
             (self.hosted_zones, count("hosted zones", self.hosted_zones)),
             (queries * (1.0 - self.alias_share), charged),
             (queries * self.alias_share, alias),
-            (
-                self.health_checks_aws,
-                count("health checks of AWS endpoints", self.health_checks_aws),
-            ),
+            (checks, count("health checks of AWS endpoints", checks)),
             (self.health_checks_other, count("health checks of others", self.health_checks_other)),
         ];
         let lines = Self::METERS.iter().zip(quantities);

@@ -118,13 +118,16 @@ fn size<'a>(
     overloaded: bool,
 ) -> Size<'a> {
     let buffers = class.memory_gib * facts.buffer_share_of_memory;
-    let set = load.working_set_gib;
-    let hit_ratio = if set <= buffers {
-        facts.buffer_hit_ratio
-    } else {
-        (1.0 - (1.0 - buffers / set) * facts.buffer_skew).min(facts.buffer_hit_ratio)
-    };
+    let hit_ratio = hit_ratio(load.working_set_gib, buffers, facts);
     Size { class, readers, hit_ratio, reason, overloaded, load: *load }
+}
+
+/// Share of page reads found in `buffers`, for a working set, both in GiB.
+pub(super) fn hit_ratio(set: f64, buffers: f64, facts: &AuroraFacts) -> f64 {
+    if set <= buffers {
+        return facts.buffer_hit_ratio;
+    }
+    (1.0 - (1.0 - buffers / set) * facts.buffer_skew).min(facts.buffer_hit_ratio)
 }
 
 fn reason(ruled_out: &[Fit]) -> String {
