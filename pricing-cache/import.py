@@ -288,6 +288,10 @@ for r in types:
 write(MODELS / "ec2.csv", list(types[0]), types)
 write(MODELS / "spot.csv", list(advisor[0]), advisor)
 write(MODELS / "spot_price_history.csv", *(lambda d: (list(d[0]), d))(read("ec2_spot_price_history.csv")))
+write(MODELS / "regions.csv", ["region", "prefix", "as_of", "source"],
+      [dict(region=region, prefix=prefixes[0], as_of="2026-09",
+            source="bill rows of the FOCUS and CUR samples; published price lists")
+       for region, prefixes in PREFIXES.items()])
 write(MODELS / "github_actions.csv", list(plans[0]), plans)
 # Connections as the Aurora user guide's table states them: the class memory the formula uses is
 # below the nominal size, so the formula on nominal memory would promise too many.

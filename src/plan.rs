@@ -1,7 +1,8 @@
 //! The plan: one document that every report, explanation and comparison reads.
 //!
 //! # Limits
-//! Costs are list prices: on-demand and spot, before discounts, commitments, credits, support and tax.
+//! Costs are list prices: on-demand and spot, before discounts, commitments and credits; support and tax
+//! are there when the scenario asks for them.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +26,7 @@ pub const SCHEMA: u32 = 1;
 
 /// The cost metric of every amount in a plan.
 pub const COST_METRIC: &str =
-    "list price: on-demand and spot rates before discounts, commitments, credits, support and tax";
+    "list price: on-demand and spot rates before discounts, commitments and credits";
 
 /// What a plan was made from: the same provenance gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -36,6 +36,7 @@ use crate::{
     units::{Quantity, UnitPrice, Usd},
 };
 
+pub mod surcharge;
 pub mod usage;
 
 /// One step of a price, `from` inclusive, `to` exclusive.

@@ -53,6 +53,12 @@ pub struct Billing {
     /// Whether one payer's accounts climb price steps and use free parts together (AWS Organizations).
     #[serde(default)]
     pub consolidated: bool,
+    /// AWS Support plan, `Business Support+`; none if left out.
+    pub support: Option<String>,
+    /// Tax on all charges [percent].
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 100))]
+    pub tax_percent: f64,
 }
 
 /// Days of the week.
@@ -164,6 +170,18 @@ pub(crate) struct Common {
 }
 
 impl Scenario {
+    /// Every region whose prices the accounts need.
+    pub fn regions(&self) -> Vec<&str> {
+        let mut regions: Vec<&str> = Vec::new();
+        for account in &self.accounts {
+            regions.push(&account.settings.region);
+            regions.extend(account.stack.services.iter().flat_map(|service| service.regions()));
+        }
+        regions.sort_unstable();
+        regions.dedup();
+        regions
+    }
+
     /// Reads and checks a scenario.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ pub mod cloudfront;
 pub mod cloudtrail;
 pub mod cloudwatch;
 pub mod datadog;
+pub mod dr;
 pub mod ebs;
 pub mod ec2;
 pub mod ecr;
@@ -389,6 +390,11 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
         Vec::new()
     }
 
+    /// Regions beside the account's own whose prices it needs.
+    fn regions(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
     /// What it sends over the network.
     fn flows(&self, _demand: &Demand<'_>) -> Flows {
         Flows::default()
@@ -404,6 +410,8 @@ pub trait AnyService: fmt::Debug + Send + Sync {
     fn kind(&self) -> &'static str;
     /// See [`Service::check`].
     fn check(&self, context: &Context<'_>) -> Vec<(String, String)>;
+    /// See [`Service::regions`].
+    fn regions(&self) -> Vec<&str>;
     /// See [`Service::flows`].
     fn flows(&self, demand: &Demand<'_>) -> Flows;
     /// See [`Service::meter`].
@@ -416,6 +424,9 @@ impl<S: Service> AnyService for S {
     }
     fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
         Service::check(self, context)
+    }
+    fn regions(&self) -> Vec<&str> {
+        Service::regions(self)
     }
     fn flows(&self, demand: &Demand<'_>) -> Flows {
         Service::flows(self, demand)
@@ -487,6 +498,7 @@ pub static SERVICES: &[Registration] = &[
     Registration::of::<github_actions::Spec>(),
     Registration::of::<cloudwatch::Spec>(),
     Registration::of::<cloudtrail::Spec>(),
+    Registration::of::<dr::Spec>(),
     Registration::of::<datadog::Spec>(),
 ];
 

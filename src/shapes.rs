@@ -259,6 +259,12 @@ pub struct EksVersion {
     pub extended_support_ends: String,
 }
 
+#[derive(Debug, Deserialize)]
+struct RegionPrefix {
+    region: String,
+    prefix: String,
+}
+
 /// An allowance of a GitHub plan.
 #[derive(Debug, Clone, Deserialize)]
 pub struct GithubAllowance {
@@ -304,6 +310,8 @@ pub struct Catalog {
     pub eks_versions: Vec<EksVersion>,
     /// Allowances of GitHub's plans.
     pub github: Vec<GithubAllowance>,
+    /// Region codes and the prefix that bills print for them.
+    pub prefixes: BTreeMap<String, String>,
     /// Controller defaults.
     pub controllers: Controllers,
     /// Ready-made workload profiles by name, as TOML tables to lay a scenario's workload over.
@@ -335,18 +343,26 @@ impl Catalog {
             aurora,
             eks_versions: Vec::new(),
             github: Vec::new(),
+            prefixes: BTreeMap::new(),
             controllers,
             profiles: BTreeMap::new(),
         })
     }
 
-    /// Adds the versions of EKS and the allowances of GitHub's plans, both CSV text.
+    /// Adds the versions of EKS, the allowances of GitHub's plans and the regions, all CSV text.
     ///
     /// # Errors
     /// A file that does not have the columns it should, with its line.
-    pub fn with_lifecycles(mut self, eks: &str, github: &str) -> Result<Self, Error> {
+    pub fn with_lifecycles(
+        mut self,
+        eks: &str,
+        github: &str,
+        regions: &str,
+    ) -> Result<Self, Error> {
         self.eks_versions = rows("models/eks_versions.csv", eks)?;
         self.github = rows("models/github_actions.csv", github)?;
+        let regions: Vec<RegionPrefix> = rows("models/regions.csv", regions)?;
+        self.prefixes = regions.into_iter().map(|row| (row.region, row.prefix)).collect();
         Ok(self)
     }
 

@@ -15,7 +15,7 @@ use crate::{
     growth::Path,
     plan::{NotModelled, Plan},
     prices::PriceBook,
-    rate::{self, Rated, Sharing, Usage},
+    rate::{self, Rated, Sharing, Usage, surcharge},
     scenario::{Account, Scenario},
     series::Series,
     services::{self, Choice, Demand, Flows},
@@ -162,10 +162,30 @@ impl<'a> Prepared<'a> {
         } else {
             Sharing::PerAccount
         };
-        let rated = rate::rate(&usage, &self.facts.prices, sharing)
+        let mut rated = rate::rate(&usage, &self.facts.prices, sharing)
             .map_err(|unpriced| self.unpriced(&usage, &unpriced))?;
+        self.add_surcharges(&mut rated)?;
         let outcome = Outcome { trial, months, traffic, simulated, choices, rated };
         Ok(document::plan(self, outcome))
+    }
+
+    /// Support and tax, as the scenario says.
+    fn add_surcharges(&self, rated: &mut Rated) -> Result<(), Error> {
+        let (billing, document) = (&self.scenario.billing, &self.scenario.document);
+        if let Some(plan) = &billing.support {
+            surcharge::add_support(rated, plan, &self.facts.prices).map_err(|_| {
+                let known: Vec<String> =
+                    surcharge::support_plans(&self.facts.prices).into_iter().collect();
+                let message = format!("no support plan {plan:?}; there are {}", known.join(", "));
+                Error::input(vec![document.problem("billing.support", &message)])
+            })?;
+        }
+        if billing.tax_percent > 0.0 {
+            surcharge::add_tax(rated, billing.tax_percent).map_err(|message| {
+                Error::input(vec![document.problem("billing.tax_percent", &message)])
+            })?;
+        }
+        Ok(())
     }
 
     /// One problem for each account that uses meters its region has no price for.
@@ -174,9 +194,7 @@ impl<'a> Prepared<'a> {
         let document = &self.scenario.document;
         let mut problems = Vec::new();
         for account in &self.scenario.accounts {
-            let own = unpriced
-                .iter()
-                .filter(|u| usage[u.line].line.key.region == account.settings.region);
+            let own = unpriced.iter().filter(|u| usage[u.line].account == account.name);
             let own: Vec<&rate::Unpriced> = own.collect();
             if own.is_empty() {
                 continue;

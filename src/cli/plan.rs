@@ -55,9 +55,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
 fn make(path: &Path, prices: &PriceArgs) -> Result<Plan, Error> {
     let catalog = store::embedded_catalog()?;
     let (scenario, inputs) = store::load_scenario(path, &catalog)?;
-    let mut regions: Vec<&str> =
-        scenario.accounts.iter().map(|account| &*account.settings.region).collect();
-    regions.dedup();
+    let regions = scenario.regions();
     let facts = store::load_facts(catalog, &prices.source(), &regions)?;
     Prepared::new(&scenario, &facts, &inputs)?.run(0)
 }

@@ -55,8 +55,7 @@ pub fn plan(text: &str) -> Result<Plan, Error> {
 pub fn plan_with(text: &str, prices: &PriceSource) -> Result<Plan, Error> {
     let catalog = store::embedded_catalog()?;
     let scenario = Scenario::parse("test.toml", text, &catalog)?;
-    let regions: Vec<&str> = scenario.accounts.iter().map(|a| &*a.settings.region).collect();
-    let facts = store::load_facts(catalog, prices, &regions)?;
+    let facts = store::load_facts(catalog, prices, &scenario.regions())?;
     let inputs = Inputs::default();
     Prepared::new(&scenario, &facts, &inputs)?.run(0)
 }
