@@ -19,6 +19,7 @@ use crate::{
     units::Usd,
 };
 
+pub(crate) mod notes;
 pub(crate) mod warnings;
 
 /// Number of the document's shape; a change that readers notice raises it.
@@ -141,6 +142,8 @@ pub struct Plan {
     pub drivers: Vec<Driver>,
     /// What the reader should know before trusting a number.
     pub warnings: Vec<String>,
+    /// What the figures say beside themselves: cross-overs, shares.
+    pub notes: Vec<String>,
     /// Systems whose cost is not in the plan.
     pub not_modelled: Vec<NotModelled>,
     /// Short names of Cost Explorer services, for narrow tables.

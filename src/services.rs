@@ -147,7 +147,7 @@ pub struct Flows {
     pub s3_puts: f64,
     /// Objects read from S3.
     pub s3_gets: f64,
-    /// Logs that services write to CloudWatch Logs themselves (vended logs) [GB].
+    /// Logs that services write to `CloudWatch` Logs themselves (vended logs) [GB].
     pub vended_log_gb: f64,
     /// Values that others read through `GetMetricData`.
     pub metric_reads: f64,

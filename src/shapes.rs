@@ -204,6 +204,8 @@ pub struct AuroraFacts {
     pub default_families: Vec<String>,
     /// CPU the sizing aims for at the peak.
     pub target_cpu_utilization: f64,
+    /// Share of I/O in the Standard bill above which I/O-Optimized pays.
+    pub io_optimized_crossover: f64,
     /// Memory of an ACU [GiB].
     pub acu_gib: f64,
     /// CPU of an ACU [vCPU].
@@ -246,6 +248,16 @@ pub struct LogFacts {
     pub alb_access_log_bytes: f64,
     /// Minutes between two files of a load-balancer node.
     pub alb_access_log_interval_minutes: f64,
+}
+
+/// How AWS Support counts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SupportFacts {
+    /// Plans whose bands run over one account.
+    pub per_account_plans: Vec<String>,
+    /// Service codes that AWS does not bill.
+    pub other_vendors: Vec<String>,
 }
 
 /// Support of one Kubernetes version by EKS.
@@ -298,6 +310,8 @@ pub struct Controllers {
     pub datadog: DatadogFacts,
     /// Log lines.
     pub logs: LogFacts,
+    /// AWS Support.
+    pub support: SupportFacts,
 }
 
 /// Everything under `models/`.

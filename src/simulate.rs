@@ -173,7 +173,13 @@ impl<'a> Prepared<'a> {
     fn add_surcharges(&self, rated: &mut Rated) -> Result<(), Error> {
         let (billing, document) = (&self.scenario.billing, &self.scenario.document);
         if let Some(plan) = &billing.support {
-            surcharge::add_support(rated, plan, &self.facts.prices).map_err(|_| {
+            surcharge::add_support(
+                rated,
+                plan,
+                &self.facts.catalog.controllers.support,
+                &self.facts.prices,
+            )
+            .map_err(|_| {
                 let known: Vec<String> =
                     surcharge::support_plans(&self.facts.prices).into_iter().collect();
                 let message = format!("no support plan {plan:?}; there are {}", known.join(", "));

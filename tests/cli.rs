@@ -194,7 +194,7 @@ fn the_ten_likeliest_mistakes_are_explained() {
             "workloads.kong.profile: no profile \"kon\"; did you mean \"kong\"?",
         ),
         (
-            "remove = [\"waf\"]",
+            "remove = [\"waf\", \"dr\"]",
             "remove = [\"wfa\"]",
             "accounts.non-production.remove[0]: \"wfa\" is not in the stack",
         ),
@@ -245,7 +245,7 @@ fn absurd_and_contradicting_numbers_are_explained() {
             "cluster.node_pools.genral.spot",
             "the stack has no \"genral\"; did you mean \"general\"?",
         ),
-        ("remove = [\"waf\"]", "remove = [\"alb\"]", "needs an [alb] table"),
+        ("remove = [\"waf\", \"dr\"]", "remove = [\"alb\"]", "needs an [alb] table"),
         ("nat.gateways = 1", "nat.gateways = 0", "nat.gateways: 0 is out of range; give 1 to 100"),
         (
             "backup_retention_days = 14",
@@ -368,6 +368,35 @@ fn wrong_usage_files_and_plans_are_refused() {
     assert!(refused(&["explain", &none]).contains("is not JSON"));
     let prices = folder.path().display().to_string();
     assert!(refused(&["plan", SMALL, "--prices", &prices]).contains("manifest.toml"));
+}
+
+#[test]
+fn a_usage_file_of_all_services_prices_to_the_plan() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("out").display().to_string();
+    ok(&["plan", "examples/innovate.toml", "--out", &out]);
+    let usage = fs::read_to_string(folder.path().join("out/usage.csv")).unwrap();
+    // The last month, without support, which is a share of the others and not a meter of its own.
+    let month: Vec<&str> = usage
+        .lines()
+        .filter(|line| line.starts_with("month") || line.starts_with("2028-12"))
+        .filter(|line| !line.contains("AWSSupport"))
+        .collect();
+    assert!(month.len() > 60, "{} lines", month.len());
+    let file = folder.path().join("month.csv");
+    fs::write(&file, month.join("\n")).unwrap();
+    let file = file.display().to_string();
+    let rated = ok(&["rate", &file, "--consolidated", "--format", "json"]);
+    let rated: serde_json::Value = serde_json::from_str(&rated).unwrap();
+    let plan = fs::read_to_string(folder.path().join("out/plan.json")).unwrap();
+    let plan: runrate::plan::Plan = serde_json::from_str(&plan).unwrap();
+    let last = plan.months.last().unwrap().month;
+    let own = plan.entries.iter().filter(|e| e.month == last && e.key.service != "AWSSupport");
+    let total: runrate::units::Usd = own.map(|entry| entry.cost).sum();
+    assert_eq!(rated["total_usd"], total.to_string());
+    let services: std::collections::BTreeSet<&str> =
+        month.iter().filter_map(|line| line.split(',').nth(3)).collect();
+    assert!(services.len() > 15, "{services:?}");
 }
 
 #[test]

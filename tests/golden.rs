@@ -9,7 +9,10 @@ use std::{fs, path::Path};
 
 use assert_cmd::Command;
 
-const EXAMPLES: [&str; 3] = ["innovate", "fitted-growth", "hourly-load"];
+const EXAMPLES: [&str; 4] = ["innovate", "fitted-growth", "hourly-load", "cloudfront"];
+
+/// The same company at three sizes, three months of each.
+const SIZES: [(&str, u32); 3] = [("1k", 1_000), ("100k", 100_000), ("5m", 5_000_000)];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -17,49 +20,90 @@ fn root() -> &'static Path {
 
 #[test]
 fn examples_plan_as_they_were_reviewed() {
-    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     for example in EXAMPLES {
-        let out = tempfile::tempdir().unwrap();
-        let folder = out.path().display().to_string();
         let scenario = format!("examples/{example}.toml");
-        let output = Command::cargo_bin("runrate")
-            .unwrap()
-            .current_dir(root())
-            .args(["plan", &scenario, "--prices", "tests/data/prices", "--out", &folder])
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let golden = root().join("tests/golden").join(example);
-        let reports = root().join("reports").join(example);
-        let mut files = vec![("terminal.txt".to_owned(), output.stdout)];
-        // plan.json and the ledger are megabytes; the tables they come from are enough to review.
-        for name in ["capacity.csv", "cost.svg"] {
-            files.push((name.to_owned(), fs::read(out.path().join(name)).unwrap()));
-        }
-        files.push(("meters.csv".to_owned(), meters(&out.path().join("plan.json")).into_bytes()));
-        for (name, content) in files {
-            // What people look at is a specimen; what machines compare stands with the tests.
-            let specimen = ["terminal.txt", "cost.svg"].contains(&&*name);
-            let path = if specimen { reports.join(&name) } else { golden.join(&name) };
-            // The scenario's digest changes with every comment in it, the models' with every file.
-            let content = String::from_utf8(content).unwrap();
-            let content: Vec<&str> =
-                content.lines().filter(|line| !line.starts_with("runrate ")).collect();
-            let content = content.join("\n") + "\n";
-            if update {
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                fs::write(&path, content).unwrap();
-                continue;
-            }
-            let reviewed = fs::read_to_string(&path).unwrap_or_default();
-            assert_eq!(
-                reviewed,
-                content,
-                "{} differs; review it with UPDATE_GOLDEN=1 and git diff",
-                path.display()
-            );
-        }
+        let out = tempfile::tempdir().unwrap();
+        let terminal = plan(&scenario, out.path());
+        let (golden, reports) = (format!("tests/golden/{example}"), format!("reports/{example}"));
+        // What people look at is a specimen; what machines compare stands with the tests.
+        compare(&reports, "terminal.txt", &terminal);
+        compare(&reports, "cost.svg", &fs::read_to_string(out.path().join("cost.svg")).unwrap());
+        let capacity = fs::read_to_string(out.path().join("capacity.csv")).unwrap();
+        compare(&golden, "capacity.csv", &capacity);
+        compare(&golden, "meters.csv", &meters(&out.path().join("plan.json")));
     }
+}
+
+#[test]
+fn three_sizes_of_a_company_plan_as_they_were_reviewed() {
+    let example = fs::read_to_string(root().join("examples/innovate.toml")).unwrap();
+    let launch = example.find("[[traffic.events]]").unwrap();
+    let accounts = example.find("# --- accounts").unwrap();
+    for (name, users) in SIZES {
+        let steady = format!("{}{}", &example[..launch], &example[accounts..])
+            .replace(
+                "growth = { curve = \"compound\", start = 1_000, end = 1_000_000 }",
+                &format!("growth = {{ curve = \"linear\", start = {users}, per_month = 0 }}"),
+            )
+            .replace("months = 24", "months = 3");
+        let out = tempfile::tempdir().unwrap();
+        let scenario = out.path().join("size.toml");
+        fs::write(&scenario, steady).unwrap();
+        let terminal = plan(&scenario.display().to_string(), &out.path().join("out"));
+        compare(&format!("tests/golden/size-{name}"), "terminal.txt", &terminal);
+        let shares = shares(&out.path().join("out/plan.json"));
+        compare(&format!("tests/golden/size-{name}"), "shares.csv", &shares);
+    }
+}
+
+/// Plans with the fixed price book, gives what the terminal shows.
+fn plan(scenario: &str, out: &Path) -> String {
+    let out = out.display().to_string();
+    let output = Command::cargo_bin("runrate")
+        .unwrap()
+        .current_dir(root())
+        .args(["plan", scenario, "--prices", "tests/data/prices", "--out", &out])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn compare(folder: &str, name: &str, content: &str) {
+    // The scenario's digest changes with every comment in it, the models' with every file.
+    let content: Vec<&str> = content.lines().filter(|line| !line.starts_with("runrate ")).collect();
+    let content = content.join("\n") + "\n";
+    let path = root().join(folder).join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        return;
+    }
+    let reviewed = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        reviewed,
+        content,
+        "{} differs; review it with UPDATE_GOLDEN=1 and git diff",
+        path.display()
+    );
+}
+
+/// Share of each Cost Explorer service in the whole plan [percent].
+fn shares(plan: &Path) -> String {
+    let plan: runrate::plan::Plan = serde_json::from_slice(&fs::read(plan).unwrap()).unwrap();
+    let total = plan.cost.to_f64();
+    let services = plan.services().into_iter();
+    let rows = services.map(|(service, cost)| {
+        format!(
+            "{},{},{:.1}",
+            plan.short_name(&service),
+            cost.cents(),
+            cost.to_f64() / total * 100.0
+        )
+    });
+    let mut rows: Vec<String> = rows.collect();
+    rows.insert(0, "service,usd,percent".into());
+    rows.join("\n")
 }
 
 /// Cost by month, account and meter.

@@ -19,14 +19,9 @@ use crate::{
     ledger::{Entry, sum_by},
     prices::{BillKey, GLOBAL, PriceBook},
     services::{Basis, UsageLine},
+    shapes::SupportFacts,
     units::{Quantity, UnitPrice, Usd},
 };
-
-/// Services that AWS does not bill.
-const OTHERS: [&str; 2] = ["Datadog", "GitHubActions"];
-/// Plans whose bands run over one account; all others run over the organization.
-const PER_ACCOUNT: [&str; 4] =
-    ["Business Support+", "Basic", "Developer (classic)", "Business (classic)"];
 
 /// Plans that the book knows.
 pub fn support_plans(book: &PriceBook) -> BTreeSet<String> {
@@ -40,12 +35,17 @@ pub fn support_plans(book: &PriceBook) -> BTreeSet<String> {
 ///
 /// # Errors
 /// A plan that the book does not know.
-pub fn add_support(rated: &mut Rated, plan: &str, book: &PriceBook) -> Result<(), Vec<Unpriced>> {
-    let aws = |entry: &&Entry| !OTHERS.contains(&&*entry.key.service);
+pub fn add_support(
+    rated: &mut Rated,
+    plan: &str,
+    facts: &SupportFacts,
+    book: &PriceBook,
+) -> Result<(), Vec<Unpriced>> {
+    let aws = |entry: &&Entry| !facts.other_vendors.contains(&entry.key.service);
     let aws: Vec<Entry> = rated.entries.iter().filter(aws).cloned().collect();
     let sums = sum_by(&aws, |entry| (entry.month, entry.account.clone()));
-    let sharing =
-        if PER_ACCOUNT.contains(&plan) { Sharing::PerAccount } else { Sharing::Consolidated };
+    let own = facts.per_account_plans.iter().any(|known| known == plan);
+    let sharing = if own { Sharing::PerAccount } else { Sharing::Consolidated };
     let usage = |kind: &str, of: &dyn Fn(Usd) -> f64| -> Vec<Usage> {
         let line = |((month, account), cost): (&(Month, String), &Usd)| Usage {
             month: *month,
@@ -172,6 +172,10 @@ mod tests {
     use super::*;
     use crate::store::{self, PriceSource};
 
+    fn facts() -> SupportFacts {
+        store::embedded_catalog().unwrap().controllers.support
+    }
+
     fn rated(charges: &[(&str, &str)]) -> (Rated, PriceBook) {
         let manifest = store::price_manifest(&PriceSource::Embedded).unwrap();
         let book = store::load_prices(&manifest, Some(&["us-east-1"])).unwrap();
@@ -199,7 +203,7 @@ mod tests {
 
     fn support(charges: &[(&str, &str)], plan: &str) -> Vec<String> {
         let (mut rated, book) = rated(charges);
-        add_support(&mut rated, plan, &book).unwrap();
+        add_support(&mut rated, plan, &facts(), &book).unwrap();
         let own = rated.entries.iter().filter(|entry| entry.key.service == "AWSSupport");
         own.map(|entry| format!("{} {}", entry.account, entry.cost)).collect()
     }
@@ -233,7 +237,7 @@ mod tests {
     #[test]
     fn an_unknown_plan_is_named() {
         let (mut rated, book) = rated(&[("a", "1")]);
-        assert!(add_support(&mut rated, "Gold", &book).is_err());
+        assert!(add_support(&mut rated, "Gold", &facts(), &book).is_err());
         assert!(support_plans(&book).contains("Business Support+"));
     }
 }

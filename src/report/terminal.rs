@@ -45,6 +45,7 @@ pub fn render(plan: &Plan, width: usize) -> String {
             fit.points, fit.law, fit.r_squared, fit.mape_percent, fit.last_error_percent
         );
     }
+    list(&mut out, "Notes", plan.notes.iter().cloned());
     list(&mut out, "Warnings", plan.warnings.iter().cloned());
     let missing = plan.not_modelled.iter().map(|m| format!("{} (needs: {})", m.system, m.needs));
     list(&mut out, "Not modelled, so not in any figure above", missing);

@@ -47,7 +47,7 @@ fn one() -> u32 {
 }
 
 impl Spec {
-    fn log_gb(&self, demand: &Demand<'_>) -> f64 {
+    fn log_gb(demand: &Demand<'_>) -> f64 {
         let requests = demand.capacity.sessions * demand.alb_requests_per_session();
         kib_to_gb(requests * demand.catalog.controllers.logs.alb_access_log_bytes / 1024.0)
     }
@@ -88,7 +88,7 @@ impl Service for Spec {
             internet_out_gb: kib_to_gb(sessions * demand.alb_response_kib_per_session()),
             // Each load balancer holds one public address in every zone, at the least.
             public_addresses: f64::from(self.load_balancers * demand.zones),
-            s3_log_gb: if self.access_logs { self.log_gb(demand) } else { 0.0 },
+            s3_log_gb: if self.access_logs { Self::log_gb(demand) } else { 0.0 },
             s3_puts: if self.access_logs { self.log_files(demand) } else { 0.0 },
             ..Flows::default()
         }

@@ -128,7 +128,7 @@ impl Spec {
         if self.plan == Plan::Pro { "Pro" } else { "Enterprise" }
     }
 
-    fn hosts(&self, demand: &Demand<'_>) -> (f64, Basis) {
+    fn hosts(demand: &Demand<'_>) -> (f64, Basis) {
         let facts = &demand.catalog.controllers.datadog;
         let february = demand.month.number() == 2;
         let dropped = if february { facts.dropped_hours_february } else { facts.dropped_hours };
@@ -219,7 +219,7 @@ impl Service for Spec {
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let (billing, plan) = (self.billing(), self.plan());
-        let (hosts, why) = self.hosts(demand);
+        let (hosts, why) = Self::hosts(demand);
         let (containers, allotment) = self.containers(demand);
         let mut lines = vec![
             line(demand, &format!("infra_host:{plan}:{billing}"), hosts, why.clone()),

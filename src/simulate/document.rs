@@ -44,6 +44,10 @@ pub(super) fn plan(prepared: &Prepared<'_>, outcome: Outcome) -> Plan {
         months,
         fit: prepared.users.fit.clone(),
         drivers: plan::drivers(&rated.entries, |entry| service_of(&rated, entry)),
+        notes: plan::notes::find(
+            &rated,
+            prepared.facts.catalog.controllers.aurora.io_optimized_crossover,
+        ),
         warnings,
         not_modelled: not_modelled(prepared),
         short_names: short_names(prepared, &rated),

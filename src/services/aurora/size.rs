@@ -95,6 +95,15 @@ pub fn choose<'a>(
         }
         ruled_out.push(fit);
     }
+    // Beyond a size the number of connections no longer grows: a larger class would not help.
+    let rest = classes.iter().zip(&ruled_out).find(|(_, fit)| fit.cpu && fit.memory);
+    if let Some((class, fit)) = rest {
+        let reason = format!(
+            "{} connections exceed max_connections of every allowed class ({} here); pool them or hold fewer per pod",
+            load.connections, class.max_connections
+        );
+        return size(load, class, fit.readers, facts, reason, true);
+    }
     let largest = classes.last().expect("the scenario's check leaves at least one class");
     let fit = fit(load, largest, min_readers, facts);
     let overloaded = !(fit.cpu && fit.connections);
@@ -198,6 +207,9 @@ mod tests {
         let fixture = Fixture::new("2027-04");
         let load = Load { connections: 100_000, ..load() };
         let all = fixture.catalog.aurora().iter();
-        assert!(choose(&load, all, 1, &fixture.catalog.controllers.aurora).overloaded);
+        let size = choose(&load, all, 1, &fixture.catalog.controllers.aurora);
+        assert!(size.overloaded && size.reason.contains("pool them"), "{size:?}");
+        // The load itself is small, and a larger class has no more connections.
+        assert_eq!(size.class.memory_gib, 8.0);
     }
 }
