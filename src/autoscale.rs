@@ -92,6 +92,10 @@ pub struct HourTally {
     pub node_minutes: [f64; 3],
     /// Minutes of pods that serve.
     pub pod_minutes: f64,
+    /// CPU used [core-minutes].
+    pub cpu_minutes: f64,
+    /// CPU of all nodes [vCPU-minutes].
+    pub vcpu_minutes: f64,
 }
 
 /// Counts of one workload over a month.
@@ -156,6 +160,10 @@ pub struct Cluster {
     unsettled: bool,
     pending: u32,
     ready_pods: u32,
+    /// CPU of idle pods that serve no requests, and of daemons on all nodes [millicores].
+    standing_cpu: f64,
+    /// vCPUs of all nodes [millicores].
+    vcpu_milli: i64,
     awake: bool,
     tally: Tally,
 }
@@ -175,6 +183,8 @@ impl Cluster {
             unsettled: false,
             pending: 0,
             ready_pods: 0,
+            standing_cpu: 0.0,
+            vcpu_milli: 0,
             awake,
             tally: Tally::default(),
         };
@@ -199,7 +209,7 @@ impl Cluster {
         }
         for pod in std::mem::take(&mut cluster.starting) {
             cluster.workloads[pod.workload].starting -= 1;
-            cluster.change_ready(pod.workload, 1);
+            cluster.change_ready(policy, pod.workload, 1);
         }
         cluster.reset_tally(policy);
         cluster
@@ -271,7 +281,7 @@ impl Cluster {
             let due = pod.ready_at <= self.now;
             if due {
                 self.workloads[pod.workload].starting -= 1;
-                self.change_ready(pod.workload, 1);
+                self.change_ready(policy, pod.workload, 1);
             } else {
                 next = next.min(pod.ready_at);
             }
@@ -336,7 +346,8 @@ impl Cluster {
                 tally.pending_pod_minutes += f64::from(replicas.pending) * minutes;
             }
         }
-        self.count_hour(sessions_per_minute, minutes);
+        let serving = policy.serving.iter().map(|index| self.workloads[*index].usage).sum();
+        self.count_hour(sessions_per_minute, serving, minutes);
     }
 
     /// The share of CPU above requests that the ready nodes can give.
@@ -357,8 +368,12 @@ impl Cluster {
     }
 
     /// Pods of a workload begin or cease to serve: what they served so far is counted.
-    fn change_ready(&mut self, workload: usize, by: i32) {
+    fn change_ready(&mut self, policy: &Policy, workload: usize, by: i32) {
         self.count_ready(workload);
+        let asks = &policy.workloads[workload];
+        if asks.requests_per_session <= 0.0 {
+            self.standing_cpu += f64::from(by) * asks.idle_cpu;
+        }
         let replicas = &mut self.workloads[workload];
         replicas.ready = replicas.ready.saturating_add_signed(by);
         self.ready_pods = self.ready_pods.saturating_add_signed(by);
@@ -375,7 +390,7 @@ impl Cluster {
         replicas.counted_to = self.now;
     }
 
-    fn count_hour(&mut self, sessions_per_minute: f64, minutes: f64) {
+    fn count_hour(&mut self, sessions_per_minute: f64, serving_cpu: f64, minutes: f64) {
         if self.now.is_multiple_of(3600) || self.tally.hours.is_empty() {
             self.tally.hours.push(HourTally::default());
         }
@@ -386,6 +401,8 @@ impl Cluster {
             *sum += f64::from(count) * minutes;
         }
         hour.pod_minutes += f64::from(self.ready_pods) * minutes;
+        hour.cpu_minutes += (self.standing_cpu + serving_cpu) / 1000.0 * minutes;
+        hour.vcpu_minutes += self.vcpu_milli as f64 / 1000.0 * minutes;
         if self.awake {
             self.tally.awake_minutes += minutes;
         }

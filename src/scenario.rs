@@ -103,6 +103,8 @@ pub struct AccountSettings {
     /// Share of the users' traffic that reaches it: 1 for production, 0.01 for a test system.
     #[schemars(range(min = 0, max = 10))]
     pub traffic_share: f64,
+    /// Last month of the legacy twelve-month free tier, for an account that has it.
+    pub free_tier_until: Option<Month>,
     /// When it is awake; always if left out.
     pub schedule: Option<Schedule>,
     /// Tables of the stack that it does without: `waf`, `workloads.datadog-agent`.

@@ -212,6 +212,8 @@ pub struct Demand<'a> {
     pub workloads: &'a IndexMap<String, Workload>,
     /// Shapes and facts.
     pub catalog: &'a Catalog,
+    /// Whether the account is in its first twelve months, with the legacy free tier.
+    pub free_tier: bool,
     /// Whether the account's schedule stops the database outside its hours.
     pub stops_database: bool,
     /// What all services send over the network; zero while flows are being declared.

@@ -250,6 +250,23 @@ pub struct LogFacts {
     pub alb_access_log_interval_minutes: f64,
 }
 
+/// What the legacy free tier of the first twelve months gives.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FreeTierFacts {
+    /// Hours of public IPv4 addresses a month.
+    pub public_ipv4_hours: f64,
+}
+
+/// CPU that burstable instances of a size may use without credits.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Burstable {
+    /// `medium`.
+    pub size: String,
+    /// Share of all vCPUs.
+    pub baseline_share: f64,
+}
+
 /// How AWS Support counts.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -312,6 +329,8 @@ pub struct Controllers {
     pub logs: LogFacts,
     /// AWS Support.
     pub support: SupportFacts,
+    /// Twelve-month free tier.
+    pub free_tier: FreeTierFacts,
 }
 
 /// Everything under `models/`.
@@ -324,6 +343,8 @@ pub struct Catalog {
     pub eks_versions: Vec<EksVersion>,
     /// Allowances of GitHub's plans.
     pub github: Vec<GithubAllowance>,
+    /// Baselines of burstable instances.
+    pub burstable: Vec<Burstable>,
     /// Region codes and the prefix that bills print for them.
     pub prefixes: BTreeMap<String, String>,
     /// Controller defaults.
@@ -357,24 +378,25 @@ impl Catalog {
             aurora,
             eks_versions: Vec::new(),
             github: Vec::new(),
+            burstable: Vec::new(),
             prefixes: BTreeMap::new(),
             controllers,
             profiles: BTreeMap::new(),
         })
     }
 
-    /// Adds the versions of EKS, the allowances of GitHub's plans and the regions, all CSV text.
+    /// Adds the versions of EKS, the allowances of GitHub's plans, the regions and the baselines
+    /// of burstable instances, all CSV text.
     ///
     /// # Errors
     /// A file that does not have the columns it should, with its line.
     pub fn with_lifecycles(
         mut self,
-        eks: &str,
-        github: &str,
-        regions: &str,
+        [eks, github, regions, burstable]: [&str; 4],
     ) -> Result<Self, Error> {
         self.eks_versions = rows("models/eks_versions.csv", eks)?;
         self.github = rows("models/github_actions.csv", github)?;
+        self.burstable = rows("models/burstable.csv", burstable)?;
         let regions: Vec<RegionPrefix> = rows("models/regions.csv", regions)?;
         self.prefixes = regions.into_iter().map(|row| (row.region, row.prefix)).collect();
         Ok(self)
@@ -389,6 +411,14 @@ impl Catalog {
     pub fn shape(&self, instance_type: &str) -> Option<&Shape> {
         let found = self.shapes.binary_search_by(|shape| (*shape.instance_type).cmp(instance_type));
         found.ok().map(|index| &self.shapes[index])
+    }
+
+    /// CPU that a burstable type may use without credits, as a share of its vCPUs; `None` when the type
+    /// does not burst.
+    pub fn baseline_share(&self, instance_type: &str) -> Option<f64> {
+        let shape = self.shape(instance_type).filter(|shape| shape.burstable == Some(true))?;
+        let known = self.burstable.iter().find(|known| known.size == shape.size);
+        known.map(|known| known.baseline_share)
     }
 
     /// Spot supply of a type in a region.

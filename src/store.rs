@@ -220,11 +220,12 @@ fn catalog(manifest: &Manifest) -> Result<Catalog, Error> {
         &text("aurora.csv")?,
         &text("controllers.toml")?,
     )?
-    .with_lifecycles(
+    .with_lifecycles([
         &text("eks_versions.csv")?,
         &text("github_actions.csv")?,
         &text("regions.csv")?,
-    )?;
+        &text("burstable.csv")?,
+    ])?;
     for listed in &manifest.files {
         let Some(name) = listed.path.strip_prefix("workloads/") else { continue };
         let name = name.trim_end_matches(".toml").to_owned();

@@ -162,6 +162,8 @@ pub struct Policy {
     pub disruption_budget_percent: u32,
     /// Seconds between a decision to disrupt and the act: the shortest time between two commands.
     pub validation_seconds: Second,
+    /// CPU of all daemonsets on one node [millicores].
+    pub daemon_idle_cpu: f64,
     /// Images of all daemonsets, pulled by each new node [MiB].
     pub daemon_image_mib: f64,
 }
@@ -277,6 +279,12 @@ impl Policy {
             node_startup_seconds: startup,
             disruption_budget_percent: controllers.karpenter.disruption_budget_percent,
             validation_seconds: controllers.karpenter.validation_seconds,
+            daemon_idle_cpu: inputs
+                .workloads
+                .values()
+                .filter(|workload| workload.kind == Kind::DaemonSet)
+                .map(|workload| workload.idle_cpu_millicores)
+                .sum(),
             daemon_image_mib: inputs
                 .workloads
                 .values()

@@ -68,7 +68,7 @@ impl Cluster {
                 self.starting.remove(index).node
             } else {
                 let Some(node) = self.node_with_most(workload) else { return };
-                self.change_ready(workload, -1);
+                self.change_ready(policy, workload, -1);
                 node
             };
             self.unbind(policy, workload, node);
@@ -171,6 +171,8 @@ impl Cluster {
         self.free.push(index);
         self.tally.node_hours[node.offer] += f64::from(self.now - node.billed_from) / 3600.0;
         self.counts[policy.offers[node.offer].purchase as usize] -= 1;
+        self.vcpu_milli -= policy.offers[node.offer].vcpu_milli;
+        self.standing_cpu -= policy.daemon_idle_cpu;
         let workloads = &mut self.workloads;
         let mut ready = node.pods.clone();
         self.starting.retain(|pod| {
@@ -182,7 +184,7 @@ impl Cluster {
         });
         for (workload, (pods, ready)) in node.pods.iter().zip(&ready).enumerate() {
             if *ready > 0 {
-                self.change_ready(workload, -(*ready as i32));
+                self.change_ready(policy, workload, -(*ready as i32));
             }
             self.workloads[workload].pending += pods;
             self.pending += pods;
@@ -208,6 +210,8 @@ impl Cluster {
         };
         self.tally.image_mib += policy.daemon_image_mib;
         self.counts[bought.purchase as usize] += 1;
+        self.vcpu_milli += bought.vcpu_milli;
+        self.standing_cpu += policy.daemon_idle_cpu;
         self.tally.launches[offer] += 1;
         if let Some(free) = self.free.pop() {
             self.nodes[free] = Some(node);

@@ -4,18 +4,21 @@
 //! ```text
 //! BoxUsage:<type>  [Hrs] = Σ hours of baseline and on-demand nodes of the type
 //! SpotUsage:<type> [Hrs] = Σ hours of spot nodes of the type
+//! CPUCredits:<family> [vCPU-Hours] = Σ over days  max(0, mean utilization − baseline) × vCPU × node hours
 //! ```
 //! # Source
 //! Billing rules, "EC2, spot, Savings Plans": Linux is billed per second with a minimum of 60 s;
 //! spot per second used.
 //! # Limits
 //! The tick is a minute, so each launch and stop is placed to the minute. A node that lives less than
-//! a tick does not occur, so the 60 s minimum never binds.
+//! a tick does not occur, so the 60 s minimum never binds. Burstable nodes run in unlimited mode, bank credits
+//! within the day only, and carry the same utilization as all other nodes.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Meter, Metered, Service};
+use super::{Basis, Demand, Meter, Metered, Service, UsageLine};
+use crate::capacity::NodeUse;
 
 /// EC2 has no settings of its own: the nodes are the cluster's.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
@@ -27,6 +30,7 @@ impl Service for Spec {
     const METERS: &'static [Meter] = &[
         ("AmazonEC2", "BoxUsage:*", "RunInstances"),
         ("AmazonEC2", "SpotUsage:*", "RunInstances"),
+        ("AmazonEC2", "CPUCredits:*", ""),
     ];
 
     fn when_absent() -> Option<Self> {
@@ -48,8 +52,41 @@ impl Service for Spec {
             let resource = format!("{}/{}", node.pool, node.purchase);
             demand.line(("AmazonEC2", &usage_type, "RunInstances"), &resource, node.hours, why)
         });
-        lines.collect::<Vec<_>>().into()
+        let mut lines: Vec<UsageLine> = lines.collect();
+        lines.extend(demand.capacity.nodes.iter().filter_map(|node| credits(demand, node)));
+        lines.into()
     }
+}
+
+/// Surplus credits of a burstable type: what its nodes used above the baseline, day by day.
+fn credits(demand: &Demand<'_>, node: &NodeUse) -> Option<UsageLine> {
+    const HOURS_PER_DAY: usize = 24;
+    let baseline = demand.catalog.baseline_share(&node.instance_type)?;
+    let shape = demand.catalog.shape(&node.instance_type)?;
+    let days = demand.capacity.hours.chunks(HOURS_PER_DAY);
+    let above: f64 = days
+        .map(|day| {
+            let used: f64 = day.iter().map(|hour| hour.cpu_minutes).sum();
+            let there: f64 = day.iter().map(|hour| hour.vcpu_minutes).sum();
+            let share = if there > 0.0 { used / there } else { 0.0 };
+            (share - baseline).max(0.0) * day.len() as f64
+        })
+        .sum();
+    // The type's nodes are spread over the month as over its hours.
+    let nodes = node.hours / demand.hours();
+    let why = Basis::new(
+        "Σ over days (utilization − baseline) × hours × vCPUs × mean nodes",
+        &[
+            ("hours above the baseline, weighted", above, "Hrs"),
+            ("baseline", baseline, ""),
+            ("vCPUs", f64::from(shape.vcpus), "vCPU"),
+            ("mean nodes", nodes, "nodes"),
+        ],
+    );
+    let usage_type = format!("CPUCredits:{}", shape.family);
+    let resource = format!("{}/{}/{}", node.pool, node.purchase, node.instance_type);
+    let quantity = above * f64::from(shape.vcpus) * nodes;
+    Some(demand.line(("AmazonEC2", &usage_type, ""), &resource, quantity, why))
 }
 
 #[cfg(test)]
@@ -72,5 +109,30 @@ mod tests {
         let found: Vec<_> =
             lines.iter().map(|line| (&*line.key.usage_type, line.quantity.get())).collect();
         assert_eq!(found, [("BoxUsage:m7g.large", 720.0), ("SpotUsage:m7g.large", 100.5)]);
+    }
+
+    /// A t4g.medium (2 vCPU, baseline 20 %) for 720 h at 50 % on the first day and 10 % on all others:
+    /// 24 h × 30 % × 2 = 14.4 vCPU-hours at 0.04.
+    #[test]
+    fn burstable_nodes_pay_for_what_is_above_their_baseline() {
+        let mut fixture = fixture::Fixture::new("2027-04");
+        fixture.capacity.nodes = vec![NodeUse {
+            instance_type: "t4g.medium".into(),
+            purchase: "on-demand".into(),
+            pool: "general".into(),
+            hours: 720.0,
+            launches: 1,
+        }];
+        let hour = |share: f64| crate::autoscale::HourTally {
+            cpu_minutes: share * 120.0,
+            vcpu_minutes: 120.0,
+            ..Default::default()
+        };
+        fixture.capacity.hours = vec![hour(0.1); 720];
+        fixture.capacity.hours[..24].fill(hour(0.5));
+        let lines = Service::meter(&Spec {}, &fixture.demand()).lines;
+        assert_eq!(lines[1].key.usage_type, "CPUCredits:t4g");
+        assert!((lines[1].quantity.get() - 14.4).abs() < 1e-9, "{}", lines[1].quantity.get());
+        assert_eq!(fixture.price(&lines[1], 14.4), "0.576");
     }
 }

@@ -95,6 +95,7 @@ impl Fixture {
             requests_per_connection: 20.0,
             workloads: &self.workloads,
             catalog: &self.catalog,
+            free_tier: false,
             stops_database: false,
             flows: Flows::default(),
         }

@@ -2,10 +2,11 @@
 //!
 //! # Formula
 //! ```text
-//! PublicIPv4:InUseAddress [Hrs] = addresses × hours of the month
+//! PublicIPv4:InUseAddress [Hrs] = max(0, addresses × hours of the month − free hours)
 //! ```
 //! # Source
-//! Billing rules, "Public IPv4": 0.005 an hour for each address, in use or idle.
+//! Billing rules, "Public IPv4": 0.005 an hour for each address, in use or idle; 750 h a month in the
+//! legacy free tier of an account's first twelve months.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -36,11 +37,18 @@ impl Service for Spec {
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let addresses = demand.flows.public_addresses;
+        let facts = &demand.catalog.controllers.free_tier;
+        let free = if demand.free_tier { facts.public_ipv4_hours } else { 0.0 };
+        let billed = (addresses * demand.hours() - free).max(0.0);
         let why = Basis::new(
-            "addresses × hours of the month",
-            &[("addresses", addresses, "addresses"), ("hours of the month", demand.hours(), "Hrs")],
+            "addresses × hours of the month − free hours",
+            &[
+                ("free hours", free, "Hrs"),
+                ("addresses", addresses, "addresses"),
+                ("hours of the month", demand.hours(), "Hrs"),
+            ],
         );
-        vec![demand.line(Self::METERS[0], "addresses", addresses * demand.hours(), why)].into()
+        vec![demand.line(Self::METERS[0], "addresses", billed, why)].into()
     }
 }
 
@@ -56,5 +64,11 @@ mod tests {
         demand.flows.public_addresses = 6.0;
         let lines = Service::meter(&Spec::default(), &demand).lines;
         assert_eq!(lines[0].quantity.get(), 6.0 * 672.0);
+        demand.free_tier = true;
+        let lines = Service::meter(&Spec::default(), &demand).lines;
+        assert_eq!(lines[0].quantity.get(), 6.0 * 672.0 - 750.0);
+        demand.flows.public_addresses = 1.0;
+        let lines = Service::meter(&Spec::default(), &demand).lines;
+        assert_eq!(lines[0].quantity.get(), 0.0);
     }
 }
