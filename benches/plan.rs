@@ -47,7 +47,8 @@ fn main() {
     let load = || {
         let catalog = store::embedded_catalog().unwrap();
         let (scenario, inputs) = store::load_scenario(&example, &catalog).unwrap();
-        let facts = store::load_facts(catalog, &PriceSource::Embedded, &["us-east-1"]).unwrap();
+        let facts =
+            store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions()).unwrap();
         (scenario, facts, inputs)
     };
     let loading = time(|| drop(load()));

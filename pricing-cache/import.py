@@ -112,6 +112,8 @@ for r in rows:
     kind = SPELLING.get((r["service_code"], kind), kind)
     egress = r["service_code"] == "AWSDataTransfer" and kind == "DataTransfer-Out-Bytes"
     pool = "internet-egress" if egress and r["begin_range"] == "0" else ""
+    if r["service_code"] == "awskms" and r["usd_per_unit"] == "0":
+        pool = "kms-requests"
     index[r["region"], r["service_code"], r["usage_type"], r["operation"], r["begin_range"]] = r
     add(r["region"], r["service_code"], kind, r["operation"], r["description"], r["unit"],
         r["begin_range"], r["end_range"], r["usd_per_unit"], r["usage_type"],
@@ -123,7 +125,7 @@ for r in rows:  # the free step some sources leave out, stated in the same row's
             add(r["region"], "awskms", bare(r["usage_type"], r["region"]), r["operation"],
                 "free requests", r["unit"], "0", "20000", "0", r["usage_type"],
                 r["cost_explorer_service"], r["as_of"], r["source"], "derived",
-                "the source states the price above the 20,000 free requests a month")
+                "the source states the price above the 20,000 free requests a month", "kms-requests")
 for r in read("aws_price_crosschecks.csv"):  # the second source of a figure, never the winner
     first = index[r["region"], r["service_code"], r["usage_type"], r["operation"], r["begin_range"]]
     kind = bare(r["usage_type"], r["region"])
@@ -206,6 +208,14 @@ ZONES = ["US", "EU", "AP"]
 free("AmazonCloudFront", lambda r: [f"{z}-DataTransfer-Out-Bytes" for z in ZONES], 1024, "cloudfront-egress")
 free("AmazonCloudFront", lambda r: [f"{z}-Requests-Tier{t}" for z in ZONES for t in ("1", "2-HTTPS")],
      10_000_000, "cloudfront-requests")
+# Extended support is priced by the vCPU, whatever the major version; the source quotes one.
+[quoted] = [r for r in book["us-east-1", "AmazonRDS"] if r["usage_type"].startswith("ExtendedSupport")
+            and r["confidence"] != "crosscheck"]
+for major in (12, 13, 14, 15, 16):
+    kind = f"ExtendedSupport:Yr1-Yr2:AuroraPostgreSQL{major}"
+    add("us-east-1", "AmazonRDS", kind, "", quoted["description"], quoted["unit"], "0", "Inf",
+        quoted["usd_per_unit"], kind, quoted["cost_explorer_service"], quoted["as_of"], quoted["source"],
+        "derived", "the rate of version 11; the usage type ends in the engine's major version")
 # Free in every region, stated for one: without a row in the others a plan there could not say so.
 for region in ["us-west-2", "eu-west-1", "eu-central-1", "ap-southeast-1"]:
     for service, kind, unit, ce in [

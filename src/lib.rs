@@ -15,7 +15,7 @@
 //! let catalog = store::embedded_catalog()?;
 //! let text = include_str!("../examples/innovate.toml").replace("months = 24", "months = 9");
 //! let scenario = Scenario::parse("innovate.toml", &text, &catalog)?;
-//! let facts = store::load_facts(catalog, &PriceSource::Embedded, &["us-east-1"])?;
+//! let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions())?;
 //! let inputs = Inputs::default();
 //! let plan = Prepared::new(&scenario, &facts, &inputs)?.run(0)?;
 //! assert_eq!(plan.months.len(), 9);

@@ -209,6 +209,7 @@ impl Scenario {
             let context = Context {
                 classes: &common.traffic.classes,
                 workloads: &account.stack.workloads,
+                region: &account.settings.region,
                 catalog,
             };
             for service in &account.stack.services {
@@ -218,6 +219,7 @@ impl Scenario {
                 }
             }
         }
+        problems.extend(check::once(&accounts, &document));
         if !problems.is_empty() {
             return Err(Error::input(problems));
         }

@@ -155,6 +155,10 @@ pub struct Flows {
     pub kms_requests: f64,
     /// Health checks of AWS endpoints.
     pub health_checks_aws: f64,
+    /// Above 0 when an endpoint for S3 carries image layers past NAT.
+    pub images_off_nat: f64,
+    /// Hosts that run outside the account's own cluster.
+    pub further_hosts: f64,
     /// Stored by the database [GB].
     pub database_gb: f64,
     /// Write I/Os of the database.
@@ -178,6 +182,8 @@ impl std::ops::Add for Flows {
             metric_reads: self.metric_reads + other.metric_reads,
             kms_requests: self.kms_requests + other.kms_requests,
             health_checks_aws: self.health_checks_aws + other.health_checks_aws,
+            images_off_nat: self.images_off_nat + other.images_off_nat,
+            further_hosts: self.further_hosts + other.further_hosts,
             database_gb: self.database_gb + other.database_gb,
             database_write_ios: self.database_write_ios + other.database_write_ios,
             database_wal_gb: self.database_wal_gb + other.database_wal_gb,
@@ -333,6 +339,8 @@ pub struct Context<'a> {
     pub classes: &'a IndexMap<String, Class>,
     /// The account's workloads.
     pub workloads: &'a IndexMap<String, Workload>,
+    /// The account's region.
+    pub region: &'a str,
     /// Shapes and facts.
     pub catalog: &'a Catalog,
 }
@@ -382,6 +390,9 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
     /// All it can emit; a test finds each in the price book.
     const METERS: &'static [Meter];
 
+    /// Whether an organization has it once, so that only one account may.
+    const ONCE: bool = false;
+
     /// What to meter when the scenario has no such table: `None` when there is none then.
     fn when_absent() -> Option<Self> {
         None
@@ -410,6 +421,8 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
 pub trait AnyService: fmt::Debug + Send + Sync {
     /// The scenario's table name.
     fn kind(&self) -> &'static str;
+    /// See [`Service::ONCE`].
+    fn once(&self) -> bool;
     /// See [`Service::check`].
     fn check(&self, context: &Context<'_>) -> Vec<(String, String)>;
     /// See [`Service::regions`].
@@ -423,6 +436,9 @@ pub trait AnyService: fmt::Debug + Send + Sync {
 impl<S: Service> AnyService for S {
     fn kind(&self) -> &'static str {
         S::KIND
+    }
+    fn once(&self) -> bool {
+        S::ONCE
     }
     fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
         Service::check(self, context)
@@ -504,12 +520,38 @@ pub static SERVICES: &[Registration] = &[
     Registration::of::<datadog::Spec>(),
 ];
 
+/// What services hand over to another one: how much, in what words, and who bills it.
+fn handed_over(flows: &Flows) -> [(f64, &'static str, &'static str); 6] {
+    [
+        (flows.s3_log_gb, "GB of logs delivered to S3", "s3"),
+        (flows.s3_gets, "reads of a bucket by CloudFront", "s3"),
+        (flows.vended_log_gb, "GB of logs delivered to CloudWatch", "cloudwatch"),
+        (flows.metric_reads, "metric values read through GetMetricData", "cloudwatch"),
+        (flows.kms_requests, "requests to KMS by parameters and secrets", "kms"),
+        (flows.health_checks_aws, "health checks for failover", "route53"),
+    ]
+}
+
+/// A warning for each handed-over quantity that no service of the account bills.
+fn unclaimed(services: &[Arc<dyn AnyService>], flows: &Flows) -> Vec<Choice> {
+    let missing = |kind: &str| !services.iter().any(|service| service.kind() == kind);
+    let lost =
+        handed_over(flows).into_iter().filter(|(much, _, kind)| *much > 0.0 && missing(kind));
+    lost.map(|(much, what, kind)| Choice {
+        subject: kind.to_owned(),
+        choice: "none".into(),
+        reason: format!("{much:.0} {what} are in no line, because there is no [{kind}] table"),
+        warning: true,
+    })
+    .collect()
+}
+
 /// Meters one month of one account with all its services.
 pub fn meter(services: &[Arc<dyn AnyService>], demand: &Demand<'_>) -> Metered {
     let flows = services.iter().map(|service| service.flows(demand));
     let flows = flows.fold(Flows::default(), |sum, flow| sum + flow);
     let demand = Demand { flows, ..*demand };
-    let mut all = Metered::default();
+    let mut all = Metered { lines: Vec::new(), choices: unclaimed(services, &flows) };
     for service in services {
         let metered = service.meter(&demand);
         all.lines.extend(metered.lines.into_iter().filter(|line| line.quantity.get() > 0.0));

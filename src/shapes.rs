@@ -220,6 +220,20 @@ pub struct AuroraFacts {
     pub acu_decline_per_15_seconds: f64,
     /// `shared_buffers` as a share of the ACU's memory.
     pub acu_buffer_share: f64,
+    /// `max_connections` for each ACU of the maximum.
+    pub acu_connections: f64,
+    /// Added to it.
+    pub acu_connections_offset: f64,
+    /// Most of them.
+    pub acu_connections_most: f64,
+    /// Most of them while the minimum is one step or less.
+    pub acu_connections_at_least_capacity: f64,
+    /// Minutes above the target before readers are added.
+    pub reader_scale_out_minutes: u32,
+    /// Minutes below it before one is removed.
+    pub reader_scale_in_minutes: u32,
+    /// Minutes between two acts.
+    pub reader_cooldown_minutes: u32,
 }
 
 /// How Datadog counts.

@@ -210,10 +210,12 @@ impl<'a> Prepared<'a> {
             if own.len() > MOST_NAMED {
                 named.push(&more);
             }
+            let count = match own.len() {
+                1 => "a meter has".to_owned(),
+                more => format!("{more} meters have"),
+            };
             let message = format!(
-                "{} in {} without a price, so the plan would be too low: {}. `runrate prices status` lists what each region has; --prices DIR takes a book of your own",
-                if own.len() == 1 { "a meter".to_owned() } else { format!("{} meters", own.len()) },
-                account.settings.region,
+                "{count} no price, so the plan would be too low: {}. `runrate prices status` lists what each region has; --prices DIR takes a book of your own",
                 named.join("; ")
             );
             let key = format!("accounts.{}.region", account.name);

@@ -119,7 +119,7 @@ pub struct Workload {
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub external_kib_per_request: f64,
-    /// Logs and traces sent out per request [KiB].
+    /// Logs sent out per request [KiB]; traces are the observability service's own.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub log_kib_per_request: f64,

@@ -197,6 +197,8 @@ struct Daemons {
     cpu: i64,
     memory: i64,
     pods: i64,
+    idle_cpu: f64,
+    image_mib: f64,
 }
 
 impl Policy {
@@ -214,18 +216,7 @@ impl Policy {
             Ok(offer) => offers.push(offer),
             Err(message) => problems.push(problem("cluster.baseline.instance_type", message)),
         }
-        let baseline = &cluster.baseline;
-        if let Some(asleep) = baseline.asleep_nodes.filter(|asleep| *asleep > baseline.nodes) {
-            let message = format!(
-                "{asleep} is above nodes ({}); give {} or less",
-                baseline.nodes, baseline.nodes
-            );
-            problems.push(problem("cluster.baseline.asleep_nodes", message));
-        }
-        if cluster.node_pools.len() > MOST_POOLS {
-            let message = format!("{} pools; give {MOST_POOLS} or fewer", cluster.node_pools.len());
-            return Err(vec![problem("cluster.node_pools", message)]);
-        }
+        check_counts(cluster, &mut problems)?;
         let mut pools = Vec::new();
         let mut order: Vec<(&String, &NodePool)> = cluster.node_pools.iter().collect();
         order.sort_by_key(|(name, pool)| Reverse((pool.weight, *name)));
@@ -279,18 +270,8 @@ impl Policy {
             node_startup_seconds: startup,
             disruption_budget_percent: controllers.karpenter.disruption_budget_percent,
             validation_seconds: controllers.karpenter.validation_seconds,
-            daemon_idle_cpu: inputs
-                .workloads
-                .values()
-                .filter(|workload| workload.kind == Kind::DaemonSet)
-                .map(|workload| workload.idle_cpu_millicores)
-                .sum(),
-            daemon_image_mib: inputs
-                .workloads
-                .values()
-                .filter(|workload| workload.kind == Kind::DaemonSet)
-                .map(|workload| workload.image_mib)
-                .sum(),
+            daemon_idle_cpu: daemons.idle_cpu,
+            daemon_image_mib: daemons.image_mib,
         })
     }
 
@@ -300,12 +281,31 @@ impl Policy {
     }
 }
 
+/// Numbers of nodes and pools that contradict each other; too many pools end the search at once.
+fn check_counts(cluster: &Cluster, problems: &mut Vec<Problem>) -> Result<(), Vec<Problem>> {
+    let baseline = &cluster.baseline;
+    if let Some(asleep) = baseline.asleep_nodes.filter(|asleep| *asleep > baseline.nodes) {
+        let message = format!(
+            "{asleep} is above nodes ({}); give {} or less",
+            baseline.nodes, baseline.nodes
+        );
+        problems.push(problem("cluster.baseline.asleep_nodes", message));
+    }
+    if cluster.node_pools.len() > MOST_POOLS {
+        let message = format!("{} pools; give {MOST_POOLS} or fewer", cluster.node_pools.len());
+        return Err(vec![problem("cluster.node_pools", message)]);
+    }
+    Ok(())
+}
+
 fn daemons(workloads: &IndexMap<String, Workload>) -> Daemons {
-    let mut sum = Daemons { cpu: 0, memory: 0, pods: 0 };
+    let mut sum = Daemons { cpu: 0, memory: 0, pods: 0, idle_cpu: 0.0, image_mib: 0.0 };
     for workload in workloads.values().filter(|workload| workload.kind == Kind::DaemonSet) {
         sum.cpu += workload.requests.cpu_millicores.ceil() as i64;
         sum.memory += workload.requests.memory_mib.ceil() as i64;
         sum.pods += 1;
+        sum.idle_cpu += workload.idle_cpu_millicores;
+        sum.image_mib += workload.image_mib;
     }
     sum
 }

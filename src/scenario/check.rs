@@ -1,6 +1,6 @@
 //! What a schema cannot say: names that must exist elsewhere, values that must agree.
 
-use super::{Common, document::Document, time_of_day};
+use super::{Account, Common, document::Document, time_of_day};
 use crate::{calendar::Month, error::Problem, growth::Curve};
 
 /// Every contradiction in the part that is the same for all accounts.
@@ -63,6 +63,26 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
         for (index, step) in steps.steps.iter().enumerate().filter(|(_, step)| step.from >= end) {
             let message = format!("{} is after the plan's last month", step.from);
             report(&format!("users.growth.steps[{index}].from"), &message);
+        }
+    }
+    problems
+}
+
+/// Services that an organization has once, in more than one account.
+pub(super) fn once(accounts: &[Account], document: &Document) -> Vec<Problem> {
+    let mut first: Vec<(&str, &str)> = Vec::new();
+    let mut problems = Vec::new();
+    for account in accounts {
+        for service in account.stack.services.iter().filter(|service| service.once()) {
+            let kind = service.kind();
+            if let Some((_, other)) = first.iter().find(|(known, _)| *known == kind) {
+                let message = format!(
+                    "an organization has it once, and {other} has it; put it in one account's override, or in the other's remove list"
+                );
+                problems.push(document.account_problem(&account.name, kind, &message));
+            } else {
+                first.push((kind, &account.name));
+            }
         }
     }
     problems

@@ -23,12 +23,16 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::{
+    readers::Readers,
     serverless::{Serverless, Used},
     size::{Load, Size},
 };
 use super::{Basis, Choice, Context, Demand, Flows, Meter, Metered, Service, UsageLine, kib_to_gb};
-use crate::{error::nearest, shapes::AuroraFacts, traffic::Class, units::factors_schema};
+use crate::{
+    calendar::Month, error::nearest, shapes::AuroraFacts, traffic::Class, units::factors_schema,
+};
 
+pub mod readers;
 pub mod serverless;
 pub mod size;
 
@@ -101,8 +105,13 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 1e9))]
     pub export_gb_per_month: f64,
-    /// Major version of an engine past its standard support, `11`.
+    /// Most readers, for a cluster that adds and removes them with the load; `min_readers` if left out.
+    #[schemars(range(min = 0))]
+    pub max_readers: Option<u32>,
+    /// Major version of an engine whose standard support ends, `11`.
     pub extended_support_version: Option<String>,
+    /// First month of its extended support; the plan's first if left out.
+    pub extended_support_from: Option<Month>,
 }
 
 impl Spec {
@@ -143,7 +152,8 @@ impl Spec {
             Some(name) => class.class == *name,
             None => self.allowed_families(facts).contains(&class.family),
         });
-        size::choose(&self.load(demand), allowed, self.min_readers, facts)
+        let most = self.max_readers.unwrap_or(facts.max_readers);
+        size::choose(&self.load(demand), allowed, (self.min_readers, most), facts)
     }
 
     /// Capacity of one serverless instance over the month.
@@ -159,7 +169,8 @@ impl Spec {
         };
         let per_session = self.queries_per_session(demand.classes);
         let memory = load.working_set_gib / (facts.acu_gib * facts.acu_buffer_share);
-        serverless::follow(demand.minutes, limits, facts, |sessions| {
+        let stops = demand.stops_database;
+        serverless::follow(demand.minutes, limits, stops, facts, |sessions| {
             let queries = sessions / 60.0 * per_session * share;
             let vcpu = queries * load.cpu_ms_per_query / 1000.0 / facts.target_cpu_utilization;
             // Memory is given up when it must: it bounds the wish, not the need.
@@ -204,20 +215,42 @@ impl Spec {
         demand.capacity.sessions * self.queries_per_session(demand.classes)
     }
 
+    /// Reader-hours, following the load minute by minute where the cluster may.
+    fn readers(&self, demand: &Demand<'_>, size: &Size<'_>) -> Readers {
+        let facts = &demand.catalog.controllers.aurora;
+        let hours = Self::hours(demand);
+        let most = self.max_readers.unwrap_or(self.min_readers).max(self.min_readers);
+        if most == self.min_readers || self.min_readers == 0 {
+            return Readers { hours: f64::from(size.readers) * hours, peak: size.readers };
+        }
+        let per_session = self.queries_per_session(demand.classes) * (1.0 - self.write_share);
+        let cores = f64::from(size.class.vcpu) * facts.target_cpu_utilization;
+        let mut readers =
+            readers::follow(demand.minutes, (self.min_readers, most), facts, |sessions| {
+                let queries = sessions / 60.0 * per_session;
+                (queries * self.cpu_ms_per_query / 1000.0 / cores).ceil() as u32
+            });
+        // Outside the schedule a stopped cluster has no readers either.
+        readers.hours = readers.hours.min(f64::from(readers.peak) * hours);
+        readers
+    }
+
+    fn hours(demand: &Demand<'_>) -> f64 {
+        if demand.stops_database { demand.capacity.awake_hours } else { demand.hours() }
+    }
+
     fn instance_line(&self, demand: &Demand<'_>, size: &Size<'_>) -> UsageLine {
         let kind = match self.storage_type {
             StorageType::Standard => "InstanceUsage",
             StorageType::IoOptimized => "InstanceUsageIOOptimized",
         };
-        let hours =
-            if demand.stops_database { demand.capacity.awake_hours } else { demand.hours() };
-        let instances = f64::from(1 + size.readers);
+        let (hours, readers) = (Self::hours(demand), self.readers(demand, size));
         let why = Basis::new(
-            "(writer + readers) × hours",
+            "writer hours + reader hours",
             &[
-                ("writer", 1.0, "instances"),
-                ("readers", f64::from(size.readers), "instances"),
-                ("hours", hours, "Hrs"),
+                ("writer hours", hours, "Hrs"),
+                ("reader hours", readers.hours, "Hrs"),
+                ("most readers", f64::from(readers.peak), "instances"),
                 ("peak queries", size.load.peak_queries_per_second, "1/s"),
                 ("connections", size.load.connections as f64, "connections"),
                 ("working set", size.load.working_set_gib, "GiB"),
@@ -226,7 +259,7 @@ impl Spec {
         .assuming(&size.reason);
         let usage_type = format!("{kind}:{}", size.class.billing_class);
         let meter = ("AmazonRDS", &*usage_type, "CreateDBInstance:0021");
-        demand.line(meter, "aurora", instances * hours, why)
+        demand.line(meter, "aurora", hours + readers.hours, why)
     }
 
     fn io_line(&self, demand: &Demand<'_>, hit_ratio: f64) -> UsageLine {
@@ -303,6 +336,7 @@ impl Service for Spec {
         let facts = &context.catalog.controllers.aurora;
         let mut problems = super::above_limits([
             ("min_readers", f64::from(self.min_readers), f64::from(facts.max_readers)),
+            ("max_readers", f64::from(self.max_readers.unwrap_or(0)), f64::from(facts.max_readers)),
             ("backup_retention_days", self.backup_retention_days, facts.max_backup_retention_days),
             ("storage_gib", self.storage_gib, facts.max_storage_gib),
         ]);
@@ -311,6 +345,11 @@ impl Service for Spec {
                 ("serverless.max_acu", limits.max_acu, facts.max_acu),
                 ("serverless.min_acu", limits.min_acu, limits.max_acu),
             ]));
+            if self.extended_support_version.is_some() {
+                let message =
+                    "extended support of serverless capacity is not modelled; leave one out";
+                problems.push(("extended_support_version".into(), message.into()));
+            }
             if self.instance_class.is_some() {
                 let message = "serverless takes the place of a class; leave one out";
                 problems.push(("instance_class".into(), message.into()));
@@ -357,7 +396,8 @@ impl Service for Spec {
         } else {
             let size = self.size(demand);
             let line = self.instance_line(demand, &size);
-            if let Some(version) = &self.extended_support_version {
+            let due = self.extended_support_from.is_none_or(|from| demand.month >= from);
+            if let Some(version) = self.extended_support_version.as_ref().filter(|_| due) {
                 metered.lines.push(extended_support(demand, version, &size, line.quantity.get()));
             }
             metered.lines.push(line);
@@ -380,7 +420,20 @@ impl Service for Spec {
 impl Spec {
     fn serverless_choice(&self, demand: &Demand<'_>, limits: Serverless, used: &Used) -> Choice {
         let mean = used.acu_hours / demand.hours();
-        let reason = if used.short_minutes > 0.0 {
+        let facts = &demand.catalog.controllers.aurora;
+        let connections = self.load(demand).connections as f64;
+        let most = (limits.max_acu * facts.acu_connections + facts.acu_connections_offset)
+            .min(if limits.min_acu <= facts.acu_step {
+                facts.acu_connections_at_least_capacity
+            } else {
+                facts.acu_connections_most
+            })
+            .max(0.0);
+        let reason = if connections > most {
+            format!(
+                "{connections} connections exceed max_connections of {most:.0} at this capacity; pool them or raise min_acu and max_acu"
+            )
+        } else if used.short_minutes > 0.0 {
             format!("max_acu is reached for {:.0} minutes; raise it", used.short_minutes)
         } else {
             format!("between {} and {} ACU, {} at most", limits.min_acu, limits.max_acu, used.peak)
@@ -389,7 +442,7 @@ impl Spec {
             subject: "aurora".into(),
             choice: format!("{} × {mean:.1} ACU", 1 + self.min_readers),
             reason,
-            warning: used.short_minutes > 0.0,
+            warning: used.short_minutes > 0.0 || connections > most,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! ```text
 //! DataProcessing-Bytes   [GB]      = log GB written                       (first 5 GB free)
 //! VendedLog-Bytes        [GB]      = logs that services deliver themselves
-//! TimedStorage-ByteHrs   [GB-Mo]   = (written + delivered) × kept share × retention / days of a month
+//! TimedStorage-ByteHrs   [GB-Mo]   = (written + delivered) × compression × min(retention, months so far)
 //! CW:MetricMonitorUsage  [Metrics] = custom metrics                          (first 10 free)
 //! CW:AlarmMonitorUsage   [Alarms]  = metrics under alarm                     (first 10 free)
 //! DashboardsUsageHour              = dashboards
@@ -63,16 +63,18 @@ impl Service for Spec {
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let (written, vended) = (self.log_gb_per_month, demand.flows.vended_log_gb);
-        let months = self.retention_days / DAYS_PER_MONTH;
+        // No more is kept than was written since the plan began.
+        let age = f64::from(demand.month_index) + 0.5;
+        let months = age.min(self.retention_days / DAYS_PER_MONTH);
         let stored = (written + vended) * self.compression * months;
         let count = |name: &str, value: f64| Basis::new(name, &[(name, value, "")]);
         let kept = Basis::new(
-            "(written + delivered) × compression × retention / days of a month",
+            "(written + delivered) × compression × months kept",
             &[
                 ("written", written, "GB"),
                 ("delivered", vended, "GB"),
                 ("compression", self.compression, ""),
-                ("retention", self.retention_days, "days"),
+                ("months kept", months, "months"),
             ],
         );
         let quantities = [
@@ -112,7 +114,8 @@ mod tests {
         assert_eq!(fixture.price(&lines[3], 11.0), "0.3");
         assert_eq!(fixture.price(&lines[4], 12.0), "0.2");
         assert_eq!(fixture.price(&lines[5], 1.0), "3");
-        assert!((lines[2].quantity.get() - 25.0 * 0.2 * 30.0 / DAYS_PER_MONTH).abs() < 1e-12);
+        // Half a month of logs in the first month.
+        assert!((lines[2].quantity.get() - 25.0 * 0.2 * 0.5).abs() < 1e-12);
         let none: Spec =
             toml::from_str("log_gb_per_month = 0\nretention_days = 1\ncompression = 1").unwrap();
         let lines = Service::meter(&none, &fixture.demand()).lines;

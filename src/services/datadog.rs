@@ -3,7 +3,7 @@
 //! # Formula
 //! ```text
 //! infra_host      [host-month]     = the ninth-highest hourly node count (eighth in February)
-//! container       [container-hour] = max(0, container hours − allotment × host hours)
+//! container       [container-hour] = Σ over hours of max(0, containers − allotment × hosts)
 //! apm_host        [host-month]     = the same count, while traces are on
 //! apm_ingested    [GB]             = max(0, spans × bytes − 150 × hosts)
 //! apm_indexed     [million spans]  = max(0, spans × indexed share − 1 million × hosts)
@@ -15,14 +15,16 @@
 //! Billing rules, "Datadog": unique hosts each hour, the top 1 % of hours dropped; a host in Kubernetes is
 //! the node; containers counted every five minutes against a pooled allotment.
 //! # Limits
-//! Each account is counted on its own; Datadog takes the mark over the organization, which can only be
-//! lower. Container counts are hourly means. The AWS integration reads `metrics_read` values an hour
+//! Each account is counted on its own; Datadog takes the mark and the allotments over the organization,
+//! which is lower when one account's slack serves the other, and higher when both peak in different hours.
+//! An hour counts the most nodes at once, not every node that lived in it. Container counts are hourly
+//! means. The AWS integration reads `metrics_read` values an hour
 //! through `GetMetricData`, billed by `cloudwatch`.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Flows, Meter, Metered, Service, UsageLine};
+use super::{Basis, Context, Demand, Flows, Meter, Metered, Service, UsageLine};
 use crate::{units::BYTES_PER_GB, workload::Kind};
 
 /// Infrastructure plan.
@@ -63,6 +65,9 @@ pub struct Spec {
     /// Whether traces are collected.
     #[serde(default)]
     pub apm: bool,
+    /// Workloads that send traces; all if empty.
+    #[serde(default)]
+    pub traced: Vec<String>,
     /// Spans of a request to a traced workload.
     #[serde(default)]
     #[schemars(range(min = 0, max = 100_000))]
@@ -134,12 +139,14 @@ impl Spec {
         let dropped = if february { facts.dropped_hours_february } else { facts.dropped_hours };
         let hourly: Vec<u32> = demand.capacity.hours.iter().map(|hour| hour.peak_nodes).collect();
         let peak = hourly.iter().copied().max().unwrap_or(0);
-        let billed = f64::from(high_water_mark(hourly, dropped));
+        let own = high_water_mark(hourly, dropped);
+        let billed = f64::from(own) + demand.flows.further_hosts;
         let why = Basis::new(
             "hourly node count after the highest hours are dropped",
             &[
                 ("highest hour", f64::from(peak), "nodes"),
                 ("hours dropped", dropped as f64, "Hrs"),
+                ("hosts elsewhere", demand.flows.further_hosts, "hosts"),
                 ("billed", billed, "hosts"),
             ],
         );
@@ -148,18 +155,23 @@ impl Spec {
 
     fn containers(&self, demand: &Demand<'_>) -> (f64, Basis) {
         let daemons = demand.workloads.values().filter(|w| w.kind == Kind::DaemonSet).count();
-        let node_hours = demand.capacity.node_hours();
-        let pods: f64 = demand.capacity.hours.iter().map(|hour| hour.pod_minutes / 60.0).sum();
-        let running = (pods + node_hours * daemons as f64) * self.containers_per_pod;
         let facts = &demand.catalog.controllers.datadog;
         let allotted = facts.containers_per_host.get(self.plan()).copied().unwrap_or(0.0);
-        let above = (running - allotted * node_hours).max(0.0);
+        let (mut running, mut hosts, mut above) = (0.0, 0.0, 0.0);
+        for hour in &demand.capacity.hours {
+            let nodes = hour.node_minutes.iter().sum::<f64>() / 60.0;
+            let pods = hour.pod_minutes / 60.0 + nodes * daemons as f64;
+            let containers = pods * self.containers_per_pod;
+            running += containers;
+            hosts += nodes;
+            above += (containers - allotted * nodes).max(0.0);
+        }
         let why = Basis::new(
-            "max(0, container hours − allotment × host hours)",
+            "Σ over hours of max(0, containers − allotment × hosts)",
             &[
                 ("container hours", running, "Hrs"),
                 ("allotment", allotted, "containers per host"),
-                ("host hours", node_hours, "Hrs"),
+                ("host hours", hosts, "Hrs"),
             ],
         );
         (above, why)
@@ -167,7 +179,9 @@ impl Spec {
 
     fn traces(&self, demand: &Demand<'_>, hosts: f64) -> Vec<UsageLine> {
         let facts = &demand.catalog.controllers.datadog;
-        let requests: f64 = demand.capacity.workloads.iter().map(|used| used.requests).sum();
+        let traced = |name: &String| self.traced.is_empty() || self.traced.contains(name);
+        let used = demand.capacity.workloads.iter().filter(|used| traced(&used.name));
+        let requests: f64 = used.map(|used| used.requests).sum();
         let spans = requests * self.spans_per_request * self.span_sampling;
         let gb = spans * self.span_bytes / BYTES_PER_GB;
         let ingested = (gb - facts.apm_ingested_gb_per_host * hosts).max(0.0);
@@ -211,6 +225,11 @@ impl Service for Spec {
         ("Datadog", "synthetics_api:*", ""),
         ("Datadog", "synthetics_browser:*", ""),
     ];
+
+    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+        let unknown = self.traced.iter().filter(|name| !context.workloads.contains_key(*name));
+        unknown.map(|name| ("traced".to_owned(), format!("no workload {name:?}"))).collect()
+    }
 
     fn flows(&self, demand: &Demand<'_>) -> Flows {
         let reads = self.metrics_read_per_hour * demand.hours();

@@ -20,12 +20,13 @@
 //! write I/Os, the bytes pay inter-region transfer from the primary; a headless secondary still
 //! replicates); architecture section 10.4 (Route 53 health checks, controlled promotion).
 //! # Limits
-//! Traffic during a failover is not planned. The secondary is on Standard storage.
+//! A rehearsal's capacity units and NAT bytes, and copies of keys, parameters, images and buckets in the
+//! second region are left out. Traffic during a failover is not planned. The secondary is on Standard storage.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Context, Demand, Flows, Meter, Metered, Service, UsageLine};
+use super::{Basis, Choice, Context, Demand, Flows, Meter, Metered, Service, UsageLine};
 use crate::error::nearest;
 
 /// What the secondary cluster holds.
@@ -80,6 +81,9 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 10_000))]
     pub nodes: u32,
+    /// Root volume of a node [GiB]; Karpenter's default if left out.
+    #[schemars(range(min = 1))]
+    pub volume_gib: Option<f64>,
     /// Zones in use there.
     #[serde(default = "two")]
     #[schemars(range(min = 1, max = 6))]
@@ -126,7 +130,7 @@ impl Spec {
         let warm = self.stand_by == StandBy::WarmStandby;
         let plane = self.stand_by != StandBy::None;
         let (zones, nodes) = (f64::from(self.zones), f64::from(self.nodes));
-        let gib = demand.catalog.controllers.node.root_volume_gib;
+        let gib = self.volume_gib.unwrap_or(demand.catalog.controllers.node.root_volume_gib);
         let node_hours = hours.of(nodes, warm);
         let parts = [
             ("AmazonEKS", "AmazonEKS-Hours:perCluster".to_owned(), "CreateOperation", 1.0, plane),
@@ -242,6 +246,9 @@ impl Service for Spec {
             let near = nearest(&self.region, known).unwrap_or("us-west-2");
             let message = format!("no region {:?}; did you mean {near:?}?", self.region);
             problems.push(("region".into(), message));
+        } else if self.region == context.region {
+            let message = format!("{:?} is the account's own region; name another", self.region);
+            problems.push(("region".into(), message));
         }
         let rehearses = self.rehearsal_hours_per_quarter > 0.0;
         let runs = matches!(self.database, Database::Reader | Database::Full) || rehearses;
@@ -264,13 +271,24 @@ impl Service for Spec {
     }
 
     fn flows(&self, _: &Demand<'_>) -> Flows {
-        Flows { health_checks_aws: 1.0, ..Flows::default() }
+        let warm = self.stand_by == StandBy::WarmStandby;
+        let further_hosts = if warm { f64::from(self.nodes) } else { 0.0 };
+        Flows { health_checks_aws: 1.0, further_hosts, ..Flows::default() }
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let mut lines = self.stack(demand);
         lines.extend(self.database(demand));
-        lines.into()
+        let mut metered = Metered::from(lines);
+        if self.database != Database::None && demand.flows.database_gb <= 0.0 {
+            metered.choices.push(Choice {
+                subject: "dr".into(),
+                choice: "none".into(),
+                reason: "there is no database in the account to replicate".into(),
+                warning: true,
+            });
+        }
+        metered
     }
 }
 

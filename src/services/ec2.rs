@@ -68,8 +68,8 @@ fn credits(demand: &Demand<'_>, node: &NodeUse) -> Option<UsageLine> {
         .map(|day| {
             let used: f64 = day.iter().map(|hour| hour.cpu_minutes).sum();
             let there: f64 = day.iter().map(|hour| hour.vcpu_minutes).sum();
-            let share = if there > 0.0 { used / there } else { 0.0 };
-            (share - baseline).max(0.0) * day.len() as f64
+            let busy = if there > 0.0 { used / there } else { 0.0 };
+            (busy - baseline).max(0.0) * day.len() as f64
         })
         .sum();
     // The type's nodes are spread over the month as over its hours.

@@ -67,7 +67,12 @@ impl Fixture {
     }
 
     pub(crate) fn context(&self) -> Context<'_> {
-        Context { classes: &self.classes, workloads: &self.workloads, catalog: &self.catalog }
+        Context {
+            classes: &self.classes,
+            workloads: &self.workloads,
+            region: "us-east-1",
+            catalog: &self.catalog,
+        }
     }
 
     /// What `quantity` of a line's meter costs, at the prices inside the program.

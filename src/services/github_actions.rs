@@ -47,6 +47,7 @@ const STANDARD: [&str; 4] = ["linux_slim", "linux", "windows", "macos"];
 
 impl Service for Spec {
     const KIND: &'static str = "github_actions";
+    const ONCE: bool = true;
     const METERS: &'static [Meter] = &[("GitHubActions", "actions_minute:*", "")];
 
     fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {

@@ -3,7 +3,9 @@
 //! # Formula
 //! ```text
 //! NatGateway-Hours [Hrs] = gateways × hours of the month
-//! NatGateway-Bytes [GB]  = Σ workloads requests × (external + log bytes) + launches × images
+//! NatGateway-Bytes [GB]  = Σ workloads requests × (external + log bytes) + image pulls,
+//!                          unless an endpoint for S3 carries these
+//! with fewer gateways than zones, the other zones' bytes cross a zone, charged on both sides
 //! ```
 //! # Source
 //! Billing rules, "NAT gateway": zonal, one per zone for high availability; processed GB come on top
@@ -23,9 +25,6 @@ pub struct Spec {
     /// Gateways; one per zone if left out.
     #[schemars(range(min = 1, max = 100))]
     pub gateways: Option<u32>,
-    /// Whether image pulls take another way (interface endpoints for ECR and S3).
-    #[serde(default)]
-    pub images_bypass: bool,
 }
 
 impl Spec {
@@ -33,8 +32,15 @@ impl Spec {
         self.gateways.unwrap_or(demand.zones)
     }
 
-    fn image_gb(&self, demand: &Demand<'_>) -> f64 {
-        if self.images_bypass { 0.0 } else { demand.capacity.image_gb }
+    /// With fewer gateways than zones, the other zones' bytes cross to one, charged on both sides.
+    fn cross_zone_gb(&self, demand: &Demand<'_>) -> f64 {
+        let served = f64::from(self.gateways(demand)) / f64::from(demand.zones.max(1));
+        2.0 * (demand.external_gb() + demand.log_gb()) * (1.0 - served).max(0.0)
+    }
+
+    /// Image layers come from S3: an endpoint for S3 takes them off the gateways.
+    fn image_gb(demand: &Demand<'_>) -> f64 {
+        if demand.flows.images_off_nat > 0.0 { 0.0 } else { demand.capacity.image_gb }
     }
 }
 
@@ -47,7 +53,8 @@ impl Service for Spec {
 
     fn flows(&self, demand: &Demand<'_>) -> Flows {
         Flows {
-            nat_gb: demand.external_gb() + demand.log_gb() + self.image_gb(demand),
+            nat_gb: demand.external_gb() + demand.log_gb(),
+            cross_zone_gb: self.cross_zone_gb(demand),
             public_addresses: f64::from(self.gateways(demand)),
             ..Flows::default()
         }
@@ -60,17 +67,21 @@ impl Service for Spec {
             &[("gateways", gateways, "gateways"), ("hours of the month", demand.hours(), "Hrs")],
         );
         let through = Basis::new(
-            "third parties + logs + image pulls + other services",
+            "third parties + logs + image pulls",
             &[
                 ("third parties", demand.external_gb(), "GB"),
                 ("logs", demand.log_gb(), "GB"),
-                ("image pulls", self.image_gb(demand), "GB"),
-                ("nodes launched", f64::from(demand.capacity.launches()), "nodes"),
+                ("image pulls", Self::image_gb(demand), "GB"),
             ],
         );
         vec![
             demand.line(Self::METERS[0], "nat", gateways * demand.hours(), hours),
-            demand.line(Self::METERS[1], "nat", demand.flows.nat_gb, through),
+            demand.line(
+                Self::METERS[1],
+                "nat",
+                demand.flows.nat_gb + Self::image_gb(demand),
+                through,
+            ),
         ]
         .into()
     }
@@ -91,8 +102,15 @@ mod tests {
         let spec = Spec::default();
         let mut demand = fixture.demand();
         demand.flows = Service::flows(&spec, &demand);
+        assert_eq!(demand.flows.cross_zone_gb, 0.0);
         let lines = Service::meter(&spec, &demand).lines;
         assert_eq!(lines[0].quantity.get(), 3.0 * 720.0);
         assert_eq!(lines[1].quantity.get(), 2.0);
+        // An endpoint for S3 takes the image layers off.
+        demand.flows.images_off_nat = 1.0;
+        assert_eq!(Service::meter(&spec, &demand).lines[1].quantity.get(), 1.0);
+        // One gateway for three zones: two thirds of the log cross, on both sides.
+        let one = Spec { gateways: Some(1) };
+        assert!((Service::flows(&one, &demand).cross_zone_gb - 4.0 / 3.0).abs() < 1e-12);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! # Formula
 //! ```text
-//! TimedStorage-ByteHrs [GB-Mo]    = stored + growth × (months + ½) + log GB a month × retention / 30.4
+//! TimedStorage-ByteHrs [GB-Mo]    = stored + growth × (months + ½) + log GB a month × log months kept
+//! log months kept      = min(retention, months of the plan so far)
 //! Requests-Tier1       [Requests] = own writes + log files
 //! Requests-Tier2       [Requests] = own reads + fetches of CloudFront
 //! ```
@@ -60,16 +61,18 @@ impl Service for Spec {
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let flows = &demand.flows;
         let months = f64::from(demand.month_index) + 0.5;
-        let logs = flows.s3_log_gb * self.log_retention_days / DAYS_PER_MONTH;
+        // No more is kept than was written since the plan began.
+        let kept = months.min(self.log_retention_days / DAYS_PER_MONTH);
+        let logs = flows.s3_log_gb * kept;
         let stored = self.stored_gb + self.growth_gb_per_month * months + logs;
         let storage = Basis::new(
-            "stored + growth × (months + ½) + logs a month × retention / days of a month",
+            "stored + growth × (months + ½) + logs a month × log months kept",
             &[
                 ("stored at the start", self.stored_gb, "GB"),
                 ("growth", self.growth_gb_per_month, "GB a month"),
                 ("months", months, "months"),
                 ("logs", flows.s3_log_gb, "GB a month"),
-                ("retention", self.log_retention_days, "days"),
+                ("log months kept", kept, "months"),
             ],
         );
         let writes = Basis::new(

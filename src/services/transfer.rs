@@ -65,18 +65,28 @@ impl Service for Spec {
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let answers = demand.capacity.sessions * demand.alb_response_kib_per_session();
         let out = Basis::new(
-            "answers to clients + half of third parties + logs",
+            "answers to clients + outward share × third parties + logs",
             &[
                 ("answers to clients", kib_to_gb(answers), "GB"),
                 ("third parties", demand.external_gb(), "GB"),
+                ("outward share", OUTWARD_SHARE, ""),
                 ("logs", demand.log_gb(), "GB"),
             ],
         );
         let between = Basis::new(
-            "charged sides × GB × cross-zone share, summed over paths",
+            "2 × pod to pod × share crossing + database and NAT",
             &[
                 ("pod to pod", Self::pod_to_pod_gb(demand), "GB"),
-                ("cross-zone share", demand.cross_zone_share(), ""),
+                (
+                    "of it crossing",
+                    if self.topology_aware_routing { 0.0 } else { demand.cross_zone_share() },
+                    "",
+                ),
+                (
+                    "database and NAT, both sides where both pay",
+                    demand.flows.cross_zone_gb - Service::flows(self, demand).cross_zone_gb,
+                    "GB",
+                ),
                 ("all charged", demand.flows.cross_zone_gb, "GB"),
             ],
         );

@@ -3,7 +3,7 @@
 //! # Formula
 //! ```text
 //! VpcEndpoint-Hours   [Hrs] = interface endpoints × zones × hours of the month
-//! VpcEndpoint-Bytes   [GB]  = GB through them + image pulls, where they serve ECR
+//! VpcEndpoint-Bytes   [GB]  = GB through them + image pulls, where one serves S3
 //! VpcEndpoint-Gateway [Hrs] = gateway endpoints × hours, at 0
 //! ```
 //! # Source
@@ -13,7 +13,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Meter, Metered, Service};
+use super::{Basis, Demand, Flows, Meter, Metered, Service};
 
 /// Endpoints.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -31,11 +31,11 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Image layers come from S3: through its gateway for nothing, else through the endpoint of ECR.
+    /// Image layers come from S3: through its gateway for nothing, or through its interface endpoint. The
+    /// endpoints of ECR itself carry manifests only.
     fn image_gb(&self, demand: &Demand<'_>) -> f64 {
-        let ecr = self.interface.iter().any(|name| name.starts_with("ecr"));
-        let s3 = self.gateway.iter().any(|name| name == "s3");
-        if ecr && !s3 { demand.capacity.image_gb } else { 0.0 }
+        let has = |names: &[String]| names.iter().any(|name| name == "s3");
+        if has(&self.interface) && !has(&self.gateway) { demand.capacity.image_gb } else { 0.0 }
     }
 }
 
@@ -46,6 +46,11 @@ impl Service for Spec {
         ("AmazonVPC", "VpcEndpoint-Bytes", "VpcEndpoint"),
         ("AmazonVPC", "VpcEndpoint-Gateway", ""),
     ];
+
+    fn flows(&self, _: &Demand<'_>) -> Flows {
+        let s3 = self.interface.iter().chain(&self.gateway).any(|name| name == "s3");
+        Flows { images_off_nat: f64::from(u8::from(s3)), ..Flows::default() }
+    }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let (endpoints, zones) = (self.interface.len() as f64, f64::from(demand.zones));
@@ -84,7 +89,7 @@ mod tests {
     fn endpoints_run_in_every_zone() {
         let mut fixture = Fixture::new("2027-04");
         fixture.capacity.image_gb = 5.0;
-        let mut spec: Spec = toml::from_str("interface = [\"ecr.dkr\", \"sts\"]").unwrap();
+        let mut spec: Spec = toml::from_str("interface = [\"s3\", \"sts\"]").unwrap();
         let lines = Service::meter(&spec, &fixture.demand()).lines;
         assert_eq!(lines[0].quantity.get(), 4320.0);
         assert_eq!(lines[1].quantity.get(), 5.0);

@@ -127,7 +127,8 @@ impl Service for Spec {
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let facts = &demand.catalog.controllers.waf;
         let acls = f64::from(self.web_acls);
-        let rules = f64::from(self.rules + self.rule_groups);
+        let bots = u32::from(self.bot_control != BotControl::None);
+        let rules = f64::from(self.rules + self.rule_groups + bots);
         let passed = demand.capacity.sessions * demand.alb_requests_per_session();
         let requests = self.requests(demand);
         let step = self.wcu.saturating_sub(facts.included_wcu).div_ceil(facts.wcu_step) as usize;
@@ -137,7 +138,7 @@ impl Service for Spec {
             "(rules + rule groups) × web ACLs",
             &[
                 ("rules", f64::from(self.rules), "rules"),
-                ("rule groups", f64::from(self.rule_groups), "rule groups"),
+                ("rule groups", f64::from(self.rule_groups + bots), "rule groups"),
                 ("web ACLs", acls, "web ACLs"),
             ],
         );

@@ -49,17 +49,21 @@ fn half_steps(acu: f64, step: f64) -> f64 {
     (acu / step).ceil() * step
 }
 
-/// Follows the load of a month; `need` gives the capacity that a minute's sessions ask for [ACU].
+/// Follows the load of a month; with `stops` a minute without load is one in which the account's schedule
+/// has stopped the cluster. `need` gives the capacity that a minute's sessions ask for [ACU].
 pub fn follow(
     minutes: &[f64],
     limits: Serverless,
+    stops: bool,
     facts: &AuroraFacts,
     need: impl Fn(f64) -> f64,
 ) -> Used {
     let wish = |sessions: f64| {
         // Nothing asked and a minimum of 0: paused.
-        let asked = if sessions > 0.0 { need(sessions) } else { 0.0 };
-        half_steps(asked.max(limits.min_acu), facts.acu_step)
+        if sessions <= 0.0 {
+            return if stops { 0.0 } else { half_steps(limits.min_acu, facts.acu_step) };
+        }
+        half_steps(need(sessions).max(limits.min_acu), facts.acu_step)
     };
     let mut used = Used::default();
     let mut capacity = minutes.first().map_or(0.0, |first| wish(*first).min(limits.max_acu));
@@ -92,7 +96,7 @@ mod tests {
     fn run(minutes: &[f64], min_acu: f64, max_acu: f64) -> Used {
         let fixture = Fixture::new("2027-04");
         let facts = &fixture.catalog.controllers.aurora;
-        follow(minutes, Serverless { min_acu, max_acu }, facts, |sessions| sessions)
+        follow(minutes, Serverless { min_acu, max_acu }, false, facts, |sessions| sessions)
     }
 
     #[test]
@@ -110,6 +114,14 @@ mod tests {
         assert_eq!((used.peak, used.short_minutes), (16.0, 60.0));
         assert!((run(&[0.0; 60], 2.0, 16.0).acu_hours - 2.0).abs() < 1e-9);
         assert_eq!(run(&[0.0; 60], 0.0, 16.0).acu_hours, 0.0);
+    }
+
+    #[test]
+    fn a_stopped_cluster_costs_nothing() {
+        let fixture = Fixture::new("2027-04");
+        let facts = &fixture.catalog.controllers.aurora;
+        let limits = Serverless { min_acu: 2.0, max_acu: 16.0 };
+        assert_eq!(follow(&[0.0; 60], limits, true, facts, |s| s).acu_hours, 0.0);
     }
 
     /// After a spike the capacity falls by 5 % every 15 s: more than the load alone would cost.

@@ -52,14 +52,20 @@ struct Fit {
     memory: bool,
 }
 
-fn fit(load: &Load, class: &AuroraClass, min_readers: u32, facts: &AuroraFacts) -> Fit {
+fn fit(
+    load: &Load,
+    class: &AuroraClass,
+    (min_readers, most): (u32, u32),
+    facts: &AuroraFacts,
+) -> Fit {
     let vcpu_for =
         |queries: f64| queries * load.cpu_ms_per_query / 1000.0 / facts.target_cpu_utilization;
     let cores = f64::from(class.vcpu);
     let reads = load.peak_queries_per_second * (1.0 - load.write_share);
     let needed = (vcpu_for(reads) / cores).ceil() as u32;
     // Without readers the writer serves everything.
-    let readers = if min_readers == 0 { 0 } else { needed.clamp(min_readers, facts.max_readers) };
+    let readers =
+        if min_readers == 0 { 0 } else { needed.clamp(min_readers, most.max(min_readers)) };
     let on_writer = if readers == 0 {
         load.peak_queries_per_second
     } else {
@@ -68,7 +74,7 @@ fn fit(load: &Load, class: &AuroraClass, min_readers: u32, facts: &AuroraFacts) 
     let usable = u64::from(class.max_connections.saturating_sub(facts.reserved_connections));
     Fit {
         readers,
-        cpu: vcpu_for(on_writer) <= cores && (readers == 0 || needed <= facts.max_readers),
+        cpu: vcpu_for(on_writer) <= cores && (readers == 0 || needed <= most.max(min_readers)),
         connections: load.connections <= usable,
         memory: load.working_set_gib <= class.memory_gib * facts.buffer_share_of_memory,
     }
@@ -81,14 +87,14 @@ fn fit(load: &Load, class: &AuroraClass, min_readers: u32, facts: &AuroraFacts) 
 pub fn choose<'a>(
     load: &Load,
     allowed: impl Iterator<Item = &'a AuroraClass>,
-    min_readers: u32,
+    readers: (u32, u32),
     facts: &AuroraFacts,
 ) -> Size<'a> {
     let mut classes: Vec<&AuroraClass> = allowed.collect();
     classes.sort_by(|a, b| a.memory_gib.total_cmp(&b.memory_gib).then(a.vcpu.cmp(&b.vcpu)));
     let mut ruled_out = Vec::new();
     for class in &classes {
-        let fit = fit(load, class, min_readers, facts);
+        let fit = fit(load, class, readers, facts);
         // The working set may overflow the buffers: that costs I/O, which is billed, not service.
         if fit.cpu && fit.connections && fit.memory {
             return size(load, class, fit.readers, facts, reason(&ruled_out), false);
@@ -105,7 +111,7 @@ pub fn choose<'a>(
         return size(load, class, fit.readers, facts, reason, true);
     }
     let largest = classes.last().expect("the scenario's check leaves at least one class");
-    let fit = fit(load, largest, min_readers, facts);
+    let fit = fit(load, largest, readers, facts);
     let overloaded = !(fit.cpu && fit.connections);
     let reason = if overloaded {
         format!(
@@ -166,7 +172,7 @@ mod tests {
     fn chosen(load: &Load, min_readers: u32) -> (String, u32, String) {
         let fixture = Fixture::new("2027-04");
         let r6g = fixture.catalog.aurora().iter().filter(|class| class.family == "r6g");
-        let size = choose(load, r6g, min_readers, &fixture.catalog.controllers.aurora);
+        let size = choose(load, r6g, (min_readers, 15), &fixture.catalog.controllers.aurora);
         (size.class.class.clone(), size.readers, size.reason)
     }
 
@@ -207,7 +213,7 @@ mod tests {
         let fixture = Fixture::new("2027-04");
         let load = Load { connections: 100_000, ..load() };
         let all = fixture.catalog.aurora().iter();
-        let size = choose(&load, all, 1, &fixture.catalog.controllers.aurora);
+        let size = choose(&load, all, (1, 15), &fixture.catalog.controllers.aurora);
         assert!(size.overloaded && size.reason.contains("pool them"), "{size:?}");
         // The load itself is small, and a larger class has no more connections.
         assert_eq!(size.class.memory_gib, 8.0);
