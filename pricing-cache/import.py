@@ -216,6 +216,16 @@ for major in (12, 13, 14, 15, 16):
     add("us-east-1", "AmazonRDS", kind, "", quoted["description"], quoted["unit"], "0", "Inf",
         quoted["usd_per_unit"], kind, quoted["cost_explorer_service"], quoted["as_of"], quoted["source"],
         "derived", "the rate of version 11; the usage type ends in the engine's major version")
+# Auto Mode adds about 12 % of the on-demand rate, whatever the type (billing rules, "EKS"); three types are
+# quoted, the others follow.
+quoted = {r["usage_type"] for r in book["us-east-1", "AmazonEKS"]}
+for (region, itype), r in on_demand.items():
+    kind = f"EKS-Auto:{itype}-management-hours"
+    if region == "us-east-1" and r and ".metal" not in itype and kind not in quoted:
+        usd = f"{float(r['usd_per_hour']) * 0.12:.6f}"
+        add(region, "AmazonEKS", kind, "", "Auto Mode fee", "Hours", "0", "Inf", usd, f"USE1-{kind}",
+            "Amazon Elastic Container Service for Kubernetes", r["as_of"], RULES, "derived",
+            f"12 % of the on-demand rate {r['usd_per_hour']}")
 # Free in every region, stated for one: without a row in the others a plan there could not say so.
 for region in ["us-west-2", "eu-west-1", "eu-central-1", "ap-southeast-1"]:
     for service, kind, unit, ce in [
@@ -225,6 +235,25 @@ for region in ["us-west-2", "eu-west-1", "eu-central-1", "ap-southeast-1"]:
             ("AWSCloudTrail", "FreeEventsRecorded", "Events", "AWS CloudTrail")]:
         add(region, service, kind, "", "no charge", unit, "0", "Inf", "0", billed(kind, region), ce,
             "2026-09", RULES, "derived", "no charge in any region; the source states it for us-east-1")
+
+# us-west-2 equals us-east-1 on every line that the sources compare; what no source states for it is taken
+# over as derived, so that the region can be planned and every plan there says so.
+for (region, service), data in list(book.items()):
+    if region != "us-east-1":
+        continue
+    known = {r["usage_type"] for r in book.get(("us-west-2", service), [])}
+    for r in list(data):
+        instance = r["usage_type"].split(":")[0] in (
+            "BoxUsage", "SpotUsage", "DedicatedUsage", "InstanceUsage", "InstanceUsageIOOptimized")
+        if r["usage_type"] in known or instance or r["confidence"] == "crosscheck" \
+                or r["usage_type"].endswith("-AWS-Out-Bytes"):
+            continue
+        kind = r["usage_type"]
+        raw = f"us-west-2-{kind}" if service == "awskms" else billed(kind, "us-west-2")
+        add("us-west-2", service, kind, r["operation"], r["description"], r["unit"], r["begin_range"],
+            r["end_range"], r["usd_per_unit"], raw, r["cost_explorer_service"], r["as_of"], r["source"],
+            "derived", "the us-east-1 price; the sources find us-west-2 equal on every line compared",
+            r["pool"])
 
 # --- other vendors ---------------------------------------------------------------------------
 for r in read("datadog_prices.csv"):

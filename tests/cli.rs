@@ -371,6 +371,19 @@ fn wrong_usage_files_and_plans_are_refused() {
 }
 
 #[test]
+fn the_company_plans_in_another_region_and_flags_what_is_derived() {
+    let folder = TempDir::new().unwrap();
+    let example =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/innovate.toml"));
+    let moved = example.unwrap().replace("us-west-2", "there").replace("us-east-1", "us-west-2");
+    let path = folder.path().join("moved.toml");
+    fs::write(&path, moved.replace("there", "us-east-1")).unwrap();
+    let plan = ok(&["plan", &path.display().to_string()]);
+    assert!(plan.contains("production (us-west-2)"));
+    assert!(plan.contains("prices are derived, not read: USW2-"), "{plan}");
+}
+
+#[test]
 fn a_usage_file_of_all_services_prices_to_the_plan() {
     let folder = TempDir::new().unwrap();
     let out = folder.path().join("out").display().to_string();
