@@ -540,7 +540,10 @@ fn unclaimed(services: &[Arc<dyn AnyService>], flows: &Flows) -> Vec<Choice> {
     lost.map(|(much, what, kind)| Choice {
         subject: kind.to_owned(),
         choice: "none".into(),
-        reason: format!("{much:.0} {what} are in no line, because there is no [{kind}] table"),
+        reason: format!(
+            "{} {what} are in no line, because there is no [{kind}] table",
+            (much * 100.0).ceil() / 100.0
+        ),
         warning: true,
     })
     .collect()

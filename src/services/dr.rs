@@ -27,7 +27,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Basis, Choice, Context, Demand, Flows, Meter, Metered, Service, UsageLine};
-use crate::error::nearest;
+use crate::{error::nearest, shapes::Catalog};
 
 /// What the secondary cluster holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -66,7 +66,7 @@ pub struct Spec {
     /// Secondary of the Global Database.
     #[serde(default)]
     pub database: Database,
-    /// Class of its instances, as the bill shortens it: `db.r6g.xl`, `db.r6g.large`.
+    /// Class of its instances, `db.r6g.large`.
     pub instance_class: Option<String>,
     /// Instances of a full secondary, and of any during a rehearsal.
     #[serde(default = "one")]
@@ -123,6 +123,13 @@ impl Spec {
 
     fn line(&self, meter: (&str, &str, &str), quantity: f64, why: Basis) -> UsageLine {
         Demand::line_in(&self.region, meter, "disaster recovery", quantity, why)
+    }
+
+    /// The class as the bill shortens it: `db.r6g.xl` for `db.r6g.xlarge`.
+    fn billing_class<'a>(&self, catalog: &'a Catalog) -> Option<&'a str> {
+        let class = self.instance_class.as_ref()?;
+        let known = catalog.aurora().iter().find(|known| known.class == *class);
+        known.map(|known| &*known.billing_class)
     }
 
     fn stack(&self, demand: &Demand<'_>) -> Vec<UsageLine> {
@@ -193,7 +200,7 @@ impl Spec {
                 written,
             ),
         ];
-        if let Some(class) = &self.instance_class {
+        if let Some(class) = self.billing_class(demand.catalog) {
             let usage_type = format!("InstanceUsage:{class}");
             let why = Basis::new(
                 "standing instances × hours + further ones × rehearsal",
@@ -256,13 +263,13 @@ impl Service for Spec {
             let message = "give the class of the secondary's instances, db.r6g.large";
             problems.push(("instance_class".into(), message.into()));
         }
-        if let Some(class) = &self.instance_class {
-            let known = || context.catalog.aurora().iter().map(|known| &*known.billing_class);
-            if !known().any(|name| name == class) {
-                let near = nearest(class, known()).unwrap_or("db.r6g.large");
-                let message = format!("the bill knows no class {class:?}; did you mean {near:?}?");
-                problems.push(("instance_class".into(), message));
-            }
+        if let Some(class) = &self.instance_class
+            && self.billing_class(context.catalog).is_none()
+        {
+            let known = context.catalog.aurora().iter().map(|known| &*known.class);
+            let near = nearest(class, known).unwrap_or("db.r6g.large");
+            let message = format!("no class {class:?}; did you mean {near:?}?");
+            problems.push(("instance_class".into(), message));
         }
         if self.nodes > 0 && self.node_type.is_none() {
             problems.push(("node_type".into(), "give the type of the nodes, m7g.large".into()));
@@ -337,7 +344,7 @@ mod tests {
     #[test]
     fn a_rehearsal_runs_the_whole_for_its_hours() {
         let spec = spec(
-            "database = \"reader\"\ninstance_class = \"db.r6g.large\"\ninstances = 2\n\
+            "database = \"reader\"\ninstance_class = \"db.r6g.xlarge\"\ninstances = 2\n\
              node_type = \"m7g.large\"\nnodes = 2\nrehearsal_hours_per_quarter = 8",
         );
         assert!(
@@ -345,10 +352,7 @@ mod tests {
         );
         let found = lines(&spec, 2);
         assert!(found.contains(&line("us-west-2", "BoxUsage:m7g.large", 16.0)), "{found:?}");
-        assert!(
-            found.contains(&line("us-west-2", "InstanceUsage:db.r6g.large", 728.0)),
-            "{found:?}"
-        );
+        assert!(found.contains(&line("us-west-2", "InstanceUsage:db.r6g.xl", 728.0)), "{found:?}");
         assert!(found.contains(&line("us-west-2", "LoadBalancerUsage", 8.0)), "{found:?}");
     }
 
