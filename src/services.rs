@@ -45,6 +45,7 @@ pub mod secrets_manager;
 pub mod ssm;
 pub mod transfer;
 pub mod vpc_endpoints;
+pub mod vpc_flow_logs;
 pub mod waf;
 
 /// One number that went into a quantity.
@@ -504,6 +505,7 @@ pub static SERVICES: &[Registration] = &[
     Registration::of::<transfer::Spec>(),
     Registration::of::<public_ipv4::Spec>(),
     Registration::of::<vpc_endpoints::Spec>(),
+    Registration::of::<vpc_flow_logs::Spec>(),
     Registration::of::<route53::Spec>(),
     Registration::of::<acm::Spec>(),
     Registration::of::<cloudfront::Spec>(),

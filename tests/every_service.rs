@@ -27,6 +27,9 @@ rules = 2
 bot_control = "common"
 log_share = 0.1
 [nat]
+[vpc_flow_logs]
+records_per_request = 4
+record_bytes = 120
 [vpc_endpoints]
 interface = ["ecr.dkr"]
 gateway = ["dynamodb"]

@@ -5,13 +5,14 @@
 //! minutes(job)           = runs a month × ceil(minutes of a run)
 //! actions_minute:<runner> [minute] = Σ minutes − included, the included ones spent on standard runners in
 //!                                   the order of the list
+//! actions_storage [GB-day]  = max(0, artifacts − included) × days of the month
 //! ```
 //! # Source
 //! Billing rules, "GitHub Actions": each job's time is rounded up to the whole minute; included minutes
 //! serve standard runners of private repositories only; larger runners are always charged.
 //! # Limits
 //! The multipliers that older plans applied to Windows and macOS are left out: the rates of 2026 carry the
-//! difference. Artifact storage is not modelled.
+//! difference.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -40,6 +41,10 @@ pub struct Spec {
     pub plan: String,
     /// Jobs.
     pub jobs: Vec<Job>,
+    /// Artifacts kept, the mean over the month [GB].
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1e9))]
+    pub artifact_gb: f64,
 }
 
 /// Runners that included minutes serve.
@@ -48,7 +53,8 @@ const STANDARD: [&str; 4] = ["linux_slim", "linux", "windows", "macos"];
 impl Service for Spec {
     const KIND: &'static str = "github_actions";
     const ONCE: bool = true;
-    const METERS: &'static [Meter] = &[("GitHubActions", "actions_minute:*", "")];
+    const METERS: &'static [Meter] =
+        &[("GitHubActions", "actions_minute:*", ""), ("GitHubActions", "actions_storage:any", "")];
 
     fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
         let plans: Vec<&str> = context
@@ -65,12 +71,12 @@ impl Service for Spec {
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
-        let included = demand
-            .catalog
-            .github
-            .iter()
-            .find(|known| known.item == "actions_included_minutes" && known.plan == self.plan);
-        let mut left = included.map_or(0.0, |known| known.value);
+        let included = |item: &str| {
+            let mut known = demand.catalog.github.iter();
+            let known = known.find(|known| known.item == item && known.plan == self.plan);
+            known.map_or(0.0, |known| known.value)
+        };
+        let mut left = included("actions_included_minutes");
         let mut lines = Vec::new();
         for job in &self.jobs {
             let minutes = job.runs_per_month * job.minutes.ceil();
@@ -89,6 +95,14 @@ impl Service for Spec {
             let meter = ("GitHubActions", &*usage_type, "");
             lines.push(demand.global_line(meter, "workflows", minutes - free, why));
         }
+        let free = included("actions_included_storage");
+        let days = demand.month.days() as f64;
+        let why = Basis::new(
+            "max(0, artifacts − included) × days of the month",
+            &[("artifacts", self.artifact_gb, "GB"), ("included", free, "GB"), ("days", days, "")],
+        );
+        let kept = (self.artifact_gb - free).max(0.0) * days;
+        lines.push(demand.global_line(Self::METERS[1], "artifacts", kept, why));
         lines.into()
     }
 }
@@ -114,8 +128,13 @@ mod tests {
         assert_eq!(lines[1].quantity.get(), 2000.0);
         assert_eq!(fixture.price(&lines[0], 30.0), "0.36");
         assert_eq!(fixture.price(&lines[1], 2000.0), "12");
+        // 12 GB, 2 of them included, for the 30 days of April: 300 GB-days × 0.008.
+        let kept = Spec { artifact_gb: 12.0, ..spec.clone() };
+        let lines = Service::meter(&kept, &fixture.demand()).lines;
+        assert_eq!(lines[2].quantity.get(), 300.0);
+        assert_eq!(fixture.price(&lines[2], 300.0), "2.4");
         assert!(Service::check(&spec, &fixture.context()).is_empty());
-        let wrong = Spec { plan: "Teams".into(), jobs: vec![] };
+        let wrong = Spec { plan: "Teams".into(), jobs: vec![], artifact_gb: 0.0 };
         assert!(Service::check(&wrong, &fixture.context())[0].1.contains("Team"));
     }
 }
