@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::error::{Error, Place};
@@ -264,6 +265,14 @@ pub struct LogFacts {
     pub alb_access_log_interval_minutes: f64,
 }
 
+/// How GitHub Actions counts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GithubFacts {
+    /// Runners that included minutes serve.
+    pub standard_runners: Vec<String>,
+}
+
 /// What the legacy free tier of the first twelve months gives.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -297,9 +306,18 @@ pub struct EksVersion {
     /// `1.33`.
     pub version: String,
     /// Last day of standard support.
-    pub standard_support_ends: String,
+    #[serde(deserialize_with = "day")]
+    pub standard_support_ends: Date,
     /// Last day of extended support.
-    pub extended_support_ends: String,
+    #[serde(deserialize_with = "day")]
+    pub extended_support_ends: Date,
+}
+
+/// A day that is none is a fault of the file, found when it is read and not when a bill is made.
+fn day<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse::<Date>()
+        .map_err(|_| serde::de::Error::custom(format!("{text:?} is not a day, 2027-01-31")))
 }
 
 #[derive(Debug, Deserialize)]
@@ -345,6 +363,8 @@ pub struct Controllers {
     pub support: SupportFacts,
     /// Twelve-month free tier.
     pub free_tier: FreeTierFacts,
+    /// GitHub Actions.
+    pub github: GithubFacts,
 }
 
 /// Everything under `models/`.

@@ -12,7 +12,6 @@
 //! # Limits
 //! At the end of extended support EKS upgrades by itself: the surcharge ends there.
 
-use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -40,9 +39,7 @@ impl Spec {
         else {
             return 0.0;
         };
-        let day = |text: &str| text.parse::<Date>().ok();
-        let ends = (day(&version.standard_support_ends), day(&version.extended_support_ends));
-        let (Some(standard), Some(extended)) = ends else { return 0.0 };
+        let (standard, extended) = (version.standard_support_ends, version.extended_support_ends);
         let days = (0..demand.month.days() as i32).filter(|index| {
             let date = demand.month.first_day().checked_add(jiff::Span::new().days(*index));
             date.is_ok_and(|date| date > standard && date <= extended)

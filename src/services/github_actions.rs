@@ -47,9 +47,6 @@ pub struct Spec {
     pub artifact_gb: f64,
 }
 
-/// Runners that included minutes serve.
-const STANDARD: [&str; 4] = ["linux_slim", "linux", "windows", "macos"];
-
 impl Service for Spec {
     const KIND: &'static str = "github_actions";
     const ONCE: bool = true;
@@ -80,7 +77,7 @@ impl Service for Spec {
         let mut lines = Vec::new();
         for job in &self.jobs {
             let minutes = job.runs_per_month * job.minutes.ceil();
-            let standard = STANDARD.contains(&&*job.runner);
+            let standard = demand.catalog.controllers.github.standard_runners.contains(&job.runner);
             let free = if standard { minutes.min(left) } else { 0.0 };
             left -= free;
             let why = Basis::new(
