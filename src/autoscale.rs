@@ -1,64 +1,62 @@
 //! The cluster as a state machine: one call of [`Cluster::step`] advances it by exactly one tick.
 //!
-//! A step has four phases: `arrive` (timers fire: replacements become ready, pods start), `observe`
-//! (CPU of the last tick, as the metrics pipeline shows it), `decide` (HPA, scheduling, Karpenter)
-//! and `apply`. Replicas of one deployment are interchangeable, so a node holds counts per workload
-//! and a quiet tick costs a few additions; the packer runs only when something is pending and
-//! consolidation only after something changed.
+//! A step keeps the causal order of the real controllers: timers fire (nodes and pods become ready,
+//! nodes leave), autoscalers decide on the metrics of earlier ticks, pods are scheduled, Karpenter
+//! buys nodes, Karpenter disrupts nodes, requests are served and counted. Replicas of one deployment
+//! are interchangeable, so a node holds counts per workload and a quiet tick costs a few additions;
+//! the packer runs only when something is pending and disruption only after something changed.
 //!
 //! # Limits
-//! The sample that the HPA sees is one tick old. Requests above capacity are counted as unserved
-//! and not queued. CPU above requests is shared over the whole cluster and not node by node. Spot
-//! instances are not taken back. Zones are not placed.
+//! Pods are bound to a node on its way instead of waiting for it. A pod keeps its node until it is
+//! evicted: nothing is rescheduled for balance, as in Kubernetes. CPU above requests is shared over
+//! the whole cluster and not node by node.
 
-use crate::autoscale::{
-    hpa::{Hpa, Reading},
-    policy::{Policy, Purchase},
+use self::{
+    disrupt::Command,
+    event::{Event, Reason, Subject},
+    hpa::Hpa,
+    node::{Node, Starting},
+    policy::Policy,
+    tally::{HourTally, Tally, WorkloadTally},
 };
+use crate::random::Draws;
 
-pub mod consolidate;
+pub mod budget;
+pub mod disrupt;
+pub mod event;
 pub mod hpa;
 pub mod karpenter;
+pub mod node;
 pub mod policy;
+mod scale;
 pub mod schedule;
+mod serve;
 pub mod settings;
+pub mod tally;
 
 /// Seconds since the start of the plan.
 pub type Second = u32;
 
-/// A running or launching node.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Node {
-    /// Which offer it was bought from.
-    pub offer: usize,
-    /// When it is ready for pods.
-    pub ready_at: Second,
-    /// From when its hours are not yet counted.
-    pub billed_from: Second,
-    /// When its pods are to leave, for a node that is being replaced.
-    pub drain_at: Option<Second>,
-    /// Last time a pod came or went.
-    pub last_event: Second,
-    /// CPU not requested [millicores].
-    pub free_cpu: i64,
-    /// Memory not requested [MiB].
-    pub free_memory: i64,
-    /// Pods it still takes.
-    pub free_pods: i64,
-    /// Pods of each workload on it, starting or ready.
-    pub pods: Box<[u32]>,
-    /// Pods on it in all.
-    pub pod_count: u32,
-    /// Workloads whose image it has pulled, one bit each; those beyond 64 count as pulled each time.
-    images: u64,
-}
+/// No time at all.
+pub(crate) const NEVER: Second = Second::MAX;
 
-/// Pods bound to a node that do not serve yet.
-#[derive(Debug, Clone, PartialEq)]
-struct Starting {
-    ready_at: Second,
-    workload: usize,
-    node: usize,
+/// Availability zones that a node's counts have room for.
+pub const MOST_ZONES: usize = 6;
+
+/// Samples kept for the autoscaler; a power of two.
+const SAMPLES: usize = 16;
+
+/// What the metrics pipeline shows of one tick of a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Sample {
+    /// CPU over the pods that were ready [millicores].
+    usage: f64,
+    /// How many these were.
+    ready: u32,
+    /// Requests that arrived in a second.
+    rps: f64,
+    /// Requests being served or waiting.
+    in_service: f64,
 }
 
 /// The live side of one workload.
@@ -72,74 +70,27 @@ pub struct Replicas {
     pub starting: u32,
     /// Pods without a node.
     pub pending: u32,
+    /// Requests that arrived in the last tick [1/s].
+    pub rps: f64,
+    /// What was asked over what the ready pods can serve.
+    pub load: f64,
+    /// Response time that 95 % of requests stay below [ms].
+    pub p95_ms: f64,
+    /// Requests that wait for the next tick.
+    pub backlog: f64,
+    /// CPU used [millicores].
+    pub usage: f64,
+    /// Requests asked for, waiting ones included [1/s].
+    asked: f64,
+    in_service: f64,
+    saturated: bool,
+    unserved_before: f64,
+    /// Bound pods by zone.
+    zones: [u32; MOST_ZONES],
     hpa: Hpa,
     /// Up to when its ready pods are counted.
     counted_to: Second,
-    /// CPU used over the pods that were ready in the last tick [millicores].
-    usage: f64,
-    /// How many these were: a pod that became ready since has no sample yet.
-    sampled: u32,
-}
-
-/// Counts of one hour.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct HourTally {
-    /// Sessions.
-    pub sessions: f64,
-    /// Most nodes at once.
-    pub peak_nodes: u32,
-    /// Node-minutes of baseline, on-demand and spot nodes.
-    pub node_minutes: [f64; 3],
-    /// Minutes of pods that serve.
-    pub pod_minutes: f64,
-    /// CPU used [core-minutes].
-    pub cpu_minutes: f64,
-    /// CPU of all nodes [vCPU-minutes].
-    pub vcpu_minutes: f64,
-}
-
-/// Counts of one workload over a month.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct WorkloadTally {
-    /// Requests that arrived.
-    pub requests: f64,
-    /// Requests above the capacity of the ready pods.
-    pub unserved: f64,
-    /// Ticks with unserved requests [minutes].
-    pub saturated_minutes: f64,
-    /// Of these, with every replica that the autoscaler may ask for.
-    pub saturated_at_most_minutes: f64,
-    /// Of these, with pods that had no node.
-    pub saturated_pending_minutes: f64,
-    /// Minutes that pods waited for a node.
-    pub pending_pod_minutes: f64,
-    /// Minutes of ready pods.
-    pub ready_pod_minutes: f64,
-    /// Most ready pods.
-    pub peak_ready: u32,
-    /// Most requests in a tick, per second.
-    pub peak_rps: f64,
-}
-
-/// What happened since the last [`Cluster::take_tally`].
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Tally {
-    /// Hour by hour.
-    pub hours: Vec<HourTally>,
-    /// Node-hours by offer.
-    pub node_hours: Vec<f64>,
-    /// Nodes launched by offer.
-    pub launches: Vec<u32>,
-    /// By workload.
-    pub workloads: Vec<WorkloadTally>,
-    /// Pods moved by consolidation.
-    pub evictions: u32,
-    /// Nodes removed by consolidation.
-    pub consolidated: u32,
-    /// Images pulled [MiB].
-    pub image_mib: f64,
-    /// Minutes in which the account was awake.
-    pub awake_minutes: f64,
+    samples: [Sample; SAMPLES],
 }
 
 /// The whole state; plain data that can be compared and cloned.
@@ -147,6 +98,7 @@ pub struct Tally {
 pub struct Cluster {
     /// Seconds since the start of the plan.
     pub now: Second,
+    ticks: usize,
     nodes: Vec<Option<Node>>,
     /// Places in `nodes` that are empty, the next to be used last.
     free: Vec<usize>,
@@ -156,8 +108,8 @@ pub struct Cluster {
     starting: Vec<Starting>,
     /// Earliest timer, so that a quiet tick looks at one number.
     next_timer: Second,
-    /// Something changed that may allow consolidation.
-    unsettled: bool,
+    /// When disruption is to be looked at next.
+    settle_at: Second,
     pending: u32,
     ready_pods: u32,
     /// CPU of idle pods that serve no requests, and of daemons on all nodes [millicores].
@@ -165,54 +117,87 @@ pub struct Cluster {
     /// vCPUs of all nodes [millicores].
     vcpu_milli: i64,
     awake: bool,
+    /// Nodes launched so far.
+    launched: u32,
+    /// Up to when nodes and pods are counted in the hour.
+    counted_to: Second,
+    /// A command of disruption that waits for its validation.
+    command: Option<Command>,
+    /// Spot offers without capacity: offer, zones, until when.
+    unavailable: Vec<(usize, u8, Second)>,
+    /// Pods of each workload for which nothing could be done in the last try.
+    stuck: Vec<u32>,
+    luck: Draws,
+    /// Names the shortages of spot capacity.
+    supply_key: u64,
     tally: Tally,
+    log: Option<Vec<Event>>,
 }
 
 impl Cluster {
     /// A cluster whose deployments stand at the size that the first minute's load asks for, or, when
     /// the account sleeps then, with nothing but what is always on.
-    pub fn new(policy: &Policy, first_sessions_per_minute: f64, awake: bool) -> Self {
+    pub fn new(policy: &Policy, first_sessions_per_minute: f64, awake: bool, luck: Draws) -> Self {
+        let mut cluster = Self::empty(policy, awake, luck);
+        let baseline = if awake { policy.baseline_nodes } else { policy.asleep_baseline_nodes };
+        for _ in 0..baseline {
+            cluster.launch_baseline(policy);
+        }
+        for (index, workload) in policy.workloads.iter().enumerate() {
+            if awake || workload.always_on {
+                let first = workload.replicas_for(first_sessions_per_minute);
+                cluster.set_desired(policy, index, first);
+            }
+        }
+        cluster.settle_pending(policy);
+        cluster.make_ready(policy);
+        cluster
+    }
+
+    fn empty(policy: &Policy, awake: bool, mut luck: Draws) -> Self {
+        let supply_key = luck.key();
         let mut cluster = Self {
             now: 0,
+            ticks: 0,
             nodes: Vec::new(),
             free: Vec::new(),
             counts: [0; 3],
             workloads: vec![Replicas::default(); policy.workloads.len()],
             starting: Vec::new(),
-            next_timer: Second::MAX,
-            unsettled: false,
+            next_timer: NEVER,
+            settle_at: NEVER,
             pending: 0,
             ready_pods: 0,
             standing_cpu: 0.0,
             vcpu_milli: 0,
             awake,
+            launched: 0,
+            counted_to: 0,
+            command: None,
+            unavailable: Vec::new(),
+            stuck: vec![0; policy.workloads.len()],
+            luck,
+            supply_key,
             tally: Tally::default(),
+            log: None,
         };
         cluster.reset_tally(policy);
-        let baseline = if awake { policy.baseline_nodes } else { policy.asleep_baseline_nodes };
-        for _ in 0..baseline {
-            cluster.launch(policy, policy.baseline_offer, 0);
-        }
-        for (index, workload) in policy.workloads.iter().enumerate() {
-            if !awake && !workload.always_on {
-                continue;
-            }
-            let usage = workload.cpu_for(first_sessions_per_minute);
-            let wish = (usage / workload.target_millicores()).ceil() as u32;
-            let first = wish.clamp(workload.min_replicas, workload.max_replicas);
-            cluster.set_desired(policy, index, first);
-        }
-        cluster.settle_pending(policy);
-        // The plan starts with a running company: what stands at the start is ready.
-        for node in cluster.nodes.iter_mut().flatten() {
-            node.ready_at = 0;
-        }
-        for pod in std::mem::take(&mut cluster.starting) {
-            cluster.workloads[pod.workload].starting -= 1;
-            cluster.change_ready(policy, pod.workload, 1);
-        }
-        cluster.reset_tally(policy);
         cluster
+    }
+
+    /// The plan starts with a running company: what stands at the start is ready.
+    fn make_ready(&mut self, policy: &Policy) {
+        for node in self.nodes.iter_mut().flatten() {
+            node.ready_at = self.now;
+            node.nominated_until = self.now;
+        }
+        for pod in std::mem::take(&mut self.starting) {
+            self.workloads[pod.workload].starting -= 1;
+            self.change_ready(policy, pod.workload, 1);
+        }
+        self.reset_tally(policy);
+        self.find_next_timer();
+        self.settle_at = self.now;
     }
 
     /// Advances one tick under `sessions_per_minute` of load.
@@ -229,11 +214,12 @@ impl Cluster {
         if self.pending > 0 {
             self.settle_pending(policy);
         }
-        if self.unsettled {
-            self.consolidate(policy);
+        if self.now >= self.settle_at || self.command.is_some() {
+            self.disrupt(policy);
         }
         self.serve(policy, sessions_per_minute);
         self.now += policy.tick_seconds;
+        self.ticks += 1;
     }
 
     /// Replicas of each workload.
@@ -241,13 +227,46 @@ impl Cluster {
         &self.workloads
     }
 
-    /// Nodes that exist, launching ones included.
+    /// Nodes that exist, launching and leaving ones included.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().flatten()
     }
 
+    /// Baseline, on-demand and spot nodes.
+    pub fn node_counts(&self) -> [u32; 3] {
+        self.counts
+    }
+
+    /// Pods without a node.
+    pub fn pending(&self) -> u32 {
+        self.pending
+    }
+
+    /// CPU used by all pods, daemons included, over the vCPUs of all nodes.
+    pub fn utilization(&self, policy: &Policy) -> f64 {
+        let serving: f64 = policy.serving.iter().map(|index| self.workloads[*index].usage).sum();
+        if self.vcpu_milli > 0 { (self.standing_cpu + serving) / self.vcpu_milli as f64 } else { 0.0 }
+    }
+
+    /// Keeps what happens from now on, to be taken with [`Self::take_events`].
+    pub fn keep_events(&mut self) {
+        self.log = Some(Vec::new());
+    }
+
+    /// What happened since the last call, in order.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        self.log.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn note(&mut self, subject: Subject, reason: Reason) {
+        if let Some(log) = &mut self.log {
+            log.push(Event { at: self.now, subject, reason });
+        }
+    }
+
     /// What happened since the last call; hours begin anew.
     pub fn take_tally(&mut self, policy: &Policy) -> Tally {
+        self.count_nodes();
         for node in self.nodes.iter_mut().flatten() {
             let seconds = self.now - node.billed_from;
             self.tally.node_hours[node.offer] += f64::from(seconds) / 3600.0;
@@ -255,6 +274,7 @@ impl Cluster {
         }
         for workload in 0..self.workloads.len() {
             self.count_ready(workload);
+            self.workloads[workload].unserved_before = 0.0;
         }
         let tally = std::mem::take(&mut self.tally);
         self.reset_tally(policy);
@@ -262,116 +282,25 @@ impl Cluster {
     }
 
     fn reset_tally(&mut self, policy: &Policy) {
-        self.tally.node_hours = vec![0.0; policy.offers.len()];
-        self.tally.launches = vec![0; policy.offers.len()];
-        self.tally.workloads = vec![WorkloadTally::default(); policy.workloads.len()];
-    }
-
-    /// Timers: replaced nodes drain, pods begin to serve.
-    fn arrive(&mut self, policy: &Policy) {
-        for index in 0..self.nodes.len() {
-            let due = self.nodes[index].as_ref().and_then(|node| node.drain_at);
-            if due.is_some_and(|at| at <= self.now) {
-                self.drain(policy, index);
-            }
-        }
-        let mut next = Second::MAX;
-        let mut starting = std::mem::take(&mut self.starting);
-        starting.retain(|pod| {
-            let due = pod.ready_at <= self.now;
-            if due {
-                self.workloads[pod.workload].starting -= 1;
-                self.change_ready(policy, pod.workload, 1);
-            } else {
-                next = next.min(pod.ready_at);
-            }
-            !due
-        });
-        self.starting = starting;
-        let drains = self.nodes.iter().flatten().filter_map(|node| node.drain_at);
-        self.next_timer = drains.fold(next, Second::min);
-        self.unsettled = true;
-    }
-
-    /// Every deployment's autoscaler, on the sample of the last tick.
-    fn scale(&mut self, policy: &Policy) {
-        for (index, workload) in policy.workloads.iter().enumerate() {
-            let Some(rules) = &workload.hpa else { continue };
-            let replicas = &mut self.workloads[index];
-            // Pods that went away since the sample took their usage with them.
-            let sampled = replicas.sampled.min(replicas.ready);
-            if sampled == 0 {
-                continue;
-            }
-            let reading = Reading {
-                usage: replicas.usage * f64::from(sampled) / f64::from(replicas.sampled),
-                request: workload.request_cpu as f64,
-                ready: sampled,
-                unready: replicas.ready - sampled + replicas.starting + replicas.pending,
-            };
-            let now = self.now;
-            let wish = replicas.hpa.reconcile(now, replicas.desired, &reading, rules);
-            if wish != replicas.desired {
-                self.set_desired(policy, index, wish);
-            }
-        }
-    }
-
-    /// Serves one tick of load and counts it.
-    fn serve(&mut self, policy: &Policy, sessions_per_minute: f64) {
-        let minutes = f64::from(policy.tick_seconds) / 60.0;
-        // CPU above requests: pods always get what they requested, the rest is shared.
-        let mut above = 0.0;
-        for &index in &policy.serving {
-            let (workload, replicas) = (&policy.workloads[index], &mut self.workloads[index]);
-            let rps = sessions_per_minute * workload.requests_per_session / 60.0;
-            let ready = f64::from(replicas.ready);
-            let wanted = workload.idle_cpu * ready + rps * workload.cpu_ms_per_request;
-            replicas.usage = wanted.min(ready * workload.limit_cpu);
-            replicas.sampled = replicas.ready;
-            above += (replicas.usage - ready * workload.request_cpu as f64).max(0.0);
-        }
-        let share = if above > 0.0 { self.burst_share(policy, above) } else { 1.0 };
-        for &index in &policy.serving {
-            let rps = sessions_per_minute * policy.workloads[index].requests_per_session / 60.0;
-            count_requests(
-                &policy.workloads[index],
-                &mut self.workloads[index],
-                &mut self.tally.workloads[index],
-                (rps, share, minutes),
-            );
-        }
-        if self.pending > 0 {
-            for (replicas, tally) in self.workloads.iter().zip(&mut self.tally.workloads) {
-                tally.pending_pod_minutes += f64::from(replicas.pending) * minutes;
-            }
-        }
-        let serving = policy.serving.iter().map(|index| self.workloads[*index].usage).sum();
-        self.count_hour(sessions_per_minute, serving, minutes);
-    }
-
-    /// The share of CPU above requests that the ready nodes can give.
-    fn burst_share(&self, policy: &Policy, above: f64) -> f64 {
-        let ready = self.nodes().filter(|node| node.ready_at <= self.now);
-        let room: i64 = ready.map(|node| policy.offers[node.offer].cpu).sum();
-        let used = |(workload, replicas): (&policy::Deployment, &Replicas)| {
-            let requested = workload.request_cpu as f64;
-            let ready = f64::from(replicas.ready);
-            if workload.requests_per_session > 0.0 {
-                replicas.usage.min(ready * requested)
-            } else {
-                ready * workload.idle_cpu.min(requested)
-            }
+        self.tally = Tally {
+            node_hours: vec![0.0; policy.offers.len()],
+            launches: vec![0; policy.offers.len()],
+            workloads: vec![WorkloadTally::default(); policy.workloads.len()],
+            ..Tally::default()
         };
-        let used: f64 = policy.workloads.iter().zip(&self.workloads).map(used).sum();
-        ((room as f64 - used) / above).clamp(0.0, 1.0)
+    }
+
+    /// The place of the sample `age` ticks ago.
+    fn sample_slot(&self, age: usize) -> usize {
+        self.ticks.wrapping_sub(age) & (SAMPLES - 1)
     }
 
     /// Pods of a workload begin or cease to serve: what they served so far is counted.
     fn change_ready(&mut self, policy: &Policy, workload: usize, by: i32) {
+        self.count_nodes();
         self.count_ready(workload);
         let asks = &policy.workloads[workload];
-        if asks.requests_per_session <= 0.0 {
+        if asks.serving.is_none() {
             self.standing_cpu += f64::from(by) * asks.idle_cpu;
         }
         let replicas = &mut self.workloads[workload];
@@ -390,22 +319,26 @@ impl Cluster {
         replicas.counted_to = self.now;
     }
 
-    fn count_hour(&mut self, sessions_per_minute: f64, serving_cpu: f64, minutes: f64) {
-        if self.now.is_multiple_of(3600) || self.tally.hours.is_empty() {
-            self.tally.hours.push(HourTally::default());
+    /// Opens the hour's tally when a new hour, or a new month, has begun.
+    fn begin_hour(&mut self) {
+        if self.tally.hours.is_empty() || self.now.is_multiple_of(3600) {
+            self.count_nodes();
+            let peak_nodes = self.counts.iter().sum();
+            self.tally.hours.push(HourTally { peak_nodes, ..HourTally::default() });
         }
+    }
+
+    /// Counts nodes and pods up to now, before either changes; a span of several hours is shared out.
+    fn count_nodes(&mut self) {
+        let seconds = f64::from(self.now - self.counted_to);
+        self.counted_to = self.now;
         let Some(hour) = self.tally.hours.last_mut() else { return };
-        hour.sessions += sessions_per_minute * minutes;
-        hour.peak_nodes = hour.peak_nodes.max(self.counts.iter().sum());
+        let minutes = seconds / 60.0;
         for (sum, count) in hour.node_minutes.iter_mut().zip(self.counts) {
             *sum += f64::from(count) * minutes;
         }
         hour.pod_minutes += f64::from(self.ready_pods) * minutes;
-        hour.cpu_minutes += (self.standing_cpu + serving_cpu) / 1000.0 * minutes;
         hour.vcpu_minutes += self.vcpu_milli as f64 / 1000.0 * minutes;
-        if self.awake {
-            self.tally.awake_minutes += minutes;
-        }
     }
 
     /// The account's schedule starts or ends: deployments that follow it go to their least, or to
@@ -414,61 +347,75 @@ impl Cluster {
         self.awake = awake;
         for (index, workload) in policy.workloads.iter().enumerate() {
             if !workload.always_on {
-                self.workloads[index].hpa = Hpa::default();
-                self.workloads[index].sampled = 0;
-                self.set_desired(policy, index, if awake { workload.min_replicas } else { 0 });
+                let replicas = &mut self.workloads[index];
+                replicas.hpa = Hpa::default();
+                replicas.samples = [Sample::default(); SAMPLES];
+                let from = replicas.desired;
+                let to = if awake { workload.min_replicas } else { 0 };
+                self.note(Subject::Workload(index), Reason::Schedule { from, to });
+                self.set_desired(policy, index, to);
             }
         }
         let wanted = if awake { policy.baseline_nodes } else { policy.asleep_baseline_nodes };
-        while self.counts[Purchase::Baseline as usize] < wanted {
-            let ready_at = self.now + policy.node_startup_seconds;
-            self.launch(policy, policy.baseline_offer, ready_at);
+        while self.counts[policy::Purchase::Baseline as usize] < wanted {
+            self.launch_baseline(policy);
         }
-        while self.counts[Purchase::Baseline as usize] > wanted {
+        while self.counts[policy::Purchase::Baseline as usize] > wanted {
             let baseline = |node: &Option<Node>| {
                 node.as_ref().is_some_and(|node| node.offer == policy.baseline_offer)
             };
             let Some(last) = self.nodes.iter().rposition(baseline) else { break };
-            self.drain(policy, last);
+            self.evict_all(policy, last);
+            self.terminate(policy, last);
         }
-        self.unsettled = true;
+        self.settle_at = self.now;
     }
 }
 
-/// Counts the requests of one workload in a tick, given what it may use.
-fn count_requests(
-    workload: &policy::Deployment,
-    replicas: &mut Replicas,
-    tally: &mut WorkloadTally,
-    (rps, share, minutes): (f64, f64, f64),
-) {
-    let ready = f64::from(replicas.ready);
-    let requested = ready * workload.request_cpu as f64;
-    if replicas.usage > requested {
-        replicas.usage = requested + (replicas.usage - requested) * share;
-    }
-    let requests = rps * 60.0 * minutes;
-    tally.requests += requests;
-    tally.peak_rps = tally.peak_rps.max(rps);
-    let asked = rps * workload.cpu_ms_per_request;
-    let given = replicas.usage - workload.idle_cpu * ready;
-    // Without a ready pod nothing is served, however cheap a request is.
-    let served = if replicas.ready == 0 {
-        0.0
-    } else if asked > given {
-        (given / asked).max(0.0)
-    } else {
-        1.0
-    };
-    // The tolerance keeps rounding of the sums above from counting as lost requests.
-    if served < 1.0 - 1e-9 && requests > 0.0 {
-        tally.unserved += requests * (1.0 - served);
-        tally.saturated_minutes += minutes;
-        if replicas.desired >= workload.max_replicas {
-            tally.saturated_at_most_minutes += minutes;
-        } else if replicas.pending > 0 {
-            tally.saturated_pending_minutes += minutes;
+/// A state to start a cluster from, as a test or a what-if gives it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NodeState {
+    /// Offer.
+    pub offer: usize,
+    /// Zone, from 0.
+    pub zone: u8,
+    /// Seconds since the last pod event.
+    pub quiet_seconds: Second,
+    /// Ready pods of each workload.
+    pub pods: Vec<u32>,
+}
+
+impl Cluster {
+    /// A cluster of ready nodes with their pods, and `pending` pods of each workload.
+    pub fn from_state(policy: &Policy, nodes: &[NodeState], pending: &[u32], luck: Draws) -> Self {
+        let mut cluster = Self::empty(policy, true, luck);
+        cluster.now = nodes.iter().map(|node| node.quiet_seconds).max().unwrap_or(0);
+        for state in nodes {
+            let index = cluster.launch(policy, state.offer, state.zone, cluster.now);
+            for (workload, count) in state.pods.iter().enumerate() {
+                for _ in 0..*count {
+                    cluster.workloads[workload].desired += 1;
+                    cluster.bind(policy, workload, index);
+                }
+            }
         }
+        cluster.make_ready(policy);
+        for (index, state) in nodes.iter().enumerate() {
+            if let Some(node) = cluster.nodes[index].as_mut() {
+                node.last_event = cluster.now - state.quiet_seconds;
+                node.ready_at = node.last_event;
+            }
+        }
+        for (workload, count) in pending.iter().enumerate() {
+            let desired = cluster.workloads[workload].desired + count;
+            cluster.set_desired(policy, workload, desired);
+        }
+        cluster
+    }
+
+    /// Finds places for pending pods and buys nodes for the rest, once.
+    pub fn settle(&mut self, policy: &Policy) {
+        self.settle_pending(policy);
     }
 }
 

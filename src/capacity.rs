@@ -2,15 +2,19 @@
 //!
 //! # Formula
 //! ```text
-//! mean nodes = Σ node-hours / hours of the month
+//! mean nodes          = Σ node-hours / hours of the month
+//! realized spot share = spot hours / (spot + on-demand hours), without the baseline
+//! requested           = Σ hours of a pool × its share / Σ hours of all pools
 //! ```
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     autoscale::{
-        HourTally, Tally,
         policy::{Policy, Purchase},
+        tally::{Disruptions, HourTally, Refusal, Tally},
     },
     calendar::Month,
     units::{BYTES_PER_GB, BYTES_PER_MIB},
@@ -38,9 +42,11 @@ pub struct WorkloadUse {
     pub name: String,
     /// Requests that arrived.
     pub requests: f64,
-    /// Requests above the capacity of the ready pods.
+    /// Requests that nothing served: given up after their time-out, or without a ready pod.
     pub unserved_requests: f64,
-    /// Minutes with unserved requests.
+    /// Requests that waited for a later tick.
+    pub queued_requests: f64,
+    /// Minutes in which more was asked than the ready pods can serve.
     pub saturated_minutes: f64,
     /// Of these, with every replica that the autoscaler may ask for.
     pub saturated_at_most_minutes: f64,
@@ -54,6 +60,10 @@ pub struct WorkloadUse {
     pub peak_replicas: u32,
     /// Busiest minute [requests per second].
     pub peak_rps: f64,
+    /// Mean over requests of the p95 of their minute [ms].
+    pub p95_ms: f64,
+    /// p95 of the worst minute [ms].
+    pub peak_p95_ms: f64,
 }
 
 /// Nodes of one purchase option.
@@ -80,10 +90,16 @@ pub struct Capacity {
     pub on_demand_mean: f64,
     /// Mean of spot nodes.
     pub spot_mean: f64,
-    /// Pods moved by consolidation.
+    /// Share of Karpenter's node-hours asked for as spot; none without such nodes.
+    pub requested_spot_share: Option<f64>,
+    /// The share it was; on-demand steps in where spot is short.
+    pub realized_spot_share: Option<f64>,
+    /// Pods evicted from their nodes.
     pub evictions: u32,
-    /// Nodes removed by consolidation.
-    pub consolidated_nodes: u32,
+    /// Nodes that left, by reason.
+    pub disruptions: Disruptions,
+    /// What kept nodes or pods back, counted once a pass of the controller.
+    pub refusals: BTreeMap<String, u32>,
     /// Images pulled [GB].
     pub image_gb: f64,
     /// Sessions that reached the account.
@@ -129,6 +145,9 @@ impl Capacity {
                 mean_replicas: tally.ready_pod_minutes / minutes,
                 peak_replicas: tally.peak_ready,
                 peak_rps: tally.peak_rps,
+                queued_requests: tally.queued,
+                p95_ms: tally.p95_weighted / tally.requests.max(1e-9),
+                peak_p95_ms: tally.p95_peak,
             });
         let mean =
             |of: usize| tally.hours.iter().map(|h| h.node_minutes[of]).sum::<f64>() / minutes;
@@ -143,8 +162,17 @@ impl Capacity {
             baseline_mean,
             on_demand_mean,
             spot_mean,
+            requested_spot_share: requested_spot_share(&tally, policy),
+            realized_spot_share: (on_demand_mean + spot_mean > 0.0)
+                .then(|| spot_mean / (on_demand_mean + spot_mean)),
             evictions: tally.evictions,
-            consolidated_nodes: tally.consolidated,
+            disruptions: tally.disruptions,
+            refusals: Refusal::ALL
+                .iter()
+                .zip(tally.refusals)
+                .filter(|(_, count)| *count > 0)
+                .map(|(refusal, count)| (refusal.name().to_owned(), count))
+                .collect(),
             image_gb: tally.image_mib * BYTES_PER_MIB / BYTES_PER_GB,
             sessions: tally.hours.iter().map(|hour| hour.sessions).sum(),
             peak_sessions_per_minute: load.iter().copied().fold(0.0, f64::max),
@@ -163,6 +191,17 @@ impl Capacity {
     pub fn launches(&self) -> u32 {
         self.nodes.iter().map(|node| node.launches).sum()
     }
+}
+
+fn requested_spot_share(tally: &Tally, policy: &Policy) -> Option<f64> {
+    let (mut asked, mut all) = (0.0, 0.0);
+    for (offer, hours) in policy.offers.iter().zip(&tally.node_hours) {
+        if let Some(pool) = policy.pool_of(offer.group) {
+            asked += hours * pool.spot_share();
+            all += hours;
+        }
+    }
+    (all > 0.0).then(|| asked / all)
 }
 
 /// The name of a purchase option as the plan prints it.

@@ -35,6 +35,7 @@ pub mod growth;
 pub mod ledger;
 pub mod plan;
 pub mod prices;
+pub mod queueing;
 pub mod random;
 pub mod rate;
 pub mod report;

@@ -1,15 +1,17 @@
-//! Named random streams: every draw is a function of `(seed, trial, stream, month)` alone.
+//! Named random streams: every draw is a function of `(seed, trial, stream, part)` alone.
 //!
 //! A trial can so be replayed by number, and a new draw in one stage never moves another.
 //!
 //! # Source
 //! `ChaCha8`, a named and version-stable generator with a 64-bit stream number
-//! (`rand_chacha`), because `StdRng` may change between releases.
+//! (`rand_chacha`), because `StdRng` may change between releases. Keyed draws mix with the finalizer of
+//! `SplitMix64` (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
 
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
+use statrs::distribution::{ContinuousCDF, Normal};
 
 /// What the draws are for. The numbers are part of the file format: never renumber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,33 +19,83 @@ use rand_chacha::{
 pub enum Stream {
     /// Minute-to-minute noise of the load.
     TrafficNoise = 1,
+    /// Latencies, interruptions and choices of a cluster.
+    Cluster = 2,
+    /// Where spot capacity is short.
+    SpotSupply = 3,
 }
 
 /// One stream of draws.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draws(ChaCha8Rng);
 
-/// The stream of draws for one purpose in one month of one trial.
-pub fn stream(seed: u64, trial: u32, stream: Stream, month: u32) -> Draws {
+/// The stream of draws for one purpose in one part (month, account) of one trial.
+pub fn stream(seed: u64, trial: u32, stream: Stream, part: u32) -> Draws {
     let mut key = [0_u8; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..12].copy_from_slice(&trial.to_le_bytes());
     let mut rng = ChaCha8Rng::from_seed(key);
-    rng.set_stream((u64::from(stream as u8) << 32) | u64::from(month));
+    rng.set_stream((u64::from(stream as u8) << 32) | u64::from(part));
     Draws(rng)
 }
 
 impl Draws {
     /// A uniform draw in (0, 1), never either end.
     pub fn uniform(&mut self) -> f64 {
-        const HALF_STEP: f64 = 1.0 / 18_014_398_509_481_984.0; // 2^-54
-        (self.0.next_u64() >> 11) as f64 / 9_007_199_254_740_992.0 + HALF_STEP
+        unit(self.0.next_u64())
     }
 
     /// 32 random bits.
     pub fn bits(&mut self) -> u32 {
         self.0.next_u32()
     }
+
+    /// A key for [`keyed`] draws.
+    pub fn key(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// An exponential draw with mean 1.
+    pub fn exponential(&mut self) -> f64 {
+        -self.uniform().ln()
+    }
+
+    /// A lognormal draw with this median and this logarithmic standard deviation.
+    pub fn lognormal(&mut self, median: f64, sigma: f64) -> f64 {
+        if sigma <= 0.0 {
+            return median;
+        }
+        let z = Normal::standard().inverse_cdf(self.uniform());
+        median * (sigma * z).exp()
+    }
+}
+
+/// Logarithmic standard deviation of a lognormal distribution with this median and this 95th
+/// percentile.
+pub fn lognormal_sigma(median: f64, p95: f64) -> f64 {
+    /// The standard normal distribution's 95th percentile.
+    const Z95: f64 = 1.644_853_626_951_472_2;
+    if median > 0.0 && p95 > median { (p95 / median).ln() / Z95 } else { 0.0 }
+}
+
+/// A uniform draw in (0, 1) that depends on its names alone, in whatever order it is asked for.
+pub fn keyed(key: u64, names: [u64; 2]) -> f64 {
+    let mut state = key;
+    for name in names {
+        state = mix(state ^ mix(name.wrapping_add(0x9e37_79b9_7f4a_7c15)));
+    }
+    unit(state)
+}
+
+fn mix(value: u64) -> u64 {
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}
+
+fn unit(bits: u64) -> f64 {
+    const HALF_STEP: f64 = 1.0 / 18_014_398_509_481_984.0; // 2^-54
+    (bits >> 11) as f64 / 9_007_199_254_740_992.0 + HALF_STEP
 }
 
 #[cfg(test)]
@@ -68,5 +120,23 @@ mod tests {
         assert!(values.iter().all(|u| *u > 0.0 && *u < 1.0));
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         assert!((mean - 0.5).abs() < 0.01, "{mean}"); // 0.2887 / sqrt(20,000) = 0.002
+    }
+
+    #[test]
+    fn keyed_draws_are_even_and_know_their_names() {
+        let mean = (0..20_000).map(|n| keyed(3, [n, 5])).sum::<f64>() / 20_000.0;
+        assert!((mean - 0.5).abs() < 0.01, "{mean}");
+        assert_ne!(keyed(3, [1, 2]), keyed(3, [2, 1]));
+        assert_ne!(keyed(3, [1, 2]), keyed(4, [1, 2]));
+    }
+
+    /// Median 45 s and p95 80 s: about one in twenty above 80.
+    #[test]
+    fn a_lognormal_has_its_quantiles() {
+        let mut draws = stream(1, 0, Stream::Cluster, 0);
+        let sigma = lognormal_sigma(45.0, 80.0);
+        let values: Vec<f64> = (0..20_000).map(|_| draws.lognormal(45.0, sigma)).collect();
+        let above = |limit: f64| values.iter().filter(|v| **v > limit).count() as f64 / 20_000.0;
+        assert!((above(45.0) - 0.5).abs() < 0.015 && (above(80.0) - 0.05).abs() < 0.006);
     }
 }

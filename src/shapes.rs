@@ -13,6 +13,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::error::{Error, Place};
 
+pub mod allocatable;
+
+pub use allocatable::KubeletFacts;
+
 /// One EC2 instance type.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Shape {
@@ -38,6 +42,10 @@ pub struct Shape {
     pub allocatable_memory_mib: Option<f64>,
     /// Pods the node takes.
     pub allocatable_pods: Option<u32>,
+    /// Network interfaces.
+    pub max_enis: Option<u32>,
+    /// IPv4 addresses of each.
+    pub ipv4_per_eni: Option<u32>,
     /// Whether it is bare metal.
     pub bare_metal: Option<bool>,
     /// GPUs.
@@ -101,6 +109,10 @@ pub struct HpaDefaults {
     pub tolerance: f64,
     /// Seconds a lower recommendation must hold.
     pub scale_down_stabilization_seconds: u32,
+    /// Age below which a pod's CPU is believed only once it is ready.
+    pub cpu_initialization_period_seconds: u32,
+    /// Age below which a pod that is not ready never was.
+    pub initial_readiness_delay_seconds: u32,
     /// Growth allowed per reconcile without behavior rules.
     pub scale_up_factor: f64,
     /// Replicas always allowed per reconcile.
@@ -109,6 +121,29 @@ pub struct HpaDefaults {
     pub min_replicas: u32,
     /// Target CPU [percent of request].
     pub target_cpu_utilization: u32,
+    /// Window of `behavior.scaleUp`.
+    pub scale_up_window_seconds: u32,
+    /// Policies of `behavior.scaleUp`.
+    pub scale_up_policies: Vec<PolicyDefault>,
+    /// Policies of `behavior.scaleDown`.
+    pub scale_down_policies: Vec<PolicyDefault>,
+    /// Age of a sample when it is read.
+    pub sample_age_seconds: u32,
+    /// Window of a CPU sample.
+    pub sample_window_seconds: u32,
+}
+
+/// One default scaling policy.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyDefault {
+    /// `Pods` or `Percent`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// How many.
+    pub value: u32,
+    /// In how long.
+    pub period_seconds: u32,
 }
 
 /// Defaults of Karpenter.
@@ -117,20 +152,80 @@ pub struct HpaDefaults {
 pub struct KarpenterDefaults {
     /// Seconds without a pod event before a node may be consolidated.
     pub consolidate_after_seconds: u32,
-    /// Share of a pool's nodes that may be disrupted at once [percent, rounded up].
-    pub disruption_budget_percent: u32,
+    /// Nodes of a pool that may be disrupted at once.
+    pub budget_nodes: String,
+    /// Age at which nodes are replaced.
+    pub expire_after_hours: u32,
     /// Seconds between a decision to disrupt and the act.
     pub validation_seconds: u32,
+    /// Most nodes that one command removes.
+    pub multi_node_candidates: usize,
+    /// Cheaper types that replacing a spot node by a spot node needs.
+    pub spot_to_spot_types: usize,
+    /// Seconds after which a fruitless pass is repeated.
+    pub consolidated_seconds: u32,
+    /// Seconds in which a node that pods are meant for is not disrupted.
+    pub nomination_seconds: u32,
+    /// `k` of the policy Balanced.
+    pub balanced_k: f64,
+    /// Types in one launch request, cheapest first.
+    pub launch_types: usize,
+    /// Seconds in which an offering without capacity is not tried again.
+    pub unavailable_offering_seconds: u32,
+}
+
+/// How spot capacity comes and goes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpotFacts {
+    /// Chance that a node is taken back in a month, by band of the spot advisor.
+    pub interruptions_per_month: Vec<f64>,
+    /// Share of time without capacity, by band.
+    pub shortage: Vec<f64>,
+    /// Length of such a time.
+    pub shortage_seconds: u32,
+    /// Weight of the price in the choice.
+    pub price_weight: f64,
+    /// How much dearer than the cheapest a chosen type may be.
+    pub price_reach: f64,
+    /// Seconds from the notice to the end.
+    pub notice_seconds: u32,
 }
 
 /// What a new node brings.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeDefaults {
-    /// Seconds from `NodeClaim` to Ready.
+    /// Median seconds from `NodeClaim` to Ready.
     pub startup_seconds: u32,
+    /// Seconds that 95 % stay below.
+    pub startup_p95_seconds: u32,
+    /// Seconds after which a launch is given up.
+    pub startup_most_seconds: u32,
+    /// Least seconds of a drain.
+    pub drain_seconds: u32,
+    /// Seconds of an image pull, whatever its size.
+    pub image_pull_seconds: f64,
+    /// Rate of an image pull.
+    pub image_pull_mib_per_second: f64,
     /// Root volume [GiB].
     pub root_volume_gib: f64,
+}
+
+/// How requests wait and how pods are spread by default.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServingFacts {
+    /// Seconds a request waits before its caller gives up.
+    pub timeout_seconds: f64,
+    /// Quantile of the response time that is reported.
+    pub quantile: f64,
+    /// `maxSkew` of the default spread over zones.
+    pub default_zone_skew: u32,
+    /// `maxSkew` of the default spread over nodes.
+    pub default_host_skew: u32,
+    /// Weight of the spread among the scores.
+    pub spread_weight: u32,
 }
 
 /// What a gp3 volume includes.
@@ -345,8 +440,14 @@ pub struct Controllers {
     pub hpa: HpaDefaults,
     /// Karpenter.
     pub karpenter: KarpenterDefaults,
+    /// Spot capacity.
+    pub spot: SpotFacts,
     /// Nodes.
     pub node: NodeDefaults,
+    /// What nodes keep back.
+    pub kubelet: KubeletFacts,
+    /// Requests and pods.
+    pub serving: ServingFacts,
     /// EBS volumes.
     pub ebs: EbsFacts,
     /// Load-balancer capacity units.

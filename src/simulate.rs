@@ -15,6 +15,7 @@ use crate::{
     growth::Path,
     plan::{NotModelled, Plan},
     prices::PriceBook,
+    random::{self, Draws, Stream},
     rate::{self, Rated, Sharing, Usage, surcharge},
     scenario::{Account, Scenario},
     series::Series,
@@ -111,9 +112,11 @@ impl<'a> Prepared<'a> {
         let traffic = traffic
             .map_err(|message| problems.push(document.problem_below("traffic", &message)))
             .ok();
+        let days = (0..plan.months).map(|index| plan.start.plus(index).days() as u32).sum();
+        let span = (PLAN_TICK_SECONDS, plan.start, days);
         let mut policies = Vec::new();
         for account in &scenario.accounts {
-            match policy(scenario, account, facts) {
+            match policy(scenario, account, facts, span) {
                 Ok(policy) => policies.push(policy),
                 Err(found) => problems.extend(found),
             }
@@ -140,7 +143,11 @@ impl<'a> Prepared<'a> {
             .accounts
             .par_iter()
             .zip(&self.policies)
-            .map(|(account, policy)| simulate(account, policy, &months, &traffic))
+            .enumerate()
+            .map(|(index, (account, policy))| {
+                let luck = random::stream(plan.seed, trial, Stream::Cluster, index as u32);
+                simulate(account, policy, (&months, &traffic), luck)
+            })
             .collect();
         let mut usage = Vec::new();
         let mut choices: Vec<Vec<Choice>> = Vec::new();
@@ -263,7 +270,13 @@ fn profile(scenario: &Scenario, series: Option<&Series>) -> Result<Profile, Stri
     }
 }
 
-fn policy(scenario: &Scenario, account: &Account, facts: &Facts) -> Result<Policy, Vec<Problem>> {
+/// What an account's cluster decides by over `days` from `start` on.
+fn policy(
+    scenario: &Scenario,
+    account: &Account,
+    facts: &Facts,
+    (tick_seconds, start, days): (u32, Month, u32),
+) -> Result<Policy, Vec<Problem>> {
     let document = &scenario.document;
     let region = &account.settings.region;
     if !facts.prices.has_region(region) {
@@ -279,7 +292,9 @@ fn policy(scenario: &Scenario, account: &Account, facts: &Facts) -> Result<Polic
         catalog: &facts.catalog,
         prices: &facts.prices,
         region,
-        tick_seconds: PLAN_TICK_SECONDS,
+        tick_seconds,
+        start: start.first_day(),
+        days,
     };
     Policy::build(&inputs).map_err(|problems| {
         let place = |problem: Problem| {
@@ -294,15 +309,15 @@ fn policy(scenario: &Scenario, account: &Account, facts: &Facts) -> Result<Polic
 fn simulate(
     account: &Account,
     policy: &Policy,
-    months: &[Month],
-    traffic: &[MonthTraffic],
+    (months, traffic): (&[Month], &[MonthTraffic]),
+    luck: Draws,
 ) -> Simulated {
     let share = account.settings.traffic_share;
     let week = account.settings.schedule.as_ref().map(crate::scenario::Schedule::week);
     let first = traffic.first().and_then(|month| month.sessions.first()).copied().unwrap_or(0.0);
     let awake_at = |minute: usize| week.as_ref().is_none_or(|week| week[minute % week.len()]);
     let start = months.first().map_or(0, |month| month.first_weekday() * MINUTES_PER_DAY);
-    let mut cluster = Cluster::new(policy, first * share, awake_at(start));
+    let mut cluster = Cluster::new(policy, first * share, awake_at(start), luck);
     let mut done = Vec::with_capacity(months.len());
     for (month, traffic) in months.iter().zip(traffic) {
         let first_minute = month.first_weekday() * MINUTES_PER_DAY;

@@ -11,7 +11,10 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::units::factors_schema;
+use crate::{
+    autoscale::hpa::behavior::{ScalingPolicy, SelectPolicy},
+    units::factors_schema,
+};
 
 /// CPU and memory, as a pod spec asks for them.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
@@ -36,25 +39,156 @@ pub enum Kind {
     DaemonSet,
 }
 
-/// Horizontal pod autoscaler on CPU utilization. What is left out has the controller's default.
+/// Horizontal pod autoscaler (`autoscaling/v2`). What is left out has the controller's default.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hpa {
-    /// Least replicas.
-    #[schemars(range(min = 1, max = 100_000))]
+    /// Least replicas; 0 needs the gate `HPAScaleToZero` and an External metric.
+    #[schemars(range(min = 0, max = 100_000))]
     pub min_replicas: Option<u32>,
     /// Most replicas.
     #[schemars(range(min = 1, max = 100_000))]
     pub max_replicas: u32,
-    /// Target CPU [percent of request].
+    /// Target CPU [percent of request]: short for the one metric of type Resource named cpu.
     #[schemars(range(min = 1, max = 1000))]
     pub target_cpu_utilization: Option<u32>,
+    /// Metrics; the largest proposal wins.
+    #[serde(default)]
+    pub metrics: Vec<Metric>,
     /// Band around the target in which nothing changes, as a fraction.
     #[schemars(range(min = 0, max = 1))]
     pub tolerance: Option<f64>,
-    /// Seconds a lower recommendation must hold before it is followed.
+    /// Seconds a lower recommendation must hold before it is followed, where no behavior says more.
     #[schemars(range(min = 0, max = 3600))]
     pub scale_down_stabilization_seconds: Option<u32>,
+    /// Stabilization windows and scaling policies.
+    pub behavior: Option<Behavior>,
+}
+
+/// Where a metric comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum MetricType {
+    /// CPU or memory of the pods.
+    Resource,
+    /// A metric of each pod, averaged.
+    Pods,
+    /// A metric of the whole workload.
+    External,
+}
+
+/// What a metric measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MetricName {
+    /// CPU [millicores]; Resource.
+    Cpu,
+    /// Memory [MiB]; Resource.
+    Memory,
+    /// Requests that arrive in a second; Pods and External.
+    RequestsPerSecond,
+    /// Requests being served or waiting; Pods and External.
+    Concurrency,
+}
+
+/// One metric and the target it is held at; exactly one target.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Metric {
+    /// Where it comes from.
+    #[serde(rename = "type")]
+    pub kind: MetricType,
+    /// What it measures.
+    pub name: MetricName,
+    /// Percent of the request; Resource.
+    #[schemars(range(min = 1, max = 1000))]
+    pub average_utilization: Option<u32>,
+    /// A pod's share.
+    #[schemars(range(min = 0.001, max = 1_000_000_000))]
+    pub average_value: Option<f64>,
+    /// The workload's whole; External.
+    #[schemars(range(min = 0.001, max = 1_000_000_000))]
+    pub value: Option<f64>,
+}
+
+/// `behavior` of the autoscaler; each field left out has the default of its direction.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Behavior {
+    /// Upwards.
+    #[serde(default)]
+    pub scale_up: Scaling,
+    /// Downwards.
+    #[serde(default)]
+    pub scale_down: Scaling,
+}
+
+/// One direction of `behavior`.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scaling {
+    /// Stabilization window.
+    #[schemars(range(min = 0, max = 3600))]
+    pub stabilization_window_seconds: Option<u32>,
+    /// Which policy counts.
+    pub select_policy: Option<SelectPolicy>,
+    /// Policies.
+    pub policies: Option<Vec<ScalingPolicy>>,
+    /// Band in this direction, as a fraction.
+    #[schemars(range(min = 0, max = 1))]
+    pub tolerance: Option<f64>,
+}
+
+/// `maxUnavailable` or `minAvailable` of a disruption budget: a number of pods, or `"25%"`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Pods {
+    /// A number.
+    Count(u32),
+    /// A percentage of the replicas.
+    Percent(String),
+}
+
+/// `PodDisruptionBudget`: give one of the two.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DisruptionBudget {
+    /// Most pods that an eviction may leave not ready.
+    pub max_unavailable: Option<Pods>,
+    /// Least pods that an eviction must leave ready.
+    pub min_available: Option<Pods>,
+}
+
+/// Over what pods are spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum TopologyKey {
+    /// Availability zones.
+    #[serde(rename = "topology.kubernetes.io/zone")]
+    Zone,
+    /// Nodes.
+    #[serde(rename = "kubernetes.io/hostname")]
+    Hostname,
+}
+
+/// What happens to a pod that would break the spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum WhenUnsatisfiable {
+    /// It stays pending.
+    DoNotSchedule,
+    /// It is placed as well as may be.
+    ScheduleAnyway,
+}
+
+/// One topology spread constraint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TopologySpread {
+    /// Over what.
+    pub topology_key: TopologyKey,
+    /// Most that the counts of two domains may differ.
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_skew: u32,
+    /// What happens otherwise.
+    pub when_unsatisfiable: WhenUnsatisfiable,
 }
 
 /// Where a workload's requests come from, which decides what the bytes cost.
@@ -100,6 +234,36 @@ pub struct Workload {
     #[serde(default)]
     #[schemars(range(min = 0, max = 3600))]
     pub startup_seconds: u32,
+    /// The same that 95 % of pods stay below; every pod takes `startup_seconds` if left out.
+    #[schemars(range(min = 0, max = 3600))]
+    pub startup_p95_seconds: Option<u32>,
+    /// Requests a pod serves at once: workers times threads. Only CPU limits it if left out.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub concurrency: Option<u32>,
+    /// Time a request holds a worker, waiting for others included [ms]; its CPU time if left out.
+    #[schemars(range(min = 0, max = 600_000))]
+    pub service_ms_per_request: Option<f64>,
+    /// Seconds a request waits before its caller gives up; the model's figure if left out.
+    #[schemars(range(min = 0, max = 3600))]
+    pub timeout_seconds: Option<f64>,
+    /// Memory a pod uses with no load; its request if left out [MiB].
+    #[schemars(range(min = 0, max = 30_000_000))]
+    pub idle_memory_mib: Option<f64>,
+    /// Memory of one request being served [MiB].
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub memory_mib_per_request: f64,
+    /// Taints it tolerates, `dedicated=infra:NoSchedule`, or `dedicated` for any of that key.
+    #[serde(default)]
+    pub tolerations: Vec<String>,
+    /// How it is spread over zones and nodes.
+    #[serde(default)]
+    pub topology_spread: Vec<TopologySpread>,
+    /// How many pods may be evicted at once.
+    pub disruption_budget: Option<DisruptionBudget>,
+    /// `karpenter.sh/do-not-disrupt`: a node with such a pod is not removed by choice.
+    #[serde(default)]
+    pub do_not_disrupt: bool,
     /// Replicas, where no autoscaler sets them.
     #[schemars(range(min = 0, max = 100_000))]
     pub replicas: Option<u32>,

@@ -7,11 +7,12 @@ use std::{
 };
 
 /// A module uses only names that stand earlier in this list.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "units",
     "calendar",
     "error",
     "random",
+    "queueing",
     "series",
     "shapes",
     "prices",

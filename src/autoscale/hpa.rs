@@ -1,35 +1,55 @@
-//! The horizontal pod autoscaler on CPU utilization.
+//! The horizontal pod autoscaler (`autoscaling/v2`): one reconcile after the other.
+//!
+//! The arithmetic is in two pure modules that take plain values: [`replicas`] (what a metric asks
+//! for) and [`behavior`] (what windows and policies make of it). This module keeps what a controller
+//! remembers between reconciles and puts the steps in their order.
 //!
 //! # Formula
 //! ```text
-//! u  = trunc(100 × usage / (ready × request))      whole percent, as the controller computes it
-//! r  = u / target
-//! n  = current                 when 1 − tolerance ≤ r ≤ 1 + tolerance
-//!    = ceil(r × ready)         otherwise; not-ready pods count as 0 % when r > 1
-//! wish = min(max(recommendations of the last window), 2 × current or 4 per reconcile, max)
+//! 1  current = 0 and min ≠ 0: off      current above max or below min: to the bound at once
+//! 2  largest proposal of the metrics; none: nothing changes
+//! 3  stabilization, then bounds and growth (without behavior) or scaling policies (with it)
 //! ```
 //! # Source
-//! kubernetes/kubernetes `pkg/controller/podautoscaler/replica_calculator.go#GetResourceReplicas`,
-//! `horizontal.go#stabilizeRecommendation`, `#calculateScaleUpLimit`.
+//! kubernetes/kubernetes `pkg/controller/podautoscaler/horizontal.go#reconcileAutoscaler`.
 //! # Limits
-//! CPU utilization only, no behavior policies. One tick of a minute holds four reconciles on one
-//! sample; they act as one, with four times the scale-up allowance.
+//! A recommendation of exactly the window's age has left the window; without `behavior` the
+//! controller keeps it, but its clock never shows exactly that age. A tick of a minute holds four
+//! reconciles on one sample.
 
 use std::collections::VecDeque;
 
+use self::{
+    behavior::{Behavior, Past},
+    replicas::{PodTarget, Tolerance, Totals},
+};
 use super::Second;
 
-/// What the metrics pipeline shows of a workload.
+pub mod behavior;
+pub mod replicas;
+
+/// A metric of the spec.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reading {
-    /// CPU over all ready pods [millicores].
-    pub usage: f64,
-    /// Request of one pod [millicores].
-    pub request: f64,
-    /// Pods with a sample.
-    pub ready: u32,
-    /// Pods without one: pending or starting.
-    pub unready: u32,
+pub enum Metric {
+    /// CPU of the pods [millicores].
+    Cpu(PodTarget),
+    /// Memory of the pods [MiB].
+    Memory(PodTarget),
+    /// A Pods metric [thousandths].
+    Pods(Signal, PodTarget),
+    /// An External metric with `value` [thousandths].
+    ExternalValue(Signal, i64),
+    /// An External metric with `averageValue` [thousandths].
+    ExternalAverageValue(Signal, i64),
+}
+
+/// What the metrics adapter offers beside resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Requests that arrive in a second.
+    RequestsPerSecond,
+    /// Requests being served or waiting.
+    Concurrency,
 }
 
 /// The autoscaler's settings with all defaults filled in.
@@ -39,175 +59,362 @@ pub struct Rules {
     pub min_replicas: u32,
     /// Most replicas.
     pub max_replicas: u32,
-    /// Target CPU and what counts as near enough.
-    pub band: Band,
-    /// How long a lower recommendation must hold [seconds].
+    /// Metrics; the largest proposal wins.
+    pub metrics: Vec<Metric>,
+    /// Ratios between which nothing changes.
+    pub tolerance: Tolerance,
+    /// `behavior`, where the spec has one.
+    pub behavior: Option<Behavior>,
+    /// How long a lower recommendation must hold without `behavior` [seconds].
     pub stabilization_seconds: Second,
-    /// Growth allowed in one tick, over all its reconciles.
+    /// Growth in one reconcile without `behavior`.
     pub scale_up_factor: f64,
-    /// Replicas always allowed.
+    /// Replicas always allowed without `behavior`.
     pub scale_up_minimum: u32,
+    /// Reconciles in one tick, and the seconds between them.
+    pub reconciles: (u32, Second),
+    /// The band of a single CPU metric; most ticks need no more.
+    pub band: Option<Band>,
 }
 
 /// Whole percents of the target inside which nothing changes, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Band {
-    target: u32,
-    low: u32,
-    high: u32,
+    target: i64,
+    low: i64,
+    high: i64,
 }
 
 impl Band {
-    /// The band of a target [percent of request] and a tolerance as a fraction. The controller compares
-    /// ratios; utilization is a whole percent, so the comparison has two whole ends.
-    pub fn new(target: u32, tolerance: f64) -> Self {
-        let ratio = |percent: u32| f64::from(percent) / f64::from(target);
+    /// The band of a target [percent of request]. The controller compares ratios; utilization is a
+    /// whole percent, so the comparison has two whole ends.
+    pub fn new(target: i64, tolerance: Tolerance) -> Self {
+        let inside = |percent: &i64| tolerance.holds(*percent as f64 / target as f64);
         let most = 2 * target + 2;
-        let inside = |percent: &u32| (1.0 - tolerance..=1.0 + tolerance).contains(&ratio(*percent));
         let low = (0..=most).find(inside).unwrap_or(target);
         let high = (0..=most).rev().find(inside).unwrap_or(target);
         Self { target, low, high }
     }
 
     /// The target [percent of request].
-    pub fn target(&self) -> u32 {
+    pub fn target(&self) -> i64 {
         self.target
     }
 
     /// Greatest utilization at which nothing changes [percent of request].
-    pub fn high(&self) -> u32 {
+    pub fn high(&self) -> i64 {
         self.high
     }
 
-    fn holds(&self, percent: u32) -> bool {
+    /// Whether nothing changes at a utilization.
+    pub fn holds(&self, percent: i64) -> bool {
         (self.low..=self.high).contains(&percent)
     }
+}
 
-    fn wish(&self, percent: u32, pods: u32) -> u32 {
-        (f64::from(percent) / f64::from(self.target) * f64::from(pods)).ceil() as u32
+/// What kept a reconcile from following its recommendation, in the words of the conditions that
+/// `kubectl describe hpa` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// The recommendation was followed.
+    DesiredWithinRange,
+    /// No metric was valid.
+    FailedGetMetrics,
+    /// At zero replicas with a minimum above zero.
+    ScalingDisabled,
+    /// More were wanted than the maximum.
+    TooManyReplicas,
+    /// Fewer were wanted than the minimum.
+    TooFewReplicas,
+    /// Growth is limited in one reconcile, or by a policy.
+    ScaleUpLimit,
+    /// A policy limits the decline.
+    ScaleDownLimit,
+    /// A recent recommendation was higher.
+    ScaleDownStabilized,
+    /// A recent recommendation was lower.
+    ScaleUpStabilized,
+}
+
+impl Bound {
+    /// The condition's reason as Kubernetes prints it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DesiredWithinRange => "DesiredWithinRange",
+            Self::FailedGetMetrics => "FailedGetMetrics",
+            Self::ScalingDisabled => "ScalingDisabled",
+            Self::TooManyReplicas => "TooManyReplicas",
+            Self::TooFewReplicas => "TooFewReplicas",
+            Self::ScaleUpLimit => "ScaleUpLimit",
+            Self::ScaleDownLimit => "ScaleDownLimit",
+            Self::ScaleDownStabilized => "ScaleDownStabilized",
+            Self::ScaleUpStabilized => "ScaleUpStabilized",
+        }
     }
 }
 
-/// Replicas that one CPU metric asks for; `None` when no pod has a sample.
-pub fn desired_replicas(current: u32, reading: &Reading, band: &Band) -> Option<u32> {
-    let percent = |pods: u32| (100.0 * reading.usage / (f64::from(pods) * reading.request)) as u32;
-    if reading.ready == 0 || reading.request <= 0.0 {
-        return None;
-    }
-    let sampled = percent(reading.ready);
-    if reading.unready == 0 || sampled <= band.target {
-        let inside = band.holds(sampled);
-        return Some(if inside { current } else { band.wish(sampled, reading.ready) });
-    }
-    let all = reading.ready + reading.unready;
-    let filled = percent(all);
-    if band.holds(filled) || filled < band.target {
-        return Some(current);
-    }
-    Some(band.wish(filled, all).max(current))
+/// What one reconcile came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Replicas to ask for.
+    pub replicas: u32,
+    /// What bounded them.
+    pub bound: Bound,
 }
 
-/// The autoscaler's memory: recommendations of the stabilization window that can still matter.
+/// What a reconcile sees of the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Observed {
+    /// CPU by how pods count [millicores].
+    pub cpu: Totals,
+    /// Memory [MiB].
+    pub memory: Totals,
+    /// Requests a second [thousandths].
+    pub requests_per_second: i64,
+    /// Requests served or waiting [thousandths].
+    pub concurrency: i64,
+}
+
+impl Observed {
+    fn signal(&self, signal: Signal) -> i64 {
+        match signal {
+            Signal::RequestsPerSecond => self.requests_per_second,
+            Signal::Concurrency => self.concurrency,
+        }
+    }
+}
+
+impl Metric {
+    /// Replicas that the metric asks for; `None` when it is invalid in this pass.
+    pub fn replicas(&self, current: u32, seen: &Observed, tolerance: Tolerance) -> Option<u32> {
+        match *self {
+            Self::Cpu(target) => {
+                replicas::pod_metric_replicas(current, &seen.cpu, target, tolerance)
+            }
+            Self::Memory(target) => {
+                replicas::pod_metric_replicas(current, &seen.memory, target, tolerance)
+            }
+            Self::Pods(signal, target) => {
+                let totals = Totals { usage: seen.signal(signal), ..seen.memory };
+                replicas::pod_metric_replicas(current, &totals, target, tolerance)
+            }
+            Self::ExternalValue(signal, target) => {
+                let (usage, ready) = (seen.signal(signal), seen.cpu.ready);
+                replicas::value_replicas(current, usage, target, Some(ready), tolerance)
+            }
+            Self::ExternalAverageValue(signal, target) => {
+                let usage = seen.signal(signal);
+                Some(replicas::average_value_replicas(current, usage, target, tolerance))
+            }
+        }
+    }
+
+    /// Its value as it stands [percent of its target].
+    fn percent_of_target(&self, seen: &Observed, current: u32) -> f64 {
+        let of = |totals: &Totals, target: PodTarget| match target {
+            PodTarget::Utilization(target) => {
+                100.0 * totals.usage as f64 / totals.ready_request.max(1) as f64 / target as f64
+            }
+            PodTarget::AverageValue(target) => {
+                totals.usage as f64 / f64::from(totals.ready.max(1)) / target as f64
+            }
+        };
+        100.0
+            * match *self {
+                Self::Cpu(target) => of(&seen.cpu, target),
+                Self::Memory(target) => of(&seen.memory, target),
+                Self::Pods(signal, target) => {
+                    of(&Totals { usage: seen.signal(signal), ..seen.memory }, target)
+                }
+                Self::ExternalValue(signal, target) => seen.signal(signal) as f64 / target as f64,
+                Self::ExternalAverageValue(signal, target) => {
+                    seen.signal(signal) as f64 / f64::from(current.max(1)) / target as f64
+                }
+            }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Cpu(_) => "cpu",
+            Self::Memory(_) => "memory",
+            Self::Pods(signal, _)
+            | Self::ExternalValue(signal, _)
+            | Self::ExternalAverageValue(signal, _) => signal.name(),
+        }
+    }
+}
+
+impl Signal {
+    /// Its name in a scenario.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RequestsPerSecond => "requests_per_second",
+            Self::Concurrency => "concurrency",
+        }
+    }
+}
+
+impl Rules {
+    /// The largest proposal; `None` when nothing can be concluded.
+    pub fn proposal(&self, current: u32, seen: &Observed) -> Option<u32> {
+        if let [metric] = &*self.metrics {
+            return metric.replicas(current, seen, self.tolerance);
+        }
+        let of = |metric: &Metric| metric.replicas(current, seen, self.tolerance);
+        let proposals: Vec<Option<u32>> = self.metrics.iter().map(of).collect();
+        replicas::largest(current, &proposals)
+    }
+
+    /// The metric that asks for most now, and its value [percent of its target].
+    pub fn seen(&self, current: u32, seen: &Observed) -> (&'static str, f64) {
+        let leading =
+            self.metrics.iter().max_by_key(|metric| metric.replicas(current, seen, self.tolerance));
+        leading.map_or(("none", 0.0), |metric| (metric.name(), metric.percent_of_target(seen, current)))
+    }
+
+    fn windows(&self) -> (Second, Second) {
+        self.behavior.as_ref().map_or((0, self.stabilization_seconds), |behavior| {
+            (behavior.scale_up.window_seconds, behavior.scale_down.window_seconds)
+        })
+    }
+}
+
+/// Recommendations of a window of which only the extreme matters: monotone in value, rising in time,
+/// so that the front is the extreme.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Window(VecDeque<(Second, u32)>);
+
+impl Window {
+    /// Adds a recommendation, drops what `beats` it or left the window, and gives the extreme.
+    fn push(&mut self, now: Second, wish: u32, window: Second, yields: impl Fn(u32) -> bool) -> u32 {
+        while self.0.back().is_some_and(|(_, kept)| yields(*kept)) {
+            self.0.pop_back();
+        }
+        self.0.push_back((now, wish));
+        while self.0.front().is_some_and(|(at, _)| at + window <= now && *at < now) {
+            self.0.pop_front();
+        }
+        self.0.front().map_or(wish, |(_, extreme)| *extreme)
+    }
+}
+
+/// The autoscaler's memory.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Hpa {
-    /// Falling in value, rising in time: the front is the greatest of the window.
-    recommendations: VecDeque<(Second, u32)>,
+    highest: Window,
+    lowest: Window,
+    /// Scale events, which only `behavior` looks at: when, and by how much.
+    ups: VecDeque<(Second, u32)>,
+    downs: VecDeque<(Second, u32)>,
 }
 
 impl Hpa {
-    /// One reconcile: the replicas to ask for now.
+    /// A reconcile whose recommendation is what there is already, with nothing else remembered; false
+    /// when there is more to do than that.
+    pub(super) fn rest(&mut self, now: Second, current: u32) -> bool {
+        let (highest, lowest) = (&mut self.highest.0, &mut self.lowest.0);
+        if highest.len() == 1 && lowest.len() <= 1 && highest[0].1 == current {
+            highest[0].0 = now;
+            match lowest.front_mut() {
+                Some(low) if low.1 == current => low.0 = now,
+                Some(_) => return false,
+                None => {}
+            }
+            return true;
+        }
+        false
+    }
+
+    /// One reconcile on the largest proposal of the metrics.
     pub fn reconcile(
         &mut self,
         now: Second,
         current: u32,
-        reading: &Reading,
+        proposal: Option<u32>,
         rules: &Rules,
-    ) -> u32 {
-        if current == 0 {
-            return 0; // autoscaling is off
+    ) -> Verdict {
+        let verdict = self.decide(now, current, proposal, rules);
+        if let Some(behavior) = &rules.behavior {
+            self.remember(now, current, verdict.replicas, behavior);
         }
-        if current > rules.max_replicas || current < rules.min_replicas {
-            return current.clamp(rules.min_replicas, rules.max_replicas);
-        }
-        let Some(wish) = desired_replicas(current, reading, &rules.band) else {
-            return current;
-        };
-        let stable = self.stabilize(now, wish, rules.stabilization_seconds);
-        let doubled = (f64::from(current) * rules.scale_up_factor) as u32;
-        let limit = doubled.max(rules.scale_up_minimum);
-        stable.clamp(rules.min_replicas, rules.max_replicas).min(limit)
+        verdict
     }
 
-    fn stabilize(&mut self, now: Second, wish: u32, window: Second) -> u32 {
-        while self.recommendations.back().is_some_and(|(_, kept)| *kept <= wish) {
-            self.recommendations.pop_back();
+    fn decide(
+        &mut self,
+        now: Second,
+        current: u32,
+        proposal: Option<u32>,
+        rules: &Rules,
+    ) -> Verdict {
+        let (least, most) = (rules.min_replicas, rules.max_replicas);
+        let stop = |replicas, bound| Verdict { replicas, bound };
+        if current == 0 && least != 0 {
+            return stop(0, Bound::ScalingDisabled);
         }
-        self.recommendations.push_back((now, wish));
-        while self.recommendations.front().is_some_and(|(at, _)| at + window <= now && *at < now) {
-            self.recommendations.pop_front();
+        if current > most {
+            return stop(most, Bound::TooManyReplicas);
         }
-        self.recommendations.front().map_or(wish, |(_, greatest)| *greatest)
+        if current < least {
+            return stop(least, Bound::TooFewReplicas);
+        }
+        let Some(wish) = proposal else { return stop(current, Bound::FailedGetMetrics) };
+        let (up_window, down_window) = rules.windows();
+        let highest = self.highest.push(now, wish, down_window, |kept| kept <= wish);
+        let stable = if rules.behavior.is_some() {
+            let lowest = self.lowest.push(now, wish, up_window, |kept| kept >= wish);
+            current.max(lowest).min(highest)
+        } else {
+            highest
+        };
+        let replicas = match &rules.behavior {
+            None => {
+                let growth = (rules.scale_up_factor, rules.scale_up_minimum);
+                behavior::normalize(current, stable, (least, most), growth)
+            }
+            Some(rules) => {
+                let (ups, downs) = (ages(&self.ups, now), ages(&self.downs, now));
+                behavior::limit_rate(rules, current, stable, (least, most), (&ups, &downs))
+            }
+        };
+        stop(replicas, bound(wish, stable, replicas, (least, most)))
+    }
+
+    fn remember(&mut self, now: Second, current: u32, replicas: u32, behavior: &Behavior) {
+        let policies = behavior.scale_up.policies.iter().chain(&behavior.scale_down.policies);
+        let longest = policies.map(|policy| policy.period_seconds).max().unwrap_or(0);
+        for events in [&mut self.ups, &mut self.downs] {
+            while events.front().is_some_and(|(at, _)| at + longest <= now) {
+                events.pop_front();
+            }
+        }
+        if replicas > current {
+            self.ups.push_back((now, replicas - current));
+        } else if replicas < current {
+            self.downs.push_back((now, current - replicas));
+        }
+    }
+}
+
+fn ages(events: &VecDeque<(Second, u32)>, now: Second) -> Vec<Past> {
+    let past = |(at, replicas): &(Second, u32)| Past { replicas: *replicas, seconds_ago: now - at };
+    events.iter().map(past).collect()
+}
+
+fn bound(wish: u32, stable: u32, replicas: u32, (least, most): (u32, u32)) -> Bound {
+    if replicas < stable {
+        if replicas == most { Bound::TooManyReplicas } else { Bound::ScaleUpLimit }
+    } else if replicas > stable {
+        if replicas == least { Bound::TooFewReplicas } else { Bound::ScaleDownLimit }
+    } else if stable > wish {
+        Bound::ScaleDownStabilized
+    } else if stable < wish {
+        Bound::ScaleUpStabilized
+    } else {
+        Bound::DesiredWithinRange
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reading(usage: f64, ready: u32, unready: u32) -> Reading {
-        Reading { usage, request: 100.0, ready, unready }
-    }
-
-    fn rules() -> Rules {
-        Rules {
-            min_replicas: 2,
-            max_replicas: 50,
-            band: Band::new(60, 0.1),
-            stabilization_seconds: 300,
-            scale_up_factor: 2.0,
-            scale_up_minimum: 4,
-        }
-    }
-
-    /// Worked examples of the sizing reference, 1.3: 80, 80, 90, 90 % with target 60.
-    #[test]
-    fn the_reference_examples_hold() {
-        assert_eq!(desired_replicas(4, &reading(340.0, 4, 0), &Band::new(60, 0.1)), Some(6));
-        // The last one not ready: 250 over 3 is 83 %, refilled 62 %, 1.03: inside tolerance.
-        assert_eq!(desired_replicas(4, &reading(250.0, 3, 1), &Band::new(60, 0.1)), Some(4));
-    }
-
-    #[test]
-    fn the_percent_is_whole_and_the_band_is_inclusive() {
-        // 66.9 % truncates to 66: ratio 1.1, the band's end.
-        assert_eq!(desired_replicas(10, &reading(669.0, 10, 0), &Band::new(60, 0.1)), Some(10));
-        assert_eq!(desired_replicas(10, &reading(670.0, 10, 0), &Band::new(60, 0.1)), Some(12));
-        assert_eq!(desired_replicas(10, &reading(540.0, 10, 0), &Band::new(60, 0.1)), Some(10));
-        assert_eq!(desired_replicas(10, &reading(539.0, 10, 0), &Band::new(60, 0.1)), Some(9));
-    }
-
-    #[test]
-    fn no_sample_changes_nothing() {
-        assert_eq!(desired_replicas(4, &reading(0.0, 0, 4), &Band::new(60, 0.1)), None);
-        assert_eq!(Hpa::default().reconcile(0, 4, &reading(0.0, 0, 4), &rules()), 4);
-    }
-
-    #[test]
-    fn a_lower_wish_waits_for_the_window() {
-        let mut hpa = Hpa::default();
-        assert_eq!(hpa.reconcile(0, 10, &reading(600.0, 10, 0), &rules()), 10);
-        for minute in 1..5 {
-            assert_eq!(hpa.reconcile(minute * 60, 10, &reading(300.0, 10, 0), &rules()), 10);
-        }
-        assert_eq!(hpa.reconcile(300, 10, &reading(300.0, 10, 0), &rules()), 5);
-    }
-
-    #[test]
-    fn growth_is_limited_per_reconcile_and_by_the_bounds() {
-        let mut hpa = Hpa::default();
-        assert_eq!(hpa.reconcile(0, 3, &reading(3000.0, 3, 0), &rules()), 6);
-        assert_eq!(Hpa::default().reconcile(0, 40, &reading(40_000.0, 40, 0), &rules()), 50);
-        assert_eq!(Hpa::default().reconcile(0, 1, &reading(1.0, 1, 0), &rules()), 2);
-        assert_eq!(Hpa::default().reconcile(0, 0, &reading(1.0, 1, 0), &rules()), 0);
-    }
-}
+mod tests;

@@ -3,182 +3,622 @@
 //! # Formula
 //! ```text
 //! pods in order of CPU, then memory, greatest first
-//! a planned node keeps every offer that still holds the sum of its pods; the launch takes the cheapest
+//! each to a node on its way, else to the planned node with the fewest pods, else to a new one
+//! a planned node keeps every type that still holds the sum of its pods, in the zones left to it
 //! types above what is left of the pool's limit are dropped; a planned node counts as its largest type
-//! spot next, when  spot nodes + 1 ≤ spot_share × (nodes + 1)
+//! launch: the cheapest type on demand; spot by price and capacity:  weight = exp(−k × price / cheapest)
+//! spot next, when  spot nodes + 1 ≤ spot_share × (nodes + 1)                          pools with a share
 //! ```
 //! So packing goes on until the largest allowed type is full, and only then a second node opens.
+//! Preferences (`ScheduleAnyway`, `PreferNoSchedule`) count as demands until a pod fits nowhere.
 //!
 //! # Source
-//! kubernetes-sigs/karpenter `pkg/controllers/provisioning/scheduling/scheduler.go#add` and
-//! `nodeclaim.go#CanAdd` (fewest pods first, shrinking set of types), commit 2266468.
+//! kubernetes-sigs/karpenter `pkg/controllers/provisioning/scheduling/scheduler.go#add`,
+//! `nodeclaim.go#CanAdd`, `topologygroup.go#nextDomainTopologySpread`, `preferences.go#Relax`, commit
+//! 2266468; aws/karpenter-provider-aws `pkg/providers/instance/instance.go`,
+//! `filter/filter.go#SpotOfferingFilter`, commit 1d92708.
 //! # Limits
-//! One batch a tick. Spot takes the cheapest type with supply, where AWS weighs price and depth:
-//! the price paid is understated by 2 to 15 %.
+//! One batch a tick. A share of spot is this tool's own way to ask for a mix; Karpenter would spread
+//! over `karpenter.sh/capacity-type`. Where spot runs short is drawn by type, zone and hour, each on
+//! its own; in life neighbours run short together.
+
+use std::{cmp::Reverse, collections::BinaryHeap};
 
 use super::{
-    Cluster,
-    policy::{Policy, Purchase},
+    Cluster, MOST_ZONES, Second,
+    event::Reason,
+    policy::{Mix, Offer, Policy, Pool, Purchase},
+    schedule::open_zones,
+    tally::Refusal,
 };
+use crate::random;
 
-/// A node being planned: its pods, and the cheapest offer that still holds them.
-struct Claim {
-    pool: usize,
-    purchase: Purchase,
-    /// Place in the pool's offers, cheapest first.
-    cheapest: usize,
+/// A node being planned: its pods, and which offers still hold them.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Claim {
+    pub(super) pool: usize,
+    /// Zones left to it, one bit each.
+    pub(super) zones: u8,
+    /// Purchase options left to it: on-demand, spot.
+    pub(super) buys: [bool; 2],
+    /// Places in the pool's offers before which none holds the pods: on-demand, spot.
+    first: [usize; 2],
     cpu: i64,
     memory: i64,
     pods: i64,
-    /// vCPUs that the pool's limit leaves for this node [millicores]; larger types are dropped.
-    room: i64,
-    workloads: Vec<usize>,
+    /// What the pool's limit leaves for this node: vCPUs [millicores], memory [MiB].
+    room: [i64; 2],
+    /// Pods by workload.
+    pub(super) workloads: Vec<(usize, u32)>,
 }
 
+/// How a claim would stand with one more pod.
+#[derive(Clone, Copy)]
+struct With {
+    first: [usize; 2],
+    zones: u8,
+}
+
+const PURCHASES: [Purchase; 2] = [Purchase::OnDemand, Purchase::Spot];
+
+/// What a pod still insists on; preferences are dropped one after the other.
+#[derive(Clone, Copy)]
+struct Demands {
+    soft_spread: bool,
+    avoid: bool,
+}
+
+const RELAXED: [Demands; 3] = [
+    Demands { soft_spread: true, avoid: true },
+    Demands { soft_spread: false, avoid: true },
+    Demands { soft_spread: false, avoid: false },
+];
+
 impl Claim {
-    /// The cheapest offer that holds the claim with one more pod, if any does.
-    fn with(&self, policy: &Policy, workload: usize) -> Option<usize> {
+    fn fits(&self, offer: &Offer, [cpu, memory, pods]: [i64; 3], zones: u8) -> bool {
+        offer.cpu >= cpu
+            && offer.memory >= memory
+            && offer.pods >= pods
+            && offer.vcpu_milli <= self.room[0]
+            && offer.capacity_mib <= self.room[1]
+            && offer.zones & zones != 0
+    }
+
+    /// How it stands with one more pod in these zones, if any offer still holds it.
+    fn with(&self, policy: &Policy, workload: usize, zones: u8) -> Option<With> {
         let asks = &policy.workloads[workload];
-        if asks.groups & (1 << policy.pools[self.pool].group) == 0 {
+        let pool = &policy.pools[self.pool];
+        if zones == 0 || asks.groups & (1 << pool.group) == 0 {
             return None;
         }
-        let (cpu, memory) = (self.cpu + asks.request_cpu, self.memory + asks.request_memory);
-        let offers = policy.pools[self.pool].offers(self.purchase);
-        // Sums only grow, so the offers already passed over stay passed over.
-        (self.cheapest..offers.len()).find(|place| {
-            let offer = &policy.offers[offers[*place]];
-            offer.cpu >= cpu
-                && offer.memory >= memory
-                && offer.pods > self.pods
-                && offer.vcpu_milli <= self.room
-        })
+        let sums = [self.cpu + asks.request_cpu, self.memory + asks.request_memory, self.pods + 1];
+        // Sums only grow and zones only shrink, so the offers already passed over stay passed over.
+        let first = [0, 1].map(|way: usize| {
+            let offers = pool.offers(PURCHASES[way]);
+            if !self.buys[way] {
+                return offers.len();
+            }
+            let from = self.first[way];
+            let next = offers[from..].iter().position(|o| self.fits(&policy.offers[*o], sums, zones));
+            next.map_or(offers.len(), |next| from + next)
+        });
+        let any = (0..2).any(|way| first[way] < pool.offers(PURCHASES[way]).len());
+        let enough = pool.min_values == (0, 0) || {
+            let grown = Self { first, cpu: sums[0], memory: sums[1], pods: sums[2], zones, ..self.clone() };
+            grown.keeps_values(policy)
+        };
+        (any && enough).then_some(With { first, zones })
+    }
+
+    fn keeps_values(&self, policy: &Policy) -> bool {
+        let pool = &policy.pools[self.pool];
+        let distinct = |of: fn(&Offer) -> u32| {
+            let mut values: Vec<u32> = self.offers(policy).map(|o| of(&policy.offers[o])).collect();
+            values.sort_unstable();
+            values.dedup();
+            values.len()
+        };
+        distinct(|offer| offer.type_id) >= pool.min_values.0 as usize
+            && distinct(|offer| offer.family_id) >= pool.min_values.1 as usize
+    }
+
+    /// Every offer that still holds its pods, on-demand ones first, each cheapest first.
+    pub(super) fn offers<'a>(&'a self, policy: &'a Policy) -> impl Iterator<Item = usize> + 'a {
+        (0..2).flat_map(move |way| self.offers_of(policy, way))
+    }
+
+    /// The same of one purchase option: 0 is on-demand, 1 is spot.
+    pub(super) fn offers_of<'a>(
+        &'a self,
+        policy: &'a Policy,
+        way: usize,
+    ) -> impl Iterator<Item = usize> + 'a {
+        let offers = policy.pools[self.pool].offers(PURCHASES[way]);
+        let offers = if self.buys[way] { &offers[self.first[way]..] } else { &[] };
+        let sums = [self.cpu, self.memory, self.pods];
+        let fits = move |offer: &&usize| self.fits(&policy.offers[**offer], sums, self.zones);
+        offers.iter().filter(fits).copied()
     }
 
     /// The most this claim may yet grow to: what Karpenter charges to the limit within a round.
-    fn largest_vcpu(&self, policy: &Policy) -> i64 {
-        let offers = policy.pools[self.pool].offers(self.purchase).iter();
-        let vcpus = offers.map(|offer| policy.offers[*offer].vcpu_milli);
-        vcpus.filter(|vcpu| *vcpu <= self.room).max().unwrap_or(0)
+    fn largest(&self, policy: &Policy) -> [i64; 2] {
+        let mut most = [0, 0];
+        for offer in self.offers(policy) {
+            let offer = &policy.offers[offer];
+            most = [most[0].max(offer.vcpu_milli), most[1].max(offer.capacity_mib)];
+        }
+        most
     }
 
-    fn add(&mut self, policy: &Policy, workload: usize, cheapest: usize) {
+    fn add(&mut self, policy: &Policy, workload: usize, with: With) {
         let asks = &policy.workloads[workload];
-        self.cheapest = cheapest;
+        self.first = with.first;
+        self.zones = with.zones;
         self.cpu += asks.request_cpu;
         self.memory += asks.request_memory;
         self.pods += 1;
-        self.workloads.push(workload);
+        match self.workloads.last_mut() {
+            Some((last, count)) if *last == workload => *count += 1,
+            _ => self.workloads.push((workload, 1)),
+        }
+    }
+
+    fn count(&self, workload: usize) -> u32 {
+        let own = self.workloads.iter().filter(|(of, _)| *of == workload);
+        own.map(|(_, count)| count).sum()
     }
 }
 
-/// Nodes and vCPUs of a pool, planned ones included.
-#[derive(Clone, Copy, Default)]
-struct PoolSize {
+/// What a pool has, planned nodes included.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct PoolSize {
     on_demand: u32,
     spot: u32,
-    /// [millicores]; planned nodes count as the largest type they may become.
-    vcpu: i64,
+    /// vCPUs [millicores] and memory [MiB]; planned nodes count as the largest type they may become.
+    room: [i64; 2],
 }
 
 /// One round of provisioning.
-struct Round {
-    claims: Vec<Claim>,
+pub(super) struct Round {
+    pub(super) claims: Vec<Claim>,
     sizes: Vec<PoolSize>,
+    /// Pods by zone of each workload, planned ones included.
+    pub(super) zones: Vec<[u32; MOST_ZONES]>,
+    /// Most claims that may be opened.
+    most: usize,
+    limited: bool,
 }
 
 impl Cluster {
-    /// Plans and launches nodes for all pending pods that a pool can hold.
+    /// Plans and launches nodes for all pending pods that a pool can hold. A launch without capacity
+    /// gives its pods back; they are planned anew without the offers that were short.
     pub(super) fn provision(&mut self, policy: &Policy) {
-        let mut round = Round { claims: Vec::new(), sizes: self.pool_sizes(policy) };
-        for &workload in &policy.scheduling_order {
-            // A claim that cannot take one pod of a workload cannot take the next.
-            let mut open: Vec<usize> = (0..round.claims.len()).collect();
-            while self.workloads[workload].pending > 0 {
-                if !round.place(policy, &mut open, workload) {
-                    break; // no pool holds this pod now: it stays pending and is counted
-                }
-                self.workloads[workload].pending -= 1;
-                self.pending -= 1;
-            }
-        }
-        for claim in round.claims {
-            let offer = policy.pools[claim.pool].offers(claim.purchase)[claim.cheapest];
-            let node = self.launch(policy, offer, self.now + policy.node_startup_seconds);
-            for workload in claim.workloads {
-                self.bind(policy, workload, node);
+        const MOST_ROUNDS: usize = 4;
+        self.unavailable.retain(|(_, _, until)| *until > self.now);
+        for _ in 0..MOST_ROUNDS {
+            if !self.provision_once(policy) {
+                return;
             }
         }
     }
 
-    fn pool_sizes(&self, policy: &Policy) -> Vec<PoolSize> {
+    /// One round; true when a launch failed and another round may help.
+    fn provision_once(&mut self, policy: &Policy) -> bool {
+        let mut round = self.round(policy, usize::MAX);
+        for &workload in &policy.scheduling_order {
+            if self.workloads[workload].pending > 0 {
+                self.fill_launching(policy, workload);
+                round.zones[workload] = self.workloads[workload].zones;
+                let wanted = self.workloads[workload].pending;
+                let placed = round.place(self, policy, workload, wanted);
+                self.workloads[workload].pending -= placed;
+                self.pending -= placed;
+            }
+        }
+        if round.limited {
+            self.tally.refuse(Refusal::PoolLimit);
+        }
+        let mut failed = false;
+        for claim in round.claims {
+            let pods: u32 = claim.workloads.iter().map(|(_, count)| count).sum();
+            if let Some(node) = self.launch_claim(policy, &claim, None) {
+                self.note_launch(node, Reason::Launched { pods });
+                for (workload, count) in claim.workloads {
+                    for _ in 0..count {
+                        self.bind(policy, workload, node);
+                    }
+                }
+            } else {
+                failed = true;
+                for (workload, count) in claim.workloads {
+                    self.workloads[workload].pending += count;
+                    self.pending += count;
+                }
+            }
+        }
+        failed
+    }
+
+    pub(super) fn note_launch(&mut self, node: usize, reason: Reason) {
+        if let Some(subject) = self.nodes[node].as_ref().map(super::node::Node::subject) {
+            self.note(subject, reason);
+        }
+    }
+
+    /// A round that may open `most` nodes.
+    pub(super) fn round(&self, policy: &Policy, most: usize) -> Round {
         let mut sizes = vec![PoolSize::default(); policy.pools.len()];
         for node in self.nodes() {
             let offer = &policy.offers[node.offer];
             let Some(pool) = usize::from(offer.group).checked_sub(1) else { continue };
-            sizes[pool].vcpu += offer.vcpu_milli;
+            sizes[pool].room[0] += offer.vcpu_milli;
+            sizes[pool].room[1] += offer.capacity_mib;
             match offer.purchase {
                 Purchase::Spot => sizes[pool].spot += 1,
                 Purchase::Baseline | Purchase::OnDemand => sizes[pool].on_demand += 1,
             }
         }
-        sizes
+        let zones = self.workloads.iter().map(|replicas| replicas.zones).collect();
+        Round { claims: Vec::new(), sizes, zones, most, limited: false }
     }
 
-    /// vCPUs that a pool's limit leaves [millicores].
-    pub(super) fn pool_room(&self, policy: &Policy, pool: usize) -> i64 {
-        let limit = policy.pools[pool].limit_cpu;
-        limit.map_or(i64::MAX, |limit| limit - self.pool_sizes(policy)[pool].vcpu)
+    /// Pods that nodes on their way still take, the first first.
+    fn fill_launching(&mut self, policy: &Policy, workload: usize) {
+        let asks = &policy.workloads[workload];
+        for index in 0..self.nodes.len() {
+            while self.workloads[workload].pending > 0 {
+                let Some(node) = &self.nodes[index] else { break };
+                let launching = node.ready_at > self.now && node.drain.is_none();
+                let hosted = asks
+                    .host_spread
+                    .is_none_or(|spread| !spread.hard || node.pods[workload] < spread.max_skew);
+                let zoned = asks.zone_spread.is_none_or(|spread| {
+                    let counts = &self.workloads[workload].zones;
+                    let open = open_zones(all_zones(policy), counts, spread.max_skew);
+                    !spread.hard || open & (1 << node.zone) != 0
+                });
+                if !launching || !hosted || !zoned || !node.takes(policy, workload) {
+                    break;
+                }
+                self.place(policy, workload, index);
+            }
+        }
+    }
+
+    /// Buys the node of a claim, of `only` these offers where they are named; `None` without capacity.
+    pub(super) fn launch_claim(
+        &mut self,
+        policy: &Policy,
+        claim: &Claim,
+        only: Option<&[usize]>,
+    ) -> Option<usize> {
+        let pool = &policy.pools[claim.pool];
+        let named = |offer: &usize| only.is_none_or(|only| only.contains(offer));
+        let cheapest = claim.offers_of(policy, 0).find(|offer| named(offer));
+        let mut spot: Vec<usize> = claim.offers_of(policy, 1).filter(named).collect();
+        // Spot dearer than the cheapest on-demand offer is dropped where both are allowed.
+        if let (Some(on_demand), (0, 0)) = (cheapest, pool.min_values) {
+            spot.retain(|offer| policy.offers[*offer].price <= policy.offers[on_demand].price);
+        }
+        spot.truncate(policy.spot.launch_types);
+        let chosen = if spot.is_empty() {
+            None
+        } else {
+            let chosen = self.choose_spot(policy, claim, &spot);
+            if chosen.is_none() {
+                self.note_shortage(policy, claim, &spot);
+                return None;
+            }
+            chosen
+        };
+        let (offer, zone) = match chosen {
+            Some(chosen) => chosen,
+            None => cheapest.map(|offer| (offer, self.any_zone(policy.offers[offer].zones & claim.zones)))?,
+        };
+        let ready_at = self.draw_ready_at(policy);
+        Some(self.launch(policy, offer, zone, ready_at))
+    }
+
+    /// `price-capacity-optimized`: a draw among types and zones with capacity, weighted by price.
+    fn choose_spot(&mut self, policy: &Policy, claim: &Claim, spot: &[usize]) -> Option<(usize, u8)> {
+        let rules = &policy.spot;
+        let mut pools: Vec<(f64, usize, u8)> = Vec::new();
+        let mut cheapest = f64::MAX;
+        for &index in spot {
+            let offer = &policy.offers[index];
+            if offer.price > cheapest * (1.0 + rules.price_reach) {
+                break;
+            }
+            for zone in (0..policy.zones).filter(|zone| offer.zones & claim.zones & (1 << zone) != 0) {
+                if self.has_spot(policy, index, zone) {
+                    cheapest = cheapest.min(offer.price);
+                    pools.push((offer.price, index, zone));
+                }
+            }
+        }
+        let mut sum = 0.0;
+        for pool in &mut pools {
+            let depth = 1.0 - policy.offers[pool.1].shortage;
+            sum += depth * (-rules.price_weight * (pool.0 / cheapest - 1.0)).exp();
+            pool.0 = sum;
+        }
+        let draw = self.luck.uniform() * sum;
+        pools.iter().find(|pool| pool.0 >= draw).map(|(_, offer, zone)| (*offer, *zone))
+    }
+
+    /// Whether AWS has spot capacity of an offer in a zone now.
+    fn has_spot(&self, policy: &Policy, offer: usize, zone: u8) -> bool {
+        let bought = &policy.offers[offer];
+        if self.short_zones(offer, self.now) & (1 << zone) != 0 {
+            return false;
+        }
+        if bought.shortage <= 0.0 {
+            return true;
+        }
+        let name = u64::from(bought.type_id) << 8 | u64::from(zone);
+        let time = u64::from(self.now / policy.spot.shortage_seconds);
+        random::keyed(self.supply_key, [name, time]) >= bought.shortage
+    }
+
+    fn note_shortage(&mut self, policy: &Policy, claim: &Claim, spot: &[usize]) {
+        let until = self.now.saturating_add(policy.latencies.unavailable);
+        self.unavailable.extend(spot.iter().map(|offer| (*offer, claim.zones, until)));
+        self.tally.refuse(Refusal::SpotCapacity);
+        for (workload, pods) in &claim.workloads {
+            let reason = Reason::InsufficientCapacity { pods: *pods };
+            self.note(super::event::Subject::Workload(*workload), reason);
+        }
+    }
+
+    fn any_zone(&mut self, zones: u8) -> u8 {
+        let open: u32 = zones.count_ones().max(1);
+        let mut skip = if open > 1 { self.luck.bits() % open } else { 0 };
+        for zone in 0..MOST_ZONES as u8 {
+            if zones & (1 << zone) != 0 {
+                if skip == 0 {
+                    return zone;
+                }
+                skip -= 1;
+            }
+        }
+        0
+    }
+
+    /// Zones in which an offer is marked as without capacity.
+    fn short_zones(&self, offer: usize, now: Second) -> u8 {
+        let marked = self.unavailable.iter().filter(|mark| mark.0 == offer && mark.2 > now);
+        marked.fold(0, |bits, mark| bits | mark.1)
     }
 }
 
+fn all_zones(policy: &Policy) -> u8 {
+    ((1_u16 << policy.zones) - 1) as u8
+}
+
 impl Round {
-    /// Adds one pod to the open claim with the fewest pods that holds it, or opens one.
-    fn place(&mut self, policy: &Policy, open: &mut Vec<usize>, workload: usize) -> bool {
-        while let Some(place) = (0..open.len()).min_by_key(|at| self.claims[open[*at]].pods) {
-            let claim = &mut self.claims[open[place]];
-            if let Some(cheapest) = claim.with(policy, workload) {
-                claim.add(policy, workload, cheapest);
+    /// Places up to `count` pods of a workload; gives how many.
+    pub(super) fn place(
+        &mut self,
+        cluster: &Cluster,
+        policy: &Policy,
+        workload: usize,
+        count: u32,
+    ) -> u32 {
+        let asks = &policy.workloads[workload];
+        let zoned = asks.zone_spread.is_some();
+        // A claim that cannot take one pod of a workload cannot take the next, unless zones decide.
+        let all = |round: &Self| -> BinaryHeap<Reverse<(i64, usize)>> {
+            let claims = round.claims.iter().enumerate();
+            claims.map(|(index, claim)| Reverse((claim.pods, index))).collect()
+        };
+        let mut open = all(self);
+        let mut placed = 0;
+        while placed < count {
+            if zoned {
+                open = all(self);
+            }
+            if !self.place_one(cluster, policy, workload, &mut open) {
+                break;
+            }
+            placed += 1;
+        }
+        placed
+    }
+
+    fn place_one(
+        &mut self,
+        cluster: &Cluster,
+        policy: &Policy,
+        workload: usize,
+        open: &mut BinaryHeap<Reverse<(i64, usize)>>,
+    ) -> bool {
+        let asks = &policy.workloads[workload];
+        let soft = [asks.zone_spread, asks.host_spread].iter().flatten().any(|s| !s.hard);
+        for (level, demands) in RELAXED.into_iter().enumerate() {
+            if (level == 1 && !soft) || (level == 2 && asks.avoids == 0) {
+                continue;
+            }
+            let zones = self.open_zones(policy, workload, demands);
+            let mut passed = Vec::new();
+            while let Some(Reverse((pods, index))) = open.pop() {
+                if self.add(policy, workload, index, zones, demands) {
+                    open.push(Reverse((pods + 1, index)));
+                    open.extend(passed);
+                    return true;
+                }
+                // A preference may still be dropped for it.
+                if soft || asks.avoids != 0 {
+                    passed.push(Reverse((pods, index)));
+                }
+            }
+            open.extend(passed);
+            if let Some(claim) = self.open(cluster, policy, workload, (zones, demands)) {
+                self.note_zone(workload, &claim);
+                open.push(Reverse((1, self.claims.len())));
+                self.claims.push(claim);
                 return true;
             }
-            open.remove(place);
         }
-        let opened = (0..policy.pools.len()).find_map(|pool| self.open(policy, pool, workload));
-        let Some(claim) = opened else { return false };
-        let size = &mut self.sizes[claim.pool];
-        size.vcpu += claim.largest_vcpu(policy);
-        match claim.purchase {
-            Purchase::Spot => size.spot += 1,
-            Purchase::Baseline | Purchase::OnDemand => size.on_demand += 1,
+        false
+    }
+
+    /// Zones that may take one more pod, the emptiest alone where a spread pins it.
+    fn open_zones(&self, policy: &Policy, workload: usize, demands: Demands) -> u8 {
+        let all = all_zones(policy);
+        let spread = policy.workloads[workload].zone_spread;
+        match spread.filter(|spread| spread.hard || demands.soft_spread) {
+            Some(spread) => open_zones(all, &self.zones[workload], spread.max_skew),
+            None => all,
         }
-        open.push(self.claims.len());
-        self.claims.push(claim);
+    }
+
+    fn pinned(&self, policy: &Policy, workload: usize, zones: u8, demands: Demands) -> u8 {
+        let spread = policy.workloads[workload].zone_spread;
+        if !spread.is_some_and(|spread| spread.hard || demands.soft_spread) {
+            return zones;
+        }
+        let counts = &self.zones[workload];
+        let open = (0..MOST_ZONES).filter(|zone| zones & (1 << zone) != 0);
+        open.min_by_key(|zone| counts[*zone]).map_or(0, |zone| 1 << zone)
+    }
+
+    fn note_zone(&mut self, workload: usize, claim: &Claim) {
+        if claim.zones.count_ones() == 1 {
+            self.zones[workload][claim.zones.trailing_zeros() as usize] += 1;
+        }
+    }
+
+    fn add(
+        &mut self,
+        policy: &Policy,
+        workload: usize,
+        index: usize,
+        zones: u8,
+        demands: Demands,
+    ) -> bool {
+        let asks = &policy.workloads[workload];
+        let claim = &self.claims[index];
+        let group = policy.pools[claim.pool].group;
+        if demands.avoid && asks.avoids & (1 << group) != 0 {
+            return false;
+        }
+        let hosts = asks.host_spread.filter(|spread| spread.hard || demands.soft_spread);
+        if hosts.is_some_and(|spread| claim.count(workload) >= spread.max_skew) {
+            return false;
+        }
+        let zones = self.pinned(policy, workload, zones & claim.zones, demands);
+        let Some(with) = claim.with(policy, workload, zones) else { return false };
+        self.claims[index].add(policy, workload, with);
+        if asks.zone_spread.is_some() {
+            let claim = self.claims[index].clone();
+            self.note_zone(workload, &claim);
+        }
         true
     }
 
-    fn open(&self, policy: &Policy, pool: usize, workload: usize) -> Option<Claim> {
-        let (rules, size) = (&policy.pools[pool], self.sizes[pool]);
-        let nodes = f64::from(size.on_demand + size.spot + 1);
-        let wants_spot = f64::from(size.spot + 1) <= rules.spot_share * nodes + 1e-9;
-        let order = if wants_spot {
-            [Purchase::Spot, Purchase::OnDemand]
-        } else {
-            [Purchase::OnDemand, Purchase::Spot]
-        };
-        let room = rules.limit_cpu.map_or(i64::MAX, |limit| limit - size.vcpu);
-        order.into_iter().filter(|purchase| rules.allows(*purchase)).find_map(|purchase| {
-            let mut claim = Claim {
-                pool,
-                purchase,
-                cheapest: 0,
-                cpu: 0,
-                memory: 0,
-                pods: 0,
-                room,
-                workloads: Vec::new(),
-            };
-            let cheapest = claim.with(policy, workload)?;
-            claim.add(policy, workload, cheapest);
-            Some(claim)
-        })
+    fn open(
+        &mut self,
+        cluster: &Cluster,
+        policy: &Policy,
+        workload: usize,
+        (zones, demands): (u8, Demands),
+    ) -> Option<Claim> {
+        if self.claims.len() >= self.most {
+            return None;
+        }
+        let zones = self.pinned(policy, workload, zones, demands);
+        for pool in 0..policy.pools.len() {
+            let group = policy.pools[pool].group;
+            if demands.avoid && policy.workloads[workload].avoids & (1 << group) != 0 {
+                continue;
+            }
+            if let Some(claim) = self.open_in(cluster, policy, pool, workload, zones) {
+                let size = &mut self.sizes[pool];
+                let largest = claim.largest(policy);
+                size.room = [size.room[0] + largest[0], size.room[1] + largest[1]];
+                if claim.buys[1] { size.spot += 1 } else { size.on_demand += 1 }
+                return Some(claim);
+            }
+        }
+        None
     }
+
+    fn open_in(
+        &mut self,
+        cluster: &Cluster,
+        policy: &Policy,
+        pool: usize,
+        workload: usize,
+        zones: u8,
+    ) -> Option<Claim> {
+        let (rules, size) = (&policy.pools[pool], self.sizes[pool]);
+        if rules.limits.nodes.is_some_and(|most| size.on_demand + size.spot >= most) {
+            self.limited |= policy.workloads[workload].groups & (1 << rules.group) != 0;
+            return None;
+        }
+        let left = |limit: Option<i64>, used: i64| limit.map_or(i64::MAX, |limit| limit - used);
+        let room = [left(rules.limits.cpu, size.room[0]), left(rules.limits.memory, size.room[1])];
+        let tries = purchases(rules, size);
+        for buys in tries {
+            let Some(claim) = try_claim(policy, (pool, buys, room), workload, zones) else { continue };
+            if let Some(claim) = without_shortage(cluster, policy, claim) {
+                return Some(claim);
+            }
+        }
+        let unlimited = [i64::MAX; 2];
+        self.limited |= room != unlimited
+            && tries.iter().any(|b| try_claim(policy, (pool, *b, unlimited), workload, zones).is_some());
+        None
+    }
+}
+
+/// In which ways a pool buys its next node, the first that works first: on-demand, spot.
+fn purchases(pool: &Pool, size: PoolSize) -> [[bool; 2]; 2] {
+    match pool.mix {
+        Mix::OnDemand => [[true, false]; 2],
+        Mix::SpotOnly => [[false, true]; 2],
+        Mix::SpotFirst => [[true, true], [true, false]],
+        Mix::Share(share) => {
+            let nodes = f64::from(size.on_demand + size.spot + 1);
+            let wants_spot = f64::from(size.spot + 1) <= share * nodes + 1e-9;
+            if wants_spot { [[false, true], [true, false]] } else { [[true, false], [false, true]] }
+        }
+    }
+}
+
+fn try_claim(
+    policy: &Policy,
+    (pool, buys, room): (usize, [bool; 2], [i64; 2]),
+    workload: usize,
+    zones: u8,
+) -> Option<Claim> {
+    let mut claim = Claim {
+        pool,
+        zones,
+        buys,
+        first: [0, 0],
+        cpu: 0,
+        memory: 0,
+        pods: 0,
+        room,
+        workloads: Vec::new(),
+    };
+    let with = claim.with(policy, workload, zones)?;
+    claim.add(policy, workload, with);
+    Some(claim)
+}
+
+/// The claim without the spot offers that are marked as without capacity; `None` when it has no others.
+fn without_shortage(cluster: &Cluster, policy: &Policy, mut claim: Claim) -> Option<Claim> {
+    if cluster.unavailable.is_empty() || !claim.buys[1] {
+        return Some(claim);
+    }
+    let available = claim.offers_of(policy, 1).any(|offer| {
+        let zones = policy.offers[offer].zones & claim.zones;
+        zones & !cluster.short_zones(offer, cluster.now) != 0
+    });
+    if !available {
+        claim.buys[1] = false;
+    }
+    (claim.buys[0] || claim.buys[1]).then_some(claim)
 }

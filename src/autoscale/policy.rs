@@ -3,21 +3,27 @@
 use std::cmp::Reverse;
 
 use indexmap::IndexMap;
+use jiff::civil::Date;
 
 use super::{
-    Second,
+    MOST_ZONES, Second,
+    budget::Budget,
     hpa::Rules,
-    settings::{Cluster, NodePool},
+    settings::{Cluster, FeatureGate, Kubelet, NodePool},
 };
 use crate::{
     error::{Place, Problem, nearest},
     prices::{BillKey, PriceBook},
-    shapes::{Catalog, Shape},
+    queueing::Latency,
+    random,
+    shapes::{Catalog, Shape, SpotSupply, allocatable},
     workload::{Kind, Workload},
 };
 
 mod deployment;
 mod pool;
+mod scaling;
+pub mod taint;
 
 /// A workload's groups are the bits of a `u32`: the baseline's, and one for each pool.
 const MOST_POOLS: usize = 31;
@@ -38,6 +44,10 @@ pub enum Purchase {
 pub struct Offer {
     /// EC2 instance type.
     pub instance_type: String,
+    /// Its place among the types: the same for its on-demand and its spot offer.
+    pub type_id: u32,
+    /// The place of its family among the families.
+    pub family_id: u32,
     /// How it is bought.
     pub purchase: Purchase,
     /// Node group: 0 is the baseline, pools follow.
@@ -46,12 +56,44 @@ pub struct Offer {
     pub price: f64,
     /// vCPUs [millicores].
     pub vcpu_milli: i64,
+    /// Memory of the machine [MiB].
+    pub capacity_mib: i64,
     /// CPU for pods [millicores].
     pub cpu: i64,
     /// Memory for pods [MiB].
     pub memory: i64,
     /// Pods.
     pub pods: i64,
+    /// Zones that have it, one bit each.
+    pub zones: u8,
+    /// Interruptions per second of a node.
+    pub hazard: f64,
+    /// Share of time in which a zone has none.
+    pub shortage: f64,
+}
+
+/// Which purchase options a pool asks for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Mix {
+    /// On-demand only.
+    OnDemand,
+    /// Spot only: without capacity, pods wait.
+    SpotOnly,
+    /// Spot, and on-demand where spot has no capacity.
+    SpotFirst,
+    /// A share of the nodes as spot, the rest on-demand; either steps in for the other.
+    Share(f64),
+}
+
+/// Limits of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Most vCPUs [millicores].
+    pub cpu: Option<i64>,
+    /// Most memory [MiB].
+    pub memory: Option<i64>,
+    /// Most nodes.
+    pub nodes: Option<u32>,
 }
 
 /// A Karpenter node pool.
@@ -61,16 +103,30 @@ pub struct Pool {
     pub name: String,
     /// Its group.
     pub group: u8,
-    /// Share of nodes asked for as spot.
-    pub spot_share: f64,
-    /// Most vCPUs [millicores].
-    pub limit_cpu: Option<i64>,
+    /// Purchase options.
+    pub mix: Mix,
+    /// Limits.
+    pub limits: Limits,
+    /// Distinct instance types and families that a node's set of types keeps.
+    pub min_values: (u32, u32),
     /// Seconds without a pod event before removal; `None` is never.
     pub consolidate_after_seconds: Option<Second>,
     /// Only empty nodes may be removed.
     pub only_empty: bool,
-    on_demand: Vec<usize>,
-    spot: Vec<usize>,
+    /// `k` of the policy Balanced.
+    pub balanced: Option<f64>,
+    /// Disruption budgets.
+    pub budgets: Vec<Budget>,
+    /// Age at which nodes go [seconds].
+    pub expire_after: Option<Second>,
+    /// Seconds between two machine images.
+    pub drift_every: Option<Second>,
+    /// Longest drain [seconds].
+    pub termination_grace: Option<Second>,
+    /// Offers bought on demand, cheapest first.
+    pub on_demand: Vec<usize>,
+    /// Offers bought as spot, cheapest first.
+    pub spot: Vec<usize>,
 }
 
 impl Pool {
@@ -79,14 +135,68 @@ impl Pool {
         if purchase == Purchase::Spot { &self.spot } else { &self.on_demand }
     }
 
-    /// Whether the pool buys this way at all.
-    pub fn allows(&self, purchase: Purchase) -> bool {
-        match purchase {
-            Purchase::Spot => self.spot_share > 0.0,
-            // On-demand is also the fallback when no spot type fits.
-            Purchase::OnDemand | Purchase::Baseline => true,
+    /// The share of nodes asked for as spot.
+    pub fn spot_share(&self) -> f64 {
+        match self.mix {
+            Mix::OnDemand => 0.0,
+            Mix::SpotOnly | Mix::SpotFirst => 1.0,
+            Mix::Share(share) => share,
         }
     }
+}
+
+/// A spread constraint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spread {
+    /// Most that two domains may differ.
+    pub max_skew: u32,
+    /// `DoNotSchedule`.
+    pub hard: bool,
+}
+
+/// Pods that an eviction must leave ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Available {
+    /// At least so many.
+    Least(u32),
+    /// At least this percentage of the replicas, rounded up.
+    LeastPercent(u32),
+    /// All but so many.
+    AllBut(u32),
+    /// All but this percentage of the replicas, rounded up.
+    AllButPercent(u32),
+}
+
+impl Available {
+    /// How many of `replicas` must stay ready.
+    pub fn of(self, replicas: u32) -> u32 {
+        let share = |percent: u32| (replicas * percent).div_ceil(100);
+        match self {
+            Self::Least(count) => count,
+            Self::LeastPercent(percent) => share(percent),
+            Self::AllBut(count) => replicas.saturating_sub(count),
+            Self::AllButPercent(percent) => replicas.saturating_sub(share(percent)),
+        }
+    }
+}
+
+/// How pods of a deployment serve requests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Serving {
+    /// Requests a second for one session a minute.
+    pub rps_per_session: f64,
+    /// CPU of one request [ms].
+    pub cpu_ms: f64,
+    /// Requests a second that a pod serves at most.
+    pub pod_rps: f64,
+    /// The workers of a pod, not its CPU limit, set `pod_rps`.
+    pub bound_by_workers: bool,
+    /// Seconds a request waits before it is given up.
+    pub timeout: f64,
+    /// Response time of one request with nothing to wait for [ms].
+    pub service_ms: f64,
+    /// Response time by utilization.
+    pub latency: Latency,
 }
 
 /// One deployment.
@@ -94,10 +204,8 @@ impl Pool {
 pub struct Deployment {
     /// Its name.
     pub name: String,
-    /// Requests for one session.
-    pub requests_per_session: f64,
-    /// CPU of one request [ms].
-    pub cpu_ms_per_request: f64,
+    /// How it serves, if it does.
+    pub serving: Option<Serving>,
     /// CPU of an idle pod [millicores].
     pub idle_cpu: f64,
     /// CPU request [millicores].
@@ -106,12 +214,15 @@ pub struct Deployment {
     pub request_memory: i64,
     /// Most CPU of a pod [millicores].
     pub limit_cpu: f64,
+    /// Memory of an idle pod, and of one request being served [MiB].
+    pub memory: (f64, f64),
     /// Least replicas.
     pub min_replicas: u32,
     /// Most replicas.
     pub max_replicas: u32,
-    /// From a place on a ready node to serving [seconds].
-    pub startup_seconds: Second,
+    /// From a place on a ready node with the image to serving: median [seconds] and logarithmic
+    /// standard deviation.
+    pub startup: (f64, f64),
     /// Compressed image [MiB].
     pub image_mib: f64,
     /// Autoscaler, where there is one.
@@ -120,19 +231,78 @@ pub struct Deployment {
     pub always_on: bool,
     /// Bit per group it may run on.
     pub groups: u32,
+    /// Of these, groups it would rather not run on (`PreferNoSchedule`).
+    pub avoids: u32,
+    /// Spread over zones.
+    pub zone_spread: Option<Spread>,
+    /// Spread over nodes.
+    pub host_spread: Option<Spread>,
+    /// Disruption budget.
+    pub available: Option<Available>,
+    /// Its nodes are not disrupted by choice.
+    pub do_not_disrupt: bool,
 }
 
 impl Deployment {
-    /// CPU that a load asks for [millicores].
-    pub fn cpu_for(&self, sessions_per_minute: f64) -> f64 {
-        sessions_per_minute * self.requests_per_session / 60.0 * self.cpu_ms_per_request
+    /// Replicas that a load asks for at the target.
+    pub fn replicas_for(&self, sessions_per_minute: f64) -> u32 {
+        let Some(serving) = &self.serving else { return self.min_replicas };
+        let rps = sessions_per_minute * serving.rps_per_session;
+        let target = self.hpa.as_ref().and_then(|rules| rules.band).map_or(100, |b| b.target());
+        let room = (self.request_cpu as f64 * target as f64 / 100.0 - self.idle_cpu).max(1.0);
+        let by_cpu = (rps * serving.cpu_ms / room).ceil();
+        // Without a CPU metric, what its workers carry.
+        let wish = if self.hpa.as_ref().is_some_and(|rules| rules.band.is_none()) {
+            by_cpu.max((rps / serving.pod_rps).ceil())
+        } else {
+            by_cpu
+        };
+        (wish as u32).clamp(self.min_replicas, self.max_replicas)
     }
+}
 
-    /// CPU of one pod at the target [millicores].
-    pub fn target_millicores(&self) -> f64 {
-        let target = self.hpa.as_ref().map_or(1.0, |rules| f64::from(rules.band.target()) / 100.0);
-        (self.request_cpu as f64 * target - self.idle_cpu).max(1.0)
-    }
+/// How spot capacity comes and goes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spot {
+    /// Weight of the price in the choice.
+    pub price_weight: f64,
+    /// How much dearer than the cheapest a chosen type may be.
+    pub price_reach: f64,
+    /// Length of a shortage [seconds].
+    pub shortage_seconds: Second,
+    /// Seconds from the notice to the end.
+    pub notice_seconds: Second,
+    /// Most types in one launch request.
+    pub launch_types: usize,
+    /// Replacing spot by spot is on.
+    pub spot_to_spot: bool,
+    /// Cheaper types that it needs.
+    pub spot_to_spot_types: usize,
+}
+
+/// How long things take.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Latencies {
+    /// Launch to Ready: median [seconds] and logarithmic standard deviation.
+    pub node: (f64, f64),
+    /// Most seconds of a launch.
+    pub node_most: f64,
+    /// Least seconds of a drain.
+    pub drain: Second,
+    /// Image pull: seconds whatever its size, and MiB per second.
+    pub image_pull: (f64, f64),
+    /// Decision to disrupt to the act [seconds].
+    pub validation: Second,
+    /// Seconds in which a node that pods are meant for is not disrupted.
+    pub nomination: Second,
+    /// Seconds after which a fruitless disruption pass is repeated where budgets have schedules.
+    pub consolidated: Second,
+    /// Seconds in which an offer without capacity is not tried again.
+    pub unavailable: Second,
+    /// Age of the sample that the autoscaler reads [ticks].
+    pub sample_ticks: usize,
+    /// Window of a sample [ticks].
+    pub sample_window_ticks: usize,
 }
 
 /// Everything one account's state machine decides by.
@@ -140,10 +310,14 @@ impl Deployment {
 pub struct Policy {
     /// Length of a tick [seconds].
     pub tick_seconds: Second,
+    /// Availability zones.
+    pub zones: u8,
     /// Deployments; daemonsets are in the offers.
     pub workloads: Vec<Deployment>,
     /// Those that serve requests.
     pub serving: Vec<usize>,
+    /// Those with an autoscaler.
+    pub scaled: Vec<usize>,
     /// Deployments in the order Karpenter and the scheduler take them: CPU, then memory, greatest first.
     pub scheduling_order: Vec<usize>,
     /// All offers of all groups.
@@ -156,12 +330,18 @@ pub struct Policy {
     pub asleep_baseline_nodes: u32,
     /// Pools, greatest weight first.
     pub pools: Vec<Pool>,
-    /// Launch to Ready [seconds].
-    pub node_startup_seconds: Second,
-    /// Share of a pool's nodes disrupted at once [percent].
-    pub disruption_budget_percent: u32,
-    /// Seconds between a decision to disrupt and the act: the shortest time between two commands.
-    pub validation_seconds: Second,
+    /// How long things take.
+    pub latencies: Latencies,
+    /// How spot capacity comes and goes.
+    pub spot: Spot,
+    /// Most nodes that one command of consolidation removes.
+    pub multi_node_candidates: usize,
+    /// Any deployment has a disruption budget or must not be disrupted.
+    pub guarded: bool,
+    /// Weight of the spread among the scores.
+    pub spread_weight: i64,
+    /// How the scheduler spreads pods that say nothing of it, over zones and nodes.
+    pub default_spread: [Option<Spread>; 2],
     /// CPU of all daemonsets on one node [millicores].
     pub daemon_idle_cpu: f64,
     /// Images of all daemonsets, pulled by each new node [MiB].
@@ -185,6 +365,10 @@ pub struct Inputs<'a> {
     pub region: &'a str,
     /// Length of a tick [seconds].
     pub tick_seconds: Second,
+    /// First day.
+    pub start: Date,
+    /// Days in all.
+    pub days: u32,
 }
 
 fn problem(key: &str, message: String) -> Problem {
@@ -217,7 +401,8 @@ impl Policy {
             Err(message) => problems.push(problem("cluster.baseline.instance_type", message)),
         }
         check_counts(cluster, &mut problems)?;
-        let mut pools = Vec::new();
+        problems.extend(taint::check(cluster));
+        let mut pools: Vec<Pool> = Vec::new();
         let mut order: Vec<(&String, &NodePool)> = cluster.node_pools.iter().collect();
         order.sort_by_key(|(name, pool)| Reverse((pool.weight, *name)));
         for (index, (name, settings)) in order.into_iter().enumerate() {
@@ -225,15 +410,15 @@ impl Policy {
             let unknown = pool::check(inputs.catalog, name, settings);
             let all_known = unknown.is_empty();
             problems.extend(unknown);
-            pools.push(pool::build(inputs, daemons, &mut offers, (name, settings), group));
-            let pool = &pools[index];
-            if all_known && pool.on_demand.is_empty() && pool.spot.is_empty() {
-                let key = format!("cluster.node_pools.{name}");
-                let message = format!(
-                    "no instance type in {} meets all requirements; loosen one",
-                    inputs.region
-                );
-                problems.push(problem(&key, message));
+            let pool = pool::build(inputs, daemons, &mut offers, (name, settings), group);
+            match pool {
+                Ok(pool) => {
+                    if all_known {
+                        problems.extend(pool::check_built(inputs, &pool, settings, &offers));
+                    }
+                    pools.push(pool);
+                }
+                Err(found) => problems.extend(found),
             }
         }
         // With a group missing, every pod that belongs there would seem to fit nowhere.
@@ -254,12 +439,15 @@ impl Policy {
         let mut scheduling_order: Vec<usize> = (0..workloads.len()).collect();
         let size = |w: &Deployment| (w.request_cpu, w.request_memory);
         scheduling_order.sort_by_key(|index| (Reverse(size(&workloads[*index])), *index));
-        let startup = cluster.node_startup_seconds.unwrap_or(controllers.node.startup_seconds);
+        let of = |wanted: fn(&Deployment) -> bool| -> Vec<usize> {
+            (0..workloads.len()).filter(|index| wanted(&workloads[*index])).collect()
+        };
         Ok(Self {
             tick_seconds: inputs.tick_seconds,
-            serving: (0..workloads.len())
-                .filter(|index| workloads[*index].requests_per_session > 0.0)
-                .collect(),
+            zones: cluster.availability_zones as u8,
+            serving: of(|workload| workload.serving.is_some()),
+            scaled: of(|workload| workload.hpa.is_some()),
+            guarded: workloads.iter().any(|w| w.available.is_some() || w.do_not_disrupt),
             workloads,
             scheduling_order,
             offers,
@@ -267,9 +455,15 @@ impl Policy {
             baseline_nodes: cluster.baseline.nodes,
             asleep_baseline_nodes: cluster.baseline.asleep_nodes.unwrap_or(cluster.baseline.nodes),
             pools,
-            node_startup_seconds: startup,
-            disruption_budget_percent: controllers.karpenter.disruption_budget_percent,
-            validation_seconds: controllers.karpenter.validation_seconds,
+            latencies: latencies(inputs),
+            spot: spot(inputs),
+            multi_node_candidates: controllers.karpenter.multi_node_candidates,
+            spread_weight: i64::from(controllers.serving.spread_weight),
+            default_spread: [
+                controllers.serving.default_zone_skew,
+                controllers.serving.default_host_skew,
+            ]
+            .map(|max_skew| Some(Spread { max_skew, hard: false })),
             daemon_idle_cpu: daemons.idle_cpu,
             daemon_image_mib: daemons.image_mib,
         })
@@ -278,6 +472,42 @@ impl Policy {
     /// The pool of a group; the baseline has none.
     pub fn pool_of(&self, group: u8) -> Option<&Pool> {
         self.pools.get(usize::from(group).checked_sub(1)?)
+    }
+}
+
+fn latencies(inputs: &Inputs<'_>) -> Latencies {
+    let (cluster, controllers) = (inputs.cluster, &inputs.catalog.controllers);
+    let node = &controllers.node;
+    let usual = f64::from(node.startup_seconds);
+    let median = cluster.node_startup_seconds.map_or(usual, f64::from);
+    let ratio = f64::from(node.startup_p95_seconds) / usual;
+    let p95 = cluster.node_startup_p95_seconds.map_or(median * ratio, f64::from);
+    let ticks = |seconds: u32| seconds.div_ceil(inputs.tick_seconds).max(1) as usize;
+    Latencies {
+        node: (median, random::lognormal_sigma(median, p95)),
+        node_most: f64::from(node.startup_most_seconds),
+        drain: node.drain_seconds,
+        image_pull: (node.image_pull_seconds, node.image_pull_mib_per_second),
+        validation: controllers.karpenter.validation_seconds,
+        nomination: controllers.karpenter.nomination_seconds,
+        consolidated: controllers.karpenter.consolidated_seconds,
+        unavailable: controllers.karpenter.unavailable_offering_seconds,
+        sample_ticks: ticks(controllers.hpa.sample_age_seconds),
+        sample_window_ticks: ticks(controllers.hpa.sample_window_seconds),
+    }
+}
+
+fn spot(inputs: &Inputs<'_>) -> Spot {
+    let (facts, karpenter) =
+        (&inputs.catalog.controllers.spot, &inputs.catalog.controllers.karpenter);
+    Spot {
+        price_weight: facts.price_weight,
+        price_reach: facts.price_reach,
+        shortage_seconds: facts.shortage_seconds.max(1),
+        notice_seconds: facts.notice_seconds,
+        launch_types: karpenter.launch_types,
+        spot_to_spot: inputs.cluster.feature_gates.contains(&FeatureGate::SpotToSpotConsolidation),
+        spot_to_spot_types: karpenter.spot_to_spot_types,
     }
 }
 
@@ -317,30 +547,88 @@ fn price(inputs: &Inputs<'_>, kind: &str, instance_type: &str) -> Result<f64, St
 }
 
 fn offer(
+    inputs: &Inputs<'_>,
     shape: &Shape,
     daemons: Daemons,
-    price: f64,
-    purchase: Purchase,
+    (price, purchase): (f64, Purchase),
     group: u8,
 ) -> Option<Offer> {
+    let room = room(inputs, shape)?;
+    let place = |of: fn(&Shape) -> &str| {
+        let shapes = inputs.catalog.shapes();
+        shapes.iter().position(|other| of(other) == of(shape)).unwrap_or(0) as u32
+    };
+    let supply = inputs.catalog.spot(inputs.region, &shape.instance_type);
+    let (hazard, shortage) = match supply {
+        Some(supply) if purchase == Purchase::Spot && inputs.cluster.spot_interruptions => {
+            risks(inputs, supply)
+        }
+        _ => (0.0, 0.0),
+    };
     let offer = Offer {
         instance_type: shape.instance_type.clone(),
+        type_id: place(|shape| &shape.instance_type),
+        family_id: place(|shape| &shape.family),
         purchase,
         group,
         price,
         vcpu_milli: i64::from(shape.vcpus) * 1000,
-        cpu: shape.allocatable_cpu_milli? as i64 - daemons.cpu,
-        memory: shape.allocatable_memory_mib? as i64 - daemons.memory,
-        pods: i64::from(shape.allocatable_pods?) - daemons.pods,
+        capacity_mib: shape.memory_mib as i64,
+        cpu: room.cpu - daemons.cpu,
+        memory: room.memory - daemons.memory,
+        pods: room.pods - daemons.pods,
+        zones: ((1_u16 << inputs.cluster.availability_zones.min(MOST_ZONES as u32)) - 1) as u8,
+        hazard,
+        shortage,
     };
     (offer.cpu > 0 && offer.memory > 0 && offer.pods > 0).then_some(offer)
+}
+
+/// Interruptions per second, and the share of time without capacity.
+fn risks(inputs: &Inputs<'_>, supply: &SpotSupply) -> (f64, f64) {
+    const SECONDS_PER_MONTH: f64 = 730.0 * 3600.0;
+    let facts = &inputs.catalog.controllers.spot;
+    let of = |bands: &[f64]| {
+        let last = bands.last().copied().unwrap_or(0.0);
+        bands.get(usize::from(supply.interruption_bucket)).copied().unwrap_or(last)
+    };
+    // A chance p in a month is a rate of −ln(1 − p) a month.
+    let monthly = -(-of(&facts.interruptions_per_month)).ln_1p();
+    (monthly / SECONDS_PER_MONTH, of(&facts.shortage))
+}
+
+/// Room for pods: the documented one, or by the formula with settings of one's own.
+fn room(inputs: &Inputs<'_>, shape: &Shape) -> Option<allocatable::Room> {
+    match &inputs.cluster.kubelet {
+        Some(kubelet) => {
+            shape.allocatable(&inputs.catalog.controllers.kubelet, &overrides(kubelet))
+        }
+        None => Some(allocatable::Room {
+            cpu: shape.allocatable_cpu_milli? as i64,
+            memory: shape.allocatable_memory_mib? as i64,
+            pods: i64::from(shape.allocatable_pods?),
+        }),
+    }
+}
+
+fn overrides(kubelet: &Kubelet) -> allocatable::Overrides {
+    allocatable::Overrides {
+        max_pods: kubelet.max_pods,
+        reserved_enis: kubelet.reserved_enis,
+        kube_reserved_cpu: kubelet.kube_reserved_cpu_millicores.map(i64::from),
+        kube_reserved_memory: kubelet.kube_reserved_memory_mib.map(i64::from),
+        system_reserved_cpu: i64::from(kubelet.system_reserved_cpu_millicores),
+        system_reserved_memory: i64::from(kubelet.system_reserved_memory_mib),
+        eviction_memory_mib: kubelet.eviction_memory_mib.map(i64::from),
+        vm_memory_overhead: kubelet.vm_memory_overhead,
+    }
 }
 
 fn baseline_offer(inputs: &Inputs<'_>, daemons: Daemons) -> Result<Offer, String> {
     let name = &*inputs.cluster.baseline.instance_type;
     let shape = known_shape(inputs.catalog, name)?;
     let price = price(inputs, "BoxUsage", name)?;
-    offer(shape, daemons, price, Purchase::Baseline, 0)
+    offer(inputs, shape, daemons, (price, Purchase::Baseline), 0)
         .ok_or_else(|| format!("{name} has no room left beside the daemonsets; take a larger type"))
 }
 

@@ -1,46 +1,78 @@
-//! Pods onto nodes that exist: filter by room and group, score, bind; and off them again.
+//! Pods onto nodes that exist: filter by room, taint and spread, score, bind; and off them again.
 //!
 //! # Formula
 //! ```text
-//! score(node) = mean over cpu and memory of (free after placing / allocatable)     the greatest wins
+//! least allocated = mean over cpu and memory of  (allocatable − requested after placing) × 100 / allocatable
+//! balanced        = (1 − |cpu fraction − memory fraction| / 2) × 100            after placing
+//! spread          = 100 × (max + min − s) / max,  s = Σ count × ln(domains + 2) + maxSkew − 1
+//! score           = least allocated + balanced + 2 × spread + 300 where no taint is to be avoided
+//! DoNotSchedule   : count(domain) + 1 − min(count) ≤ maxSkew
 //! ```
+//! The greatest score wins; among equals the choice is random.
 //! # Source
-//! `NodeResourcesFit` with strategy `LeastAllocated`, the default profile of kube-scheduler
-//! (`pkg/scheduler/apis/config/v1/default_plugins.go`): it prefers the emptiest node. On scale-down
-//! the `ReplicaSet` controller removes pods without a node first, then pods not ready, then pods on the
-//! node with most of them.
+//! The default profile of kube-scheduler (`pkg/scheduler/apis/config/v1/default_plugins.go`) and its
+//! plugins `noderesources/least_allocated.go`, `balanced_allocation.go`, `podtopologyspread`. On
+//! scale-down the `ReplicaSet` controller removes pods without a node first, then pods not ready,
+//! then pods on the node with most of them.
 //! # Limits
-//! Ties go to the node that was launched first; kube-scheduler breaks them at random.
+//! Every node is scored; kube-scheduler stops looking at a share of them in clusters above 100 nodes.
+//! Image locality is left out. Pods of a workload are spread by the constraints it gives; the
+//! scheduler's own defaults (zone 5, hostname 3) act for those that give none.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::cmp::Ordering;
 
-use super::{Cluster, Node, Second, Starting, policy::Policy};
+use super::{
+    Cluster, MOST_ZONES, Second,
+    event::{Reason, Subject},
+    node::{Node, Starting},
+    policy::{Deployment, Offer, Policy, Spread},
+    tally::Refusal,
+};
 
-/// A node by its score; on a tie the one launched first.
-struct Scored {
-    score: f64,
-    index: Reverse<usize>,
+/// `NodeResourcesFit` with the strategy `LeastAllocated`: 0 to 100.
+pub fn least_allocated(allocatable: [i64; 2], requested: [i64; 2]) -> i64 {
+    let one = |(allocatable, requested): (i64, i64)| {
+        if allocatable == 0 || requested > allocatable {
+            0
+        } else {
+            (allocatable - requested) * 100 / allocatable
+        }
+    };
+    let [cpu, memory] = [0, 1].map(|of| one((allocatable[of], requested[of])));
+    i64::midpoint(cpu, memory)
 }
 
-impl Ord for Scored {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.score.total_cmp(&other.score).then(self.index.cmp(&other.index))
-    }
+/// `NodeResourcesBalancedAllocation`: 0 to 100.
+pub fn balanced_allocation(allocatable: [i64; 2], requested: [i64; 2]) -> i64 {
+    let fraction = |of: usize| (requested[of] as f64 / allocatable[of].max(1) as f64).min(1.0);
+    // The standard deviation of two figures is half their distance.
+    let deviation = (fraction(0) - fraction(1)).abs() / 2.0;
+    ((1.0 - deviation) * 100.0) as i64
 }
 
-impl PartialOrd for Scored {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
+/// Whether one more pod in `domain` keeps the skew (`DoNotSchedule`); below `min_domains` domains the
+/// least count is 0.
+pub fn spread_allows(counts: &[u32], domain: usize, max_skew: u32, min_domains: usize) -> bool {
+    let least = if counts.len() < min_domains { 0 } else { counts.iter().copied().min().unwrap_or(0) };
+    counts[domain] + 1 <= least + max_skew
 }
 
-impl PartialEq for Scored {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
+/// A node that may take the pod.
+#[derive(Clone, Copy)]
+struct Fit {
+    index: usize,
+    score: i64,
+    /// What its domains hold, before it is normalized.
+    crowd: f64,
+    in_zone: u32,
+    on_host: u32,
 }
 
-impl Eq for Scored {}
+/// Which zones may take one more pod of a workload, and how many it has in each.
+struct Zones {
+    open: u8,
+    counts: [u32; MOST_ZONES],
+}
 
 impl Cluster {
     /// Sets the wish and adds pending pods or removes pods to meet it.
@@ -71,7 +103,7 @@ impl Cluster {
                 self.change_ready(policy, workload, -1);
                 node
             };
-            self.unbind(policy, workload, node);
+            self.release(policy, workload, node, 1);
             count -= 1;
         }
     }
@@ -87,54 +119,134 @@ impl Cluster {
         for &workload in &policy.scheduling_order {
             if self.workloads[workload].pending > 0 {
                 self.fill_ready(policy, workload);
-                self.fill_launching(policy, workload);
             }
         }
         if self.pending > 0 {
             self.provision(policy);
         }
-    }
-
-    /// Pod by pod onto the emptiest ready node. A node that is too full for one pod of a workload is
-    /// too full for the next, so a heap of the others is enough.
-    fn fill_ready(&mut self, policy: &Policy, workload: usize) {
-        let score = |cluster: &Self, index: usize| -> Option<Scored> {
-            let node = cluster.nodes[index].as_ref()?;
-            let fits = node.ready_at <= cluster.now && node.takes(policy, workload);
-            fits.then(|| Scored { score: node.score(policy, workload), index: Reverse(index) })
-        };
-        let mut heap: BinaryHeap<Scored> =
-            (0..self.nodes.len()).filter_map(|index| score(self, index)).collect();
-        while self.workloads[workload].pending > 0 {
-            let Some(Scored { index: Reverse(index), .. }) = heap.pop() else { return };
-            self.place(policy, workload, index);
-            heap.extend(score(self, index));
-        }
-    }
-
-    fn fill_launching(&mut self, policy: &Policy, workload: usize) {
-        for index in 0..self.nodes.len() {
-            while self.workloads[workload].pending > 0 {
-                let fits = self.nodes[index]
-                    .as_ref()
-                    .is_some_and(|node| node.ready_at > self.now && node.takes(policy, workload));
-                if !fits {
-                    break;
+        for workload in 0..self.workloads.len() {
+            let pods = self.workloads[workload].pending;
+            if pods != self.stuck[workload] {
+                self.stuck[workload] = pods;
+                if pods > 0 {
+                    self.note(Subject::Workload(workload), Reason::Unschedulable { pods });
                 }
-                self.place(policy, workload, index);
             }
         }
     }
 
-    fn place(&mut self, policy: &Policy, workload: usize, index: usize) {
+    /// Pod by pod onto the best ready node.
+    fn fill_ready(&mut self, policy: &Policy, workload: usize) {
+        let mut fits = Vec::new();
+        while self.workloads[workload].pending > 0 {
+            let Some(index) = self.choose(policy, workload, &mut fits) else { return };
+            self.place(policy, workload, index);
+        }
+    }
+
+    /// Zones with a node that the workload may run on, ready or not.
+    fn zones(&self, policy: &Policy, workload: usize, spread: Option<Spread>) -> Zones {
+        let counts = self.workloads[workload].zones;
+        let Some(spread) = spread.filter(|spread| spread.hard) else {
+            return Zones { open: u8::MAX, counts };
+        };
+        let groups = policy.workloads[workload].groups;
+        let mut there = 0_u8;
+        for node in self.nodes.iter().flatten() {
+            if groups & (1 << policy.offers[node.offer].group) != 0 {
+                there |= 1 << node.zone;
+            }
+        }
+        Zones { open: open_zones(there, &counts, spread.max_skew), counts }
+    }
+
+    /// The node that kube-scheduler would bind the next pod to.
+    fn choose(&mut self, policy: &Policy, workload: usize, fits: &mut Vec<Fit>) -> Option<usize> {
+        let asks = &policy.workloads[workload];
+        let zones = self.zones(policy, workload, asks.zone_spread);
+        let least_on_host = self.least_on_host(policy, workload);
+        fits.clear();
+        let mut refused = false;
+        for (index, node) in self.nodes.iter().enumerate() {
+            let Some(node) = node else { continue };
+            if !node.takes_pods(self.now) || !node.takes(policy, workload) {
+                continue;
+            }
+            let on_host = node.pods[workload];
+            let crowded = asks.host_spread.is_some_and(|spread| {
+                spread.hard && on_host + 1 > least_on_host + spread.max_skew
+            });
+            if zones.open & (1 << node.zone) == 0 || crowded {
+                refused = true;
+                continue;
+            }
+            let offer = &policy.offers[node.offer];
+            let score = node.score(offer, asks);
+            let in_zone = zones.counts[usize::from(node.zone)];
+            fits.push(Fit { index, score, crowd: 0.0, in_zone, on_host });
+        }
+        // A domain's weight grows with the number of domains; hosts are those that fit.
+        let weights = [f64::from(policy.zones), fits.len() as f64].map(|domains| (domains + 2.0).ln());
+        for fit in &mut *fits {
+            fit.crowd = crowd(asks, policy, [fit.in_zone, fit.on_host], weights);
+        }
+        if fits.is_empty() {
+            if refused {
+                self.tally.refuse(Refusal::Spread);
+            }
+            return None;
+        }
+        let weigh = policy.spread_weight;
+        let (mut most, mut least) = (f64::MIN, f64::MAX);
+        for fit in &*fits {
+            most = most.max(fit.crowd);
+            least = least.min(fit.crowd);
+        }
+        let mut best: Option<(i64, usize)> = None;
+        let mut equals = 0_u32;
+        for fit in &*fits {
+            let spread = if most > 0.0 { (100.0 * (most + least - fit.crowd) / most) as i64 } else { 100 };
+            let score = fit.score + weigh * spread;
+            match best.map_or(Ordering::Greater, |(top, _)| score.cmp(&top)) {
+                Ordering::Greater => {
+                    best = Some((score, fit.index));
+                    equals = 1;
+                }
+                Ordering::Equal => {
+                    equals += 1;
+                    if self.luck.bits() % equals == 0 {
+                        best = Some((score, fit.index));
+                    }
+                }
+                Ordering::Less => {}
+            }
+        }
+        best.map(|(_, index)| index)
+    }
+
+    /// The least count on a node that the workload may run on, where a hard spread asks for it.
+    fn least_on_host(&self, policy: &Policy, workload: usize) -> u32 {
+        let asks = &policy.workloads[workload];
+        if !asks.host_spread.is_some_and(|spread| spread.hard) {
+            return 0;
+        }
+        let eligible = self.nodes.iter().flatten().filter(|node| {
+            asks.groups & (1 << policy.offers[node.offer].group) != 0 && node.ready_at <= self.now
+        });
+        eligible.map(|node| node.pods[workload]).min().unwrap_or(0)
+    }
+
+    pub(super) fn place(&mut self, policy: &Policy, workload: usize, index: usize) {
         self.workloads[workload].pending -= 1;
         self.pending -= 1;
         self.bind(policy, workload, index);
     }
 
-    /// Binds one pod; it serves once the node is ready and it has started.
+    /// Binds one pod; it serves once the node is ready, its image is there and it has started.
     pub(super) fn bind(&mut self, policy: &Policy, workload: usize, index: usize) {
         let asks = &policy.workloads[workload];
+        let (median, sigma) = asks.startup;
+        let startup = self.luck.lognormal(median, sigma).ceil() as Second;
         let Some(node) = self.nodes[index].as_mut() else { return };
         node.free_cpu -= asks.request_cpu;
         node.free_memory -= asks.request_memory;
@@ -143,92 +255,65 @@ impl Cluster {
         node.pod_count += 1;
         node.last_event = self.now;
         let image = 1_u64.checked_shl(workload as u32).unwrap_or(0);
+        let from = node.ready_at.max(self.now);
         if node.images & image == 0 {
             node.images |= image;
             self.tally.image_mib += asks.image_mib;
+            if asks.image_mib > 0.0 {
+                let (fixed, rate) = policy.latencies.image_pull;
+                let pull = (fixed + asks.image_mib / rate).ceil() as Second;
+                // Images are pulled one after the other.
+                node.pulling_until = node.pulling_until.max(from) + pull;
+            }
         }
-        let ready_at = node.ready_at.max(self.now) + asks.startup_seconds;
-        self.workloads[workload].starting += 1;
+        let ready_at = from.max(node.pulling_until) + startup;
+        let replicas = &mut self.workloads[workload];
+        replicas.starting += 1;
+        replicas.zones[usize::from(node.zone)] += 1;
         self.starting.push(Starting { ready_at, workload, node: index });
         self.next_timer = self.next_timer.min(ready_at);
-    }
-
-    fn unbind(&mut self, policy: &Policy, workload: usize, index: usize) {
-        let asks = &policy.workloads[workload];
-        let Some(node) = self.nodes[index].as_mut() else { return };
-        node.free_cpu += asks.request_cpu;
-        node.free_memory += asks.request_memory;
-        node.free_pods += 1;
-        node.pods[workload] -= 1;
-        node.pod_count -= 1;
-        node.last_event = self.now;
-        self.unsettled = true;
-    }
-
-    /// Evicts every pod of a node, which must find places elsewhere, and removes the node.
-    pub(super) fn drain(&mut self, policy: &Policy, index: usize) {
-        let Some(node) = self.nodes[index].take() else { return };
-        self.free.push(index);
-        self.tally.node_hours[node.offer] += f64::from(self.now - node.billed_from) / 3600.0;
-        self.counts[policy.offers[node.offer].purchase as usize] -= 1;
-        self.vcpu_milli -= policy.offers[node.offer].vcpu_milli;
-        self.standing_cpu -= policy.daemon_idle_cpu;
-        let workloads = &mut self.workloads;
-        let mut ready = node.pods.clone();
-        self.starting.retain(|pod| {
-            if pod.node == index {
-                workloads[pod.workload].starting -= 1;
-                ready[pod.workload] -= 1;
-            }
-            pod.node != index
-        });
-        for (workload, (pods, ready)) in node.pods.iter().zip(&ready).enumerate() {
-            if *ready > 0 {
-                self.change_ready(policy, workload, -(*ready as i32));
-            }
-            self.workloads[workload].pending += pods;
-            self.pending += pods;
-        }
-        self.tally.evictions += node.pod_count;
-    }
-
-    /// Adds a node, which is billed from now on.
-    pub(super) fn launch(&mut self, policy: &Policy, offer: usize, ready_at: Second) -> usize {
-        let bought = &policy.offers[offer];
-        let node = Node {
-            offer,
-            ready_at,
-            billed_from: self.now,
-            drain_at: None,
-            last_event: self.now,
-            free_cpu: bought.cpu,
-            free_memory: bought.memory,
-            free_pods: bought.pods,
-            pods: vec![0; policy.workloads.len()].into(),
-            pod_count: 0,
-            images: 0,
-        };
-        self.tally.image_mib += policy.daemon_image_mib;
-        self.counts[bought.purchase as usize] += 1;
-        self.vcpu_milli += bought.vcpu_milli;
-        self.standing_cpu += policy.daemon_idle_cpu;
-        self.tally.launches[offer] += 1;
-        if let Some(free) = self.free.pop() {
-            self.nodes[free] = Some(node);
-            free
-        } else {
-            self.nodes.push(Some(node));
-            self.nodes.len() - 1
-        }
+        self.settle_at = self.now;
     }
 }
 
+/// Zones of `there` that one more pod keeps within the skew.
+pub(super) fn open_zones(there: u8, counts: &[u32; MOST_ZONES], max_skew: u32) -> u8 {
+    let exists = |zone: usize| there & (1 << zone) != 0;
+    let least = (0..MOST_ZONES).filter(|zone| exists(*zone)).map(|zone| counts[zone]).min();
+    let least = least.unwrap_or(0);
+    let open = (0..MOST_ZONES).filter(|zone| exists(*zone) && counts[*zone] + 1 <= least + max_skew);
+    open.fold(0, |bits, zone| bits | 1 << zone)
+}
+
+/// How crowded the domains of a node are, for soft constraints or the scheduler's own.
+fn crowd(asks: &Deployment, policy: &Policy, counts: [u32; 2], weights: [f64; 2]) -> f64 {
+    let spreads = match [asks.zone_spread, asks.host_spread] {
+        [None, None] => policy.default_spread,
+        given => given,
+    };
+    let mut sum = 0.0;
+    for ((spread, count), weight) in spreads.into_iter().zip(counts).zip(weights) {
+        if let Some(spread) = spread.filter(|spread| !spread.hard) {
+            sum += f64::from(count) * weight + f64::from(spread.max_skew - 1);
+        }
+    }
+    sum.round()
+}
+
 impl Node {
-    /// How empty the node would be with one more pod.
-    fn score(&self, policy: &Policy, workload: usize) -> f64 {
-        let (asks, offer) = (&policy.workloads[workload], &policy.offers[self.offer]);
-        (self.free_cpu - asks.request_cpu) as f64 / offer.cpu as f64
-            + (self.free_memory - asks.request_memory) as f64 / offer.memory as f64
+    /// Least allocated and balanced, and what taints say.
+    fn score(&self, offer: &Offer, asks: &Deployment) -> i64 {
+        /// Weight of `TaintToleration` in the default profile, times its greatest score.
+        const TOLERATED: i64 = 300;
+        let allocatable = [offer.cpu, offer.memory];
+        let requested = [
+            offer.cpu - self.free_cpu + asks.request_cpu,
+            offer.memory - self.free_memory + asks.request_memory,
+        ];
+        let avoided = asks.avoids & (1 << offer.group) != 0;
+        least_allocated(allocatable, requested)
+            + balanced_allocation(allocatable, requested)
+            + if avoided { 0 } else { TOLERATED }
     }
 
     /// Whether a pod of the workload may run here and fits.
@@ -237,7 +322,6 @@ impl Node {
         self.free_cpu >= asks.request_cpu
             && self.free_memory >= asks.request_memory
             && self.free_pods >= 1
-            && self.drain_at.is_none()
             && asks.groups & (1 << policy.offers[self.offer].group) != 0
     }
 }

@@ -16,6 +16,9 @@ pub struct Baseline {
     /// How many outside the account's schedule; all of them when left out.
     #[schemars(range(min = 0, max = 1000))]
     pub asleep_nodes: Option<u32>,
+    /// Taints, `CriticalAddonsOnly:NoSchedule` or `dedicated=infra:PreferNoSchedule`.
+    #[serde(default)]
+    pub taints: Vec<String>,
 }
 
 /// When Karpenter may remove nodes.
@@ -26,8 +29,61 @@ pub enum ConsolidationPolicy {
     WhenEmptyOrUnderutilized,
     /// Empty nodes only.
     WhenEmpty,
+    /// As `WhenEmptyOrUnderutilized`, where the saving is worth the disruption.
+    Balanced,
     /// Never (`consolidateAfter: Never`).
     Never,
+}
+
+/// Why a node is disrupted, as a budget names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum DisruptionReason {
+    /// No pods.
+    Empty,
+    /// Its pods fit elsewhere.
+    Underutilized,
+    /// Its image or settings are no longer the wanted ones.
+    Drifted,
+}
+
+/// How many nodes of a pool may be disrupted at once.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// A number, `"5"`, or a percentage of the pool, `"10%"`, rounded up.
+    pub nodes: String,
+    /// Reasons it is for; all when empty.
+    #[serde(default)]
+    pub reasons: Vec<DisruptionReason>,
+    /// When it begins to hold: five cron fields or `@daily` and the like, in UTC; always without it.
+    pub schedule: Option<String>,
+    /// For how long [minutes]; goes with `schedule`.
+    #[schemars(range(min = 1, max = 525_600))]
+    pub duration_minutes: Option<u32>,
+}
+
+/// `minValues`: how many distinct values a node's set of types must keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MinValues {
+    /// Distinct instance types.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 50))]
+    pub instance_types: u32,
+    /// Distinct families.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 50))]
+    pub families: u32,
+}
+
+/// How a node may be bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CapacityType {
+    /// Spot; taken first where both are allowed.
+    Spot,
+    /// On-demand.
+    OnDemand,
 }
 
 /// A Karpenter node pool: which instance types it may buy, and how.
@@ -58,10 +114,17 @@ pub struct NodePool {
     /// Most vCPUs of a node.
     #[schemars(range(min = 1, max = 1000))]
     pub max_vcpus: Option<u32>,
-    /// Share of the pool's nodes asked for as spot, 0 to 1; the rest is on-demand.
+    /// `karpenter.sh/capacity-type`: with both, spot is bought first and on-demand where spot is short.
+    /// In its place, `spot_share` asks for a mix.
     #[serde(default)]
+    pub capacity_types: Vec<CapacityType>,
+    /// Share of the pool's nodes asked for as spot, 0 to 1; the rest is on-demand. On-demand also
+    /// steps in where spot is short.
     #[schemars(range(min = 0, max = 1))]
-    pub spot_share: f64,
+    pub spot_share: Option<f64>,
+    /// How many distinct types and families a node's set of types must keep.
+    #[serde(default)]
+    pub min_values: MinValues,
     /// Pools with a greater weight are tried first.
     #[serde(default)]
     #[schemars(range(min = 0, max = 100))]
@@ -69,12 +132,76 @@ pub struct NodePool {
     /// Most vCPUs in the pool.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub limit_vcpus: Option<u32>,
+    /// Most memory in the pool [GiB].
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub limit_memory_gib: Option<u32>,
+    /// Most nodes in the pool.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub limit_nodes: Option<u32>,
+    /// Taints, `dedicated=batch:NoSchedule`.
+    #[serde(default)]
+    pub taints: Vec<String>,
     /// When nodes may be removed.
     #[serde(default)]
     pub consolidation_policy: ConsolidationPolicy,
     /// Seconds without a pod event before a node may be removed; the controller's default if left out.
     #[schemars(range(min = 0, max = 864_000))]
     pub consolidate_after_seconds: Option<u32>,
+    /// Disruption budgets; one of the controller's default if left out.
+    pub budgets: Option<Vec<Budget>>,
+    /// Age at which a node is replaced [hours]; 0 is `Never`; the controller's default if left out.
+    #[schemars(range(min = 0, max = 100_000))]
+    pub expire_after_hours: Option<u32>,
+    /// Days between machine images: each drifts all nodes of the pool. Never, if left out.
+    #[schemars(range(min = 1, max = 3650))]
+    pub drift_every_days: Option<u32>,
+    /// Longest drain [seconds], after which disruption budgets of pods no longer hold; for ever, if
+    /// left out.
+    #[schemars(range(min = 0, max = 864_000))]
+    pub termination_grace_seconds: Option<u32>,
+}
+
+/// Gates of alpha and beta features, named as the controllers name them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum FeatureGate {
+    /// The autoscaler may go to zero replicas.
+    #[serde(rename = "HPAScaleToZero")]
+    HpaScaleToZero,
+    /// Karpenter may replace spot nodes by cheaper spot nodes.
+    SpotToSpotConsolidation,
+}
+
+/// What the kubelet keeps back, where it departs from the machine image's defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Kubelet {
+    /// Pods of a node; needed with prefix delegation, which lifts the limit by network interfaces.
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_pods: Option<u32>,
+    /// Network interfaces not used for pods.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 20))]
+    pub reserved_enis: u32,
+    /// `kubeReserved` CPU [millicores].
+    #[schemars(range(min = 0, max = 100_000))]
+    pub kube_reserved_cpu_millicores: Option<u32>,
+    /// `kubeReserved` memory [MiB].
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub kube_reserved_memory_mib: Option<u32>,
+    /// `systemReserved` CPU [millicores].
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 100_000))]
+    pub system_reserved_cpu_millicores: u32,
+    /// `systemReserved` memory [MiB].
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub system_reserved_memory_mib: u32,
+    /// `evictionHard` `memory.available` [MiB].
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub eviction_memory_mib: Option<u32>,
+    /// `VM_MEMORY_OVERHEAD_PERCENT`, as a fraction.
+    #[schemars(range(min = 0, max = 0.5))]
+    pub vm_memory_overhead: Option<f64>,
 }
 
 /// The EKS cluster of an account.
@@ -89,7 +216,22 @@ pub struct Cluster {
     /// Karpenter's node pools by name.
     #[serde(default)]
     pub node_pools: IndexMap<String, NodePool>,
-    /// Seconds from launch to Ready; the model's figure if left out.
-    #[schemars(range(min = 0, max = 3600))]
+    /// Median seconds from launch to Ready; the model's figure if left out.
+    #[schemars(range(min = 0, max = 900))]
     pub node_startup_seconds: Option<u32>,
+    /// The same that 95 % of nodes stay below; the model's ratio to the median if left out.
+    #[schemars(range(min = 0, max = 900))]
+    pub node_startup_p95_seconds: Option<u32>,
+    /// What the kubelet keeps back.
+    pub kubelet: Option<Kubelet>,
+    /// Feature gates that are on.
+    #[serde(default)]
+    pub feature_gates: Vec<FeatureGate>,
+    /// Whether AWS takes spot nodes back and spot types run short; without, spot is as sure as on-demand.
+    #[serde(default = "yes")]
+    pub spot_interruptions: bool,
+}
+
+fn yes() -> bool {
+    true
 }

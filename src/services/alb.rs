@@ -137,7 +137,7 @@ impl Service for Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{autoscale::HourTally, services::fixture::Fixture};
+    use crate::{autoscale::tally::HourTally, services::fixture::Fixture};
 
     fn spec(rules: f64) -> Spec {
         Spec { load_balancers: 1, rules, access_logs: false, connection_seconds: Some(60.0) }

@@ -285,7 +285,7 @@ impl Service for Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{autoscale::HourTally, services::fixture::Fixture};
+    use crate::{autoscale::tally::HourTally, services::fixture::Fixture};
 
     fn spec() -> Spec {
         toml::from_str(

@@ -123,7 +123,7 @@ mod tests {
             hours: 720.0,
             launches: 1,
         }];
-        let hour = |share: f64| crate::autoscale::HourTally {
+        let hour = |share: f64| crate::autoscale::tally::HourTally {
             cpu_minutes: share * 120.0,
             vcpu_minutes: 120.0,
             ..Default::default()

@@ -1,9 +1,12 @@
 //! One small month of demand for the tests of services.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 
 use super::{Context, Demand, Flows};
 use crate::{
+    autoscale::tally::Disruptions,
     calendar::Month,
     capacity::{Capacity, Nodes, WorkloadUse},
     rate,
@@ -41,6 +44,9 @@ impl Fixture {
             mean_replicas: 2.0,
             peak_replicas: 2,
             peak_rps: 0.0,
+            queued_requests: 0.0,
+            p95_ms: 0.0,
+            peak_p95_ms: 0.0,
         };
         Self {
             month: month.parse().unwrap(),
@@ -52,7 +58,10 @@ impl Fixture {
                 on_demand_mean: 0.0,
                 spot_mean: 0.0,
                 evictions: 0,
-                consolidated_nodes: 0,
+                requested_spot_share: None,
+                realized_spot_share: None,
+                disruptions: Disruptions::default(),
+                refusals: BTreeMap::new(),
                 image_gb: 0.0,
                 sessions: 0.0,
                 peak_sessions_per_minute: 0.0,

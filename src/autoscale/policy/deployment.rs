@@ -1,20 +1,25 @@
 //! Deployments: their settings with every default filled in, and what contradicts in them.
 
-use super::{Deployment, Inputs, Offer, Pool, problem, unknown};
+use super::{
+    Available, Deployment, Inputs, Offer, Pool, Serving, Spread, problem, scaling,
+    taint::{self, Effect, Taint},
+    unknown,
+};
 use crate::{
-    autoscale::hpa::{Band, Rules},
     error::{Problem, nearest},
-    workload::Workload,
+    queueing::Latency,
+    random,
+    workload::{DisruptionBudget, Pods, TopologyKey, WhenUnsatisfiable, Workload},
 };
 
 /// Collects the problems of one workload under its key.
-struct Report<'a> {
+pub(super) struct Report<'a> {
     name: &'a str,
     problems: Vec<Problem>,
 }
 
 impl Report<'_> {
-    fn add(&mut self, key: &str, message: String) {
+    pub(super) fn add(&mut self, key: &str, message: String) {
         self.problems.push(problem(&format!("workloads.{}.{key}", self.name), message));
     }
 }
@@ -27,45 +32,188 @@ pub(super) fn build(
     (name, workload): (&str, &Workload),
 ) -> Result<Deployment, Vec<Problem>> {
     let mut report = Report { name, problems: Vec::new() };
-    let groups = groups(workload, pools, &mut report);
+    let (groups, avoids) = groups(inputs, workload, pools, &mut report);
     check_names(inputs, workload, &mut report);
     let request_cpu = workload.requests.cpu_millicores.ceil() as i64;
     let request_memory = workload.requests.memory_mib.ceil() as i64;
+    let allowed = || offers.iter().filter(|offer| groups & (1 << offer.group) != 0);
     if groups != 0 {
-        let allowed = offers.iter().filter(|offer| groups & (1 << offer.group) != 0);
-        check_fit(allowed, request_cpu, request_memory, &mut report);
+        check_fit(allowed(), request_cpu, request_memory, &mut report);
     }
     check_limits(workload, &mut report);
-    let hpa = workload.hpa.as_ref().map(|hpa| rules(inputs, hpa));
+    let hpa = workload.hpa.as_ref().and_then(|hpa| scaling::rules(inputs, hpa, &mut report));
     if let Some(rules) = &hpa {
-        check_rules(rules, workload, &mut report);
+        scaling::check(inputs, rules, workload, &mut report);
     }
+    let available = available(workload.disruption_budget.as_ref(), &mut report);
+    let node_cpu = allowed().map(|offer| offer.cpu).max().unwrap_or(0) as f64;
+    let limit_cpu = workload.limits.map_or(node_cpu, |limits| limits.cpu_millicores);
+    let fixed = workload.replicas.unwrap_or(0);
+    let max_replicas = hpa.as_ref().map_or(fixed, |rules| rules.max_replicas);
+    check_spread(inputs, workload, max_replicas, &mut report);
     if !report.problems.is_empty() {
         return Err(report.problems);
     }
-    let fixed = workload.replicas.unwrap_or(0);
-    let node_cpu = offers.first().map_or(0.0, |offer| offer.cpu as f64);
+    let startup = f64::from(workload.startup_seconds);
+    let p95 = workload.startup_p95_seconds.map_or(startup, f64::from);
+    let idle_memory = workload.idle_memory_mib.unwrap_or(request_memory as f64);
     Ok(Deployment {
         name: name.to_owned(),
-        requests_per_session: workload
-            .requests_per_session(|class| inputs.classes.get(class).map(|c| c.per_session)),
-        cpu_ms_per_request: workload.cpu_ms_per_request,
+        serving: serving(inputs, workload, limit_cpu),
         idle_cpu: workload.idle_cpu_millicores,
         request_cpu,
         request_memory,
-        limit_cpu: workload.limits.map_or(node_cpu, |limits| limits.cpu_millicores),
+        limit_cpu,
+        memory: (idle_memory, workload.memory_mib_per_request),
         min_replicas: hpa.as_ref().map_or(fixed, |rules| rules.min_replicas),
-        max_replicas: hpa.as_ref().map_or(fixed, |rules| rules.max_replicas),
-        startup_seconds: workload.startup_seconds,
+        max_replicas,
+        startup: (startup, random::lognormal_sigma(startup, p95)),
         image_mib: workload.image_mib,
         hpa,
         always_on: workload.always_on,
         groups,
+        avoids,
+        zone_spread: spread(workload, TopologyKey::Zone),
+        host_spread: spread(workload, TopologyKey::Hostname),
+        available,
+        do_not_disrupt: workload.do_not_disrupt,
     })
 }
 
-/// Bits of the groups it may run on.
-fn groups(workload: &Workload, pools: &[Pool], report: &mut Report<'_>) -> u32 {
+/// How the pods serve; `None` for what serves no requests.
+fn serving(inputs: &Inputs<'_>, workload: &Workload, limit_cpu: f64) -> Option<Serving> {
+    let classes = inputs.classes;
+    let per_session = workload.requests_per_session(|class| classes.get(class).map(|c| c.per_session));
+    if per_session <= 0.0 {
+        return None;
+    }
+    let facts = &inputs.catalog.controllers.serving;
+    let cpu_ms = workload.cpu_ms_per_request;
+    // A request is on a worker for as long as its CPU takes at the limit, or longer if it waits.
+    let room = (limit_cpu - workload.idle_cpu_millicores).max(1.0);
+    let service_ms = workload.service_ms_per_request.unwrap_or(cpu_ms).max(cpu_ms).max(1e-3);
+    let by_cpu = if cpu_ms > 0.0 { room / cpu_ms } else { f64::INFINITY };
+    let by_workers =
+        workload.concurrency.map_or(f64::INFINITY, |workers| f64::from(workers) * 1000.0 / service_ms);
+    let pod_rps = by_cpu.min(by_workers).min(1e12);
+    // As many servers as are busy when the pod is full; CPU alone allows a fraction of one.
+    let servers = (pod_rps * service_ms / 1000.0).round().clamp(1.0, 1e4) as u32;
+    let served_ms = 1000.0 * f64::from(servers) / pod_rps;
+    Some(Serving {
+        rps_per_session: per_session / 60.0,
+        cpu_ms,
+        pod_rps,
+        bound_by_workers: by_workers < by_cpu,
+        timeout: workload.timeout_seconds.unwrap_or(facts.timeout_seconds),
+        service_ms: served_ms,
+        latency: Latency::new(servers, served_ms, facts.quantile),
+    })
+}
+
+fn spread(workload: &Workload, key: TopologyKey) -> Option<Spread> {
+    let given = workload.topology_spread.iter().find(|spread| spread.topology_key == key)?;
+    let hard = given.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule;
+    Some(Spread { max_skew: given.max_skew, hard })
+}
+
+/// Spread constraints given twice, and those that no cluster of this scenario can meet.
+fn check_spread(
+    inputs: &Inputs<'_>,
+    workload: &Workload,
+    max_replicas: u32,
+    report: &mut Report<'_>,
+) {
+    let given = &workload.topology_spread;
+    for (index, spread) in given.iter().enumerate() {
+        let key = format!("topology_spread.{index}");
+        if given[..index].iter().any(|other| other.topology_key == spread.topology_key) {
+            report.add(&key, "the topology key stands twice; give it once".into());
+        }
+        let hard = spread.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule;
+        let hosts = spread.topology_key == TopologyKey::Hostname;
+        let baseline = inputs.cluster.baseline.nodes;
+        let most = baseline * spread.max_skew;
+        let only_baseline = workload.node_pools.iter().any(|pool| pool == "baseline")
+            && workload.node_pools.len() == 1
+            || inputs.cluster.node_pools.is_empty();
+        if hard && hosts && only_baseline && max_replicas > most {
+            let message = format!(
+                "{max_replicas} replicas on {baseline} nodes cannot keep at most {} a node; allow more nodes, a larger max_skew or ScheduleAnyway",
+                spread.max_skew
+            );
+            report.add(&key, message);
+        }
+    }
+}
+
+fn available(budget: Option<&DisruptionBudget>, report: &mut Report<'_>) -> Option<Available> {
+    let budget = budget?;
+    let mut read = |key: &str, pods: &Pods, of: fn(u32) -> Available, share: fn(u32) -> Available| {
+        match pods {
+            Pods::Count(count) => Some(of(*count)),
+            Pods::Percent(text) => {
+                let percent = text.strip_suffix('%').and_then(|text| text.parse::<u32>().ok());
+                let percent = percent.filter(|percent| *percent <= 100);
+                if percent.is_none() {
+                    let message = format!("{text:?} is not a share of pods; give a number or \"25%\"");
+                    report.add(&format!("disruption_budget.{key}"), message);
+                }
+                percent.map(share)
+            }
+        }
+    };
+    match (&budget.max_unavailable, &budget.min_available) {
+        (Some(pods), None) => {
+            read("max_unavailable", pods, Available::AllBut, Available::AllButPercent)
+        }
+        (None, Some(pods)) => {
+            read("min_available", pods, Available::Least, Available::LeastPercent)
+        }
+        _ => {
+            let message = "give exactly one of max_unavailable and min_available".into();
+            report.add("disruption_budget", message);
+            None
+        }
+    }
+}
+
+/// Bits of the groups it may run on, and of those it avoids.
+fn groups(
+    inputs: &Inputs<'_>,
+    workload: &Workload,
+    pools: &[Pool],
+    report: &mut Report<'_>,
+) -> (u32, u32) {
+    let mut tolerations = Vec::new();
+    for (index, text) in workload.tolerations.iter().enumerate() {
+        match Taint::parse(text) {
+            Ok(toleration) => tolerations.push(toleration),
+            Err(message) => report.add(&format!("tolerations.{index}"), message),
+        }
+    }
+    let named = named_groups(workload, pools, report);
+    let (mut keeps_out, mut avoids) = (0, 0);
+    let cluster = inputs.cluster;
+    let of_pool = |pool: &Pool| cluster.node_pools.get(&pool.name).map(|settings| (pool.group, &*settings.taints));
+    let tainted = pools.iter().filter_map(of_pool);
+    for (group, taints) in tainted.chain([(0, &*cluster.baseline.taints)]) {
+        match taint::effect(taints, &tolerations) {
+            Some(Effect::NoSchedule) => keeps_out |= 1 << group,
+            Some(Effect::PreferNoSchedule) => avoids |= 1 << group,
+            None => {}
+        }
+    }
+    let known = pools.iter().fold(1_u32, |bits, pool| bits | 1 << pool.group);
+    let groups = named & !keeps_out;
+    if named != 0 && groups & known == 0 {
+        let message = "every node group it may run on has a taint it does not tolerate".into();
+        report.add("tolerations", message);
+    }
+    (groups, avoids & groups)
+}
+
+/// Bits of the groups it names.
+fn named_groups(workload: &Workload, pools: &[Pool], report: &mut Report<'_>) -> u32 {
     let mut groups = if workload.node_pools.is_empty() { u32::MAX } else { 0 };
     for pool in &workload.node_pools {
         match pools.iter().find(|known| known.name == *pool) {
@@ -130,44 +278,5 @@ fn check_limits(workload: &Workload, report: &mut Report<'_>) {
             );
             report.add("idle_cpu_millicores", message);
         }
-    }
-}
-
-fn check_rules(rules: &Rules, workload: &Workload, report: &mut Report<'_>) {
-    let (least, most) = (rules.min_replicas, rules.max_replicas);
-    if most < least {
-        let message = format!("{most} is below min_replicas ({least}); give {least} or more");
-        report.add("hpa.max_replicas", message);
-    }
-    let reached = workload
-        .limits
-        .map(|limits| (100.0 * limits.cpu_millicores / workload.requests.cpu_millicores).trunc());
-    let band = f64::from(rules.band.high());
-    if let Some(reached) = reached.filter(|reached| *reached <= band) {
-        let message = format!(
-            "can never ask for more pods: the CPU limit ends at {reached} % of the request, inside the tolerance of {} %; lower the target or raise the limit",
-            rules.band.target()
-        );
-        report.add("hpa.target_cpu_utilization", message);
-    }
-    if workload.requests.cpu_millicores <= 0.0 {
-        let message = "CPU utilization needs a CPU request above 0".into();
-        report.add("requests.cpu_millicores", message);
-    }
-}
-
-fn rules(inputs: &Inputs<'_>, hpa: &crate::workload::Hpa) -> Rules {
-    let defaults = &inputs.catalog.controllers.hpa;
-    let target = hpa.target_cpu_utilization.unwrap_or(defaults.target_cpu_utilization);
-    let reconciles = (inputs.tick_seconds / defaults.sync_period_seconds).max(1);
-    Rules {
-        min_replicas: hpa.min_replicas.unwrap_or(defaults.min_replicas),
-        max_replicas: hpa.max_replicas,
-        band: Band::new(target, hpa.tolerance.unwrap_or(defaults.tolerance)),
-        stabilization_seconds: hpa
-            .scale_down_stabilization_seconds
-            .unwrap_or(defaults.scale_down_stabilization_seconds),
-        scale_up_factor: defaults.scale_up_factor.powi(reconciles as i32),
-        scale_up_minimum: defaults.scale_up_minimum,
     }
 }

@@ -1,0 +1,346 @@
+//! Nodes from launch to end: timers, draining, interruption.
+//!
+//! # Formula
+//! ```text
+//! ready       = launch + lognormal(median 45 s, 95 % within 80 s)
+//! interrupted = ready + exponential with the type's rate          spot nodes; gone 120 s later at most
+//! expired     = launch + expireAfter
+//! drain       : pods leave as fast as their disruption budgets let them; all at the deadline
+//! ```
+//! # Source
+//! kubernetes-sigs/karpenter `pkg/controllers/node/termination`, `pkg/controllers/nodeclaim/expiration`;
+//! aws/karpenter-provider-aws `pkg/controllers/interruption/utils.go#actionForMessage`: the replacement
+//! comes by ordinary provisioning, while the pods leave.
+//! # Limits
+//! An evicted pod serves no more from that moment; a real one finishes what it has begun.
+
+use super::{
+    Cluster, NEVER, Second,
+    event::{Reason, Subject},
+    policy::{Policy, Purchase},
+};
+
+/// A running, launching or leaving node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Number of its launch.
+    pub id: u32,
+    /// Which offer it was bought from.
+    pub offer: usize,
+    /// Availability zone, from 0.
+    pub zone: u8,
+    /// When it was launched.
+    pub created_at: Second,
+    /// When it is ready for pods.
+    pub ready_at: Second,
+    /// From when its hours are not yet counted.
+    pub billed_from: Second,
+    /// How it leaves, once it is cordoned.
+    pub drain: Option<Drain>,
+    /// Last time a pod came or went.
+    pub last_event: Second,
+    /// Until when it is kept for the pods that it was bought for.
+    pub nominated_until: Second,
+    /// CPU not requested [millicores].
+    pub free_cpu: i64,
+    /// Memory not requested [MiB].
+    pub free_memory: i64,
+    /// Pods it still takes.
+    pub free_pods: i64,
+    /// Pods of each workload on it, starting or ready.
+    pub pods: Box<[u32]>,
+    /// Pods on it in all.
+    pub pod_count: u32,
+    /// Workloads whose image it has, one bit each; those beyond 64 count as pulled each time.
+    pub(super) images: u64,
+    /// When its last image pull ends.
+    pub(super) pulling_until: Second,
+    interrupted_at: Second,
+    expires_at: Second,
+}
+
+/// How a node leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// When its pods begin to leave: once its replacements are ready.
+    pub begins: Second,
+    /// When it is gone whatever is on it.
+    pub deadline: Second,
+    /// Pods evicted so far.
+    pub evicted: u32,
+}
+
+/// Pods bound to a node that do not serve yet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Starting {
+    pub(super) ready_at: Second,
+    pub(super) workload: usize,
+    pub(super) node: usize,
+}
+
+impl Node {
+    /// The next moment at which something happens to it by itself.
+    fn next_timer(&self) -> Second {
+        let drain = self.drain.map_or(NEVER, |drain| drain.begins);
+        self.interrupted_at.min(self.expires_at).min(drain)
+    }
+
+    /// Ready for pods and not leaving.
+    pub fn takes_pods(&self, now: Second) -> bool {
+        self.ready_at <= now && self.drain.is_none()
+    }
+
+    pub(super) fn subject(&self) -> Subject {
+        Subject::Node { id: self.id, offer: self.offer, zone: self.zone }
+    }
+}
+
+impl Cluster {
+    /// Timers: nodes are interrupted, expire, drain; pods begin to serve.
+    pub(super) fn arrive(&mut self, policy: &Policy) {
+        for index in 0..self.nodes.len() {
+            let Some(node) = &self.nodes[index] else { continue };
+            if node.next_timer() > self.now {
+                continue;
+            }
+            if node.interrupted_at <= self.now {
+                self.interrupt(policy, index);
+            } else if node.expires_at <= self.now {
+                self.expire(policy, index);
+            }
+            self.drain(policy, index);
+        }
+        let mut starting = std::mem::take(&mut self.starting);
+        starting.retain(|pod| {
+            let due = pod.ready_at <= self.now;
+            if due {
+                self.workloads[pod.workload].starting -= 1;
+                self.change_ready(policy, pod.workload, 1);
+            }
+            !due
+        });
+        self.starting = starting;
+        self.find_next_timer();
+        self.settle_at = self.now;
+    }
+
+    pub(super) fn find_next_timer(&mut self) {
+        let nodes = self.nodes.iter().flatten().map(Node::next_timer);
+        let pods = self.starting.iter().map(|pod| pod.ready_at);
+        self.next_timer = nodes.chain(pods).min().unwrap_or(NEVER);
+    }
+
+    fn interrupt(&mut self, policy: &Policy, index: usize) {
+        let deadline = self.now + policy.spot.notice_seconds;
+        self.tally.disruptions.interrupted += 1;
+        self.cordon(index, self.now, deadline, Reason::SpotInterrupted);
+        // Karpenter marks the pool of a warned node as without capacity for a while.
+        if let Some(node) = self.nodes[index].as_mut() {
+            node.interrupted_at = NEVER;
+            let until = self.now + policy.latencies.unavailable;
+            self.unavailable.push((node.offer, 1 << node.zone, until));
+        }
+    }
+
+    fn expire(&mut self, policy: &Policy, index: usize) {
+        let Some(node) = self.nodes[index].as_mut() else { return };
+        node.expires_at = NEVER;
+        let group = policy.offers[node.offer].group;
+        let grace = policy.pool_of(group).and_then(|pool| pool.termination_grace);
+        let deadline = grace.map_or(NEVER, |grace| self.now + grace);
+        self.tally.disruptions.expired += 1;
+        self.cordon(index, self.now, deadline, Reason::Expired);
+    }
+
+    /// Marks a node as leaving: it takes no more pods, and gives its own away from `begins` on.
+    pub(super) fn cordon(&mut self, index: usize, begins: Second, deadline: Second, reason: Reason) {
+        let Some(node) = self.nodes[index].as_mut() else { return };
+        let evicted = node.drain.map_or(0, |drain| drain.evicted);
+        let earlier = node.drain.map_or(NEVER, |drain| drain.deadline);
+        node.drain = Some(Drain { begins, deadline: deadline.min(earlier), evicted });
+        // A node that leaves anyway is not counted as expired or taken back as well.
+        node.expires_at = NEVER;
+        let subject = node.subject();
+        self.next_timer = self.next_timer.min(begins);
+        self.note(subject, reason);
+    }
+
+    /// One tick of a node that leaves.
+    fn drain(&mut self, policy: &Policy, index: usize) {
+        let Some(drain) = self.nodes[index].as_ref().and_then(|node| node.drain) else { return };
+        if drain.begins > self.now {
+            return;
+        }
+        if drain.deadline <= self.now {
+            self.evict_all(policy, index);
+        } else {
+            self.evict_within_budgets(policy, index);
+        }
+        let empty = self.nodes[index].as_ref().is_some_and(|node| node.pod_count == 0);
+        if empty {
+            self.terminate(policy, index);
+        } else if let Some(drain) = self.nodes[index].as_mut().and_then(|node| node.drain.as_mut()) {
+            drain.begins = self.now + policy.tick_seconds;
+        }
+    }
+
+    fn evict_within_budgets(&mut self, policy: &Policy, index: usize) {
+        for (workload, asks) in policy.workloads.iter().enumerate() {
+            let on_node = self.nodes[index].as_ref().map_or(0, |node| node.pods[workload]);
+            if on_node == 0 {
+                continue;
+            }
+            let replicas = &self.workloads[workload];
+            let allowed = asks.available.map_or(on_node, |available| {
+                replicas.ready.saturating_sub(available.of(replicas.desired))
+            });
+            self.evict(policy, index, workload, allowed);
+        }
+    }
+
+    /// Evicts every pod of a node, whatever budgets say.
+    pub(super) fn evict_all(&mut self, policy: &Policy, index: usize) {
+        for workload in 0..policy.workloads.len() {
+            self.evict(policy, index, workload, u32::MAX);
+        }
+    }
+
+    /// Evicts pods of one workload, of the ready ones at most `ready_allowed`; they wait for a place.
+    fn evict(&mut self, policy: &Policy, index: usize, workload: usize, ready_allowed: u32) {
+        let on_node = self.nodes[index].as_ref().map_or(0, |node| node.pods[workload]);
+        if on_node == 0 {
+            return;
+        }
+        let before = self.starting.len();
+        self.starting.retain(|pod| pod.node != index || pod.workload != workload);
+        let unready = (before - self.starting.len()) as u32;
+        let ready = (on_node - unready).min(ready_allowed);
+        self.workloads[workload].starting -= unready;
+        if ready > 0 {
+            self.change_ready(policy, workload, -(ready as i32));
+        }
+        let evicted = unready + ready;
+        self.release(policy, workload, index, evicted);
+        self.workloads[workload].pending += evicted;
+        self.pending += evicted;
+        self.tally.evictions += evicted;
+        if let Some(drain) = self.nodes[index].as_mut().and_then(|node| node.drain.as_mut()) {
+            drain.evicted += evicted;
+        }
+    }
+
+    /// Gives back what pods of a node requested.
+    pub(super) fn release(&mut self, policy: &Policy, workload: usize, index: usize, count: u32) {
+        let asks = &policy.workloads[workload];
+        let Some(node) = self.nodes[index].as_mut() else { return };
+        let pods = i64::from(count);
+        node.free_cpu += asks.request_cpu * pods;
+        node.free_memory += asks.request_memory * pods;
+        node.free_pods += pods;
+        node.pods[workload] -= count;
+        node.pod_count -= count;
+        node.last_event = self.now;
+        self.workloads[workload].zones[usize::from(node.zone)] -= count;
+        self.settle_at = self.now;
+    }
+
+    /// Ends an empty node.
+    pub(super) fn terminate(&mut self, policy: &Policy, index: usize) {
+        self.count_nodes();
+        let Some(node) = self.nodes[index].take() else { return };
+        self.free.push(index);
+        let seconds = self.now - node.billed_from + policy.latencies.drain;
+        self.tally.node_hours[node.offer] += f64::from(seconds) / 3600.0;
+        let offer = &policy.offers[node.offer];
+        self.counts[offer.purchase as usize] -= 1;
+        self.vcpu_milli -= offer.vcpu_milli;
+        self.standing_cpu -= policy.daemon_idle_cpu;
+        let evicted = node.drain.map_or(0, |drain| drain.evicted);
+        self.settle_at = self.now;
+        self.note(node.subject(), Reason::Terminated { evicted });
+    }
+
+    pub(super) fn launch_baseline(&mut self, policy: &Policy) {
+        // A managed node group keeps its zones even.
+        let mut counts = [0_u32; super::MOST_ZONES];
+        for node in self.nodes.iter().flatten() {
+            if policy.offers[node.offer].purchase == Purchase::Baseline {
+                counts[usize::from(node.zone)] += 1;
+            }
+        }
+        let zone = (0..policy.zones).min_by_key(|zone| counts[usize::from(*zone)]).unwrap_or(0);
+        let ready_at = self.draw_ready_at(policy);
+        let index = self.launch(policy, policy.baseline_offer, zone, ready_at);
+        let subject = self.nodes[index].as_ref().map(Node::subject);
+        if let Some(subject) = subject {
+            self.note(subject, Reason::Launched { pods: 0 });
+        }
+    }
+
+    /// When a node launched now is ready.
+    pub(super) fn draw_ready_at(&mut self, policy: &Policy) -> Second {
+        let (median, sigma) = policy.latencies.node;
+        let seconds = self.luck.lognormal(median, sigma).min(policy.latencies.node_most);
+        self.now + seconds.ceil() as Second
+    }
+
+    /// Adds a node, which is billed from now on.
+    pub(super) fn launch(
+        &mut self,
+        policy: &Policy,
+        offer: usize,
+        zone: u8,
+        ready_at: Second,
+    ) -> usize {
+        self.begin_hour();
+        self.count_nodes();
+        let bought = &policy.offers[offer];
+        let pool = policy.pool_of(bought.group);
+        let expire_after = pool.and_then(|pool| pool.expire_after);
+        let interrupted_at = if bought.hazard > 0.0 {
+            let seconds = self.luck.exponential() / bought.hazard;
+            ready_at.saturating_add(seconds.min(f64::from(NEVER)) as Second)
+        } else {
+            NEVER
+        };
+        let node = Node {
+            id: self.launched,
+            offer,
+            zone,
+            created_at: self.now,
+            ready_at,
+            billed_from: self.now,
+            drain: None,
+            last_event: self.now,
+            nominated_until: ready_at + policy.latencies.nomination,
+            free_cpu: bought.cpu,
+            free_memory: bought.memory,
+            free_pods: bought.pods,
+            pods: vec![0; policy.workloads.len()].into(),
+            pod_count: 0,
+            images: 0,
+            pulling_until: 0,
+            interrupted_at,
+            expires_at: expire_after.map_or(NEVER, |after| self.now.saturating_add(after)),
+        };
+        self.next_timer = self.next_timer.min(node.next_timer());
+        self.launched += 1;
+        self.tally.image_mib += policy.daemon_image_mib;
+        self.counts[bought.purchase as usize] += 1;
+        self.vcpu_milli += bought.vcpu_milli;
+        self.standing_cpu += policy.daemon_idle_cpu;
+        self.tally.launches[offer] += 1;
+        let nodes = self.counts.iter().sum();
+        if let Some(hour) = self.tally.hours.last_mut() {
+            hour.peak_nodes = hour.peak_nodes.max(nodes);
+        }
+        self.settle_at = self.settle_at.min(ready_at);
+        if let Some(free) = self.free.pop() {
+            self.nodes[free] = Some(node);
+            free
+        } else {
+            self.nodes.push(Some(node));
+            self.nodes.len() - 1
+        }
+    }
+}

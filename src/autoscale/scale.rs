@@ -1,0 +1,117 @@
+//! The autoscalers' phase of a tick: what each sees, and what comes of it.
+//!
+//! # Limits
+//! The sample is as old as `sample_age_seconds`, in whole ticks. All pods of a workload have the
+//! same CPU; one that became ready after the sample has none yet and counts as not ready.
+
+use super::{
+    Cluster,
+    event::{Reason, Subject},
+    hpa::{Observed, Rules, replicas::Totals},
+    policy::{Deployment, Policy},
+};
+
+impl Cluster {
+    /// Every deployment's autoscaler, on the sample that the metrics pipeline shows by now.
+    pub(super) fn scale(&mut self, policy: &Policy) {
+        let slot = self.sample_slot(policy.latencies.sample_ticks);
+        for &index in &policy.scaled {
+            let workload = &policy.workloads[index];
+            let Some(rules) = &workload.hpa else { continue };
+            if !self.rests(workload, rules, index, slot) {
+                self.reconcile(policy, rules, index, slot);
+            }
+        }
+    }
+
+    /// Most ticks: all pods are ready and have samples, and the one metric is within its band.
+    fn rests(&mut self, workload: &Deployment, rules: &Rules, index: usize, slot: usize) -> bool {
+        let now = self.now;
+        let replicas = &mut self.workloads[index];
+        let sample = replicas.samples[slot];
+        let Some(band) = rules.band else { return false };
+        let settled = replicas.ready == replicas.desired && replicas.ready == sample.ready;
+        if !settled || sample.ready == 0 {
+            return false;
+        }
+        let request = i64::from(sample.ready) * workload.request_cpu;
+        let percent = (100.0 * sample.usage.trunc() / request as f64) as i64;
+        band.holds(percent) && replicas.hpa.rest(now, replicas.desired)
+    }
+
+    fn reconcile(&mut self, policy: &Policy, rules: &Rules, index: usize, slot: usize) {
+        let workload = &policy.workloads[index];
+        let (times, seconds) = rules.reconciles;
+        for round in 0..times {
+            let Some(seen) = self.observe(policy, workload, index, slot) else { return };
+            let replicas = &mut self.workloads[index];
+            let current = replicas.desired;
+            let proposal = rules.proposal(current, &seen);
+            let now = self.now + round * seconds;
+            let verdict = replicas.hpa.reconcile(now, current, proposal, rules);
+            if verdict.replicas == current {
+                // The same sample would say the same again.
+                return;
+            }
+            if self.log.is_some() {
+                let (metric, percent_of_target) = rules.seen(current, &seen);
+                let (from, to) = (current, verdict.replicas);
+                let bound = verdict.bound;
+                let reason = Reason::Rescaled { from, to, metric, percent_of_target, bound };
+                self.note(Subject::Workload(index), reason);
+            }
+            self.set_desired(policy, index, verdict.replicas);
+        }
+    }
+
+    /// What the controller sees; `None` while nothing was ever measured.
+    fn observe(
+        &self,
+        policy: &Policy,
+        workload: &Deployment,
+        index: usize,
+        slot: usize,
+    ) -> Option<Observed> {
+        let replicas = &self.workloads[index];
+        let sample = replicas.samples[slot];
+        if self.ticks < policy.latencies.sample_ticks {
+            return None;
+        }
+        // Pods that went away since the sample took their usage with them, pods that became ready
+        // since have none.
+        let sampled = sample.ready.min(replicas.ready);
+        let unready = replicas.ready - sampled + replicas.starting + replicas.pending;
+        let share = if sample.ready > 0 { f64::from(sampled) / f64::from(sample.ready) } else { 0.0 };
+        let request = |of: i64, pods: u32| of * i64::from(pods);
+        let cpu = Totals {
+            usage: (sample.usage * share) as i64,
+            ready: sampled,
+            ready_request: request(workload.request_cpu, sampled),
+            missing: 0,
+            missing_request: 0,
+            unready,
+            unready_request: request(workload.request_cpu, unready),
+            unrequested: u32::from(workload.request_cpu == 0),
+        };
+        // A running pod has memory and its own metrics at once; only pending ones are not ready.
+        let running = replicas.ready + replicas.starting;
+        let in_service = sample.in_service;
+        let memory = f64::from(running) * workload.memory.0 + in_service * workload.memory.1;
+        let memory = Totals {
+            usage: memory as i64,
+            ready: running,
+            ready_request: request(workload.request_memory, running),
+            missing: 0,
+            missing_request: 0,
+            unready: replicas.pending,
+            unready_request: request(workload.request_memory, replicas.pending),
+            unrequested: u32::from(workload.request_memory == 0),
+        };
+        Some(Observed {
+            cpu,
+            memory,
+            requests_per_second: (sample.rps * 1000.0) as i64,
+            concurrency: (in_service * 1000.0) as i64,
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! One tick of load: what the ready pods serve, what waits, what is given up, and the sample that
+//! the metrics pipeline will show.
+//!
+//! # Formula
+//! ```text
+//! asked  = arrivals + backlog / tick                      capacity = ready × requests/s of a pod
+//! served = min(asked, capacity)         backlog = what is not served, at most capacity × time-out
+//! CPU    = idle × ready + served × CPU of a request       ρ = asked / capacity
+//! p95    = M/M/c of one pod at min(ρ, 0.95), + backlog / capacity
+//! ```
+//! # Limits
+//! CPU above requests is shared over the whole cluster and not node by node. All pods of a workload
+//! are equally busy.
+
+use super::{
+    Cluster, Sample,
+    event::{Event, Reason, Subject},
+    policy::{Deployment, Policy, Serving},
+};
+
+impl Cluster {
+    /// Serves one tick of load and counts it.
+    pub(super) fn serve(&mut self, policy: &Policy, sessions_per_minute: f64) {
+        let tick = f64::from(policy.tick_seconds);
+        let mut used = 0.0;
+        let mut above = 0.0;
+        for &index in &policy.serving {
+            let workload = &policy.workloads[index];
+            let Some(serving) = &workload.serving else { continue };
+            let replicas = &mut self.workloads[index];
+            let rps = sessions_per_minute * serving.rps_per_session;
+            let ready = f64::from(replicas.ready);
+            let capacity = ready * serving.pod_rps;
+            let asked = rps + replicas.backlog / tick;
+            let served = asked.min(capacity);
+            let usage = ready * workload.idle_cpu + served * serving.cpu_ms;
+            used += usage;
+            above += (usage - ready * workload.request_cpu as f64).max(0.0);
+            replicas.rps = rps;
+            replicas.asked = asked;
+            replicas.usage = usage;
+            // Without a pod nothing is served, however little is asked.
+            replicas.load = if asked <= 0.0 { 0.0 } else { asked / capacity };
+        }
+        let share = if above > 0.0 { self.burst_share(policy, above) } else { 1.0 };
+        for &index in &policy.serving {
+            let workload = &policy.workloads[index];
+            let Some(serving) = &workload.serving else { continue };
+            if share < 1.0 {
+                used -= self.workloads[index].lose_burst(workload, serving, share);
+            }
+            self.count_requests(workload, serving, index, tick);
+        }
+        if self.pending > 0 {
+            for (replicas, tally) in self.workloads.iter().zip(&mut self.tally.workloads) {
+                tally.pending_pod_minutes += f64::from(replicas.pending) * tick / 60.0;
+            }
+        }
+        let slot = self.sample_slot(0);
+        for &index in &policy.scaled {
+            let replicas = &mut self.workloads[index];
+            replicas.samples[slot] = Sample {
+                usage: replicas.usage,
+                ready: replicas.ready,
+                rps: replicas.rps,
+                in_service: replicas.in_service,
+            };
+        }
+        self.count_hour(sessions_per_minute, used, tick / 60.0);
+    }
+
+    /// The share of CPU above requests that the ready nodes can give.
+    fn burst_share(&self, policy: &Policy, above: f64) -> f64 {
+        let ready = self.nodes().filter(|node| node.ready_at <= self.now);
+        let room: i64 = ready.map(|node| policy.offers[node.offer].cpu).sum();
+        let used = |(workload, replicas): (&Deployment, &super::Replicas)| {
+            let requested = workload.request_cpu as f64;
+            let ready = f64::from(replicas.ready);
+            if workload.serving.is_some() {
+                replicas.usage.min(ready * requested)
+            } else {
+                ready * workload.idle_cpu.min(requested)
+            }
+        };
+        let used: f64 = policy.workloads.iter().zip(&self.workloads).map(used).sum();
+        ((room as f64 - used) / above).clamp(0.0, 1.0)
+    }
+
+    /// Counts the requests of one workload in a tick [seconds].
+    fn count_requests(&mut self, workload: &Deployment, serving: &Serving, index: usize, tick: f64) {
+        let replicas = &mut self.workloads[index];
+        let tally = &mut self.tally.workloads[index];
+        let requests = replicas.rps * tick;
+        tally.requests += requests;
+        tally.peak_rps = tally.peak_rps.max(replicas.rps);
+        let mut p95 = serving.latency.at(replicas.load);
+        replicas.in_service = replicas.asked.min(1e12) * serving.service_ms / 1000.0;
+        // The tolerance keeps rounding from counting as lost requests.
+        if replicas.load > 1.0 + 1e-9 || (replicas.ready == 0 && requests > 0.0) {
+            let capacity = replicas.asked / replicas.load;
+            let waiting = (replicas.asked - capacity) * tick;
+            let kept = waiting.min(capacity * serving.timeout);
+            tally.unserved += waiting - kept;
+            tally.queued += kept;
+            replicas.backlog = kept;
+            // Callers give up after the time-out: nobody waits for longer.
+            let wait = if capacity > 0.0 { kept / capacity } else { serving.timeout };
+            p95 += 1000.0 * wait.min(serving.timeout);
+            replicas.in_service += kept;
+            let minutes = tick / 60.0;
+            tally.saturated_minutes += minutes;
+            if replicas.desired >= workload.max_replicas {
+                tally.saturated_at_most_minutes += minutes;
+            } else if replicas.pending > 0 {
+                tally.saturated_pending_minutes += minutes;
+            }
+            if !replicas.saturated {
+                replicas.saturated = true;
+                replicas.unserved_before = tally.unserved - (waiting - kept);
+                let rps = replicas.rps;
+                log(self.log.as_mut(), self.now, index, Reason::Saturated { rps, capacity });
+            }
+        } else {
+            replicas.backlog = 0.0;
+            if replicas.saturated {
+                replicas.saturated = false;
+                let unserved = (tally.unserved - replicas.unserved_before).max(0.0);
+                log(self.log.as_mut(), self.now, index, Reason::Recovered { unserved });
+            }
+        }
+        if requests > 0.0 {
+            replicas.p95_ms = p95;
+            tally.p95_weighted += requests * p95;
+            tally.p95_peak = tally.p95_peak.max(p95);
+        } else {
+            replicas.p95_ms = 0.0;
+        }
+    }
+
+    fn count_hour(&mut self, sessions_per_minute: f64, serving_cpu: f64, minutes: f64) {
+        self.begin_hour();
+        let Some(hour) = self.tally.hours.last_mut() else { return };
+        hour.sessions += sessions_per_minute * minutes;
+        hour.cpu_minutes += (self.standing_cpu + serving_cpu) / 1000.0 * minutes;
+        if self.awake {
+            self.tally.awake_minutes += minutes;
+        }
+    }
+}
+
+fn log(log: Option<&mut Vec<Event>>, at: super::Second, index: usize, reason: Reason) {
+    if let Some(log) = log {
+        log.push(Event { at, subject: Subject::Workload(index), reason });
+    }
+}
+
+impl super::Replicas {
+    /// Less CPU above requests than asked: less is served. Gives the CPU not used [millicores].
+    fn lose_burst(&mut self, workload: &Deployment, serving: &Serving, share: f64) -> f64 {
+        let requested = f64::from(self.ready) * workload.request_cpu as f64;
+        let above = self.usage - requested;
+        if above <= 0.0 || serving.cpu_ms <= 0.0 {
+            return 0.0;
+        }
+        let lost = above * (1.0 - share);
+        self.usage -= lost;
+        let given = self.usage - f64::from(self.ready) * workload.idle_cpu;
+        let capacity = (given / serving.cpu_ms).max(0.0);
+        if capacity > 0.0 {
+            self.load = self.load.max(self.asked / capacity);
+        }
+        lost
+    }
+}

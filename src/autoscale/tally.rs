@@ -1,0 +1,154 @@
+//! What is counted while a cluster runs.
+
+use serde::{Deserialize, Serialize};
+
+/// Counts of one hour.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HourTally {
+    /// Sessions.
+    pub sessions: f64,
+    /// Most nodes at once.
+    pub peak_nodes: u32,
+    /// Node-minutes of baseline, on-demand and spot nodes.
+    pub node_minutes: [f64; 3],
+    /// Minutes of pods that serve.
+    pub pod_minutes: f64,
+    /// CPU used [core-minutes].
+    pub cpu_minutes: f64,
+    /// CPU of all nodes [vCPU-minutes].
+    pub vcpu_minutes: f64,
+}
+
+/// Counts of one workload over a month.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct WorkloadTally {
+    /// Requests that arrived.
+    pub requests: f64,
+    /// Requests that nothing served: given up after their time-out, or without a ready pod.
+    pub unserved: f64,
+    /// Requests that waited for a later tick.
+    pub queued: f64,
+    /// Ticks in which more was asked than the ready pods can serve [minutes].
+    pub saturated_minutes: f64,
+    /// Of these, with every replica that the autoscaler may ask for.
+    pub saturated_at_most_minutes: f64,
+    /// Of these, with pods that had no node.
+    pub saturated_pending_minutes: f64,
+    /// Minutes that pods waited for a node.
+    pub pending_pod_minutes: f64,
+    /// Minutes of ready pods.
+    pub ready_pod_minutes: f64,
+    /// Most ready pods.
+    pub peak_ready: u32,
+    /// Most requests in a tick, per second.
+    pub peak_rps: f64,
+    /// Σ requests × p95 of their tick [ms].
+    pub p95_weighted: f64,
+    /// Greatest p95 of a tick [ms].
+    pub p95_peak: f64,
+}
+
+/// Why a node that might have gone stayed, or pods had to wait: counted once a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// A disruption budget of the pool.
+    Budget,
+    /// A disruption budget of pods.
+    PodDisruptionBudget,
+    /// A pod that is not to be disrupted.
+    DoNotDisrupt,
+    /// A cheaper spot node, with the gate off or too few types.
+    SpotToSpot,
+    /// The saving is not worth the disruption (Balanced).
+    Score,
+    /// No spot capacity.
+    SpotCapacity,
+    /// A pool's limit.
+    PoolLimit,
+    /// A spread constraint.
+    Spread,
+}
+
+/// How many refusals there are.
+pub const REFUSALS: usize = 8;
+
+impl Refusal {
+    /// All of them, in the order of [`Tally::refusals`].
+    pub const ALL: [Self; REFUSALS] = [
+        Self::Budget,
+        Self::PodDisruptionBudget,
+        Self::DoNotDisrupt,
+        Self::SpotToSpot,
+        Self::Score,
+        Self::SpotCapacity,
+        Self::PoolLimit,
+        Self::Spread,
+    ];
+
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Budget => "disruption budget",
+            Self::PodDisruptionBudget => "pod disruption budget",
+            Self::DoNotDisrupt => "do-not-disrupt pod",
+            Self::SpotToSpot => "spot-to-spot rule",
+            Self::Score => "balanced score",
+            Self::SpotCapacity => "no spot capacity",
+            Self::PoolLimit => "node pool limit",
+            Self::Spread => "topology spread",
+        }
+    }
+}
+
+/// Nodes that left, by reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Disruptions {
+    /// Empty.
+    pub empty: u32,
+    /// Underutilized: deleted or replaced by a cheaper one.
+    pub underutilized: u32,
+    /// Drifted.
+    pub drifted: u32,
+    /// Expired.
+    pub expired: u32,
+    /// Taken back by AWS.
+    pub interrupted: u32,
+    /// Replacements launched before the old node left.
+    pub replacements: u32,
+}
+
+impl Disruptions {
+    /// Nodes that left in all.
+    pub fn nodes(&self) -> u32 {
+        self.empty + self.underutilized + self.drifted + self.expired + self.interrupted
+    }
+}
+
+/// What happened since the last [`super::Cluster::take_tally`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Tally {
+    /// Hour by hour.
+    pub hours: Vec<HourTally>,
+    /// Node-hours by offer.
+    pub node_hours: Vec<f64>,
+    /// Nodes launched by offer.
+    pub launches: Vec<u32>,
+    /// By workload.
+    pub workloads: Vec<WorkloadTally>,
+    /// Pods evicted from their nodes.
+    pub evictions: u32,
+    /// Nodes that left.
+    pub disruptions: Disruptions,
+    /// What kept nodes or pods back, in the order of [`Refusal::ALL`].
+    pub refusals: [u32; REFUSALS],
+    /// Images pulled [MiB].
+    pub image_mib: f64,
+    /// Minutes in which the account was awake.
+    pub awake_minutes: f64,
+}
+
+impl Tally {
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        self.refusals[refusal as usize] += 1;
+    }
+}

@@ -1,0 +1,302 @@
+//! A cluster from data: types, pools and deployments as the cases write them.
+
+use runrate::{
+    autoscale::{
+        budget::Budget,
+        policy::{
+            Available, Deployment, Latencies, Limits, Mix, Offer, Policy, Pool, Purchase, Spot, Spread,
+            taint::{self, Effect, Taint},
+        },
+        settings,
+    },
+    random::{self, Draws, Stream},
+};
+use serde::Deserialize;
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Type {
+    pub(crate) name: String,
+    pub(crate) vcpus: i64,
+    pub(crate) cpu: i64,
+    pub(crate) memory: i64,
+    pub(crate) pods: i64,
+    pub(crate) price: f64,
+    pub(crate) spot_price: Option<f64>,
+    #[serde(default)]
+    pub(crate) zones: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Quiet {
+    Seconds(u32),
+    Never(String),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct PoolCase {
+    pub(crate) name: String,
+    #[serde(default)]
+    weight: u32,
+    #[serde(default)]
+    capacity_types: Vec<settings::CapacityType>,
+    types: Option<Vec<String>>,
+    limit_cpu: Option<i64>,
+    limit_nodes: Option<u32>,
+    #[serde(default)]
+    min_values: u32,
+    #[serde(default)]
+    taints: Vec<String>,
+    #[serde(default)]
+    daemon_cpu: i64,
+    #[serde(default)]
+    daemon_memory: i64,
+    consolidation_policy: Option<settings::ConsolidationPolicy>,
+    consolidate_after: Option<Quiet>,
+    budgets: Option<Vec<settings::Budget>>,
+    #[serde(default)]
+    pub(crate) spot_to_spot: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct SpreadCase {
+    topology: String,
+    max_skew: u32,
+    when_unsatisfiable: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct Pdb {
+    max_unavailable: Option<u32>,
+    min_available: Option<u32>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct PodCase {
+    #[serde(default)]
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) count: u32,
+    pub(crate) cpu: i64,
+    pub(crate) memory: i64,
+    #[serde(default)]
+    pub(crate) tolerations: Vec<String>,
+    #[serde(default)]
+    pub(crate) spread: Vec<SpreadCase>,
+    pub(crate) pdb: Option<Pdb>,
+    #[serde(default)]
+    pub(crate) do_not_disrupt: bool,
+}
+
+pub(crate) fn luck() -> Draws {
+    random::stream(7, 0, Stream::Cluster, 0)
+}
+
+pub(crate) fn zone_bits(names: &[String]) -> u8 {
+    if names.is_empty() {
+        return 0b111;
+    }
+    names.iter().fold(0, |bits, name| bits | 1 << zone(name))
+}
+
+pub(crate) fn zone(name: &str) -> u8 {
+    name.parse::<u8>().unwrap() - 1
+}
+
+/// Bits of the groups that a pod may run on, and of those it avoids, of groups with these taints.
+pub(crate) fn groups<'a>(
+    tolerations: &[String],
+    taints: impl Iterator<Item = (u8, &'a [String])>,
+) -> (u32, u32) {
+    let tolerations: Vec<Taint<'_>> =
+        tolerations.iter().map(|text| Taint::parse(text).unwrap()).collect();
+    let (mut may, mut avoids) = (0, 0);
+    for (group, taints) in taints {
+        match taint::effect(taints, &tolerations) {
+            Some(Effect::NoSchedule) => {}
+            Some(Effect::PreferNoSchedule) => {
+                may |= 1 << group;
+                avoids |= 1 << group;
+            }
+            None => may |= 1 << group,
+        }
+    }
+    (may, avoids)
+}
+
+pub(crate) fn deployment(pod: &PodCase, (groups, avoids): (u32, u32)) -> Deployment {
+    let spread = |topology: &str| {
+        pod.spread.iter().find(|spread| spread.topology == topology).map(|spread| Spread {
+            max_skew: spread.max_skew,
+            hard: spread.when_unsatisfiable == "DoNotSchedule",
+        })
+    };
+    let available = pod.pdb.as_ref().and_then(|pdb| {
+        pdb.max_unavailable.map(Available::AllBut).or(pdb.min_available.map(Available::Least))
+    });
+    Deployment {
+        name: pod.name.clone(),
+        serving: None,
+        idle_cpu: 0.0,
+        request_cpu: pod.cpu,
+        request_memory: pod.memory,
+        limit_cpu: 1000.0,
+        memory: (0.0, 0.0),
+        min_replicas: 0,
+        max_replicas: u32::MAX,
+        startup: (0.0, 0.0),
+        image_mib: 0.0,
+        hpa: None,
+        always_on: true,
+        groups,
+        avoids,
+        zone_spread: spread("zone"),
+        host_spread: spread("hostname"),
+        available,
+        do_not_disrupt: pod.do_not_disrupt,
+    }
+}
+
+/// A policy of these offers, pools and deployments; times are those of the real controllers.
+pub(crate) fn policy(offers: Vec<Offer>, pools: Vec<Pool>, workloads: Vec<Deployment>) -> Policy {
+    let mut order: Vec<usize> = (0..workloads.len()).collect();
+    order.sort_by_key(|index| {
+        let workload = &workloads[*index];
+        std::cmp::Reverse((workload.request_cpu, workload.request_memory))
+    });
+    Policy {
+        tick_seconds: 15,
+        zones: 3,
+        serving: Vec::new(),
+        scaled: Vec::new(),
+        guarded: true,
+        workloads,
+        scheduling_order: order,
+        offers,
+        baseline_offer: 0,
+        baseline_nodes: 0,
+        asleep_baseline_nodes: 0,
+        pools,
+        latencies: Latencies {
+            node: (45.0, 0.0),
+            node_most: 900.0,
+            drain: 5,
+            image_pull: (1.0, 57.0),
+            validation: 15,
+            nomination: 20,
+            consolidated: 300,
+            unavailable: 180,
+            sample_ticks: 2,
+            sample_window_ticks: 1,
+        },
+        spot: Spot {
+            price_weight: 5.0,
+            price_reach: 0.5,
+            shortage_seconds: 3600,
+            notice_seconds: 120,
+            launch_types: 60,
+            spot_to_spot: false,
+            spot_to_spot_types: 15,
+        },
+        multi_node_candidates: 100,
+        spread_weight: 2,
+        default_spread: [None, None],
+        daemon_idle_cpu: 0.0,
+        daemon_image_mib: 0.0,
+    }
+}
+
+/// Pools in the order of their weight, with offers of the types they allow.
+pub(crate) fn pools(cases: &[PoolCase], types: &[Type]) -> (Vec<Pool>, Vec<Offer>) {
+    let mut order: Vec<&PoolCase> = cases.iter().collect();
+    order.sort_by_key(|pool| std::cmp::Reverse((pool.weight, pool.name.clone())));
+    let mut offers = Vec::new();
+    let pools = order
+        .iter()
+        .enumerate()
+        .map(|(index, case)| pool(case, index as u8 + 1, types, &mut offers))
+        .collect();
+    (pools, offers)
+}
+
+fn pool(case: &PoolCase, group: u8, types: &[Type], offers: &mut Vec<Offer>) -> Pool {
+    use settings::{CapacityType, ConsolidationPolicy};
+    let has = |kind| case.capacity_types.contains(&kind);
+    let mix = match (has(CapacityType::Spot), has(CapacityType::OnDemand)) {
+        (true, true) => Mix::SpotFirst,
+        (true, false) => Mix::SpotOnly,
+        (false, _) => Mix::OnDemand,
+    };
+    let mut buy = |purchase: Purchase| -> Vec<usize> {
+        let from = offers.len();
+        for (id, kind) in types.iter().enumerate() {
+            let allowed = case.types.as_ref().is_none_or(|names| names.contains(&kind.name));
+            let price = if purchase == Purchase::Spot { kind.spot_price } else { Some(kind.price) };
+            if let (true, Some(price)) = (allowed, price) {
+                offers.push(Offer {
+                    instance_type: kind.name.clone(),
+                    type_id: id as u32,
+                    family_id: id as u32,
+                    purchase,
+                    group,
+                    price,
+                    vcpu_milli: kind.vcpus * 1000,
+                    capacity_mib: kind.memory,
+                    cpu: kind.cpu - case.daemon_cpu,
+                    memory: kind.memory - case.daemon_memory,
+                    pods: kind.pods,
+                    zones: zone_bits(&kind.zones),
+                    hazard: 0.0,
+                    shortage: 0.0,
+                });
+            }
+        }
+        let mut found: Vec<usize> = (from..offers.len()).collect();
+        found.sort_by(|a, b| offers[*a].price.total_cmp(&offers[*b].price));
+        found
+    };
+    let on_demand = if mix == Mix::SpotOnly { vec![] } else { buy(Purchase::OnDemand) };
+    let spot = if mix == Mix::OnDemand { vec![] } else { buy(Purchase::Spot) };
+    let usual = vec![settings::Budget {
+        nodes: "10%".into(),
+        reasons: vec![],
+        schedule: None,
+        duration_minutes: None,
+    }];
+    let day = jiff::civil::date(2027, 1, 1);
+    let budgets = case.budgets.as_ref().unwrap_or(&usual).iter();
+    let policy = case.consolidation_policy.unwrap_or_default();
+    Pool {
+        name: case.name.clone(),
+        group,
+        mix,
+        limits: Limits {
+            cpu: case.limit_cpu.map(|vcpus| vcpus * 1000),
+            memory: None,
+            nodes: case.limit_nodes,
+        },
+        min_values: (case.min_values, 0),
+        consolidate_after_seconds: match &case.consolidate_after {
+            None => Some(0),
+            Some(Quiet::Seconds(seconds)) => Some(*seconds),
+            Some(Quiet::Never(word)) => {
+                assert_eq!(word, "Never");
+                None
+            }
+        },
+        only_empty: policy == ConsolidationPolicy::WhenEmpty,
+        balanced: (policy == ConsolidationPolicy::Balanced).then_some(2.0),
+        budgets: budgets.map(|budget| Budget::new(budget, day, 10).unwrap()).collect(),
+        expire_after: None,
+        drift_every: None,
+        termination_grace: None,
+        on_demand,
+        spot,
+    }
+}
+
+impl PoolCase {
+    pub(crate) fn taints(&self) -> &[String] {
+        &self.taints
+    }
+}
