@@ -417,6 +417,11 @@ impl Cluster {
     pub fn settle(&mut self, policy: &Policy) {
         self.settle_pending(policy);
     }
+
+    /// One round of Karpenter's own scheduling for pending pods, without a scheduler before it.
+    pub fn provision_pending(&mut self, policy: &Policy) {
+        while self.provision_once(policy, true) {}
+    }
 }
 
 #[cfg(test)]

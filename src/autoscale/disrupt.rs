@@ -165,8 +165,13 @@ impl Cluster {
             !policy.pools[candidate.pool].only_empty && candidate.cost > 1.0
         });
         let within = self.within_budgets(policy, &candidates, DisruptionReason::Underutilized, pass);
-        self.several(policy, &within, &targets, pass)
-            .or_else(|| self.one(policy, &within, &targets, pass))
+        if let Some(command) = self.several(policy, &within, &targets, pass) {
+            return Some(command);
+        }
+        // One at a time, each pool with an allowance may lose any of its nodes.
+        let allowed = self.allowances(policy, DisruptionReason::Underutilized);
+        candidates.retain(|candidate| allowed[candidate.pool] > 0);
+        self.one(policy, &candidates, &targets, pass)
     }
 
     /// Nodes that consolidation may take.
@@ -274,7 +279,6 @@ impl Cluster {
         let mut allowed = self.allowances(policy, reason);
         let mut within = Vec::new();
         for candidate in candidates {
-            // One node at a time each may still be tried: the budget is for what is removed.
             if allowed[candidate.pool] > 0 {
                 allowed[candidate.pool] -= 1;
                 within.push(*candidate);

@@ -196,18 +196,18 @@ impl Cluster {
         const MOST_ROUNDS: usize = 4;
         self.unavailable.retain(|(_, _, until)| *until > self.now);
         for _ in 0..MOST_ROUNDS {
-            if !self.provision_once(policy) {
+            if !self.provision_once(policy, false) {
                 return;
             }
         }
     }
 
     /// One round; true when a launch failed and another round may help.
-    fn provision_once(&mut self, policy: &Policy) -> bool {
+    pub(super) fn provision_once(&mut self, policy: &Policy, ready_too: bool) -> bool {
         let mut round = self.round(policy, usize::MAX);
         for &workload in &policy.scheduling_order {
             if self.workloads[workload].pending > 0 {
-                self.fill_launching(policy, workload);
+                self.fill_existing(policy, workload, ready_too);
                 round.zones[workload] = self.workloads[workload].zones;
                 let wanted = self.workloads[workload].pending;
                 let placed = round.place(self, policy, workload, wanted);
@@ -250,31 +250,33 @@ impl Cluster {
         let mut sizes = vec![PoolSize::default(); policy.pools.len()];
         for node in self.nodes() {
             let offer = &policy.offers[node.offer];
-            let Some(pool) = usize::from(offer.group).checked_sub(1) else { continue };
-            sizes[pool].room[0] += offer.vcpu_milli;
-            sizes[pool].room[1] += offer.capacity_mib;
+            let pool = usize::from(offer.group).checked_sub(1);
+            let Some(size) = pool.and_then(|pool| sizes.get_mut(pool)) else { continue };
+            size.room[0] += offer.vcpu_milli;
+            size.room[1] += offer.capacity_mib;
             match offer.purchase {
-                Purchase::Spot => sizes[pool].spot += 1,
-                Purchase::Baseline | Purchase::OnDemand => sizes[pool].on_demand += 1,
+                Purchase::Spot => size.spot += 1,
+                Purchase::Baseline | Purchase::OnDemand => size.on_demand += 1,
             }
         }
         let zones = self.workloads.iter().map(|replicas| replicas.zones).collect();
         Round { claims: Vec::new(), sizes, zones, most, limited: false }
     }
 
-    /// Pods that nodes on their way still take, the first first.
-    fn fill_launching(&mut self, policy: &Policy, workload: usize) {
+    /// Pods that existing nodes still take as Karpenter sees it, the first first. Ready nodes are only
+    /// looked at where no scheduler has looked before.
+    fn fill_existing(&mut self, policy: &Policy, workload: usize, ready_too: bool) {
         let asks = &policy.workloads[workload];
         for index in 0..self.nodes.len() {
             while self.workloads[workload].pending > 0 {
                 let Some(node) = &self.nodes[index] else { break };
-                let launching = node.ready_at > self.now && node.drain.is_none();
+                let launching = (ready_too || node.ready_at > self.now) && node.drain.is_none();
                 let hosted = asks
                     .host_spread
                     .is_none_or(|spread| !spread.hard || node.pods[workload] < spread.max_skew);
                 let zoned = asks.zone_spread.is_none_or(|spread| {
                     let counts = &self.workloads[workload].zones;
-                    let open = open_zones(all_zones(policy), counts, spread.max_skew);
+                    let open = open_zones(zones_of(policy, workload), counts, spread.max_skew);
                     !spread.hard || open & (1 << node.zone) != 0
                 });
                 if !launching || !hosted || !zoned || !node.takes(policy, workload) {
@@ -391,8 +393,11 @@ impl Cluster {
     }
 }
 
-fn all_zones(policy: &Policy) -> u8 {
-    ((1_u16 << policy.zones) - 1) as u8
+/// Zones in which a pool buys nodes that the workload may run on.
+fn zones_of(policy: &Policy, workload: usize) -> u8 {
+    let groups = policy.workloads[workload].groups;
+    let pools = policy.pools.iter().filter(|pool| groups & (1 << pool.group) != 0);
+    pools.fold(0, |bits, pool| bits | pool.zones)
 }
 
 impl Round {
@@ -464,7 +469,7 @@ impl Round {
 
     /// Zones that may take one more pod, the emptiest alone where a spread pins it.
     fn open_zones(&self, policy: &Policy, workload: usize, demands: Demands) -> u8 {
-        let all = all_zones(policy);
+        let all = zones_of(policy, workload);
         let spread = policy.workloads[workload].zone_spread;
         match spread.filter(|spread| spread.hard || demands.soft_spread) {
             Some(spread) => open_zones(all, &self.zones[workload], spread.max_skew),

@@ -103,6 +103,8 @@ pub struct Pool {
     pub name: String,
     /// Its group.
     pub group: u8,
+    /// Zones in which it buys, one bit each.
+    pub zones: u8,
     /// Purchase options.
     pub mix: Mix,
     /// Limits.
@@ -231,6 +233,8 @@ pub struct Deployment {
     pub always_on: bool,
     /// Bit per group it may run on.
     pub groups: u32,
+    /// Bit per group it selects, whatever their taints: the domains of its spread.
+    pub selects: u32,
     /// Of these, groups it would rather not run on (`PreferNoSchedule`).
     pub avoids: u32,
     /// Spread over zones.
@@ -577,11 +581,16 @@ fn offer(
         cpu: room.cpu - daemons.cpu,
         memory: room.memory - daemons.memory,
         pods: room.pods - daemons.pods,
-        zones: ((1_u16 << inputs.cluster.availability_zones.min(MOST_ZONES as u32)) - 1) as u8,
+        zones: zones(inputs.cluster),
         hazard,
         shortage,
     };
     (offer.cpu > 0 && offer.memory > 0 && offer.pods > 0).then_some(offer)
+}
+
+/// Every zone of the cluster, one bit each.
+fn zones(cluster: &Cluster) -> u8 {
+    ((1_u16 << cluster.availability_zones.min(MOST_ZONES as u32)) - 1) as u8
 }
 
 /// Interruptions per second, and the share of time without capacity.

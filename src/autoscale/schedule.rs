@@ -144,13 +144,14 @@ impl Cluster {
         }
     }
 
-    /// Zones with a node that the workload may run on, ready or not.
+    /// Zones with a node that the workload selects. Taints do not take a zone out (`nodeTaintsPolicy:
+    /// Ignore`), so a zone of tainted nodes alone keeps the least count at what it has.
     fn zones(&self, policy: &Policy, workload: usize, spread: Option<Spread>) -> Zones {
         let counts = self.workloads[workload].zones;
         let Some(spread) = spread.filter(|spread| spread.hard) else {
             return Zones { open: u8::MAX, counts };
         };
-        let groups = policy.workloads[workload].groups;
+        let groups = policy.workloads[workload].selects;
         let mut there = 0_u8;
         for node in self.nodes.iter().flatten() {
             if groups & (1 << policy.offers[node.offer].group) != 0 {
@@ -231,7 +232,7 @@ impl Cluster {
             return 0;
         }
         let eligible = self.nodes.iter().flatten().filter(|node| {
-            asks.groups & (1 << policy.offers[node.offer].group) != 0 && node.ready_at <= self.now
+            asks.selects & (1 << policy.offers[node.offer].group) != 0 && node.ready_at <= self.now
         });
         eligible.map(|node| node.pods[workload]).min().unwrap_or(0)
     }

@@ -125,11 +125,15 @@ impl KubeletFacts {
 impl Shape {
     /// Room for pods with settings of one's own; `None` when the interfaces are not documented.
     pub fn allocatable(&self, facts: &KubeletFacts, set: &Overrides) -> Option<Room> {
-        let documented = eni_pods(self.max_enis?, self.ipv4_per_eni?, 0);
-        let usable = eni_pods(self.max_enis?, self.ipv4_per_eni?, set.reserved_enis);
+        let (enis, addresses) = (self.max_enis?, self.ipv4_per_eni?);
+        // Pods are placed on the default network card alone: types with several document fewer than all
+        // their interfaces would allow.
+        let documented = self.allocatable_pods.filter(|pods| *pods > 0);
+        let eni_limit = documented.unwrap_or_else(|| eni_pods(enis, addresses, 0));
+        let reserved = set.reserved_enis * addresses.saturating_sub(1);
         let machine = (self.vcpus, self.memory_mib as i64, self.arch == "arm64");
-        let mut room = facts.allocatable(machine, documented, set);
-        room.pods = i64::from(set.max_pods.unwrap_or(usable));
+        let mut room = facts.allocatable(machine, eni_limit, set);
+        room.pods = i64::from(set.max_pods.unwrap_or(eni_limit.saturating_sub(reserved)));
         Some(room)
     }
 }

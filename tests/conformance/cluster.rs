@@ -149,6 +149,7 @@ pub(crate) fn deployment(pod: &PodCase, (groups, avoids): (u32, u32)) -> Deploym
         hpa: None,
         always_on: true,
         groups,
+        selects: u32::MAX,
         avoids,
         zone_spread: spread("zone"),
         host_spread: spread("hostname"),
@@ -269,6 +270,10 @@ fn pool(case: &PoolCase, group: u8, types: &[Type], offers: &mut Vec<Offer>) -> 
     Pool {
         name: case.name.clone(),
         group,
+        zones: types
+            .iter()
+            .filter(|kind| case.types.as_ref().is_none_or(|names| names.contains(&kind.name)))
+            .fold(0, |bits, kind| bits | zone_bits(&kind.zones)),
         mix,
         limits: Limits {
             cpu: case.limit_cpu.map(|vcpus| vcpus * 1000),

@@ -32,7 +32,7 @@ pub(super) fn build(
     (name, workload): (&str, &Workload),
 ) -> Result<Deployment, Vec<Problem>> {
     let mut report = Report { name, problems: Vec::new() };
-    let (groups, avoids) = groups(inputs, workload, pools, &mut report);
+    let (selects, groups, avoids) = groups(inputs, workload, pools, &mut report);
     check_names(inputs, workload, &mut report);
     let request_cpu = workload.requests.cpu_millicores.ceil() as i64;
     let request_memory = workload.requests.memory_mib.ceil() as i64;
@@ -72,6 +72,7 @@ pub(super) fn build(
         hpa,
         always_on: workload.always_on,
         groups,
+        selects,
         avoids,
         zone_spread: spread(workload, TopologyKey::Zone),
         host_spread: spread(workload, TopologyKey::Hostname),
@@ -177,13 +178,13 @@ fn available(budget: Option<&DisruptionBudget>, report: &mut Report<'_>) -> Opti
     }
 }
 
-/// Bits of the groups it may run on, and of those it avoids.
+/// Bits of the groups it selects, of those it may run on, and of those it avoids.
 fn groups(
     inputs: &Inputs<'_>,
     workload: &Workload,
     pools: &[Pool],
     report: &mut Report<'_>,
-) -> (u32, u32) {
+) -> (u32, u32, u32) {
     let mut tolerations = Vec::new();
     for (index, text) in workload.tolerations.iter().enumerate() {
         match Taint::parse(text) {
@@ -209,7 +210,7 @@ fn groups(
         let message = "every node group it may run on has a taint it does not tolerate".into();
         report.add("tolerations", message);
     }
-    (groups, avoids & groups)
+    (named, groups, avoids & groups)
 }
 
 /// Bits of the groups it names.

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{
     Daemons, Inputs, Limits, Mix, Offer, Pool, Purchase, offer, price, problem, unknown,
+    zones,
 };
 use crate::{
     autoscale::{
@@ -97,6 +98,7 @@ pub(super) fn build(
     Ok(Pool {
         name: name.to_owned(),
         group,
+        zones: zones(inputs.cluster),
         mix,
         limits: Limits {
             cpu: settings.limit_vcpus.map(|limit| i64::from(limit) * 1000),
