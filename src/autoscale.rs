@@ -157,12 +157,15 @@ impl Cluster {
     fn empty(policy: &Policy, awake: bool, mut luck: Draws) -> Self {
         let supply_key = luck.key();
         let mut cluster = Self {
-            now: 0,
+            now: policy.first_second,
             ticks: 0,
             nodes: Vec::new(),
             free: Vec::new(),
             counts: [0; 3],
-            workloads: vec![Replicas::default(); policy.workloads.len()],
+            workloads: vec![
+                Replicas { counted_to: policy.first_second, ..Replicas::default() };
+                policy.workloads.len()
+            ],
             starting: Vec::new(),
             next_timer: NEVER,
             settle_at: NEVER,
@@ -172,7 +175,7 @@ impl Cluster {
             vcpu_milli: 0,
             awake,
             launched: 0,
-            counted_to: 0,
+            counted_to: policy.first_second,
             command: None,
             unavailable: Vec::new(),
             stuck: vec![0; policy.workloads.len()],

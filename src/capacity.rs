@@ -16,7 +16,6 @@ use crate::{
         policy::{Policy, Purchase},
         tally::{Disruptions, HourTally, Refusal, Tally},
     },
-    calendar::Month,
     units::{BYTES_PER_GB, BYTES_PER_MIB},
 };
 
@@ -76,7 +75,7 @@ pub struct Nodes {
 }
 
 /// A month of one account's cluster.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Capacity {
     /// Node-hours by type and purchase.
     pub nodes: Vec<NodeUse>,
@@ -117,9 +116,8 @@ pub struct Capacity {
 }
 
 impl Capacity {
-    /// Sums up a month's tally.
-    pub fn of(tally: Tally, policy: &Policy, month: Month, load: Vec<f64>) -> Self {
-        let minutes = month.minutes() as f64;
+    /// Sums up the tally of a span of `minutes`.
+    pub fn of(tally: Tally, policy: &Policy, minutes: f64, load: Vec<f64>) -> Self {
         let mut nodes = Vec::new();
         for (index, offer) in policy.offers.iter().enumerate() {
             let (hours, launches) = (tally.node_hours[index], tally.launches[index]);

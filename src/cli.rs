@@ -17,6 +17,7 @@ mod init;
 mod plan;
 mod prices;
 mod rate;
+mod simulate;
 
 /// Plans AWS cost and capacity from user growth.
 #[derive(Debug, Parser)]
@@ -61,6 +62,8 @@ enum Command {
     Init(init::Args),
     /// Run a scenario: users to traffic, nodes, usage, money
     Plan(plan::Args),
+    /// Run one account's cluster tick by tick: load, replicas, nodes, saturation, and why
+    Simulate(simulate::Args),
     /// Walk one amount of a saved plan back to price row, usage, formula and inputs
     Explain(explain::Args),
     /// Price a file of usage lines
@@ -107,6 +110,7 @@ fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Init(args) => init::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rate(args) => rate::run(&args),
         Command::Prices(command) => prices::run(&command),

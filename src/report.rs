@@ -1,4 +1,4 @@
-//! A plan as text, tables and pictures. Nothing here computes money or quantities: what is shown is
+//! A plan or a trace as text, tables and pictures. Nothing here computes money or quantities: what is shown is
 //! in the plan.
 
 pub mod chart;
@@ -8,3 +8,5 @@ pub mod number;
 pub mod prices;
 pub mod rated;
 pub mod terminal;
+pub mod trace;
+pub mod trace_chart;

@@ -414,6 +414,11 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
         Flows::default()
     }
 
+    /// The database that it is, for a look at it tick by tick.
+    fn database(&self, _demand: &Demand<'_>) -> Option<aurora::live::Setup> {
+        None
+    }
+
     /// What it bills.
     fn meter(&self, demand: &Demand<'_>) -> Metered;
 }
@@ -430,6 +435,8 @@ pub trait AnyService: fmt::Debug + Send + Sync {
     fn regions(&self) -> Vec<&str>;
     /// See [`Service::flows`].
     fn flows(&self, demand: &Demand<'_>) -> Flows;
+    /// See [`Service::database`].
+    fn database(&self, demand: &Demand<'_>) -> Option<aurora::live::Setup>;
     /// See [`Service::meter`].
     fn meter(&self, demand: &Demand<'_>) -> Metered;
 }
@@ -443,6 +450,9 @@ impl<S: Service> AnyService for S {
     }
     fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
         Service::check(self, context)
+    }
+    fn database(&self, demand: &Demand<'_>) -> Option<aurora::live::Setup> {
+        Service::database(self, demand)
     }
     fn regions(&self) -> Vec<&str> {
         Service::regions(self)

@@ -275,7 +275,7 @@ pub struct WafFacts {
 }
 
 /// How Aurora meters and sizes.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuroraFacts {
     /// Bytes of one billed read.
@@ -330,6 +330,8 @@ pub struct AuroraFacts {
     pub reader_scale_in_minutes: u32,
     /// Minutes between two acts.
     pub reader_cooldown_minutes: u32,
+    /// Minutes from the creation of a reader until it serves.
+    pub reader_creation_minutes: u32,
 }
 
 /// How Datadog counts.

@@ -25,6 +25,10 @@ use crate::{
 };
 
 mod document;
+pub mod replay;
+pub mod trace;
+
+pub use replay::Replay;
 
 /// Length of a plan's tick [seconds].
 const PLAN_TICK_SECONDS: u32 = 60;
@@ -328,7 +332,8 @@ fn simulate(
             loads.push(load);
             cluster.step(policy, load, awake);
         }
-        done.push(Capacity::of(cluster.take_tally(policy), policy, *month, loads));
+        let minutes = month.minutes() as f64;
+        done.push(Capacity::of(cluster.take_tally(policy), policy, minutes, loads));
     }
     Simulated { months: done }
 }

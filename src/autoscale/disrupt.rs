@@ -701,7 +701,8 @@ impl Cluster {
             let launched = self.launch_claim(policy, &replacement.claim, Some(&replacement.offers));
             let Some(index) = launched else { return };
             let replaces = command.nodes.len() as u32;
-            self.note_launch(index, Reason::LaunchedAsReplacement { replaces });
+            let ready_in = self.ready_in(index);
+            self.note_launch(index, Reason::LaunchedAsReplacement { replaces, ready_in });
             self.tally.disruptions.replacements += 1;
             begins = begins.max(self.nodes[index].as_ref().map_or(self.now, |node| node.ready_at));
         }

@@ -61,14 +61,16 @@ pub enum Reason {
     Launched {
         /// How many pods.
         pods: u32,
+        /// Seconds until it is ready.
+        ready_in: Second,
     },
     /// Bought in place of nodes that leave.
     LaunchedAsReplacement {
         /// How many nodes it replaces.
         replaces: u32,
+        /// Seconds until it is ready.
+        ready_in: Second,
     },
-    /// Ready for pods.
-    Ready,
     /// Cordoned, to leave: no pods.
     Empty,
     /// Cordoned, to leave: its pods fit elsewhere.
@@ -115,7 +117,6 @@ impl Reason {
             Self::Unschedulable { .. } => "FailedScheduling",
             Self::Launched { .. } => "Launched",
             Self::LaunchedAsReplacement { .. } => "LaunchedAsReplacement",
-            Self::Ready => "Ready",
             Self::Empty => "Empty",
             Self::Underutilized { .. } => "Underutilized",
             Self::Drifted => "Drifted",

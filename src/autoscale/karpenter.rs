@@ -222,7 +222,8 @@ impl Cluster {
         for claim in round.claims {
             let pods: u32 = claim.workloads.iter().map(|(_, count)| count).sum();
             if let Some(node) = self.launch_claim(policy, &claim, None) {
-                self.note_launch(node, Reason::Launched { pods });
+                let ready_in = self.ready_in(node);
+                self.note_launch(node, Reason::Launched { pods, ready_in });
                 for (workload, count) in claim.workloads {
                     for _ in 0..count {
                         self.bind(policy, workload, node);
@@ -237,6 +238,10 @@ impl Cluster {
             }
         }
         failed
+    }
+
+    pub(super) fn ready_in(&self, node: usize) -> Second {
+        self.nodes[node].as_ref().map_or(0, |node| node.ready_at - self.now)
     }
 
     pub(super) fn note_launch(&mut self, node: usize, reason: Reason) {

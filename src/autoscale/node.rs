@@ -271,10 +271,8 @@ impl Cluster {
         let zone = (0..policy.zones).min_by_key(|zone| counts[usize::from(*zone)]).unwrap_or(0);
         let ready_at = self.draw_ready_at(policy);
         let index = self.launch(policy, policy.baseline_offer, zone, ready_at);
-        let subject = self.nodes[index].as_ref().map(Node::subject);
-        if let Some(subject) = subject {
-            self.note(subject, Reason::Launched { pods: 0 });
-        }
+        let ready_in = ready_at - self.now;
+        self.note_launch(index, Reason::Launched { pods: 0, ready_in });
     }
 
     /// When a node launched now is ready.

@@ -314,6 +314,8 @@ pub struct Latencies {
 pub struct Policy {
     /// Length of a tick [seconds].
     pub tick_seconds: Second,
+    /// Second of the first day at which it begins.
+    pub first_second: Second,
     /// Availability zones.
     pub zones: u8,
     /// Deployments; daemonsets are in the offers.
@@ -448,6 +450,7 @@ impl Policy {
         };
         Ok(Self {
             tick_seconds: inputs.tick_seconds,
+            first_second: 0,
             zones: cluster.availability_zones as u8,
             serving: of(|workload| workload.serving.is_some()),
             scaled: of(|workload| workload.hpa.is_some()),

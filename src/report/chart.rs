@@ -1,7 +1,10 @@
 //! Cost by service over time, stacked, as one SVG.
 
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{
+    FontStyle, register_font,
+    text_anchor::{HPos, Pos, VPos},
+};
 
 use crate::{plan::Plan, units::Usd};
 
@@ -10,7 +13,7 @@ const SIZE: (u32, u32) = (960, 540);
 /// Services with a band of their own; the rest is one band.
 const BANDS: usize = 7;
 /// Colours that stay apart for colour-blind readers (Okabe and Ito, 2008), and grey for the rest.
-const COLORS: [RGBColor; BANDS + 1] = [
+pub(super) const COLORS: [RGBColor; BANDS + 1] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
     RGBColor(0, 158, 115),
@@ -20,7 +23,7 @@ const COLORS: [RGBColor; BANDS + 1] = [
     RGBColor(240, 228, 66),
     RGBColor(150, 150, 150),
 ];
-const INK: RGBColor = RGBColor(60, 60, 60);
+pub(super) const INK: RGBColor = RGBColor(60, 60, 60);
 
 struct Band {
     name: String,
@@ -53,11 +56,22 @@ fn bands(plan: &Plan) -> Vec<Band> {
     bands
 }
 
+/// Charts bring their own letters: a server has none installed, and their widths must not depend on
+/// the machine.
+pub(super) fn register_letters() -> Result<(), String> {
+    for style in [FontStyle::Normal, FontStyle::Bold] {
+        register_font("sans-serif", style, epaint_default_fonts::UBUNTU_LIGHT)
+            .map_err(|_| "the built-in font cannot be read".to_owned())?;
+    }
+    Ok(())
+}
+
 /// The chart.
 ///
 /// # Errors
 /// What the drawing library says; nothing in a plan is known to cause it.
 pub fn cost_by_service(plan: &Plan) -> Result<String, String> {
+    register_letters()?;
     let mut svg = String::new();
     draw(plan, &mut svg).map_err(|error| error.to_string())?;
     Ok(svg)

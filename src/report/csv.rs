@@ -12,7 +12,7 @@ pub fn safe(text: &str) -> String {
     if risky && text.parse::<f64>().is_err() { format!("'{text}") } else { text.to_owned() }
 }
 
-fn write(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(super) fn write(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let written = writer.write_record(header).and_then(|()| {
         rows.into_iter().try_for_each(|row| writer.write_record(row.iter().map(|cell| safe(cell))))

@@ -32,6 +32,7 @@ use crate::{
     calendar::Month, error::nearest, shapes::AuroraFacts, traffic::Class, units::factors_schema,
 };
 
+pub mod live;
 pub mod readers;
 pub mod serverless;
 pub mod size;
@@ -176,6 +177,47 @@ impl Spec {
             // Memory is given up when it must: it bounds the wish, not the need.
             (vcpu / facts.acu_vcpu).max(memory.min(limits.max_acu))
         })
+    }
+
+    /// The database of a month, ready to be stepped.
+    fn live(&self, demand: &Demand<'_>) -> live::Setup {
+        let facts = &demand.catalog.controllers.aurora;
+        let chosen = self.size(demand);
+        let usable = |most: f64| most - f64::from(facts.reserved_connections);
+        let (name, size, connections, readers) = match self.serverless {
+            Some(limits) => {
+                let memory = self.load(demand).working_set_gib / (facts.acu_gib * facts.acu_buffer_share);
+                let name = format!("serverless {} to {} ACU", limits.min_acu, limits.max_acu);
+                let size = live::Size::Serverless(limits, memory);
+                let readers = (self.min_readers, self.min_readers, self.min_readers);
+                (name, size, serverless::max_connections(limits, facts), readers)
+            }
+            None => {
+                let most = self.max_readers.unwrap_or(self.min_readers).max(self.min_readers);
+                let follows = most > self.min_readers && self.min_readers > 0;
+                let readers = if follows {
+                    (self.min_readers, self.min_readers, most)
+                } else {
+                    (chosen.readers, chosen.readers, chosen.readers)
+                };
+                let size = live::Size::Class(f64::from(chosen.class.vcpu));
+                (chosen.class.class.clone(), size, f64::from(chosen.class.max_connections), readers)
+            }
+        };
+        let held = demand.workloads.iter().filter(|(_, workload)| workload.database_connections > 0);
+        live::Setup {
+            name,
+            queries_per_session: self.queries_per_session(demand.classes) / 60.0,
+            write_share: self.write_share,
+            cpu_seconds: self.cpu_ms_per_query / 1000.0,
+            connections_per_pod: held
+                .map(|(name, workload)| (name.clone(), workload.database_connections))
+                .collect(),
+            usable_connections: usable(connections),
+            size,
+            readers,
+            facts: facts.clone(),
+        }
     }
 
     fn serverless_line(&self, demand: &Demand<'_>, used: &Used) -> UsageLine {
@@ -372,6 +414,10 @@ impl Service for Spec {
         }
         problems.extend(context.unknown_classes("queries_per", self.queries_per.keys()));
         problems
+    }
+
+    fn database(&self, demand: &Demand<'_>) -> Option<live::Setup> {
+        Some(self.live(demand))
     }
 
     fn flows(&self, demand: &Demand<'_>) -> Flows {

@@ -167,6 +167,7 @@ pub(crate) fn policy(offers: Vec<Offer>, pools: Vec<Pool>, workloads: Vec<Deploy
     });
     Policy {
         tick_seconds: 15,
+        first_second: 0,
         zones: 3,
         serving: Vec::new(),
         scaled: Vec::new(),

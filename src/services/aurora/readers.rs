@@ -3,15 +3,15 @@
 //! # Formula
 //! ```text
 //! wanted(minute) = ceil(read queries per second × CPU s per query / target / vCPU)
-//! out: after 3 minutes above the count, to the wanted one; serves and bills from its creation on
+//! out: after 3 minutes above the count, to the wanted one; billed from its creation, serves 10 minutes later
 //! in : after 15 minutes below it, one reader at a time; 300 s between two acts
 //! ```
 //! # Source
 //! Sizing reference 6.3 (Aurora user guide, "Amazon Aurora Auto Scaling with Aurora Replicas"): target
 //! tracking, cooldowns of 300 s; 3 and 15 one-minute points are [recalled].
 //! # Limits
-//! A new reader serves after 5 to 15 minutes in life; until then the others carry its load, which is not
-//! counted as a shortage here.
+//! A month's bill counts readers and not what the others carry while one is being created;
+//! `runrate simulate` shows that.
 
 use crate::shapes::AuroraFacts;
 
@@ -24,6 +24,54 @@ pub struct Readers {
     pub peak: u32,
 }
 
+/// The scaling policy between two of its one-minute points.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scaler {
+    /// Readers that exist and are billed.
+    pub count: u32,
+    /// Readers among them that are still being created: in how many minutes each serves.
+    creating: Vec<u32>,
+    above: u32,
+    below: u32,
+    rest: u32,
+}
+
+impl Scaler {
+    /// A policy that stands at `count` readers.
+    pub fn new(count: u32) -> Self {
+        Self { count, creating: Vec::new(), above: 0, below: 0, rest: 0 }
+    }
+
+    /// Readers that serve.
+    pub fn serving(&self) -> u32 {
+        self.count - self.creating.len() as u32
+    }
+
+    /// One minute: follows the wish by the rules of target tracking, which act only while all readers
+    /// are available.
+    pub fn minute(&mut self, wished: u32, facts: &AuroraFacts) {
+        for left in &mut self.creating {
+            *left = left.saturating_sub(1);
+        }
+        self.creating.retain(|left| *left > 0);
+        self.above = if wished > self.count { self.above + 1 } else { 0 };
+        self.below = if wished < self.count { self.below + 1 } else { 0 };
+        if self.rest > 0 {
+            self.rest -= 1;
+        } else if !self.creating.is_empty() {
+            // The gate: nothing is decided while a reader is on its way.
+        } else if self.above >= facts.reader_scale_out_minutes {
+            let more = (wished - self.count) as usize;
+            self.creating.extend(std::iter::repeat_n(facts.reader_creation_minutes, more));
+            self.count = wished;
+            self.rest = facts.reader_cooldown_minutes;
+        } else if self.below >= facts.reader_scale_in_minutes {
+            self.count -= 1;
+            self.rest = facts.reader_cooldown_minutes;
+        }
+    }
+}
+
 /// Follows the load of a month between `least` and `most` readers.
 pub fn follow(
     minutes: &[f64],
@@ -32,25 +80,13 @@ pub fn follow(
     wanted: impl Fn(f64) -> u32,
 ) -> Readers {
     let wish = |sessions: &f64| wanted(*sessions).clamp(least, most);
-    let mut count = minutes.first().map_or(least, wish);
-    let mut readers = Readers { hours: 0.0, peak: count };
+    let mut scaler = Scaler::new(minutes.first().map_or(least, wish));
+    let mut readers = Readers { hours: 0.0, peak: scaler.count };
     let mut reader_minutes = 0_u64;
-    let (mut above, mut below, mut rest) = (0, 0, 0);
     for sessions in minutes {
-        let wished = wish(sessions);
-        above = if wished > count { above + 1 } else { 0 };
-        below = if wished < count { below + 1 } else { 0 };
-        if rest > 0 {
-            rest -= 1;
-        } else if above >= facts.reader_scale_out_minutes {
-            count = wished;
-            rest = facts.reader_cooldown_minutes;
-        } else if below >= facts.reader_scale_in_minutes {
-            count -= 1;
-            rest = facts.reader_cooldown_minutes;
-        }
-        readers.peak = readers.peak.max(count);
-        reader_minutes += u64::from(count);
+        scaler.minute(wish(sessions), facts);
+        readers.peak = readers.peak.max(scaler.count);
+        reader_minutes += u64::from(scaler.count);
     }
     readers.hours = reader_minutes as f64 / 60.0;
     readers

@@ -45,7 +45,31 @@ pub struct Used {
 /// Steps of the capacity in a minute.
 const STEPS_PER_MINUTE: u32 = 4;
 
-fn half_steps(acu: f64, step: f64) -> f64 {
+/// The capacity 15 seconds later, on its way to `wanted` [ACU].
+pub fn step(capacity: f64, wanted: f64, facts: &AuroraFacts) -> f64 {
+    if capacity < wanted {
+        let step = facts.acu_step.max(capacity * facts.acu_growth_per_15_seconds);
+        half_steps(capacity + step, facts.acu_step).min(wanted)
+    } else if capacity > wanted {
+        let step = facts.acu_step.max(capacity * facts.acu_decline_per_15_seconds);
+        half_steps(capacity - step, facts.acu_step).max(wanted)
+    } else {
+        capacity
+    }
+}
+
+/// `max_connections` of an instance with these limits.
+pub fn max_connections(limits: Serverless, facts: &AuroraFacts) -> f64 {
+    let fit = facts.acu_connections * limits.max_acu + facts.acu_connections_offset;
+    let most = if limits.min_acu <= facts.acu_step {
+        facts.acu_connections_at_least_capacity
+    } else {
+        facts.acu_connections_most
+    };
+    fit.clamp(0.0, most).floor()
+}
+
+pub(super) fn half_steps(acu: f64, step: f64) -> f64 {
     (acu / step).ceil() * step
 }
 
@@ -74,13 +98,7 @@ pub fn follow(
         }
         let wanted = wanted.min(limits.max_acu);
         for _ in 0..STEPS_PER_MINUTE {
-            if capacity < wanted {
-                let step = facts.acu_step.max(capacity * facts.acu_growth_per_15_seconds);
-                capacity = half_steps(capacity + step, facts.acu_step).min(wanted);
-            } else if capacity > wanted {
-                let step = facts.acu_step.max(capacity * facts.acu_decline_per_15_seconds);
-                capacity = half_steps(capacity - step, facts.acu_step).max(wanted);
-            }
+            capacity = step(capacity, wanted, facts);
             used.acu_hours += capacity / f64::from(60 * STEPS_PER_MINUTE);
             used.peak = used.peak.max(capacity);
         }
