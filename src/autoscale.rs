@@ -82,6 +82,12 @@ pub struct Replicas {
     pub usage: f64,
     /// Requests asked for, waiting ones included [1/s].
     asked: f64,
+    /// What the ready pods serve [1/s], its inverse, their CPU with nothing to do and their requests
+    /// [millicores]: kept, because they change seldom.
+    capacity: f64,
+    per_capacity: f64,
+    idle_usage: f64,
+    requested: f64,
     in_service: f64,
     saturated: bool,
     unserved_before: f64,
@@ -121,6 +127,8 @@ pub struct Cluster {
     launched: u32,
     /// Up to when nodes and pods are counted in the hour.
     counted_to: Second,
+    /// When the next hour's tally begins.
+    next_hour: Second,
     /// A command of disruption that waits for its validation.
     command: Option<Command>,
     /// Spot offers without capacity: offer, zones, until when.
@@ -163,7 +171,11 @@ impl Cluster {
             free: Vec::new(),
             counts: [0; 3],
             workloads: vec![
-                Replicas { counted_to: policy.first_second, ..Replicas::default() };
+                Replicas {
+                    counted_to: policy.first_second,
+                    per_capacity: f64::INFINITY,
+                    ..Replicas::default()
+                };
                 policy.workloads.len()
             ],
             starting: Vec::new(),
@@ -176,6 +188,7 @@ impl Cluster {
             awake,
             launched: 0,
             counted_to: policy.first_second,
+            next_hour: 0,
             command: None,
             unavailable: Vec::new(),
             stuck: vec![0; policy.workloads.len()],
@@ -285,6 +298,7 @@ impl Cluster {
     }
 
     fn reset_tally(&mut self, policy: &Policy) {
+        self.next_hour = self.now;
         self.tally = Tally {
             node_hours: vec![0.0; policy.offers.len()],
             launches: vec![0; policy.offers.len()],
@@ -308,6 +322,12 @@ impl Cluster {
         }
         let replicas = &mut self.workloads[workload];
         replicas.ready = replicas.ready.saturating_add_signed(by);
+        if let Some(serving) = &asks.serving {
+            replicas.capacity = f64::from(replicas.ready) * serving.pod_rps;
+            replicas.per_capacity = if replicas.ready > 0 { replicas.capacity.recip() } else { f64::INFINITY };
+            replicas.idle_usage = f64::from(replicas.ready) * asks.idle_cpu;
+            replicas.requested = f64::from(replicas.ready) * asks.request_cpu as f64;
+        }
         self.ready_pods = self.ready_pods.saturating_add_signed(by);
     }
 
@@ -324,7 +344,8 @@ impl Cluster {
 
     /// Opens the hour's tally when a new hour, or a new month, has begun.
     fn begin_hour(&mut self) {
-        if self.tally.hours.is_empty() || self.now.is_multiple_of(3600) {
+        if self.now >= self.next_hour {
+            self.next_hour = (self.now / 3600 + 1) * 3600;
             self.count_nodes();
             let peak_nodes = self.counts.iter().sum();
             self.tally.hours.push(HourTally { peak_nodes, ..HourTally::default() });

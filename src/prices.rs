@@ -277,13 +277,16 @@ impl PriceBook {
     /// # Errors
     /// When the book has none: what was looked up and the nearest rows it has.
     pub fn ladder(&self, key: &BillKey) -> Result<Ladder<'_>, String> {
+        self.find(key).ok_or_else(|| self.missing(key))
+    }
+
+    /// The price ladder of a meter, if the book has one.
+    pub fn find(&self, key: &BillKey) -> Option<Ladder<'_>> {
         let rows = self.table(&key.region, &key.service).map(|t| t.of_usage_type(&key.usage_type));
         let rows = rows.unwrap_or_default();
         // A row that names the operation is the closer match; a row that names none serves all.
         let exact = Ladder::of(rows.iter().filter(|row| row.operation() == key.operation));
-        exact
-            .or_else(|| Ladder::of(rows.iter().filter(|row| row.operation().is_empty())))
-            .ok_or_else(|| self.missing(key))
+        exact.or_else(|| Ladder::of(rows.iter().filter(|row| row.operation().is_empty())))
     }
 
     /// The usage type without the region prefix that a bill of the service may print.

@@ -418,12 +418,17 @@ pub fn write_folder(folder: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), Erro
         undo_folders();
         wrong(folder, &error)
     })?;
-    let before: Vec<Option<Vec<u8>>> = paths.iter().map(|path| fs::read(path).ok()).collect();
+    // What stood there keeps a second name until all is done.
+    let keep = |path: &PathBuf| {
+        let link = |kept: &Path| fs::hard_link(path, kept).or_else(|_| fs::copy(path, kept).map(drop));
+        path.exists().then(|| tempfile::Builder::new().make_in(folder, link).ok()).flatten()
+    };
+    let before: Vec<Option<tempfile::NamedTempFile<()>>> = paths.iter().map(keep).collect();
     for (index, (temporary, path)) in prepared.into_iter().zip(&paths).enumerate() {
         if let Err(error) = temporary.persist(path) {
-            for (path, before) in paths.iter().zip(&before).take(index) {
+            for (path, before) in paths.iter().zip(before).take(index) {
                 let _ = match before {
-                    Some(bytes) => fs::write(path, bytes),
+                    Some(kept) => kept.persist(path).map(drop).map_err(|error| error.error),
                     None => fs::remove_file(path),
                 };
             }

@@ -29,7 +29,7 @@ use super::{
     event::Reason,
     karpenter::Claim,
     node::Node,
-    policy::{Deployment, Mix, Policy, Pool, Purchase},
+    policy::{Deployment, MOST_POOLS, Mix, Policy, Pool, Purchase},
     schedule::open_zones,
     settings::DisruptionReason,
     tally::Refusal,
@@ -157,14 +157,20 @@ impl Cluster {
         if let Some(command) = self.empty_nodes(policy, &candidates, pass) {
             return Some(command);
         }
-        let targets = self.targets(policy);
-        if let Some(command) = self.drift(policy, &drifted, &targets, pass) {
-            return Some(command);
-        }
+        // Most passes end here: nothing could be removed, and no list need be made.
+        let free = self.free_room(policy);
         candidates.retain(|candidate| {
             !policy.pools[candidate.pool].only_empty && candidate.cost > 1.0
         });
         let within = self.within_budgets(policy, &candidates, DisruptionReason::Underutilized, pass);
+        let hopeful = |one: &Candidate| self.may_pay(policy, std::slice::from_ref(one), free);
+        if drifted.is_empty() && within.len() < 2 && !candidates.iter().any(hopeful) {
+            return None;
+        }
+        let targets = self.targets(policy);
+        if let Some(command) = self.drift(policy, &drifted, &targets, pass) {
+            return Some(command);
+        }
         if let Some(command) = self.several(policy, &within, &targets, pass) {
             return Some(command);
         }
@@ -215,8 +221,8 @@ impl Cluster {
     }
 
     /// On-demand and spot nodes of each pool that asks for a share.
-    fn mixes(&self, policy: &Policy) -> Vec<[u32; 2]> {
-        let mut mixes = vec![[0, 0]; policy.pools.len()];
+    fn mixes(&self, policy: &Policy) -> [[u32; 2]; MOST_POOLS] {
+        let mut mixes = [[0, 0]; MOST_POOLS];
         if policy.pools.iter().any(|pool| matches!(pool.mix, Mix::Share(_))) {
             for node in self.nodes.iter().flatten().filter(|node| node.drain.is_none()) {
                 let offer = &policy.offers[node.offer];
@@ -252,18 +258,19 @@ impl Cluster {
     }
 
     /// How many more nodes each pool may lose for a reason.
-    fn allowances(&self, policy: &Policy, reason: DisruptionReason) -> Vec<u32> {
-        let mut nodes = vec![PoolNodes::default(); policy.pools.len()];
+    fn allowances(&self, policy: &Policy, reason: DisruptionReason) -> [u32; MOST_POOLS] {
+        let mut nodes = [PoolNodes::default(); MOST_POOLS];
         for node in self.nodes.iter().flatten().filter(|node| node.ready_at <= self.now) {
             let group = policy.offers[node.offer].group;
             let Some(pool) = usize::from(group).checked_sub(1) else { continue };
             nodes[pool].initialized += 1;
             nodes[pool].unavailable += u32::from(node.drain.is_some());
         }
-        let allowed = |(pool, nodes): (&Pool, PoolNodes)| {
-            budget::allowed(&pool.budgets, nodes, self.now, reason).unwrap_or(u32::MAX)
-        };
-        policy.pools.iter().zip(nodes).map(allowed).collect()
+        let mut allowed = [0; MOST_POOLS];
+        for ((allowed, pool), nodes) in allowed.iter_mut().zip(&policy.pools).zip(nodes) {
+            *allowed = budget::allowed(&pool.budgets, nodes, self.now, reason).unwrap_or(u32::MAX);
+        }
+        allowed
     }
 
     fn within_budgets(
@@ -369,21 +376,30 @@ impl Cluster {
         None
     }
 
-    /// What ready nodes outside their own quiet time could take.
+    /// Whether pods may be moved to a node: it is ready, and outside its own quiet time.
+    fn is_target(&self, policy: &Policy, node: &Node) -> bool {
+        let pool = policy.pool_of(policy.offers[node.offer].group);
+        let quiet = pool.and_then(|pool| pool.consolidate_after_seconds).unwrap_or(0);
+        let busy = quiet > 0 && node.last_event.saturating_add(quiet) > self.now;
+        node.takes_pods(self.now) && !busy
+    }
+
+    /// CPU and memory that all targets have free.
+    fn free_room(&self, policy: &Policy) -> [i64; 2] {
+        let targets = self.nodes.iter().flatten().filter(|node| self.is_target(policy, node));
+        targets.fold([0, 0], |[cpu, memory], node| [cpu + node.free_cpu, memory + node.free_memory])
+    }
+
     fn targets(&self, policy: &Policy) -> Targets {
-        let mut rooms = Vec::new();
-        let mut free = [0, 0];
+        let mut targets = Targets { rooms: Vec::new(), free: [0, 0] };
         for (index, node) in self.nodes.iter().enumerate() {
             let Some(node) = node else { continue };
-            let group = policy.offers[node.offer].group;
-            let pool = policy.pool_of(group);
-            let quiet = pool.and_then(|pool| pool.consolidate_after_seconds).unwrap_or(0);
-            let busy = quiet > 0 && node.last_event.saturating_add(quiet) > self.now;
-            if node.takes_pods(self.now) && !busy {
-                free = [free[0] + node.free_cpu, free[1] + node.free_memory];
-                rooms.push(Room {
+            if self.is_target(policy, node) {
+                let free = &mut targets.free;
+                *free = [free[0] + node.free_cpu, free[1] + node.free_memory];
+                targets.rooms.push(Room {
                     index,
-                    group,
+                    group: policy.offers[node.offer].group,
                     zone: node.zone,
                     cpu: node.free_cpu,
                     memory: node.free_memory,
@@ -391,7 +407,7 @@ impl Cluster {
                 });
             }
         }
-        Targets { rooms, free }
+        targets
     }
 
     /// Pods of the nodes that fit on no other, and the pods by zone that would result.
@@ -402,12 +418,16 @@ impl Cluster {
         targets: &Targets,
     ) -> (Vec<u32>, Vec<[u32; MOST_ZONES]>) {
         let mut rest = vec![0; policy.workloads.len()];
-        let mut zones: Vec<[u32; MOST_ZONES]> =
-            self.workloads.iter().map(|replicas| replicas.zones).collect();
+        let mut zones: Vec<[u32; MOST_ZONES]> = Vec::new();
+        if policy.zoned {
+            zones.extend(self.workloads.iter().map(|replicas| replicas.zones));
+        }
         for node in leaving.iter().filter_map(|index| self.nodes[*index].as_ref()) {
             for (workload, count) in node.pods.iter().enumerate() {
                 rest[workload] += count;
-                zones[workload][usize::from(node.zone)] -= count;
+                if let Some(zones) = zones.get_mut(workload) {
+                    zones[usize::from(node.zone)] -= count;
+                }
             }
         }
         let mut rooms: Vec<Room> =
@@ -415,8 +435,9 @@ impl Cluster {
         for &workload in &policy.scheduling_order {
             if rest[workload] > 0 {
                 let asks = &policy.workloads[workload];
-                let left = self.fill(asks, workload, rest[workload], &mut rooms, &mut zones[workload]);
-                rest[workload] = left;
+                let mut none = [0; MOST_ZONES];
+                let zones = zones.get_mut(workload).unwrap_or(&mut none);
+                rest[workload] = self.fill(asks, workload, rest[workload], &mut rooms, zones);
             }
         }
         (rest, zones)
@@ -546,7 +567,7 @@ impl Cluster {
         pass: &mut Pass,
     ) -> Option<Outcome> {
         let leaving: Vec<usize> = candidates.iter().map(|candidate| candidate.index).collect();
-        if !self.may_pay(policy, candidates, targets) {
+        if !self.may_pay(policy, candidates, targets.free) {
             return None;
         }
         let (rest, zones) = self.move_pods(policy, &leaving, targets);
@@ -554,8 +575,14 @@ impl Cluster {
         if rest.iter().all(|count| *count == 0) {
             return self.approved(policy, candidates, price, pass).then_some(Outcome::Delete);
         }
+        if self.never_replaced(policy, candidates) {
+            pass.refusals.push(Refusal::SpotToSpot);
+            return None;
+        }
         let mut round = self.round(policy, 1);
-        round.zones = zones;
+        if policy.zoned {
+            round.zones = zones;
+        }
         for &workload in &policy.scheduling_order {
             let count = rest[workload];
             if count > 0 && round.place(self, policy, workload, count) < count {
@@ -570,28 +597,41 @@ impl Cluster {
     }
 
     /// A bound that most passes end at: more is requested than all others have free, and what does
-    /// not fit needs a node that is not cheaper.
-    fn may_pay(&self, policy: &Policy, candidates: &[Candidate], targets: &Targets) -> bool {
-        let (mut used, mut own) = ([0, 0], [0, 0]);
+    /// not fit needs a node that is not cheaper, or may not be replaced.
+    fn may_pay(&self, policy: &Policy, candidates: &[Candidate], free: [i64; 2]) -> bool {
+        let mut lacks = [-free[0], -free[1]];
         let mut price = 0.0;
         for candidate in candidates {
             let Some(node) = &self.nodes[candidate.index] else { return false };
-            used = [used[0] + candidate.used[0], used[1] + candidate.used[1]];
-            if targets.rooms.iter().any(|room| room.index == candidate.index) {
-                own = [own[0] + node.free_cpu, own[1] + node.free_memory];
-            }
+            // A candidate is out of its quiet time, so its own room was counted.
+            lacks[0] += candidate.used[0] + node.free_cpu;
+            lacks[1] += candidate.used[1] + node.free_memory;
             price += candidate.price;
         }
-        let lacks = [0, 1].map(|of: usize| used[of] - (targets.free[of] - own[of]));
         if lacks[0] <= 0 && lacks[1] <= 0 {
             return true;
         }
+        if self.never_replaced(policy, candidates) {
+            return false;
+        }
         policy.pools.iter().any(|pool| {
-            pool.on_demand.iter().chain(&pool.spot).any(|offer| {
-                let offer = &policy.offers[*offer];
-                offer.price < price && offer.cpu >= lacks[0] && offer.memory >= lacks[1]
+            [&pool.on_demand, &pool.spot].into_iter().any(|offers| {
+                let offers = offers.iter().map(|offer| &policy.offers[*offer]);
+                let mut cheaper = offers.take_while(|offer| offer.price < price);
+                cheaper.any(|offer| offer.cpu >= lacks[0] && offer.memory >= lacks[1])
             })
         })
+    }
+
+    /// Spot nodes of pools with a share are only replaced by spot nodes, which needs the gate.
+    fn never_replaced(&self, policy: &Policy, candidates: &[Candidate]) -> bool {
+        let spot = |candidate: &Candidate| {
+            let node = self.nodes[candidate.index].as_ref();
+            node.is_some_and(|node| policy.offers[node.offer].purchase == Purchase::Spot)
+        };
+        !policy.spot.spot_to_spot
+            && policy.pools.iter().all(|pool| matches!(pool.mix, Mix::Share(_)))
+            && candidates.iter().all(spot)
     }
 
     /// The claim of a replacement with only the offers that save money.

@@ -101,6 +101,11 @@ impl Band {
         self.target
     }
 
+    /// Least utilization at which nothing changes [percent of request].
+    pub fn low(&self) -> i64 {
+        self.low
+    }
+
     /// Greatest utilization at which nothing changes [percent of request].
     pub fn high(&self) -> i64 {
         self.high
@@ -339,6 +344,12 @@ impl Hpa {
             self.remember(now, current, verdict.replicas, behavior);
         }
         verdict
+    }
+
+    /// Whether a recommendation below the least count changes nothing and need not be remembered: no
+    /// earlier one is above it, and later ones end at the least count anyway.
+    pub(super) fn rests_at(&self, least: u32) -> bool {
+        self.highest.0.front().is_none_or(|(_, highest)| *highest <= least)
     }
 
     fn decide(

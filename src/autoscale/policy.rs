@@ -26,7 +26,7 @@ mod scaling;
 pub mod taint;
 
 /// A workload's groups are the bits of a `u32`: the baseline's, and one for each pool.
-const MOST_POOLS: usize = 31;
+pub(super) const MOST_POOLS: usize = 31;
 
 /// How a node is bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -344,6 +344,8 @@ pub struct Policy {
     pub multi_node_candidates: usize,
     /// Any deployment has a disruption budget or must not be disrupted.
     pub guarded: bool,
+    /// Any deployment is held to a spread over zones.
+    pub zoned: bool,
     /// Weight of the spread among the scores.
     pub spread_weight: i64,
     /// How the scheduler spreads pods that say nothing of it, over zones and nodes.
@@ -454,6 +456,7 @@ impl Policy {
             zones: cluster.availability_zones as u8,
             serving: of(|workload| workload.serving.is_some()),
             scaled: of(|workload| workload.hpa.is_some()),
+            zoned: workloads.iter().any(|w| w.zone_spread.is_some()),
             guarded: workloads.iter().any(|w| w.available.is_some() || w.do_not_disrupt),
             workloads,
             scheduling_order,
@@ -547,10 +550,15 @@ fn daemons(workloads: &IndexMap<String, Workload>) -> Daemons {
     sum
 }
 
-fn price(inputs: &Inputs<'_>, kind: &str, instance_type: &str) -> Result<f64, String> {
+fn key(inputs: &Inputs<'_>, kind: &str, instance_type: &str) -> BillKey {
     let usage_type = format!("{kind}:{instance_type}");
-    let key = BillKey::new("AmazonEC2", inputs.region, &usage_type, "RunInstances");
-    inputs.prices.ladder(&key).map(|ladder| ladder.rows[0].price.to_f64())
+    BillKey::new("AmazonEC2", inputs.region, &usage_type, "RunInstances")
+}
+
+/// The list price of a type, where the book has one.
+fn price(inputs: &Inputs<'_>, kind: &str, instance_type: &str) -> Option<f64> {
+    let ladder = inputs.prices.find(&key(inputs, kind, instance_type))?;
+    Some(ladder.rows[0].price.to_f64())
 }
 
 fn offer(
@@ -639,7 +647,8 @@ fn overrides(kubelet: &Kubelet) -> allocatable::Overrides {
 fn baseline_offer(inputs: &Inputs<'_>, daemons: Daemons) -> Result<Offer, String> {
     let name = &*inputs.cluster.baseline.instance_type;
     let shape = known_shape(inputs.catalog, name)?;
-    let price = price(inputs, "BoxUsage", name)?;
+    let ladder = inputs.prices.ladder(&key(inputs, "BoxUsage", name))?;
+    let price = ladder.rows[0].price.to_f64();
     offer(inputs, shape, daemons, (price, Purchase::Baseline), 0)
         .ok_or_else(|| format!("{name} has no room left beside the daemonsets; take a larger type"))
 }

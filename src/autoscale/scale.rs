@@ -24,19 +24,27 @@ impl Cluster {
         }
     }
 
-    /// Most ticks: all pods are ready and have samples, and the one metric is within its band.
+    /// Most ticks: all pods are ready and have samples, and the one metric is within its band, or
+    /// below it at the least count.
     fn rests(&mut self, workload: &Deployment, rules: &Rules, index: usize, slot: usize) -> bool {
-        let now = self.now;
-        let replicas = &mut self.workloads[index];
-        let sample = replicas.samples[slot];
         let Some(band) = rules.band else { return false };
-        let settled = replicas.ready == replicas.desired && replicas.ready == sample.ready;
-        if !settled || sample.ready == 0 {
+        let replicas = &mut self.workloads[index];
+        let sample = &replicas.samples[slot];
+        let ready = sample.ready;
+        if ready == 0 || replicas.ready != replicas.desired || replicas.ready != ready {
             return false;
         }
-        let request = i64::from(sample.ready) * workload.request_cpu;
-        let percent = (100.0 * sample.usage.trunc() / request as f64) as i64;
-        band.holds(percent) && replicas.hpa.rest(now, replicas.desired)
+        // Whole percents compared without dividing: usage < (percent + 1) × request / 100.
+        let request = f64::from(ready) * workload.request_cpu as f64;
+        let usage = 100.0 * sample.usage.trunc();
+        if usage >= (band.high() + 1) as f64 * request {
+            return false;
+        }
+        if usage >= band.low() as f64 * request {
+            return replicas.hpa.rest(self.now, replicas.desired);
+        }
+        let least = rules.min_replicas;
+        rules.behavior.is_none() && replicas.desired == least && replicas.hpa.rests_at(least)
     }
 
     fn reconcile(&mut self, policy: &Policy, rules: &Rules, index: usize, slot: usize) {

@@ -13,7 +13,7 @@
 //! are equally busy.
 
 use super::{
-    Cluster, Sample,
+    Cluster, Replicas, Sample, Second,
     event::{Event, Reason, Subject},
     policy::{Deployment, Policy, Serving},
 };
@@ -25,29 +25,26 @@ impl Cluster {
         let mut used = 0.0;
         let mut above = 0.0;
         for &index in &policy.serving {
-            let workload = &policy.workloads[index];
-            let Some(serving) = &workload.serving else { continue };
+            let Some(serving) = &policy.workloads[index].serving else { continue };
             let replicas = &mut self.workloads[index];
             let rps = sessions_per_minute * serving.rps_per_session;
-            let ready = f64::from(replicas.ready);
-            let capacity = ready * serving.pod_rps;
-            let asked = rps + replicas.backlog / tick;
-            let served = asked.min(capacity);
-            let usage = ready * workload.idle_cpu + served * serving.cpu_ms;
+            let waiting = if replicas.backlog > 0.0 { replicas.backlog / tick } else { 0.0 };
+            let asked = rps + waiting;
+            let usage = replicas.idle_usage + asked.min(replicas.capacity) * serving.cpu_ms;
             used += usage;
-            above += (usage - ready * workload.request_cpu as f64).max(0.0);
+            above += (usage - replicas.requested).max(0.0);
             replicas.rps = rps;
             replicas.asked = asked;
             replicas.usage = usage;
             // Without a pod nothing is served, however little is asked.
-            replicas.load = if asked <= 0.0 { 0.0 } else { asked / capacity };
+            replicas.load = if asked > 0.0 { asked * replicas.per_capacity } else { 0.0 };
         }
         let share = if above > 0.0 { self.burst_share(policy, above) } else { 1.0 };
         for &index in &policy.serving {
             let workload = &policy.workloads[index];
             let Some(serving) = &workload.serving else { continue };
             if share < 1.0 {
-                used -= self.workloads[index].lose_burst(workload, serving, share);
+                used -= self.workloads[index].lose_burst(serving, share);
             }
             self.count_requests(workload, serving, index, tick);
         }
@@ -73,7 +70,7 @@ impl Cluster {
     fn burst_share(&self, policy: &Policy, above: f64) -> f64 {
         let ready = self.nodes().filter(|node| node.ready_at <= self.now);
         let room: i64 = ready.map(|node| policy.offers[node.offer].cpu).sum();
-        let used = |(workload, replicas): (&Deployment, &super::Replicas)| {
+        let used = |(workload, replicas): (&Deployment, &Replicas)| {
             let requested = workload.request_cpu as f64;
             let ready = f64::from(replicas.ready);
             if workload.serving.is_some() {
@@ -94,47 +91,59 @@ impl Cluster {
         tally.requests += requests;
         tally.peak_rps = tally.peak_rps.max(replicas.rps);
         let mut p95 = serving.latency.at(replicas.load);
-        replicas.in_service = replicas.asked.min(1e12) * serving.service_ms / 1000.0;
+        replicas.in_service = replicas.asked * serving.service_ms * 1e-3;
         // The tolerance keeps rounding from counting as lost requests.
-        if replicas.load > 1.0 + 1e-9 || (replicas.ready == 0 && requests > 0.0) {
-            let capacity = replicas.asked / replicas.load;
-            let waiting = (replicas.asked - capacity) * tick;
-            let kept = waiting.min(capacity * serving.timeout);
-            tally.unserved += waiting - kept;
-            tally.queued += kept;
-            replicas.backlog = kept;
-            // Callers give up after the time-out: nobody waits for longer.
-            let wait = if capacity > 0.0 { kept / capacity } else { serving.timeout };
-            p95 += 1000.0 * wait.min(serving.timeout);
-            replicas.in_service += kept;
-            let minutes = tick / 60.0;
-            tally.saturated_minutes += minutes;
-            if replicas.desired >= workload.max_replicas {
-                tally.saturated_at_most_minutes += minutes;
-            } else if replicas.pending > 0 {
-                tally.saturated_pending_minutes += minutes;
-            }
-            if !replicas.saturated {
-                replicas.saturated = true;
-                replicas.unserved_before = tally.unserved - (waiting - kept);
-                let rps = replicas.rps;
-                log(self.log.as_mut(), self.now, index, Reason::Saturated { rps, capacity });
-            }
-        } else {
+        if replicas.load > 1.0 + 1e-9 || replicas.saturated {
+            p95 += self.count_saturated(workload, serving, index, tick);
+        }
+        let replicas = &mut self.workloads[index];
+        let tally = &mut self.tally.workloads[index];
+        replicas.p95_ms = if requests > 0.0 { p95 } else { 0.0 };
+        tally.p95_weighted += requests * replicas.p95_ms;
+        tally.p95_peak = tally.p95_peak.max(replicas.p95_ms);
+    }
+
+    /// A tick in which more is asked than served, or the first after such; gives the wait in the backlog
+    /// [ms].
+    fn count_saturated(
+        &mut self,
+        workload: &Deployment,
+        serving: &Serving,
+        index: usize,
+        tick: f64,
+    ) -> f64 {
+        let (now, log) = (self.now, self.log.as_mut());
+        let replicas = &mut self.workloads[index];
+        let tally = &mut self.tally.workloads[index];
+        if replicas.load <= 1.0 + 1e-9 {
             replicas.backlog = 0.0;
-            if replicas.saturated {
-                replicas.saturated = false;
-                let unserved = (tally.unserved - replicas.unserved_before).max(0.0);
-                log(self.log.as_mut(), self.now, index, Reason::Recovered { unserved });
-            }
+            replicas.saturated = false;
+            let unserved = (tally.unserved - replicas.unserved_before).max(0.0);
+            note(log, now, index, Reason::Recovered { unserved });
+            return 0.0;
         }
-        if requests > 0.0 {
-            replicas.p95_ms = p95;
-            tally.p95_weighted += requests * p95;
-            tally.p95_peak = tally.p95_peak.max(p95);
-        } else {
-            replicas.p95_ms = 0.0;
+        let capacity = replicas.asked / replicas.load;
+        let waiting = (replicas.asked - capacity) * tick;
+        let kept = waiting.min(capacity * serving.timeout);
+        if !replicas.saturated {
+            replicas.saturated = true;
+            replicas.unserved_before = tally.unserved;
+            note(log, now, index, Reason::Saturated { rps: replicas.rps, capacity });
         }
+        tally.unserved += waiting - kept;
+        tally.queued += kept;
+        replicas.backlog = kept;
+        replicas.in_service += kept;
+        let minutes = tick / 60.0;
+        tally.saturated_minutes += minutes;
+        if replicas.desired >= workload.max_replicas {
+            tally.saturated_at_most_minutes += minutes;
+        } else if replicas.pending > 0 {
+            tally.saturated_pending_minutes += minutes;
+        }
+        // Callers give up after the time-out: nobody waits for longer.
+        let wait = if capacity > 0.0 { kept / capacity } else { serving.timeout };
+        1000.0 * wait.min(serving.timeout)
     }
 
     fn count_hour(&mut self, sessions_per_minute: f64, serving_cpu: f64, minutes: f64) {
@@ -148,24 +157,22 @@ impl Cluster {
     }
 }
 
-fn log(log: Option<&mut Vec<Event>>, at: super::Second, index: usize, reason: Reason) {
+fn note(log: Option<&mut Vec<Event>>, at: Second, index: usize, reason: Reason) {
     if let Some(log) = log {
         log.push(Event { at, subject: Subject::Workload(index), reason });
     }
 }
 
-impl super::Replicas {
+impl Replicas {
     /// Less CPU above requests than asked: less is served. Gives the CPU not used [millicores].
-    fn lose_burst(&mut self, workload: &Deployment, serving: &Serving, share: f64) -> f64 {
-        let requested = f64::from(self.ready) * workload.request_cpu as f64;
-        let above = self.usage - requested;
+    fn lose_burst(&mut self, serving: &Serving, share: f64) -> f64 {
+        let above = self.usage - self.requested;
         if above <= 0.0 || serving.cpu_ms <= 0.0 {
             return 0.0;
         }
         let lost = above * (1.0 - share);
         self.usage -= lost;
-        let given = self.usage - f64::from(self.ready) * workload.idle_cpu;
-        let capacity = (given / serving.cpu_ms).max(0.0);
+        let capacity = ((self.usage - self.idle_usage) / serving.cpu_ms).max(0.0);
         if capacity > 0.0 {
             self.load = self.load.max(self.asked / capacity);
         }

@@ -112,6 +112,17 @@ fn replay(
     Replay::parse(&path.display().to_string(), &text, classes, gaps)
 }
 
+#[cfg(feature = "parquet")]
+fn parquet(trace: &Trace) -> Result<Option<Vec<u8>>, Error> {
+    let place = Place::file("trace.parquet");
+    trace::ticks_parquet(trace).map(Some).map_err(|message| Error::failed(place, message))
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet(_: &Trace) -> Result<Option<Vec<u8>>, Error> {
+    Ok(None)
+}
+
 /// The files of a trace; tables on one thread, pictures on the other.
 fn files(trace: &Trace, png: bool) -> Result<Vec<(&'static str, Vec<u8>)>, Error> {
     let failed = |name: &'static str| move |message: String| Error::failed(Place::file(name), message);
@@ -119,7 +130,7 @@ fn files(trace: &Trace, png: bool) -> Result<Vec<(&'static str, Vec<u8>)>, Error
         || (trace::ticks_csv(trace), trace::events_csv(trace)),
         || {
             let svg = trace_chart::svg(trace).map_err(failed("trace.svg"))?;
-            let parquet = trace::ticks_parquet(trace).map_err(failed("trace.parquet"))?;
+            let parquet = parquet(trace)?;
             let png = png.then(|| trace_chart::png(trace).map_err(failed("trace.png")));
             Ok::<_, Error>((svg, parquet, png.transpose()?))
         },
@@ -127,11 +138,11 @@ fn files(trace: &Trace, png: bool) -> Result<Vec<(&'static str, Vec<u8>)>, Error
     let (svg, parquet, png) = pictures?;
     let mut files = vec![
         ("trace.csv", tables.0),
-        ("trace.parquet", parquet),
         ("events.csv", tables.1.into_bytes()),
         ("summary.json", pretty(&trace::summary(trace))?.into_bytes()),
         ("trace.svg", svg.into_bytes()),
     ];
+    files.extend(parquet.map(|parquet| ("trace.parquet", parquet)));
     files.extend(png.map(|png| ("trace.png", png)));
     Ok(files)
 }

@@ -1,8 +1,7 @@
 //! A trace as tables: every tick as CSV or Parquet, events as CSV, a summary for people and programs.
 
-use std::{fmt::Write as _, io::Cursor};
+use std::fmt::Write as _;
 
-use polars::prelude::{Column as PolarsColumn, DataFrame, ParquetCompression, ParquetWriter};
 use serde::Serialize;
 
 use super::{
@@ -68,9 +67,9 @@ fn columns(trace: &Trace) -> Vec<Column<'_>> {
     columns
 }
 
-/// Appends a number with fixed decimals. Forty columns of forty thousand rows go through here: the
-/// digits are written from an integer.
-fn push_number(out: &mut Vec<u8>, value: f64, decimals: usize) {
+/// Appends a number with fixed decimals. Sixty columns of forty thousand rows go through here: the digits
+/// are those of one integer.
+fn push_number(out: &mut Vec<u8>, value: f64, decimals: usize, digits: &mut itoa::Buffer) {
     const SCALES: [f64; 5] = [1.0, 10.0, 100.0, 1e3, 1e4];
     const EXACT: f64 = 1e15;
     let scaled = value * SCALES[decimals];
@@ -78,33 +77,17 @@ fn push_number(out: &mut Vec<u8>, value: f64, decimals: usize) {
         out.extend_from_slice(format!("{value:.decimals$}").as_bytes());
         return;
     }
-    let scaled = (scaled + 0.5) as u64;
-    let scale = SCALES[decimals] as u64;
-    push_count(out, scaled / scale);
+    let text = digits.format((scaled + 0.5) as u64).as_bytes();
+    match text.len().checked_sub(decimals) {
+        Some(whole) if whole > 0 => out.extend_from_slice(&text[..whole]),
+        _ => out.push(b'0'),
+    }
     if decimals > 0 {
         out.push(b'.');
-        let mut rest = scaled % scale;
-        let mut place = scale / 10;
-        while place > 0 {
-            out.push(b'0' + (rest / place) as u8);
-            rest %= place;
-            place /= 10;
-        }
+        let fraction = &text[text.len().saturating_sub(decimals)..];
+        out.extend_from_slice(&b"0000"[..decimals - fraction.len()]);
+        out.extend_from_slice(fraction);
     }
-}
-
-fn push_count(out: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [0_u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 /// Every tick, one row each.
@@ -118,14 +101,22 @@ pub fn ticks_csv(trace: &Trace) -> Vec<u8> {
     }
     out.push(b'\n');
     let mut clock = Clock::new(trace);
+    let mut digits = itoa::Buffer::new();
     for row in 0..trace.len() {
         clock.push(&mut out, row);
         for column in &columns {
             out.push(b',');
             match &column.values {
-                Values::Counts(values) => push_count(&mut out, u64::from(values[row])),
-                Values::Numbers(values, decimals) => push_number(&mut out, values[row], *decimals),
-                Values::Owned(values, decimals) => push_number(&mut out, values[row], *decimals),
+                Values::Counts(values) => match values[row] {
+                    small @ 0..10 => out.push(b'0' + small as u8),
+                    more => out.extend_from_slice(digits.format(more).as_bytes()),
+                },
+                Values::Numbers(values, decimals) => {
+                    push_number(&mut out, values[row], *decimals, &mut digits);
+                }
+                Values::Owned(values, decimals) => {
+                    push_number(&mut out, values[row], *decimals, &mut digits);
+                }
             }
         }
         out.push(b'\n');
@@ -172,7 +163,10 @@ impl<'a> Clock<'a> {
 ///
 /// # Errors
 /// What the writer says; nothing in a trace is known to cause it.
+#[cfg(feature = "parquet")]
 pub fn ticks_parquet(trace: &Trace) -> Result<Vec<u8>, String> {
+    use polars::prelude::{Column as PolarsColumn, DataFrame, ParquetCompression, ParquetWriter};
+
     let start = jiff::tz::TimeZone::UTC
         .to_timestamp(trace.start)
         .map_err(|error| error.to_string())?
@@ -189,8 +183,8 @@ pub fn ticks_parquet(trace: &Trace) -> Result<Vec<u8>, String> {
         });
     }
     let mut frame = DataFrame::new(trace.len(), frame).map_err(|error| error.to_string())?;
-    let mut out = Cursor::new(Vec::new());
-    let writer = ParquetWriter::new(&mut out).with_compression(ParquetCompression::Uncompressed);
+    let mut out = std::io::Cursor::new(Vec::new());
+    let writer = ParquetWriter::new(&mut out).with_compression(ParquetCompression::Snappy);
     writer.finish(&mut frame).map_err(|error| error.to_string())?;
     Ok(out.into_inner())
 }
@@ -391,7 +385,7 @@ mod tests {
             [(0.0, 3), (1.0005, 3), (12.3456, 2), (0.99996, 4), (123_456.0, 0), (1e16, 1)]
         {
             let mut out = Vec::new();
-            push_number(&mut out, value, decimals);
+            push_number(&mut out, value, decimals, &mut itoa::Buffer::new());
             let written: f64 = String::from_utf8(out).unwrap().parse().unwrap();
             assert!((written - value).abs() <= 0.5 / 10_f64.powi(decimals as i32) + 1e-9, "{value}");
         }

@@ -172,6 +172,7 @@ pub(crate) fn policy(offers: Vec<Offer>, pools: Vec<Pool>, workloads: Vec<Deploy
         serving: Vec::new(),
         scaled: Vec::new(),
         guarded: true,
+        zoned: true,
         workloads,
         scheduling_order: order,
         offers,

@@ -188,8 +188,12 @@ impl PodTarget {
     fn ratio(self, usage: i64, request: i64, pods: u32) -> Option<f64> {
         match self {
             Self::Utilization(target) => {
-                let percent = || i128::from(usage) * 100 / i128::from(request);
-                (request > 0).then(|| percent() as f64 / target as f64)
+                // Only outlandish figures need the wide product.
+                let percent = || match usage.checked_mul(100) {
+                    Some(hundredfold) => (hundredfold / request) as f64,
+                    None => (i128::from(usage) * 100 / i128::from(request)) as f64,
+                };
+                (request > 0).then(|| percent() / target as f64)
             }
             Self::AverageValue(target) => {
                 (pods > 0).then(|| (usage / i64::from(pods)) as f64 / target as f64)

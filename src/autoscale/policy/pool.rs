@@ -78,7 +78,7 @@ pub(super) fn build(
                 continue; // little or no spot supply
             }
             // A type without a price in the region is not sold there, as far as the book knows.
-            if let Ok(price) = price(inputs, kind, &shape.instance_type) {
+            if let Some(price) = price(inputs, kind, &shape.instance_type) {
                 offers.extend(offer(inputs, shape, daemons, (price, purchase), group));
             }
         }

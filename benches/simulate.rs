@@ -1,0 +1,361 @@
+//! What a tick, a trace and a round of packing cost. Prints its figures; run it with
+//! `cargo bench --bench simulate`.
+
+use std::{collections::BTreeSet, path::Path, time::Instant};
+
+use jiff::civil::date;
+use runrate::{
+    autoscale::{
+        Cluster,
+        policy::{
+            Deployment, Inputs, Latencies, Limits, Mix, Offer, Policy, Pool, Purchase, Spot,
+        },
+        settings,
+    },
+    prices::BillKey,
+    random::{self, Stream},
+    report::{trace, trace_chart},
+    simulate::{Facts, Prepared, trace::Request},
+    store::{self, PriceSource},
+};
+
+/// The median of several runs [s].
+fn median(mut work: impl FnMut()) -> f64 {
+    let mut times: Vec<f64> = (0..9)
+        .map(|_| {
+            let start = Instant::now();
+            work();
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+fn show(what: &str, value: f64, unit: &str) {
+    println!("{what:<58}{value:>10.1} {unit}");
+}
+
+fn facts() -> Facts {
+    let catalog = store::embedded_catalog().unwrap();
+    store::load_facts(catalog, &PriceSource::Embedded, &["us-east-1", "us-west-2"]).unwrap()
+}
+
+/// One deployment with an autoscaler on the example's pool.
+fn policy(facts: &Facts, tick_seconds: u32) -> Policy {
+    let cluster = "availability_zones = 3\nbaseline = { instance_type = \"m7g.xlarge\", nodes = 3 }\n\
+         [node_pools.general]\ncategories = [\"m\", \"c\", \"r\"]\nmin_generation = 6\n\
+         architectures = [\"arm64\"]\nmin_vcpus = 2\nmax_vcpus = 16\nspot_share = 0.7\n\
+         consolidate_after_seconds = 120\n";
+    let api = "calls_per = { api = 1.0 }\ncpu_ms_per_request = 35\nstartup_seconds = 15\n\
+         idle_cpu_millicores = 10\nimage_mib = 130\n\
+         requests = { cpu_millicores = 350, memory_mib = 448 }\n\
+         limits = { cpu_millicores = 1000, memory_mib = 640 }\n\
+         hpa = { min_replicas = 3, max_replicas = 400, target_cpu_utilization = 65 }";
+    let class = "per_session = 40\nrequest_kib = 1\nresponse_kib = 5";
+    Policy::build(&Inputs {
+        workloads: &[("api".to_owned(), toml::from_str(api).unwrap())].into_iter().collect(),
+        cluster: &toml::from_str::<settings::Cluster>(cluster).unwrap(),
+        classes: &[("api".to_owned(), toml::from_str(class).unwrap())].into_iter().collect(),
+        catalog: &facts.catalog,
+        prices: &facts.prices,
+        region: "us-east-1",
+        tick_seconds,
+        start: date(2027, 1, 1),
+        days: 400,
+    })
+    .unwrap()
+}
+
+fn ticks(facts: &Facts) {
+    const MINUTES: usize = 400_000;
+    let policy = policy(facts, 60);
+    let luck = || random::stream(7, 0, Stream::Cluster, 0);
+    let quiet = median(|| {
+        let mut cluster = Cluster::new(&policy, 400.0, true, luck());
+        for _ in 0..MINUTES {
+            cluster.step(&policy, 400.0, true);
+        }
+        assert!(cluster.pending() == 0);
+    });
+    show("a quiet minute, one workload", quiet * 1e9 / MINUTES as f64, "ns");
+    // A load that swings by half within two hours: pods come and go all the time.
+    let loads: Vec<f64> = (0..MINUTES)
+        .map(|minute| 600.0 * (1.0 + 0.5 * (minute as f64 * std::f64::consts::TAU / 120.0).sin()))
+        .collect();
+    let mut events = 0;
+    let busy = median(|| {
+        let mut cluster = Cluster::new(&policy, loads[0], true, luck());
+        for load in &loads {
+            cluster.step(&policy, *load, true);
+        }
+        let tally = cluster.take_tally(&policy);
+        events = tally.launches.iter().sum::<u32>() + tally.evictions;
+    });
+    let per_day = f64::from(events) / (MINUTES as f64 / 1440.0);
+    show("a busy minute, one workload, load swinging threefold", busy * 1e9 / MINUTES as f64, "ns");
+    show("  with so many launches and evictions", per_day, "a day");
+}
+
+fn example() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let catalog = store::embedded_catalog().unwrap();
+    let (scenario, inputs) =
+        store::load_scenario(&root.join("examples/innovate.toml"), &catalog).unwrap();
+    let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions()).unwrap();
+    let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    one.install(|| {
+        let plan = median(|| drop(prepared.run(0).unwrap()));
+        let minutes: usize =
+            (0..scenario.plan.months).map(|index| scenario.plan.start.plus(index).minutes()).sum();
+        let both = (minutes * scenario.accounts.len()) as f64;
+        show("examples/innovate.toml, plan, one thread", plan * 1e3, "ms");
+        show("  per account-minute", plan * 1e9 / both, "ns");
+        show("  per workload-minute (kong, api, spa)", plan * 1e9 / both / 3.0, "ns");
+    });
+    let request = Request {
+        at: Some("2028-12".parse().unwrap()),
+        days: Some(7),
+        tick_seconds: 15,
+        ..Request::default()
+    };
+    let simulating = median(|| drop(prepared.trace(&request).unwrap()));
+    let done = prepared.trace(&request).unwrap();
+    show("seven days at 15 s, production, last month", simulating * 1e3, "ms");
+    let tables = median(|| drop((trace::ticks_csv(&done), trace::events_csv(&done))));
+    #[cfg(feature = "parquet")]
+    {
+        let parquet = median(|| drop(trace::ticks_parquet(&done).unwrap()));
+        show("  its Parquet", parquet * 1e3, "ms");
+    }
+    let svg = median(|| drop(trace_chart::svg(&done).unwrap()));
+    let png = median(|| drop(trace_chart::png(&done).unwrap()));
+    show("  its CSV", tables * 1e3, "ms");
+    show("  its SVG", svg * 1e3, "ms");
+    show("  its PNG (on request)", png * 1e3, "ms");
+    let folder = std::env::temp_dir().join("runrate-bench-simulate");
+    let all = median(|| {
+        let done = prepared.trace(&request).unwrap();
+        let (tables, others) = rayon::join(
+            || (trace::ticks_csv(&done), trace::events_csv(&done).into_bytes()),
+            || {
+                #[cfg(feature = "parquet")]
+                let parquet = trace::ticks_parquet(&done).unwrap();
+                #[cfg(not(feature = "parquet"))]
+                let parquet = Vec::new();
+                (parquet, trace_chart::svg(&done).unwrap().into_bytes())
+            },
+        );
+        let files = [
+            ("trace.csv", tables.0),
+            ("events.csv", tables.1),
+            ("trace.parquet", others.0),
+            ("trace.svg", others.1),
+        ];
+        store::write_folder(&folder, &files).unwrap();
+    });
+    show("  simulated and written, two threads, wall", all * 1e3, "ms");
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+/// Karpenter's own benchmark has 400 types and pods of random CPU and memory; these are the same CPU and
+/// memory figures, on 400 real types at real prices.
+fn packing(facts: &Facts) {
+    const PODS: u32 = 20_000;
+    const TYPES: usize = 400;
+    let cpus = [100, 250, 500, 1000, 1500];
+    let memories = [100, 256, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144];
+    let mut offers: Vec<Offer> = Vec::new();
+    for (id, shape) in facts.catalog.shapes().iter().enumerate() {
+        let key = BillKey::new(
+            "AmazonEC2",
+            "us-east-1",
+            &format!("BoxUsage:{}", shape.instance_type),
+            "RunInstances",
+        );
+        let (Ok(ladder), Some(cpu), Some(memory), Some(pods)) = (
+            facts.prices.ladder(&key),
+            shape.allocatable_cpu_milli,
+            shape.allocatable_memory_mib,
+            shape.allocatable_pods,
+        ) else {
+            continue;
+        };
+        let usual = ["c", "m", "r"].contains(&&*shape.category) && shape.generation >= Some(6);
+        if !usual || !shape.is_generic() || memory < 6144.0 || offers.len() == TYPES {
+            continue;
+        }
+        offers.push(Offer {
+            instance_type: shape.instance_type.clone(),
+            type_id: id as u32,
+            family_id: id as u32,
+            purchase: Purchase::OnDemand,
+            group: 1,
+            price: ladder.rows[0].price.to_f64(),
+            vcpu_milli: i64::from(shape.vcpus) * 1000,
+            capacity_mib: shape.memory_mib as i64,
+            cpu: cpu as i64,
+            memory: memory as i64,
+            pods: i64::from(pods),
+            zones: 0b111,
+            hazard: 0.0,
+            shortage: 0.0,
+        });
+    }
+    let mut order: Vec<usize> = (0..offers.len()).collect();
+    order.sort_by(|a, b| offers[*a].price.total_cmp(&offers[*b].price));
+    let mut workloads = Vec::new();
+    for cpu in cpus {
+        for memory in memories {
+            workloads.push(deployment(cpu, memory));
+        }
+    }
+    let shapes = workloads.len();
+    let families: BTreeSet<&str> = offers.iter().map(|o| o.instance_type.split('.').next().unwrap()).collect();
+    let families = families.len();
+    let policy = packer(offers, order, workloads);
+    let pending: Vec<u32> = vec![PODS / shapes as u32; shapes];
+    let luck = || random::stream(7, 0, Stream::Cluster, 0);
+    let empty = Cluster::from_state(&policy, &[], &pending, luck());
+    let seconds = median(|| empty.clone().settle(&policy));
+    let mut packed = empty.clone();
+    packed.settle(&policy);
+    assert_eq!(packed.pending(), 0);
+    let cost: f64 = packed.nodes().map(|node| policy.offers[node.offer].price).sum();
+    let bound = lower_bound(&policy, &pending);
+    println!("{PODS} pods of {shapes} shapes over {} types of {families} families", policy.offers.len());
+    show("  packed in", seconds * 1e3, "ms");
+    show("  that is", f64::from(PODS) / seconds, "pods/s");
+    show("  nodes", packed.nodes().count() as f64, "");
+    show("  cost", cost, "USD an hour");
+    show("  no packing can cost less than", bound, "USD an hour");
+    show("  so at most above the best", (cost / bound - 1.0) * 100.0, "%");
+}
+
+fn deployment(request_cpu: i64, request_memory: i64) -> Deployment {
+    Deployment {
+        name: format!("{request_cpu}m-{request_memory}"),
+        serving: None,
+        idle_cpu: 0.0,
+        request_cpu,
+        request_memory,
+        limit_cpu: 0.0,
+        memory: (0.0, 0.0),
+        min_replicas: 0,
+        max_replicas: u32::MAX,
+        startup: (5.0, 0.0),
+        image_mib: 0.0,
+        hpa: None,
+        always_on: true,
+        groups: u32::MAX,
+        selects: u32::MAX,
+        avoids: 0,
+        zone_spread: None,
+        host_spread: None,
+        available: None,
+        do_not_disrupt: false,
+    }
+}
+
+fn packer(offers: Vec<Offer>, on_demand: Vec<usize>, workloads: Vec<Deployment>) -> Policy {
+    let mut scheduling_order: Vec<usize> = (0..workloads.len()).collect();
+    scheduling_order.sort_by_key(|index| {
+        let workload = &workloads[*index];
+        std::cmp::Reverse((workload.request_cpu, workload.request_memory))
+    });
+    Policy {
+        tick_seconds: 15,
+        first_second: 0,
+        zones: 3,
+        serving: vec![],
+        scaled: vec![],
+        guarded: false,
+        zoned: false,
+        workloads,
+        scheduling_order,
+        offers,
+        baseline_offer: 0,
+        baseline_nodes: 0,
+        asleep_baseline_nodes: 0,
+        pools: vec![Pool {
+            name: "all".into(),
+            group: 1,
+            zones: 0b111,
+            mix: Mix::OnDemand,
+            limits: Limits::default(),
+            min_values: (0, 0),
+            consolidate_after_seconds: Some(0),
+            only_empty: false,
+            balanced: None,
+            budgets: vec![],
+            expire_after: None,
+            drift_every: None,
+            termination_grace: None,
+            on_demand,
+            spot: vec![],
+        }],
+        latencies: Latencies {
+            node: (45.0, 0.3),
+            node_most: 900.0,
+            drain: 5,
+            image_pull: (1.0, 57.0),
+            validation: 15,
+            nomination: 20,
+            consolidated: 300,
+            unavailable: 180,
+            sample_ticks: 2,
+            sample_window_ticks: 1,
+        },
+        spot: Spot {
+            price_weight: 5.0,
+            price_reach: 0.5,
+            shortage_seconds: 3600,
+            notice_seconds: 120,
+            launch_types: 60,
+            spot_to_spot: false,
+            spot_to_spot_types: 15,
+        },
+        multi_node_candidates: 100,
+        spread_weight: 2,
+        default_spread: [None, None],
+        daemon_idle_cpu: 0.0,
+        daemon_image_mib: 0.0,
+    }
+}
+
+/// No packing costs less than this: the optimum of the linear program in which nodes may be bought in
+/// fractions. By duality it is the greatest worth of all pods at prices of CPU, memory and pod places at
+/// which no type holds more than it costs. Any such prices are a bound; the best ones are found by
+/// looking along the share that memory has in the worth of a core.
+fn lower_bound(policy: &Policy, pending: &[u32]) -> f64 {
+    let mut sums = [0.0; 3];
+    for (workload, count) in policy.workloads.iter().zip(pending) {
+        let count = f64::from(*count);
+        sums[0] += count * workload.request_cpu as f64;
+        sums[1] += count * workload.request_memory as f64;
+        sums[2] += count;
+    }
+    let mut best: f64 = 0.0;
+    for memory in 0..=4000 {
+        for pods in 0..=40 {
+            // Prices in proportion: a core, a share of it for a GiB, a share of it for a place.
+            let prices = [1.0, f64::from(memory) / 8000.0, f64::from(pods) / 4.0];
+            let worth = |of: [f64; 3]| -> f64 { of.iter().zip(prices).map(|(a, b)| a * b).sum() };
+            let scale = policy
+                .offers
+                .iter()
+                .map(|o| o.price / worth([o.cpu as f64, o.memory as f64, o.pods as f64]))
+                .fold(f64::INFINITY, f64::min);
+            best = best.max(scale * worth(sums));
+        }
+    }
+    best
+}
+
+fn main() {
+    let facts = facts();
+    ticks(&facts);
+    example();
+    packing(&facts);
+}
