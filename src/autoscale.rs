@@ -27,6 +27,7 @@ pub mod event;
 pub mod hpa;
 pub mod karpenter;
 pub mod node;
+pub mod pack;
 pub mod policy;
 mod scale;
 pub mod schedule;

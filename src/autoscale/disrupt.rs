@@ -183,7 +183,7 @@ impl Cluster {
     /// Nodes that consolidation may take.
     fn candidates(&self, policy: &Policy, pass: &mut Pass) -> Vec<Candidate> {
         let mut found = Vec::new();
-        let mixes = self.mixes(policy);
+        let mut mixes = None;
         for (index, node) in self.nodes.iter().enumerate() {
             let Some(node) = node else { continue };
             let offer = &policy.offers[node.offer];
@@ -206,8 +206,11 @@ impl Cluster {
                 pass.refusals.push(refusal);
                 continue;
             }
-            if node.pod_count > 0 && !keeps_share(rules, mixes[pool], offer.purchase) {
-                continue;
+            if node.pod_count > 0 && matches!(rules.mix, Mix::Share(_)) {
+                let mixes = mixes.get_or_insert_with(|| self.mixes(policy));
+                if !keeps_share(rules, mixes[pool], offer.purchase) {
+                    continue;
+                }
             }
             found.push(Candidate {
                 index,
@@ -223,12 +226,10 @@ impl Cluster {
     /// On-demand and spot nodes of each pool that asks for a share.
     fn mixes(&self, policy: &Policy) -> [[u32; 2]; MOST_POOLS] {
         let mut mixes = [[0, 0]; MOST_POOLS];
-        if policy.pools.iter().any(|pool| matches!(pool.mix, Mix::Share(_))) {
-            for node in self.nodes.iter().flatten().filter(|node| node.drain.is_none()) {
-                let offer = &policy.offers[node.offer];
-                if let Some(pool) = usize::from(offer.group).checked_sub(1) {
-                    mixes[pool][usize::from(offer.purchase == Purchase::Spot)] += 1;
-                }
+        for node in self.nodes.iter().flatten().filter(|node| node.drain.is_none()) {
+            let offer = &policy.offers[node.offer];
+            if let Some(pool) = usize::from(offer.group).checked_sub(1) {
+                mixes[pool][usize::from(offer.purchase == Purchase::Spot)] += 1;
             }
         }
         mixes
@@ -319,6 +320,9 @@ impl Cluster {
 
     /// Nodes of an older machine image, oldest first.
     fn drifted(&self, policy: &Policy, pass: &mut Pass) -> Vec<usize> {
+        if policy.pools.iter().all(|pool| pool.drift_every.is_none()) {
+            return Vec::new();
+        }
         let mut found: Vec<(u32, Second, usize)> = Vec::new();
         for (index, node) in self.nodes.iter().enumerate() {
             let Some(node) = node else { continue };

@@ -307,13 +307,21 @@ impl Cluster {
         if let (Some(on_demand), (0, 0)) = (cheapest, pool.min_values) {
             spot.retain(|offer| policy.offers[*offer].price <= policy.offers[on_demand].price);
         }
+        // What was short a moment ago is not asked for again: where nothing else is left, the node is
+        // bought on demand.
+        if !self.unavailable.is_empty() {
+            spot.retain(|offer| {
+                let zones = policy.offers[*offer].zones & claim.zones;
+                zones & !self.short_zones(*offer, self.now) != 0
+            });
+        }
         spot.truncate(policy.spot.launch_types);
         let chosen = if spot.is_empty() {
             None
         } else {
             let chosen = self.choose_spot(policy, claim, &spot);
             if chosen.is_none() {
-                self.note_shortage(policy, claim, &spot);
+                self.note_shortage(policy, claim);
                 return None;
             }
             chosen
@@ -367,9 +375,10 @@ impl Cluster {
         random::keyed(self.supply_key, [name, time]) >= bought.shortage
     }
 
-    fn note_shortage(&mut self, policy: &Policy, claim: &Claim, spot: &[usize]) {
+    fn note_shortage(&mut self, policy: &Policy, claim: &Claim) {
         let until = self.now.saturating_add(policy.latencies.unavailable);
-        self.unavailable.extend(spot.iter().map(|offer| (*offer, claim.zones, until)));
+        let spot = claim.offers_of(policy, 1);
+        self.unavailable.extend(spot.map(|offer| (offer, claim.zones, until)));
         self.tally.refuse(Refusal::SpotCapacity);
         for (workload, pods) in &claim.workloads {
             let reason = Reason::InsufficientCapacity { pods: *pods };

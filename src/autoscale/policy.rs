@@ -324,6 +324,8 @@ pub struct Policy {
     pub serving: Vec<usize>,
     /// Those with an autoscaler.
     pub scaled: Vec<usize>,
+    /// Of these, those that serve no requests.
+    pub scaled_idle: Vec<usize>,
     /// Deployments in the order Karpenter and the scheduler take them: CPU, then memory, greatest first.
     pub scheduling_order: Vec<usize>,
     /// All offers of all groups.
@@ -456,6 +458,7 @@ impl Policy {
             zones: cluster.availability_zones as u8,
             serving: of(|workload| workload.serving.is_some()),
             scaled: of(|workload| workload.hpa.is_some()),
+            scaled_idle: of(|workload| workload.hpa.is_some() && workload.serving.is_none()),
             zoned: workloads.iter().any(|w| w.zone_spread.is_some()),
             guarded: workloads.iter().any(|w| w.available.is_some() || w.do_not_disrupt),
             workloads,

@@ -36,7 +36,7 @@ impl Cluster {
         }
         // Whole percents compared without dividing: usage < (percent + 1) × request / 100.
         let request = f64::from(ready) * workload.request_cpu as f64;
-        let usage = 100.0 * sample.usage.trunc();
+        let usage = 100.0 * sample.usage;
         if usage >= (band.high() + 1) as f64 * request {
             return false;
         }

@@ -22,48 +22,61 @@ impl Cluster {
     /// Serves one tick of load and counts it.
     pub(super) fn serve(&mut self, policy: &Policy, sessions_per_minute: f64) {
         let tick = f64::from(policy.tick_seconds);
-        let mut used = 0.0;
-        let mut above = 0.0;
+        let slot = self.sample_slot(0);
+        let (mut used, mut above) = (0.0, 0.0);
         for &index in &policy.serving {
-            let Some(serving) = &policy.workloads[index].serving else { continue };
+            let workload = &policy.workloads[index];
+            let Some(serving) = &workload.serving else { continue };
             let replicas = &mut self.workloads[index];
             let rps = sessions_per_minute * serving.rps_per_session;
             let waiting = if replicas.backlog > 0.0 { replicas.backlog / tick } else { 0.0 };
             let asked = rps + waiting;
             let usage = replicas.idle_usage + asked.min(replicas.capacity) * serving.cpu_ms;
             used += usage;
-            above += (usage - replicas.requested).max(0.0);
             replicas.rps = rps;
             replicas.asked = asked;
             replicas.usage = usage;
             // Without a pod nothing is served, however little is asked.
             replicas.load = if asked > 0.0 { asked * replicas.per_capacity } else { 0.0 };
-        }
-        let share = if above > 0.0 { self.burst_share(policy, above) } else { 1.0 };
-        for &index in &policy.serving {
-            let workload = &policy.workloads[index];
-            let Some(serving) = &workload.serving else { continue };
-            if share < 1.0 {
-                used -= self.workloads[index].lose_burst(serving, share);
+            if usage > replicas.requested {
+                above += usage - replicas.requested;
+            } else {
+                self.count_requests(workload, serving, index, (tick, slot));
             }
-            self.count_requests(workload, serving, index, tick);
+        }
+        if above > 0.0 {
+            used -= self.serve_bursting(policy, above, (tick, slot));
         }
         if self.pending > 0 {
             for (replicas, tally) in self.workloads.iter().zip(&mut self.tally.workloads) {
                 tally.pending_pod_minutes += f64::from(replicas.pending) * tick / 60.0;
             }
         }
-        let slot = self.sample_slot(0);
-        for &index in &policy.scaled {
-            let replicas = &mut self.workloads[index];
-            replicas.samples[slot] = Sample {
-                usage: replicas.usage,
-                ready: replicas.ready,
-                rps: replicas.rps,
-                in_service: replicas.in_service,
-            };
+        for &index in &policy.scaled_idle {
+            let (replicas, asks) = (&mut self.workloads[index], &policy.workloads[index]);
+            let usage = f64::from(replicas.ready) * asks.idle_cpu;
+            replicas.samples[slot] = Sample { usage, ready: replicas.ready, ..Sample::default() };
         }
         self.count_hour(sessions_per_minute, used, tick / 60.0);
+    }
+
+    /// Workloads that use more CPU than they request, which their nodes may not have; gives the CPU that
+    /// they do not get [millicores].
+    fn serve_bursting(&mut self, policy: &Policy, above: f64, at: (f64, usize)) -> f64 {
+        let share = self.burst_share(policy, above);
+        let mut lost = 0.0;
+        for &index in &policy.serving {
+            let workload = &policy.workloads[index];
+            let Some(serving) = &workload.serving else { continue };
+            let replicas = &mut self.workloads[index];
+            if replicas.usage > replicas.requested {
+                if share < 1.0 {
+                    lost += replicas.lose_burst(serving, share);
+                }
+                self.count_requests(workload, serving, index, at);
+            }
+        }
+        lost
     }
 
     /// The share of CPU above requests that the ready nodes can give.
@@ -84,7 +97,13 @@ impl Cluster {
     }
 
     /// Counts the requests of one workload in a tick [seconds].
-    fn count_requests(&mut self, workload: &Deployment, serving: &Serving, index: usize, tick: f64) {
+    fn count_requests(
+        &mut self,
+        workload: &Deployment,
+        serving: &Serving,
+        index: usize,
+        (tick, slot): (f64, usize),
+    ) {
         let replicas = &mut self.workloads[index];
         let tally = &mut self.tally.workloads[index];
         let requests = replicas.rps * tick;
@@ -101,6 +120,12 @@ impl Cluster {
         replicas.p95_ms = if requests > 0.0 { p95 } else { 0.0 };
         tally.p95_weighted += requests * replicas.p95_ms;
         tally.p95_peak = tally.p95_peak.max(replicas.p95_ms);
+        replicas.samples[slot] = Sample {
+            usage: replicas.usage,
+            ready: replicas.ready,
+            rps: replicas.rps,
+            in_service: replicas.in_service,
+        };
     }
 
     /// A tick in which more is asked than served, or the first after such; gives the wait in the backlog

@@ -86,12 +86,30 @@ fn check(cluster: &Cluster, policy: &Policy) {
         assert_eq!(node.free_cpu, offer.cpu - cpu);
         assert_eq!(node.pod_count, pods);
     }
+    // The bound is dear to compute: now and then is enough.
+    if cluster.now.is_multiple_of(3600) {
+        let cost: f64 = cluster.nodes().map(|node| policy.offers[node.offer].price).sum();
+        let least = pack::lower_bound(&policy.workloads, &bound, &policy.offers);
+        assert!(cost >= least - 1e-9, "{cost} is below the bound {least}");
+    }
     for ((replicas, workload), bound) in
         cluster.workloads().iter().zip(&policy.workloads).zip(bound)
     {
         assert_eq!(replicas.ready + replicas.starting, bound, "every bound pod is on one node");
         assert_eq!(replicas.desired, bound + replicas.pending);
         assert!(replicas.desired <= workload.max_replicas);
+        assert_eq!(replicas.zones.iter().sum::<u32>(), bound, "every bound pod is in one zone");
+    }
+    let leaving = |group: u8| {
+        let of = |node: &&Node| policy.offers[node.offer].group == group;
+        let nodes: Vec<&Node> = cluster.nodes().filter(of).collect();
+        let by_choice = nodes.iter().filter(|node| node.drain.is_some());
+        (nodes.len() as u32, by_choice.count() as u32)
+    };
+    // The default budget, 10 % rounded up; no test here interrupts or expires nodes.
+    for pool in &policy.pools {
+        let (nodes, leaving) = leaving(pool.group);
+        assert!(leaving <= nodes.div_ceil(10) + 1, "{leaving} of {nodes} leave at once");
     }
 }
 
@@ -229,6 +247,111 @@ fn contradictions_are_found_before_anything_runs() {
     company.workloads["api"].requests.cpu_millicores = 9000.0;
     let problems = company.policy().unwrap_err().join("\n");
     assert!(problems.contains("9000m CPU and 256 MiB fit no allowed instance type"), "{problems}");
+}
+
+/// A state of two zones with more pods in one: hard spread sends the next pods to the other, and to a
+/// third zone that has no node yet Karpenter brings one.
+#[test]
+fn a_hard_spread_keeps_zones_even() {
+    let mut company = Company::new(POOL);
+    company.workloads["api"].topology_spread = vec![crate::workload::TopologySpread {
+        topology_key: crate::workload::TopologyKey::Zone,
+        max_skew: 1,
+        when_unsatisfiable: crate::workload::WhenUnsatisfiable::DoNotSchedule,
+    }];
+    let policy = company.policy().unwrap();
+    let mut cluster = Cluster::new(&policy, 60.0, true, luck());
+    for _ in 0..60 {
+        cluster.step(&policy, 6000.0, true);
+        check(&cluster, &policy);
+    }
+    let zones = &cluster.workloads()[0].zones[..3];
+    let (least, most) = (zones.iter().min().unwrap(), zones.iter().max().unwrap());
+    assert!(most - least <= 1 && *least >= 10, "{zones:?}");
+}
+
+/// With at most one pod away at a time a node of several pods drains over several ticks.
+#[test]
+fn a_disruption_budget_of_pods_slows_a_drain() {
+    let mut company = Company::new(&format!("{POOL}expire_after_hours = 1\n"));
+    company.workloads["api"].disruption_budget = Some(crate::workload::DisruptionBudget {
+        max_unavailable: Some(crate::workload::Pods::Count(1)),
+        min_available: None,
+    });
+    let policy = company.policy().unwrap();
+    let mut cluster = Cluster::new(&policy, 6000.0, true, luck());
+    let mut least = u32::MAX;
+    for _ in 0..180 {
+        cluster.step(&policy, 6000.0, true);
+        least = least.min(cluster.workloads()[0].ready);
+    }
+    let tally = cluster.take_tally(&policy);
+    assert!(tally.disruptions.expired >= 3, "{:?}", tally.disruptions);
+    assert!(least + 1 >= cluster.workloads()[0].desired, "{least}");
+}
+
+/// A type that AWS takes back hourly: nodes go within two minutes, and their pods find places.
+#[test]
+fn interrupted_nodes_go_within_their_notice() {
+    let mut policy = Company::new(&format!("{POOL}spot_share = 1.0\n")).policy().unwrap();
+    for offer in &mut policy.offers {
+        if offer.purchase == Purchase::Spot {
+            offer.hazard = 1.0 / 3600.0;
+        }
+    }
+    let mut cluster = Cluster::new(&policy, 6000.0, true, luck());
+    cluster.keep_events();
+    for _ in 0..600 {
+        cluster.step(&policy, 6000.0, true);
+        for node in cluster.nodes() {
+            if let Some(drain) = node.drain.filter(|drain| drain.deadline != NEVER) {
+                assert!(cluster.now <= drain.deadline + policy.tick_seconds);
+            }
+        }
+    }
+    let tally = cluster.take_tally(&policy);
+    assert!(tally.disruptions.interrupted > 20, "{:?}", tally.disruptions);
+    let events = cluster.take_events();
+    let noticed = events.iter().filter(|event| event.reason == Reason::SpotInterrupted).count();
+    assert_eq!(noticed as u32, tally.disruptions.interrupted);
+}
+
+/// Without any spot capacity a pool that allows both buys on demand and says so; one that allows
+/// spot alone leaves its pods pending.
+#[test]
+fn without_spot_capacity_on_demand_steps_in() {
+    for (types, pending) in [("\"spot\", \"on-demand\"", false), ("\"spot\"", true)] {
+        let pool = format!("{POOL}capacity_types = [{types}]\n");
+        let mut policy = Company::new(&pool).policy().unwrap();
+        for offer in &mut policy.offers {
+            offer.shortage = if offer.purchase == Purchase::Spot { 1.0 } else { 0.0 };
+        }
+        let mut cluster = Cluster::new(&policy, 60.0, true, luck());
+        for _ in 0..30 {
+            cluster.step(&policy, 6000.0, true);
+            check(&cluster, &policy);
+        }
+        assert_eq!(cluster.pending() > 0, pending, "{types}");
+        assert_eq!(cluster.node_counts()[Purchase::Spot as usize], 0);
+        let refused = cluster.take_tally(&policy).refusals[tally::Refusal::SpotCapacity as usize];
+        assert!(refused > 0);
+    }
+}
+
+/// Nodes of an older image go one after the other, each only when its replacement is ready.
+#[test]
+fn drift_replaces_all_nodes_in_turn() {
+    let policy = Company::new(&format!("{POOL}drift_every_days = 1\n")).policy().unwrap();
+    let mut cluster = Cluster::new(&policy, 6000.0, true, luck());
+    for _ in 0..1440 + 240 {
+        cluster.step(&policy, 6000.0, true);
+        check(&cluster, &policy);
+    }
+    let pooled = |node: &&Node| policy.offers[node.offer].group == 1;
+    assert!(cluster.nodes().filter(pooled).all(|node| node.created_at >= 86_400));
+    let tally = cluster.take_tally(&policy);
+    assert!(tally.disruptions.drifted > 0);
+    assert!(tally.workloads[0].unserved < 1.0, "{}", tally.workloads[0].unserved);
 }
 
 proptest::proptest! {

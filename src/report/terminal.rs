@@ -135,8 +135,10 @@ fn costs(plan: &Plan, account: usize, width: usize) -> Table {
 }
 
 fn capacity(plan: &Plan, account: usize) -> Table {
-    let header =
-        ["Month", "Peak rps", "Baseline", "On-demand", "Spot", "Mean", "Peak", "Pods", "Aurora"];
+    let header = [
+        "Month", "Peak rps", "p95 ms", "Baseline", "On-demand", "Spot", "Spot share", "Peak", "Pods",
+        "Left/day", "Aurora",
+    ];
     let mut table = table(&header, 1);
     for month in &plan.months {
         let own = &month.accounts[account];
@@ -147,16 +149,26 @@ fn capacity(plan: &Plan, account: usize) -> Table {
         table.add_row(vec![
             month.month.to_string(),
             grouped(rps, 1),
+            grouped(used.workloads.iter().map(|w| w.p95_ms).fold(0.0, f64::max), 0),
             grouped(used.baseline_mean, 1),
             grouped(used.on_demand_mean, 1),
             grouped(used.spot_mean, 1),
-            grouped(used.total.mean, 1),
+            spot_share(used),
             used.total.peak.to_string(),
             grouped(pods, 1),
+            grouped(f64::from(used.disruptions.nodes()) / month.month.days() as f64, 1),
             aurora.map_or("-", |choice| &choice.choice).to_owned(),
         ]);
     }
     table
+}
+
+/// The share of spot that was realized, of the share that was asked for.
+fn spot_share(used: &crate::capacity::Capacity) -> String {
+    match (used.realized_spot_share, used.requested_spot_share) {
+        (Some(got), Some(asked)) => format!("{:.0} of {:.0} %", got * 100.0, asked * 100.0),
+        _ => "-".into(),
+    }
 }
 
 fn drivers(plan: &Plan, out: &mut String) {

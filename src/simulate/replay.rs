@@ -170,8 +170,8 @@ mod tests {
             ("2027-03-01T10:00,1\n2027-03-01T10:01,1\n", "the header names no load"),
             ("", "the header names no load"),
             (
-                "time,requests_per_second\n2027-03-01T10:00,1\n2027-03-01T10:01,1\n2027-03-01T10:09,1\n",
-                "load.csv",
+                "time,requests_per_second\n2027-03-01T10:00,1\n2027-03-01T10:01,1\n2027-03-01T10:02,1\n2027-03-01T10:09,1\n",
+                "missing",
             ),
         ] {
             let problem = read(text).unwrap_err().problems()[0].to_string();

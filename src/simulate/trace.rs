@@ -513,15 +513,22 @@ impl<'a> Run<'a> {
             });
             trace.types[place].nodes[tick] += 1;
         }
+        // A pod on a node that is not ready yet is Pending in Kubernetes, though its place is known.
+        let mut waiting = vec![0_u32; self.policy.workloads.len()];
+        for node in cluster.nodes().filter(|node| node.ready_at > during) {
+            for (waiting, pods) in waiting.iter_mut().zip(&node.pods) {
+                *waiting += pods;
+            }
+        }
         trace.launching.push(launching);
         trace.utilization.push(cluster.utilization(self.policy));
-        trace.pending.push(cluster.pending());
+        trace.pending.push(cluster.pending() + waiting.iter().sum::<u32>());
         for (series, index) in trace.workloads.iter_mut().zip(&self.shown) {
             let replicas = &cluster.workloads()[*index];
             series.rps.push(replicas.rps);
             series.desired.push(replicas.desired);
             series.ready.push(replicas.ready);
-            series.pending.push(replicas.pending);
+            series.pending.push(replicas.pending + waiting[*index]);
             series.load.push(if replicas.load.is_finite() { replicas.load } else { 0.0 });
             series.p95_ms.push(replicas.p95_ms);
             series.queued.push(replicas.backlog);

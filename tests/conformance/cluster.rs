@@ -171,6 +171,7 @@ pub(crate) fn policy(offers: Vec<Offer>, pools: Vec<Pool>, workloads: Vec<Deploy
         zones: 3,
         serving: Vec::new(),
         scaled: Vec::new(),
+        scaled_idle: Vec::new(),
         guarded: true,
         zoned: true,
         workloads,
