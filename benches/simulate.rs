@@ -1,15 +1,15 @@
 //! What a tick, a trace and a round of packing cost. Prints its figures; run it with
 //! `cargo bench --bench simulate`.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
+
 use std::{collections::BTreeSet, path::Path, time::Instant};
 
 use jiff::civil::date;
 use runrate::{
     autoscale::{
         Cluster, pack,
-        policy::{
-            Deployment, Inputs, Latencies, Limits, Mix, Offer, Policy, Pool, Purchase, Spot,
-        },
+        policy::{Deployment, Inputs, Latencies, Limits, Mix, Offer, Policy, Pool, Purchase, Spot},
         settings,
     },
     prices::BillKey,
@@ -212,7 +212,8 @@ fn packing(facts: &Facts) {
         }
     }
     let shapes = workloads.len();
-    let families: BTreeSet<&str> = offers.iter().map(|o| o.instance_type.split('.').next().unwrap()).collect();
+    let families: BTreeSet<&str> =
+        offers.iter().map(|o| o.instance_type.split('.').next().unwrap()).collect();
     let families = families.len();
     let policy = packer(offers, order, workloads);
     let pending: Vec<u32> = vec![PODS / shapes as u32; shapes];
@@ -226,7 +227,10 @@ fn packing(facts: &Facts) {
     let pack = || pack::pack(&policy.workloads, &pending, &policy.offers).unwrap();
     let best_seconds = median(|| drop(pack()));
     let best = pack();
-    println!("{PODS} pods of {shapes} shapes over {} types of {families} families", policy.offers.len());
+    println!(
+        "{PODS} pods of {shapes} shapes over {} types of {families} families",
+        policy.offers.len()
+    );
     show("  no nodes for them cost less than", best.lower_bound, "USD an hour");
     for (way, seconds, nodes, cost) in [
         ("packed for cost", best_seconds, best.nodes.len(), best.cost),

@@ -262,7 +262,11 @@ impl Cluster {
     /// CPU used by all pods, daemons included, over the vCPUs of all nodes.
     pub fn utilization(&self, policy: &Policy) -> f64 {
         let serving: f64 = policy.serving.iter().map(|index| self.workloads[*index].usage).sum();
-        if self.vcpu_milli > 0 { (self.standing_cpu + serving) / self.vcpu_milli as f64 } else { 0.0 }
+        if self.vcpu_milli > 0 {
+            (self.standing_cpu + serving) / self.vcpu_milli as f64
+        } else {
+            0.0
+        }
     }
 
     /// Keeps what happens from now on, to be taken with [`Self::take_events`].
@@ -325,7 +329,8 @@ impl Cluster {
         replicas.ready = replicas.ready.saturating_add_signed(by);
         if let Some(serving) = &asks.serving {
             replicas.capacity = f64::from(replicas.ready) * serving.pod_rps;
-            replicas.per_capacity = if replicas.ready > 0 { replicas.capacity.recip() } else { f64::INFINITY };
+            replicas.per_capacity =
+                if replicas.ready > 0 { replicas.capacity.recip() } else { f64::INFINITY };
             replicas.idle_usage = f64::from(replicas.ready) * asks.idle_cpu;
             replicas.requested = f64::from(replicas.ready) * asks.request_cpu as f64;
         }

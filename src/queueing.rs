@@ -77,7 +77,11 @@ pub fn response_quantile(a: f64, servers: u32, p: f64) -> f64 {
     }
     while high - low > 1e-12 * high {
         let middle = f64::midpoint(low, high);
-        if tail(c, d, middle) > 1.0 - p { low = middle } else { high = middle }
+        if tail(c, d, middle) > 1.0 - p {
+            low = middle;
+        } else {
+            high = middle;
+        }
         if middle <= low && middle >= high {
             break;
         }

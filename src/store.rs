@@ -420,7 +420,8 @@ pub fn write_folder(folder: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), Erro
     })?;
     // What stood there keeps a second name until all is done.
     let keep = |path: &PathBuf| {
-        let link = |kept: &Path| fs::hard_link(path, kept).or_else(|_| fs::copy(path, kept).map(drop));
+        let link =
+            |kept: &Path| fs::hard_link(path, kept).or_else(|_| fs::copy(path, kept).map(drop));
         path.exists().then(|| tempfile::Builder::new().make_in(folder, link).ok()).flatten()
     };
     let before: Vec<Option<tempfile::NamedTempFile<()>>> = paths.iter().map(keep).collect();

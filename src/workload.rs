@@ -9,12 +9,9 @@
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::{
-    autoscale::hpa::behavior::{ScalingPolicy, SelectPolicy},
-    units::factors_schema,
-};
+use crate::units::factors_schema;
 
 /// CPU and memory, as a pod spec asks for them.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
@@ -120,6 +117,42 @@ pub struct Behavior {
     /// Downwards.
     #[serde(default)]
     pub scale_down: Scaling,
+}
+
+/// What a policy's value counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PolicyType {
+    /// Pods.
+    Pods,
+    /// Percent of the replicas at the start of the period.
+    Percent,
+}
+
+/// One scaling policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScalingPolicy {
+    /// What `value` counts.
+    #[serde(rename = "type")]
+    pub kind: PolicyType,
+    /// Most pods, or percent, that may be added or removed in a period.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub value: u32,
+    /// The period [seconds].
+    #[schemars(range(min = 1, max = 1800))]
+    pub period_seconds: u32,
+}
+
+/// Which policy counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum SelectPolicy {
+    /// The one that allows the greatest change.
+    #[default]
+    Max,
+    /// The one that allows the least.
+    Min,
+    /// No change in this direction.
+    Disabled,
 }
 
 /// One direction of `behavior`.

@@ -118,14 +118,12 @@ impl Schedule {
 }
 
 /// One field: lists of values, ranges and steps, as bits.
-fn field(
-    what: &str,
-    text: &str,
-    (least, most): (u32, u32),
-    names: &[&str],
-) -> Result<u64, String> {
-    let wrong =
-        || format!("{text:?} is not a {what} of a schedule; give {least} to {most}, *, a-b, a,b or */n");
+fn field(what: &str, text: &str, (least, most): (u32, u32), names: &[&str]) -> Result<u64, String> {
+    let wrong = || {
+        format!(
+            "{text:?} is not a {what} of a schedule; give {least} to {most}, *, a-b, a,b or */n"
+        )
+    };
     let value = |text: &str| -> Result<u32, String> {
         let lower = text.to_ascii_lowercase();
         if let Some(place) = names.iter().position(|name| *name == lower) {
@@ -215,7 +213,8 @@ impl Budget {
         let windows = match (&settings.schedule, settings.duration_minutes) {
             (None, None) => None,
             (Some(schedule), Some(minutes)) => {
-                let schedule = Schedule::parse(schedule).map_err(|message| ("schedule", message))?;
+                let schedule =
+                    Schedule::parse(schedule).map_err(|message| ("schedule", message))?;
                 Some(from_before(&schedule, start, days, minutes))
             }
             (Some(_), None) => {
@@ -243,12 +242,7 @@ impl Budget {
 }
 
 /// Windows from `start` on, with those that began before it and still hold.
-fn from_before(
-    schedule: &Schedule,
-    start: Date,
-    days: u32,
-    minutes: u32,
-) -> Vec<(Second, Second)> {
+fn from_before(schedule: &Schedule, start: Date, days: u32, minutes: u32) -> Vec<(Second, Second)> {
     let lead = (minutes / DAY + 1).min(400);
     let first = start.checked_sub(jiff::Span::new().days(i64::from(lead))).unwrap_or(start);
     let shift = lead * DAY * 60;
@@ -288,7 +282,9 @@ mod tests {
 
     #[test]
     fn what_is_no_schedule_is_refused() {
-        for text in ["", "* * * *", "61 * * * *", "* * * * 7", "fri-mon * * * *", "*/0 * * * *", "@reboot"] {
+        for text in
+            ["", "* * * *", "61 * * * *", "* * * * 7", "fri-mon * * * *", "*/0 * * * *", "@reboot"]
+        {
             assert!(Schedule::parse(text).is_err(), "{text}");
         }
         assert!(Nodes::parse("ten").is_err() && Nodes::parse("101%").is_err());

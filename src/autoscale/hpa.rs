@@ -275,7 +275,9 @@ impl Rules {
     pub fn seen(&self, current: u32, seen: &Observed) -> (&'static str, f64) {
         let leading =
             self.metrics.iter().max_by_key(|metric| metric.replicas(current, seen, self.tolerance));
-        leading.map_or(("none", 0.0), |metric| (metric.name(), metric.percent_of_target(seen, current)))
+        leading.map_or(("none", 0.0), |metric| {
+            (metric.name(), metric.percent_of_target(seen, current))
+        })
     }
 
     fn windows(&self) -> (Second, Second) {
@@ -292,7 +294,13 @@ struct Window(VecDeque<(Second, u32)>);
 
 impl Window {
     /// Adds a recommendation, drops what `beats` it or left the window, and gives the extreme.
-    fn push(&mut self, now: Second, wish: u32, window: Second, yields: impl Fn(u32) -> bool) -> u32 {
+    fn push(
+        &mut self,
+        now: Second,
+        wish: u32,
+        window: Second,
+        yields: impl Fn(u32) -> bool,
+    ) -> u32 {
         while self.0.back().is_some_and(|(_, kept)| yields(*kept)) {
             self.0.pop_back();
         }

@@ -99,12 +99,14 @@ impl Claim {
                 return offers.len();
             }
             let from = self.first[way];
-            let next = offers[from..].iter().position(|o| self.fits(&policy.offers[*o], sums, zones));
+            let next =
+                offers[from..].iter().position(|o| self.fits(&policy.offers[*o], sums, zones));
             next.map_or(offers.len(), |next| from + next)
         });
         let any = (0..2).any(|way| first[way] < pool.offers(PURCHASES[way]).len());
         let enough = pool.min_values == (0, 0) || {
-            let grown = Self { first, cpu: sums[0], memory: sums[1], pods: sums[2], zones, ..self.clone() };
+            let grown =
+                Self { first, cpu: sums[0], memory: sums[1], pods: sums[2], zones, ..self.clone() };
             grown.keeps_values(policy)
         };
         (any && enough).then_some(With { first, zones })
@@ -328,14 +330,20 @@ impl Cluster {
         };
         let (offer, zone) = match chosen {
             Some(chosen) => chosen,
-            None => cheapest.map(|offer| (offer, self.any_zone(policy.offers[offer].zones & claim.zones)))?,
+            None => cheapest
+                .map(|offer| (offer, self.any_zone(policy.offers[offer].zones & claim.zones)))?,
         };
         let ready_at = self.draw_ready_at(policy);
         Some(self.launch(policy, offer, zone, ready_at))
     }
 
     /// `price-capacity-optimized`: a draw among types and zones with capacity, weighted by price.
-    fn choose_spot(&mut self, policy: &Policy, claim: &Claim, spot: &[usize]) -> Option<(usize, u8)> {
+    fn choose_spot(
+        &mut self,
+        policy: &Policy,
+        claim: &Claim,
+        spot: &[usize],
+    ) -> Option<(usize, u8)> {
         let rules = &policy.spot;
         let mut pools: Vec<(f64, usize, u8)> = Vec::new();
         let mut cheapest = f64::MAX;
@@ -344,7 +352,9 @@ impl Cluster {
             if offer.price > cheapest * (1.0 + rules.price_reach) {
                 break;
             }
-            for zone in (0..policy.zones).filter(|zone| offer.zones & claim.zones & (1 << zone) != 0) {
+            for zone in
+                (0..policy.zones).filter(|zone| offer.zones & claim.zones & (1 << zone) != 0)
+            {
                 if self.has_spot(policy, index, zone) {
                     cheapest = cheapest.min(offer.price);
                     pools.push((offer.price, index, zone));
@@ -502,7 +512,7 @@ impl Round {
     }
 
     fn note_zone(&mut self, workload: usize, claim: &Claim) {
-        if claim.zones.count_ones() == 1 {
+        if claim.zones.is_power_of_two() {
             self.zones[workload][claim.zones.trailing_zeros() as usize] += 1;
         }
     }
@@ -555,7 +565,11 @@ impl Round {
                 let size = &mut self.sizes[pool];
                 let largest = claim.largest(policy);
                 size.room = [size.room[0] + largest[0], size.room[1] + largest[1]];
-                if claim.buys[1] { size.spot += 1 } else { size.on_demand += 1 }
+                if claim.buys[1] {
+                    size.spot += 1;
+                } else {
+                    size.on_demand += 1;
+                }
                 return Some(claim);
             }
         }
@@ -579,14 +593,18 @@ impl Round {
         let room = [left(rules.limits.cpu, size.room[0]), left(rules.limits.memory, size.room[1])];
         let tries = purchases(rules, size);
         for buys in tries {
-            let Some(claim) = try_claim(policy, (pool, buys, room), workload, zones) else { continue };
+            let Some(claim) = try_claim(policy, (pool, buys, room), workload, zones) else {
+                continue;
+            };
             if let Some(claim) = without_shortage(cluster, policy, claim) {
                 return Some(claim);
             }
         }
         let unlimited = [i64::MAX; 2];
         self.limited |= room != unlimited
-            && tries.iter().any(|b| try_claim(policy, (pool, *b, unlimited), workload, zones).is_some());
+            && tries
+                .iter()
+                .any(|b| try_claim(policy, (pool, *b, unlimited), workload, zones).is_some());
         None
     }
 }

@@ -153,7 +153,13 @@ impl Cluster {
     }
 
     /// Marks a node as leaving: it takes no more pods, and gives its own away from `begins` on.
-    pub(super) fn cordon(&mut self, index: usize, begins: Second, deadline: Second, reason: Reason) {
+    pub(super) fn cordon(
+        &mut self,
+        index: usize,
+        begins: Second,
+        deadline: Second,
+        reason: Reason,
+    ) {
         let Some(node) = self.nodes[index].as_mut() else { return };
         let evicted = node.drain.map_or(0, |drain| drain.evicted);
         let earlier = node.drain.map_or(NEVER, |drain| drain.deadline);
@@ -179,7 +185,8 @@ impl Cluster {
         let empty = self.nodes[index].as_ref().is_some_and(|node| node.pod_count == 0);
         if empty {
             self.terminate(policy, index);
-        } else if let Some(drain) = self.nodes[index].as_mut().and_then(|node| node.drain.as_mut()) {
+        } else if let Some(drain) = self.nodes[index].as_mut().and_then(|node| node.drain.as_mut())
+        {
             drain.begins = self.now + policy.tick_seconds;
         }
     }

@@ -191,7 +191,8 @@ fn fill(workloads: &[Deployment], left: &[u32], offer: &Offer, prices: &Prices) 
             let dot: f64 = own.iter().zip(target).map(|(a, b)| a * b).sum();
             let norm = own.iter().map(|part| part * part).sum::<f64>().sqrt();
             // Likeness of direction first; of like shapes the larger, while it still finds room.
-            let score = dot / (norm * length).max(f64::MIN_POSITIVE) + 1e-3 * norm / length.max(norm);
+            let score =
+                dot / (norm * length).max(f64::MIN_POSITIVE) + 1e-3 * norm / length.max(norm);
             if best.is_none_or(|(known, _)| score > known) {
                 best = Some((score, index));
             }
@@ -210,7 +211,8 @@ fn fill(workloads: &[Deployment], left: &[u32], offer: &Offer, prices: &Prices) 
 /// The cheapest offer that holds these pods.
 fn cheapest_for(workloads: &[Deployment], pods: &[u32], offers: &[Offer]) -> Option<usize> {
     let sums = sums(workloads, pods);
-    let fits = |index: &usize| sums.iter().zip(holds(&offers[*index])).all(|(sum, room)| *sum <= room);
+    let fits =
+        |index: &usize| sums.iter().zip(holds(&offers[*index])).all(|(sum, room)| *sum <= room);
     (0..offers.len()).filter(fits).min_by(|a, b| offers[*a].price.total_cmp(&offers[*b].price))
 }
 

@@ -89,7 +89,8 @@ impl Cluster {
         // since have none.
         let sampled = sample.ready.min(replicas.ready);
         let unready = replicas.ready - sampled + replicas.starting + replicas.pending;
-        let share = if sample.ready > 0 { f64::from(sampled) / f64::from(sample.ready) } else { 0.0 };
+        let share =
+            if sample.ready > 0 { f64::from(sampled) / f64::from(sample.ready) } else { 0.0 };
         let request = |of: i64, pods: u32| of * i64::from(pods);
         let cpu = Totals {
             usage: (sample.usage * share) as i64,

@@ -53,8 +53,9 @@ pub fn balanced_allocation(allocatable: [i64; 2], requested: [i64; 2]) -> i64 {
 /// Whether one more pod in `domain` keeps the skew (`DoNotSchedule`); below `min_domains` domains the
 /// least count is 0.
 pub fn spread_allows(counts: &[u32], domain: usize, max_skew: u32, min_domains: usize) -> bool {
-    let least = if counts.len() < min_domains { 0 } else { counts.iter().copied().min().unwrap_or(0) };
-    counts[domain] + 1 <= least + max_skew
+    let least =
+        if counts.len() < min_domains { 0 } else { counts.iter().copied().min().unwrap_or(0) };
+    counts[domain] < least + max_skew
 }
 
 /// A node that may take the pod.
@@ -174,9 +175,9 @@ impl Cluster {
                 continue;
             }
             let on_host = node.pods[workload];
-            let crowded = asks.host_spread.is_some_and(|spread| {
-                spread.hard && on_host + 1 > least_on_host + spread.max_skew
-            });
+            let crowded = asks
+                .host_spread
+                .is_some_and(|spread| spread.hard && on_host + 1 > least_on_host + spread.max_skew);
             if zones.open & (1 << node.zone) == 0 || crowded {
                 refused = true;
                 continue;
@@ -187,7 +188,8 @@ impl Cluster {
             fits.push(Fit { index, score, crowd: 0.0, in_zone, on_host });
         }
         // A domain's weight grows with the number of domains; hosts are those that fit.
-        let weights = [f64::from(policy.zones), fits.len() as f64].map(|domains| (domains + 2.0).ln());
+        let weights =
+            [f64::from(policy.zones), fits.len() as f64].map(|domains| (domains + 2.0).ln());
         for fit in &mut *fits {
             fit.crowd = crowd(asks, policy, [fit.in_zone, fit.on_host], weights);
         }
@@ -206,7 +208,8 @@ impl Cluster {
         let mut best: Option<(i64, usize)> = None;
         let mut equals = 0_u32;
         for fit in &*fits {
-            let spread = if most > 0.0 { (100.0 * (most + least - fit.crowd) / most) as i64 } else { 100 };
+            let spread =
+                if most > 0.0 { (100.0 * (most + least - fit.crowd) / most) as i64 } else { 100 };
             let score = fit.score + weigh * spread;
             match best.map_or(Ordering::Greater, |(top, _)| score.cmp(&top)) {
                 Ordering::Greater => {
@@ -215,7 +218,7 @@ impl Cluster {
                 }
                 Ordering::Equal => {
                     equals += 1;
-                    if self.luck.bits() % equals == 0 {
+                    if self.luck.bits().is_multiple_of(equals) {
                         best = Some((score, fit.index));
                     }
                 }
@@ -282,7 +285,7 @@ pub(super) fn open_zones(there: u8, counts: &[u32; MOST_ZONES], max_skew: u32) -
     let exists = |zone: usize| there & (1 << zone) != 0;
     let least = (0..MOST_ZONES).filter(|zone| exists(*zone)).map(|zone| counts[zone]).min();
     let least = least.unwrap_or(0);
-    let open = (0..MOST_ZONES).filter(|zone| exists(*zone) && counts[*zone] + 1 <= least + max_skew);
+    let open = (0..MOST_ZONES).filter(|zone| exists(*zone) && counts[*zone] < least + max_skew);
     open.fold(0, |bits, zone| bits | 1 << zone)
 }
 

@@ -31,8 +31,8 @@ pub(super) struct Args {
     /// Account to look at; the first if left out
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
-    /// CSV of a real load in place of the model's: `time,requests_per_second` (or
-    /// requests_per_minute, requests_per_hour, sessions_per_minute)
+    /// CSV of a real load in place of the model's: `time,requests_per_second`, or
+    /// `requests_per_minute`, `requests_per_hour`, `sessions_per_minute`
     #[arg(long, value_name = "FILE")]
     load: Option<PathBuf>,
     /// Class of requests that the load file counts
@@ -101,11 +101,7 @@ fn make(args: &Args) -> Result<Trace, Error> {
     Prepared::new(&scenario, &facts, &inputs)?.trace(&request)
 }
 
-fn replay(
-    args: &Args,
-    path: &Path,
-    scenario: &crate::scenario::Scenario,
-) -> Result<Replay, Error> {
+fn replay(args: &Args, path: &Path, scenario: &crate::scenario::Scenario) -> Result<Replay, Error> {
     let text = store::read_text(path)?;
     let gaps = if args.hold_gaps { Gaps::Skip } else { Gaps::Refuse };
     let classes = (&scenario.traffic.classes, args.class.as_deref());
@@ -125,7 +121,8 @@ fn parquet(_: &Trace) -> Result<Option<Vec<u8>>, Error> {
 
 /// The files of a trace; tables on one thread, pictures on the other.
 fn files(trace: &Trace, png: bool) -> Result<Vec<(&'static str, Vec<u8>)>, Error> {
-    let failed = |name: &'static str| move |message: String| Error::failed(Place::file(name), message);
+    let failed =
+        |name: &'static str| move |message: String| Error::failed(Place::file(name), message);
     let (tables, pictures) = rayon::join(
         || (trace::ticks_csv(trace), trace::events_csv(trace)),
         || {

@@ -136,8 +136,17 @@ fn costs(plan: &Plan, account: usize, width: usize) -> Table {
 
 fn capacity(plan: &Plan, account: usize) -> Table {
     let header = [
-        "Month", "Peak rps", "p95 ms", "Baseline", "On-demand", "Spot", "Spot share", "Peak", "Pods",
-        "Left/day", "Aurora",
+        "Month",
+        "Peak rps",
+        "p95 ms",
+        "Baseline",
+        "On-demand",
+        "Spot",
+        "Spot share",
+        "Peak",
+        "Pods",
+        "Left/day",
+        "Aurora",
     ];
     let mut table = table(&header, 1);
     for month in &plan.months {

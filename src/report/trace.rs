@@ -4,11 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{
-    csv,
-    number::grouped,
-    terminal::table,
-};
+use super::{csv, number::grouped, terminal::table};
 use crate::{
     capacity::{Capacity, purchase_name},
     simulate::trace::{EventCount, Trace},
@@ -52,10 +48,14 @@ fn columns(trace: &Trace) -> Vec<Column<'_>> {
         add(format!("nodes.{}.{bought}", kind.instance_type), Values::Counts(&kind.nodes));
     }
     if let Some(database) = &trace.database {
-        let mut figure = |name: &str, of: fn(&crate::services::aurora::live::Reading) -> f64, places| {
-            let values = database.readings.iter().map(of).collect();
-            columns.push(Column { name: format!("database.{name}"), values: Values::Owned(values, places) });
-        };
+        let mut figure =
+            |name: &str, of: fn(&crate::services::aurora::live::Reading) -> f64, places| {
+                let values = database.readings.iter().map(of).collect();
+                columns.push(Column {
+                    name: format!("database.{name}"),
+                    values: Values::Owned(values, places),
+                });
+            };
         figure("queries_per_second", |reading| reading.queries_per_second, 2);
         figure("writer_cpu", |reading| reading.writer_cpu, 4);
         figure("reader_cpu", |reading| reading.reader_cpu, 4);
@@ -135,9 +135,8 @@ struct Clock<'a> {
 impl<'a> Clock<'a> {
     fn new(trace: &'a Trace) -> Self {
         let start = trace.start;
-        let first_second = start.hour() as usize * 3600
-            + start.minute() as usize * 60
-            + start.second() as usize;
+        let first_second =
+            start.hour() as usize * 3600 + start.minute() as usize * 60 + start.second() as usize;
         Self { trace, day: usize::MAX, date: String::new(), first_second }
     }
 
@@ -285,8 +284,17 @@ pub fn render(trace: &Trace) -> String {
 
 fn workloads(trace: &Trace) -> comfy_table::Table {
     let header = [
-        "", "Requests", "Peak rps", "Least", "Mean", "Most", "p95 ms", "Worst p95", "Over min",
-        "Queued", "Given up",
+        "",
+        "Requests",
+        "Peak rps",
+        "Least",
+        "Mean",
+        "Most",
+        "p95 ms",
+        "Worst p95",
+        "Over min",
+        "Queued",
+        "Given up",
     ];
     let mut rows = table(&header, 1);
     for series in &trace.workloads {
@@ -325,7 +333,10 @@ fn nodes(trace: &Trace, out: &mut String) {
         ),
     );
     if let (Some(asked), Some(got)) = (used.requested_spot_share, used.realized_spot_share) {
-        line("spot share", format!("{:.0} % realized, {:.0} % requested", got * 100.0, asked * 100.0));
+        line(
+            "spot share",
+            format!("{:.0} % realized, {:.0} % requested", got * 100.0, asked * 100.0),
+        );
     }
     line(
         "churn",
@@ -387,7 +398,10 @@ mod tests {
             let mut out = Vec::new();
             push_number(&mut out, value, decimals, &mut itoa::Buffer::new());
             let written: f64 = String::from_utf8(out).unwrap().parse().unwrap();
-            assert!((written - value).abs() <= 0.5 / 10_f64.powi(decimals as i32) + 1e-9, "{value}");
+            assert!(
+                (written - value).abs() <= 0.5 / 10_f64.powi(decimals as i32) + 1e-9,
+                "{value}"
+            );
         }
     }
 }

@@ -10,11 +10,7 @@ use plotters::{
 };
 
 use super::chart::{COLORS, INK};
-use crate::{
-    autoscale::event::Reason,
-    capacity::purchase_name,
-    simulate::trace::Trace,
-};
+use crate::{autoscale::event::Reason, capacity::purchase_name, simulate::trace::Trace};
 
 /// Width of the page [pixels].
 const WIDTH: u32 = 1280;
@@ -105,7 +101,8 @@ fn line(name: &str, values: Vec<f64>, color: usize) -> Line {
 }
 
 fn panels(trace: &Trace) -> Vec<Panel> {
-    let plain = |title: &str, lines| Panel { title: title.into(), lines, stacked: false, percent: false };
+    let plain =
+        |title: &str, lines| Panel { title: title.into(), lines, stacked: false, percent: false };
     let of = |pick: fn(&crate::simulate::trace::WorkloadTrace) -> Vec<f64>| -> Vec<Line> {
         let workloads = trace.workloads.iter().enumerate();
         workloads.map(|(index, workload)| line(&workload.name, pick(workload), index)).collect()
@@ -124,7 +121,11 @@ fn panels(trace: &Trace) -> Vec<Panel> {
     panels.push(Panel { stacked: true, ..plain("Nodes by instance type", types(trace)) });
     let mut cpu = vec![line("CPU of all nodes", thin(&trace.utilization), 0)];
     for (index, workload) in trace.workloads.iter().enumerate() {
-        cpu.push(line(&format!("{} of its capacity", workload.name), thin(&workload.load), index + 1));
+        cpu.push(line(
+            &format!("{} of its capacity", workload.name),
+            thin(&workload.load),
+            index + 1,
+        ));
     }
     panels.push(Panel { percent: true, ..plain("Utilization", cpu) });
     let pending = vec![
@@ -219,7 +220,8 @@ fn marks(trace: &Trace) -> Vec<(f64, RGBColor)> {
             marks.push((point, color));
         }
     }
-    let at = |(point, color): (usize, RGBColor)| (point as f64 / POINTS as f64 * trace.days(), color);
+    let at =
+        |(point, color): (usize, RGBColor)| (point as f64 / POINTS as f64 * trace.days(), color);
     marks.into_iter().map(at).collect()
 }
 
@@ -354,7 +356,7 @@ fn value_label(value: f64, percent: bool, top: f64) -> String {
     if percent {
         return format!("{:.0} %", value * 100.0);
     }
-    let places = if top < 5.0 { 1 } else { 0 };
+    let places = usize::from(top < 5.0);
     super::number::grouped(value, places)
 }
 

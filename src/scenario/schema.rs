@@ -128,6 +128,17 @@ struct Walk<'a> {
     missing: Missing,
 }
 
+/// Whether a branch of a choice is for values of this kind.
+fn of_kind(branch: &Value, value: &toml::Value) -> bool {
+    let kind = match value {
+        toml::Value::String(_) => "string",
+        toml::Value::Integer(_) => "integer",
+        toml::Value::Float(_) => "number",
+        _ => return false,
+    };
+    branch["type"] == kind
+}
+
 fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
@@ -168,7 +179,9 @@ impl<'a> Walk<'a> {
             return self.resolve(target, value, path);
         }
         if let Some(branches) = schema["anyOf"].as_array() {
-            let branch = branches.iter().find(|branch| branch["type"] != "null")?;
+            // Where several kinds of value are allowed, the one of the value's own kind is meant.
+            let own = branches.iter().find(|branch| of_kind(branch, value));
+            let branch = own.or_else(|| branches.iter().find(|branch| branch["type"] != "null"))?;
             return self.resolve(branch, value, path);
         }
         let Some(branches) = schema["oneOf"].as_array() else { return Some(schema) };

@@ -184,27 +184,26 @@ impl Spec {
         let facts = &demand.catalog.controllers.aurora;
         let chosen = self.size(demand);
         let usable = |most: f64| most - f64::from(facts.reserved_connections);
-        let (name, size, connections, readers) = match self.serverless {
-            Some(limits) => {
-                let memory = self.load(demand).working_set_gib / (facts.acu_gib * facts.acu_buffer_share);
-                let name = format!("serverless {} to {} ACU", limits.min_acu, limits.max_acu);
-                let size = live::Size::Serverless(limits, memory);
-                let readers = (self.min_readers, self.min_readers, self.min_readers);
-                (name, size, serverless::max_connections(limits, facts), readers)
-            }
-            None => {
-                let most = self.max_readers.unwrap_or(self.min_readers).max(self.min_readers);
-                let follows = most > self.min_readers && self.min_readers > 0;
-                let readers = if follows {
-                    (self.min_readers, self.min_readers, most)
-                } else {
-                    (chosen.readers, chosen.readers, chosen.readers)
-                };
-                let size = live::Size::Class(f64::from(chosen.class.vcpu));
-                (chosen.class.class.clone(), size, f64::from(chosen.class.max_connections), readers)
-            }
+        let (name, size, connections, readers) = if let Some(limits) = self.serverless {
+            let memory =
+                self.load(demand).working_set_gib / (facts.acu_gib * facts.acu_buffer_share);
+            let name = format!("serverless {} to {} ACU", limits.min_acu, limits.max_acu);
+            let size = live::Size::Serverless(limits, memory);
+            let readers = (self.min_readers, self.min_readers, self.min_readers);
+            (name, size, serverless::max_connections(limits, facts), readers)
+        } else {
+            let most = self.max_readers.unwrap_or(self.min_readers).max(self.min_readers);
+            let follows = most > self.min_readers && self.min_readers > 0;
+            let readers = if follows {
+                (self.min_readers, self.min_readers, most)
+            } else {
+                (chosen.readers, chosen.readers, chosen.readers)
+            };
+            let size = live::Size::Class(f64::from(chosen.class.vcpu));
+            (chosen.class.class.clone(), size, f64::from(chosen.class.max_connections), readers)
         };
-        let held = demand.workloads.iter().filter(|(_, workload)| workload.database_connections > 0);
+        let held =
+            demand.workloads.iter().filter(|(_, workload)| workload.database_connections > 0);
         live::Setup {
             name,
             queries_per_session: self.queries_per_session(demand.classes) / 60.0,

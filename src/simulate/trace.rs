@@ -201,7 +201,9 @@ impl NamedEvent {
                 "{from} to {to} replicas, {metric} at {percent_of_target:.0} % of target, {}",
                 bound.name()
             ),
-            Reason::Schedule { from, to } => format!("{from} to {to} replicas, the account's schedule"),
+            Reason::Schedule { from, to } => {
+                format!("{from} to {to} replicas, the account's schedule")
+            }
             Reason::Unschedulable { pods } => format!("{pods} pods fit on no node"),
             Reason::Launched { pods: 0, ready_in } => {
                 format!("bought for the baseline, ready in {ready_in} s")
@@ -225,7 +227,9 @@ impl NamedEvent {
             Reason::Saturated { rps, capacity } => {
                 format!("{rps:.1} requests/s arrive, the ready pods serve {capacity:.1}")
             }
-            Reason::Recovered { unserved } => format!("serves all again; {unserved:.0} requests were given up"),
+            Reason::Recovered { unserved } => {
+                format!("serves all again; {unserved:.0} requests were given up")
+            }
         }
     }
 }
@@ -243,7 +247,8 @@ impl Prepared<'_> {
             policy(self.scenario, account, self.facts, settings).map_err(Error::input)?;
         policy.first_second = span.first_second;
         let sessions = self.sessions(request, account, &span);
-        let luck = random::stream(self.scenario.plan.seed, request.trial, Stream::Cluster, index as u32);
+        let luck =
+            random::stream(self.scenario.plan.seed, request.trial, Stream::Cluster, index as u32);
         let run = Run::new(&policy, account, &sessions, &span);
         let mut trace = run.go(luck);
         trace.name.clone_from(&self.scenario.plan.name);
@@ -305,15 +310,18 @@ impl Prepared<'_> {
             (days, None) => days.unwrap_or(7) as usize * per_day,
         };
         let days = ticks.div_ceil(per_day) as u32;
-        let left: usize = (first_index as u32..plan.months)
-            .map(|index| plan.start.plus(index).days())
-            .sum();
+        let left: usize =
+            (first_index as u32..plan.months).map(|index| plan.start.plus(index).days()).sum();
         if replayed.is_none() && days as usize > left {
-            let message = format!("{days} days from {month} run past {last}, the plan's last month; give {left} or fewer");
+            let message = format!(
+                "{days} days from {month} run past {last}, the plan's last month; give {left} or fewer"
+            );
             return Err(argument("--days", message));
         }
         if ticks == 0 || ticks > MOST_TICKS {
-            let message = format!("{ticks} ticks; give fewer days or a longer tick ({MOST_TICKS} ticks at most)");
+            let message = format!(
+                "{ticks} ticks; give fewer days or a longer tick ({MOST_TICKS} ticks at most)"
+            );
             return Err(argument("--days", message));
         }
         Ok(Span { month, index: first_index as u32, start, first_second, ticks, days })

@@ -4,7 +4,8 @@ use runrate::{
     autoscale::{
         budget::Budget,
         policy::{
-            Available, Deployment, Latencies, Limits, Mix, Offer, Policy, Pool, Purchase, Spot, Spread,
+            Available, Deployment, Latencies, Limits, Mix, Offer, Policy, Pool, Purchase, Spot,
+            Spread,
             taint::{self, Effect, Taint},
         },
         settings,

@@ -3,8 +3,8 @@
 use runrate::autoscale::hpa::{
     Hpa, Rules,
     behavior::{
-        Behavior, Past, PolicyType, ScalingPolicy, ScalingRules, SelectPolicy, limit_rate, normalize,
-        stabilize, stabilize_with,
+        Behavior, Past, PolicyType, ScalingPolicy, ScalingRules, SelectPolicy, limit_rate,
+        normalize, stabilize, stabilize_with,
     },
     replicas::{
         Phase, PodReading, PodTarget, Readiness, Sample, Tolerance, Totals, average_value_replicas,
@@ -220,7 +220,8 @@ fn windows_and_rates() {
             scale_up: case.scale_up.as_ref().unwrap().rules(),
             scale_down: case.scale_down.as_ref().unwrap().rules(),
         };
-        let limit = |desired| limit_rate(&behavior(), case.current, desired, bounds, (&ups, &downs));
+        let limit =
+            |desired| limit_rate(&behavior(), case.current, desired, bounds, (&ups, &downs));
         let got = match &*case.function {
             "rate" => limit(case.desired),
             "stabilize" => stabilize_with(&behavior(), case.current, case.desired, &past),

@@ -63,7 +63,8 @@ fn allocatable() {
                 // A share of the capacity is given as a figure: the kubelet computes it once.
                 let share = |percent: f64| (percent / 100.0 * memory() as f64).ceil() as i64;
                 // 100 % turns the threshold off.
-                let share = case.eviction_memory_percent.map(|p| if p >= 100.0 { 0 } else { share(p) });
+                let share =
+                    case.eviction_memory_percent.map(|p| if p >= 100.0 { 0 } else { share(p) });
                 let set = Overrides {
                     max_pods: None,
                     reserved_enis: 0,
@@ -316,7 +317,12 @@ fn provision(case: &Provisioning) -> Result<(), String> {
             });
             let mut pods = vec![0; all];
             pods[own + index] = node.used_pods;
-            NodeState { offer: offer.unwrap(), zone: cluster::zone(&node.zone), quiet_seconds: 0, pods }
+            NodeState {
+                offer: offer.unwrap(),
+                zone: cluster::zone(&node.zone),
+                quiet_seconds: 0,
+                pods,
+            }
         })
         .collect();
     let mut pending: Vec<u32> = case.pods.iter().map(|pod| pod.count).collect();
@@ -324,11 +330,21 @@ fn provision(case: &Provisioning) -> Result<(), String> {
     let policy = cluster::policy(offers, pools, workloads);
     let mut state = Cluster::from_state(&policy, &states, &pending, cluster::luck());
     state.provision_pending(&policy);
+    compare(case, &policy, &state, (own, states.len()))
+}
+
+/// Bought nodes, their zones, pods on existing nodes and pending ones.
+fn compare(
+    case: &Provisioning,
+    policy: &runrate::autoscale::policy::Policy,
+    state: &Cluster,
+    (own, existing): (usize, usize),
+) -> Result<(), String> {
     let mut got: BTreeMap<(String, String, &str), u32> = BTreeMap::new();
     let mut zones = [0_u32; 3];
     let mut on_existing = 0;
     for (index, node) in state.nodes().enumerate() {
-        if index < states.len() {
+        if index < existing {
             on_existing += node.pods[..own].iter().sum::<u32>();
             continue;
         }

@@ -1,6 +1,8 @@
 //! Conformance: cases as data, each with the public source of its expected result, run against the
 //! simulator's own functions.
 
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+
 use std::path::Path;
 
 use serde::de::DeserializeOwned;

@@ -16,44 +16,9 @@
 //! `#stabilizeRecommendationWithBehaviors`, `#calculateScaleUpLimitWithScalingRules`,
 //! `#calculateScaleDownLimitWithBehaviors`, `#convertDesiredReplicasWithBehaviorRate`.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 
-/// What a policy's value counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum PolicyType {
-    /// Pods.
-    Pods,
-    /// Percent of the replicas at the start of the period.
-    Percent,
-}
-
-/// One scaling policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ScalingPolicy {
-    /// What `value` counts.
-    #[serde(rename = "type")]
-    pub kind: PolicyType,
-    /// Most pods, or percent, that may be added or removed in a period.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub value: u32,
-    /// The period [seconds].
-    #[schemars(range(min = 1, max = 1800))]
-    pub period_seconds: u32,
-}
-
-/// Which policy counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub enum SelectPolicy {
-    /// The one that allows the greatest change.
-    #[default]
-    Max,
-    /// The one that allows the least.
-    Min,
-    /// No change in this direction.
-    Disabled,
-}
+pub use crate::workload::{PolicyType, ScalingPolicy, SelectPolicy};
 
 /// Rules of one direction, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,8 +57,7 @@ pub fn stabilize(now: u32, past: &[Past], window_seconds: u32) -> u32 {
 
 /// The recommendation with `behavior`; only what is younger than a window counts in it.
 pub fn stabilize_with(behavior: &Behavior, current: u32, now: u32, past: &[Past]) -> u32 {
-    let younger =
-        |rules: &ScalingRules, past: &&Past| past.seconds_ago < rules.window_seconds;
+    let younger = |rules: &ScalingRules, past: &&Past| past.seconds_ago < rules.window_seconds;
     let up = past.iter().filter(|past| younger(&behavior.scale_up, past));
     let up = up.map(|past| past.replicas).fold(now, u32::min);
     let down = past.iter().filter(|past| younger(&behavior.scale_down, past));
@@ -102,7 +66,12 @@ pub fn stabilize_with(behavior: &Behavior, current: u32, now: u32, past: &[Past]
 }
 
 /// The count without `behavior` inside its bounds, and how far one reconcile may grow.
-pub fn normalize(current: u32, desired: u32, bounds: (u32, u32), (factor, least): (f64, u32)) -> u32 {
+pub fn normalize(
+    current: u32,
+    desired: u32,
+    bounds: (u32, u32),
+    (factor, least): (f64, u32),
+) -> u32 {
     let limit = ((f64::from(current) * factor) as u32).max(least);
     desired.max(bounds.0).min(bounds.1.min(limit))
 }
@@ -143,9 +112,7 @@ pub fn scale_down_limit(rules: &ScalingRules, current: u32, ups: &[Past], downs:
         let start = period_start(current, policy.period_seconds, ups, downs);
         match policy.kind {
             PolicyType::Pods => start - i64::from(policy.value),
-            PolicyType::Percent => {
-                (start as f64 * (1.0 - f64::from(policy.value) / 100.0)) as i64
-            }
+            PolicyType::Percent => (start as f64 * (1.0 - f64::from(policy.value) / 100.0)) as i64,
         }
     };
     let limits = rules.policies.iter().map(limit);
@@ -165,14 +132,16 @@ pub fn limit_rate(
     bounds: (u32, u32),
     (ups, downs): (&[Past], &[Past]),
 ) -> u32 {
-    if desired > current {
-        let limit = scale_up_limit(&behavior.scale_up, current, ups, downs);
-        desired.min(bounds.1.min(limit))
-    } else if desired < current {
-        let limit = scale_down_limit(&behavior.scale_down, current, ups, downs);
-        desired.max(bounds.0.max(limit))
-    } else {
-        desired
+    match desired.cmp(&current) {
+        Ordering::Greater => {
+            let limit = scale_up_limit(&behavior.scale_up, current, ups, downs);
+            desired.min(bounds.1.min(limit))
+        }
+        Ordering::Less => {
+            let limit = scale_down_limit(&behavior.scale_down, current, ups, downs);
+            desired.max(bounds.0.max(limit))
+        }
+        Ordering::Equal => desired,
     }
 }
 
@@ -181,8 +150,7 @@ mod tests {
     use super::*;
 
     fn rules(window_seconds: u32, policies: &[(PolicyType, u32, u32)]) -> ScalingRules {
-        let policy =
-            |&(kind, value, period_seconds)| ScalingPolicy { kind, value, period_seconds };
+        let policy = |&(kind, value, period_seconds)| ScalingPolicy { kind, value, period_seconds };
         ScalingRules {
             window_seconds,
             select_policy: SelectPolicy::Max,

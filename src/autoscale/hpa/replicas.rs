@@ -235,7 +235,9 @@ pub fn pod_metric_replicas(
         return Some(if inside { current } else { whole(first * f64::from(totals.ready)) });
     }
     let (mut usage, mut request, mut pods) = (totals.usage, totals.ready_request, totals.ready);
-    if totals.missing > 0 && (first < 1.0 || first > 1.0) {
+    // At exactly the target missing pods are left out.
+    let off_target = (first - 1.0).abs() > 0.0;
+    if totals.missing > 0 && off_target {
         usage += if first < 1.0 { target.fill(totals) } else { 0 };
         request += totals.missing_request;
         pods += totals.missing;
@@ -275,12 +277,7 @@ pub fn value_replicas(
 }
 
 /// Replicas that an Object or External metric with `averageValue` asks for: readiness plays no part.
-pub fn average_value_replicas(
-    current: u32,
-    usage: i64,
-    target: i64,
-    tolerance: Tolerance,
-) -> u32 {
+pub fn average_value_replicas(current: u32, usage: i64, target: i64, tolerance: Tolerance) -> u32 {
     let ratio = usage as f64 / (target as f64 * f64::from(current));
     if current > 0 && tolerance.holds(ratio) {
         return current;

@@ -49,16 +49,10 @@ fn growth_is_limited_per_reconcile_and_by_the_bounds() {
 /// KEP 853, "scale down as usual, but at most one pod a minute".
 #[test]
 fn a_policy_holds_over_its_period() {
-    let policy = |value, period_seconds| ScalingPolicy {
-        kind: PolicyType::Pods,
-        value,
-        period_seconds,
-    };
-    let direction = |policies| ScalingRules {
-        window_seconds: 0,
-        select_policy: SelectPolicy::Max,
-        policies,
-    };
+    let policy =
+        |value, period_seconds| ScalingPolicy { kind: PolicyType::Pods, value, period_seconds };
+    let direction =
+        |policies| ScalingRules { window_seconds: 0, select_policy: SelectPolicy::Max, policies };
     let behavior = Behavior {
         scale_up: direction(vec![policy(4, 15)]),
         scale_down: direction(vec![policy(1, 60)]),

@@ -84,7 +84,8 @@ pub(super) fn build(
 /// How the pods serve; `None` for what serves no requests.
 fn serving(inputs: &Inputs<'_>, workload: &Workload, limit_cpu: f64) -> Option<Serving> {
     let classes = inputs.classes;
-    let per_session = workload.requests_per_session(|class| classes.get(class).map(|c| c.per_session));
+    let per_session =
+        workload.requests_per_session(|class| classes.get(class).map(|c| c.per_session));
     if per_session <= 0.0 {
         return None;
     }
@@ -94,8 +95,9 @@ fn serving(inputs: &Inputs<'_>, workload: &Workload, limit_cpu: f64) -> Option<S
     let room = (limit_cpu - workload.idle_cpu_millicores).max(1.0);
     let service_ms = workload.service_ms_per_request.unwrap_or(cpu_ms).max(cpu_ms).max(1e-3);
     let by_cpu = if cpu_ms > 0.0 { room / cpu_ms } else { f64::INFINITY };
-    let by_workers =
-        workload.concurrency.map_or(f64::INFINITY, |workers| f64::from(workers) * 1000.0 / service_ms);
+    let by_workers = workload
+        .concurrency
+        .map_or(f64::INFINITY, |workers| f64::from(workers) * 1000.0 / service_ms);
     let pod_rps = by_cpu.min(by_workers).min(1e12);
     // As many servers as are busy when the pod is full; CPU alone allows a fraction of one.
     let servers = (pod_rps * service_ms / 1000.0).round().clamp(1.0, 1e4) as u32;
@@ -149,14 +151,18 @@ fn check_spread(
 
 fn available(budget: Option<&DisruptionBudget>, report: &mut Report<'_>) -> Option<Available> {
     let budget = budget?;
-    let mut read = |key: &str, pods: &Pods, of: fn(u32) -> Available, share: fn(u32) -> Available| {
+    let mut read = |key: &str,
+                    pods: &Pods,
+                    of: fn(u32) -> Available,
+                    share: fn(u32) -> Available| {
         match pods {
             Pods::Count(count) => Some(of(*count)),
             Pods::Percent(text) => {
                 let percent = text.strip_suffix('%').and_then(|text| text.parse::<u32>().ok());
                 let percent = percent.filter(|percent| *percent <= 100);
                 if percent.is_none() {
-                    let message = format!("{text:?} is not a share of pods; give a number or \"25%\"");
+                    let message =
+                        format!("{text:?} is not a share of pods; give a number or \"25%\"");
                     report.add(&format!("disruption_budget.{key}"), message);
                 }
                 percent.map(share)
@@ -195,7 +201,9 @@ fn groups(
     let named = named_groups(workload, pools, report);
     let (mut keeps_out, mut avoids) = (0, 0);
     let cluster = inputs.cluster;
-    let of_pool = |pool: &Pool| cluster.node_pools.get(&pool.name).map(|settings| (pool.group, &*settings.taints));
+    let of_pool = |pool: &Pool| {
+        cluster.node_pools.get(&pool.name).map(|settings| (pool.group, &*settings.taints))
+    };
     let tainted = pools.iter().filter_map(of_pool);
     for (group, taints) in tainted.chain([(0, &*cluster.baseline.taints)]) {
         match taint::effect(taints, &tolerations) {

@@ -3,8 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{
-    Daemons, Inputs, Limits, Mix, Offer, Pool, Purchase, offer, price, problem, unknown,
-    zones,
+    Daemons, Inputs, Limits, Mix, Offer, Pool, Purchase, offer, price, problem, unknown, zones,
 };
 use crate::{
     autoscale::{
@@ -88,8 +87,7 @@ pub(super) fn build(
         found
     };
     let spot = if mix == Mix::OnDemand { vec![] } else { buy("SpotUsage", Purchase::Spot) };
-    let on_demand =
-        if mix == Mix::SpotOnly { vec![] } else { buy("BoxUsage", Purchase::OnDemand) };
+    let on_demand = if mix == Mix::SpotOnly { vec![] } else { buy("BoxUsage", Purchase::OnDemand) };
     let budgets = budgets(inputs, name, settings)?;
     let defaults = &inputs.catalog.controllers.karpenter;
     let quiet = settings.consolidate_after_seconds.unwrap_or(defaults.consolidate_after_seconds);
@@ -180,19 +178,26 @@ pub(super) fn check_built(
         (".min_values.families", pool.min_values.1, distinct(|offer| offer.family_id)),
     ] {
         if wanted as usize > there {
-            let message = format!("{wanted} of {there} that meet the requirements; give {there} or less");
+            let message =
+                format!("{wanted} of {there} that meet the requirements; give {there} or less");
             problems.push(problem(&key(field), message));
         }
     }
     for (field, limit, least, unit) in [
         (".limit_vcpus", pool.limits.cpu, own().map(|offer| offer.vcpu_milli).min(), 1000),
-        (".limit_memory_gib", pool.limits.memory, own().map(|offer| offer.capacity_mib).min(), 1024),
+        (
+            ".limit_memory_gib",
+            pool.limits.memory,
+            own().map(|offer| offer.capacity_mib).min(),
+            1024,
+        ),
     ] {
         if let (Some(limit), Some(least)) = (limit, least)
             && limit < least
         {
             let least = least as f64 / f64::from(unit);
-            let message = format!("is below the pool's smallest type ({least}): it can never buy a node");
+            let message =
+                format!("is below the pool's smallest type ({least}): it can never buy a node");
             problems.push(problem(&key(field), message));
         }
     }

@@ -61,19 +61,13 @@ fn with_defaults(
     behavior: &workload::Behavior,
     defaults: &HpaDefaults,
 ) -> Behavior {
-    let rules = |given: &workload::Scaling, window: u32, policies: &[PolicyDefault]| {
-        ScalingRules {
-            window_seconds: given.stabilization_window_seconds.unwrap_or(window),
-            select_policy: given.select_policy.unwrap_or_default(),
-            policies: given
-                .policies
-                .clone()
-                .unwrap_or_else(|| policies.iter().map(policy).collect()),
-        }
+    let rules = |given: &workload::Scaling, window: u32, policies: &[PolicyDefault]| ScalingRules {
+        window_seconds: given.stabilization_window_seconds.unwrap_or(window),
+        select_policy: given.select_policy.unwrap_or_default(),
+        policies: given.policies.clone().unwrap_or_else(|| policies.iter().map(policy).collect()),
     };
-    let down = hpa
-        .scale_down_stabilization_seconds
-        .unwrap_or(defaults.scale_down_stabilization_seconds);
+    let down =
+        hpa.scale_down_stabilization_seconds.unwrap_or(defaults.scale_down_stabilization_seconds);
     let up = defaults.scale_up_window_seconds;
     Behavior {
         scale_up: rules(&behavior.scale_up, up, &defaults.scale_up_policies),
@@ -197,8 +191,7 @@ fn check_zero(inputs: &Inputs<'_>, rules: &Rules, report: &mut Report<'_>) {
         matches!(metric, Metric::ExternalValue(..) | Metric::ExternalAverageValue(..))
     };
     if !inputs.cluster.feature_gates.contains(&FeatureGate::HpaScaleToZero) {
-        let message =
-            "0 needs the feature gate: cluster.feature_gates = [\"HPAScaleToZero\"]; give 1 or more";
+        let message = "0 needs the feature gate: cluster.feature_gates = [\"HPAScaleToZero\"]; give 1 or more";
         report.add("hpa.min_replicas", message.into());
     } else if !rules.metrics.iter().any(external) {
         let message = "0 needs a metric of type External: pods that are not there have no CPU";

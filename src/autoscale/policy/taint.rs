@@ -68,13 +68,18 @@ pub fn effect(taints: &[String], tolerations: &[Taint<'_>]) -> Option<Effect> {
     let met = taints.filter(|taint| !tolerations.iter().any(|t| taint.tolerated_by(t)));
     let effects: Vec<Effect> =
         met.map(|taint| taint.effect.unwrap_or(Effect::NoSchedule)).collect();
-    if effects.contains(&Effect::NoSchedule) { Some(Effect::NoSchedule) } else { effects.first().copied() }
+    if effects.contains(&Effect::NoSchedule) {
+        Some(Effect::NoSchedule)
+    } else {
+        effects.first().copied()
+    }
 }
 
 /// Taints that cannot be read.
 pub(super) fn check(cluster: &Cluster) -> Vec<Problem> {
     let pools = cluster.node_pools.iter();
-    let groups = pools.map(|(name, pool)| (format!("cluster.node_pools.{name}.taints"), &pool.taints));
+    let groups =
+        pools.map(|(name, pool)| (format!("cluster.node_pools.{name}.taints"), &pool.taints));
     let baseline = ("cluster.baseline.taints".to_owned(), &cluster.baseline.taints);
     let mut problems = Vec::new();
     for (key, taints) in groups.chain([baseline]) {

@@ -160,10 +160,8 @@ impl Database {
             return least;
         }
         let reads = 1.0 - self.setup.write_share;
-        let cores = sessions_per_minute
-            * self.setup.queries_per_session
-            * reads
-            * self.setup.cpu_seconds;
+        let cores =
+            sessions_per_minute * self.setup.queries_per_session * reads * self.setup.cpu_seconds;
         let wished = (cores / self.setup.facts.target_cpu_utilization / vcpu).ceil() as u32;
         wished.clamp(least, most)
     }
@@ -193,7 +191,9 @@ mod tests {
     fn reads_go_to_the_readers() {
         let mut database = Database::new(setup(Size::Class(2.0), (1, 1, 1)), 1000.0);
         let reading = database.step(1000.0, 40.0, 15);
-        assert!((reading.writer_cpu - 0.1).abs() < 1e-12 && (reading.reader_cpu - 0.4).abs() < 1e-12);
+        assert!(
+            (reading.writer_cpu - 0.1).abs() < 1e-12 && (reading.reader_cpu - 0.4).abs() < 1e-12
+        );
         assert!(!reading.saturated);
         assert!(database.step(1000.0, 101.0, 15).saturated, "too many connections");
         let mut alone = Database::new(setup(Size::Class(2.0), (0, 0, 0)), 1000.0);
@@ -206,8 +206,7 @@ mod tests {
     #[test]
     fn a_new_reader_takes_its_time() {
         let mut database = Database::new(setup(Size::Class(2.0), (1, 1, 4)), 500.0);
-        let readings: Vec<Reading> =
-            (0..20 * 4).map(|_| database.step(3000.0, 0.0, 15)).collect();
+        let readings: Vec<Reading> = (0..20 * 4).map(|_| database.step(3000.0, 0.0, 15)).collect();
         assert_eq!(readings[2 * 4].readers, 1);
         assert_eq!(readings[3 * 4].readers, 2);
         assert!(readings[12 * 4].reader_cpu > 1.0 && readings[12 * 4].saturated);

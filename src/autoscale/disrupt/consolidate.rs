@@ -1,0 +1,412 @@
+//! Consolidation: whether the pods of nodes fit elsewhere, and what would take the nodes' place.
+
+use std::collections::BTreeMap;
+
+use super::{Candidate, Command, Pass, Replacement};
+use crate::autoscale::{
+    Cluster, MOST_ZONES,
+    karpenter::Claim,
+    node::Node,
+    policy::{Deployment, Mix, Policy, Purchase, Spread},
+    schedule::open_zones,
+    settings::DisruptionReason,
+    tally::Refusal,
+};
+
+/// Room left on a node while a removal is tried out.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    index: usize,
+    group: u8,
+    zone: u8,
+    cpu: i64,
+    memory: i64,
+    pods: i64,
+}
+
+/// What the nodes that stay could take, looked at once a pass.
+pub(super) struct Targets {
+    rooms: Vec<Room>,
+    /// CPU and memory free in all.
+    free: [i64; 2],
+}
+
+/// What a removal comes to.
+enum Outcome {
+    Delete,
+    Replace(Replacement),
+}
+
+impl Cluster {
+    /// Whether pods may be moved to a node: it is ready, and outside its own quiet time.
+    fn is_target(&self, policy: &Policy, node: &Node) -> bool {
+        let pool = policy.pool_of(policy.offers[node.offer].group);
+        let quiet = pool.and_then(|pool| pool.consolidate_after_seconds).unwrap_or(0);
+        let busy = quiet > 0 && node.last_event.saturating_add(quiet) > self.now;
+        node.takes_pods(self.now) && !busy
+    }
+
+    /// CPU and memory that all targets have free.
+    pub(super) fn free_room(&self, policy: &Policy) -> [i64; 2] {
+        let targets = self.nodes.iter().flatten().filter(|node| self.is_target(policy, node));
+        targets.fold([0, 0], |[cpu, memory], node| [cpu + node.free_cpu, memory + node.free_memory])
+    }
+
+    pub(super) fn targets(&self, policy: &Policy) -> Targets {
+        let mut targets = Targets { rooms: Vec::new(), free: [0, 0] };
+        for (index, node) in self.nodes.iter().enumerate() {
+            let Some(node) = node else { continue };
+            if self.is_target(policy, node) {
+                let free = &mut targets.free;
+                *free = [free[0] + node.free_cpu, free[1] + node.free_memory];
+                targets.rooms.push(Room {
+                    index,
+                    group: policy.offers[node.offer].group,
+                    zone: node.zone,
+                    cpu: node.free_cpu,
+                    memory: node.free_memory,
+                    pods: node.free_pods,
+                });
+            }
+        }
+        targets
+    }
+
+    /// Pods of the nodes that fit on no other, and the pods by zone that would result.
+    pub(super) fn move_pods(
+        &self,
+        policy: &Policy,
+        leaving: &[usize],
+        targets: &Targets,
+    ) -> (Vec<u32>, Vec<[u32; MOST_ZONES]>) {
+        let mut rest = vec![0; policy.workloads.len()];
+        let mut zones: Vec<[u32; MOST_ZONES]> = Vec::new();
+        if policy.zoned {
+            zones.extend(self.workloads.iter().map(|replicas| replicas.zones));
+        }
+        for node in leaving.iter().filter_map(|index| self.nodes[*index].as_ref()) {
+            for (workload, count) in node.pods.iter().enumerate() {
+                rest[workload] += count;
+                if let Some(zones) = zones.get_mut(workload) {
+                    zones[usize::from(node.zone)] -= count;
+                }
+            }
+        }
+        let mut rooms: Vec<Room> =
+            targets.rooms.iter().filter(|room| !leaving.contains(&room.index)).copied().collect();
+        for &workload in &policy.scheduling_order {
+            if rest[workload] > 0 {
+                let asks = &policy.workloads[workload];
+                let mut none = [0; MOST_ZONES];
+                let zones = zones.get_mut(workload).unwrap_or(&mut none);
+                rest[workload] = self.fill(asks, workload, rest[workload], &mut rooms, zones);
+            }
+        }
+        (rest, zones)
+    }
+
+    /// Puts pods of one workload into rooms, the first that fits first; gives how many are left.
+    fn fill(
+        &self,
+        asks: &Deployment,
+        workload: usize,
+        mut count: u32,
+        rooms: &mut [Room],
+        zones: &mut [u32; MOST_ZONES],
+    ) -> u32 {
+        let hard = |spread: Option<Spread>| spread.filter(|spread| spread.hard);
+        let there = rooms.iter().fold(0_u8, |bits, room| bits | 1 << room.zone);
+        for room in rooms {
+            if count == 0 {
+                break;
+            }
+            if asks.groups & (1 << room.group) == 0 {
+                continue;
+            }
+            let on_host = self.nodes[room.index].as_ref().map_or(0, |node| node.pods[workload]);
+            let mut hosted = hard(asks.host_spread)
+                .map_or(u32::MAX, |spread| spread.max_skew.saturating_sub(on_host));
+            while count > 0
+                && hosted > 0
+                && room.cpu >= asks.request_cpu
+                && room.memory >= asks.request_memory
+                && room.pods > 0
+            {
+                if let Some(spread) = hard(asks.zone_spread)
+                    && open_zones(there, zones, spread.max_skew) & (1 << room.zone) == 0
+                {
+                    break;
+                }
+                room.cpu -= asks.request_cpu;
+                room.memory -= asks.request_memory;
+                room.pods -= 1;
+                zones[usize::from(room.zone)] += 1;
+                hosted -= 1;
+                count -= 1;
+            }
+        }
+        count
+    }
+
+    /// The longest prefix of the candidates that goes at once.
+    pub(super) fn several(
+        &self,
+        policy: &Policy,
+        candidates: &[Candidate],
+        targets: &Targets,
+        pass: &mut Pass,
+    ) -> Option<Command> {
+        if candidates.len() < 2 {
+            return None;
+        }
+        let (mut low, mut high) = (1, policy.multi_node_candidates.min(candidates.len() - 1));
+        let mut best = None;
+        while low <= high {
+            let middle = usize::midpoint(low, high);
+            let prefix = &candidates[..=middle];
+            let outcome = self.remove(policy, prefix, targets, pass);
+            let outcome =
+                outcome.and_then(|outcome| self.not_the_same_type(policy, prefix, outcome));
+            if let Some(outcome) = outcome {
+                best = Some((middle, outcome));
+                low = middle + 1;
+            } else {
+                high = middle - 1;
+            }
+        }
+        let (last, outcome) = best?;
+        let indexes = candidates[..=last].iter().map(|candidate| candidate.index);
+        Some(self.command(DisruptionReason::Underutilized, indexes, replacements(outcome)))
+    }
+
+    /// Where a replacement may be of a type that is removed, only types cheaper than the cheapest node
+    /// of it stay: otherwise deleting the others would do the same.
+    fn not_the_same_type(
+        &self,
+        policy: &Policy,
+        candidates: &[Candidate],
+        outcome: Outcome,
+    ) -> Option<Outcome> {
+        let Outcome::Replace(mut replacement) = outcome else { return Some(outcome) };
+        let mut removed: BTreeMap<u32, f64> = BTreeMap::new();
+        for candidate in candidates {
+            let node = self.nodes[candidate.index].as_ref()?;
+            let price = removed.entry(policy.offers[node.offer].type_id).or_insert(f64::MAX);
+            *price = price.min(candidate.price);
+        }
+        let same = replacement
+            .offers
+            .iter()
+            .filter_map(|offer| removed.get(&policy.offers[*offer].type_id));
+        let most = same.copied().fold(f64::INFINITY, f64::min);
+        replacement.offers.retain(|offer| policy.offers[*offer].price < most);
+        (!replacement.offers.is_empty()).then_some(Outcome::Replace(replacement))
+    }
+
+    /// The first candidate that can go alone.
+    pub(super) fn one(
+        &self,
+        policy: &Policy,
+        candidates: &[Candidate],
+        targets: &Targets,
+        pass: &mut Pass,
+    ) -> Option<Command> {
+        for candidate in candidates {
+            let alone = std::slice::from_ref(candidate);
+            if let Some(outcome) = self.remove(policy, alone, targets, pass) {
+                let one = std::iter::once(candidate.index);
+                let replacements = replacements(outcome);
+                return Some(self.command(DisruptionReason::Underutilized, one, replacements));
+            }
+        }
+        None
+    }
+
+    /// What removing these nodes together comes to; `None` when it is not possible or does not pay.
+    fn remove(
+        &self,
+        policy: &Policy,
+        candidates: &[Candidate],
+        targets: &Targets,
+        pass: &mut Pass,
+    ) -> Option<Outcome> {
+        let leaving: Vec<usize> = candidates.iter().map(|candidate| candidate.index).collect();
+        if !self.may_pay(policy, candidates, targets.free) {
+            return None;
+        }
+        let (rest, zones) = self.move_pods(policy, &leaving, targets);
+        let price: f64 = candidates.iter().map(|candidate| candidate.price).sum();
+        if rest.iter().all(|count| *count == 0) {
+            return self.approved(policy, candidates, price, pass).then_some(Outcome::Delete);
+        }
+        if self.never_replaced(policy, candidates) {
+            pass.refusals.push(Refusal::SpotToSpot);
+            return None;
+        }
+        let mut round = self.round(policy, 1);
+        if policy.zoned {
+            round.zones = zones;
+        }
+        for &workload in &policy.scheduling_order {
+            let count = rest[workload];
+            if count > 0 && round.place(self, policy, workload, count) < count {
+                return None;
+            }
+        }
+        let claim = round.claims.pop()?;
+        let replacement = self.cheaper(policy, candidates, claim, price, pass)?;
+        let cheapest = replacement.offers.iter().map(|offer| policy.offers[*offer].price);
+        let saving = price - cheapest.fold(f64::INFINITY, f64::min);
+        self.approved(policy, candidates, saving, pass).then_some(Outcome::Replace(replacement))
+    }
+
+    /// A bound that most passes end at: more is requested than all others have free, and what does
+    /// not fit needs a node that is not cheaper, or may not be replaced.
+    pub(super) fn may_pay(
+        &self,
+        policy: &Policy,
+        candidates: &[Candidate],
+        free: [i64; 2],
+    ) -> bool {
+        let mut lacks = [-free[0], -free[1]];
+        let mut price = 0.0;
+        for candidate in candidates {
+            let Some(node) = &self.nodes[candidate.index] else { return false };
+            // A candidate is out of its quiet time, so its own room was counted.
+            lacks[0] += candidate.used[0] + node.free_cpu;
+            lacks[1] += candidate.used[1] + node.free_memory;
+            price += candidate.price;
+        }
+        if lacks[0] <= 0 && lacks[1] <= 0 {
+            return true;
+        }
+        if self.never_replaced(policy, candidates) {
+            return false;
+        }
+        policy.pools.iter().any(|pool| {
+            [&pool.on_demand, &pool.spot].into_iter().any(|offers| {
+                let offers = offers.iter().map(|offer| &policy.offers[*offer]);
+                let mut cheaper = offers.take_while(|offer| offer.price < price);
+                cheaper.any(|offer| offer.cpu >= lacks[0] && offer.memory >= lacks[1])
+            })
+        })
+    }
+
+    /// Spot nodes of pools with a share are only replaced by spot nodes, which needs the gate.
+    fn never_replaced(&self, policy: &Policy, candidates: &[Candidate]) -> bool {
+        let spot = |candidate: &Candidate| {
+            let node = self.nodes[candidate.index].as_ref();
+            node.is_some_and(|node| policy.offers[node.offer].purchase == Purchase::Spot)
+        };
+        !policy.spot.spot_to_spot
+            && policy.pools.iter().all(|pool| matches!(pool.mix, Mix::Share(_)))
+            && candidates.iter().all(spot)
+    }
+
+    /// The claim of a replacement with only the offers that save money.
+    fn cheaper(
+        &self,
+        policy: &Policy,
+        candidates: &[Candidate],
+        mut claim: Claim,
+        price: f64,
+        pass: &mut Pass,
+    ) -> Option<Replacement> {
+        let purchase = |candidate: &Candidate| {
+            let node = self.nodes[candidate.index].as_ref();
+            node.map_or(Purchase::OnDemand, |node| policy.offers[node.offer].purchase)
+        };
+        let all_spot = candidates.iter().all(|candidate| purchase(candidate) == Purchase::Spot);
+        let none_spot = candidates.iter().all(|candidate| purchase(candidate) != Purchase::Spot);
+        if let Mix::Share(_) = policy.pools[claim.pool].mix {
+            if !all_spot && !none_spot {
+                return None;
+            }
+            claim.buys = [none_spot, all_spot];
+        }
+        let spot: Vec<usize> = claim.offers_of(policy, 1).collect();
+        if spot.is_empty() || !claim.buys[1] {
+            // A type that could be bought as spot is judged by its spot price alone.
+            let offers: Vec<usize> = claim
+                .offers_of(policy, 0)
+                .filter(|offer| policy.offers[*offer].price < price)
+                .collect();
+            return (!offers.is_empty()).then_some(Replacement { claim, offers });
+        }
+        claim.buys = [false, true];
+        let cheaper: Vec<usize> =
+            spot.into_iter().filter(|offer| policy.offers[*offer].price < price).collect();
+        if cheaper.is_empty() {
+            return None;
+        }
+        if !all_spot {
+            return Some(Replacement { claim, offers: cheaper });
+        }
+        spot_to_spot(policy, candidates.len() == 1, claim, cheaper, pass)
+    }
+
+    /// What the policy Balanced says of a saving; other policies take any.
+    fn approved(
+        &self,
+        policy: &Policy,
+        candidates: &[Candidate],
+        saving: f64,
+        pass: &mut Pass,
+    ) -> bool {
+        let total: f64 = candidates.iter().map(|candidate| candidate.price).sum();
+        let mut pools: Vec<usize> = candidates.iter().map(|candidate| candidate.pool).collect();
+        pools.sort_unstable();
+        pools.dedup();
+        for pool in pools {
+            let Some(k) = policy.pools[pool].balanced else { continue };
+            let own = candidates.iter().filter(|candidate| candidate.pool == pool);
+            let (mut price, mut cost) = (0.0, 0.0);
+            for candidate in own {
+                price += candidate.price;
+                cost += candidate.cost;
+            }
+            let (mut pool_price, mut pool_cost) = (0.0, 0.0);
+            for node in self.nodes.iter().flatten() {
+                let offer = &policy.offers[node.offer];
+                if usize::from(offer.group) == pool + 1 {
+                    pool_price += offer.price;
+                    pool_cost += f64::from(1 + node.pod_count);
+                }
+            }
+            let saved = saving * price / total;
+            if saved / pool_price * pool_cost / cost < 1.0 / k {
+                pass.refusals.push(Refusal::Score);
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// A spot node is replaced by a spot node only with the gate on, and alone only where enough cheaper
+/// types keep the choice wide.
+fn spot_to_spot(
+    policy: &Policy,
+    alone: bool,
+    claim: Claim,
+    mut cheaper: Vec<usize>,
+    pass: &mut Pass,
+) -> Option<Replacement> {
+    let least = policy.spot.spot_to_spot_types;
+    if !policy.spot.spot_to_spot || (alone && cheaper.len() < least) {
+        pass.refusals.push(Refusal::SpotToSpot);
+        return None;
+    }
+    if alone {
+        let values = policy.pools[claim.pool].min_values.0 as usize;
+        cheaper.truncate(least.max(values));
+    }
+    Some(Replacement { claim, offers: cheaper })
+}
+
+fn replacements(outcome: Outcome) -> Vec<Replacement> {
+    match outcome {
+        Outcome::Delete => Vec::new(),
+        Outcome::Replace(replacement) => vec![replacement],
+    }
+}

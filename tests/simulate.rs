@@ -1,0 +1,282 @@
+//! `runrate simulate` as a user meets it: files, exit codes, messages, the same bytes on any number of
+//! threads.
+#![allow(clippy::unwrap_used)]
+
+use std::{fs, path::Path, process::Output};
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+const EXAMPLE: &str = "examples/innovate.toml";
+
+fn runrate(arguments: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("runrate").unwrap();
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// The example with lines replaced.
+fn changed(folder: &TempDir, changes: &[(&str, &str)]) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut text = fs::read_to_string(root.join(EXAMPLE)).unwrap();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        text = text.replacen(from, to, 1);
+    }
+    let path = folder.path().join("scenario.toml");
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+fn refused(arguments: &[&str], expected: &[&str]) {
+    let output = runrate(arguments);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    for expected in expected {
+        assert!(message.contains(expected), "{expected:?} is not in {message}");
+    }
+}
+
+#[test]
+fn a_day_gives_its_files_and_every_tick_a_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out").display().to_string();
+    let text = stdout(&runrate(&[
+        "simulate", EXAMPLE, "--at", "2028-12", "--days", "1", "--out", &out, "--png",
+    ]));
+    for expected in
+        ["production (us-east-1)", "SuccessfulRescale", "spot share", "churn", "Database"]
+    {
+        assert!(text.contains(expected), "{expected} is not in {text}");
+    }
+    let read = |name: &str| fs::read(Path::new(&out).join(name)).unwrap();
+    let csv = String::from_utf8(read("trace.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 24 * 240);
+    assert!(csv.lines().nth(241).unwrap().starts_with("2028-12-01T01:00:00,"));
+    let columns = csv.lines().next().unwrap().split(',').count();
+    assert!(csv.lines().all(|line| line.split(',').count() == columns));
+    assert!(!csv.contains("NaN") && !csv.contains("inf"));
+    assert!(read("trace.parquet").starts_with(b"PAR1"));
+    assert!(read("trace.png").starts_with(b"\x89PNG"));
+    assert!(String::from_utf8(read("trace.svg")).unwrap().contains("Replicas"));
+    assert!(String::from_utf8(read("events.csv")).unwrap().contains("SuccessfulRescale"));
+    let summary: serde_json::Value = serde_json::from_slice(&read("summary.json")).unwrap();
+    assert_eq!(summary["tick_seconds"], 15);
+    assert!(summary["capacity"]["realized_spot_share"].as_f64().unwrap() <= 1.0);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |threads: &str, name: &str| {
+        let out = folder.path().join(name);
+        let mut command = Command::cargo_bin("runrate").unwrap();
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).env("RAYON_NUM_THREADS", threads);
+        command.env("POLARS_MAX_THREADS", threads);
+        command.args(["simulate", EXAMPLE, "--at", "2028-11", "--days", "2", "--out"]).arg(&out);
+        assert!(command.output().unwrap().status.success());
+        ["trace.csv", "trace.parquet", "events.csv", "summary.json", "trace.svg"]
+            .map(|name| fs::read(out.join(name)).unwrap())
+    };
+    assert!(run("1", "one") == run("8", "eight"));
+    let other = |trial: &str| {
+        let arguments = [
+            "simulate", EXAMPLE, "--at", "2028-11", "--days", "1", "--format", "csv", "--trial",
+            trial,
+        ];
+        stdout(&runrate(&arguments))
+    };
+    assert!(other("0") != other("1"), "another trial is another draw");
+}
+
+#[test]
+fn a_real_load_is_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = folder.path().join("load.csv");
+    let mut text = "time,requests_per_second\n".to_owned();
+    for minute in 0..120 {
+        // A burst of forty times the usual load for ten minutes.
+        let rps = if (60..70).contains(&minute) { 2000 } else { 50 };
+        text += &format!("2027-03-01T{:02}:{:02}:00,{rps}\n", 10 + minute / 60, minute % 60);
+    }
+    fs::write(&load, &text).unwrap();
+    let path = load.display().to_string();
+    let text = stdout(&runrate(&["simulate", EXAMPLE, "--load", &path, "--class", "api"]));
+    assert!(text.contains("2027-03-01T10:00:00 to 2027-03-01T12:00:00"), "{text}");
+    assert!(text.contains("Saturated") && text.contains("Recovered"), "{text}");
+    for (content, arguments, expected) in [
+        (text.as_str(), vec!["--class", "api"], "the header names no load"),
+        ("time,requests_per_second\n2027-03-01T10:00,5\n2027-03-01T10:01,5\n", vec![], "--class"),
+        (
+            "time,requests_per_second\n2027-03-01T10:00,5\n2027-03-01T10:01,5\n2027-03-01T10:02,5\n2027-03-01T10:30,5\n",
+            vec!["--class", "api"],
+            "missing",
+        ),
+        ("time,requests_per_second\n2027-03-01T10:00,5\n", vec!["--class", "api"], "rows"),
+        (
+            "time,requests_per_second\n2027-03-01T10:00,-5\n2027-03-01T10:01,5\n",
+            vec!["--class", "api"],
+            "load.csv:2",
+        ),
+        (
+            "time,requests_per_second\n2027-03-01T10:00,5\n2027-03-01T10:01,5\n",
+            vec!["--class", "apo"],
+            "did you mean \"api\"?",
+        ),
+    ] {
+        fs::write(&load, content).unwrap();
+        let mut all = vec!["simulate", EXAMPLE, "--load", &path];
+        all.extend(arguments);
+        refused(&all, &[expected]);
+    }
+    // A gap that is known may be held over.
+    let gap = "time,sessions_per_minute\n2027-03-01T10:00,5\n2027-03-01T10:01,5\n2027-03-01T10:02,5\n2027-03-01T10:30,5\n";
+    fs::write(&load, gap).unwrap();
+    stdout(&runrate(&["simulate", EXAMPLE, "--load", &path, "--hold-gaps"]));
+}
+
+#[test]
+fn mistakes_on_the_command_line_name_what_would_do() {
+    for (arguments, expected) in [
+        (vec!["--at", "2026-03"], "2026-03 is outside the plan; give 2027-01 to 2028-12"),
+        (vec!["--at", "March"], "give a month, 2027-03"),
+        (vec!["--tick", "10s"], "give 15s, 30s or 60s"),
+        (vec!["--account", "prod"], "no account \"prod\"; did you mean \"production\"?"),
+        (vec!["--at", "2028-12", "--days", "40"], "give 31 or fewer"),
+        (vec!["--days", "0"], "0"),
+        (vec!["--png"], "--out"),
+        (vec!["--load", "nowhere.csv"], "nowhere.csv: there is no such file"),
+    ] {
+        let mut all = vec!["simulate", EXAMPLE];
+        all.extend(arguments);
+        refused(&all, &[expected]);
+    }
+}
+
+#[test]
+fn contradictions_in_the_cluster_are_found_before_anything_runs() {
+    let api = "hpa = { min_replicas = 3, max_replicas = 400, target_cpu_utilization = 65 }";
+    let pool = "consolidate_after_seconds = 120";
+    for (from, to, expected) in [
+        (api, "hpa = { min_replicas = 0, max_replicas = 4 }", "HPAScaleToZero"),
+        (
+            api,
+            "hpa = { max_replicas = 4, metrics = [{ type = \"Resource\", name = \"cpu\", value = 3.0 }] }",
+            "workloads.api.hpa.metrics.0: a Resource metric takes",
+        ),
+        (
+            api,
+            "hpa = { max_replicas = 4, target_cpu_utilization = 60, metrics = [{ type = \"Pods\", name = \"concurrency\", average_value = 3 }] }",
+            "give metrics or target_cpu_utilization, not both",
+        ),
+        (
+            "[workloads.spa]",
+            "disruption_budget = { max_unavailable = \"a third\" }\n[workloads.spa]",
+            "workloads.api.disruption_budget.max_unavailable: \"a third\" is not a share of pods",
+        ),
+        (
+            "[workloads.spa]",
+            "tolerations = [\"a=b:Always\"]\n[workloads.spa]",
+            "workloads.api.tolerations.0: \"Always\" is not an effect",
+        ),
+        (
+            "[workloads.spa]",
+            "node_pools = [\"baseline\"]\ntopology_spread = [{ topology_key = \"kubernetes.io/hostname\", max_skew = 1, when_unsatisfiable = \"DoNotSchedule\" }]\n[workloads.spa]",
+            "workloads.api.topology_spread.0: 400 replicas on 3 nodes cannot keep at most 1 a node",
+        ),
+        (
+            pool,
+            "budgets = [{ nodes = \"ten\" }]",
+            "cluster.node_pools.general.budgets.0.nodes: \"ten\"",
+        ),
+        (
+            pool,
+            "budgets = [{ nodes = \"0\", schedule = \"0 9 * * mon-fry\", duration_minutes = 60 }]",
+            "cluster.node_pools.general.budgets.0.schedule",
+        ),
+        (
+            pool,
+            "budgets = [{ nodes = \"0\", schedule = \"@daily\" }]",
+            "a schedule needs a duration",
+        ),
+        (pool, "limit_vcpus = 1", "cluster.node_pools.general.limit_vcpus"),
+        (
+            pool,
+            "min_values = { families = 40 }",
+            "cluster.node_pools.general.min_values.families: 40 of",
+        ),
+        (pool, "taints = [\"dedicated=batch\"]", "has no effect; give dedicated=batch:NoSchedule"),
+        (pool, "capacity_types = [\"spot\"]", "give capacity_types or spot_share, not both"),
+        (
+            "baseline = { instance_type = \"m7g.xlarge\", nodes = 3 }",
+            "baseline = { instance_type = \"m7g.xlarge\", nodes = 3, taints = [\"CriticalAddonsOnly\"] }",
+            "cluster.baseline.taints: \"CriticalAddonsOnly\" has no effect",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = changed(&folder, &[(from, to)]);
+        refused(&["simulate", &path, "--days", "1"], &["scenario.toml:", expected]);
+    }
+}
+
+/// What cannot be met at run time is a counted event, and the run ends.
+#[test]
+fn what_cannot_be_met_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = changed(
+        &folder,
+        &[
+            ("consolidate_after_seconds = 120", "limit_vcpus = 4"),
+            ("max_vcpus = 16", "max_vcpus = 4"),
+        ],
+    );
+    let text = stdout(&runrate(&["simulate", &path, "--at", "2028-12", "--days", "1"]));
+    assert!(text.contains("FailedScheduling") && text.contains("node pool limit"), "{text}");
+}
+
+/// Every new setting of the scenario at once, and it still runs.
+#[test]
+fn every_setting_of_the_controllers_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = changed(
+        &folder,
+        &[
+            (
+                "hpa = { min_replicas = 3, max_replicas = 400, target_cpu_utilization = 65 }",
+                "concurrency = 4\nservice_ms_per_request = 60\ntimeout_seconds = 10\nstartup_p95_seconds = 30\n\
+                 idle_memory_mib = 200\nmemory_mib_per_request = 5\ntolerations = [\"dedicated\"]\n\
+                 disruption_budget = { max_unavailable = \"25%\" }\n\
+                 topology_spread = [{ topology_key = \"topology.kubernetes.io/zone\", max_skew = 1, when_unsatisfiable = \"DoNotSchedule\" }]\n\
+                 [workloads.api.hpa]\nmin_replicas = 0\nmax_replicas = 400\n\
+                 metrics = [{ type = \"Resource\", name = \"cpu\", average_utilization = 60 }, { type = \"External\", name = \"requests_per_second\", average_value = 12 }]\n\
+                 [workloads.api.hpa.behavior.scale_down]\nstabilization_window_seconds = 120\nselect_policy = \"Min\"\ntolerance = 0.05\n\
+                 policies = [{ type = \"Percent\", value = 10, period_seconds = 60 }]",
+            ),
+            (
+                "max_replicas = 20, target_cpu_utilization = 70 }",
+                "max_replicas = 20 }",
+            ),
+            (
+                "consolidate_after_seconds = 120",
+                "consolidation_policy = \"Balanced\"\nexpire_after_hours = 24\ndrift_every_days = 2\n\
+                 termination_grace_seconds = 300\nlimit_nodes = 50\nlimit_memory_gib = 2000\n\
+                 min_values = { instance_types = 5, families = 2 }\ntaints = [\"dedicated=apps:PreferNoSchedule\"]\n\
+                 budgets = [{ nodes = \"20%\" }, { nodes = \"0\", reasons = [\"Drifted\"], schedule = \"0 8 * * mon-fri\", duration_minutes = 600 }]",
+            ),
+            (
+                "[cluster.node_pools.general]",
+                "[cluster.kubelet]\nmax_pods = 110\nsystem_reserved_cpu_millicores = 50\n[cluster.node_pools.general]",
+            ),
+            (
+                "availability_zones = 3",
+                "availability_zones = 3\nfeature_gates = [\"HPAScaleToZero\", \"SpotToSpotConsolidation\"]\nnode_startup_seconds = 60\nnode_startup_p95_seconds = 120",
+            ),
+        ],
+    );
+    let text = stdout(&runrate(&["simulate", &path, "--at", "2028-12", "--days", "3"]));
+    assert!(text.contains("Expired") && text.contains("Drifted"), "{text}");
+}
