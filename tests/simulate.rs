@@ -256,10 +256,7 @@ fn every_setting_of_the_controllers_is_read() {
                  [workloads.api.hpa.behavior.scale_down]\nstabilization_window_seconds = 120\nselect_policy = \"Min\"\ntolerance = 0.05\n\
                  policies = [{ type = \"Percent\", value = 10, period_seconds = 60 }]",
             ),
-            (
-                "max_replicas = 20, target_cpu_utilization = 70 }",
-                "max_replicas = 20 }",
-            ),
+            ("max_replicas = 20, target_cpu_utilization = 70 }", "max_replicas = 20 }"),
             (
                 "consolidate_after_seconds = 120",
                 "consolidation_policy = \"Balanced\"\nexpire_after_hours = 24\ndrift_every_days = 2\n\
