@@ -79,22 +79,45 @@ fn ticks(facts: &Facts) {
         assert!(cluster.pending() == 0);
     });
     show("a quiet minute, one workload", quiet * 1e9 / MINUTES as f64, "ns");
-    // A load that swings by half within two hours: pods come and go all the time.
-    let loads: Vec<f64> = (0..MINUTES)
-        .map(|minute| 600.0 * (1.0 + 0.5 * (minute as f64 * std::f64::consts::TAU / 120.0).sin()))
-        .collect();
-    let mut events = 0;
-    let busy = median(|| {
-        let mut cluster = Cluster::new(&policy, loads[0], true, luck());
-        for load in &loads {
-            cluster.step(&policy, *load, true);
-        }
-        let tally = cluster.take_tally(&policy);
-        events = tally.launches.iter().sum::<u32>() + tally.evictions;
-    });
-    let per_day = f64::from(events) / (MINUTES as f64 / 1440.0);
-    show("a busy minute, one workload, load swinging threefold", busy * 1e9 / MINUTES as f64, "ns");
-    show("  with so many launches and evictions", per_day, "a day");
+    for (what, loads) in [
+        ("a busy minute, one workload, the example's day and noise", busy_day(MINUTES)),
+        ("a stormy minute, one workload, load threefold every hour", storm(MINUTES)),
+    ] {
+        let mut tally = None;
+        let seconds = median(|| {
+            let mut cluster = Cluster::new(&policy, loads[0], true, luck());
+            for load in &loads {
+                cluster.step(&policy, *load, true);
+            }
+            tally = Some(cluster.take_tally(&policy));
+        });
+        show(what, seconds * 1e9 / MINUTES as f64, "ns");
+        let days = MINUTES as f64 / 1440.0;
+        let tally = tally.unwrap();
+        show("  nodes launched", f64::from(tally.launches.iter().sum::<u32>()) / days, "a day");
+        show("  pods evicted", f64::from(tally.evictions) / days, "a day");
+    }
+}
+
+/// Five times as much at the peak as at the trough, and 8 % of noise that lasts ten minutes: what
+/// `examples/innovate.toml` gives a million users.
+fn busy_day(minutes: usize) -> Vec<f64> {
+    let mut draws = random::stream(7, 0, Stream::TrafficNoise, 0);
+    let mut noise = 0.0;
+    let keep = (-0.1_f64).exp();
+    (0..minutes)
+        .map(|minute| {
+            noise = keep * noise + (1.0 - keep * keep).sqrt() * draws.lognormal(1.0, 0.08).ln();
+            let day = minute as f64 * std::f64::consts::TAU / 1440.0;
+            600.0 * (1.0 + 0.66 * day.sin()) * f64::exp(noise)
+        })
+        .collect()
+}
+
+/// Half as much again, and half of it, within every hour.
+fn storm(minutes: usize) -> Vec<f64> {
+    let at = |minute: usize| (minute as f64 * std::f64::consts::TAU / 120.0).sin();
+    (0..minutes).map(|minute| 600.0 * (1.0 + 0.5 * at(minute))).collect()
 }
 
 fn example() {

@@ -2,7 +2,7 @@
 //! threads.
 #![allow(clippy::unwrap_used)]
 
-use std::{fs, path::Path, process::Output};
+use std::{fmt::Write as _, fs, path::Path, process::Output};
 
 use assert_cmd::Command;
 use tempfile::TempDir;
@@ -107,7 +107,7 @@ fn a_real_load_is_replayed() {
     for minute in 0..120 {
         // A burst of forty times the usual load for ten minutes.
         let rps = if (60..70).contains(&minute) { 2000 } else { 50 };
-        text += &format!("2027-03-01T{:02}:{:02}:00,{rps}\n", 10 + minute / 60, minute % 60);
+        let _ = writeln!(text, "2027-03-01T{:02}:{:02}:00,{rps}", 10 + minute / 60, minute % 60);
     }
     fs::write(&load, &text).unwrap();
     let path = load.display().to_string();

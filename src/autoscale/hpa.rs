@@ -78,11 +78,13 @@ pub struct Rules {
 }
 
 /// Whole percents of the target inside which nothing changes, both ends included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Band {
     target: i64,
     low: i64,
     high: i64,
+    /// The band as shares of the request: the least inside it, and the least above it.
+    shares: [f64; 2],
 }
 
 impl Band {
@@ -93,7 +95,8 @@ impl Band {
         let most = 2 * target + 2;
         let low = (0..=most).find(inside).unwrap_or(target);
         let high = (0..=most).rev().find(inside).unwrap_or(target);
-        Self { target, low, high }
+        let shares = [low, high + 1].map(|percent| percent as f64 / 100.0);
+        Self { target, low, high, shares }
     }
 
     /// The target [percent of request].
@@ -101,9 +104,9 @@ impl Band {
         self.target
     }
 
-    /// Least utilization at which nothing changes [percent of request].
-    pub fn low(&self) -> i64 {
-        self.low
+    /// The band as shares of the request: the least inside it, and the least above it.
+    pub fn shares(&self) -> [f64; 2] {
+        self.shares
     }
 
     /// Greatest utilization at which nothing changes [percent of request].

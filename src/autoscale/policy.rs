@@ -44,9 +44,9 @@ pub enum Purchase {
 pub struct Offer {
     /// EC2 instance type.
     pub instance_type: String,
-    /// Its place among the types: the same for its on-demand and its spot offer.
+    /// A number for the type: the same for its on-demand and its spot offer.
     pub type_id: u32,
-    /// The place of its family among the families.
+    /// A number for its family.
     pub family_id: u32,
     /// How it is bought.
     pub purchase: Purchase,
@@ -572,10 +572,6 @@ fn offer(
     group: u8,
 ) -> Option<Offer> {
     let room = room(inputs, shape)?;
-    let place = |of: fn(&Shape) -> &str| {
-        let shapes = inputs.catalog.shapes();
-        shapes.iter().position(|other| of(other) == of(shape)).unwrap_or(0) as u32
-    };
     let supply = inputs.catalog.spot(inputs.region, &shape.instance_type);
     let (hazard, shortage) = match supply {
         Some(supply) if purchase == Purchase::Spot && inputs.cluster.spot_interruptions => {
@@ -585,8 +581,8 @@ fn offer(
     };
     let offer = Offer {
         instance_type: shape.instance_type.clone(),
-        type_id: place(|shape| &shape.instance_type),
-        family_id: place(|shape| &shape.family),
+        type_id: name_id(&shape.instance_type),
+        family_id: name_id(&shape.family),
         purchase,
         group,
         price,
@@ -600,6 +596,12 @@ fn offer(
         shortage,
     };
     (offer.cpu > 0 && offer.memory > 0 && offer.pods > 0).then_some(offer)
+}
+
+/// A number for a name, the same whatever else the catalog holds (FNV-1a): shortages of spot capacity are
+/// drawn by it.
+fn name_id(name: &str) -> u32 {
+    name.bytes().fold(0x811c_9dc5, |id, byte| (id ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// Every zone of the cluster, one bit each.

@@ -30,18 +30,22 @@ impl Cluster {
         let Some(band) = rules.band else { return false };
         let replicas = &mut self.workloads[index];
         let sample = &replicas.samples[slot];
-        let ready = sample.ready;
-        if ready == 0 || replicas.ready != replicas.desired || replicas.ready != ready {
+        let ready = replicas.ready;
+        // Only deployments that serve keep what their pods request in all.
+        if ready == 0
+            || ready != replicas.desired
+            || ready != sample.ready
+            || workload.serving.is_none()
+        {
             return false;
         }
         // Whole percents compared without dividing: usage < (percent + 1) × request / 100.
-        let request = f64::from(ready) * workload.request_cpu as f64;
-        let usage = 100.0 * sample.usage;
-        if usage >= (band.high() + 1) as f64 * request {
+        let [low, above] = band.shares();
+        if sample.usage >= above * replicas.requested {
             return false;
         }
-        if usage >= band.low() as f64 * request {
-            return replicas.hpa.rest(self.now, replicas.desired);
+        if sample.usage >= low * replicas.requested {
+            return replicas.hpa.rest(self.now, ready);
         }
         let least = rules.min_replicas;
         rules.behavior.is_none() && replicas.desired == least && replicas.hpa.rests_at(least)

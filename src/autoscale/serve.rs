@@ -18,6 +18,9 @@ use super::{
     policy::{Deployment, Policy, Serving},
 };
 
+/// A second, in minutes: a product costs less than a quotient, and this runs every tick.
+const MINUTE: f64 = 1.0 / 60.0;
+
 impl Cluster {
     /// Serves one tick of load and counts it.
     pub(super) fn serve(&mut self, policy: &Policy, sessions_per_minute: f64) {
@@ -57,7 +60,7 @@ impl Cluster {
             let usage = f64::from(replicas.ready) * asks.idle_cpu;
             replicas.samples[slot] = Sample { usage, ready: replicas.ready, ..Sample::default() };
         }
-        self.count_hour(sessions_per_minute, used, tick / 60.0);
+        self.count_hour(sessions_per_minute, used, tick * MINUTE);
     }
 
     /// Workloads that use more CPU than they request, which their nodes may not have; gives the CPU that
@@ -175,7 +178,7 @@ impl Cluster {
         self.begin_hour();
         let Some(hour) = self.tally.hours.last_mut() else { return };
         hour.sessions += sessions_per_minute * minutes;
-        hour.cpu_minutes += (self.standing_cpu + serving_cpu) / 1000.0 * minutes;
+        hour.cpu_minutes += (self.standing_cpu + serving_cpu) * (1e-3 * minutes);
         if self.awake {
             self.tally.awake_minutes += minutes;
         }

@@ -417,6 +417,8 @@ struct Run<'a> {
     trace: Trace,
     /// Place among the types shown of each offer.
     places: Vec<Option<usize>>,
+    /// Pods of each workload on nodes that are not ready yet.
+    waiting: Vec<u32>,
 }
 
 impl<'a> Run<'a> {
@@ -464,6 +466,7 @@ impl<'a> Run<'a> {
             shown,
             trace,
             places: vec![None; policy.offers.len()],
+            waiting: vec![0; policy.workloads.len()],
         }
     }
 
@@ -508,8 +511,16 @@ impl<'a> Run<'a> {
         }
         // The clock already stands at the end of the tick.
         let during = cluster.now - self.policy.tick_seconds;
+        self.waiting.fill(0);
         for node in cluster.nodes() {
-            launching += u32::from(node.ready_at > during);
+            if node.ready_at > during {
+                launching += 1;
+                // A pod on a node that is not ready yet is Pending in Kubernetes, though its place is
+                // known.
+                for (waiting, pods) in self.waiting.iter_mut().zip(&node.pods) {
+                    *waiting += pods;
+                }
+            }
             let place = *self.places[node.offer].get_or_insert_with(|| {
                 let offer = &self.policy.offers[node.offer];
                 trace.types.push(TypeTrace {
@@ -521,22 +532,15 @@ impl<'a> Run<'a> {
             });
             trace.types[place].nodes[tick] += 1;
         }
-        // A pod on a node that is not ready yet is Pending in Kubernetes, though its place is known.
-        let mut waiting = vec![0_u32; self.policy.workloads.len()];
-        for node in cluster.nodes().filter(|node| node.ready_at > during) {
-            for (waiting, pods) in waiting.iter_mut().zip(&node.pods) {
-                *waiting += pods;
-            }
-        }
         trace.launching.push(launching);
         trace.utilization.push(cluster.utilization(self.policy));
-        trace.pending.push(cluster.pending() + waiting.iter().sum::<u32>());
+        trace.pending.push(cluster.pending() + self.waiting.iter().sum::<u32>());
         for (series, index) in trace.workloads.iter_mut().zip(&self.shown) {
             let replicas = &cluster.workloads()[*index];
             series.rps.push(replicas.rps);
             series.desired.push(replicas.desired);
             series.ready.push(replicas.ready);
-            series.pending.push(replicas.pending + waiting[*index]);
+            series.pending.push(replicas.pending + self.waiting[*index]);
             series.load.push(if replicas.load.is_finite() { replicas.load } else { 0.0 });
             series.p95_ms.push(replicas.p95_ms);
             series.queued.push(replicas.backlog);
