@@ -305,7 +305,7 @@ pub struct Latencies {
     pub unavailable: Second,
     /// Age of the sample that the autoscaler reads [ticks].
     pub sample_ticks: usize,
-    /// Window of a sample [ticks].
+    /// Window of a sample, in whole ticks: none in ticks longer than it.
     pub sample_window_ticks: usize,
 }
 
@@ -506,7 +506,7 @@ fn latencies(inputs: &Inputs<'_>) -> Latencies {
         consolidated: controllers.karpenter.consolidated_seconds,
         unavailable: controllers.karpenter.unavailable_offering_seconds,
         sample_ticks: ticks(controllers.hpa.sample_age_seconds),
-        sample_window_ticks: ticks(controllers.hpa.sample_window_seconds),
+        sample_window_ticks: (controllers.hpa.sample_window_seconds / inputs.tick_seconds) as usize,
     }
 }
 

@@ -14,7 +14,10 @@ use super::{
 impl Cluster {
     /// Every deployment's autoscaler, on the sample that the metrics pipeline shows by now.
     pub(super) fn scale(&mut self, policy: &Policy) {
-        let slot = self.sample_slot(policy.latencies.sample_ticks);
+        let age = policy.latencies.sample_ticks;
+        // A pod's CPU counts once it was ready for a whole window before its sample.
+        let slot =
+            [self.sample_slot(age), self.sample_slot(age + policy.latencies.sample_window_ticks)];
         for &index in &policy.scaled {
             let workload = &policy.workloads[index];
             let Some(rules) = &workload.hpa else { continue };
@@ -26,17 +29,20 @@ impl Cluster {
 
     /// Most ticks: all pods are ready and have samples, and the one metric is within its band, or
     /// below it at the least count.
-    fn rests(&mut self, workload: &Deployment, rules: &Rules, index: usize, slot: usize) -> bool {
+    fn rests(
+        &mut self,
+        workload: &Deployment,
+        rules: &Rules,
+        index: usize,
+        slot: [usize; 2],
+    ) -> bool {
         let Some(band) = rules.band else { return false };
         let replicas = &mut self.workloads[index];
-        let sample = &replicas.samples[slot];
+        let (sample, since) = (&replicas.samples[slot[0]], replicas.samples[slot[1]].ready);
         let ready = replicas.ready;
         // Only deployments that serve keep what their pods request in all.
-        if ready == 0
-            || ready != replicas.desired
-            || ready != sample.ready
-            || workload.serving.is_none()
-        {
+        let settled = ready == replicas.desired && ready == sample.ready && ready <= since;
+        if ready == 0 || !settled || workload.serving.is_none() {
             return false;
         }
         // Whole percents compared without dividing: usage < (percent + 1) × request / 100.
@@ -51,7 +57,7 @@ impl Cluster {
         rules.behavior.is_none() && replicas.desired == least && replicas.hpa.rests_at(least)
     }
 
-    fn reconcile(&mut self, policy: &Policy, rules: &Rules, index: usize, slot: usize) {
+    fn reconcile(&mut self, policy: &Policy, rules: &Rules, index: usize, slot: [usize; 2]) {
         let workload = &policy.workloads[index];
         let (times, seconds) = rules.reconciles;
         for round in 0..times {
@@ -82,16 +88,17 @@ impl Cluster {
         policy: &Policy,
         workload: &Deployment,
         index: usize,
-        slot: usize,
+        slot: [usize; 2],
     ) -> Option<Observed> {
         let replicas = &self.workloads[index];
-        let sample = replicas.samples[slot];
-        if self.ticks < policy.latencies.sample_ticks {
+        let sample = replicas.samples[slot[0]];
+        let (age, window) = (policy.latencies.sample_ticks, policy.latencies.sample_window_ticks);
+        if self.ticks < age + window {
             return None;
         }
         // Pods that went away since the sample took their usage with them, pods that became ready
         // since have none.
-        let sampled = sample.ready.min(replicas.ready);
+        let sampled = sample.ready.min(replicas.samples[slot[1]].ready).min(replicas.ready);
         let unready = replicas.ready - sampled + replicas.starting + replicas.pending;
         let share =
             if sample.ready > 0 { f64::from(sampled) / f64::from(sample.ready) } else { 0.0 };
