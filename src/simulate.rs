@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use rayon::prelude::*;
 
 use crate::{
@@ -117,7 +118,7 @@ impl<'a> Prepared<'a> {
             .map_err(|message| problems.push(document.problem_below("traffic", &message)))
             .ok();
         let days = (0..plan.months).map(|index| plan.start.plus(index).days() as u32).sum();
-        let span = (PLAN_TICK_SECONDS, plan.start, days);
+        let span = (PLAN_TICK_SECONDS, plan.start.first_day(), days);
         let mut policies = Vec::new();
         for account in &scenario.accounts {
             match policy(scenario, account, facts, span) {
@@ -279,7 +280,7 @@ fn policy(
     scenario: &Scenario,
     account: &Account,
     facts: &Facts,
-    (tick_seconds, start, days): (u32, Month, u32),
+    (tick_seconds, start, days): (u32, Date, u32),
 ) -> Result<Policy, Vec<Problem>> {
     let document = &scenario.document;
     let region = &account.settings.region;
@@ -297,7 +298,7 @@ fn policy(
         prices: &facts.prices,
         region,
         tick_seconds,
-        start: start.first_day(),
+        start,
         days,
     };
     Policy::build(&inputs).map_err(|problems| {

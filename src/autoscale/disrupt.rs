@@ -196,6 +196,10 @@ impl Cluster {
             let pool = usize::from(policy.offers[node.offer].group) - 1;
             if allowed[pool] == 0 {
                 pass.refusals.push(Refusal::Budget);
+                if policy.pools[pool].budgets.iter().any(super::budget::Budget::is_scheduled) {
+                    let again = self.now + policy.latencies.consolidated;
+                    pass.look_again = pass.look_again.min(again);
+                }
                 // Budgets of drift wait for nodes that leave, which are changes of their own.
                 continue;
             }

@@ -132,7 +132,9 @@ impl Cluster {
 
     fn interrupt(&mut self, policy: &Policy, index: usize) {
         let deadline = self.now + policy.spot.notice_seconds;
-        self.tally.disruptions.interrupted += 1;
+        // A node that leaves already is counted for the reason that came first.
+        let stays = self.nodes[index].as_ref().is_some_and(|node| node.drain.is_none());
+        self.tally.disruptions.interrupted += u32::from(stays);
         self.cordon(index, self.now, deadline, Reason::SpotInterrupted);
         // Karpenter marks the pool of a warned node as without capacity for a while.
         if let Some(node) = self.nodes[index].as_mut() {

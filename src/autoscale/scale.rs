@@ -68,8 +68,12 @@ impl Cluster {
             let now = self.now + round * seconds;
             let verdict = replicas.hpa.reconcile(now, current, proposal, rules);
             if verdict.replicas == current {
-                // The same sample would say the same again.
-                return;
+                // The same sample says the same again, unless a window or a policy's period held it
+                // back and ends before the next tick.
+                if rules.behavior.is_none() || proposal == Some(current) {
+                    return;
+                }
+                continue;
             }
             if self.log.is_some() {
                 let (metric, percent_of_target) = rules.seen(current, &seen);

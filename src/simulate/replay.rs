@@ -19,6 +19,9 @@ use crate::{
 /// Rows further apart than this are joined by lines [minutes].
 const HOLD_MINUTES: f64 = 5.0;
 
+/// More sessions a minute than any service has; beyond it lies a wrong unit.
+const MOST_SESSIONS: f64 = 1e9;
+
 /// What a column of rates may be called, and its rows per minute; of sessions or of requests.
 const QUANTITIES: [(&str, f64, bool); 4] = [
     ("sessions_per_minute", 1.0, true),
@@ -65,6 +68,14 @@ impl Replay {
             per_minute / requests_per_session(classes, class).map_err(at)?
         };
         let series = Series::parse(file, text, gaps)?;
+        let most = series.values.iter().copied().fold(0.0, f64::max);
+        if most * factor > MOST_SESSIONS {
+            let message = format!(
+                "{most:e} {name} are {:e} sessions a minute; give at most {MOST_SESSIONS:e}",
+                most * factor
+            );
+            return Err(Error::at(Place::file(file), message));
+        }
         Ok(Self { file: file.to_owned(), series, factor })
     }
 
@@ -169,6 +180,10 @@ mod tests {
             ("time,value\n2027-03-01T10:00,1\n2027-03-01T10:01,1\n", "the header names no load"),
             ("2027-03-01T10:00,1\n2027-03-01T10:01,1\n", "the header names no load"),
             ("", "the header names no load"),
+            (
+                "time,requests_per_second\n2027-03-01T10:00,1e308\n2027-03-01T10:01,1\n",
+                "sessions a minute; give at most 1e9",
+            ),
             (
                 "time,requests_per_second\n2027-03-01T10:00,1\n2027-03-01T10:01,1\n2027-03-01T10:02,1\n2027-03-01T10:09,1\n",
                 "missing",

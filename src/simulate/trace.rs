@@ -242,7 +242,8 @@ impl Prepared<'_> {
     pub fn trace(&self, request: &Request) -> Result<Trace, Error> {
         let (index, account) = self.account(request)?;
         let span = self.span(request)?;
-        let settings = (request.tick_seconds, span.month, span.days + 1);
+        // Schedules go by the date on which the load begins.
+        let settings = (request.tick_seconds, span.start.date(), span.days + 1);
         let mut policy =
             policy(self.scenario, account, self.facts, settings).map_err(Error::input)?;
         policy.first_second = span.first_second;
