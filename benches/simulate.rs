@@ -9,7 +9,7 @@ use jiff::civil::date;
 use runrate::{
     autoscale::{
         Cluster, pack,
-        policy::{Deployment, Inputs, Latencies, Limits, Mix, Offer, Policy, Pool, Purchase, Spot},
+        policy::{Deployment, Inputs, Limits, Mix, Offer, Policy, Pool, Purchase},
         settings,
     },
     prices::BillKey,
@@ -293,70 +293,29 @@ fn deployment(request_cpu: i64, request_memory: i64) -> Deployment {
 }
 
 fn packer(offers: Vec<Offer>, on_demand: Vec<usize>, workloads: Vec<Deployment>) -> Policy {
-    let mut scheduling_order: Vec<usize> = (0..workloads.len()).collect();
-    scheduling_order.sort_by_key(|index| {
-        let workload = &workloads[*index];
-        std::cmp::Reverse((workload.request_cpu, workload.request_memory))
-    });
-    Policy {
-        tick_seconds: 15,
-        first_second: 0,
-        zones: 3,
-        serving: vec![],
-        scaled: vec![],
-        scaled_idle: vec![],
-        guarded: false,
-        zoned: false,
-        workloads,
-        scheduling_order,
-        offers,
-        baseline_offer: 0,
-        baseline_nodes: 0,
-        asleep_baseline_nodes: 0,
-        pools: vec![Pool {
-            name: "all".into(),
-            group: 1,
-            zones: 0b111,
-            mix: Mix::OnDemand,
-            limits: Limits::default(),
-            min_values: (0, 0),
-            consolidate_after_seconds: Some(0),
-            only_empty: false,
-            balanced: None,
-            budgets: vec![],
-            expire_after: None,
-            drift_every: None,
-            termination_grace: None,
-            on_demand,
-            spot: vec![],
-        }],
-        latencies: Latencies {
-            node: (45.0, 0.3),
-            node_most: 900.0,
-            drain: 5,
-            image_pull: (1.0, 57.0),
-            validation: 15,
-            nomination: 20,
-            consolidated: 300,
-            unavailable: 180,
-            sample_ticks: 2,
-            sample_window_ticks: 1,
-        },
-        spot: Spot {
-            price_weight: 5.0,
-            price_reach: 0.5,
-            shortage_seconds: 3600,
-            notice_seconds: 120,
-            launch_types: 60,
-            spot_to_spot: false,
-            spot_to_spot_types: 15,
-        },
-        multi_node_candidates: 100,
-        spread_weight: 2,
-        default_spread: [None, None],
-        daemon_idle_cpu: 0.0,
-        daemon_image_mib: 0.0,
-    }
+    let pools = vec![Pool {
+        name: "all".into(),
+        group: 1,
+        zones: 0b111,
+        mix: Mix::OnDemand,
+        limits: Limits::default(),
+        min_values: (0, 0),
+        consolidate_after_seconds: Some(0),
+        only_empty: false,
+        balanced: None,
+        budgets: vec![],
+        expire_after: None,
+        drift_every: None,
+        termination_grace: None,
+        on_demand,
+        spot: vec![],
+    }];
+    let controllers =
+        store::embedded_catalog().expect("the catalog is part of the program").controllers;
+    let mut policy = Policy::assemble(&controllers, 15, workloads, offers, pools);
+    policy.zones = 3;
+    policy.default_spread = [None, None];
+    policy
 }
 
 fn main() {

@@ -89,7 +89,6 @@ pub struct Replicas {
     per_capacity: f64,
     idle_usage: f64,
     requested: f64,
-    in_service: f64,
     saturated: bool,
     unserved_before: f64,
     /// Bound pods by zone.
@@ -213,6 +212,8 @@ impl Cluster {
             self.change_ready(policy, pod.workload, 1);
         }
         self.reset_tally(policy);
+        // Pods that have no place yet are told of, and counted, by the first tick.
+        self.stuck.fill(0);
         self.find_next_timer();
         self.settle_at = self.now;
     }
@@ -225,9 +226,7 @@ impl Cluster {
         if self.now >= self.next_timer {
             self.arrive(policy);
         }
-        if awake {
-            self.scale(policy);
-        }
+        self.scale(policy);
         if self.pending > 0 {
             self.settle_pending(policy);
         }

@@ -89,27 +89,36 @@ pub fn response_quantile(a: f64, servers: u32, p: f64) -> f64 {
     f64::midpoint(low, high)
 }
 
-/// A quantile of the response time of one pod over its utilization, ready to be looked up.
+/// Something of one pod over its utilization, ready to be looked up.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Latency {
-    /// [ms], at equal steps of utilization from 0 to [`STEADY`].
+pub struct Curve {
+    /// At equal steps of utilization from 0 to [`STEADY`].
     points: Box<[f64]>,
 }
 
 /// Steps of the look-up; between them the curve is straight, which is within 0.5 % of it.
 const STEPS: usize = 128;
 
-impl Latency {
-    /// The quantile `p` for pods of `servers` workers that take `service_ms` per request.
-    pub fn new(servers: u32, service_ms: f64, p: f64) -> Self {
-        let at = |step: usize| {
-            let rho = STEADY * step as f64 / STEPS as f64;
-            service_ms * response_quantile(rho * f64::from(servers), servers, p)
-        };
+impl Curve {
+    /// `of` the erlangs offered to pods of `servers` workers.
+    fn new(servers: u32, of: impl Fn(f64) -> f64) -> Self {
+        let at = |step: usize| of(STEADY * step as f64 / STEPS as f64 * f64::from(servers));
         Self { points: (0..=STEPS).map(at).chain([at(STEPS)]).collect() }
     }
 
-    /// The time at a utilization [ms]; above [`STEADY`] that at it.
+    /// The response time that a share `p` of requests stays below [ms], in pods of `servers` workers
+    /// that take `service_ms` per request.
+    pub fn response(servers: u32, service_ms: f64, p: f64) -> Self {
+        Self::new(servers, |a| service_ms * response_quantile(a, servers, p))
+    }
+
+    /// Requests in a pod of `servers` workers in the mean, being served or waiting: by Little's law the
+    /// arrivals times the time that each spends there.
+    pub fn in_system(servers: u32) -> Self {
+        Self::new(servers, |a| a * (1.0 + mean_wait(a, servers)))
+    }
+
+    /// Its value at a utilization; above [`STEADY`] that at it.
     pub fn at(&self, utilization: f64) -> f64 {
         let place = utilization.clamp(0.0, STEADY) * (STEPS as f64 / STEADY);
         let step = place as usize;
@@ -142,13 +151,24 @@ mod tests {
 
     #[test]
     fn the_table_is_near_the_formula() {
-        let latency = Latency::new(4, 50.0, 0.95);
+        let latency = Curve::response(4, 50.0, 0.95);
         for percent in 0..95 {
             let rho = f64::from(percent) / 100.0;
             let exact = 50.0 * response_quantile(4.0 * rho, 4, 0.95);
             assert!((latency.at(rho) / exact - 1.0).abs() < 0.005, "{rho}");
         }
         assert!(latency.at(2.0).is_finite());
+    }
+
+    /// One worker: ρ / (1 − ρ) in the mean. Two: 2ρ / (1 − ρ²). Gross and Harris, 2.2 and 2.3.
+    #[test]
+    fn requests_in_a_pod_are_those_served_and_those_that_wait() {
+        for rho in [0.1, 0.5, 0.9] {
+            let one = Curve::in_system(1).at(rho);
+            assert!((one / (rho / (1.0 - rho)) - 1.0).abs() < 0.005, "{one}");
+            let two = Curve::in_system(2).at(rho);
+            assert!((two / (2.0 * rho / (1.0 - rho * rho)) - 1.0).abs() < 0.005, "{two}");
+        }
     }
 
     #[test]

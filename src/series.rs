@@ -35,6 +35,18 @@ pub struct Series {
     pub step_minutes: f64,
 }
 
+/// How the errors speak of a file, in the words of whoever asks for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Words<'a> {
+    /// Its columns.
+    pub columns: &'a str,
+    /// How missing rows are allowed.
+    pub allow_gaps: &'a str,
+}
+
+/// The words of a scenario's own series.
+const SCENARIO: Words<'static> = Words { columns: "date,value", allow_gaps: "set gaps = \"skip\"" };
+
 /// Longest list of problems printed for one file; the rest is counted.
 const MOST_PROBLEMS: usize = 8;
 
@@ -45,6 +57,14 @@ impl Series {
     /// An empty file, line ends of CR only, a row that is not a date and a number, rows out of
     /// order, twice or (with [`Gaps::Refuse`]) missing: each with its line.
     pub fn parse(file: &str, text: &str, gaps: Gaps) -> Result<Self, Error> {
+        Self::parse_as(file, text, gaps, SCENARIO)
+    }
+
+    /// The same, with errors in other words.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_as(file: &str, text: &str, gaps: Gaps, words: Words<'_>) -> Result<Self, Error> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if text.contains('\r') && !text.contains('\n') {
             let message = "lines end in CR only (old Macintosh text); save it with LF or CRLF";
@@ -52,11 +72,11 @@ impl Series {
         }
         let rows = read_rows(file, text)?;
         if rows.len() < 2 {
-            let message = format!("{} rows of date,value; give 2 or more", rows.len());
+            let message = format!("{} rows of {}; give 2 or more", rows.len(), words.columns);
             return Err(Error::at(Place::file(file), message));
         }
         let step_minutes = median_step(&rows);
-        let problems = check_order(file, &rows, step_minutes, gaps);
+        let problems = check_order(file, &rows, step_minutes, (gaps, words));
         if !problems.is_empty() {
             return Err(Error::input(shorten(file, problems)));
         }
@@ -113,29 +133,47 @@ fn median_step(rows: &[Row]) -> f64 {
     let mut steps: Vec<f64> =
         rows.windows(2).map(|pair| minutes_between(pair[0].moment, pair[1].moment).abs()).collect();
     steps.sort_by(f64::total_cmp);
-    steps[steps.len() / 2]
+    // Of two in the middle the shorter: a hole in a short file is a hole.
+    steps[(steps.len() - 1) / 2]
 }
 
-fn check_order(file: &str, rows: &[Row], step: f64, gaps: Gaps) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for pair in rows.windows(2) {
-        let distance = minutes_between(pair[0].moment, pair[1].moment);
-        let (before, here) = (pair[0].moment, pair[1].moment);
-        let message = if distance < 0.0 {
-            format!("{here} comes after {before}; sort the rows by date")
-        } else if distance == 0.0 {
-            format!("{here} is given twice (also on line {})", pair[0].line)
-        } else if distance > 1.6 * step && gaps == Gaps::Refuse {
+fn check_order(
+    file: &str,
+    rows: &[Row],
+    step: f64,
+    (gaps, words): (Gaps, Words<'_>),
+) -> Vec<Problem> {
+    let find = |fault: &dyn Fn(&Row, &Row) -> Option<String>| -> Vec<Problem> {
+        let place = |line| Place::line(file, line);
+        let pairs = rows.windows(2).map(|pair| (&pair[0], &pair[1]));
+        let found = |(before, here)| {
+            fault(before, here).map(|message| Problem::new(place(here.line), message))
+        };
+        pairs.filter_map(found).collect()
+    };
+    let unordered = find(&|before, here| {
+        if here.moment < before.moment {
+            Some(format!("{} comes after {}; sort the rows by date", here.moment, before.moment))
+        } else if here.moment == before.moment {
+            Some(format!("{} is given twice (also on line {})", here.moment, before.line))
+        } else {
+            None
+        }
+    });
+    // Distances between rows in disorder say nothing of holes.
+    if !unordered.is_empty() || gaps == Gaps::Skip {
+        return unordered;
+    }
+    find(&|before, here| {
+        let distance = minutes_between(before.moment, here.moment);
+        (distance > 1.6 * step).then(|| {
             let missing = (distance / step).round() as usize - 1;
             format!(
-                "{missing} rows missing between {before} and {here}; fill them, or set gaps = \"skip\""
+                "{missing} rows missing between {} and {}; fill them, or {}",
+                before.moment, here.moment, words.allow_gaps
             )
-        } else {
-            continue;
-        };
-        problems.push(Problem::new(Place::line(file, pair[1].line), message));
-    }
-    problems
+        })
+    })
 }
 
 fn shorten(file: &str, mut problems: Vec<Problem>) -> Vec<Problem> {
@@ -174,6 +212,8 @@ mod tests {
         assert!(error("2027-01-01,1\n2027-01-01,2\n2027-01-02,2\n").contains("given twice"));
         let gap = error("2027-01-01,1\n2027-01-02,2\n2027-01-03,2\n2027-01-06,2\n");
         assert!(gap.starts_with("a.csv:4: 2 rows missing between"), "{gap}");
+        let short = error("2027-01-01,1\n2027-01-02,2\n2027-01-09,3\n");
+        assert!(short.starts_with("a.csv:3: 6 rows missing"), "{short}");
         assert!(error("2027-01-01,1\n2027-01-02,minus\n").contains("\"minus\" is not a finite"));
         assert!(error("2027-01-0l,1\n2027-01-02,2\n").contains("a.csv:1: \"2027-01-0l\" is not"));
         assert!(error("2027-01-01,1\nsoon,2\n").contains("a.csv:2: \"soon\" is not a date"));

@@ -226,6 +226,8 @@ pub struct ServingFacts {
     pub default_host_skew: u32,
     /// Weight of the spread among the scores.
     pub spread_weight: u32,
+    /// Weight of tolerated taints among them, times their greatest score.
+    pub taint_score: u32,
 }
 
 /// What a gp3 volume includes.

@@ -226,6 +226,7 @@ impl Cluster {
         let mut begins = self.now;
         for replacement in &command.replacements {
             let launched = self.launch_claim(policy, &replacement.claim, Some(&replacement.offers));
+            // As in Karpenter, the nodes that were launched before stay; they are empty and go as such.
             let Some(index) = launched else { return };
             let replaces = command.nodes.len() as u32;
             let ready_in = self.ready_in(index);

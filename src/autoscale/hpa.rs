@@ -6,6 +6,7 @@
 //!
 //! # Formula
 //! ```text
+//! 0  nothing remembered: the current count is the first recommendation
 //! 1  current = 0 and min ≠ 0: off      current above max or below min: to the bound at once
 //! 2  largest proposal of the metrics; none: nothing changes
 //! 3  stabilization, then bounds and growth (without behavior) or scaling policies (with it)
@@ -283,6 +284,17 @@ impl Rules {
         })
     }
 
+    /// Whether a metric goes by the requests that are in a pod: their number, or the memory they take.
+    pub fn counts_requests(&self) -> bool {
+        self.metrics.iter().any(|metric| match metric {
+            Metric::Cpu(_) => false,
+            Metric::Memory(_) => true,
+            Metric::Pods(signal, _)
+            | Metric::ExternalValue(signal, _)
+            | Metric::ExternalAverageValue(signal, _) => *signal == Signal::Concurrency,
+        })
+    }
+
     fn windows(&self) -> (Second, Second) {
         self.behavior.as_ref().map_or((0, self.stabilization_seconds), |behavior| {
             (behavior.scale_up.window_seconds, behavior.scale_down.window_seconds)
@@ -363,6 +375,21 @@ impl Hpa {
         self.highest.0.front().is_none_or(|(_, highest)| *highest <= least)
     }
 
+    /// A controller that remembers nothing, as after its start, takes what there is for the first
+    /// recommendation (`horizontal.go#recordInitialRecommendation`). It is a moment older than the next,
+    /// so a window of no length does not hold it.
+    fn begin(&mut self, now: Second, current: u32, rules: &Rules) {
+        if self.highest.0.is_empty() {
+            let (up, down) = rules.windows();
+            if down > 0 {
+                self.highest.0.push_back((now, current));
+            }
+            if up > 0 {
+                self.lowest.0.push_back((now, current));
+            }
+        }
+    }
+
     fn decide(
         &mut self,
         now: Second,
@@ -370,6 +397,7 @@ impl Hpa {
         proposal: Option<u32>,
         rules: &Rules,
     ) -> Verdict {
+        self.begin(now, current, rules);
         let (least, most) = (rules.min_replicas, rules.max_replicas);
         let stop = |replicas, bound| Verdict { replicas, bound };
         if current == 0 && least != 0 {

@@ -418,7 +418,7 @@ impl Cluster {
 }
 
 /// Zones in which a pool buys nodes that the workload may run on.
-fn zones_of(policy: &Policy, workload: usize) -> u8 {
+pub(super) fn zones_of(policy: &Policy, workload: usize) -> u8 {
     let groups = policy.workloads[workload].groups;
     let pools = policy.pools.iter().filter(|pool| groups & (1 << pool.group) != 0);
     pools.fold(0, |bits, pool| bits | pool.zones)

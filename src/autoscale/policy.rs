@@ -8,18 +8,19 @@ use jiff::civil::Date;
 use super::{
     MOST_ZONES, Second,
     budget::Budget,
-    hpa::Rules,
+    hpa::{Metric, Rules, Signal, replicas::PodTarget},
     settings::{Cluster, FeatureGate, Kubelet, NodePool},
 };
 use crate::{
     error::{Place, Problem, nearest},
     prices::{BillKey, PriceBook},
-    queueing::Latency,
+    queueing::Curve,
     random,
-    shapes::{Catalog, Shape, SpotSupply, allocatable},
+    shapes::{Catalog, Controllers, NodeDefaults, Shape, SpotSupply, allocatable},
     workload::{Kind, Workload},
 };
 
+mod advice;
 mod deployment;
 mod pool;
 mod scaling;
@@ -195,10 +196,12 @@ pub struct Serving {
     pub bound_by_workers: bool,
     /// Seconds a request waits before it is given up.
     pub timeout: f64,
-    /// Response time of one request with nothing to wait for [ms].
-    pub service_ms: f64,
-    /// Response time by utilization.
-    pub latency: Latency,
+    /// Requests that a pod serves at once.
+    pub servers: u32,
+    /// Response time by utilization [ms].
+    pub latency: Curve,
+    /// Requests in a pod by utilization, where a metric or memory goes by them.
+    pub in_system: Option<Curve>,
 }
 
 /// One deployment.
@@ -250,18 +253,50 @@ pub struct Deployment {
 impl Deployment {
     /// Replicas that a load asks for at the target.
     pub fn replicas_for(&self, sessions_per_minute: f64) -> u32 {
-        let Some(serving) = &self.serving else { return self.min_replicas };
-        let rps = sessions_per_minute * serving.rps_per_session;
-        let target = self.hpa.as_ref().and_then(|rules| rules.band).map_or(100, |b| b.target());
-        let room = (self.request_cpu as f64 * target as f64 / 100.0 - self.idle_cpu).max(1.0);
-        let by_cpu = (rps * serving.cpu_ms / room).ceil();
-        // Without a CPU metric, what its workers carry.
-        let wish = if self.hpa.as_ref().is_some_and(|rules| rules.band.is_none()) {
-            by_cpu.max((rps / serving.pod_rps).ceil())
-        } else {
-            by_cpu
+        let (Some(serving), Some(rules)) = (&self.serving, &self.hpa) else {
+            return self.min_replicas;
         };
-        (wish as u32).clamp(self.min_replicas, self.max_replicas)
+        let rps = sessions_per_minute * serving.rps_per_session;
+        let enough = |pods: u32| self.rests_with(serving, rules, rps, f64::from(pods));
+        let (mut low, mut high) = (self.min_replicas, self.max_replicas);
+        while low < high {
+            let middle = u32::midpoint(low, high);
+            if enough(middle) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        low
+    }
+
+    /// Whether every metric is at its target or below with so many pods. A metric that is compared to
+    /// a value, and not to an average over pods, says nothing of their number.
+    fn rests_with(&self, serving: &Serving, rules: &Rules, rps: f64, pods: f64) -> bool {
+        if pods <= 0.0 {
+            return rps <= 0.0;
+        }
+        let load = rps / (pods * serving.pod_rps);
+        let cpu = self.idle_cpu + rps * serving.cpu_ms / pods;
+        let in_pod = serving.in_system.as_ref().map_or(0.0, |curve| curve.at(load));
+        let memory = self.memory.0 + in_pod * self.memory.1;
+        let within = |value: f64, request: i64, target: PodTarget| match target {
+            PodTarget::Utilization(percent) => value * 100.0 <= request as f64 * percent as f64,
+            PodTarget::AverageValue(most) => value <= most as f64,
+        };
+        let signal = |signal: Signal| match signal {
+            Signal::RequestsPerSecond => 1000.0 * rps / pods,
+            Signal::Concurrency => 1000.0 * in_pod,
+        };
+        let rests = |metric: &Metric| match *metric {
+            Metric::Cpu(target) => within(cpu, self.request_cpu, target),
+            Metric::Memory(target) => within(memory, self.request_memory, target),
+            Metric::Pods(of, target) => within(signal(of), 0, target),
+            Metric::ExternalAverageValue(of, most) => signal(of) <= most as f64,
+            Metric::ExternalValue(..) => true,
+        };
+        // Without a band of CPU alone, no less than what the workers carry.
+        (rules.band.is_some() || load <= 1.0) && rules.metrics.iter().all(rests)
     }
 }
 
@@ -324,7 +359,9 @@ pub struct Policy {
     pub serving: Vec<usize>,
     /// Those with an autoscaler.
     pub scaled: Vec<usize>,
-    /// Of these, those that serve no requests.
+    /// Of these, those that are scaled outside the account's schedule too.
+    pub scaled_asleep: Vec<usize>,
+    /// Of those with an autoscaler, those that serve no requests.
     pub scaled_idle: Vec<usize>,
     /// Deployments in the order Karpenter and the scheduler take them: CPU, then memory, greatest first.
     pub scheduling_order: Vec<usize>,
@@ -350,6 +387,8 @@ pub struct Policy {
     pub zoned: bool,
     /// Weight of the spread among the scores.
     pub spread_weight: i64,
+    /// What a node scores whose taints a pod tolerates.
+    pub taint_score: i64,
     /// How the scheduler spreads pods that say nothing of it, over zones and nodes.
     pub default_spread: [Option<Spread>; 2],
     /// CPU of all daemonsets on one node [millicores].
@@ -403,7 +442,6 @@ impl Policy {
     pub fn build(inputs: &Inputs<'_>) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let cluster = inputs.cluster;
-        let controllers = &inputs.catalog.controllers;
         let daemons = daemons(inputs.workloads);
         let mut offers = Vec::new();
         match baseline_offer(inputs, daemons) {
@@ -446,18 +484,44 @@ impl Policy {
         if !problems.is_empty() {
             return Err(problems);
         }
+        let (tick, controllers) = (inputs.tick_seconds, &inputs.catalog.controllers);
+        let mut policy = Self::assemble(controllers, tick, workloads, offers, pools);
+        policy.zones = cluster.availability_zones as u8;
+        policy.baseline_nodes = cluster.baseline.nodes;
+        policy.asleep_baseline_nodes =
+            cluster.baseline.asleep_nodes.unwrap_or(cluster.baseline.nodes);
+        policy.latencies.node = node_startup(cluster, &controllers.node);
+        policy.spot.spot_to_spot =
+            cluster.feature_gates.contains(&FeatureGate::SpotToSpotConsolidation);
+        policy.daemon_idle_cpu = daemons.idle_cpu;
+        policy.daemon_image_mib = daemons.image_mib;
+        Ok(policy)
+    }
+
+    /// A cluster without baseline nodes, daemonsets or feature gates, whose controllers go by their
+    /// defaults. Pools stand in the order of their weight, greatest first.
+    pub fn assemble(
+        controllers: &Controllers,
+        tick_seconds: Second,
+        workloads: Vec<Deployment>,
+        offers: Vec<Offer>,
+        pools: Vec<Pool>,
+    ) -> Self {
         let mut scheduling_order: Vec<usize> = (0..workloads.len()).collect();
         let size = |w: &Deployment| (w.request_cpu, w.request_memory);
         scheduling_order.sort_by_key(|index| (Reverse(size(&workloads[*index])), *index));
         let of = |wanted: fn(&Deployment) -> bool| -> Vec<usize> {
             (0..workloads.len()).filter(|index| wanted(&workloads[*index])).collect()
         };
-        Ok(Self {
-            tick_seconds: inputs.tick_seconds,
+        let soft = |max_skew: u32| Some(Spread { max_skew, hard: false });
+        let serving = &controllers.serving;
+        Self {
+            tick_seconds,
             first_second: 0,
-            zones: cluster.availability_zones as u8,
+            zones: 1,
             serving: of(|workload| workload.serving.is_some()),
             scaled: of(|workload| workload.hpa.is_some()),
+            scaled_asleep: of(|workload| workload.hpa.is_some() && workload.always_on),
             scaled_idle: of(|workload| workload.hpa.is_some() && workload.serving.is_none()),
             zoned: workloads.iter().any(|w| w.zone_spread.is_some()),
             guarded: workloads.iter().any(|w| w.available.is_some() || w.do_not_disrupt),
@@ -465,21 +529,18 @@ impl Policy {
             scheduling_order,
             offers,
             baseline_offer: 0,
-            baseline_nodes: cluster.baseline.nodes,
-            asleep_baseline_nodes: cluster.baseline.asleep_nodes.unwrap_or(cluster.baseline.nodes),
+            baseline_nodes: 0,
+            asleep_baseline_nodes: 0,
             pools,
-            latencies: latencies(inputs),
-            spot: spot(inputs),
+            latencies: latencies(controllers, tick_seconds),
+            spot: spot(controllers),
             multi_node_candidates: controllers.karpenter.multi_node_candidates,
-            spread_weight: i64::from(controllers.serving.spread_weight),
-            default_spread: [
-                controllers.serving.default_zone_skew,
-                controllers.serving.default_host_skew,
-            ]
-            .map(|max_skew| Some(Spread { max_skew, hard: false })),
-            daemon_idle_cpu: daemons.idle_cpu,
-            daemon_image_mib: daemons.image_mib,
-        })
+            spread_weight: i64::from(serving.spread_weight),
+            taint_score: i64::from(serving.taint_score),
+            default_spread: [soft(serving.default_zone_skew), soft(serving.default_host_skew)],
+            daemon_idle_cpu: 0.0,
+            daemon_image_mib: 0.0,
+        }
     }
 
     /// The pool of a group; the baseline has none.
@@ -488,38 +549,41 @@ impl Policy {
     }
 }
 
-fn latencies(inputs: &Inputs<'_>) -> Latencies {
-    let (cluster, controllers) = (inputs.cluster, &inputs.catalog.controllers);
-    let node = &controllers.node;
+/// Launch to Ready: median [seconds] and logarithmic standard deviation.
+fn node_startup(cluster: &Cluster, node: &NodeDefaults) -> (f64, f64) {
     let usual = f64::from(node.startup_seconds);
     let median = cluster.node_startup_seconds.map_or(usual, f64::from);
     let ratio = f64::from(node.startup_p95_seconds) / usual;
     let p95 = cluster.node_startup_p95_seconds.map_or(median * ratio, f64::from);
-    let ticks = |seconds: u32| seconds.div_ceil(inputs.tick_seconds).max(1) as usize;
+    (median, random::lognormal_sigma(median, p95))
+}
+
+fn latencies(controllers: &Controllers, tick_seconds: Second) -> Latencies {
+    let Controllers { node, karpenter, hpa, .. } = controllers;
+    let (median, p95) = (f64::from(node.startup_seconds), f64::from(node.startup_p95_seconds));
     Latencies {
         node: (median, random::lognormal_sigma(median, p95)),
         node_most: f64::from(node.startup_most_seconds),
         drain: node.drain_seconds,
         image_pull: (node.image_pull_seconds, node.image_pull_mib_per_second),
-        validation: controllers.karpenter.validation_seconds,
-        nomination: controllers.karpenter.nomination_seconds,
-        consolidated: controllers.karpenter.consolidated_seconds,
-        unavailable: controllers.karpenter.unavailable_offering_seconds,
-        sample_ticks: ticks(controllers.hpa.sample_age_seconds),
-        sample_window_ticks: (controllers.hpa.sample_window_seconds / inputs.tick_seconds) as usize,
+        validation: karpenter.validation_seconds,
+        nomination: karpenter.nomination_seconds,
+        consolidated: karpenter.consolidated_seconds,
+        unavailable: karpenter.unavailable_offering_seconds,
+        sample_ticks: hpa.sample_age_seconds.div_ceil(tick_seconds).max(1) as usize,
+        sample_window_ticks: (hpa.sample_window_seconds / tick_seconds) as usize,
     }
 }
 
-fn spot(inputs: &Inputs<'_>) -> Spot {
-    let (facts, karpenter) =
-        (&inputs.catalog.controllers.spot, &inputs.catalog.controllers.karpenter);
+fn spot(controllers: &Controllers) -> Spot {
+    let Controllers { spot, karpenter, .. } = controllers;
     Spot {
-        price_weight: facts.price_weight,
-        price_reach: facts.price_reach,
-        shortage_seconds: facts.shortage_seconds.max(1),
-        notice_seconds: facts.notice_seconds,
+        price_weight: spot.price_weight,
+        price_reach: spot.price_reach,
+        shortage_seconds: spot.shortage_seconds.max(1),
+        notice_seconds: spot.notice_seconds,
         launch_types: karpenter.launch_types,
-        spot_to_spot: inputs.cluster.feature_gates.contains(&FeatureGate::SpotToSpotConsolidation),
+        spot_to_spot: false,
         spot_to_spot_types: karpenter.spot_to_spot_types,
     }
 }

@@ -12,13 +12,15 @@ use super::{
 };
 
 impl Cluster {
-    /// Every deployment's autoscaler, on the sample that the metrics pipeline shows by now.
+    /// Every deployment's autoscaler, on the sample that the metrics pipeline shows by now. Outside the
+    /// account's schedule only what is always on is scaled.
     pub(super) fn scale(&mut self, policy: &Policy) {
         let age = policy.latencies.sample_ticks;
         // A pod's CPU counts once it was ready for a whole window before its sample.
         let slot =
             [self.sample_slot(age), self.sample_slot(age + policy.latencies.sample_window_ticks)];
-        for &index in &policy.scaled {
+        let scaled = if self.awake { &policy.scaled } else { &policy.scaled_asleep };
+        for &index in scaled {
             let workload = &policy.workloads[index];
             let Some(rules) = &workload.hpa else { continue };
             if !self.rests(workload, rules, index, slot) {

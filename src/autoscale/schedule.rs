@@ -183,7 +183,7 @@ impl Cluster {
                 continue;
             }
             let offer = &policy.offers[node.offer];
-            let score = node.score(offer, asks);
+            let score = node.score(offer, asks, policy.taint_score);
             let in_zone = zones.counts[usize::from(node.zone)];
             fits.push(Fit { index, score, crowd: 0.0, in_zone, on_host });
         }
@@ -306,9 +306,7 @@ fn crowd(asks: &Deployment, policy: &Policy, counts: [u32; 2], weights: [f64; 2]
 
 impl Node {
     /// Least allocated and balanced, and what taints say.
-    fn score(&self, offer: &Offer, asks: &Deployment) -> i64 {
-        /// Weight of `TaintToleration` in the default profile, times its greatest score.
-        const TOLERATED: i64 = 300;
+    fn score(&self, offer: &Offer, asks: &Deployment, taint_score: i64) -> i64 {
         let allocatable = [offer.cpu, offer.memory];
         let requested = [
             offer.cpu - self.free_cpu + asks.request_cpu,
@@ -317,7 +315,7 @@ impl Node {
         let avoided = asks.avoids & (1 << offer.group) != 0;
         least_allocated(allocatable, requested)
             + balanced_allocation(allocatable, requested)
-            + if avoided { 0 } else { TOLERATED }
+            + if avoided { 0 } else { taint_score }
     }
 
     /// Whether a pod of the workload may run here and fits.

@@ -7,6 +7,7 @@
 //! served = min(asked, capacity)         backlog = what is not served, at most capacity × time-out
 //! CPU    = idle × ready + served × CPU of a request       ρ = asked / capacity
 //! p95    = M/M/c of one pod at min(ρ, 0.95), + backlog / capacity
+//! in service = ready × M/M/c's mean requests in a pod, + backlog      (Little: λ × (service + wait))
 //! ```
 //! # Limits
 //! CPU above requests is shared over the whole cluster and not node by node. All pods of a workload
@@ -17,6 +18,7 @@ use super::{
     event::{Event, Reason, Subject},
     policy::{Deployment, Policy, Serving},
 };
+use crate::queueing::Curve;
 
 /// A second, in minutes: a product costs less than a quotient, and this runs every tick.
 const MINUTE: f64 = 1.0 / 60.0;
@@ -113,22 +115,20 @@ impl Cluster {
         tally.requests += requests;
         tally.peak_rps = tally.peak_rps.max(replicas.rps);
         let mut p95 = serving.latency.at(replicas.load);
-        replicas.in_service = replicas.asked * serving.service_ms * 1e-3;
+        let mut in_service =
+            serving.in_system.as_ref().map_or(0.0, |curve| replicas.in_service(serving, curve));
         // The tolerance keeps rounding from counting as lost requests.
         if replicas.load > 1.0 + 1e-9 || replicas.saturated {
             p95 += self.count_saturated(workload, serving, index, tick);
+            in_service += self.workloads[index].backlog;
         }
         let replicas = &mut self.workloads[index];
         let tally = &mut self.tally.workloads[index];
         replicas.p95_ms = if requests > 0.0 { p95 } else { 0.0 };
         tally.p95_weighted += requests * replicas.p95_ms;
         tally.p95_peak = tally.p95_peak.max(replicas.p95_ms);
-        replicas.samples[slot] = Sample {
-            usage: replicas.usage,
-            ready: replicas.ready,
-            rps: replicas.rps,
-            in_service: replicas.in_service,
-        };
+        replicas.samples[slot] =
+            Sample { usage: replicas.usage, ready: replicas.ready, rps: replicas.rps, in_service };
     }
 
     /// A tick in which more is asked than served, or the first after such; gives the wait in the backlog
@@ -153,15 +153,16 @@ impl Cluster {
         let capacity = replicas.asked / replicas.load;
         let waiting = (replicas.asked - capacity) * tick;
         let kept = waiting.min(capacity * serving.timeout);
+        // First come, first served: of what waited before, this tick's capacity is served at once.
+        let waited_before = (replicas.backlog - capacity * tick).max(0.0);
         if !replicas.saturated {
             replicas.saturated = true;
             replicas.unserved_before = tally.unserved;
             note(log, now, index, Reason::Saturated { rps: replicas.rps, capacity });
         }
         tally.unserved += waiting - kept;
-        tally.queued += kept;
+        tally.queued += (kept - waited_before).max(0.0);
         replicas.backlog = kept;
-        replicas.in_service += kept;
         let minutes = tick / 60.0;
         tally.saturated_minutes += minutes;
         if replicas.desired >= workload.max_replicas {
@@ -192,6 +193,15 @@ fn note(log: Option<&mut Vec<Event>>, at: Second, index: usize, reason: Reason) 
 }
 
 impl Replicas {
+    /// Requests being served or waiting in the mean; without a pod all wait until they are given up.
+    fn in_service(&self, serving: &Serving, in_pod: &Curve) -> f64 {
+        if self.ready == 0 {
+            self.asked * serving.timeout
+        } else {
+            f64::from(self.ready) * in_pod.at(self.load)
+        }
+    }
+
     /// Less CPU above requests than asked: less is served. Gives the CPU not used [millicores].
     fn lose_burst(&mut self, serving: &Serving, share: f64) -> f64 {
         let above = self.usage - self.requested;

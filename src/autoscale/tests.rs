@@ -43,8 +43,8 @@ impl Company {
         }
     }
 
-    fn policy(&self) -> Result<Policy, Vec<String>> {
-        let inputs = Inputs {
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs {
             workloads: &self.workloads,
             cluster: &self.cluster,
             classes: &self.classes,
@@ -54,11 +54,14 @@ impl Company {
             tick_seconds: 60,
             start: jiff::civil::date(2027, 1, 1),
             days: 31,
-        };
+        }
+    }
+
+    fn policy(&self) -> Result<Policy, Vec<String>> {
         let text = |problems: Vec<crate::error::Problem>| {
             problems.iter().map(ToString::to_string).collect()
         };
-        Policy::build(&inputs).map_err(text)
+        Policy::build(&self.inputs()).map_err(text)
     }
 }
 
@@ -314,6 +317,211 @@ fn interrupted_nodes_go_within_their_notice() {
     let events = cluster.take_events();
     let noticed = events.iter().filter(|event| event.reason == Reason::SpotInterrupted).count();
     assert_eq!(noticed as u32, tally.disruptions.interrupted);
+}
+
+/// What is always on follows its load outside the account's schedule too.
+#[test]
+fn what_is_always_on_is_scaled_while_the_account_sleeps() {
+    let mut company = Company::new(POOL);
+    company.workloads["api"].always_on = true;
+    let policy = company.policy().unwrap();
+    let mut cluster = Cluster::new(&policy, 60.0, false, luck());
+    for _ in 0..60 {
+        cluster.step(&policy, 1200.0, false);
+        check(&cluster, &policy);
+    }
+    assert_eq!(cluster.workloads()[0].ready, 7, "as under the same load awake");
+}
+
+/// Pods that find no place at the start are told of in the first tick, and once.
+#[test]
+fn pods_without_a_place_at_the_start_are_told_of() {
+    let policy = Company::new(&format!("{POOL}limit_vcpus = 2\n")).policy().unwrap();
+    let mut cluster = Cluster::new(&policy, 6000.0, true, luck());
+    assert!(cluster.pending() > 0);
+    cluster.keep_events();
+    cluster.step(&policy, 6000.0, true);
+    cluster.step(&policy, 6000.0, true);
+    let told = |event: &Event| matches!(event.reason, Reason::Unschedulable { .. });
+    assert_eq!(cluster.take_events().iter().filter(|event| told(event)).count(), 1);
+    let tally = cluster.take_tally(&policy);
+    assert!(tally.refusals[tally::Refusal::PoolLimit as usize] > 0);
+}
+
+/// A service of one fixed pod that serves 10 requests/s of 100 ms each and keeps callers for 30 s: in
+/// two minutes of 20 requests/s, 1,200 more arrive than are served, and the queue holds 300 at most. All
+/// of them wait once, however long: in the first minute those beyond the 600 served at once, of which 300
+/// find room; in the second the 300 that take the places of those served first.
+#[test]
+fn a_request_that_waits_is_counted_once() {
+    let mut company = Company::new(POOL);
+    let api = "calls_per = { api = 1.0 }\ncpu_ms_per_request = 100\ntimeout_seconds = 30\nreplicas = 1\n\
+               requests = { cpu_millicores = 1000, memory_mib = 256 }\n\
+               limits = { cpu_millicores = 1000, memory_mib = 512 }";
+    company.workloads["api"] = toml::from_str(api).unwrap();
+    let policy = company.policy().unwrap();
+    let mut cluster = Cluster::new(&policy, 600.0, true, luck());
+    for load in [1200.0, 1200.0, 0.0] {
+        cluster.step(&policy, load, true);
+    }
+    let tally = &cluster.take_tally(&policy).workloads[0];
+    assert!((tally.queued - 600.0).abs() < 1e-6, "{}", tally.queued);
+    assert!((tally.unserved - 900.0).abs() < 1e-6, "{}", tally.unserved);
+    assert!((tally.requests - 2400.0).abs() < 1e-6);
+}
+
+/// Four workers a pod, 100 ms a request: at 36 requests/s in one pod 3.6 are busy, and with those that
+/// wait there are 10.7 in it (M/M/4 at 0.9: C = 0.788, L = 3.6 + 0.788 × 9). A target of 3 asks for
+/// ceil(10.7 / 3) = 4 pods.
+#[test]
+fn concurrency_counts_the_requests_that_wait() {
+    let mut company = Company::new(POOL);
+    let api = "calls_per = { api = 1.0 }\ncpu_ms_per_request = 10\nservice_ms_per_request = 100\n\
+               concurrency = 4\nrequests = { cpu_millicores = 1000, memory_mib = 256 }\n\
+               [hpa]\nmin_replicas = 1\nmax_replicas = 20\n\
+               metrics = [{ type = \"Pods\", name = \"concurrency\", average_value = 3 }]\n\
+               behavior = { scale_down = { select_policy = \"Disabled\" } }";
+    company.workloads["api"] = toml::from_str(api).unwrap();
+    let policy = company.policy().unwrap();
+    let mut cluster = Cluster::new(&policy, 60.0, true, luck());
+    cluster.keep_events();
+    for _ in 0..10 {
+        cluster.step(&policy, 36.0 * 60.0, true);
+    }
+    let rescaled = cluster.take_events().into_iter().find_map(|event| match event.reason {
+        Reason::Rescaled { from, to, .. } => Some((from, to)),
+        _ => None,
+    });
+    assert_eq!(rescaled, Some((1, 4)));
+    // At the start as many pods stand as keep every metric at its target: 36 requests/s in two pods are
+    // 1.8 busy workers and 0.1 waiting each.
+    assert_eq!(policy.workloads[0].replicas_for(36.0 * 60.0), 2);
+    assert!(policy.warnings().is_empty());
+}
+
+/// A policy of one pod in half a minute allows two in each tick of a minute: the second and the fourth
+/// of its reconciles are held, the third is not.
+#[test]
+fn a_policy_works_within_a_tick_of_a_minute() {
+    let mut company = Company::new(POOL);
+    let scaling: crate::workload::Hpa = toml::from_str(
+        "min_replicas = 2\nmax_replicas = 60\ntarget_cpu_utilization = 10\n\
+         behavior = { scale_up = { policies = [{ type = \"Pods\", value = 1, period_seconds = 30 }] } }",
+    )
+    .unwrap();
+    company.workloads["api"].hpa = Some(scaling);
+    let policy = company.policy().unwrap();
+    let mut cluster = Cluster::new(&policy, 60.0, true, luck());
+    let mut wishes = Vec::new();
+    for _ in 0..8 {
+        cluster.step(&policy, 12_000.0, true);
+        wishes.push(cluster.workloads()[0].desired);
+    }
+    let first = wishes.iter().position(|wish| *wish > 2).unwrap();
+    assert_eq!(wishes[first..first + 3], [4, 6, 8], "{wishes:?}");
+}
+
+/// A budget that forbids all at weekends goes by the date at which the simulation starts.
+#[test]
+fn budgets_go_by_the_date_of_the_start() {
+    let budgets = "budgets = [{ nodes = \"1\" }, { nodes = \"0\", schedule = \"0 0 * * sat\", duration_minutes = 2880 }]\n\
+                   expire_after_hours = 1000\n";
+    // Both loads fall at once; 2 January 2027 is a Saturday, 4 January a Monday.
+    for (day, nodes_left) in [(2, false), (4, true)] {
+        let company = Company::new(&format!("{POOL}{budgets}"));
+        let inputs = Inputs { start: jiff::civil::date(2027, 1, day), ..company.inputs() };
+        let policy = Policy::build(&inputs).unwrap();
+        let mut cluster = Cluster::new(&policy, 6000.0, true, luck());
+        for _ in 0..120 {
+            cluster.step(&policy, 60.0, true);
+        }
+        let left = cluster.take_tally(&policy).disruptions.nodes();
+        assert_eq!(left > 0, nodes_left, "{day}: {left}");
+    }
+}
+
+/// A drift that its budget holds is tried again when the budget's schedule ends, though nothing else
+/// happens.
+#[test]
+fn a_drift_held_by_a_schedule_goes_on_after_it() {
+    let pool = format!(
+        "{POOL}drift_every_days = 1\nconsolidation_policy = \"WhenEmpty\"\nbudgets = [{{ nodes = \"1\" }}, \
+         {{ nodes = \"0\", schedule = \"0 0 * * *\", duration_minutes = 720 }}]\n"
+    );
+    let policy = Company::new(&pool).policy().unwrap();
+    let mut cluster = Cluster::new(&policy, 6000.0, true, luck());
+    let mut drifted = [0; 2];
+    for minute in 0..1440 + 1200 {
+        cluster.step(&policy, 6000.0, true);
+        if minute == 1440 + 700 {
+            drifted[0] = cluster.take_tally(&policy).disruptions.drifted;
+        }
+    }
+    drifted[1] = cluster.take_tally(&policy).disruptions.drifted;
+    assert!(drifted[0] == 0 && drifted[1] > 0, "{drifted:?}");
+}
+
+/// AWS takes nodes back while they leave for another reason: each is counted once.
+#[test]
+fn a_node_that_leaves_twice_is_counted_once() {
+    let pool = format!("{POOL}spot_share = 1.0\nexpire_after_hours = 1\n");
+    let mut company = Company::new(&pool);
+    company.workloads["api"].disruption_budget = Some(crate::workload::DisruptionBudget {
+        max_unavailable: Some(crate::workload::Pods::Count(1)),
+        min_available: None,
+    });
+    let mut policy = company.policy().unwrap();
+    for offer in &mut policy.offers {
+        offer.hazard = if offer.purchase == Purchase::Spot { 1.0 / 1800.0 } else { 0.0 };
+    }
+    let mut cluster = Cluster::new(&policy, 6000.0, true, luck());
+    cluster.keep_events();
+    for _ in 0..600 {
+        cluster.step(&policy, 6000.0, true);
+    }
+    let leaving = cluster.nodes().filter(|node| node.drain.is_some()).count();
+    let events = cluster.take_events();
+    let gone = events.iter().filter(|e| matches!(e.reason, Reason::Terminated { .. })).count();
+    let noticed = events.iter().filter(|e| e.reason == Reason::SpotInterrupted).count();
+    let counted = cluster.take_tally(&policy).disruptions;
+    assert_eq!(counted.nodes() as usize, gone + leaving, "{counted:?}");
+    assert!(counted.expired > 0 && noticed > counted.interrupted as usize, "{counted:?} {noticed}");
+}
+
+/// Valid settings that nobody means are told, each with what would do.
+#[test]
+fn settings_that_cannot_work_are_told() {
+    let advice = |more: &str| {
+        let mut company = Company::new(POOL);
+        let api = format!(
+            "calls_per = {{ api = 1.0 }}\ncpu_ms_per_request = 10\nservice_ms_per_request = 100\nconcurrency = 4\n\
+             requests = {{ cpu_millicores = 500, memory_mib = 256 }}\n{more}"
+        );
+        company.workloads["api"] = toml::from_str(&api).unwrap();
+        company.policy().unwrap().warnings().join("\n")
+    };
+    let hpa = |metric: &str| advice(&format!("hpa = {{ max_replicas = 9, metrics = [{metric}] }}"));
+    for (found, expected) in [
+        (
+            hpa("{ type = \"Resource\", name = \"memory\", average_utilization = 80 }"),
+            "an idle pod takes 256 MiB of memory, above its autoscaler's target (80 % of the request of 256 MiB)",
+        ),
+        (
+            hpa("{ type = \"External\", name = \"requests_per_second\", value = 100 }"),
+            "above 100 replicas grow to the maximum",
+        ),
+        (
+            hpa("{ type = \"Pods\", name = \"concurrency\", average_value = 5 }"),
+            "a pod serves 4 requests at once, so at a target of 5",
+        ),
+        (
+            advice("hpa = { max_replicas = 9, target_cpu_utilization = 80 }"),
+            "all workers of a pod are busy at 80 % CPU",
+        ),
+    ] {
+        assert!(found.starts_with("api: ") && found.contains(expected), "{expected}\n{found}");
+    }
+    assert_eq!(hpa("{ type = \"Pods\", name = \"concurrency\", average_value = 3 }"), "");
 }
 
 /// Without any spot capacity a pool that allows both buys on demand and says so; one that allows

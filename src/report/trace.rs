@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{csv, number::grouped, terminal::table};
 use crate::{
     capacity::{Capacity, purchase_name},
-    simulate::trace::{EventCount, Trace},
+    simulate::trace::{EventCount, Trace, WorkloadTrace},
 };
 
 /// One column of the trace.
@@ -293,6 +293,7 @@ fn workloads(trace: &Trace) -> comfy_table::Table {
         "p95 ms",
         "Worst p95",
         "Over min",
+        "Pending min",
         "Queued",
         "Given up",
     ];
@@ -310,11 +311,18 @@ fn workloads(trace: &Trace) -> comfy_table::Table {
             grouped(used.p95_ms, 1),
             grouped(used.peak_p95_ms, 0),
             grouped(used.saturated_minutes, 1),
+            grouped(pending_minutes(trace, series), 1),
             grouped(used.queued_requests, 0),
             grouped(used.unserved_requests, 0),
         ]);
     }
     rows
+}
+
+/// Minutes that pods were Pending, summed over pods.
+fn pending_minutes(trace: &Trace, series: &WorkloadTrace) -> f64 {
+    let pods: f64 = series.pending.iter().copied().map(f64::from).sum();
+    pods * f64::from(trace.tick_seconds) / 60.0
 }
 
 fn nodes(trace: &Trace, out: &mut String) {

@@ -100,6 +100,9 @@ fn line(name: &str, values: Vec<f64>, color: usize) -> Line {
     Line { name: name.to_owned(), values, color, faint: false }
 }
 
+/// Loads above this are drawn at it: one minute without pods would flatten all the others.
+const MOST_LOAD: f64 = 3.0;
+
 fn panels(trace: &Trace) -> Vec<Panel> {
     let plain =
         |title: &str, lines| Panel { title: title.into(), lines, stacked: false, percent: false };
@@ -119,15 +122,18 @@ fn panels(trace: &Trace) -> Vec<Panel> {
     let bought = bought.map(|(index, (name, nodes))| line(name, thin(nodes), index)).collect();
     panels.push(Panel { stacked: true, ..plain("Nodes by purchase option", bought) });
     panels.push(Panel { stacked: true, ..plain("Nodes by instance type", types(trace)) });
+    let mut cut = false;
     let mut cpu = vec![line("CPU of all nodes", thin(&trace.utilization), 0)];
     for (index, workload) in trace.workloads.iter().enumerate() {
-        cpu.push(line(
-            &format!("{} of its capacity", workload.name),
-            thin(&workload.load),
-            index + 1,
-        ));
+        let mut load = thin(&workload.load);
+        for value in &mut load {
+            cut |= *value > MOST_LOAD;
+            *value = value.min(MOST_LOAD);
+        }
+        cpu.push(line(&format!("{} of its capacity", workload.name), load, index + 1));
     }
-    panels.push(Panel { percent: true, ..plain("Utilization", cpu) });
+    let title = if cut { "Utilization, cut at 300 %" } else { "Utilization" };
+    panels.push(Panel { percent: true, ..plain(title, cpu) });
     let pending = vec![
         line("pending pods", thin(&trace.pending), 5),
         line("nodes on their way", thin(&trace.launching), 4),

@@ -20,13 +20,17 @@ pub(super) fn plan(prepared: &Prepared<'_>, outcome: Outcome) -> Plan {
     let scenario = prepared.scenario;
     let trial = outcome.trial;
     let (months, rated) = months(prepared, outcome);
-    let warnings = plan::warnings::find(
+    let mut warnings = plan::warnings::find(
         &months,
         &rated,
         prepared.users.fit.as_ref(),
         prepared.residual_sigma,
         scenario.traffic.noise,
     );
+    for (account, policy) in scenario.accounts.iter().zip(&prepared.policies) {
+        let own = policy.warnings();
+        warnings.extend(own.into_iter().map(|text| format!("{}: {text}", account.name)));
+    }
     let accounts = scenario.accounts.iter().map(|account| AccountName {
         name: account.name.clone(),
         id: account.settings.id.clone(),

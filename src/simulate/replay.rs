@@ -12,7 +12,7 @@ use jiff::civil::DateTime;
 
 use crate::{
     error::{Error, Place, nearest},
-    series::{Gaps, Series},
+    series::{Gaps, Series, Words},
     traffic::Class,
 };
 
@@ -67,7 +67,9 @@ impl Replay {
         } else {
             per_minute / requests_per_session(classes, class).map_err(at)?
         };
-        let series = Series::parse(file, text, gaps)?;
+        let columns = format!("time,{name}");
+        let words = Words { columns: &columns, allow_gaps: "give --hold-gaps" };
+        let series = Series::parse_as(file, text, gaps, words)?;
         let most = series.values.iter().copied().fold(0.0, f64::max);
         if most * factor > MOST_SESSIONS {
             let message = format!(
@@ -186,8 +188,9 @@ mod tests {
             ),
             (
                 "time,requests_per_second\n2027-03-01T10:00,1\n2027-03-01T10:01,1\n2027-03-01T10:02,1\n2027-03-01T10:09,1\n",
-                "missing",
+                "or give --hold-gaps",
             ),
+            ("time,requests_per_hour\n", "0 rows of time,requests_per_hour; give 2 or more"),
         ] {
             let problem = read(text).unwrap_err().problems()[0].to_string();
             assert!(problem.contains(expected), "{problem}");

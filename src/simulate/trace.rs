@@ -57,7 +57,7 @@ pub struct WorkloadTrace {
     pub ready: Vec<u32>,
     /// Pods without a node.
     pub pending: Vec<u32>,
-    /// What is asked over what the ready pods can serve.
+    /// What is asked over what the ready pods can serve; infinite while none is ready.
     pub load: Vec<f64>,
     /// Response time that 95 % of requests stay below [ms].
     pub p95_ms: Vec<f64>,
@@ -261,8 +261,15 @@ impl Prepared<'_> {
         if trace.database.is_some() {
             let note = "the database has the size that these days ask for; the plan sizes it for whole months";
             trace.notes.push(note.into());
+            if span.moved {
+                let month = span.month;
+                let note = format!(
+                    "the load is not of {month}; the database holds what the plan has by then (--at takes another month)"
+                );
+                trace.notes.push(note);
+            }
         }
-        trace.notes.extend(workers_bind_first(&policy));
+        trace.notes.extend(policy.warnings());
         Ok(trace)
     }
 
@@ -286,13 +293,19 @@ impl Prepared<'_> {
     /// When the trace runs, inside the plan.
     fn span(&self, request: &Request) -> Result<Span, Error> {
         let plan = &self.scenario.plan;
-        let month = request.at.unwrap_or(plan.start);
         let last = plan.start.plus(plan.months - 1);
-        let first_index = month.since(plan.start);
-        if first_index < 0 || first_index >= plan.months as i32 {
+        let inside = |month: Month| {
+            u32::try_from(month.since(plan.start)).ok().filter(|index| *index < plan.months)
+        };
+        // A replayed load has a date of its own.
+        let own = request.load.as_ref().and_then(|load| Month::of(load.start().date()));
+        let month = request.at.or(own.filter(|month| inside(*month).is_some()));
+        let month = month.unwrap_or(plan.start);
+        let Some(first_index) = inside(month) else {
             let message = format!("{month} is outside the plan; give {} to {last}", plan.start);
             return Err(argument("--at", message));
-        }
+        };
+        let moved = own.is_some_and(|own| own != month);
         let (start, first_second, replayed) = match &request.load {
             Some(load) => {
                 let start = load.start();
@@ -306,26 +319,37 @@ impl Prepared<'_> {
         };
         let per_day = 86_400 / request.tick_seconds as usize;
         let ticks = match (request.days, replayed) {
-            (Some(days), Some(ticks)) => (days as usize * per_day).min(ticks),
+            (Some(days), Some(ticks)) if days as usize * per_day > ticks => {
+                let held = ticks as f64 / per_day as f64;
+                let message = format!(
+                    "{days} days, and the load holds {held:.1}; give fewer, or leave it out to replay all of it"
+                );
+                return Err(argument("--days", message));
+            }
             (None, Some(ticks)) => ticks,
-            (days, None) => days.unwrap_or(7) as usize * per_day,
+            (days, _) => days.unwrap_or(7) as usize * per_day,
         };
         let days = ticks.div_ceil(per_day) as u32;
         let left: usize =
-            (first_index as u32..plan.months).map(|index| plan.start.plus(index).days()).sum();
+            (first_index..plan.months).map(|index| plan.start.plus(index).days()).sum();
         if replayed.is_none() && days as usize > left {
             let message = format!(
                 "{days} days from {month} run past {last}, the plan's last month; give {left} or fewer"
             );
             return Err(argument("--days", message));
         }
-        if ticks == 0 || ticks > MOST_TICKS {
+        if ticks == 0 {
+            let file = request.load.as_ref().map_or("the load", |load| &*load.file);
+            let message = format!("shorter than one tick of {} s", request.tick_seconds);
+            return Err(Error::at(Place::file(file), message));
+        }
+        if ticks > MOST_TICKS {
             let message = format!(
                 "{ticks} ticks; give fewer days or a longer tick ({MOST_TICKS} ticks at most)"
             );
             return Err(argument("--days", message));
         }
-        Ok(Span { month, index: first_index as u32, start, first_second, ticks, days })
+        Ok(Span { month, index: first_index, moved, start, first_second, ticks, days })
     }
 
     /// Sessions a minute that reach the account, tick by tick.
@@ -377,29 +401,12 @@ fn argument(flag: &str, message: String) -> Error {
     Error::at(Place { key: Some(flag.to_owned()), ..Place::default() }, message)
 }
 
-/// Deployments whose workers are all busy before their CPU reaches the autoscaler's band.
-fn workers_bind_first(policy: &Policy) -> Vec<String> {
-    let mut notes = Vec::new();
-    for workload in &policy.workloads {
-        let (Some(serving), Some(rules)) = (&workload.serving, &workload.hpa) else { continue };
-        let Some(band) = rules.band else { continue };
-        let busy = workload.idle_cpu + serving.pod_rps * serving.cpu_ms;
-        let percent = 100.0 * busy / workload.request_cpu as f64;
-        if serving.bound_by_workers && percent <= band.high() as f64 {
-            notes.push(format!(
-                "{}: all workers of a pod are busy at {percent:.0} % CPU, so an autoscaler at {} % never asks for more; raise concurrency, lower the target or scale on concurrency",
-                workload.name,
-                band.target()
-            ));
-        }
-    }
-    notes
-}
-
 /// When a trace runs.
 struct Span {
     month: Month,
     index: u32,
+    /// The load that is replayed is of another month.
+    moved: bool,
     start: DateTime,
     first_second: u32,
     ticks: usize,
@@ -542,7 +549,7 @@ impl<'a> Run<'a> {
             series.desired.push(replicas.desired);
             series.ready.push(replicas.ready);
             series.pending.push(replicas.pending + self.waiting[*index]);
-            series.load.push(if replicas.load.is_finite() { replicas.load } else { 0.0 });
+            series.load.push(replicas.load);
             series.p95_ms.push(replicas.p95_ms);
             series.queued.push(replicas.backlog);
         }

@@ -4,8 +4,7 @@ use runrate::{
     autoscale::{
         budget::Budget,
         policy::{
-            Available, Deployment, Latencies, Limits, Mix, Offer, Policy, Pool, Purchase, Spot,
-            Spread,
+            Available, Deployment, Limits, Mix, Offer, Policy, Pool, Purchase, Spread,
             taint::{self, Effect, Taint},
         },
         settings,
@@ -114,7 +113,7 @@ pub(crate) fn groups<'a>(
     let (mut may, mut avoids) = (0, 0);
     for (group, taints) in taints {
         match taint::effect(taints, &tolerations) {
-            Some(Effect::NoSchedule) => {}
+            Some(Effect::NoSchedule | Effect::NoExecute) => {}
             Some(Effect::PreferNoSchedule) => {
                 may |= 1 << group;
                 avoids |= 1 << group;
@@ -161,54 +160,12 @@ pub(crate) fn deployment(pod: &PodCase, (groups, avoids): (u32, u32)) -> Deploym
 
 /// A policy of these offers, pools and deployments; times are those of the real controllers.
 pub(crate) fn policy(offers: Vec<Offer>, pools: Vec<Pool>, workloads: Vec<Deployment>) -> Policy {
-    let mut order: Vec<usize> = (0..workloads.len()).collect();
-    order.sort_by_key(|index| {
-        let workload = &workloads[*index];
-        std::cmp::Reverse((workload.request_cpu, workload.request_memory))
-    });
-    Policy {
-        tick_seconds: 15,
-        first_second: 0,
-        zones: 3,
-        serving: Vec::new(),
-        scaled: Vec::new(),
-        scaled_idle: Vec::new(),
-        guarded: true,
-        zoned: true,
-        workloads,
-        scheduling_order: order,
-        offers,
-        baseline_offer: 0,
-        baseline_nodes: 0,
-        asleep_baseline_nodes: 0,
-        pools,
-        latencies: Latencies {
-            node: (45.0, 0.0),
-            node_most: 900.0,
-            drain: 5,
-            image_pull: (1.0, 57.0),
-            validation: 15,
-            nomination: 20,
-            consolidated: 300,
-            unavailable: 180,
-            sample_ticks: 2,
-            sample_window_ticks: 1,
-        },
-        spot: Spot {
-            price_weight: 5.0,
-            price_reach: 0.5,
-            shortage_seconds: 3600,
-            notice_seconds: 120,
-            launch_types: 60,
-            spot_to_spot: false,
-            spot_to_spot_types: 15,
-        },
-        multi_node_candidates: 100,
-        spread_weight: 2,
-        default_spread: [None, None],
-        daemon_idle_cpu: 0.0,
-        daemon_image_mib: 0.0,
-    }
+    let controllers = runrate::store::embedded_catalog().unwrap().controllers;
+    let mut policy = Policy::assemble(&controllers, 15, workloads, offers, pools);
+    policy.zones = 3;
+    policy.latencies.node = (45.0, 0.0);
+    policy.default_spread = [None, None];
+    policy
 }
 
 /// Pools in the order of their weight, with offers of the types they allow.

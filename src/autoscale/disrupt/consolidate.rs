@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::{Candidate, Command, Pass, Replacement};
 use crate::autoscale::{
     Cluster, MOST_ZONES,
-    karpenter::Claim,
+    karpenter::{Claim, zones_of},
     node::Node,
-    policy::{Deployment, Mix, Policy, Purchase, Spread},
+    policy::{Mix, Policy, Purchase, Spread},
     schedule::open_zones,
     settings::DisruptionReason,
     tally::Refusal,
@@ -96,10 +96,9 @@ impl Cluster {
             targets.rooms.iter().filter(|room| !leaving.contains(&room.index)).copied().collect();
         for &workload in &policy.scheduling_order {
             if rest[workload] > 0 {
-                let asks = &policy.workloads[workload];
                 let mut none = [0; MOST_ZONES];
                 let zones = zones.get_mut(workload).unwrap_or(&mut none);
-                rest[workload] = self.fill(asks, workload, rest[workload], &mut rooms, zones);
+                rest[workload] = self.fill(policy, workload, rest[workload], &mut rooms, zones);
             }
         }
         (rest, zones)
@@ -108,14 +107,17 @@ impl Cluster {
     /// Puts pods of one workload into rooms, the first that fits first; gives how many are left.
     fn fill(
         &self,
-        asks: &Deployment,
+        policy: &Policy,
         workload: usize,
         mut count: u32,
         rooms: &mut [Room],
         zones: &mut [u32; MOST_ZONES],
     ) -> u32 {
+        let asks = &policy.workloads[workload];
         let hard = |spread: Option<Spread>| spread.filter(|spread| spread.hard);
-        let there = rooms.iter().fold(0_u8, |bits, room| bits | 1 << room.zone);
+        // A zone counts where the pod may be: on a node, or on one that its pools could buy.
+        let own = rooms.iter().filter(|room| asks.groups & (1 << room.group) != 0);
+        let there = own.fold(zones_of(policy, workload), |bits, room| bits | 1 << room.zone);
         for room in rooms {
             if count == 0 {
                 break;

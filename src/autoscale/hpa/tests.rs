@@ -32,6 +32,17 @@ fn a_lower_wish_waits_for_the_window() {
     assert_eq!(hpa.reconcile(300, 10, Some(5), &rules).replicas, 5);
 }
 
+/// A controller that has just started does not follow the first low recommendation: what there is
+/// counts as one of its own, for the window's five minutes.
+#[test]
+fn the_first_recommendation_is_what_there_is() {
+    let (mut hpa, rules) = (Hpa::default(), rules());
+    let verdict = hpa.reconcile(0, 10, Some(4), &rules);
+    assert_eq!((verdict.replicas, verdict.bound), (10, Bound::ScaleDownStabilized));
+    assert_eq!(hpa.reconcile(285, 10, Some(4), &rules).replicas, 10);
+    assert_eq!(hpa.reconcile(300, 10, Some(4), &rules).replicas, 4);
+}
+
 #[test]
 fn growth_is_limited_per_reconcile_and_by_the_bounds() {
     let reconcile = |current, wish| Hpa::default().reconcile(0, current, Some(wish), &rules());

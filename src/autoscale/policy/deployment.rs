@@ -6,8 +6,9 @@ use super::{
     unknown,
 };
 use crate::{
+    autoscale::hpa::Rules,
     error::{Problem, nearest},
-    queueing::Latency,
+    queueing::Curve,
     random,
     workload::{DisruptionBudget, Pods, TopologyKey, WhenUnsatisfiable, Workload},
 };
@@ -59,7 +60,7 @@ pub(super) fn build(
     let idle_memory = workload.idle_memory_mib.unwrap_or(request_memory as f64);
     Ok(Deployment {
         name: name.to_owned(),
-        serving: serving(inputs, workload, limit_cpu),
+        serving: serving(inputs, workload, hpa.as_ref(), limit_cpu),
         idle_cpu: workload.idle_cpu_millicores,
         request_cpu,
         request_memory,
@@ -82,7 +83,12 @@ pub(super) fn build(
 }
 
 /// How the pods serve; `None` for what serves no requests.
-fn serving(inputs: &Inputs<'_>, workload: &Workload, limit_cpu: f64) -> Option<Serving> {
+fn serving(
+    inputs: &Inputs<'_>,
+    workload: &Workload,
+    hpa: Option<&Rules>,
+    limit_cpu: f64,
+) -> Option<Serving> {
     let classes = inputs.classes;
     let per_session =
         workload.requests_per_session(|class| classes.get(class).map(|c| c.per_session));
@@ -102,14 +108,17 @@ fn serving(inputs: &Inputs<'_>, workload: &Workload, limit_cpu: f64) -> Option<S
     // As many servers as are busy when the pod is full; CPU alone allows a fraction of one.
     let servers = (pod_rps * service_ms / 1000.0).round().clamp(1.0, 1e4) as u32;
     let served_ms = 1000.0 * f64::from(servers) / pod_rps;
+    // Nothing else asks how many requests are in a pod.
+    let counted = hpa.is_some_and(Rules::counts_requests);
     Some(Serving {
         rps_per_session: per_session / 60.0,
         cpu_ms,
         pod_rps,
         bound_by_workers: by_workers < by_cpu,
         timeout: workload.timeout_seconds.unwrap_or(facts.timeout_seconds),
-        service_ms: served_ms,
-        latency: Latency::new(servers, served_ms, facts.quantile),
+        servers,
+        latency: Curve::response(servers, served_ms, facts.quantile),
+        in_system: counted.then(|| Curve::in_system(servers)),
     })
 }
 
@@ -207,7 +216,7 @@ fn groups(
     let tainted = pools.iter().filter_map(of_pool);
     for (group, taints) in tainted.chain([(0, &*cluster.baseline.taints)]) {
         match taint::effect(taints, &tolerations) {
-            Some(Effect::NoSchedule) => keeps_out |= 1 << group,
+            Some(Effect::NoSchedule | Effect::NoExecute) => keeps_out |= 1 << group,
             Some(Effect::PreferNoSchedule) => avoids |= 1 << group,
             None => {}
         }

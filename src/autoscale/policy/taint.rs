@@ -14,6 +14,8 @@ pub enum Effect {
     NoSchedule,
     /// Keeps pods out while there is another place.
     PreferNoSchedule,
+    /// Keeps pods out and evicts those that run, which no pod of a plan ever meets.
+    NoExecute,
 }
 
 /// `key=value:Effect`, `key:Effect`, or in a toleration `key`.
@@ -36,8 +38,8 @@ impl<'a> Taint<'a> {
         };
         let effect = match effect {
             None => None,
-            // A running pod is evicted too, which no pod of a plan ever meets.
-            Some("NoSchedule" | "NoExecute") => Some(Effect::NoSchedule),
+            Some("NoSchedule") => Some(Effect::NoSchedule),
+            Some("NoExecute") => Some(Effect::NoExecute),
             Some("PreferNoSchedule") => Some(Effect::PreferNoSchedule),
             Some(other) => {
                 return Err(format!(
@@ -68,11 +70,8 @@ pub fn effect(taints: &[String], tolerations: &[Taint<'_>]) -> Option<Effect> {
     let met = taints.filter(|taint| !tolerations.iter().any(|t| taint.tolerated_by(t)));
     let effects: Vec<Effect> =
         met.map(|taint| taint.effect.unwrap_or(Effect::NoSchedule)).collect();
-    if effects.contains(&Effect::NoSchedule) {
-        Some(Effect::NoSchedule)
-    } else {
-        effects.first().copied()
-    }
+    let keeps_out = effects.iter().find(|effect| **effect != Effect::PreferNoSchedule);
+    keeps_out.or(effects.first()).copied()
 }
 
 /// Taints that cannot be read.
@@ -110,10 +109,14 @@ mod tests {
             ("dedicated=infra", None),
             ("dedicated=web", Some(Effect::NoSchedule)),
             ("dedicated=infra:PreferNoSchedule", Some(Effect::NoSchedule)),
+            ("dedicated=infra:NoExecute", Some(Effect::NoSchedule)),
         ] {
             let tolerations = [Taint::parse(toleration).unwrap()];
             assert_eq!(effect(&taints, &tolerations), expected, "{toleration}");
         }
+        let both = ["a=b:NoExecute".to_owned(), "a=b:NoSchedule".to_owned()];
+        let one = [Taint::parse("a=b:NoSchedule").unwrap()];
+        assert_eq!(effect(&both, &one), Some(Effect::NoExecute));
         assert!(Taint::parse("a=b:Never").is_err() && Taint::parse(":NoSchedule").is_err());
     }
 }
