@@ -4,6 +4,8 @@
 //! The step is the median distance between rows; calendar months and quarters vary by up to 10 %
 //! around it, so a gap is a distance of more than 1.6 steps.
 
+use std::cmp::Ordering;
+
 use jiff::civil::DateTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -151,14 +153,14 @@ fn check_order(
         };
         pairs.filter_map(found).collect()
     };
-    let unordered = find(&|before, here| {
-        if here.moment < before.moment {
+    let unordered = find(&|before, here| match here.moment.cmp(&before.moment) {
+        Ordering::Less => {
             Some(format!("{} comes after {}; sort the rows by date", here.moment, before.moment))
-        } else if here.moment == before.moment {
-            Some(format!("{} is given twice (also on line {})", here.moment, before.line))
-        } else {
-            None
         }
+        Ordering::Equal => {
+            Some(format!("{} is given twice (also on line {})", here.moment, before.line))
+        }
+        Ordering::Greater => None,
     });
     // Distances between rows in disorder say nothing of holes.
     if !unordered.is_empty() || gaps == Gaps::Skip {
