@@ -318,9 +318,18 @@ fn packer(offers: Vec<Offer>, on_demand: Vec<usize>, workloads: Vec<Deployment>)
     policy
 }
 
+/// All parts, or those that are named: `cargo bench --bench simulate -- ticks`.
 fn main() {
+    let named: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
     let facts = facts();
-    ticks(&facts);
-    example();
-    packing(&facts);
+    if wanted("ticks") {
+        ticks(&facts);
+    }
+    if wanted("example") {
+        example();
+    }
+    if wanted("packing") {
+        packing(&facts);
+    }
 }

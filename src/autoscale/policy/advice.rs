@@ -1,0 +1,90 @@
+//! Settings that are valid and yet surely not meant.
+
+use super::{Deployment, Policy, Serving};
+use crate::autoscale::hpa::{Metric, Rules, replicas::PodTarget};
+
+impl Policy {
+    /// What its owner should know of the autoscalers, whatever the load.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for workload in &self.workloads {
+            let Some(rules) = &workload.hpa else { continue };
+            let idle =
+                rules.metrics.iter().filter_map(|metric| idle_asks_for_more(workload, metric));
+            let runaway = rules.metrics.iter().filter_map(never_satisfied);
+            let mut found: Vec<String> = idle.chain(runaway).collect();
+            if let Some(serving) = &workload.serving {
+                found.extend(workers_bind_first(workload, serving, rules));
+                let crowded =
+                    rules.metrics.iter().filter_map(|metric| waits_first(serving, metric));
+                found.extend(crowded);
+            }
+            warnings.extend(found.into_iter().map(|text| format!("{}: {text}", workload.name)));
+        }
+        warnings
+    }
+}
+
+/// All workers are busy before the CPU reaches the autoscaler's band.
+fn workers_bind_first(workload: &Deployment, serving: &Serving, rules: &Rules) -> Option<String> {
+    let band = rules.band?;
+    let busy = workload.idle_cpu + serving.pod_rps * serving.cpu_ms;
+    let percent = 100.0 * busy / workload.request_cpu as f64;
+    (serving.bound_by_workers && percent <= band.high() as f64).then(|| {
+        format!(
+            "all workers of a pod are busy at {percent:.0} % CPU, so an autoscaler at {} % never asks for more; raise concurrency, lower the target or scale on concurrency",
+            band.target()
+        )
+    })
+}
+
+/// A pod without requests is above the target already, so replicas grow to the maximum and stay there.
+fn idle_asks_for_more(workload: &Deployment, metric: &Metric) -> Option<String> {
+    let (what, unit, idle, request, target) = match *metric {
+        Metric::Cpu(target) => ("CPU", "m", workload.idle_cpu, workload.request_cpu as f64, target),
+        Metric::Memory(target) => {
+            ("memory", " MiB", workload.memory.0, workload.request_memory as f64, target)
+        }
+        _ => return None,
+    };
+    let (most, goal) = match target {
+        PodTarget::Utilization(percent) => (
+            request * percent as f64 / 100.0,
+            format!("{percent} % of the request of {request:.0}{unit}"),
+        ),
+        PodTarget::AverageValue(value) => (value as f64, format!("{value}{unit}")),
+    };
+    let key = if what == "CPU" { "idle_cpu_millicores" } else { "idle_memory_mib" };
+    (idle > most).then(|| {
+        format!(
+            "an idle pod takes {idle:.0}{unit} of {what}, above its autoscaler's target ({goal}), so replicas stay at the maximum; raise the target or the request, or give {key}"
+        )
+    })
+}
+
+/// The load is compared with a fixed value, however many pods share it.
+fn never_satisfied(metric: &Metric) -> Option<String> {
+    let Metric::ExternalValue(signal, target) = *metric else { return None };
+    Some(format!(
+        "{} is the load of all pods, and more pods do not lower it: above {} replicas grow to the maximum, below it they fall to the minimum; give average_value for a target per pod",
+        signal.name(),
+        target as f64 / 1000.0
+    ))
+}
+
+/// Requests wait in a pod before the autoscaler asks for another.
+fn waits_first(serving: &Serving, metric: &Metric) -> Option<String> {
+    use crate::autoscale::hpa::Signal::Concurrency;
+    let (Metric::Pods(Concurrency, PodTarget::AverageValue(target))
+    | Metric::ExternalAverageValue(Concurrency, target)) = *metric
+    else {
+        return None;
+    };
+    let target = target as f64 / 1000.0;
+    (target > f64::from(serving.servers)).then(|| {
+        format!(
+            "a pod serves {} requests at once, so at a target of {target} concurrent ones some always wait; give {} or less",
+            serving.servers, serving.servers
+        )
+    })
+}
