@@ -176,7 +176,8 @@ impl Claim {
 pub(super) struct PoolSize {
     on_demand: u32,
     spot: u32,
-    /// vCPUs [millicores] and memory [MiB]; planned nodes count as the largest type they may become.
+    /// vCPUs [millicores] and memory [MiB]; planned nodes count as the largest type they may become, where
+    /// the pool has a limit to hold them to.
     room: [i64; 2],
 }
 
@@ -563,8 +564,11 @@ impl Round {
             }
             if let Some(claim) = self.open_in(cluster, policy, pool, workload, zones) {
                 let size = &mut self.sizes[pool];
-                let largest = claim.largest(policy);
-                size.room = [size.room[0] + largest[0], size.room[1] + largest[1]];
+                let limits = &policy.pools[pool].limits;
+                if limits.cpu.is_some() || limits.memory.is_some() {
+                    let largest = claim.largest(policy);
+                    size.room = [size.room[0] + largest[0], size.room[1] + largest[1]];
+                }
                 if claim.buys[1] {
                     size.spot += 1;
                 } else {

@@ -543,6 +543,18 @@ impl Policy {
         }
     }
 
+    /// CPU [millicores] and memory [MiB] that pods of each workload request, and how many they are.
+    pub fn requests_of(&self, pods: &[u32]) -> [i64; 3] {
+        self.workloads.iter().zip(pods).fold([0; 3], |[cpu, memory, all], (workload, count)| {
+            let count = i64::from(*count);
+            [
+                cpu + workload.request_cpu * count,
+                memory + workload.request_memory * count,
+                all + count,
+            ]
+        })
+    }
+
     /// The pool of a group; the baseline has none.
     pub fn pool_of(&self, group: u8) -> Option<&Pool> {
         self.pools.get(usize::from(group).checked_sub(1)?)

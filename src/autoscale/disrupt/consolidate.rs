@@ -245,6 +245,9 @@ impl Cluster {
             pass.refusals.push(Refusal::SpotToSpot);
             return None;
         }
+        if !self.cheaper_holds(policy, candidates, policy.requests_of(&rest), price) {
+            return None;
+        }
         let mut round = self.round(policy, 1);
         if policy.zoned {
             round.zones = zones;
@@ -282,27 +285,44 @@ impl Cluster {
         if lacks[0] <= 0 && lacks[1] <= 0 {
             return true;
         }
-        if self.never_replaced(policy, candidates) {
-            return false;
-        }
+        !self.never_replaced(policy, candidates)
+            && self.cheaper_holds(policy, candidates, [lacks[0], lacks[1], 1], price)
+    }
+
+    /// Whether any offer that may take the candidates' place costs less than `price` and has room for
+    /// this much CPU, memory and pods: a bound, and far cheaper than to plan the node.
+    fn cheaper_holds(
+        &self,
+        policy: &Policy,
+        candidates: &[Candidate],
+        [cpu, memory, pods]: [i64; 3],
+        price: f64,
+    ) -> bool {
+        let spot = candidates.iter().filter(|candidate| self.is_spot(policy, candidate)).count();
+        let same_kind = [spot == 0, spot == candidates.len()];
         policy.pools.iter().any(|pool| {
-            [&pool.on_demand, &pool.spot].into_iter().any(|offers| {
+            let allowed = if matches!(pool.mix, Mix::Share(_)) { same_kind } else { [true; 2] };
+            [&pool.on_demand, &pool.spot].into_iter().zip(allowed).any(|(offers, allowed)| {
                 let offers = offers.iter().map(|offer| &policy.offers[*offer]);
                 let mut cheaper = offers.take_while(|offer| offer.price < price);
-                cheaper.any(|offer| offer.cpu >= lacks[0] && offer.memory >= lacks[1])
+                allowed
+                    && cheaper.any(|offer| {
+                        offer.cpu >= cpu && offer.memory >= memory && offer.pods >= pods
+                    })
             })
         })
     }
 
+    fn is_spot(&self, policy: &Policy, candidate: &Candidate) -> bool {
+        let node = self.nodes[candidate.index].as_ref();
+        node.is_some_and(|node| policy.offers[node.offer].purchase == Purchase::Spot)
+    }
+
     /// Spot nodes of pools with a share are only replaced by spot nodes, which needs the gate.
     fn never_replaced(&self, policy: &Policy, candidates: &[Candidate]) -> bool {
-        let spot = |candidate: &Candidate| {
-            let node = self.nodes[candidate.index].as_ref();
-            node.is_some_and(|node| policy.offers[node.offer].purchase == Purchase::Spot)
-        };
         !policy.spot.spot_to_spot
             && policy.pools.iter().all(|pool| matches!(pool.mix, Mix::Share(_)))
-            && candidates.iter().all(spot)
+            && candidates.iter().all(|candidate| self.is_spot(policy, candidate))
     }
 
     /// The claim of a replacement with only the offers that save money.
@@ -314,12 +334,8 @@ impl Cluster {
         price: f64,
         pass: &mut Pass,
     ) -> Option<Replacement> {
-        let purchase = |candidate: &Candidate| {
-            let node = self.nodes[candidate.index].as_ref();
-            node.map_or(Purchase::OnDemand, |node| policy.offers[node.offer].purchase)
-        };
-        let all_spot = candidates.iter().all(|candidate| purchase(candidate) == Purchase::Spot);
-        let none_spot = candidates.iter().all(|candidate| purchase(candidate) != Purchase::Spot);
+        let all_spot = candidates.iter().all(|candidate| self.is_spot(policy, candidate));
+        let none_spot = !candidates.iter().any(|candidate| self.is_spot(policy, candidate));
         if let Mix::Share(_) = policy.pools[claim.pool].mix {
             if !all_spot && !none_spot {
                 return None;
