@@ -13,7 +13,7 @@ use runrate::{
         settings,
     },
     prices::BillKey,
-    random::{self, Stream},
+    random::{self, Draws, Stream},
     report::{trace, trace_chart},
     simulate::{Facts, Prepared, trace::Request},
     store::{self, PriceSource},
@@ -67,10 +67,14 @@ fn policy(facts: &Facts, tick_seconds: u32) -> Policy {
     .unwrap()
 }
 
-fn ticks(facts: &Facts) {
-    const MINUTES: usize = 400_000;
+const MINUTES: usize = 400_000;
+
+fn luck() -> Draws {
+    random::stream(7, 0, Stream::Cluster, 0)
+}
+
+fn quiet(facts: &Facts) {
     let policy = policy(facts, 60);
-    let luck = || random::stream(7, 0, Stream::Cluster, 0);
     let quiet = median(|| {
         let mut cluster = Cluster::new(&policy, 400.0, true, luck());
         for _ in 0..MINUTES {
@@ -79,6 +83,10 @@ fn ticks(facts: &Facts) {
         assert!(cluster.pending() == 0);
     });
     show("a quiet minute, one workload", quiet * 1e9 / MINUTES as f64, "ns");
+}
+
+fn busy(facts: &Facts) {
+    let policy = policy(facts, 60);
     for (what, loads) in [
         ("a busy minute, one workload, the example's day and noise", busy_day(MINUTES)),
         ("a stormy minute, one workload, load threefold every hour", storm(MINUTES)),
@@ -318,13 +326,16 @@ fn packer(offers: Vec<Offer>, on_demand: Vec<usize>, workloads: Vec<Deployment>)
     policy
 }
 
-/// All parts, or those that are named: `cargo bench --bench simulate -- ticks`.
+/// All parts, or those that are named: `cargo bench --bench simulate -- busy`.
 fn main() {
     let named: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     let wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
     let facts = facts();
-    if wanted("ticks") {
-        ticks(&facts);
+    if wanted("quiet") {
+        quiet(&facts);
+    }
+    if wanted("busy") {
+        busy(&facts);
     }
     if wanted("example") {
         example();

@@ -335,23 +335,37 @@ pub struct Hpa {
     /// Scale events, which only `behavior` looks at: when, and by how much.
     ups: VecDeque<(Second, u32)>,
     downs: VecDeque<(Second, u32)>,
+    /// The one recommendation that there is to remember, if there is only one, and when it was last made.
+    only: Option<u32>,
+    rested_at: Second,
 }
 
 impl Hpa {
     /// A reconcile whose recommendation is what there is already, with nothing else remembered; false
     /// when there is more to do than that.
+    #[inline]
     pub(super) fn rest(&mut self, now: Second, current: u32) -> bool {
-        let (highest, lowest) = (&mut self.highest.0, &mut self.lowest.0);
-        if highest.len() == 1 && lowest.len() <= 1 && highest[0].1 == current {
-            highest[0].0 = now;
-            match lowest.front_mut() {
-                Some(low) if low.1 == current => low.0 = now,
-                Some(_) => return false,
-                None => {}
-            }
-            return true;
+        let rests = self.only == Some(current);
+        if rests {
+            self.rested_at = now;
         }
-        false
+        rests
+    }
+
+    /// Writes down what [`Self::rest`] put off.
+    fn recall(&mut self) {
+        if self.only.is_some() {
+            for (at, _) in self.highest.0.iter_mut().chain(&mut self.lowest.0) {
+                *at = self.rested_at.max(*at);
+            }
+        }
+    }
+
+    /// The one recommendation that there is to remember, if there is only one.
+    fn single(&self) -> Option<u32> {
+        let (highest, lowest) = (&self.highest.0, &self.lowest.0);
+        let only = highest.front().filter(|_| highest.len() == 1 && lowest.len() <= 1)?.1;
+        lowest.front().is_none_or(|low| low.1 == only).then_some(only)
     }
 
     /// One reconcile on the largest proposal of the metrics.
@@ -397,6 +411,7 @@ impl Hpa {
         proposal: Option<u32>,
         rules: &Rules,
     ) -> Verdict {
+        self.recall();
         self.begin(now, current, rules);
         let (least, most) = (rules.min_replicas, rules.max_replicas);
         let stop = |replicas, bound| Verdict { replicas, bound };
@@ -418,6 +433,7 @@ impl Hpa {
         } else {
             highest
         };
+        (self.only, self.rested_at) = (self.single(), now);
         let replicas = match &rules.behavior {
             None => {
                 let growth = (rules.scale_up_factor, rules.scale_up_minimum);

@@ -14,60 +14,65 @@
 //! are equally busy.
 
 use super::{
-    Cluster, Replicas, Sample, Second,
+    Cluster, Replicas, SAMPLES, Sample, Second,
     event::{Event, Reason, Subject},
     policy::{Deployment, Policy, Serving},
+    tally::WorkloadTally,
 };
 use crate::queueing::Curve;
 
 /// A second, in minutes: a product costs less than a quotient, and this runs every tick.
 const MINUTE: f64 = 1.0 / 60.0;
 
+/// What one tick of serving needs to know of the clock.
+#[derive(Clone, Copy)]
+struct Tick {
+    at: Second,
+    seconds: f64,
+    /// Place of its sample.
+    slot: usize,
+}
+
 impl Cluster {
     /// Serves one tick of load and counts it.
     pub(super) fn serve(&mut self, policy: &Policy, sessions_per_minute: f64) {
-        let tick = f64::from(policy.tick_seconds);
-        let slot = self.sample_slot(0);
+        let seconds = f64::from(policy.tick_seconds);
+        let tick = Tick { at: self.now, seconds, slot: self.sample_slot(0) };
         let (mut used, mut above) = (0.0, 0.0);
         for &index in &policy.serving {
             let workload = &policy.workloads[index];
             let Some(serving) = &workload.serving else { continue };
             let replicas = &mut self.workloads[index];
-            let rps = sessions_per_minute * serving.rps_per_session;
-            let waiting = if replicas.backlog > 0.0 { replicas.backlog / tick } else { 0.0 };
-            let asked = rps + waiting;
-            let usage = replicas.idle_usage + asked.min(replicas.capacity) * serving.cpu_ms;
-            used += usage;
-            replicas.rps = rps;
-            replicas.asked = asked;
-            replicas.usage = usage;
-            // Without a pod nothing is served, however little is asked.
-            replicas.load = if asked > 0.0 { asked * replicas.per_capacity } else { 0.0 };
-            if usage > replicas.requested {
-                above += usage - replicas.requested;
+            replicas.ask(serving, sessions_per_minute, seconds);
+            used += replicas.usage;
+            if replicas.usage > replicas.requested {
+                above += replicas.usage - replicas.requested;
             } else {
-                self.count_requests(workload, serving, index, (tick, slot));
+                let tally = &mut self.tally.workloads[index];
+                replicas.count(index, workload, serving, tally, tick, &mut self.log);
             }
         }
         if above > 0.0 {
-            used -= self.serve_bursting(policy, above, (tick, slot));
+            used -= self.serve_bursting(policy, above, tick);
         }
         if self.pending > 0 {
             for (replicas, tally) in self.workloads.iter().zip(&mut self.tally.workloads) {
-                tally.pending_pod_minutes += f64::from(replicas.pending) * tick / 60.0;
+                tally.pending_pod_minutes += f64::from(replicas.pending) * seconds / 60.0;
             }
         }
         for &index in &policy.scaled_idle {
             let (replicas, asks) = (&mut self.workloads[index], &policy.workloads[index]);
             let usage = f64::from(replicas.ready) * asks.idle_cpu;
-            replicas.samples[slot] = Sample { usage, ready: replicas.ready, ..Sample::default() };
+            replicas.samples[tick.slot] =
+                Sample { usage, ready: replicas.ready, ..Sample::default() };
         }
-        self.count_hour(sessions_per_minute, used, tick * MINUTE);
+        self.count_hour(sessions_per_minute, used, seconds * MINUTE);
     }
 
     /// Workloads that use more CPU than they request, which their nodes may not have; gives the CPU that
     /// they do not get [millicores].
-    fn serve_bursting(&mut self, policy: &Policy, above: f64, at: (f64, usize)) -> f64 {
+    #[cold]
+    fn serve_bursting(&mut self, policy: &Policy, above: f64, tick: Tick) -> f64 {
         let share = self.burst_share(policy, above);
         let mut lost = 0.0;
         for &index in &policy.serving {
@@ -78,7 +83,8 @@ impl Cluster {
                 if share < 1.0 {
                     lost += replicas.lose_burst(serving, share);
                 }
-                self.count_requests(workload, serving, index, at);
+                let tally = &mut self.tally.workloads[index];
+                replicas.count(index, workload, serving, tally, tick, &mut self.log);
             }
         }
         lost
@@ -101,80 +107,6 @@ impl Cluster {
         ((room as f64 - used) / above).clamp(0.0, 1.0)
     }
 
-    /// Counts the requests of one workload in a tick [seconds].
-    fn count_requests(
-        &mut self,
-        workload: &Deployment,
-        serving: &Serving,
-        index: usize,
-        (tick, slot): (f64, usize),
-    ) {
-        let replicas = &mut self.workloads[index];
-        let tally = &mut self.tally.workloads[index];
-        let requests = replicas.rps * tick;
-        tally.requests += requests;
-        tally.peak_rps = tally.peak_rps.max(replicas.rps);
-        let mut p95 = serving.latency.at(replicas.load);
-        let mut in_service =
-            serving.in_system.as_ref().map_or(0.0, |curve| replicas.in_service(serving, curve));
-        // The tolerance keeps rounding from counting as lost requests.
-        if replicas.load > 1.0 + 1e-9 || replicas.saturated {
-            p95 += self.count_saturated(workload, serving, index, tick);
-            in_service += self.workloads[index].backlog;
-        }
-        let replicas = &mut self.workloads[index];
-        let tally = &mut self.tally.workloads[index];
-        replicas.p95_ms = if requests > 0.0 { p95 } else { 0.0 };
-        tally.p95_weighted += requests * replicas.p95_ms;
-        tally.p95_peak = tally.p95_peak.max(replicas.p95_ms);
-        replicas.samples[slot] =
-            Sample { usage: replicas.usage, ready: replicas.ready, rps: replicas.rps, in_service };
-    }
-
-    /// A tick in which more is asked than served, or the first after such; gives the wait in the backlog
-    /// [ms].
-    fn count_saturated(
-        &mut self,
-        workload: &Deployment,
-        serving: &Serving,
-        index: usize,
-        tick: f64,
-    ) -> f64 {
-        let (now, log) = (self.now, self.log.as_mut());
-        let replicas = &mut self.workloads[index];
-        let tally = &mut self.tally.workloads[index];
-        if replicas.load <= 1.0 + 1e-9 {
-            replicas.backlog = 0.0;
-            replicas.saturated = false;
-            let unserved = (tally.unserved - replicas.unserved_before).max(0.0);
-            note(log, now, index, Reason::Recovered { unserved });
-            return 0.0;
-        }
-        let capacity = replicas.asked / replicas.load;
-        let waiting = (replicas.asked - capacity) * tick;
-        let kept = waiting.min(capacity * serving.timeout);
-        // First come, first served: of what waited before, this tick's capacity is served at once.
-        let waited_before = (replicas.backlog - capacity * tick).max(0.0);
-        if !replicas.saturated {
-            replicas.saturated = true;
-            replicas.unserved_before = tally.unserved;
-            note(log, now, index, Reason::Saturated { rps: replicas.rps, capacity });
-        }
-        tally.unserved += waiting - kept;
-        tally.queued += (kept - waited_before).max(0.0);
-        replicas.backlog = kept;
-        let minutes = tick / 60.0;
-        tally.saturated_minutes += minutes;
-        if replicas.desired >= workload.max_replicas {
-            tally.saturated_at_most_minutes += minutes;
-        } else if replicas.pending > 0 {
-            tally.saturated_pending_minutes += minutes;
-        }
-        // Callers give up after the time-out: nobody waits for longer.
-        let wait = if capacity > 0.0 { kept / capacity } else { serving.timeout };
-        1000.0 * wait.min(serving.timeout)
-    }
-
     fn count_hour(&mut self, sessions_per_minute: f64, serving_cpu: f64, minutes: f64) {
         self.begin_hour();
         let Some(hour) = self.tally.hours.last_mut() else { return };
@@ -186,13 +118,100 @@ impl Cluster {
     }
 }
 
-fn note(log: Option<&mut Vec<Event>>, at: Second, index: usize, reason: Reason) {
-    if let Some(log) = log {
-        log.push(Event { at, subject: Subject::Workload(index), reason });
-    }
-}
-
 impl Replicas {
+    /// What is asked of the ready pods in a tick [seconds], and the CPU it takes.
+    #[inline]
+    fn ask(&mut self, serving: &Serving, sessions_per_minute: f64, tick: f64) {
+        self.rps = sessions_per_minute * serving.rps_per_session;
+        self.asked = if self.backlog > 0.0 { self.rps + self.backlog / tick } else { self.rps };
+        self.usage = self.idle_usage + self.asked.min(self.capacity) * serving.cpu_ms;
+        // Without a pod nothing is served, however little is asked.
+        self.load = if self.asked > 0.0 { self.asked * self.per_capacity } else { 0.0 };
+    }
+
+    /// Counts the requests of a tick, and keeps the sample that the autoscaler will see.
+    #[expect(
+        clippy::inline_always,
+        reason = "a tenth of a quiet tick; two callers keep it outside"
+    )]
+    #[inline(always)]
+    fn count(
+        &mut self,
+        index: usize,
+        workload: &Deployment,
+        serving: &Serving,
+        tally: &mut WorkloadTally,
+        tick: Tick,
+        log: &mut Option<Vec<Event>>,
+    ) {
+        let requests = self.rps * tick.seconds;
+        let mut p95 = serving.latency.at(self.load);
+        let mut in_service =
+            serving.in_system.as_ref().map_or(0.0, |curve| self.in_service(serving, curve));
+        // The tolerance keeps rounding from counting as lost requests.
+        if self.load > 1.0 + 1e-9 || self.saturated {
+            let (wait, reason) = self.count_saturated(workload, serving, tally, tick.seconds);
+            p95 += wait;
+            in_service += self.backlog;
+            if let (Some(log), Some(reason)) = (log, reason) {
+                log.push(Event { at: tick.at, subject: Subject::Workload(index), reason });
+            }
+        }
+        self.p95_ms = if requests > 0.0 { p95 } else { 0.0 };
+        tally.requests += requests;
+        tally.p95_weighted += requests * self.p95_ms;
+        if self.rps > tally.peak_rps {
+            tally.peak_rps = self.rps;
+        }
+        if self.p95_ms > tally.p95_peak {
+            tally.p95_peak = self.p95_ms;
+        }
+        self.samples[tick.slot & (SAMPLES - 1)] =
+            Sample { usage: self.usage, ready: self.ready, rps: self.rps, in_service };
+    }
+
+    #[cold]
+    /// A tick [seconds] in which more is asked than served, or the first after such; gives the wait in
+    /// the backlog [ms], and what there is to tell.
+    fn count_saturated(
+        &mut self,
+        workload: &Deployment,
+        serving: &Serving,
+        tally: &mut WorkloadTally,
+        tick: f64,
+    ) -> (f64, Option<Reason>) {
+        if self.load <= 1.0 + 1e-9 {
+            self.backlog = 0.0;
+            self.saturated = false;
+            let unserved = (tally.unserved - self.unserved_before).max(0.0);
+            return (0.0, Some(Reason::Recovered { unserved }));
+        }
+        let capacity = self.asked / self.load;
+        let waiting = (self.asked - capacity) * tick;
+        let kept = waiting.min(capacity * serving.timeout);
+        // First come, first served: of what waited before, this tick's capacity is served at once.
+        let waited_before = (self.backlog - capacity * tick).max(0.0);
+        let mut reason = None;
+        if !self.saturated {
+            self.saturated = true;
+            self.unserved_before = tally.unserved;
+            reason = Some(Reason::Saturated { rps: self.rps, capacity });
+        }
+        tally.unserved += waiting - kept;
+        tally.queued += (kept - waited_before).max(0.0);
+        self.backlog = kept;
+        let minutes = tick / 60.0;
+        tally.saturated_minutes += minutes;
+        if self.desired >= workload.max_replicas {
+            tally.saturated_at_most_minutes += minutes;
+        } else if self.pending > 0 {
+            tally.saturated_pending_minutes += minutes;
+        }
+        // Callers give up after the time-out: nobody waits for longer.
+        let wait = if capacity > 0.0 { kept / capacity } else { serving.timeout };
+        (1000.0 * wait.min(serving.timeout), reason)
+    }
+
     /// Requests being served or waiting in the mean; without a pod all wait until they are given up.
     fn in_service(&self, serving: &Serving, in_pod: &Curve) -> f64 {
         if self.ready == 0 {

@@ -67,33 +67,83 @@ fn columns(trace: &Trace) -> Vec<Column<'_>> {
     columns
 }
 
-/// Appends a number with fixed decimals. Sixty columns of forty thousand rows go through here: the digits
-/// are those of one integer.
-fn push_number(out: &mut Vec<u8>, value: f64, decimals: usize, digits: &mut itoa::Buffer) {
-    const SCALES: [f64; 5] = [1.0, 10.0, 100.0, 1e3, 1e4];
-    const EXACT: f64 = 1e15;
-    let scaled = value * SCALES[decimals];
-    if !(0.0..EXACT).contains(&scaled) {
-        out.extend_from_slice(format!("{value:.decimals$}").as_bytes());
-        return;
+/// The text of one column's last value, its comma before it. Sixty columns of forty thousand rows go
+/// through here, and most cells say the same as the row above: those cost one copy.
+struct Cell {
+    bits: u64,
+    text: [u8; CELL],
+    length: usize,
+}
+
+/// Room for the longest text, `,-1.7976931348623157e308`.
+const CELL: usize = 24;
+
+impl Cell {
+    fn of(values: &Values<'_>, row: usize, digits: &mut itoa::Buffer) -> Self {
+        let mut cell = Self { bits: 0, text: [b','; CELL], length: 1 };
+        cell.write(values, row, digits);
+        cell
     }
-    let text = digits.format((scaled + 0.5) as u64).as_bytes();
-    match text.len().checked_sub(decimals) {
-        Some(whole) if whole > 0 => out.extend_from_slice(&text[..whole]),
-        _ => out.push(b'0'),
+
+    /// Takes the value of a row.
+    fn set(&mut self, values: &Values<'_>, row: usize, digits: &mut itoa::Buffer) {
+        if values.bits(row) != self.bits {
+            self.write(values, row, digits);
+        }
     }
-    if decimals > 0 {
-        out.push(b'.');
-        let fraction = &text[text.len().saturating_sub(decimals)..];
-        out.extend_from_slice(&b"0000"[..decimals - fraction.len()]);
-        out.extend_from_slice(fraction);
+
+    fn write(&mut self, values: &Values<'_>, row: usize, digits: &mut itoa::Buffer) {
+        self.bits = values.bits(row);
+        self.length = 1;
+        match values {
+            Values::Counts(values) => self.push(digits.format(values[row]).as_bytes()),
+            Values::Numbers(values, decimals) => self.push_number(values[row], *decimals, digits),
+            Values::Owned(values, decimals) => self.push_number(values[row], *decimals, digits),
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.text[self.length..self.length + bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
+    }
+
+    /// A number with fixed decimals: the digits are those of one integer.
+    fn push_number(&mut self, value: f64, decimals: usize, digits: &mut itoa::Buffer) {
+        const SCALES: [f64; 5] = [1.0, 10.0, 100.0, 1e3, 1e4];
+        const EXACT: f64 = 1e15;
+        let scaled = value * SCALES[decimals];
+        if !(0.0..EXACT).contains(&scaled) {
+            let text = if value.is_finite() { format!("{value:e}") } else { value.to_string() };
+            return self.push(text.as_bytes());
+        }
+        let text = digits.format((scaled + 0.5) as u64).as_bytes();
+        match text.len().checked_sub(decimals) {
+            Some(whole) if whole > 0 => self.push(&text[..whole]),
+            _ => self.push(b"0"),
+        }
+        if decimals > 0 {
+            self.push(b".");
+            let fraction = &text[text.len().saturating_sub(decimals)..];
+            self.push(&b"0000"[..decimals - fraction.len()]);
+            self.push(fraction);
+        }
+    }
+}
+
+impl Values<'_> {
+    fn bits(&self, row: usize) -> u64 {
+        match self {
+            Values::Counts(values) => u64::from(values[row]),
+            Values::Numbers(values, _) => values[row].to_bits(),
+            Values::Owned(values, _) => values[row].to_bits(),
+        }
     }
 }
 
 /// Every tick, one row each.
 pub fn ticks_csv(trace: &Trace) -> Vec<u8> {
     let columns = columns(trace);
-    let mut out = Vec::with_capacity(trace.len() * columns.len() * 6);
+    let mut out = Vec::with_capacity(trace.len() * columns.len() * 5);
     out.extend_from_slice(b"time");
     for column in &columns {
         out.push(b',');
@@ -102,23 +152,20 @@ pub fn ticks_csv(trace: &Trace) -> Vec<u8> {
     out.push(b'\n');
     let mut clock = Clock::new(trace);
     let mut digits = itoa::Buffer::new();
+    let mut cells: Vec<Cell> =
+        columns.iter().map(|column| Cell::of(&column.values, 0, &mut digits)).collect();
+    // Cells are laid one over the end of the other, each as a whole: a copy of fixed length is one of
+    // two registers.
+    let mut line = vec![0; (columns.len() + 1) * CELL];
     for row in 0..trace.len() {
         clock.push(&mut out, row);
-        for column in &columns {
-            out.push(b',');
-            match &column.values {
-                Values::Counts(values) => match values[row] {
-                    small @ 0..10 => out.push(b'0' + small as u8),
-                    more => out.extend_from_slice(digits.format(more).as_bytes()),
-                },
-                Values::Numbers(values, decimals) => {
-                    push_number(&mut out, values[row], *decimals, &mut digits);
-                }
-                Values::Owned(values, decimals) => {
-                    push_number(&mut out, values[row], *decimals, &mut digits);
-                }
-            }
+        let mut length = 0;
+        for (column, cell) in columns.iter().zip(&mut cells) {
+            cell.set(&column.values, row, &mut digits);
+            line[length..length + CELL].copy_from_slice(&cell.text);
+            length += cell.length;
         }
+        out.extend_from_slice(&line[..length]);
         out.push(b'\n');
     }
     out
@@ -396,20 +443,40 @@ fn database(trace: &Trace, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::push_number;
+    use super::*;
 
     #[test]
     fn numbers_are_written_as_the_formatter_would() {
-        for (value, decimals) in
-            [(0.0, 3), (1.0005, 3), (12.3456, 2), (0.99996, 4), (123_456.0, 0), (1e16, 1)]
-        {
-            let mut out = Vec::new();
-            push_number(&mut out, value, decimals, &mut itoa::Buffer::new());
-            let written: f64 = String::from_utf8(out).unwrap().parse().unwrap();
-            assert!(
-                (written - value).abs() <= 0.5 / 10_f64.powi(decimals as i32) + 1e-9,
-                "{value}"
-            );
+        for (value, decimals) in [
+            (0.0, 3),
+            (1.0005, 3),
+            (12.3456, 2),
+            (0.99996, 4),
+            (123_456.0, 0),
+            (1e16, 1),
+            (-0.5, 1),
+            (-f64::MAX, 4),
+            (f64::INFINITY, 4),
+        ] {
+            let values = [value];
+            let cell = Cell::of(&Values::Numbers(&values, decimals), 0, &mut itoa::Buffer::new());
+            let text = std::str::from_utf8(&cell.text[1..cell.length]).unwrap();
+            let written: f64 = text.parse().unwrap();
+            let near = (written - value).abs() <= 0.5 / 10_f64.powi(decimals as i32) + 1e-9;
+            assert!(near || written.to_bits() == value.to_bits(), "{value} {text}");
         }
+    }
+
+    #[test]
+    fn a_cell_changes_with_its_value() {
+        let values = [5, 5, 12, 0];
+        let column = Values::Counts(&values);
+        let digits = &mut itoa::Buffer::new();
+        let mut cell = Cell::of(&column, 0, digits);
+        let texts = (0..4).map(|row| {
+            cell.set(&column, row, digits);
+            String::from_utf8(cell.text[..cell.length].to_vec()).unwrap()
+        });
+        assert_eq!(texts.collect::<Vec<_>>(), [",5", ",5", ",12", ",0"]);
     }
 }
