@@ -276,28 +276,8 @@ fn packing(facts: &Facts) {
 }
 
 fn deployment(request_cpu: i64, request_memory: i64) -> Deployment {
-    Deployment {
-        name: format!("{request_cpu}m-{request_memory}"),
-        serving: None,
-        idle_cpu: 0.0,
-        request_cpu,
-        request_memory,
-        limit_cpu: 0.0,
-        memory: (0.0, 0.0),
-        min_replicas: 0,
-        max_replicas: u32::MAX,
-        startup: (5.0, 0.0),
-        image_mib: 0.0,
-        hpa: None,
-        always_on: true,
-        groups: u32::MAX,
-        selects: u32::MAX,
-        avoids: 0,
-        zone_spread: None,
-        host_spread: None,
-        available: None,
-        do_not_disrupt: false,
-    }
+    let name = format!("{request_cpu}m-{request_memory}");
+    Deployment { startup: (5.0, 0.0), ..Deployment::new(name, request_cpu, request_memory) }
 }
 
 fn packer(offers: Vec<Offer>, on_demand: Vec<usize>, workloads: Vec<Deployment>) -> Policy {

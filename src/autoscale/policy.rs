@@ -251,6 +251,32 @@ pub struct Deployment {
 }
 
 impl Deployment {
+    /// A deployment that serves no requests, asks for this much, and may run anywhere.
+    pub fn new(name: String, request_cpu: i64, request_memory: i64) -> Self {
+        Self {
+            name,
+            serving: None,
+            idle_cpu: 0.0,
+            request_cpu,
+            request_memory,
+            limit_cpu: f64::INFINITY,
+            memory: (0.0, 0.0),
+            min_replicas: 0,
+            max_replicas: u32::MAX,
+            startup: (0.0, 0.0),
+            image_mib: 0.0,
+            hpa: None,
+            always_on: true,
+            groups: u32::MAX,
+            selects: u32::MAX,
+            avoids: 0,
+            zone_spread: None,
+            host_spread: None,
+            available: None,
+            do_not_disrupt: false,
+        }
+    }
+
     /// Replicas that a load asks for at the target.
     pub fn replicas_for(&self, sessions_per_minute: f64) -> u32 {
         let (Some(serving), Some(rules)) = (&self.serving, &self.hpa) else {

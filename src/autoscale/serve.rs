@@ -24,6 +24,14 @@ use crate::queueing::Curve;
 /// A second, in minutes: a product costs less than a quotient, and this runs every tick.
 const MINUTE: f64 = 1.0 / 60.0;
 
+/// A deployment that serves.
+#[derive(Clone, Copy)]
+struct Server<'a> {
+    index: usize,
+    workload: &'a Deployment,
+    serving: &'a Serving,
+}
+
 /// What one tick of serving needs to know of the clock.
 #[derive(Clone, Copy)]
 struct Tick {
@@ -49,7 +57,8 @@ impl Cluster {
                 above += replicas.usage - replicas.requested;
             } else {
                 let tally = &mut self.tally.workloads[index];
-                replicas.count(index, workload, serving, tally, tick, &mut self.log);
+                let server = Server { index, workload, serving };
+                replicas.count(server, tally, tick, &mut self.log);
             }
         }
         if above > 0.0 {
@@ -84,7 +93,8 @@ impl Cluster {
                     lost += replicas.lose_burst(serving, share);
                 }
                 let tally = &mut self.tally.workloads[index];
-                replicas.count(index, workload, serving, tally, tick, &mut self.log);
+                let server = Server { index, workload, serving };
+                replicas.count(server, tally, tick, &mut self.log);
             }
         }
         lost
@@ -137,24 +147,24 @@ impl Replicas {
     #[inline(always)]
     fn count(
         &mut self,
-        index: usize,
-        workload: &Deployment,
-        serving: &Serving,
+        server: Server<'_>,
         tally: &mut WorkloadTally,
         tick: Tick,
         log: &mut Option<Vec<Event>>,
     ) {
+        let serving = server.serving;
         let requests = self.rps * tick.seconds;
         let mut p95 = serving.latency.at(self.load);
         let mut in_service =
             serving.in_system.as_ref().map_or(0.0, |curve| self.in_service(serving, curve));
         // The tolerance keeps rounding from counting as lost requests.
         if self.load > 1.0 + 1e-9 || self.saturated {
-            let (wait, reason) = self.count_saturated(workload, serving, tally, tick.seconds);
+            let (wait, reason) = self.count_saturated(server, tally, tick.seconds);
             p95 += wait;
             in_service += self.backlog;
             if let (Some(log), Some(reason)) = (log, reason) {
-                log.push(Event { at: tick.at, subject: Subject::Workload(index), reason });
+                let subject = Subject::Workload(server.index);
+                log.push(Event { at: tick.at, subject, reason });
             }
         }
         self.p95_ms = if requests > 0.0 { p95 } else { 0.0 };
@@ -175,8 +185,7 @@ impl Replicas {
     /// the backlog [ms], and what there is to tell.
     fn count_saturated(
         &mut self,
-        workload: &Deployment,
-        serving: &Serving,
+        Server { workload, serving, .. }: Server<'_>,
         tally: &mut WorkloadTally,
         tick: f64,
     ) -> (f64, Option<Reason>) {

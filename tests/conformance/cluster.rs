@@ -135,26 +135,13 @@ pub(crate) fn deployment(pod: &PodCase, (groups, avoids): (u32, u32)) -> Deploym
         pdb.max_unavailable.map(Available::AllBut).or(pdb.min_available.map(Available::Least))
     });
     Deployment {
-        name: pod.name.clone(),
-        serving: None,
-        idle_cpu: 0.0,
-        request_cpu: pod.cpu,
-        request_memory: pod.memory,
-        limit_cpu: 1000.0,
-        memory: (0.0, 0.0),
-        min_replicas: 0,
-        max_replicas: u32::MAX,
-        startup: (0.0, 0.0),
-        image_mib: 0.0,
-        hpa: None,
-        always_on: true,
         groups,
-        selects: u32::MAX,
         avoids,
         zone_spread: spread("zone"),
         host_spread: spread("hostname"),
         available,
         do_not_disrupt: pod.do_not_disrupt,
+        ..Deployment::new(pod.name.clone(), pod.cpu, pod.memory)
     }
 }
 
