@@ -6,24 +6,26 @@ use indexmap::IndexMap;
 use jiff::civil::Date;
 
 use super::{
-    MOST_ZONES, Second,
+    Second,
     budget::Budget,
-    hpa::{Metric, Rules, Signal, replicas::PodTarget},
-    settings::{Cluster, FeatureGate, Kubelet, NodePool},
+    hpa::Rules,
+    settings::{Cluster, FeatureGate, NodePool},
 };
 use crate::{
-    error::{Place, Problem, nearest},
-    prices::{BillKey, PriceBook},
+    error::{Place, Problem},
+    prices::PriceBook,
     queueing::Curve,
     random,
-    shapes::{Catalog, Controllers, NodeDefaults, Shape, SpotSupply, allocatable},
+    shapes::{Catalog, Controllers, NodeDefaults},
     workload::{Kind, Workload},
 };
 
 mod advice;
 mod deployment;
+mod offer;
 mod pool;
 mod scaling;
+mod start;
 pub mod taint;
 
 /// A workload's groups are the bits of a `u32`: the baseline's, and one for each pool.
@@ -276,54 +278,6 @@ impl Deployment {
             do_not_disrupt: false,
         }
     }
-
-    /// Replicas that a load asks for at the target.
-    pub fn replicas_for(&self, sessions_per_minute: f64) -> u32 {
-        let (Some(serving), Some(rules)) = (&self.serving, &self.hpa) else {
-            return self.min_replicas;
-        };
-        let rps = sessions_per_minute * serving.rps_per_session;
-        let enough = |pods: u32| self.rests_with(serving, rules, rps, f64::from(pods));
-        let (mut low, mut high) = (self.min_replicas, self.max_replicas);
-        while low < high {
-            let middle = u32::midpoint(low, high);
-            if enough(middle) {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        low
-    }
-
-    /// Whether every metric is at its target or below with so many pods. A metric that is compared to
-    /// a value, and not to an average over pods, says nothing of their number.
-    fn rests_with(&self, serving: &Serving, rules: &Rules, rps: f64, pods: f64) -> bool {
-        if pods <= 0.0 {
-            return rps <= 0.0;
-        }
-        let load = rps / (pods * serving.pod_rps);
-        let cpu = self.idle_cpu + rps * serving.cpu_ms / pods;
-        let in_pod = serving.in_system.as_ref().map_or(0.0, |curve| curve.at(load));
-        let memory = self.memory.0 + in_pod * self.memory.1;
-        let within = |value: f64, request: i64, target: PodTarget| match target {
-            PodTarget::Utilization(percent) => value * 100.0 <= request as f64 * percent as f64,
-            PodTarget::AverageValue(most) => value <= most as f64,
-        };
-        let signal = |signal: Signal| match signal {
-            Signal::RequestsPerSecond => 1000.0 * rps / pods,
-            Signal::Concurrency => 1000.0 * in_pod,
-        };
-        let rests = |metric: &Metric| match *metric {
-            Metric::Cpu(target) => within(cpu, self.request_cpu, target),
-            Metric::Memory(target) => within(memory, self.request_memory, target),
-            Metric::Pods(of, target) => within(signal(of), 0, target),
-            Metric::ExternalAverageValue(of, most) => signal(of) <= most as f64,
-            Metric::ExternalValue(..) => true,
-        };
-        // Without a band of CPU alone, no less than what the workers carry.
-        (rules.band.is_some() || load <= 1.0) && rules.metrics.iter().all(rests)
-    }
 }
 
 /// How spot capacity comes and goes.
@@ -470,7 +424,7 @@ impl Policy {
         let cluster = inputs.cluster;
         let daemons = daemons(inputs.workloads);
         let mut offers = Vec::new();
-        match baseline_offer(inputs, daemons) {
+        match offer::baseline_offer(inputs, daemons) {
             Ok(offer) => offers.push(offer),
             Err(message) => problems.push(problem("cluster.baseline.instance_type", message)),
         }
@@ -653,118 +607,6 @@ fn daemons(workloads: &IndexMap<String, Workload>) -> Daemons {
         sum.image_mib += workload.image_mib;
     }
     sum
-}
-
-fn key(inputs: &Inputs<'_>, kind: &str, instance_type: &str) -> BillKey {
-    let usage_type = format!("{kind}:{instance_type}");
-    BillKey::new("AmazonEC2", inputs.region, &usage_type, "RunInstances")
-}
-
-/// The list price of a type, where the book has one.
-fn price(inputs: &Inputs<'_>, kind: &str, instance_type: &str) -> Option<f64> {
-    let ladder = inputs.prices.find(&key(inputs, kind, instance_type))?;
-    Some(ladder.rows[0].price.to_f64())
-}
-
-fn offer(
-    inputs: &Inputs<'_>,
-    shape: &Shape,
-    daemons: Daemons,
-    (price, purchase): (f64, Purchase),
-    group: u8,
-) -> Option<Offer> {
-    let room = room(inputs, shape)?;
-    let supply = inputs.catalog.spot(inputs.region, &shape.instance_type);
-    let (hazard, shortage) = match supply {
-        Some(supply) if purchase == Purchase::Spot && inputs.cluster.spot_interruptions => {
-            risks(inputs, supply)
-        }
-        _ => (0.0, 0.0),
-    };
-    let offer = Offer {
-        instance_type: shape.instance_type.clone(),
-        type_id: name_id(&shape.instance_type),
-        family_id: name_id(&shape.family),
-        purchase,
-        group,
-        price,
-        vcpu_milli: i64::from(shape.vcpus) * 1000,
-        capacity_mib: shape.memory_mib as i64,
-        cpu: room.cpu - daemons.cpu,
-        memory: room.memory - daemons.memory,
-        pods: room.pods - daemons.pods,
-        zones: zones(inputs.cluster),
-        hazard,
-        shortage,
-    };
-    (offer.cpu > 0 && offer.memory > 0 && offer.pods > 0).then_some(offer)
-}
-
-/// A number for a name, the same whatever else the catalog holds (FNV-1a): shortages of spot capacity are
-/// drawn by it.
-fn name_id(name: &str) -> u32 {
-    name.bytes().fold(0x811c_9dc5, |id, byte| (id ^ u32::from(byte)).wrapping_mul(0x0100_0193))
-}
-
-/// Every zone of the cluster, one bit each.
-fn zones(cluster: &Cluster) -> u8 {
-    ((1_u16 << cluster.availability_zones.min(MOST_ZONES as u32)) - 1) as u8
-}
-
-/// Interruptions per second, and the share of time without capacity.
-fn risks(inputs: &Inputs<'_>, supply: &SpotSupply) -> (f64, f64) {
-    const SECONDS_PER_MONTH: f64 = 730.0 * 3600.0;
-    let facts = &inputs.catalog.controllers.spot;
-    let of = |bands: &[f64]| {
-        let last = bands.last().copied().unwrap_or(0.0);
-        bands.get(usize::from(supply.interruption_bucket)).copied().unwrap_or(last)
-    };
-    // A chance p in a month is a rate of −ln(1 − p) a month.
-    let monthly = -(-of(&facts.interruptions_per_month)).ln_1p();
-    (monthly / SECONDS_PER_MONTH, of(&facts.shortage))
-}
-
-/// Room for pods: the documented one, or by the formula with settings of one's own.
-fn room(inputs: &Inputs<'_>, shape: &Shape) -> Option<allocatable::Room> {
-    match &inputs.cluster.kubelet {
-        Some(kubelet) => {
-            shape.allocatable(&inputs.catalog.controllers.kubelet, &overrides(kubelet))
-        }
-        None => Some(allocatable::Room {
-            cpu: shape.allocatable_cpu_milli? as i64,
-            memory: shape.allocatable_memory_mib? as i64,
-            pods: i64::from(shape.allocatable_pods?),
-        }),
-    }
-}
-
-fn overrides(kubelet: &Kubelet) -> allocatable::Overrides {
-    allocatable::Overrides {
-        max_pods: kubelet.max_pods,
-        reserved_enis: kubelet.reserved_enis,
-        kube_reserved_cpu: kubelet.kube_reserved_cpu_millicores.map(i64::from),
-        kube_reserved_memory: kubelet.kube_reserved_memory_mib.map(i64::from),
-        system_reserved_cpu: i64::from(kubelet.system_reserved_cpu_millicores),
-        system_reserved_memory: i64::from(kubelet.system_reserved_memory_mib),
-        eviction_memory_mib: kubelet.eviction_memory_mib.map(i64::from),
-        vm_memory_overhead: kubelet.vm_memory_overhead,
-    }
-}
-
-fn baseline_offer(inputs: &Inputs<'_>, daemons: Daemons) -> Result<Offer, String> {
-    let name = &*inputs.cluster.baseline.instance_type;
-    let shape = known_shape(inputs.catalog, name)?;
-    let ladder = inputs.prices.ladder(&key(inputs, "BoxUsage", name))?;
-    let price = ladder.rows[0].price.to_f64();
-    offer(inputs, shape, daemons, (price, Purchase::Baseline), 0)
-        .ok_or_else(|| format!("{name} has no room left beside the daemonsets; take a larger type"))
-}
-
-fn known_shape<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Shape, String> {
-    catalog.shape(name).ok_or_else(|| {
-        let near = nearest(name, catalog.shapes().iter().map(|shape| &*shape.instance_type));
-        unknown("instance type", name, near)
-    })
 }
 
 fn unknown(what: &str, name: &str, near: Option<&str>) -> String {

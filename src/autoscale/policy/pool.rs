@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{
-    Daemons, Inputs, Limits, Mix, Offer, Pool, Purchase, offer, price, problem, unknown, zones,
+    Daemons, Inputs, Limits, Mix, Offer, Pool, Purchase,
+    offer::{offer, price, zones},
+    problem, unknown,
 };
 use crate::{
     autoscale::{

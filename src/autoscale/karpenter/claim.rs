@@ -1,0 +1,153 @@
+//! A node being planned: the pods it is for, and every offer that still holds them.
+
+use crate::autoscale::policy::{Offer, Policy, Purchase};
+
+/// A node being planned: its pods, and which offers still hold them.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::autoscale) struct Claim {
+    pub(in crate::autoscale) pool: usize,
+    /// Zones left to it, one bit each.
+    pub(in crate::autoscale) zones: u8,
+    /// Purchase options left to it: on-demand, spot.
+    pub(in crate::autoscale) buys: [bool; 2],
+    /// Places in the pool's offers before which none holds the pods: on-demand, spot.
+    first: [usize; 2],
+    cpu: i64,
+    memory: i64,
+    pub(super) pods: i64,
+    /// What the pool's limit leaves for this node: vCPUs [millicores], memory [MiB].
+    room: [i64; 2],
+    /// Pods by workload.
+    pub(in crate::autoscale) workloads: Vec<(usize, u32)>,
+}
+
+/// How a claim would stand with one more pod.
+#[derive(Clone, Copy)]
+pub(super) struct With {
+    first: [usize; 2],
+    zones: u8,
+}
+
+const PURCHASES: [Purchase; 2] = [Purchase::OnDemand, Purchase::Spot];
+
+impl Claim {
+    fn fits(&self, offer: &Offer, [cpu, memory, pods]: [i64; 3], zones: u8) -> bool {
+        offer.cpu >= cpu
+            && offer.memory >= memory
+            && offer.pods >= pods
+            && offer.vcpu_milli <= self.room[0]
+            && offer.capacity_mib <= self.room[1]
+            && offer.zones & zones != 0
+    }
+
+    /// How it stands with one more pod in these zones, if any offer still holds it.
+    pub(super) fn with(&self, policy: &Policy, workload: usize, zones: u8) -> Option<With> {
+        let asks = &policy.workloads[workload];
+        let pool = &policy.pools[self.pool];
+        if zones == 0 || asks.groups & (1 << pool.group) == 0 {
+            return None;
+        }
+        let sums = [self.cpu + asks.request_cpu, self.memory + asks.request_memory, self.pods + 1];
+        // Sums only grow and zones only shrink, so the offers already passed over stay passed over.
+        let first = [0, 1].map(|way: usize| {
+            let offers = pool.offers(PURCHASES[way]);
+            if !self.buys[way] {
+                return offers.len();
+            }
+            let from = self.first[way];
+            let next =
+                offers[from..].iter().position(|o| self.fits(&policy.offers[*o], sums, zones));
+            next.map_or(offers.len(), |next| from + next)
+        });
+        let any = (0..2).any(|way| first[way] < pool.offers(PURCHASES[way]).len());
+        let enough = pool.min_values == (0, 0) || {
+            let grown =
+                Self { first, cpu: sums[0], memory: sums[1], pods: sums[2], zones, ..self.clone() };
+            grown.keeps_values(policy)
+        };
+        (any && enough).then_some(With { first, zones })
+    }
+
+    fn keeps_values(&self, policy: &Policy) -> bool {
+        let pool = &policy.pools[self.pool];
+        let distinct = |of: fn(&Offer) -> u32| {
+            let mut values: Vec<u32> = self.offers(policy).map(|o| of(&policy.offers[o])).collect();
+            values.sort_unstable();
+            values.dedup();
+            values.len()
+        };
+        distinct(|offer| offer.type_id) >= pool.min_values.0 as usize
+            && distinct(|offer| offer.family_id) >= pool.min_values.1 as usize
+    }
+
+    /// Every offer that still holds its pods, on-demand ones first, each cheapest first.
+    pub(in crate::autoscale) fn offers<'a>(
+        &'a self,
+        policy: &'a Policy,
+    ) -> impl Iterator<Item = usize> + 'a {
+        (0..2).flat_map(move |way| self.offers_of(policy, way))
+    }
+
+    /// The same of one purchase option: 0 is on-demand, 1 is spot.
+    pub(in crate::autoscale) fn offers_of<'a>(
+        &'a self,
+        policy: &'a Policy,
+        way: usize,
+    ) -> impl Iterator<Item = usize> + 'a {
+        let offers = policy.pools[self.pool].offers(PURCHASES[way]);
+        let offers = if self.buys[way] { &offers[self.first[way]..] } else { &[] };
+        let sums = [self.cpu, self.memory, self.pods];
+        let fits = move |offer: &&usize| self.fits(&policy.offers[**offer], sums, self.zones);
+        offers.iter().filter(fits).copied()
+    }
+
+    /// The most this claim may yet grow to: what Karpenter charges to the limit within a round.
+    pub(super) fn largest(&self, policy: &Policy) -> [i64; 2] {
+        let mut most = [0, 0];
+        for offer in self.offers(policy) {
+            let offer = &policy.offers[offer];
+            most = [most[0].max(offer.vcpu_milli), most[1].max(offer.capacity_mib)];
+        }
+        most
+    }
+
+    pub(super) fn add(&mut self, policy: &Policy, workload: usize, with: With) {
+        let asks = &policy.workloads[workload];
+        self.first = with.first;
+        self.zones = with.zones;
+        self.cpu += asks.request_cpu;
+        self.memory += asks.request_memory;
+        self.pods += 1;
+        match self.workloads.last_mut() {
+            Some((last, count)) if *last == workload => *count += 1,
+            _ => self.workloads.push((workload, 1)),
+        }
+    }
+
+    pub(super) fn count(&self, workload: usize) -> u32 {
+        let own = self.workloads.iter().filter(|(of, _)| *of == workload);
+        own.map(|(_, count)| count).sum()
+    }
+}
+
+pub(super) fn try_claim(
+    policy: &Policy,
+    (pool, buys, room): (usize, [bool; 2], [i64; 2]),
+    workload: usize,
+    zones: u8,
+) -> Option<Claim> {
+    let mut claim = Claim {
+        pool,
+        zones,
+        buys,
+        first: [0, 0],
+        cpu: 0,
+        memory: 0,
+        pods: 0,
+        room,
+        workloads: Vec::new(),
+    };
+    let with = claim.with(policy, workload, zones)?;
+    claim.add(policy, workload, with);
+    Some(claim)
+}
