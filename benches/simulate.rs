@@ -155,7 +155,7 @@ fn example() {
     let done = prepared.trace(&request).unwrap();
     show("seven days at 15 s, production, last month", simulating * 1e3, "ms");
     let tables = median(|| drop((trace::ticks_csv(&done), trace::events_csv(&done))));
-    #[cfg(feature = "parquet")]
+    #[cfg(feature = "polars")]
     {
         let parquet = median(|| drop(trace::ticks_parquet(&done).unwrap()));
         show("  its Parquet", parquet * 1e3, "ms");
@@ -171,9 +171,9 @@ fn example() {
         let (tables, others) = rayon::join(
             || (trace::ticks_csv(&done), trace::events_csv(&done).into_bytes()),
             || {
-                #[cfg(feature = "parquet")]
+                #[cfg(feature = "polars")]
                 let parquet = trace::ticks_parquet(&done).unwrap();
-                #[cfg(not(feature = "parquet"))]
+                #[cfg(not(feature = "polars"))]
                 let parquet = Vec::new();
                 (parquet, trace_chart::svg(&done).unwrap().into_bytes())
             },

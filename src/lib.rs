@@ -26,6 +26,7 @@
 // Worked examples are exact: a quantity that is off by one bit is a different quantity.
 #![cfg_attr(test, allow(clippy::float_cmp))]
 
+pub mod actuals;
 pub mod autoscale;
 pub mod calendar;
 pub mod capacity;

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
+    actuals::layout::Billing,
     error::{Error, Place},
     plan::{NotModelled, Plan},
     prices::{GLOBAL, PriceBook, Table},
@@ -22,6 +23,10 @@ use crate::{
     shapes::Catalog,
     simulate::{Facts, Inputs},
 };
+
+mod bills;
+
+pub use self::bills::{import_bills, load_bills, save_bills};
 
 static PRICES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/pricing-cache");
 static MODELS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/models");
@@ -235,6 +240,17 @@ fn catalog(manifest: &Manifest) -> Result<Catalog, Error> {
         catalog.profiles.insert(name, profile);
     }
     Ok(catalog)
+}
+
+/// How bills say what they say.
+///
+/// # Errors
+/// A fault of the build: a file that does not match its manifest.
+pub fn billing() -> Result<Billing, Error> {
+    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
+    let text = models.text(&MODELS, "billing.toml")?;
+    toml::from_str(&text)
+        .map_err(|error| Error::at(Place::file("models/billing.toml"), error.to_string()))
 }
 
 /// Everything known, with the prices of the regions asked for.

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A module uses only names that stand earlier in this list.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 26] = [
     "units",
     "calendar",
     "error",
@@ -27,6 +27,8 @@ const ORDER: [&str; 24] = [
     "rate",
     "plan",
     "simulate",
+    "actuals",
+    "reconcile",
     "report",
     "store",
     "cli",

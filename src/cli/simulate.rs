@@ -108,13 +108,13 @@ fn replay(args: &Args, path: &Path, scenario: &crate::scenario::Scenario) -> Res
     Replay::parse(&path.display().to_string(), &text, classes, gaps)
 }
 
-#[cfg(feature = "parquet")]
+#[cfg(feature = "polars")]
 fn parquet(trace: &Trace) -> Result<Option<Vec<u8>>, Error> {
     let place = Place::file("trace.parquet");
     trace::ticks_parquet(trace).map(Some).map_err(|message| Error::failed(place, message))
 }
 
-#[cfg(not(feature = "parquet"))]
+#[cfg(not(feature = "polars"))]
 fn parquet(_: &Trace) -> Result<Option<Vec<u8>>, Error> {
     Ok(None)
 }

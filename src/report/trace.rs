@@ -209,7 +209,7 @@ impl<'a> Clock<'a> {
 ///
 /// # Errors
 /// What the writer says; nothing in a trace is known to cause it.
-#[cfg(feature = "parquet")]
+#[cfg(feature = "polars")]
 pub fn ticks_parquet(trace: &Trace) -> Result<Vec<u8>, String> {
     use polars::prelude::{Column as PolarsColumn, DataFrame, ParquetCompression, ParquetWriter};
 

@@ -1,0 +1,293 @@
+//! What was billed: lines of exports and of Cost Explorer, summed by month, account, meter and kind of row.
+//!
+//! # Formula
+//! ```text
+//! consumption = usage + what plans and reservations cover + their fees
+//! bill        = consumption + fees + support + tax + discounts + credits + refunds + what is not known
+//! ```
+//! Each row is used or set aside with its reason: rows in = rows used + rows set aside.
+//!
+//! # Source
+//! AWS Data Exports, Cost Explorer and FOCUS as `models/billing.toml` names them.
+//! # Limits
+//! Days and resources are summed away; a bill of several currencies is refused.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use self::amount::Amount;
+use crate::calendar::Month;
+
+pub mod amount;
+#[cfg(feature = "polars")]
+pub mod columnar;
+pub mod gather;
+pub mod layout;
+pub mod naming;
+pub mod text;
+
+/// Version of the stored form.
+pub const SCHEMA: u32 = 1;
+
+/// What kind of row a charge is, whatever an export calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Usage at its own rate.
+    Usage,
+    /// Usage that a Savings Plan covers.
+    PlanUsage,
+    /// The counter-entry of covered usage.
+    PlanNegation,
+    /// Hourly fee of a Savings Plan.
+    PlanFee,
+    /// Upfront fee of a Savings Plan.
+    PlanUpfront,
+    /// Usage that a reservation covers.
+    ReservedUsage,
+    /// Hourly fee of a reservation.
+    ReservedFee,
+    /// Upfront fee of a reservation.
+    ReservedUpfront,
+    /// Purchases and charges out of cycle.
+    Fee,
+    /// AWS Support.
+    Support,
+    /// Tax.
+    Tax,
+    /// Discounts that stand in rows of their own: EDP, private rates.
+    Discount,
+    /// Credits.
+    Credit,
+    /// Refunds.
+    Refund,
+    /// A name that `models/billing.toml` does not know.
+    Unknown,
+}
+
+impl Kind {
+    /// Every kind, in the order of the bridge from consumption to the bill.
+    pub const ALL: [Self; 15] = [
+        Self::Usage,
+        Self::PlanUsage,
+        Self::PlanNegation,
+        Self::PlanFee,
+        Self::PlanUpfront,
+        Self::ReservedUsage,
+        Self::ReservedFee,
+        Self::ReservedUpfront,
+        Self::Fee,
+        Self::Support,
+        Self::Tax,
+        Self::Discount,
+        Self::Credit,
+        Self::Refund,
+        Self::Unknown,
+    ];
+
+    /// Whether a forecast of consumption compares with it.
+    pub fn is_consumption(self) -> bool {
+        self <= Self::ReservedUpfront
+    }
+
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::PlanUsage => "Savings Plan covered usage",
+            Self::PlanNegation => "Savings Plan negation",
+            Self::PlanFee => "Savings Plan fees",
+            Self::PlanUpfront => "Savings Plan upfront fees",
+            Self::ReservedUsage => "reserved usage",
+            Self::ReservedFee => "reservation fees",
+            Self::ReservedUpfront => "reservation upfront fees",
+            Self::Fee => "other fees",
+            Self::Support => "support",
+            Self::Tax => "tax",
+            Self::Discount => "discounts",
+            Self::Credit => "credits",
+            Self::Refund => "refunds",
+            Self::Unknown => "rows of unknown kind",
+        }
+    }
+}
+
+/// One view of what a row costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
+    /// What each account is charged on the day.
+    Unblended,
+    /// Fees spread over the usage they cover.
+    Amortized,
+    /// Unblended after discounts.
+    NetUnblended,
+    /// Amortized after discounts.
+    NetAmortized,
+}
+
+impl Metric {
+    /// Every metric, in the order of [`Line::costs`].
+    pub const ALL: [Self; 4] =
+        [Self::Unblended, Self::Amortized, Self::NetUnblended, Self::NetAmortized];
+
+    /// The name that Cost Explorer gives it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unblended => "UnblendedCost",
+            Self::Amortized => "AmortizedCost",
+            Self::NetUnblended => "NetUnblendedCost",
+            Self::NetAmortized => "NetAmortizedCost",
+        }
+    }
+}
+
+/// What identifies a line.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LineKey {
+    /// Account id as the bill prints it.
+    pub account: String,
+    /// Service as the bill prints it.
+    pub service: String,
+    /// Region code, where the bill says it.
+    pub region: String,
+    /// Usage type as the bill prints it.
+    pub usage_type: String,
+    /// Operation, where the bill says it.
+    pub operation: String,
+    /// Kind of row.
+    pub kind: Kind,
+    /// The kind as the bill prints it.
+    pub record: String,
+    /// Unit of the quantity.
+    pub unit: String,
+}
+
+/// Rows of one key and month, summed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// What they are.
+    #[serde(flatten)]
+    pub key: LineKey,
+    /// How much was used; none where no row says.
+    pub quantity: Option<Amount>,
+    /// Costs by metric; none where the source has no such column.
+    pub costs: [Option<Amount>; 4],
+    /// Cost at public on-demand prices, where the source says it.
+    pub list: Option<Amount>,
+    /// Rows.
+    pub rows: u64,
+}
+
+impl Line {
+    /// Its cost by a metric.
+    pub fn cost(&self, metric: Metric) -> Option<Amount> {
+        self.costs[metric as usize]
+    }
+}
+
+/// One month of a bill.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MonthBill {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The month.
+    pub month: Month,
+    /// Currency.
+    pub currency: String,
+    /// Where it is from: a format and its files, or Cost Explorer.
+    pub source: String,
+    /// When it was read or pulled, UTC.
+    pub read_at: String,
+    /// The figures may still change.
+    pub estimated: bool,
+    /// Days of the month that the rows reach into.
+    pub days: u32,
+    /// AWS's own forecasts from this month on, where they were pulled: month and mean.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forecasts: Vec<Forecast>,
+    /// Lines, in the order of their keys.
+    pub lines: Vec<Line>,
+    /// Rows that were not used, by reason.
+    pub set_aside: Vec<SetAside>,
+}
+
+/// A month of AWS's own forecast.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// Account; empty for all.
+    pub account: String,
+    /// The month that is forecast.
+    pub month: Month,
+    /// Mean [currency of the bill].
+    pub mean: Amount,
+    /// Lower end of the 80 % interval.
+    pub low: Option<Amount>,
+    /// Upper end.
+    pub high: Option<Amount>,
+}
+
+/// Rows that were not used, for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAside {
+    /// Why.
+    pub reason: String,
+    /// How many.
+    pub rows: u64,
+    /// The first of them: file and line.
+    pub first: String,
+}
+
+impl MonthBill {
+    /// Sum of a metric over the lines that `wanted` picks; none when no line has it.
+    pub fn sum(&self, metric: Metric, wanted: impl Fn(&Line) -> bool) -> Option<Amount> {
+        let costs = self.lines.iter().filter(|line| wanted(line)).map(|line| line.cost(metric));
+        costs.fold(None, |sum, cost| match (sum, cost) {
+            (None, cost) => cost,
+            (Some(sum), cost) => Some(sum + cost.unwrap_or_default()),
+        })
+    }
+
+    /// Sums of a metric by kind of row.
+    pub fn by_kind(&self, metric: Metric) -> BTreeMap<Kind, Amount> {
+        let mut sums = BTreeMap::new();
+        for line in &self.lines {
+            if let Some(cost) = line.cost(metric) {
+                *sums.entry(line.key.kind).or_insert(Amount::ZERO) += cost;
+            }
+        }
+        sums
+    }
+
+    /// Adds another part of the same month.
+    ///
+    /// # Errors
+    /// A part in another currency.
+    pub fn add(&mut self, part: Self) -> Result<(), String> {
+        if part.currency != self.currency {
+            return Err(format!(
+                "{} is in {}, and in {} in another file; import the bills apart",
+                self.month, part.currency, self.currency
+            ));
+        }
+        self.lines.extend(part.lines);
+        self.lines = gather::merged(std::mem::take(&mut self.lines));
+        self.set_aside.extend(part.set_aside);
+        self.days = self.days.max(part.days);
+        self.estimated |= part.estimated;
+        let source = part.source.split_once(": ").map_or(&*part.source, |(_, file)| file);
+        self.source = format!("{}, {source}", self.source);
+        Ok(())
+    }
+
+    /// Rows used.
+    pub fn rows(&self) -> u64 {
+        self.lines.iter().map(|line| line.rows).sum()
+    }
+
+    /// Whether the rows do not reach the month's end.
+    pub fn is_partial(&self) -> bool {
+        (self.days as usize) < self.month.days()
+    }
+}

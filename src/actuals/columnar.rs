@@ -1,0 +1,363 @@
+//! Exports by columns: Parquet, and large CSV files, scanned by polars in batches.
+//!
+//! # Limits
+//! A batch says how many rows stand before it and not on which line they are: a CSV file with a row that
+//! cannot be used is read again row by row.
+
+use std::{path::Path, sync::mpsc, thread};
+
+use polars::prelude::{
+    ChunkedArray, Column, DataFrame, DataType, Engine, Float64Type, Int32Type, Int64Type,
+    LazyCsvReader, LazyFileListReader, LazyFrame, PlRefPath, PlanCallback, PolarsError,
+    PolarsResult, ScanArgsParquet, StringChunked, TimeUnit, col,
+};
+
+use super::{
+    MonthBill,
+    amount::Amount,
+    gather::{Gather, Row},
+    layout::{Billing, FIGURES, Layout, TEXTS},
+    text::not_a_number,
+};
+use crate::error::{Error, Place};
+
+/// Batches that wait while one is summed: the bound of what is in memory.
+const WAITING: usize = 2;
+
+/// Reads a Parquet export.
+///
+/// # Errors
+/// Bytes that are no Parquet, columns of no known format, two currencies, or not one row that can be used.
+pub fn read_parquet(
+    path: &Path,
+    billing: &Billing,
+    read_at: &str,
+) -> Result<Vec<MonthBill>, Error> {
+    let file = path.display().to_string();
+    let arguments = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
+    let frame = LazyFrame::scan_parquet(PlRefPath::new(&file), arguments)
+        .map_err(|error| failed(&file, &error))?;
+    let (layout, frame) = chosen(&file, frame, billing)?;
+    let mut gather = Gather::new(&layout, billing);
+    scan(frame, |batch, before| add(&file, batch, before, &layout, &mut gather))
+        .map_err(|error| failed(&file, &error))?;
+    gather.finish(&format!("{}: {file}", layout.format), read_at)
+}
+
+/// Reads a CSV export; `None` where a row cannot be used, which only a reader of lines can place.
+///
+/// # Errors
+/// Columns of no known format, two currencies, no row at all.
+pub fn read_csv(
+    path: &Path,
+    billing: &Billing,
+    read_at: &str,
+) -> Result<Option<Vec<MonthBill>>, Error> {
+    let file = path.display().to_string();
+    // Every column as text: figures are parsed here, and exactly.
+    let reader = LazyCsvReader::new(PlRefPath::new(&file))
+        .with_infer_schema_length(Some(0))
+        .with_glob(false);
+    let Ok(frame) = reader.finish() else { return Ok(None) };
+    let Ok((layout, frame)) = chosen(&file, frame, billing) else { return Ok(None) };
+    let mut gather = Gather::new(&layout, billing);
+    let done = scan(frame, |batch, before| {
+        add(&file, batch, before, &layout, &mut gather)?;
+        let spoiled = gather.has_set_aside();
+        if spoiled { Err(PolarsError::ComputeError("a row cannot be used".into())) } else { Ok(()) }
+    });
+    if done.is_err() {
+        return Ok(None);
+    }
+    gather.finish(&format!("{}: {file}", layout.format), read_at).map(Some)
+}
+
+fn failed(file: &str, error: &PolarsError) -> Error {
+    let text = error.to_string();
+    Error::at(Place::file(file), format!("cannot be read: {}", text.lines().next().unwrap_or("")))
+}
+
+/// The layout of a frame, and the frame with the columns that are read alone.
+fn chosen(
+    file: &str,
+    mut frame: LazyFrame,
+    billing: &Billing,
+) -> Result<(Layout, LazyFrame), Error> {
+    let schema = frame.collect_schema().map_err(|error| failed(file, &error))?;
+    let names: Vec<&str> = schema.iter_names().map(|name| name.as_str()).collect();
+    let layout = Layout::find(file, &names, billing)?;
+    let columns = layout.columns();
+    let wanted: Vec<_> = columns.iter().map(|place| col(names[*place])).collect();
+    let layout = layout.within(&columns);
+    Ok((layout, frame.select(wanted)))
+}
+
+/// Runs a frame and hands over its batches in order, with the rows before each.
+fn scan(
+    frame: LazyFrame,
+    mut take: impl FnMut(&DataFrame, usize) -> PolarsResult<()>,
+) -> PolarsResult<()> {
+    let (send, batches) = mpsc::sync_channel::<DataFrame>(WAITING);
+    thread::scope(|scope| {
+        let running = scope.spawn(move || -> PolarsResult<()> {
+            let sink = PlanCallback::new(move |batch: DataFrame| Ok(send.send(batch).is_err()));
+            let frame = frame.sink_batches(sink, true, None)?;
+            frame.collect_with_engine(Engine::Streaming).map(drop)
+        });
+        let mut before = 0;
+        let mut taken = Ok(());
+        for batch in &batches {
+            taken = take(&batch, before);
+            before += batch.height();
+            if taken.is_err() {
+                break;
+            }
+        }
+        // A closed channel ends the run.
+        drop(batches);
+        let ran = running.join().unwrap_or_else(|_| {
+            Err(PolarsError::ComputeError("the reader gave up on this file".into()))
+        });
+        taken.and(ran)
+    })
+}
+
+/// A column of texts.
+enum Texts<'a> {
+    None,
+    Strings(&'a StringChunked),
+    /// Days since 1970.
+    Dates(&'a ChunkedArray<Int32Type>),
+    /// Ticks since 1970, so many a second.
+    Moments(&'a ChunkedArray<Int64Type>, i64),
+    /// Whole numbers, as account ids that lost their text.
+    Numbers(ChunkedArray<Int64Type>),
+}
+
+/// A column of figures.
+enum Figures<'a> {
+    None,
+    Binary(&'a ChunkedArray<Float64Type>),
+    Converted(ChunkedArray<Float64Type>),
+    Scaled(&'a ChunkedArray<polars::prelude::Int128Type>, u32),
+    Strings(&'a StringChunked),
+}
+
+fn texts(column: &Column) -> PolarsResult<Texts<'_>> {
+    Ok(match column.dtype() {
+        DataType::String => Texts::Strings(column.str()?),
+        DataType::Date => Texts::Dates(column.date()?.physical()),
+        DataType::Datetime(unit, _) => {
+            let second = match unit {
+                TimeUnit::Milliseconds => 1_000,
+                TimeUnit::Microseconds => 1_000_000,
+                TimeUnit::Nanoseconds => 1_000_000_000,
+            };
+            Texts::Moments(column.datetime()?.physical(), second)
+        }
+        DataType::Null => Texts::None,
+        dtype if dtype.is_integer() => {
+            Texts::Numbers(column.cast(&DataType::Int64)?.i64()?.clone())
+        }
+        other => return Err(wrong_type(column, other, "text, a date or a time")),
+    })
+}
+
+fn figures(column: &Column) -> PolarsResult<Figures<'_>> {
+    Ok(match column.dtype() {
+        DataType::String => Figures::Strings(column.str()?),
+        DataType::Float64 => Figures::Binary(column.f64()?),
+        DataType::Decimal(_, scale) => Figures::Scaled(column.decimal()?.physical(), *scale as u32),
+        DataType::Null => Figures::None,
+        dtype if dtype.is_primitive_numeric() => {
+            Figures::Converted(column.cast(&DataType::Float64)?.f64()?.clone())
+        }
+        other => return Err(wrong_type(column, other, "a number")),
+    })
+}
+
+fn wrong_type(column: &Column, found: &DataType, wanted: &str) -> PolarsError {
+    let message = format!("column {} is of type {found}, not {wanted}", column.name());
+    PolarsError::SchemaMismatch(message.into())
+}
+
+/// The text of the last date or time of a column: most rows repeat it.
+#[derive(Default)]
+struct Last {
+    value: Option<i64>,
+    text: String,
+}
+
+impl Last {
+    fn of(&mut self, value: i64, second: i64) {
+        if self.value != Some(value) {
+            self.value = Some(value);
+            let moment = jiff::Timestamp::from_second(value.div_euclid(second));
+            self.text = moment.map_or_else(|_| String::new(), |moment| moment.to_string());
+        }
+    }
+}
+
+/// Hands the rows of a batch over.
+fn add(
+    file: &str,
+    batch: &DataFrame,
+    before: usize,
+    layout: &Layout,
+    gather: &mut Gather<'_>,
+) -> PolarsResult<()> {
+    let columns = batch.columns();
+    let mut text_columns: [Texts<'_>; TEXTS] = [const { Texts::None }; TEXTS];
+    for (slot, place) in text_columns.iter_mut().zip(layout.texts) {
+        if let Some(place) = place {
+            *slot = texts(&columns[place])?;
+        }
+    }
+    let mut figure_columns: [Figures<'_>; FIGURES] = [const { Figures::None }; FIGURES];
+    for (slot, place) in figure_columns.iter_mut().zip(layout.figures) {
+        if let Some(place) = place {
+            *slot = figures(&columns[place])?;
+        }
+    }
+    let mut lasts: [Last; TEXTS] = Default::default();
+    for index in 0..batch.height() {
+        for (last, column) in lasts.iter_mut().zip(&text_columns) {
+            match column {
+                Texts::Dates(days) => {
+                    if let Some(days) = days.get(index) {
+                        last.of(i64::from(days) * 86_400, 1);
+                    }
+                }
+                Texts::Moments(ticks, second) => {
+                    if let Some(ticks) = ticks.get(index) {
+                        last.of(ticks, *second);
+                    }
+                }
+                Texts::Numbers(numbers) => {
+                    if let Some(number) = numbers.get(index)
+                        && last.value != Some(number)
+                    {
+                        *last = Last { value: Some(number), text: number.to_string() };
+                    }
+                }
+                Texts::None | Texts::Strings(_) => {}
+            }
+        }
+        let mut row = Row { texts: [""; TEXTS], figures: [None; FIGURES] };
+        for ((text, column), last) in row.texts.iter_mut().zip(&text_columns).zip(&lasts) {
+            *text = match column {
+                Texts::None => "",
+                Texts::Strings(strings) => plain(strings.get(index)),
+                Texts::Dates(days) => days.get(index).map_or("", |_| &last.text),
+                Texts::Moments(ticks, _) => ticks.get(index).map_or("", |_| &last.text),
+                Texts::Numbers(numbers) => numbers.get(index).map_or("", |_| &last.text),
+            };
+        }
+        let at = || format!("{file}: row {}", before + index + 1);
+        let mut wrong = None;
+        for (place, (figure, column)) in row.figures.iter_mut().zip(&figure_columns).enumerate() {
+            match read_figure(column, index) {
+                Ok(read) => *figure = read,
+                Err(text) => wrong = Some((place, text)),
+            }
+        }
+        match wrong {
+            None => gather.add(&row, at),
+            Some((place, text)) => {
+                let column = layout.figures[place].map_or("", |place| columns[place].name());
+                gather.set_aside(not_a_number(column, &text), at);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn plain(text: Option<&str>) -> &str {
+    let text = text.unwrap_or_default().trim();
+    if text == "NULL" { "" } else { text }
+}
+
+/// A figure, or the text that is none.
+fn read_figure(column: &Figures<'_>, index: usize) -> Result<Option<Amount>, String> {
+    let binary = |value: Option<f64>| match value {
+        None => Ok(None),
+        Some(value) => Amount::from_f64(value).map(Some).ok_or_else(|| value.to_string()),
+    };
+    match column {
+        Figures::None => Ok(None),
+        Figures::Binary(values) => binary(values.get(index)),
+        Figures::Converted(values) => binary(values.get(index)),
+        Figures::Scaled(values, scale) => match values.get(index) {
+            None => Ok(None),
+            Some(value) => {
+                Amount::from_scaled(value, *scale).map(Some).ok_or_else(|| value.to_string())
+            }
+        },
+        Figures::Strings(strings) => match plain(strings.get(index)) {
+            "" => Ok(None),
+            text => Amount::parse(text).map(Some).ok_or_else(|| text.to_owned()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::{CsvReadOptions, ParquetWriter, SerReader};
+
+    use super::*;
+    use crate::actuals::text;
+
+    const FOCUS: &str = "BillingPeriodStart,ChargePeriodEnd,SubAccountId,ChargeCategory,ServiceName,RegionId,BilledCost,EffectiveCost,ConsumedQuantity,BillingCurrency\n\
+        2027-01-01,2027-01-10,000011112222,Usage,Amazon EC2,us-east-1,1.25,1.25,3,USD\n\
+        2027-01-01,2027-01-11,000011112222,Usage,Amazon EC2,us-east-1,0.0000000181,0.0000000181,3,USD\n\
+        2027-02-01,2027-02-11,000011112222,Tax,Amazon EC2,,0.5,0.5,,USD\n";
+
+    fn billing() -> Billing {
+        toml::from_str(include_str!("../../models/billing.toml")).unwrap()
+    }
+
+    /// The same rows as CSV through both readers, and as Parquet, give the same lines.
+    #[test]
+    fn every_way_of_reading_gives_the_same_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let csv = folder.path().join("bill.csv");
+        std::fs::write(&csv, FOCUS).unwrap();
+        let by_rows = text::read("bill.csv", FOCUS.as_bytes(), &billing(), "now").unwrap();
+        let by_columns = read_csv(&csv, &billing(), "now").unwrap().unwrap();
+        let mut frame = CsvReadOptions::default()
+            .with_infer_schema_length(Some(10))
+            .map_parse_options(|options| options.with_try_parse_dates(true))
+            .try_into_reader_with_file_path(Some(csv.clone()))
+            .unwrap()
+            .finish()
+            .unwrap();
+        // Account ids are texts in an export; inference took them for numbers.
+        let accounts = Column::new("SubAccountId".into(), ["000011112222"; 3]);
+        frame.replace("SubAccountId", accounts).unwrap();
+        let parquet = folder.path().join("bill.parquet");
+        ParquetWriter::new(std::fs::File::create(&parquet).unwrap()).finish(&mut frame).unwrap();
+        let by_parquet = read_parquet(&parquet, &billing(), "now").unwrap();
+        for bills in [&by_columns, &by_parquet] {
+            assert_eq!(bills.len(), 2);
+            for (bill, expected) in bills.iter().zip(&by_rows) {
+                assert_eq!(bill.lines, expected.lines);
+                assert_eq!((bill.days, bill.month), (expected.days, expected.month));
+            }
+        }
+        assert_eq!(by_rows[0].days, 10);
+    }
+
+    #[test]
+    fn trouble_sends_a_csv_to_the_reader_of_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let csv = folder.path().join("bill.csv");
+        for trouble in ["2027-01-01,,1,Usage,S,,cheap,1,1,USD\n", "2027-01-01,,1\n"] {
+            std::fs::write(&csv, format!("{FOCUS}{trouble}")).unwrap();
+            assert!(read_csv(&csv, &billing(), "now").unwrap().is_none(), "{trouble}");
+        }
+        let broken = folder.path().join("bill.parquet");
+        std::fs::write(&broken, b"PAR1 and no more").unwrap();
+        let error = read_parquet(&broken, &billing(), "now").unwrap_err().to_string();
+        assert!(error.contains("bill.parquet: cannot be read"), "{error}");
+    }
+}

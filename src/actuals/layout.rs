@@ -1,0 +1,261 @@
+//! Which columns of an export hold what: the formats of `models/billing.toml`.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde::Deserialize;
+
+use super::Kind;
+use crate::error::{Error, Place, nearest};
+
+/// `models/billing.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Billing {
+    /// Cost Explorer's own price and reach.
+    pub cost_explorer: CostExplorerFacts,
+    /// Bars of forecast accuracy.
+    pub accuracy: Bars,
+    /// Formats of exports.
+    #[serde(rename = "format")]
+    pub formats: Vec<Format>,
+    /// Kinds of rows by name.
+    pub records: BTreeMap<String, Kind>,
+    /// Price-list codes by the names that bills give services.
+    pub services: BTreeMap<String, Vec<String>>,
+}
+
+/// Cost Explorer's own price and reach.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CostExplorerFacts {
+    /// Price of one request [USD].
+    pub usd_per_request: Decimal,
+    /// Months of history, the current one included.
+    pub months: u32,
+    /// Most months of a forecast.
+    pub forecast_months: u32,
+}
+
+/// Forecast error below which a practice is called so.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bars {
+    /// Crawl.
+    pub crawl: f64,
+    /// Walk.
+    pub walk: f64,
+    /// Run.
+    pub run: f64,
+}
+
+/// One format: for each figure the names of the columns that hold it, the first that is there.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Format {
+    /// Its name.
+    pub name: String,
+    /// Columns that no other format has.
+    pub recognized_by: Vec<String>,
+    account: Vec<String>,
+    month: Vec<String>,
+    end: Vec<String>,
+    record: Vec<String>,
+    class: Vec<String>,
+    service: Vec<String>,
+    region: Vec<String>,
+    usage_type: Vec<String>,
+    operation: Vec<String>,
+    quantity: Vec<String>,
+    unit: Vec<String>,
+    currency: Vec<String>,
+    unblended: Vec<String>,
+    amortized: Vec<String>,
+    net_unblended: Vec<String>,
+    list: Vec<String>,
+    plan_effective: Vec<String>,
+    plan_commitment: Vec<String>,
+    plan_used: Vec<String>,
+    reserved_effective: Vec<String>,
+    reserved_unused: Vec<String>,
+    commitment: Vec<String>,
+}
+
+/// Texts of a row, by place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Text {
+    /// Account.
+    Account,
+    /// Billing period.
+    Month,
+    /// End of the charge.
+    End,
+    /// Kind of row.
+    Record,
+    /// FOCUS: a correction.
+    Class,
+    /// Service.
+    Service,
+    /// Region.
+    Region,
+    /// Usage type.
+    UsageType,
+    /// Operation.
+    Operation,
+    /// Unit.
+    Unit,
+    /// Second unit, where the first quantity is empty.
+    OtherUnit,
+    /// Currency.
+    Currency,
+    /// FOCUS: the commitment that a charge buys or uses.
+    Commitment,
+}
+
+/// How many texts a row has.
+pub const TEXTS: usize = 13;
+
+/// Figures of a row, by place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Figure {
+    /// Quantity.
+    Quantity,
+    /// Quantity where the first is empty.
+    OtherQuantity,
+    /// Unblended cost.
+    Unblended,
+    /// Amortized cost.
+    Amortized,
+    /// Net unblended cost.
+    NetUnblended,
+    /// Cost at list prices.
+    List,
+    /// Effective cost under a Savings Plan.
+    PlanEffective,
+    /// Commitment of a Savings Plan to date.
+    PlanCommitment,
+    /// Its used part.
+    PlanUsed,
+    /// Effective cost under a reservation.
+    ReservedEffective,
+    /// Unused upfront part of a reservation.
+    ReservedUnusedUpfront,
+    /// Unused recurring part.
+    ReservedUnusedRecurring,
+}
+
+/// How many figures a row has.
+pub const FIGURES: usize = 12;
+
+/// A format as a file has it: where each text and figure stands among its columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// Name of the format.
+    pub format: String,
+    /// Columns of the texts, in the order of [`Text`].
+    pub texts: [Option<usize>; TEXTS],
+    /// Columns of the figures, in the order of [`Figure`].
+    pub figures: [Option<usize>; FIGURES],
+}
+
+impl Layout {
+    /// Recognizes the format of a file from its columns.
+    ///
+    /// # Errors
+    /// Columns of no format, or of one with a needed column missing.
+    pub fn find(file: &str, header: &[&str], billing: &Billing) -> Result<Self, Error> {
+        let has = |name: &String| header.contains(&name.as_str());
+        let known = billing.formats.iter().find(|format| format.recognized_by.iter().all(has));
+        let Some(format) = known else { return Err(unknown(file, header, billing)) };
+        let place = |names: &[String], nth: usize| {
+            let there = names.iter().filter_map(|n| header.iter().position(|column| column == n));
+            there.into_iter().nth(nth)
+        };
+        let texts = [
+            place(&format.account, 0),
+            place(&format.month, 0),
+            place(&format.end, 0),
+            place(&format.record, 0),
+            place(&format.class, 0),
+            place(&format.service, 0),
+            place(&format.region, 0),
+            place(&format.usage_type, 0),
+            place(&format.operation, 0),
+            place(&format.unit, 0),
+            place(&format.unit, 1),
+            place(&format.currency, 0),
+            place(&format.commitment, 0),
+        ];
+        let figures = [
+            place(&format.quantity, 0),
+            place(&format.quantity, 1),
+            place(&format.unblended, 0),
+            place(&format.amortized, 0),
+            place(&format.net_unblended, 0),
+            place(&format.list, 0),
+            place(&format.plan_effective, 0),
+            place(&format.plan_commitment, 0),
+            place(&format.plan_used, 0),
+            place(&format.reserved_effective, 0),
+            place(&format.reserved_unused, 0),
+            place(&format.reserved_unused, 1),
+        ];
+        for (found, name, names) in [
+            (texts[Text::Month as usize], "the billing period", &format.month),
+            (texts[Text::Service as usize], "the service", &format.service),
+        ] {
+            if found.is_none() {
+                let message =
+                    format!("{} without {name}: no column {}", format.name, names.join(" or "));
+                return Err(Error::at(Place { line: Some(1), ..Place::file(file) }, message));
+            }
+        }
+        Ok(Self { format: format.name.clone(), texts, figures })
+    }
+
+    /// Columns that are read, each once, in rising order.
+    pub fn columns(&self) -> Vec<usize> {
+        let mut columns: Vec<usize> =
+            self.texts.iter().chain(&self.figures).filter_map(|place| *place).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        columns
+    }
+
+    /// The same with places counted among `columns` alone.
+    pub fn within(&self, columns: &[usize]) -> Self {
+        let among = |place: &Option<usize>| place.and_then(|p| columns.binary_search(&p).ok());
+        Self {
+            format: self.format.clone(),
+            texts: std::array::from_fn(|index| among(&self.texts[index])),
+            figures: std::array::from_fn(|index| among(&self.figures[index])),
+        }
+    }
+}
+
+/// Says what is missing of the format that a file comes nearest to.
+fn unknown(file: &str, header: &[&str], billing: &Billing) -> Error {
+    let missing = |format: &&Format| -> Vec<String> {
+        let absent = |name: &&String| !header.contains(&name.as_str());
+        format.recognized_by.iter().filter(absent).cloned().collect()
+    };
+    let near = billing
+        .formats
+        .iter()
+        .filter(|format| missing(format).len() < format.recognized_by.len())
+        .min_by_key(|format| missing(format).len());
+    let names: Vec<&str> = billing.formats.iter().map(|format| &*format.name).collect();
+    let message = match near {
+        Some(format) => {
+            let absent = missing(&format);
+            let like = nearest(&absent[0], header.iter().copied());
+            let hint = like.map(|like| format!(" ({like:?} is not it)")).unwrap_or_default();
+            format!("looks like {}, but has no column {}{hint}", format.name, absent.join(", "))
+        }
+        None => format!(
+            "its columns are of no known export ({}, Cost Explorer's CSV); a plain CSV has month,account,service,cost and may have region, usage_type, operation, quantity, unit, record_type, currency",
+            names.join(", ")
+        ),
+    };
+    Error::at(Place { line: Some(1), ..Place::file(file) }, message)
+}

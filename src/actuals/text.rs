@@ -1,0 +1,313 @@
+//! Exports as CSV: recognized from their columns, read row by row in bounded memory.
+//!
+//! # Limits
+//! `NULL` is an empty cell: the FOCUS sample writes it so.
+
+use std::io::Read;
+
+use csv::ByteRecord;
+
+use super::{
+    MonthBill,
+    amount::Amount,
+    gather::{Gather, Row},
+    layout::{Billing, FIGURES, Layout, TEXTS, Text},
+};
+use crate::error::{Error, Place};
+
+/// Longest text of a cell that a reason repeats.
+const MOST_SHOWN: usize = 40;
+
+/// Reads a CSV export.
+///
+/// # Errors
+/// Columns of no known format, bytes that are no CSV, two currencies, or not one row that can be used.
+pub fn read(
+    file: &str,
+    bytes: impl Read,
+    billing: &Billing,
+    read_at: &str,
+) -> Result<Vec<MonthBill>, Error> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    let mut record = ByteRecord::new();
+    let failed = |error: &csv::Error| {
+        let line = error.position().map(|position| position.line() as usize);
+        Error::at(Place { line, ..Place::file(file) }, error.to_string())
+    };
+    if !reader.read_byte_record(&mut record).map_err(|error| failed(&error))? {
+        return Err(Error::at(Place::file(file), "is empty"));
+    }
+    let header: Vec<String> = record
+        .iter()
+        .map(|name| String::from_utf8_lossy(name).trim_start_matches('\u{feff}').trim().to_owned())
+        .collect();
+    if let Some(pivot) = Pivot::find(&header) {
+        return pivot.read(file, &mut reader, billing, read_at);
+    }
+    let names: Vec<&str> = header.iter().map(String::as_str).collect();
+    let layout = Layout::find(file, &names, billing)?;
+    let mut gather = Gather::new(&layout, billing);
+    loop {
+        match reader.read_byte_record(&mut record) {
+            Ok(false) => break,
+            Ok(true) => {}
+            // What the decompressor or the disk says ends the file: half of it is no bill.
+            Err(error) => return Err(failed(&error)),
+        }
+        let line = record.position().map_or(0, csv::Position::line);
+        let at = || format!("{file}:{line}");
+        if record.len() != header.len() {
+            let reason = format!("has not the header's {} cells", header.len());
+            gather.set_aside(reason, at);
+            continue;
+        }
+        match row(&record, &layout, &header) {
+            Ok(row) => gather.add(&row, at),
+            Err(reason) => gather.set_aside(reason, at),
+        }
+    }
+    let source = format!("{}: {file}", layout.format);
+    gather.finish(&source, read_at)
+}
+
+/// The cells of a record that the layout reads.
+fn row<'a>(record: &'a ByteRecord, layout: &Layout, header: &[String]) -> Result<Row<'a>, String> {
+    let cell = |place: usize| -> Result<&'a str, String> {
+        let bytes = record.get(place).unwrap_or_default();
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| format!("{} is not UTF-8 text", header[place]))?
+            .trim();
+        Ok(if text == "NULL" { "" } else { text })
+    };
+    let mut row = Row { texts: [""; TEXTS], figures: [None; FIGURES] };
+    for (text, place) in row.texts.iter_mut().zip(layout.texts) {
+        if let Some(place) = place {
+            *text = cell(place)?;
+        }
+    }
+    for (figure, place) in row.figures.iter_mut().zip(layout.figures) {
+        let Some(place) = place else { continue };
+        let text = cell(place)?;
+        if !text.is_empty() {
+            *figure = Some(Amount::parse(text).ok_or_else(|| not_a_number(&header[place], text))?);
+        }
+    }
+    Ok(row)
+}
+
+/// Why a cell is no figure; long texts are cut, and all numbers' faults of a column are one reason.
+pub(super) fn not_a_number(column: &str, text: &str) -> String {
+    let shown: String = text.chars().take(MOST_SHOWN).collect();
+    format!("{column} {shown:?} is not a number")
+}
+
+/// Cost Explorer's own CSV: dates down, one group a column, totals in the first row and the last column.
+struct Pivot {
+    /// What the columns are.
+    dimension: Text,
+    /// Their names.
+    groups: Vec<String>,
+}
+
+impl Pivot {
+    fn find(header: &[String]) -> Option<Self> {
+        let (first, rest) = header.split_first()?;
+        let (last, groups) = rest.split_last()?;
+        if !last.starts_with("Total costs") || groups.is_empty() {
+            return None;
+        }
+        let dimension = match first.as_str() {
+            "Service" => Text::Service,
+            "Linked account" => Text::Account,
+            "Usage type" => Text::UsageType,
+            "Region" => Text::Region,
+            _ => return None,
+        };
+        // `EC2-Instances($)`: the unit in brackets is the currency's.
+        let plain = |name: &String| {
+            name.rsplit_once('(').map_or(name.as_str(), |(name, _)| name).trim().to_owned()
+        };
+        Some(Self { dimension, groups: groups.iter().map(plain).collect() })
+    }
+
+    fn read(
+        self,
+        file: &str,
+        reader: &mut csv::Reader<impl Read>,
+        billing: &Billing,
+        read_at: &str,
+    ) -> Result<Vec<MonthBill>, Error> {
+        let mut layout = Layout {
+            format: "Cost Explorer CSV".into(),
+            texts: [None; TEXTS],
+            figures: [None; FIGURES],
+        };
+        let mut records = Vec::new();
+        for record in reader.records() {
+            let record = record.map_err(|error| {
+                let line = error.position().map(|position| position.line() as usize);
+                Error::at(Place { line, ..Place::file(file) }, error.to_string())
+            })?;
+            records.push(record);
+        }
+        // Daily rows say how far the month goes; one row a month does not.
+        let daily = records.iter().any(|record| {
+            let date = record.get(0).unwrap_or_default();
+            super::gather::month_of(date).is_some() && !date.ends_with("-01")
+        });
+        if daily {
+            layout.texts[Text::End as usize] = Some(0);
+        }
+        let mut gather = Gather::new(&layout, billing);
+        for record in &records {
+            let line = record.position().map_or(0, csv::Position::line);
+            let date = record.get(0).unwrap_or_default().trim();
+            let at = || format!("{file}:{line}");
+            if date.ends_with(" total") {
+                continue;
+            }
+            // The end of a day is the moment before midnight.
+            let end = format!("{date} 23:00:00");
+            for (index, group) in self.groups.iter().enumerate() {
+                let text = record.get(index + 1).unwrap_or_default().trim();
+                if text.is_empty() {
+                    continue;
+                }
+                let Some(cost) = Amount::parse(text) else {
+                    gather.set_aside(not_a_number(group, text), at);
+                    continue;
+                };
+                let mut row = Row { texts: [""; TEXTS], figures: [None; FIGURES] };
+                row.texts[Text::Month as usize] = date;
+                row.texts[Text::End as usize] = &end;
+                row.texts[self.dimension as usize] = group;
+                row.figures[super::layout::Figure::Unblended as usize] = Some(cost);
+                gather.add(&row, at);
+            }
+        }
+        let source = format!("{}: {file}", layout.format);
+        gather.finish(&source, read_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::actuals::{Kind, Metric};
+
+    fn billing() -> Billing {
+        toml::from_str(include_str!("../../models/billing.toml")).unwrap()
+    }
+
+    fn bills(text: &str) -> Result<Vec<MonthBill>, Error> {
+        read("bill.csv", text.as_bytes(), &billing(), "2027-03-05T00:00:00Z")
+    }
+
+    /// A covered hour costs its negation and its effective cost; the fee's unused part stays on the fee.
+    /// 10 h at 0.10 on demand, covered at 0.07; committed 0.80, used 0.70.
+    const CUR: &str = "line_item_usage_account_id,bill_billing_period_start_date,line_item_usage_end_date,line_item_line_item_type,line_item_product_code,line_item_usage_type,line_item_operation,line_item_usage_amount,line_item_unblended_cost,line_item_currency_code,savings_plan_savings_plan_effective_cost,savings_plan_total_commitment_to_date,savings_plan_used_commitment\n\
+        111122223333,2027-02-01T00:00:00.000Z,2027-02-10T00:00:00Z,SavingsPlanCoveredUsage,AmazonEC2,BoxUsage:m7g.large,RunInstances,10,1.00,USD,0.70,,\n\
+        111122223333,2027-02-01T00:00:00.000Z,2027-02-10T00:00:00Z,SavingsPlanNegation,AmazonEC2,BoxUsage:m7g.large,RunInstances,,-1.00,USD,,,\n\
+        111122223333,2027-02-01T00:00:00.000Z,2027-03-01T00:00:00Z,SavingsPlanRecurringFee,ComputeSavingsPlans,ComputeSP:1yrNoUpfront,,1,0.80,USD,,0.80,0.70\n\
+        111122223333,2027-02-01T00:00:00.000Z,2027-02-11T00:00:00Z,Usage,AmazonEC2,BoxUsage:m7g.large,RunInstances,5,0.5,USD,,,\n\
+        111122223333,2027-02-01T00:00:00.000Z,2027-03-01T00:00:00Z,Tax,AmazonEC2,,,1,0.11,USD,,,\n";
+
+    #[test]
+    fn amortized_cost_follows_the_column_dictionary() {
+        let bill = &bills(CUR).unwrap()[0];
+        let sum = |metric, kind: Kind| {
+            bill.by_kind(metric).get(&kind).map_or(String::new(), ToString::to_string)
+        };
+        assert_eq!(sum(Metric::Amortized, Kind::PlanUsage), "0.7");
+        assert_eq!(sum(Metric::Amortized, Kind::PlanNegation), "0");
+        assert_eq!(sum(Metric::Amortized, Kind::PlanFee), "0.1");
+        let consumption = |metric| bill.sum(metric, |line| line.key.kind.is_consumption());
+        assert_eq!(consumption(Metric::Unblended).unwrap().to_string(), "1.3");
+        assert_eq!(consumption(Metric::Amortized).unwrap().to_string(), "1.3");
+        assert_eq!(consumption(Metric::NetUnblended), None);
+        // The last usage ends at midnight after the tenth.
+        assert_eq!((bill.days, bill.is_partial(), bill.rows()), (10, true, 5));
+    }
+
+    #[test]
+    fn rows_that_cannot_be_read_are_set_aside_with_their_line() {
+        let text = "month,account,service,cost,quantity\n2027-02,a,S,1.5,2\n2027-02,a,S,cheap,2\n\
+                    soon,a,S,1,1\n2027-02,a,S\n2027-02,a,S,,1\n2027-02,a,S,2.5,3\n";
+        let bill = &bills(text).unwrap()[0];
+        assert_eq!(bill.sum(Metric::Unblended, |_| true).unwrap().to_string(), "4");
+        assert_eq!(bill.lines[0].quantity.unwrap().to_string(), "5");
+        let aside: Vec<(u64, &str)> =
+            bill.set_aside.iter().map(|aside| (aside.rows, &*aside.first)).collect();
+        assert_eq!(bill.rows() + aside.iter().map(|(rows, _)| rows).sum::<u64>(), 6);
+        for expected in [(1, "bill.csv:3"), (1, "bill.csv:4"), (1, "bill.csv:5"), (1, "bill.csv:6")]
+        {
+            assert!(aside.contains(&expected), "{aside:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_bill_is_refused_with_what_would_be() {
+        for (text, expected) in [
+            ("", "is empty"),
+            ("a,b\n1,2\n", "its columns are of no known export"),
+            (
+                "month,account,service,costs\n",
+                "looks like plain CSV, but has no column cost (\"costs\" is not it)",
+            ),
+            ("month,account,service,cost\n", "no row could be used; it has none"),
+            (
+                "month,account,service,cost\n2027-01,a,S,x\n",
+                "no row could be used: 1 × cost \"x\" is not a number (bill.csv:2)",
+            ),
+            (
+                "month,account,service,cost,currency\n2027-01,a,S,1,USD\n2027-01,a,S,1,EUR\n",
+                "two currencies: \"EUR\" (bill.csv:3) and \"USD\" (bill.csv:2)",
+            ),
+        ] {
+            let error = bills(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn cost_explorer_s_download_is_unpivoted() {
+        let text = "Service,EC2-Instances($),EC2-Other($),Total costs($)\n\
+                    Service total,3,0.5,3.5\n2027-01-01,1,0.25,1.25\n2027-02-01,2,0.25,2.25\n";
+        let bills = bills(text).unwrap();
+        assert_eq!(bills.len(), 2);
+        assert_eq!(bills[1].lines[0].key.service, "EC2-Instances");
+        assert_eq!(bills[1].sum(Metric::Unblended, |_| true).unwrap().to_string(), "2.25");
+        assert!(!bills[1].is_partial());
+    }
+
+    #[test]
+    fn focus_rows_keep_commitments_and_corrections_apart() {
+        let text = "SubAccountId,BillingPeriodStart,ChargePeriodEnd,ChargeCategory,ChargeClass,ServiceName,BilledCost,EffectiveCost,BillingCurrency,CommitmentDiscountId,ConsumedQuantity,ConsumedUnit,PricingQuantity,PricingUnit\n\
+            1,2027-01-01 00:00:00,2027-01-31 23:00:00,Usage,NULL,Amazon EC2,0,0.7,USD,arn:sp,10,Hours,10,Hrs\n\
+            1,2027-01-01 00:00:00,2027-02-01 00:00:00,Purchase,NULL,Savings Plans,0.8,0,USD,arn:sp,NULL,NULL,1,Hrs\n\
+            1,2027-01-01 00:00:00,2027-01-02 00:00:00,Usage,Correction,Amazon EC2,-0.2,-0.2,USD,NULL,NULL,NULL,-2,Hrs\n";
+        let bill = &bills(text).unwrap()[0];
+        let kinds: Vec<Kind> = bill.lines.iter().map(|line| line.key.kind).collect();
+        assert!(kinds.contains(&Kind::PlanUsage) && kinds.contains(&Kind::PlanFee));
+        assert!(kinds.contains(&Kind::Refund), "{kinds:?}");
+        let fee = bill.lines.iter().find(|line| line.key.kind == Kind::PlanFee).unwrap();
+        assert_eq!((fee.key.unit.as_str(), fee.quantity.unwrap().to_string()), ("Hrs", "1".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = read("x.csv", &*bytes, &billing(), "now");
+        }
+
+        #[test]
+        fn any_rows_are_used_or_set_aside(
+            rows in prop::collection::vec("[-0-9.,a\"TZ: ]{0,40}", 0..20),
+        ) {
+            let text = format!("month,account,service,cost,quantity\n2027-02,a,S,1,1\n{}\n", rows.join("\n"));
+            let _ = bills(&text);
+        }
+    }
+}

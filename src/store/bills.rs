@@ -1,0 +1,137 @@
+//! Bills on disk: exports in, months of a bill out, one JSON file a month.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{BufReader, Read, Seek},
+    path::Path,
+};
+
+use flate2::read::MultiGzDecoder;
+
+use super::{plain, read_text, write_folder};
+use crate::{
+    actuals::{self, MonthBill, layout::Billing, text},
+    calendar::Month,
+    error::{Error, Place},
+};
+
+/// CSV files above this are scanned by columns [bytes].
+#[cfg(feature = "polars")]
+const LARGE: u64 = 4 << 20;
+
+/// Reads exports, the parts of one bill among them, and gives its months.
+///
+/// # Errors
+/// A file that is not there or is no export; parts in different currencies.
+pub fn import_bills(
+    paths: &[impl AsRef<Path>],
+    billing: &Billing,
+    read_at: &str,
+) -> Result<Vec<MonthBill>, Error> {
+    let mut months: BTreeMap<Month, MonthBill> = BTreeMap::new();
+    for path in paths {
+        let path = path.as_ref();
+        for bill in read_bill(path, billing, read_at)? {
+            match months.get_mut(&bill.month) {
+                Some(known) => known.add(bill).map_err(|message| {
+                    Error::at(Place::file(&path.display().to_string()), message)
+                })?,
+                None => {
+                    months.insert(bill.month, bill);
+                }
+            }
+        }
+    }
+    Ok(months.into_values().collect())
+}
+
+fn read_bill(path: &Path, billing: &Billing, read_at: &str) -> Result<Vec<MonthBill>, Error> {
+    let name = path.display().to_string();
+    let wrong = |error: &std::io::Error| Error::at(Place::file(&name), plain(error));
+    let mut file = File::open(path).map_err(|error| wrong(&error))?;
+    let mut magic = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut magic).map_err(|error| wrong(&error))?;
+    file.rewind().map_err(|error| wrong(&error))?;
+    if magic == b"PAR1" {
+        drop(file);
+        return parquet(path, billing, read_at);
+    }
+    if magic.starts_with(&[0x1f, 0x8b]) {
+        let text = BufReader::new(MultiGzDecoder::new(BufReader::new(file)));
+        return text::read(&name, text, billing, read_at);
+    }
+    if magic.starts_with(b"PK") {
+        let message = "is a zip archive; unpack it and import the files in it";
+        return Err(Error::at(Place::file(&name), message));
+    }
+    #[cfg(feature = "polars")]
+    if file.metadata().is_ok_and(|metadata| metadata.len() > LARGE)
+        && let Some(bills) = actuals::columnar::read_csv(path, billing, read_at)?
+    {
+        return Ok(bills);
+    }
+    text::read(&name, BufReader::new(file), billing, read_at)
+}
+
+#[cfg(feature = "polars")]
+fn parquet(path: &Path, billing: &Billing, read_at: &str) -> Result<Vec<MonthBill>, Error> {
+    actuals::columnar::read_parquet(path, billing, read_at)
+}
+
+#[cfg(not(feature = "polars"))]
+fn parquet(path: &Path, _: &Billing, _: &str) -> Result<Vec<MonthBill>, Error> {
+    let message = "is Parquet, which this build does not read: build it with the feature `polars`";
+    Err(Error::at(Place::file(&path.display().to_string()), message))
+}
+
+/// Writes months of a bill, each as `2027-01.json`; what was there of these months is replaced.
+///
+/// # Errors
+/// A folder that cannot be written.
+pub fn save_bills(folder: &Path, bills: &[MonthBill]) -> Result<(), Error> {
+    let mut names = Vec::new();
+    for bill in bills {
+        let mut text = serde_json::to_vec_pretty(bill).map_err(|error| {
+            Error::failed(Place::file(&folder.display().to_string()), error.to_string())
+        })?;
+        text.push(b'\n');
+        names.push((format!("{}.json", bill.month), text));
+    }
+    let files: Vec<(&str, Vec<u8>)> =
+        names.iter_mut().map(|(name, text)| (name.as_str(), std::mem::take(text))).collect();
+    write_folder(folder, &files)
+}
+
+/// The months of a bill that a folder holds, in order; none when there is no such folder.
+///
+/// # Errors
+/// A file that is no month of a bill.
+pub fn load_bills(folder: &Path) -> Result<Vec<MonthBill>, Error> {
+    let wrong = |error: &std::io::Error| {
+        Error::at(Place::file(&folder.display().to_string()), plain(error))
+    };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(wrong(&error)),
+    };
+    let mut bills = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| wrong(&error))?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let month = name.as_deref().and_then(|name| name.strip_suffix(".json"));
+        let Some(month) = month.and_then(|name| name.parse::<Month>().ok()) else { continue };
+        let place = || Place::file(&path.display().to_string());
+        let bill: MonthBill = serde_json::from_str(&read_text(&path)?)
+            .map_err(|error| Error::at(place(), format!("is no month of a bill: {error}")))?;
+        if bill.month != month || bill.schema != actuals::SCHEMA {
+            let message =
+                format!("holds {} in schema {}; import or pull it again", bill.month, bill.schema);
+            return Err(Error::at(place(), message));
+        }
+        bills.push(bill);
+    }
+    bills.sort_by_key(|bill| bill.month);
+    Ok(bills)
+}
