@@ -12,11 +12,13 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{error::Error, store::PriceSource};
 
+mod actuals;
 mod explain;
 mod init;
 mod plan;
 mod prices;
 mod rate;
+mod reconcile;
 mod simulate;
 
 /// Plans AWS cost and capacity from user growth.
@@ -68,6 +70,11 @@ enum Command {
     Explain(explain::Args),
     /// Price a file of usage lines
     Rate(rate::Args),
+    /// Bills: read them, keep them, list them
+    #[command(subcommand)]
+    Actuals(actuals::Command),
+    /// Compare a plan with bills: by account, service and usage type, by price, quantity and mix
+    Reconcile(reconcile::Args),
     /// The dated, checksummed price book
     #[command(subcommand)]
     Prices(prices::Command),
@@ -113,6 +120,8 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rate(args) => rate::run(&args),
+        Command::Actuals(command) => actuals::run(&command),
+        Command::Reconcile(args) => reconcile::run(&args),
         Command::Prices(command) => prices::run(&command),
         Command::Schema => {
             let schema = crate::scenario::schema::published();

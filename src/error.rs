@@ -65,6 +65,8 @@ impl fmt::Display for Problem {
 enum Kind {
     Failed,
     Input,
+    Check,
+    Actuals,
 }
 
 /// Everything that was wrong, not only the first.
@@ -97,6 +99,17 @@ impl Error {
         Self { kind: Kind::Failed, problems: vec![Problem::new(place, message)] }
     }
 
+    /// A check did not hold: exit code 3.
+    pub fn check(message: impl Into<String>) -> Self {
+        let problem = Problem::new(Place::default(), message);
+        Self { kind: Kind::Check, problems: vec![problem] }
+    }
+
+    /// Actuals are missing or stale: exit code 4.
+    pub fn actuals(place: Place, message: impl Into<String>) -> Self {
+        Self { kind: Kind::Actuals, problems: vec![Problem::new(place, message)] }
+    }
+
     /// The problems, in the order they were found.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -107,6 +120,8 @@ impl Error {
         match self.kind {
             Kind::Failed => 1,
             Kind::Input => 2,
+            Kind::Check => 3,
+            Kind::Actuals => 4,
         }
     }
 }

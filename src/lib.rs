@@ -39,6 +39,7 @@ pub mod prices;
 pub mod queueing;
 pub mod random;
 pub mod rate;
+pub mod reconcile;
 pub mod report;
 pub mod scenario;
 pub mod series;

@@ -1,12 +1,14 @@
 //! A plan or a trace as text, tables and pictures. Nothing here computes money or quantities: what is shown is
 //! in the plan.
 
+pub mod actuals;
 pub mod chart;
 pub mod csv;
 pub mod explain;
 pub mod number;
 pub mod prices;
 pub mod rated;
+pub mod reconcile;
 pub mod terminal;
 pub mod trace;
 pub mod trace_chart;

@@ -12,6 +12,8 @@ use crate::error::{Error, Place, nearest};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Billing {
+    /// Services of a plan that AWS does not bill.
+    pub not_billed_by_aws: Vec<String>,
     /// Cost Explorer's own price and reach.
     pub cost_explorer: CostExplorerFacts,
     /// Bars of forecast accuracy.

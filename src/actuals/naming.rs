@@ -24,27 +24,28 @@ const UNPREFIXED: &str = "us-east-1";
 /// Looks names up in the price book.
 #[derive(Debug)]
 pub struct Naming<'a> {
-    book: &'a PriceBook,
     /// Codes by the name that bills give a service.
     codes: BTreeMap<String, Vec<String>>,
     /// Regions by prefix.
     regions: BTreeMap<String, String>,
-    /// Names and codes by region, service code and billed usage type.
-    billed: HashMap<(String, String), BTreeMap<String, String>>,
+    /// By region and service code, for each billed usage type: the plain one, and the service that
+    /// Cost Explorer shows it under.
+    billed: HashMap<(&'a str, &'a str), HashMap<&'a str, (&'a str, &'a str)>>,
 }
 
 impl<'a> Naming<'a> {
     /// Names of every table of the book.
     pub fn new(book: &'a PriceBook, catalog: &Catalog, billing: &Billing) -> Self {
         let mut codes: BTreeMap<String, Vec<String>> = billing.services.clone();
-        let mut billed: HashMap<(String, String), BTreeMap<String, String>> = HashMap::new();
+        let mut billed: HashMap<(&str, &str), HashMap<&str, (&str, &str)>> = HashMap::new();
         let mut printed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (region, code, table) in book.tables() {
-            let own = billed.entry((region.to_owned(), code.to_owned())).or_default();
+            let own = billed.entry((region, code)).or_default();
             for row in table.rows() {
-                own.insert(row.usage_type().to_owned(), row.usage_type().to_owned());
+                let shown = (row.usage_type(), row.cost_explorer_service());
+                own.entry(row.usage_type()).or_insert(shown);
                 if !row.billed_usage_type().is_empty() {
-                    own.insert(row.billed_usage_type().to_owned(), row.usage_type().to_owned());
+                    own.entry(row.billed_usage_type()).or_insert(shown);
                 }
                 if !row.cost_explorer_service().is_empty() {
                     let name = row.cost_explorer_service().to_owned();
@@ -63,11 +64,12 @@ impl<'a> Naming<'a> {
         }
         let regions =
             catalog.prefixes.iter().map(|(region, prefix)| (prefix.clone(), region.clone()));
-        Self { book, codes, regions: regions.collect(), billed }
+        Self { codes, regions: regions.collect(), billed }
     }
 
-    /// The key of a billed line, where the price book knows it.
-    pub fn key(&self, service: &str, region: &str, usage_type: &str) -> Option<BillKey> {
+    /// The key of a billed line and the service that Cost Explorer shows it under, where the price book
+    /// knows it.
+    pub fn key(&self, service: &str, region: &str, usage_type: &str) -> Option<(BillKey, &'a str)> {
         if usage_type.is_empty() {
             return None;
         }
@@ -76,12 +78,12 @@ impl<'a> Naming<'a> {
         let codes = self.codes.get(service)?;
         for code in codes {
             for region in said.into_iter().filter(|region| !region.is_empty()) {
-                let Some(names) = self.billed.get(&(region.to_owned(), code.clone())) else {
+                let Some(names) = self.billed.get(&(region, code.as_str())) else {
                     continue;
                 };
                 for name in [usage_type, rest] {
-                    if let Some(plain) = names.get(name) {
-                        return Some(BillKey::new(code, region, plain, ""));
+                    if let Some((plain, shown)) = names.get(name) {
+                        return Some((BillKey::new(code, region, plain, ""), shown));
                     }
                 }
             }
@@ -92,12 +94,6 @@ impl<'a> Naming<'a> {
     /// The price-list code of a service, where one is known.
     pub fn code<'s>(&'s self, service: &'s str) -> &'s str {
         self.codes.get(service).and_then(|codes| codes.first()).map_or(service, String::as_str)
-    }
-
-    /// The name that Cost Explorer gives a meter's service.
-    pub fn service_name(&self, key: &BillKey) -> Option<&'a str> {
-        let ladder = self.book.find(key)?;
-        Some(ladder.rows[0].cost_explorer_service()).filter(|name| !name.is_empty())
     }
 
     /// The region of a usage type's prefix, and what follows it.
@@ -165,7 +161,7 @@ mod tests {
             ("Amazon Route 53", "", "HostedZone", "global/AmazonRoute53/HostedZone"),
         ] {
             let key = naming.key(service, region, usage_type);
-            let found = key.map(|key| key.to_string());
+            let found = key.map(|(key, _)| key.to_string());
             assert_eq!(found.as_deref(), Some(expected), "{service} {usage_type}");
         }
         assert_eq!(naming.key("Amazon Braket", "", "BoxUsage:m7g.large"), None);

@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
 }
 
 /// Runs the whole chain on a scenario file.
-fn make(path: &Path, prices: &PriceArgs) -> Result<Plan, Error> {
+pub(super) fn make(path: &Path, prices: &PriceArgs) -> Result<Plan, Error> {
     let catalog = store::embedded_catalog()?;
     let (scenario, inputs) = store::load_scenario(path, &catalog)?;
     let regions = scenario.regions();

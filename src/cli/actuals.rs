@@ -1,0 +1,114 @@
+//! `runrate actuals`.
+
+use std::path::{Path, PathBuf};
+
+use super::{Format, pretty, print, say};
+use crate::{
+    actuals::MonthBill,
+    error::{Error, Place},
+    report::actuals,
+    store,
+};
+
+/// Where bills are kept.
+pub(super) const FOLDER: &str = "actuals";
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Read bills from files: CUR 2.0 and legacy CUR, FOCUS, Cost Explorer's CSV, plain CSV; gzip and Parquet
+    Import(Import),
+    /// List the months that are kept, and what was set aside
+    List(List),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Import {
+    /// Exports; parts of one bill together
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    kept: Kept,
+    /// Write account 1, account 2, … in place of account ids
+    #[arg(long)]
+    redact_accounts: bool,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    kept: Kept,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+/// The folder of bills.
+#[derive(Debug, clap::Args)]
+pub(super) struct Kept {
+    /// Folder in which bills are kept, a file a month
+    #[arg(long, value_name = "DIR", default_value = FOLDER)]
+    actuals: PathBuf,
+}
+
+impl Kept {
+    pub(super) fn folder(&self) -> &Path {
+        &self.actuals
+    }
+}
+
+pub(super) fn run(command: &Command) -> Result<(), Error> {
+    match command {
+        Command::Import(args) => import(args),
+        Command::List(args) => {
+            let folder = args.kept.folder();
+            let bills = store::load_bills(folder)?;
+            if bills.is_empty() {
+                return Err(none(folder));
+            }
+            show(&bills, args.format)
+        }
+    }
+}
+
+/// No bill is kept there.
+pub(super) fn none(folder: &Path) -> Error {
+    let message = "no bills are kept there; `runrate actuals import FILE...` reads exports";
+    Error::actuals(Place::file(&folder.display().to_string()), message)
+}
+
+fn import(args: &Import) -> Result<(), Error> {
+    let mut bills = store::import_bills(&args.files, &store::billing()?, &now())?;
+    if args.redact_accounts {
+        crate::actuals::redact(&mut bills);
+    }
+    let folder = args.kept.folder();
+    let before: Vec<MonthBill> = store::load_bills(folder)?;
+    let replaced: Vec<String> = before
+        .iter()
+        .filter(|known| bills.iter().any(|bill| bill.month == known.month))
+        .map(|known| format!("{} ({})", known.month, known.source))
+        .collect();
+    store::save_bills(folder, &bills)?;
+    say(&format!("wrote {} months to {}", bills.len(), folder.display()));
+    if !replaced.is_empty() {
+        say(&format!("in place of {}", replaced.join(", ")));
+    }
+    show(&bills, args.format)
+}
+
+fn show(bills: &[MonthBill], format: Format) -> Result<(), Error> {
+    match format {
+        Format::Table => print(&actuals::render(bills)),
+        Format::Json => print(&pretty(&bills)?),
+        Format::Csv => print(&actuals::to_csv(bills)),
+    }
+}
+
+/// The time, to the second.
+pub(super) fn now() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}

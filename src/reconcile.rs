@@ -1,0 +1,713 @@
+//! A plan against what was billed: where they differ, and whether by price, quantity or mix.
+//!
+//! # Formula
+//! ```text
+//! cell      month × account × service × region × usage type:  p planned, b billed;  q quantity, c cost
+//! group     cells of one month, account, service and kind of usage (instance types are one kind)
+//!           P = Σ c_p / Σ q_p  [USD a unit],   r = Σ q_b / Σ q_p
+//! quantity  (r − 1) c_p                         as much more or less of all, at the planned mix
+//! price     c_b − q_b c_p/q_p                   the same units at another rate
+//! mix       (q_b − r q_p) c_p/q_p               dearer or cheaper kinds of the same
+//! WAPE      Σ |b − p| / Σ |b|                   bias = Σ (p − b) / Σ b
+//! ```
+//! The three add up to the difference of each cell exactly: mix takes what rounding leaves. A cell that
+//! was not planned is priced at the list price of its rows, or its group's P; a group with nothing
+//! planned, or nothing billed, differs by quantity alone.
+//!
+//! # Source
+//! Price-volume-mix analysis as management accounting has it; FinOps Framework, "Forecasting", for the bars.
+//! # Limits
+//! A cell whose billed quantity is not known differs by price alone. Quantities of a usage type are taken
+//! to be in the price book's unit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rust_decimal::Decimal;
+use serde::Serialize;
+
+use crate::{
+    actuals::{Kind, Line, Metric, MonthBill, amount::Amount, layout::Bars, naming::Naming},
+    calendar::Month,
+    plan::{Plan, usage_kind},
+    units::Usd,
+};
+
+/// What to do about months whose rows do not reach their end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Partial {
+    /// They are left out.
+    Exclude,
+    /// The plan's month is taken by the days that the bill reaches.
+    ProRata,
+}
+
+/// What to compare.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// By which cost.
+    pub metric: Metric,
+    /// Months cut short.
+    pub partial: Partial,
+    /// First month.
+    pub from: Option<Month>,
+    /// Last month.
+    pub to: Option<Month>,
+    /// Bars of accuracy.
+    pub bars: Bars,
+}
+
+/// Why nothing can be compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gap {
+    /// No bill of a month that the plan has.
+    Actuals(String),
+    /// The bills do not say what is asked.
+    Input(String),
+}
+
+/// Quantity and cost on one side.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Side {
+    /// How much; none where no row says.
+    pub quantity: Option<f64>,
+    /// What it costs [USD].
+    pub cost: Usd,
+}
+
+/// Why a cell stands on one side alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Match {
+    /// On both sides.
+    Both,
+    /// Planned and not billed.
+    Unbilled,
+    /// Billed and not planned.
+    Unplanned,
+    /// Billed under a name that the price book does not know.
+    Unmapped,
+}
+
+/// The difference of a cell in its parts; they add up to it [USD].
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Variance {
+    /// Billed − planned.
+    pub total: Usd,
+    /// By the rate.
+    pub price: Usd,
+    /// By how much was used.
+    pub quantity: Usd,
+    /// By what was used in place of what.
+    pub mix: Usd,
+}
+
+impl Variance {
+    fn add(&mut self, other: Self) {
+        self.total += other.total;
+        self.price += other.price;
+        self.quantity += other.quantity;
+        self.mix += other.mix;
+    }
+}
+
+/// One line of the comparison.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cell {
+    /// The month.
+    pub month: Month,
+    /// Account, by the plan's name where it has one.
+    pub account: String,
+    /// Service as Cost Explorer names it.
+    pub service: String,
+    /// Region, where known.
+    pub region: String,
+    /// Usage type without prefix, or as billed where it is not known.
+    pub usage_type: String,
+    /// Sides it stands on.
+    pub matched: Match,
+    /// Planned.
+    pub planned: Side,
+    /// Billed.
+    pub billed: Side,
+    /// Billed − planned.
+    pub variance: Variance,
+}
+
+/// Sums of cells.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Sum {
+    /// Planned [USD].
+    pub planned: Usd,
+    /// Billed [USD].
+    pub billed: Usd,
+    /// Billed − planned.
+    pub variance: Variance,
+}
+
+impl Sum {
+    fn add(&mut self, cell: &Cell) {
+        self.planned += cell.planned.cost;
+        self.billed += cell.billed.cost;
+        self.variance.add(cell.variance);
+    }
+
+    /// Billed over planned, less one; none when nothing was planned.
+    pub fn share(&self) -> Option<f64> {
+        let planned = self.planned.to_f64();
+        (planned != 0.0).then(|| self.variance.total.to_f64() / planned)
+    }
+}
+
+/// One step of the bridge from consumption to the bill.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name.
+    pub name: &'static str,
+    /// Planned, where the plan has such lines [USD].
+    pub planned: Option<Usd>,
+    /// Billed [USD].
+    pub billed: Usd,
+}
+
+/// A month that was or was not compared.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Compared {
+    /// The month.
+    pub month: Month,
+    /// Days that the bill reaches.
+    pub days: u32,
+    /// Its figures may still change.
+    pub estimated: bool,
+    /// Share of the plan's month that was taken; 0 when it was left out.
+    pub share: f64,
+    /// Where the bill is from.
+    pub source: String,
+    /// When it was read or pulled.
+    pub read_at: String,
+}
+
+/// How near the plan came.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Accuracy {
+    /// Σ |billed − planned| over months, accounts and services, over Σ |billed|.
+    pub wape: f64,
+    /// The same over the months' totals.
+    pub wape_of_totals: f64,
+    /// Σ (planned − billed) over Σ billed: above 0 too much was planned.
+    pub bias: f64,
+    /// The FinOps bar that the totals meet.
+    pub level: &'static str,
+}
+
+/// A plan against what was billed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reconciliation {
+    /// Name of the plan.
+    pub plan: String,
+    /// The cost compared.
+    pub metric: &'static str,
+    /// Currency.
+    pub currency: String,
+    /// Months that both sides have.
+    pub months: Vec<Compared>,
+    /// Months of the plan, before the last one billed, that no bill is there for.
+    pub missing: Vec<Month>,
+    /// Lines, dearest difference first.
+    pub cells: Vec<Cell>,
+    /// All of them.
+    pub total: Sum,
+    /// From consumption to the bill.
+    pub bridge: Vec<Step>,
+    /// Discounts over consumption [share].
+    pub discount: Option<f64>,
+    /// Planned lines that AWS does not bill [USD], by service.
+    pub elsewhere: BTreeMap<String, Usd>,
+    /// Accounts of the bill that the plan does not have.
+    pub unknown_accounts: Vec<String>,
+    /// How near the plan came; none without a bill above 0.
+    pub accuracy: Option<Accuracy>,
+    /// Rows of the bills that could not be used.
+    pub set_aside: u64,
+    /// What the reader should know.
+    pub notes: Vec<String>,
+    /// Short names of services, for narrow tables.
+    #[serde(skip)]
+    pub short_names: BTreeMap<String, String>,
+}
+
+/// Where a line belongs: month, account, service, region, usage type.
+type Place = (Month, String, String, String, String);
+
+#[derive(Default)]
+struct Sides {
+    planned: Option<Side>,
+    billed: Option<Side>,
+    list: Option<f64>,
+    unmapped: bool,
+}
+
+/// Compares a plan with bills.
+///
+/// # Errors
+/// No month in both; a metric that the bills do not have; accounts that cannot be told apart.
+pub fn reconcile(
+    plan: &Plan,
+    bills: &[MonthBill],
+    naming: &Naming<'_>,
+    not_billed: &[String],
+    options: Options,
+) -> Result<Reconciliation, Gap> {
+    let months = months(plan, bills, options)?;
+    let taken: BTreeMap<Month, f64> =
+        months.iter().filter(|m| m.share > 0.0).map(|m| (m.month, m.share)).collect();
+    if taken.is_empty() {
+        let cut: Vec<String> = months.iter().map(|m| m.month.to_string()).collect();
+        return Err(Gap::Actuals(format!(
+            "no whole month to compare: {} end early; take them by days with --partial pro-rata",
+            cut.join(", ")
+        )));
+    }
+    let bills: Vec<&MonthBill> =
+        bills.iter().filter(|bill| taken.contains_key(&bill.month)).collect();
+    let mut notes = Vec::new();
+    currency(plan, &bills, &mut notes)?;
+    let accounts = accounts(plan, &bills, &mut notes)?;
+    let mut sides: BTreeMap<Place, Sides> = BTreeMap::new();
+    let mut elsewhere = BTreeMap::new();
+    let mut planned_kinds: BTreeMap<Kind, Usd> = BTreeMap::new();
+    add_planned(plan, &taken, not_billed, (&mut sides, &mut elsewhere, &mut planned_kinds));
+    for bill in &bills {
+        for line in bill.lines.iter().filter(|line| line.key.kind.is_consumption()) {
+            let account = accounts.get(&line.key.account).unwrap_or(&line.key.account);
+            add_billed(bill, line, account, naming, options.metric, &mut sides)?;
+        }
+    }
+    let cells = cells(sides);
+    let mut total = Sum::default();
+    for cell in &cells {
+        total.add(cell);
+    }
+    let bridge = bridge(&bills, options.metric, &planned_kinds, total);
+    let consumption = total.billed.to_f64();
+    let discounts: f64 = bridge
+        .iter()
+        .filter(|step| step.kind == Kind::Discount)
+        .map(|step| step.billed.to_f64())
+        .sum();
+    let known: BTreeSet<&str> = plan.accounts.iter().map(|account| &*account.name).collect();
+    let unknown: BTreeSet<&String> =
+        cells.iter().map(|c| &c.account).filter(|a| !known.contains(a.as_str())).collect();
+    Ok(Reconciliation {
+        plan: plan.name.clone(),
+        metric: options.metric.name(),
+        currency: plan.currency.clone(),
+        short_names: plan.short_names.clone(),
+        missing: missing(plan, &months, options),
+        accuracy: accuracy(&cells, options.bars),
+        unknown_accounts: unknown.into_iter().cloned().collect(),
+        set_aside: bills.iter().flat_map(|bill| &bill.set_aside).map(|aside| aside.rows).sum(),
+        discount: (discounts != 0.0 && consumption != 0.0).then(|| -discounts / consumption),
+        months,
+        cells,
+        total,
+        bridge,
+        elsewhere,
+        notes,
+    })
+}
+
+/// The months that both sides have, and how much of each is taken.
+fn months(plan: &Plan, bills: &[MonthBill], options: Options) -> Result<Vec<Compared>, Gap> {
+    let wanted = |month: Month| {
+        options.from.is_none_or(|from| month >= from) && options.to.is_none_or(|to| month <= to)
+    };
+    let planned: BTreeSet<Month> = plan.months.iter().map(|month| month.month).collect();
+    let both: Vec<&MonthBill> =
+        bills.iter().filter(|bill| planned.contains(&bill.month) && wanted(bill.month)).collect();
+    if both.is_empty() {
+        let span = |months: &mut dyn Iterator<Item = Month>| {
+            let months: Vec<Month> = months.collect();
+            match (months.iter().min(), months.iter().max()) {
+                (Some(first), Some(last)) => format!("{first} to {last}"),
+                _ => "no month".into(),
+            }
+        };
+        return Err(Gap::Actuals(format!(
+            "no month in both: the plan has {}, the bills {}",
+            span(&mut planned.iter().copied().filter(|month| wanted(*month))),
+            span(&mut bills.iter().map(|bill| bill.month))
+        )));
+    }
+    Ok(both
+        .into_iter()
+        .map(|bill| {
+            let whole = bill.month.days() as f64;
+            let share = match (bill.is_partial(), options.partial) {
+                (false, _) => 1.0,
+                (true, Partial::Exclude) => 0.0,
+                (true, Partial::ProRata) => f64::from(bill.days) / whole,
+            };
+            Compared {
+                month: bill.month,
+                days: bill.days,
+                estimated: bill.estimated,
+                share,
+                source: bill.source.clone(),
+                read_at: bill.read_at.clone(),
+            }
+        })
+        .collect())
+}
+
+/// The bills are in the plan's currency.
+fn currency(plan: &Plan, bills: &[&MonthBill], notes: &mut Vec<String>) -> Result<(), Gap> {
+    for bill in bills {
+        if bill.currency.is_empty() {
+            let note = format!(
+                "the bill of {} names no currency; it is taken for {}",
+                bill.month, plan.currency
+            );
+            notes.push(note);
+        } else if bill.currency != plan.currency {
+            return Err(Gap::Input(format!(
+                "the bill of {} is in {}, the plan in {}",
+                bill.month, bill.currency, plan.currency
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn missing(plan: &Plan, months: &[Compared], options: Options) -> Vec<Month> {
+    let have: BTreeSet<Month> = months.iter().map(|month| month.month).collect();
+    let last = have.last().copied();
+    plan.months
+        .iter()
+        .map(|month| month.month)
+        .filter(|month| Some(*month) < last && !have.contains(month))
+        .filter(|month| options.from.is_none_or(|from| *month >= from))
+        .collect()
+}
+
+/// Names of the plan by account id of the bill.
+fn accounts(
+    plan: &Plan,
+    bills: &[&MonthBill],
+    notes: &mut Vec<String>,
+) -> Result<BTreeMap<String, String>, Gap> {
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    for account in &plan.accounts {
+        names.insert(account.name.clone(), account.name.clone());
+        if let Some(id) = &account.id {
+            names.insert(id.clone(), account.name.clone());
+        }
+    }
+    let billed: BTreeSet<&String> =
+        bills.iter().flat_map(|bill| &bill.lines).map(|line| &line.key.account).collect();
+    let found = billed.iter().filter(|id| names.contains_key(**id)).count();
+    if found > 0 {
+        return Ok(names);
+    }
+    if let ([account], Some(only), 1) = (&*plan.accounts, billed.first(), billed.len()) {
+        let shown = if only.is_empty() { "no account id" } else { only };
+        notes.push(format!(
+            "the bill's only account ({shown}) is taken for {}; its id in the scenario would say so",
+            account.name
+        ));
+        names.insert((*only).clone(), account.name.clone());
+        return Ok(names);
+    }
+    let ids: Vec<&str> = billed.iter().take(5).map(|id| id.as_str()).collect();
+    let own: Vec<&str> = plan.accounts.iter().map(|account| &*account.name).collect();
+    Err(Gap::Input(format!(
+        "none of the bill's accounts ({}) is in the plan; give the accounts ({}) their `id` in the scenario",
+        ids.join(", "),
+        own.join(", ")
+    )))
+}
+
+fn add_planned(
+    plan: &Plan,
+    taken: &BTreeMap<Month, f64>,
+    not_billed: &[String],
+    (sides, elsewhere, kinds): (
+        &mut BTreeMap<Place, Sides>,
+        &mut BTreeMap<String, Usd>,
+        &mut BTreeMap<Kind, Usd>,
+    ),
+) {
+    for entry in &plan.entries {
+        let Some(share) = taken.get(&entry.month) else { continue };
+        let price = plan.price_of(entry);
+        let whole = (*share - 1.0).abs() < f64::EPSILON;
+        let cost = if whole { entry.cost } else { usd(entry.cost.to_f64() * share) };
+        let kind = match entry.key.service.as_str() {
+            "AWSSupport" => Kind::Support,
+            "Tax" => Kind::Tax,
+            _ => Kind::Usage,
+        };
+        if kind != Kind::Usage {
+            *kinds.entry(kind).or_insert(Usd::ZERO) += cost;
+            continue;
+        }
+        if not_billed.contains(&entry.key.service) {
+            *elsewhere.entry(entry.key.service.clone()).or_insert(Usd::ZERO) += cost;
+            continue;
+        }
+        let named = &price.cost_explorer_service;
+        let service = if named.is_empty() { &entry.key.service } else { named };
+        let place = (
+            entry.month,
+            entry.account.clone(),
+            service.clone(),
+            entry.key.region.clone(),
+            entry.key.usage_type.clone(),
+        );
+        let side = sides.entry(place).or_default().planned.get_or_insert_default();
+        let quantity = entry.quantity.get() * share;
+        side.quantity = Some(side.quantity.unwrap_or(0.0) + quantity);
+        side.cost += cost;
+    }
+}
+
+fn add_billed(
+    bill: &MonthBill,
+    line: &Line,
+    account: &str,
+    naming: &Naming<'_>,
+    metric: Metric,
+    sides: &mut BTreeMap<Place, Sides>,
+) -> Result<(), Gap> {
+    let key = &line.key;
+    let Some(cost) = line.cost(metric) else {
+        let has: Vec<&str> = Metric::ALL
+            .into_iter()
+            .filter(|metric| bill.lines.iter().all(|line| line.cost(*metric).is_some()))
+            .map(Metric::name)
+            .collect();
+        return Err(Gap::Input(format!(
+            "{} of {} has no {}; it has {}",
+            bill.source,
+            bill.month,
+            metric.name(),
+            has.join(", ")
+        )));
+    };
+    let known = naming.key(&key.service, &key.region, &key.usage_type);
+    let unmapped = known.is_none();
+    let place = match known {
+        Some((known, shown)) => {
+            let service = if shown.is_empty() { known.service } else { shown.to_owned() };
+            (bill.month, account.to_owned(), service, known.region, known.usage_type)
+        }
+        None => (
+            bill.month,
+            account.to_owned(),
+            key.service.clone(),
+            key.region.clone(),
+            key.usage_type.clone(),
+        ),
+    };
+    let sides = sides.entry(place).or_default();
+    sides.unmapped |= unmapped;
+    let billed = sides.billed.get_or_insert_default();
+    billed.cost += cost.usd();
+    // Covered usage stands twice, once with its negation: its quantity is the covered row's.
+    let counts = !matches!(
+        key.kind,
+        Kind::PlanNegation
+            | Kind::PlanFee
+            | Kind::PlanUpfront
+            | Kind::ReservedFee
+            | Kind::ReservedUpfront
+    );
+    if let Some(quantity) = line.quantity.filter(|_| counts) {
+        billed.quantity = Some(billed.quantity.unwrap_or(0.0) + quantity.to_f64());
+    }
+    if let Some(list) = line.list.map(Amount::to_f64).filter(|_| counts) {
+        *sides.list.get_or_insert(0.0) += list;
+    }
+    Ok(())
+}
+
+/// Money from a product of rates.
+fn usd(value: f64) -> Usd {
+    Usd::from_decimal(Decimal::from_f64_retain(value).unwrap_or_default())
+}
+
+/// What of a service is one kind of thing: instances of all types, bought either way.
+fn group_of(usage_type: &str) -> &str {
+    match usage_kind(usage_type) {
+        "SpotUsage" => "BoxUsage",
+        "InstanceUsageIOOptimized" => "InstanceUsage",
+        kind => kind,
+    }
+}
+
+fn cells(sides: BTreeMap<Place, Sides>) -> Vec<Cell> {
+    let mut groups: BTreeMap<(Month, String, String, String), Vec<(Place, Sides)>> =
+        BTreeMap::new();
+    for (place, sides) in sides {
+        let group = (place.0, place.1.clone(), place.2.clone(), group_of(&place.4).to_owned());
+        groups.entry(group).or_default().push((place, sides));
+    }
+    let mut cells: Vec<Cell> = groups.into_values().flat_map(split).collect();
+    cells.sort_by(|a, b| {
+        let size = |cell: &Cell| cell.variance.total.decimal().abs();
+        size(b).cmp(&size(a)).then_with(|| {
+            let name = |c: &Cell| {
+                (
+                    c.month,
+                    c.account.clone(),
+                    c.service.clone(),
+                    c.region.clone(),
+                    c.usage_type.clone(),
+                )
+            };
+            name(a).cmp(&name(b))
+        })
+    });
+    cells
+}
+
+/// The cells of one group with their differences.
+fn split(group: Vec<(Place, Sides)>) -> Vec<Cell> {
+    let sum = |of: &dyn Fn(&Sides) -> Option<f64>| -> Option<f64> {
+        group.iter().filter_map(|(_, sides)| of(sides)).reduce(|a, b| a + b)
+    };
+    let planned_quantity = sum(&|s| s.planned.and_then(|side| side.quantity)).filter(|q| *q > 0.0);
+    let planned_cost = sum(&|s| s.planned.map(|side| side.cost.to_f64())).unwrap_or(0.0);
+    let billed_quantity = sum(&|s| s.billed.and_then(|side| side.quantity));
+    let any_billed = group.iter().any(|(_, sides)| sides.billed.is_some());
+    let any_planned = group.iter().any(|(_, sides)| sides.planned.is_some());
+    let alone = group.len() == 1;
+    let cell = |(place, sides): (Place, Sides)| {
+        let (planned, billed) =
+            (sides.planned.unwrap_or_default(), sides.billed.unwrap_or_default());
+        let total = billed.cost - planned.cost;
+        let (quantity, price) = match (planned_quantity, billed_quantity) {
+            _ if !any_planned || !any_billed => (total, Usd::ZERO),
+            (Some(all), Some(used)) => {
+                let ratio = used / all;
+                let quantity = usd((ratio - 1.0) * planned.cost.to_f64());
+                let own = billed.quantity.unwrap_or(0.0);
+                let rate = match planned.quantity.filter(|q| *q > 0.0) {
+                    Some(of) => planned.cost.to_f64() / of,
+                    None => match sides.list.filter(|_| own > 0.0) {
+                        Some(list) => list / own,
+                        None => planned_cost / all,
+                    },
+                };
+                let price = if alone { total - quantity } else { billed.cost - usd(own * rate) };
+                (quantity, price)
+            }
+            _ => (Usd::ZERO, total),
+        };
+        let matched = match (sides.planned.is_some(), sides.billed.is_some(), sides.unmapped) {
+            (true, true, _) => Match::Both,
+            (true, false, _) => Match::Unbilled,
+            (false, _, false) => Match::Unplanned,
+            (false, _, true) => Match::Unmapped,
+        };
+        let (month, account, service, region, usage_type) = place;
+        let variance = Variance { total, price, quantity, mix: total - price - quantity };
+        Cell { month, account, service, region, usage_type, matched, planned, billed, variance }
+    };
+    group.into_iter().map(cell).collect()
+}
+
+fn bridge(
+    bills: &[&MonthBill],
+    metric: Metric,
+    planned: &BTreeMap<Kind, Usd>,
+    total: Sum,
+) -> Vec<Step> {
+    let mut billed: BTreeMap<Kind, Usd> = BTreeMap::new();
+    for bill in bills {
+        for (kind, cost) in bill.by_kind(metric) {
+            if !kind.is_consumption() {
+                *billed.entry(kind).or_insert(Usd::ZERO) += cost.usd();
+            }
+        }
+    }
+    let first = Step {
+        kind: Kind::Usage,
+        name: "consumption",
+        planned: Some(total.planned),
+        billed: total.billed,
+    };
+    let others = Kind::ALL.into_iter().filter_map(|kind| {
+        let (planned, billed) = (planned.get(&kind).copied(), billed.get(&kind).copied());
+        (planned.is_some() || billed.is_some()).then(|| Step {
+            kind,
+            name: kind.name(),
+            planned,
+            billed: billed.unwrap_or(Usd::ZERO),
+        })
+    });
+    std::iter::once(first).chain(others).collect()
+}
+
+fn accuracy(cells: &[Cell], bars: Bars) -> Option<Accuracy> {
+    let mut fine: BTreeMap<(Month, &str, &str), [f64; 2]> = BTreeMap::new();
+    let mut totals: BTreeMap<Month, [f64; 2]> = BTreeMap::new();
+    for cell in cells {
+        let both = [cell.planned.cost.to_f64(), cell.billed.cost.to_f64()];
+        let place = (cell.month, &*cell.account, &*cell.service);
+        for sums in [fine.entry(place).or_default(), totals.entry(cell.month).or_default()] {
+            sums[0] += both[0];
+            sums[1] += both[1];
+        }
+    }
+    let wape = |sums: &mut dyn Iterator<Item = [f64; 2]>| {
+        let (off, all) = sums.fold((0.0, 0.0), |(off, all), [planned, billed]| {
+            (off + (billed - planned).abs(), all + billed.abs())
+        });
+        (all > 0.0).then(|| off / all)
+    };
+    let of_totals = wape(&mut totals.values().copied())?;
+    let (planned, billed) = totals.values().fold((0.0, 0.0), |s, t| (s.0 + t[0], s.1 + t[1]));
+    let level = match of_totals {
+        off if off <= bars.run => "run",
+        off if off <= bars.walk => "walk",
+        off if off <= bars.crawl => "crawl",
+        _ => "below crawl",
+    };
+    Some(Accuracy {
+        wape: wape(&mut fine.values().copied())?,
+        wape_of_totals: of_totals,
+        bias: (planned - billed) / billed,
+        level,
+    })
+}
+
+impl Reconciliation {
+    /// Sums of the cells by a key, greatest difference first.
+    pub fn by<K: Ord + Clone>(&self, key: impl Fn(&Cell) -> K) -> Vec<(K, Sum)> {
+        let mut sums: BTreeMap<K, Sum> = BTreeMap::new();
+        for cell in &self.cells {
+            sums.entry(key(cell)).or_default().add(cell);
+        }
+        let mut sums: Vec<(K, Sum)> = sums.into_iter().collect();
+        sums.sort_by(|a, b| {
+            let size = |sum: &Sum| sum.variance.total.decimal().abs();
+            size(&b.1).cmp(&size(&a.1)).then_with(|| a.0.cmp(&b.0))
+        });
+        sums
+    }
+
+    /// The month and account whose total is furthest off, where something was planned.
+    pub fn worst(&self) -> Option<(Month, String, f64)> {
+        let sums = self.by(|cell| (cell.month, cell.account.clone()));
+        let off = sums
+            .into_iter()
+            .filter_map(|((month, account), sum)| Some((month, account, sum.share()?.abs())));
+        off.max_by(|a, b| a.2.total_cmp(&b.2))
+    }
+}
+
+#[cfg(test)]
+mod tests;

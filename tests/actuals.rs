@@ -1,0 +1,307 @@
+//! `runrate actuals` and `runrate reconcile` as a user meets them: real exports whole, a bill with known
+//! differences, exit codes and messages.
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Output,
+};
+
+use assert_cmd::Command;
+use runrate::{
+    actuals::Metric,
+    plan::Plan,
+    store::{self, PriceSource},
+};
+use tempfile::TempDir;
+
+fn runrate(arguments: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("runrate").unwrap();
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn refused(arguments: &[&str], code: i32, expected: &str) {
+    let output = runrate(arguments);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{message}");
+    assert!(message.contains(expected), "{expected:?} is not in {message}");
+}
+
+/// A file of other people's data; none where it is not present.
+fn shared(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name);
+    if !path.exists() {
+        println!("skipped: {name} is not here");
+        return None;
+    }
+    Some(path)
+}
+
+/// The whole sample: 942 rows, BilledCost 18.00663861840, ListCost 18.14931764060, one credit of −2.6137.
+#[test]
+fn the_focus_sample_is_imported_whole() {
+    let Some(path) = shared("focus_sample_aws.csv") else { return };
+    let bills = store::import_bills(&[&path], &store::billing().unwrap(), "now").unwrap();
+    assert_eq!(bills.len(), 1);
+    let bill = &bills[0];
+    assert_eq!(
+        (bill.rows(), bill.set_aside.len(), bill.month.to_string()),
+        (942, 0, "2024-09".into())
+    );
+    assert_eq!(bill.sum(Metric::Unblended, |_| true).unwrap().to_string(), "18.0066386184");
+    let list = bill.lines.iter().filter_map(|line| line.list).fold(None, |sum, list| {
+        Some(sum.map_or(list, |sum: runrate::actuals::amount::Amount| sum + list))
+    });
+    assert_eq!(list.unwrap().to_string(), "18.1493176406");
+    let credit = bill.by_kind(Metric::Unblended)[&runrate::actuals::Kind::Credit];
+    assert_eq!(credit.to_string(), "-2.6137");
+    let accounts: std::collections::BTreeSet<&str> =
+        bill.lines.iter().map(|line| line.key.account.as_str()).collect();
+    assert_eq!(accounts.len(), 66);
+}
+
+/// The whole sample: 1,281 rows to 14 November 2023, 1.68230869740 of which tax 0.08.
+#[test]
+fn the_cur_sample_is_imported_whole() {
+    let Some(path) = shared("cur_sample_aws_legacy.csv") else { return };
+    let bills = store::import_bills(&[&path], &store::billing().unwrap(), "now").unwrap();
+    let bill = &bills[0];
+    assert_eq!((bill.rows(), bill.set_aside.len(), bill.days), (1281, 0, 14));
+    assert_eq!(bill.sum(Metric::Unblended, |_| true).unwrap().to_string(), "1.6823086974");
+    assert_eq!(bill.by_kind(Metric::Unblended)[&runrate::actuals::Kind::Tax].to_string(), "0.08");
+}
+
+/// The example with account ids, nine months long.
+fn scenario(folder: &TempDir) -> String {
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/innovate.toml"))
+            .unwrap()
+            .replace("months = 24", "months = 9")
+            .replace("[accounts.production]", "[accounts.production]\nid = \"111111111111\"")
+            .replace(
+                "[accounts.non-production]",
+                "[accounts.non-production]\nid = \"222222222222\"",
+            );
+    let path = folder.path().join("scenario.toml");
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+fn plan(scenario: &str, folder: &TempDir) -> Plan {
+    let out = folder.path().join("plan").display().to_string();
+    stdout(&runrate(&["plan", scenario, "--out", &out]));
+    store::load_plan(&folder.path().join("plan/plan.json")).unwrap()
+}
+
+/// A bill in the form of CUR 2.0 with everything the plan has, `factor` times the quantity of each line
+/// at `rate` times its price, and rows of other kinds.
+fn cur(plan: &Plan, factor: f64, rate: f64, others: &[(&str, &str)]) -> String {
+    let manifest = store::price_manifest(&PriceSource::Embedded).unwrap();
+    let book = store::load_prices(&manifest, None).unwrap();
+    let mut text = "bill_billing_period_start_date,line_item_usage_account_id,line_item_line_item_type,line_item_product_code,product_region_code,line_item_usage_type,line_item_operation,line_item_usage_amount,line_item_unblended_cost,line_item_currency_code,line_item_usage_end_date\n".to_owned();
+    for entry in &plan.entries {
+        let key = &entry.key;
+        if ["AWSSupport", "Datadog", "GitHubActions", "Tax"].contains(&&*key.service) {
+            continue;
+        }
+        let id = if entry.account == "production" { "111111111111" } else { "222222222222" };
+        let region = if key.region == "global" { "" } else { &key.region };
+        // As a bill prints it, with the region's prefix.
+        let printed = book
+            .find(key)
+            .map_or(String::new(), |ladder| ladder.rows[0].billed_usage_type().to_owned());
+        let usage = if printed.is_empty() { &key.usage_type } else { &printed };
+        let _ = writeln!(
+            text,
+            "{}-01T00:00:00Z,{id},Usage,{},{region},{usage},{},{},{:.15},USD,{}-28T00:00:00Z",
+            entry.month,
+            key.service,
+            key.operation,
+            entry.quantity.get() * factor,
+            entry.cost.to_f64() * factor * rate,
+            entry.month.plus(1)
+        );
+    }
+    for (kind, cost) in others {
+        let _ = writeln!(
+            text,
+            "2027-02-01T00:00:00Z,111111111111,{kind},AmazonEC2,us-east-1,,,,{cost},USD,2027-03-01T00:00:00Z"
+        );
+    }
+    text
+}
+
+/// A bill that is the plan, a tenth more of everything at 5 % less: every cell is matched, the difference
+/// is quantity +10 % and price −5.5 % of the plan, and the other kinds of rows make the bridge.
+#[test]
+fn a_bill_with_known_differences_is_explained_to_the_cent() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = scenario(&folder);
+    let plan = plan(&scenario, &folder);
+    let others = [
+        ("Credit", "-120.5"),
+        ("Refund", "-3.25"),
+        ("Tax", "41.07"),
+        ("EdpDiscount", "-33.1"),
+        ("Fee", "2"),
+        ("Mystery", "0.5"),
+    ];
+    let path = folder.path().join("cur.csv").display().to_string();
+    let text = cur(&plan, 1.1, 0.95, &others);
+    fs::write(&path, &text).unwrap();
+    let output = runrate(&[
+        "reconcile",
+        &scenario,
+        "--bill",
+        &path,
+        "--format",
+        "json",
+        "--fail-over",
+        "4%",
+    ]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    assert!(message.contains("is off by 4.5 %, above --fail-over 4.0 %"), "{message}");
+    let done: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let money = |value: &serde_json::Value| value.as_str().unwrap().parse::<f64>().unwrap();
+    let planned = money(&done["total"]["planned"]);
+    let total = &done["total"]["variance"];
+    assert!((money(&total["total"]) - 0.045 * planned).abs() < 0.005);
+    assert!((money(&total["quantity"]) - 0.1 * planned).abs() < 0.005, "{total}");
+    assert!((money(&total["price"]) + 0.055 * planned).abs() < 0.005, "{total}");
+    assert!(money(&total["mix"]).abs() < 0.005, "{total}");
+    for cell in done["cells"].as_array().unwrap() {
+        assert_eq!(cell["matched"], "both", "{cell}");
+    }
+    for ((_, expected), name) in
+        others.iter().zip(["credit", "refund", "tax", "discount", "fee", "unknown"])
+    {
+        let step = done["bridge"].as_array().unwrap().iter().find(|step| step["kind"] == name);
+        assert_eq!(step.unwrap()["billed"], *expected, "{name}");
+    }
+    let discount = done["discount"].as_f64().unwrap();
+    assert!((discount - 33.1 / (1.045 * planned)).abs() < 1e-6);
+    assert_eq!(done["accuracy"]["level"], "run");
+    // The same through the folder, from a saved plan, compressed and in two parts.
+    let kept = folder.path().join("kept").display().to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    let parts: Vec<String> = lines[1..]
+        .chunks(lines.len() / 2 + 1)
+        .enumerate()
+        .map(|(index, rows)| {
+            let path = folder.path().join(format!("part{index}.csv.gz"));
+            let file = fs::File::create(&path).unwrap();
+            let mut zip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+            zip.write_all(format!("{}\n{}\n", lines[0], rows.join("\n")).as_bytes()).unwrap();
+            zip.finish().unwrap();
+            path.display().to_string()
+        })
+        .collect();
+    let imported = stdout(&runrate(&[
+        "actuals",
+        "import",
+        &parts[0],
+        &parts[1],
+        "--actuals",
+        &kept,
+        "--format",
+        "csv",
+    ]));
+    assert!(imported.contains(",credits,Credit,"), "{imported}");
+    let saved = folder.path().join("plan/plan.json").display().to_string();
+    let table = stdout(&runrate(&["reconcile", &saved, "--actuals", &kept]));
+    for expected in ["+4.5", "credits", "-$120.50", "rows of unknown kind", "FinOps: run"] {
+        assert!(table.contains(expected), "{expected} is not in {table}");
+    }
+    let again: serde_json::Value = serde_json::from_str(&stdout(&runrate(&[
+        "reconcile",
+        &saved,
+        "--actuals",
+        &kept,
+        "--format",
+        "json",
+    ])))
+    .unwrap();
+    assert_eq!((&again["total"], &again["bridge"]), (&done["total"], &done["bridge"]));
+    let (first, second) = (done["cells"].as_array().unwrap(), again["cells"].as_array().unwrap());
+    for (one, other) in first.iter().zip(second) {
+        assert_eq!(one, other);
+    }
+}
+
+/// Bills that end early, that are missing, of other accounts, without a metric, in another currency.
+#[test]
+fn what_cannot_be_compared_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = scenario(&folder);
+    let plan = plan(&scenario, &folder);
+    let path = folder.path().join("cur.csv").display().to_string();
+    let early = cur(&plan, 1.0, 1.0, &[]).replace("2027-02-28T", "2027-01-17T");
+    fs::write(&path, &early).unwrap();
+    let bill = ["reconcile", scenario.as_str(), "--bill", path.as_str()];
+    let with = |more: &[&'static str]| [&bill[..], more].concat();
+    let first = stdout(&runrate(&with(&["--from", "2027-01"])));
+    assert!(first.contains("2027-01 is left out: the bill ends after day 16 of 31"), "{first}");
+    refused(&with(&["--to", "2027-01"]), 4, "no whole month to compare: 2027-01 end early");
+    let days = stdout(&runrate(&with(&["--to", "2027-01", "--partial", "pro-rata"])));
+    assert!(days.contains("16 of 31 days are billed"), "{days}");
+    refused(&with(&["--from", "2028-01"]), 4, "no month in both");
+    refused(
+        &with(&["--metric", "net-unblended"]),
+        2,
+        "has no NetUnblendedCost; it has UnblendedCost",
+    );
+    refused(&with(&["--fail-over", "lots"]), 2, "give a share of 0 or more, 15%");
+    for (from, to, code, expected) in [
+        (",USD,", ",EUR,", 2, "is in EUR, the plan in USD"),
+        ("111111111111", "999999999999", 0, ""),
+    ] {
+        fs::write(&path, early.replace(from, to)).unwrap();
+        if code == 0 {
+            let text = stdout(&runrate(&bill));
+            assert!(
+                text.contains("accounts of the bill that the plan does not have: 999999999999")
+            );
+        } else {
+            refused(&bill, code, expected);
+        }
+    }
+    let other = early.replace("111111111111", "9").replace("222222222222", "8");
+    fs::write(&path, other).unwrap();
+    refused(&bill, 2, "none of the bill's accounts (8, 9) is in the plan");
+    fs::write(&path, "PK\u{3}\u{4}").unwrap();
+    refused(&bill, 2, "is a zip archive; unpack it");
+    let nowhere = folder.path().join("nowhere").display().to_string();
+    refused(&["reconcile", &scenario, "--actuals", &nowhere], 4, "no bills are kept there");
+    refused(&["actuals", "list", "--actuals", &nowhere], 4, "no bills are kept there");
+    refused(&["actuals", "import", &nowhere], 2, "there is no such file");
+    // A bill read long ago is no answer.
+    let kept = folder.path().join("kept");
+    fs::write(&path, cur(&plan, 1.0, 1.0, &[])).unwrap();
+    let folder_name = kept.display().to_string();
+    stdout(&runrate(&["actuals", "import", &path, "--actuals", &folder_name, "--redact-accounts"]));
+    let month = kept.join("2027-01.json");
+    let text = fs::read_to_string(&month).unwrap();
+    assert!(text.contains("account 1") && !text.contains("111111111111"));
+    for month in 1..=9 {
+        let path = kept.join(format!("2027-0{month}.json"));
+        let text = fs::read_to_string(&path).unwrap();
+        let at = text.find("\"read_at\": \"").unwrap() + 12;
+        fs::write(&path, format!("{}2020{}", &text[..at], &text[at + 4..])).unwrap();
+    }
+    refused(&["reconcile", &scenario, "--actuals", &folder_name], 4, "the newest bill was read");
+    fs::write(&month, "{").unwrap();
+    refused(
+        &["actuals", "list", "--actuals", &folder_name],
+        2,
+        "2027-01.json: is no month of a bill",
+    );
+}
