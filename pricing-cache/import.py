@@ -39,7 +39,7 @@ def manifest(root, skip=()):
     out = ["# Digests of the data files beside this one, checked when a file is loaded.",
            "# Written by pricing-cache/import.py or `runrate prices`; do not edit by hand.", ""]
     for p in sorted(root.rglob("*")):
-        if p.suffix not in (".csv", ".toml") or p.name == "manifest.toml" or p.name in skip:
+        if p.suffix not in (".csv", ".json", ".toml") or p.name == "manifest.toml" or p.name in skip:
             continue
         body = p.read_bytes()
         out.append("[[file]]")

@@ -22,9 +22,12 @@ use crate::calendar::Month;
 pub mod amount;
 #[cfg(feature = "polars")]
 pub mod columnar;
+#[cfg(feature = "aws")]
+pub mod cost_explorer;
 pub mod gather;
 pub mod layout;
 pub mod naming;
+pub mod span;
 pub mod text;
 
 /// Version of the stored form.

@@ -15,7 +15,7 @@
 //! planned, or nothing billed, differs by quantity alone.
 //!
 //! # Source
-//! Price-volume-mix analysis as management accounting has it; FinOps Framework, "Forecasting", for the bars.
+//! Price-volume-mix analysis as management accounting has it; `FinOps` Framework, "Forecasting", for the bars.
 //! # Limits
 //! A cell whose billed quantity is not known differs by price alone. Quantities of a usage type are taken
 //! to be in the price book's unit.
@@ -28,7 +28,7 @@ use serde::Serialize;
 use crate::{
     actuals::{Kind, Line, Metric, MonthBill, amount::Amount, layout::Bars, naming::Naming},
     calendar::Month,
-    plan::{Plan, usage_kind},
+    plan::Plan,
     units::Usd,
 };
 
@@ -198,7 +198,7 @@ pub struct Accuracy {
     pub wape_of_totals: f64,
     /// Σ (planned − billed) over Σ billed: above 0 too much was planned.
     pub bias: f64,
-    /// The FinOps bar that the totals meet.
+    /// The bar of the `FinOps` Framework that the totals meet.
     pub level: &'static str,
 }
 
@@ -249,6 +249,14 @@ struct Sides {
     unmapped: bool,
 }
 
+/// What the plan has of the months compared.
+#[derive(Default)]
+struct Planned {
+    sides: BTreeMap<Place, Sides>,
+    elsewhere: BTreeMap<String, Usd>,
+    kinds: BTreeMap<Kind, Usd>,
+}
+
 /// Compares a plan with bills.
 ///
 /// # Errors
@@ -275,17 +283,16 @@ pub fn reconcile(
     let mut notes = Vec::new();
     currency(plan, &bills, &mut notes)?;
     let accounts = accounts(plan, &bills, &mut notes)?;
-    let mut sides: BTreeMap<Place, Sides> = BTreeMap::new();
-    let mut elsewhere = BTreeMap::new();
-    let mut planned_kinds: BTreeMap<Kind, Usd> = BTreeMap::new();
-    add_planned(plan, &taken, not_billed, (&mut sides, &mut elsewhere, &mut planned_kinds));
+    let mut sums = Planned::default();
+    add_planned(plan, &taken, not_billed, &mut sums);
+    let Planned { mut sides, elsewhere, kinds: planned_kinds } = sums;
     for bill in &bills {
         for line in bill.lines.iter().filter(|line| line.key.kind.is_consumption()) {
             let account = accounts.get(&line.key.account).unwrap_or(&line.key.account);
             add_billed(bill, line, account, naming, options.metric, &mut sides)?;
         }
     }
-    let cells = cells(sides);
+    let cells = variance::cells(sides);
     let mut total = Sum::default();
     for cell in &cells {
         total.add(cell);
@@ -433,11 +440,7 @@ fn add_planned(
     plan: &Plan,
     taken: &BTreeMap<Month, f64>,
     not_billed: &[String],
-    (sides, elsewhere, kinds): (
-        &mut BTreeMap<Place, Sides>,
-        &mut BTreeMap<String, Usd>,
-        &mut BTreeMap<Kind, Usd>,
-    ),
+    sums: &mut Planned,
 ) {
     for entry in &plan.entries {
         let Some(share) = taken.get(&entry.month) else { continue };
@@ -450,11 +453,11 @@ fn add_planned(
             _ => Kind::Usage,
         };
         if kind != Kind::Usage {
-            *kinds.entry(kind).or_insert(Usd::ZERO) += cost;
+            *sums.kinds.entry(kind).or_insert(Usd::ZERO) += cost;
             continue;
         }
         if not_billed.contains(&entry.key.service) {
-            *elsewhere.entry(entry.key.service.clone()).or_insert(Usd::ZERO) += cost;
+            *sums.elsewhere.entry(entry.key.service.clone()).or_insert(Usd::ZERO) += cost;
             continue;
         }
         let named = &price.cost_explorer_service;
@@ -466,7 +469,7 @@ fn add_planned(
             entry.key.region.clone(),
             entry.key.usage_type.clone(),
         );
-        let side = sides.entry(place).or_default().planned.get_or_insert_default();
+        let side = sums.sides.entry(place).or_default().planned.get_or_insert_default();
         let quantity = entry.quantity.get() * share;
         side.quantity = Some(side.quantity.unwrap_or(0.0) + quantity);
         side.cost += cost;
@@ -536,87 +539,6 @@ fn add_billed(
 /// Money from a product of rates.
 fn usd(value: f64) -> Usd {
     Usd::from_decimal(Decimal::from_f64_retain(value).unwrap_or_default())
-}
-
-/// What of a service is one kind of thing: instances of all types, bought either way.
-fn group_of(usage_type: &str) -> &str {
-    match usage_kind(usage_type) {
-        "SpotUsage" => "BoxUsage",
-        "InstanceUsageIOOptimized" => "InstanceUsage",
-        kind => kind,
-    }
-}
-
-fn cells(sides: BTreeMap<Place, Sides>) -> Vec<Cell> {
-    let mut groups: BTreeMap<(Month, String, String, String), Vec<(Place, Sides)>> =
-        BTreeMap::new();
-    for (place, sides) in sides {
-        let group = (place.0, place.1.clone(), place.2.clone(), group_of(&place.4).to_owned());
-        groups.entry(group).or_default().push((place, sides));
-    }
-    let mut cells: Vec<Cell> = groups.into_values().flat_map(split).collect();
-    cells.sort_by(|a, b| {
-        let size = |cell: &Cell| cell.variance.total.decimal().abs();
-        size(b).cmp(&size(a)).then_with(|| {
-            let name = |c: &Cell| {
-                (
-                    c.month,
-                    c.account.clone(),
-                    c.service.clone(),
-                    c.region.clone(),
-                    c.usage_type.clone(),
-                )
-            };
-            name(a).cmp(&name(b))
-        })
-    });
-    cells
-}
-
-/// The cells of one group with their differences.
-fn split(group: Vec<(Place, Sides)>) -> Vec<Cell> {
-    let sum = |of: &dyn Fn(&Sides) -> Option<f64>| -> Option<f64> {
-        group.iter().filter_map(|(_, sides)| of(sides)).reduce(|a, b| a + b)
-    };
-    let planned_quantity = sum(&|s| s.planned.and_then(|side| side.quantity)).filter(|q| *q > 0.0);
-    let planned_cost = sum(&|s| s.planned.map(|side| side.cost.to_f64())).unwrap_or(0.0);
-    let billed_quantity = sum(&|s| s.billed.and_then(|side| side.quantity));
-    let any_billed = group.iter().any(|(_, sides)| sides.billed.is_some());
-    let any_planned = group.iter().any(|(_, sides)| sides.planned.is_some());
-    let alone = group.len() == 1;
-    let cell = |(place, sides): (Place, Sides)| {
-        let (planned, billed) =
-            (sides.planned.unwrap_or_default(), sides.billed.unwrap_or_default());
-        let total = billed.cost - planned.cost;
-        let (quantity, price) = match (planned_quantity, billed_quantity) {
-            _ if !any_planned || !any_billed => (total, Usd::ZERO),
-            (Some(all), Some(used)) => {
-                let ratio = used / all;
-                let quantity = usd((ratio - 1.0) * planned.cost.to_f64());
-                let own = billed.quantity.unwrap_or(0.0);
-                let rate = match planned.quantity.filter(|q| *q > 0.0) {
-                    Some(of) => planned.cost.to_f64() / of,
-                    None => match sides.list.filter(|_| own > 0.0) {
-                        Some(list) => list / own,
-                        None => planned_cost / all,
-                    },
-                };
-                let price = if alone { total - quantity } else { billed.cost - usd(own * rate) };
-                (quantity, price)
-            }
-            _ => (Usd::ZERO, total),
-        };
-        let matched = match (sides.planned.is_some(), sides.billed.is_some(), sides.unmapped) {
-            (true, true, _) => Match::Both,
-            (true, false, _) => Match::Unbilled,
-            (false, _, false) => Match::Unplanned,
-            (false, _, true) => Match::Unmapped,
-        };
-        let (month, account, service, region, usage_type) = place;
-        let variance = Variance { total, price, quantity, mix: total - price - quantity };
-        Cell { month, account, service, region, usage_type, matched, planned, billed, variance }
-    };
-    group.into_iter().map(cell).collect()
 }
 
 fn bridge(
@@ -708,6 +630,8 @@ impl Reconciliation {
         off.max_by(|a, b| a.2.total_cmp(&b.2))
     }
 }
+
+mod variance;
 
 #[cfg(test)]
 mod tests;

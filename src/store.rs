@@ -253,6 +253,14 @@ pub fn billing() -> Result<Billing, Error> {
         .map_err(|error| Error::at(Place::file("models/billing.toml"), error.to_string()))
 }
 
+/// The IAM policy that pulling costs needs.
+///
+/// # Errors
+/// A fault of the build: a file that does not match its manifest.
+pub fn iam_policy() -> Result<String, Error> {
+    Manifest::open(&PriceSource::Embedded, &MODELS, "models")?.text(&MODELS, "iam_policy.json")
+}
+
 /// Everything known, with the prices of the regions asked for.
 ///
 /// # Errors

@@ -80,7 +80,8 @@ impl Amount {
 
     /// From a binary number, as Parquet files hold money; `None` for what is not finite or above 10^18.
     pub fn from_f64(value: f64) -> Option<Self> {
-        if !(value.abs() < 10_f64.powi(MOST_WHOLE as i32)) {
+        let inside = value.is_finite() && value.abs() < 10_f64.powi(MOST_WHOLE as i32);
+        if !inside {
             return None;
         }
         // The whole part is exact; the fraction keeps the digits that a bill prints.

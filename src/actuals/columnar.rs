@@ -8,7 +8,7 @@ use std::{path::Path, sync::mpsc, thread};
 
 use polars::prelude::{
     ChunkedArray, Column, DataFrame, DataType, Engine, Float64Type, Int32Type, Int64Type,
-    LazyCsvReader, LazyFileListReader, LazyFrame, PlRefPath, PlanCallback, PolarsError,
+    LazyCsvReader, LazyFileListReader, LazyFrame, PlRefPath, PlSmallStr, PlanCallback, PolarsError,
     PolarsResult, ScanArgsParquet, StringChunked, TimeUnit, col,
 };
 
@@ -84,7 +84,7 @@ fn chosen(
     billing: &Billing,
 ) -> Result<(Layout, LazyFrame), Error> {
     let schema = frame.collect_schema().map_err(|error| failed(file, &error))?;
-    let names: Vec<&str> = schema.iter_names().map(|name| name.as_str()).collect();
+    let names: Vec<&str> = schema.iter_names().map(PlSmallStr::as_str).collect();
     let layout = Layout::find(file, &names, billing)?;
     let columns = layout.columns();
     let wanted: Vec<_> = columns.iter().map(|place| col(names[*place])).collect();

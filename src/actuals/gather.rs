@@ -46,28 +46,28 @@ impl Row<'_> {
 #[derive(Debug, Default)]
 struct Names {
     numbers: HashMap<Box<str>, u32>,
-    names: Vec<Box<str>>,
+    all: Vec<Box<str>>,
     last: u32,
 }
 
 impl Names {
     fn number(&mut self, name: &str) -> u32 {
-        if self.names.get(self.last as usize).is_some_and(|last| **last == *name) {
+        if self.all.get(self.last as usize).is_some_and(|last| **last == *name) {
             return self.last;
         }
         self.last = if let Some(number) = self.numbers.get(name) {
             *number
         } else {
-            let number = self.names.len() as u32;
+            let number = self.all.len() as u32;
             self.numbers.insert(name.into(), number);
-            self.names.push(name.into());
+            self.all.push(name.into());
             number
         };
         self.last
     }
 
     fn name(&self, number: u32) -> &str {
-        &self.names[number as usize]
+        &self.all[number as usize]
     }
 }
 
@@ -277,10 +277,10 @@ impl<'a> Gather<'a> {
 
     /// Notes how far into its month a row reaches.
     fn reach(&mut self, month: Month, end: &str) {
-        let known = self.ends.names.len();
+        let known = self.ends.all.len();
         // Ends repeat by the hour: each is looked at once a month.
         let number = self.ends.number(end);
-        if number as usize == known || self.reached.get(&month).is_none() {
+        if number as usize == known || !self.reached.contains_key(&month) {
             let days = days_reached(month, end);
             let reached = self.reached.entry(month).or_insert(0);
             *reached = (*reached).max(days);

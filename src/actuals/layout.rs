@@ -225,6 +225,7 @@ impl Layout {
     }
 
     /// The same with places counted among `columns` alone.
+    #[must_use]
     pub fn within(&self, columns: &[usize]) -> Self {
         let among = |place: &Option<usize>| place.and_then(|p| columns.binary_search(&p).ok());
         Self {

@@ -8,7 +8,7 @@
 //! ```
 //! # Source
 //! Usage types of real bill rows (`models/regions.csv`); a prefix belongs to a region only with the
-//! service: `EU-` is Ireland for EC2 and the European zone for CloudFront.
+//! service: `EU-` is Ireland for EC2 and the European zone for `CloudFront`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -21,6 +21,9 @@ use crate::{
 /// Region of usage types without a prefix.
 const UNPREFIXED: &str = "us-east-1";
 
+/// For each billed usage type the plain one, and the service that Cost Explorer shows it under.
+type Shown<'a> = HashMap<&'a str, (&'a str, &'a str)>;
+
 /// Looks names up in the price book.
 #[derive(Debug)]
 pub struct Naming<'a> {
@@ -30,14 +33,14 @@ pub struct Naming<'a> {
     regions: BTreeMap<String, String>,
     /// By region and service code, for each billed usage type: the plain one, and the service that
     /// Cost Explorer shows it under.
-    billed: HashMap<(&'a str, &'a str), HashMap<&'a str, (&'a str, &'a str)>>,
+    billed: HashMap<(&'a str, &'a str), Shown<'a>>,
 }
 
 impl<'a> Naming<'a> {
     /// Names of every table of the book.
     pub fn new(book: &'a PriceBook, catalog: &Catalog, billing: &Billing) -> Self {
         let mut codes: BTreeMap<String, Vec<String>> = billing.services.clone();
-        let mut billed: HashMap<(&str, &str), HashMap<&str, (&str, &str)>> = HashMap::new();
+        let mut billed: HashMap<(&str, &str), Shown<'_>> = HashMap::new();
         let mut printed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (region, code, table) in book.tables() {
             let own = billed.entry((region, code)).or_default();

@@ -10,6 +10,9 @@ use crate::{
     store,
 };
 
+#[cfg(feature = "aws")]
+mod pull;
+
 /// Where bills are kept.
 pub(super) const FOLDER: &str = "actuals";
 
@@ -17,8 +20,13 @@ pub(super) const FOLDER: &str = "actuals";
 pub(super) enum Command {
     /// Read bills from files: CUR 2.0 and legacy CUR, FOCUS, Cost Explorer's CSV, plain CSV; gzip and Parquet
     Import(Import),
+    /// Ask Cost Explorer for months that are open or not kept; each request costs, and the price is told first
+    #[cfg(feature = "aws")]
+    Pull(pull::Args),
     /// List the months that are kept, and what was set aside
     List(List),
+    /// Print the IAM policy that `pull` needs, and no more than that
+    Policy,
 }
 
 #[derive(Debug, clap::Args)]
@@ -62,6 +70,9 @@ impl Kept {
 pub(super) fn run(command: &Command) -> Result<(), Error> {
     match command {
         Command::Import(args) => import(args),
+        #[cfg(feature = "aws")]
+        Command::Pull(args) => pull::run(args),
+        Command::Policy => print(&store::iam_policy()?),
         Command::List(args) => {
             let folder = args.kept.folder();
             let bills = store::load_bills(folder)?;
@@ -75,7 +86,7 @@ pub(super) fn run(command: &Command) -> Result<(), Error> {
 
 /// No bill is kept there.
 pub(super) fn none(folder: &Path) -> Error {
-    let message = "no bills are kept there; `runrate actuals import FILE...` reads exports";
+    let message = "no bills are kept there; `runrate actuals import FILE...` reads exports, `runrate actuals pull` asks Cost Explorer";
     Error::actuals(Place::file(&folder.display().to_string()), message)
 }
 

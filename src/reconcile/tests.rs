@@ -15,7 +15,7 @@ fn sides(planned: Option<(f64, &str)>, billed: Option<(f64, &str)>) -> Sides {
 }
 
 fn compare(cells: Vec<(&str, Sides)>) -> Vec<Cell> {
-    super::cells(cells.into_iter().map(|(usage, sides)| (place(usage), sides)).collect())
+    variance::cells(cells.into_iter().map(|(usage, sides)| (place(usage), sides)).collect())
 }
 
 /// Planned 100 h at 0.10 and 100 h at 0.20, $30; billed 60 h at 0.10 and 180 h at 0.22, $45.60.
@@ -28,7 +28,9 @@ fn price_quantity_and_mix_are_those_of_the_worked_example() {
         ("SpotUsage:m7g.xlarge", sides(Some((100.0, "20")), Some((180.0, "39.6")))),
     ]);
     let mut sum = Sum::default();
-    cells.iter().for_each(|cell| sum.add(cell));
+    for cell in &cells {
+        sum.add(cell);
+    }
     let near = |found: Usd, expected: f64| (found.to_f64() - expected).abs() < 1e-9;
     assert!(near(sum.variance.quantity, 6.0), "{:?}", sum.variance);
     assert!(near(sum.variance.price, 3.6) && near(sum.variance.mix, 6.0), "{:?}", sum.variance);
@@ -96,7 +98,7 @@ proptest! {
             };
             (place(&format!("BoxUsage:{index}")), sides)
         });
-        let cells = super::cells(all.collect());
+        let cells = variance::cells(all.collect());
         let mut sum = Sum::default();
         for cell in &cells {
             let Variance { total, price, quantity, mix } = cell.variance;

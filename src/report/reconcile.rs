@@ -73,7 +73,7 @@ fn services(done: &Reconciliation) -> comfy_table::Table {
             .filter(|((of, _), _)| of == account)
             .map(|((_, service), sum)| (service, sum))
             .collect();
-        own.sort_by(|a, b| b.1.billed.max(b.1.planned).cmp(&a.1.billed.max(a.1.planned)));
+        own.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.billed.max(sum.planned)));
         for (service, sum) in own {
             // A service at no price on both sides says nothing.
             if sum.planned == Usd::ZERO && sum.billed == Usd::ZERO {

@@ -1,0 +1,576 @@
+//! Cost Explorer over the network: pages asked for, checked and put together.
+//!
+//! # Formula
+//! ```text
+//! two dimension lists, then for each account and span of months
+//!   consumption  by service and usage type        filter: record types of consumption
+//!   all else     by record type and service       filter: the other record types
+//! requests = pages of all answers;  each is charged
+//! ```
+//! # Source
+//! Cost Explorer API reference, `GetCostAndUsage`, `GetDimensionValues`, `GetCostForecast`. What the SDK does
+//! not check is checked here: every period once, keys as asked, finite amounts, one currency, tokens that
+//! move on.
+//! # Limits
+//! A group without cost in a period is absent in the answer and here. Kinds within consumption (covered
+//! usage, its negation, fees) are one sum by usage type.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_costexplorer::{
+    Client,
+    config::http::HttpResponse,
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    operation::get_cost_forecast::GetCostForecastError,
+    types::{
+        DateInterval, Dimension, DimensionValues, Expression, Granularity, GroupDefinition,
+        GroupDefinitionType, MatchOption, Metric as ForecastMetric, ResultByTime,
+    },
+};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+use super::{
+    Forecast, Kind, Line, LineKey, Metric, MonthBill, SCHEMA, amount::Amount, gather::merged,
+    layout::Billing, span::Span,
+};
+use crate::{
+    calendar::Month,
+    error::{Error, Place},
+};
+
+/// Pages after which an answer is taken to have no end.
+const MOST_PAGES: usize = 2000;
+/// Seconds after which an attempt is given up.
+const ATTEMPT_SECONDS: u64 = 60;
+/// Share of the forecasts' interval [percent].
+const INTERVAL: i32 = 80;
+
+/// Where and how to ask.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Profile of the AWS configuration.
+    pub profile: Option<String>,
+    /// Endpoint in place of AWS's own.
+    pub endpoint_url: Option<String>,
+    /// Tries of a request, the first included.
+    pub attempts: u32,
+    /// First wait between tries [ms].
+    pub backoff_ms: u64,
+    /// Day by day in place of month by month.
+    pub daily: bool,
+}
+
+/// A connection, and what was asked over it.
+#[derive(Debug)]
+pub struct CostExplorer {
+    client: Client,
+    runtime: tokio::runtime::Runtime,
+    granularity: Granularity,
+    /// Requests answered so far: each is charged.
+    pub requests: u64,
+}
+
+/// Amount and unit of a metric, as they stand.
+type Measure = (Option<String>, Option<String>);
+
+/// Accounts with their names, and names of record types.
+pub type Dimensions = (Vec<(String, String)>, Vec<String>);
+
+/// What a page says, without the SDK's types.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Period {
+    start: String,
+    end: String,
+    estimated: bool,
+    /// Keys and metrics.
+    groups: Vec<(Vec<String>, BTreeMap<String, Measure>)>,
+}
+
+impl CostExplorer {
+    /// Finds credentials and prepares a client; nothing is asked yet.
+    ///
+    /// # Errors
+    /// No runtime could be started.
+    pub fn connect(settings: &Settings) -> Result<Self, Error> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| failed(error.to_string()))?;
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https();
+        let retry = RetryConfig::standard()
+            .with_max_attempts(settings.attempts.max(1))
+            .with_initial_backoff(Duration::from_millis(settings.backoff_ms));
+        let seconds = Duration::from_secs(ATTEMPT_SECONDS);
+        // Requests are signed for the region, and there is one of them.
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(Region::from_static("us-east-1"))
+            .http_client(http)
+            .retry_config(retry)
+            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(seconds).build());
+        if let Some(profile) = &settings.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(url) = &settings.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        let config = runtime.block_on(loader.load());
+        let granularity = if settings.daily { Granularity::Daily } else { Granularity::Monthly };
+        Ok(Self { client: Client::new(&config), runtime, granularity, requests: 0 })
+    }
+
+    /// Values of a dimension in a span, with what is said of them.
+    fn values(&mut self, span: &Span, of: &Dimension) -> Result<Vec<(String, String)>, Error> {
+        let mut found = Vec::new();
+        let mut token: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let request = self
+                .client
+                .get_dimension_values()
+                .time_period(interval(span)?)
+                .dimension(of.clone())
+                .set_next_page_token(token.clone());
+            let answer = self
+                .runtime
+                .block_on(request.send())
+                .map_err(|error| refused("GetDimensionValues", &error))?;
+            self.requests += 1;
+            for value in answer.dimension_values() {
+                let name = value.value().unwrap_or_default().to_owned();
+                let said = value.attributes().and_then(|of| of.get("description").cloned());
+                found.push((name, said.unwrap_or_default()));
+            }
+            match next(answer.next_page_token(), token.as_deref())? {
+                Some(next) => token = Some(next),
+                None => return Ok(found),
+            }
+        }
+        Err(endless())
+    }
+
+    /// Accounts with their names, and the names of record types, in a span.
+    ///
+    /// # Errors
+    /// What AWS refuses, with the permission that is missing.
+    pub fn dimensions(&mut self, span: &Span) -> Result<Dimensions, Error> {
+        let accounts = self.values(span, &Dimension::LinkedAccount)?;
+        let records = self.values(span, &Dimension::RecordType)?;
+        if accounts.is_empty() {
+            return Err(failed(format!(
+                "Cost Explorer knows no account with costs from {} to {}",
+                span.start, span.end
+            )));
+        }
+        Ok((accounts, records.into_iter().map(|(name, _)| name).collect()))
+    }
+
+    /// Months of one account.
+    ///
+    /// # Errors
+    /// What AWS refuses; an answer that is not whole.
+    pub fn pull(
+        &mut self,
+        account: &str,
+        span: &Span,
+        records: &[String],
+        (billing, read_at): (&Billing, &str),
+    ) -> Result<Vec<MonthBill>, Error> {
+        let kind = |record: &String| billing.records.get(record).copied().unwrap_or(Kind::Unknown);
+        let (consumed, others): (Vec<String>, Vec<String>) =
+            records.iter().cloned().partition(|record| kind(record).is_consumption());
+        let mut months: BTreeMap<Month, MonthBill> = BTreeMap::new();
+        let mut currency: Option<String> = None;
+        for (records, keys) in [
+            (consumed, [Dimension::Service, Dimension::UsageType]),
+            (others, [Dimension::RecordType, Dimension::Service]),
+        ] {
+            if records.is_empty() {
+                continue;
+            }
+            let periods = self.periods(account, span, &records, &keys)?;
+            check_periods(&periods, span, self.granularity == Granularity::Daily)?;
+            for period in periods {
+                add(&mut months, &period, (account, &keys), (billing, read_at), &mut currency)?;
+            }
+        }
+        for bill in months.values_mut() {
+            bill.currency = currency.clone().unwrap_or_default();
+            bill.lines = merged(std::mem::take(&mut bill.lines));
+        }
+        Ok(months.into_values().collect())
+    }
+
+    /// All pages of one question, their periods put together.
+    fn periods(
+        &mut self,
+        account: &str,
+        span: &Span,
+        records: &[String],
+        keys: &[Dimension; 2],
+    ) -> Result<Vec<Period>, Error> {
+        match self.pages(account, span, records, keys) {
+            // The answer changed while it was read: from the first page, once.
+            Err(Paging::Restart(_)) => {
+                self.pages(account, span, records, keys).map_err(Paging::error)
+            }
+            other => other.map_err(Paging::error),
+        }
+    }
+
+    fn pages(
+        &mut self,
+        account: &str,
+        span: &Span,
+        records: &[String],
+        keys: &[Dimension; 2],
+    ) -> Result<Vec<Period>, Paging> {
+        let filter = both(
+            equals(Dimension::LinkedAccount, &[account.to_owned()]),
+            equals(Dimension::RecordType, records),
+        );
+        let mut periods: Vec<Period> = Vec::new();
+        let mut token: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let mut request = self
+                .client
+                .get_cost_and_usage()
+                .time_period(interval(span).map_err(Paging::Failed)?)
+                .granularity(self.granularity.clone())
+                .filter(filter.clone())
+                .metrics("UsageQuantity")
+                .set_next_page_token(token.clone());
+            for metric in Metric::ALL {
+                request = request.metrics(metric.name());
+            }
+            for key in keys {
+                let group = GroupDefinition::builder()
+                    .r#type(GroupDefinitionType::Dimension)
+                    .key(key.as_str())
+                    .build();
+                request = request.group_by(group);
+            }
+            let answer = self.runtime.block_on(request.send()).map_err(|error| {
+                let restart = error.as_service_error().is_some_and(|error| {
+                    error.is_invalid_next_token_exception() || error.is_request_changed_exception()
+                });
+                let told = refused("GetCostAndUsage", &error);
+                if restart { Paging::Restart(told) } else { Paging::Failed(told) }
+            })?;
+            self.requests += 1;
+            for result in answer.results_by_time() {
+                merge(&mut periods, plain(result));
+            }
+            match next(answer.next_page_token(), token.as_deref()).map_err(Paging::Failed)? {
+                Some(next) => token = Some(next),
+                None => return Ok(periods),
+            }
+        }
+        Err(Paging::Failed(endless()))
+    }
+
+    /// AWS's own forecast of an account, month by month; none where it has too little history.
+    ///
+    /// # Errors
+    /// What AWS refuses otherwise.
+    pub fn forecast(&mut self, account: &str, span: &Span) -> Result<Vec<Forecast>, Error> {
+        let request = self
+            .client
+            .get_cost_forecast()
+            .time_period(interval(span)?)
+            .metric(ForecastMetric::UnblendedCost)
+            .granularity(Granularity::Monthly)
+            .prediction_interval_level(INTERVAL)
+            .filter(equals(Dimension::LinkedAccount, &[account.to_owned()]));
+        let answer = match self.runtime.block_on(request.send()) {
+            Ok(answer) => answer,
+            Err(error) => {
+                let known = error.as_service_error();
+                if known.is_some_and(GetCostForecastError::is_data_unavailable_exception) {
+                    return Ok(Vec::new());
+                }
+                return Err(refused("GetCostForecast", &error));
+            }
+        };
+        self.requests += 1;
+        let mut found = Vec::new();
+        for result in answer.forecast_results_by_time() {
+            let start = result.time_period().map_or("", |period| period.start());
+            // The first period is what is left of a month, unless it begins with one.
+            if !start.ends_with("-01") {
+                continue;
+            }
+            let month = super::gather::month_of(start);
+            let mean = result.mean_value().and_then(Amount::parse);
+            let (Some(month), Some(mean)) = (month, mean) else {
+                return Err(failed(format!("GetCostForecast answered no amount for {start:?}")));
+            };
+            found.push(Forecast {
+                account: account.to_owned(),
+                month,
+                mean,
+                low: result.prediction_interval_lower_bound().and_then(Amount::parse),
+                high: result.prediction_interval_upper_bound().and_then(Amount::parse),
+            });
+        }
+        Ok(found)
+    }
+}
+
+/// Why paging ended early.
+enum Paging {
+    /// The token is no longer good: the answer may be asked for once more.
+    Restart(Error),
+    /// It is of no use.
+    Failed(Error),
+}
+
+impl Paging {
+    fn error(self) -> Error {
+        match self {
+            Self::Restart(error) | Self::Failed(error) => error,
+        }
+    }
+}
+
+fn failed(message: impl Into<String>) -> Error {
+    Error::failed(Place::default(), message)
+}
+
+fn endless() -> Error {
+    failed(format!("an answer of more than {MOST_PAGES} pages; ask for fewer months"))
+}
+
+/// The next page's token, which must be another than the last.
+fn next(token: Option<&str>, last: Option<&str>) -> Result<Option<String>, Error> {
+    match token.filter(|token| !token.is_empty()) {
+        None => Ok(None),
+        token if token == last => {
+            Err(failed("an answer points to the page it came from; nothing of it was kept"))
+        }
+        Some(token) => Ok(Some(token.to_owned())),
+    }
+}
+
+fn interval(span: &Span) -> Result<DateInterval, Error> {
+    let built = DateInterval::builder().start(&span.start).end(&span.end).build();
+    built.map_err(|error| failed(error.to_string()))
+}
+
+fn equals(of: Dimension, values: &[String]) -> Expression {
+    let values = DimensionValues::builder()
+        .key(of)
+        .set_values(Some(values.to_vec()))
+        .match_options(MatchOption::Equals)
+        .build();
+    Expression::builder().dimensions(values).build()
+}
+
+fn both(one: Expression, other: Expression) -> Expression {
+    Expression::builder().and(one).and(other).build()
+}
+
+/// What AWS says, with what to do about it; credentials are no part of it.
+fn refused<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> Error
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let said = |meta: &E| meta.message().unwrap_or("no reason given").to_owned();
+    let message = match error {
+        SdkError::ServiceError(context) => {
+            let meta = context.err();
+            match meta.code().unwrap_or_default() {
+                "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => format!(
+                    "{operation}: access denied: {}; it needs the permission ce:{operation} (`runrate actuals policy` prints them all)",
+                    said(meta)
+                ),
+                "ExpiredTokenException" | "ExpiredToken" => {
+                    format!("{operation}: the session has expired; sign in again")
+                }
+                "LimitExceededException" | "ThrottlingException" | "TooManyRequestsException" => {
+                    format!("{operation}: throttled on every try; wait a minute and pull again")
+                }
+                "DataUnavailableException" => format!(
+                    "{operation}: the data are not ready yet ({}); a new account has them after a day",
+                    said(meta)
+                ),
+                "" => format!(
+                    "{operation}: an answer that cannot be read (HTTP {}): {}",
+                    context.raw().status(),
+                    first_line(&DisplayErrorContext(meta).to_string())
+                ),
+                code => format!("{operation}: {code}: {}", said(meta)),
+            }
+        }
+        SdkError::DispatchFailure(failure) => {
+            let text = DisplayErrorContext(error).to_string();
+            if failure.as_connector_error().is_none() || text.contains("credential") {
+                format!(
+                    "{operation}: no usable credentials; set a profile with --profile, AWS_PROFILE, or sign in ({})",
+                    first_line(&text)
+                )
+            } else {
+                format!("{operation}: cannot be reached: {}", first_line(&text))
+            }
+        }
+        SdkError::TimeoutError(_) => {
+            format!("{operation}: no answer within {ATTEMPT_SECONDS} s, on every try")
+        }
+        SdkError::ResponseError(_) => format!(
+            "{operation}: an answer that cannot be read: {}",
+            first_line(&DisplayErrorContext(error).to_string())
+        ),
+        _ => format!("{operation}: {}", first_line(&DisplayErrorContext(error).to_string())),
+    };
+    failed(message)
+}
+
+/// The beginning of a long report.
+fn first_line(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    line.chars().take(300).collect()
+}
+
+fn plain(result: &ResultByTime) -> Period {
+    let groups = result.groups().iter().map(|group| {
+        let metrics = group.metrics().into_iter().flatten();
+        let metrics = metrics.map(|(name, value)| {
+            let own = (value.amount().map(str::to_owned), value.unit().map(str::to_owned));
+            (name.clone(), own)
+        });
+        (group.keys().to_vec(), metrics.collect())
+    });
+    Period {
+        start: result.time_period().map_or_else(String::new, |period| period.start().to_owned()),
+        end: result.time_period().map_or_else(String::new, |period| period.end().to_owned()),
+        estimated: result.estimated(),
+        groups: groups.collect(),
+    }
+}
+
+/// A period may be split over pages.
+fn merge(periods: &mut Vec<Period>, more: Period) {
+    match periods.iter_mut().find(|known| known.start == more.start && known.end == more.end) {
+        Some(known) => {
+            known.estimated |= more.estimated;
+            known.groups.extend(more.groups);
+        }
+        None => periods.push(more),
+    }
+}
+
+/// Every period of the span is there, one after the other.
+fn check_periods(periods: &[Period], span: &Span, daily: bool) -> Result<(), Error> {
+    let mut starts: Vec<(&str, &str)> =
+        periods.iter().map(|period| (&*period.start, &*period.end)).collect();
+    starts.sort_unstable();
+    let mut reached = span.start.as_str();
+    for (start, end) in starts {
+        if start != reached || end <= start {
+            let message = format!(
+                "an answer that is not whole: after {reached} comes {start:?} to {end:?}; nothing of it was kept"
+            );
+            return Err(failed(message));
+        }
+        reached = end;
+    }
+    if reached != span.end {
+        let what = if daily { "days" } else { "months" };
+        let message = format!(
+            "an answer that is not whole: {what} from {reached} to {} are missing; nothing of it was kept",
+            span.end
+        );
+        return Err(failed(message));
+    }
+    Ok(())
+}
+
+fn add(
+    months: &mut BTreeMap<Month, MonthBill>,
+    period: &Period,
+    (account, keys): (&str, &[Dimension; 2]),
+    (billing, read_at): (&Billing, &str),
+    currency: &mut Option<String>,
+) -> Result<(), Error> {
+    let month = super::gather::month_of(&period.start)
+        .ok_or_else(|| failed(format!("an answer for {:?}, which is no month", period.start)))?;
+    let bill = months.entry(month).or_insert_with(|| MonthBill {
+        schema: SCHEMA,
+        month,
+        currency: String::new(),
+        source: "Cost Explorer".into(),
+        read_at: read_at.to_owned(),
+        estimated: false,
+        days: 0,
+        forecasts: Vec::new(),
+        lines: Vec::new(),
+        set_aside: Vec::new(),
+    });
+    bill.estimated |= period.estimated;
+    // The end is not in the period.
+    let whole = month.days() as u32;
+    let ends = super::gather::month_of(&period.end) == Some(month);
+    let day = period.end.get(8..10).and_then(|day| day.parse::<u32>().ok());
+    let days = if ends { day.map_or(whole, |day| day - 1) } else { whole };
+    bill.days = bill.days.max(days);
+    for (names, metrics) in &period.groups {
+        let [first, second] = names.as_slice() else {
+            let message = format!("an answer with keys {names:?}, where two were asked for");
+            return Err(failed(message));
+        };
+        let record = if keys[0] == Dimension::RecordType { first.clone() } else { String::new() };
+        let consumed = record.is_empty();
+        let kind = if consumed {
+            Kind::Usage
+        } else {
+            billing.records.get(&record).copied().unwrap_or(Kind::Unknown)
+        };
+        let amount = |name: &str| amount(metrics.get(name), name, (month, names));
+        let mut costs = [None; 4];
+        for metric in Metric::ALL {
+            let (cost, unit) = amount(metric.name())?;
+            if currency.get_or_insert_with(|| unit.clone()) != &unit {
+                let message = format!("an answer in two currencies: {currency:?} and {unit:?}");
+                return Err(failed(message));
+            }
+            costs[metric as usize] = Some(cost);
+        }
+        let quantity = if consumed { Some(amount("UsageQuantity")?) } else { None };
+        let usage_type = if consumed { second.as_str() } else { "" };
+        bill.lines.push(Line {
+            key: LineKey {
+                account: account.to_owned(),
+                service: if consumed { first.clone() } else { second.clone() },
+                region: String::new(),
+                usage_type: if usage_type == "NoUsageType" { "" } else { usage_type }.to_owned(),
+                operation: String::new(),
+                kind,
+                record,
+                unit: quantity.as_ref().map_or(String::new(), |(_, unit)| unit.clone()),
+            },
+            quantity: quantity.map(|(quantity, _)| quantity),
+            costs,
+            list: None,
+            rows: 1,
+        });
+    }
+    Ok(())
+}
+
+/// A metric's amount and unit.
+fn amount(
+    value: Option<&Measure>,
+    name: &str,
+    (month, names): (Month, &[String]),
+) -> Result<(Amount, String), Error> {
+    let text = value.and_then(|(amount, _)| amount.as_deref());
+    let amount = text.and_then(Amount::parse).ok_or_else(|| {
+        failed(format!(
+            "an answer without a number for {name} of {} in {month}: {}",
+            names.join(", "),
+            text.unwrap_or("nothing")
+        ))
+    })?;
+    Ok((amount, value.and_then(|(_, unit)| unit.clone()).unwrap_or_default()))
+}

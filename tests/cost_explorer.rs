@@ -1,0 +1,485 @@
+//! `runrate actuals pull` against a server on a real socket that speaks Cost Explorer's protocol: paging,
+//! throttling, faults, answers that are not whole, and what becomes of a bill that was pulled.
+#![cfg(feature = "aws")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::too_many_lines)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    process::Output,
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use assert_cmd::Command;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A server that answers wrongly.
+type Faulty = Box<dyn Fn(&str, &Value, usize) -> Act + Send + Sync>;
+
+/// What the server does with a request.
+enum Act {
+    /// Answers with a status and a body.
+    Answer(u16, String),
+    /// Sends half of the body and hangs up.
+    Truncate(String),
+    /// Waits before it answers.
+    Slow(Duration, String),
+}
+
+/// A request: the operation and its body.
+type Asked = (String, Value);
+
+struct Server {
+    url: String,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    heads: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    fn start(act: impl Fn(&str, &Value, usize) -> Act + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (asked, heads) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+        let (kept, kept_heads, act) = (Arc::clone(&asked), Arc::clone(&heads), Arc::new(act));
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (kept, heads) = (Arc::clone(&kept), Arc::clone(&kept_heads));
+                let act = Arc::clone(&act);
+                thread::spawn(move || serve(stream, &*act, &kept, &heads));
+            }
+        });
+        Self { url, asked, heads }
+    }
+
+    fn asked(&self, operation: &str) -> Vec<Value> {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().filter(|(of, _)| of == operation).map(|(_, body)| body.clone()).collect()
+    }
+}
+
+fn serve(
+    stream: TcpStream,
+    act: &(impl Fn(&str, &Value, usize) -> Act + ?Sized),
+    asked: &Mutex<Vec<Asked>>,
+    heads: &Mutex<Vec<String>>,
+) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut stream = stream;
+    loop {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let before = head.len();
+            if reader.read_line(&mut head).unwrap_or(0) == 0 || head.len() == before {
+                return;
+            }
+        }
+        let field = |name: &str| {
+            head.lines().find_map(|line| {
+                let (key, value) = line.split_once(':')?;
+                key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+            })
+        };
+        let length: usize = field("content-length").unwrap().parse().unwrap();
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        let target = field("x-amz-target").unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let turn = {
+            let mut asked = asked.lock().unwrap();
+            asked.push((operation.clone(), body.clone()));
+            asked.iter().filter(|(of, _)| *of == operation).count()
+        };
+        heads.lock().unwrap().push(head.clone());
+        let (status, text, cut) = match act(&operation, &body, turn) {
+            Act::Answer(status, text) => (status, text, false),
+            Act::Truncate(text) => (200, text, true),
+            Act::Slow(wait, text) => {
+                thread::sleep(wait);
+                (200, text, false)
+            }
+        };
+        let head = format!(
+            "HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\n\r\n",
+            text.len()
+        );
+        let _ = stream.write_all(head.as_bytes());
+        let sent = if cut { &text[..text.len() / 2] } else { &text };
+        if stream.write_all(sent.as_bytes()).is_err() || cut {
+            return;
+        }
+    }
+}
+
+fn error(kind: &str, message: &str) -> String {
+    json!({ "__type": kind, "message": message }).to_string()
+}
+
+fn dimension(values: &[&str]) -> Act {
+    let values: Vec<Value> =
+        values.iter().map(|value| json!({ "Value": value, "Attributes": {} })).collect();
+    let count = values.len();
+    let body = json!({ "DimensionValues": values, "ReturnSize": count, "TotalSize": count });
+    Act::Answer(200, body.to_string())
+}
+
+fn metrics(cost: &str, quantity: &str) -> Value {
+    let cost = json!({ "Amount": cost, "Unit": "USD" });
+    json!({
+        "UnblendedCost": cost, "AmortizedCost": cost, "NetUnblendedCost": cost,
+        "NetAmortizedCost": cost, "UsageQuantity": { "Amount": quantity, "Unit": "N/A" },
+    })
+}
+
+fn group(keys: [&str; 2], cost: &str, quantity: &str) -> Value {
+    json!({ "Keys": keys, "Metrics": metrics(cost, quantity) })
+}
+
+/// The months of a question, as periods.
+fn periods(body: &Value) -> Vec<(String, String)> {
+    let start = body["TimePeriod"]["Start"].as_str().unwrap().to_owned();
+    let end = body["TimePeriod"]["End"].as_str().unwrap().to_owned();
+    let mut found = Vec::new();
+    let mut from = start;
+    while from < end {
+        let month: runrate::calendar::Month = from[..7].parse().unwrap();
+        let next = month.plus(1).first_day().to_string().min(end.clone());
+        found.push((from, next.clone()));
+        from = next;
+    }
+    found
+}
+
+/// An answer with these groups in every period.
+fn answer(body: &Value, groups: &[Value], token: Option<&str>) -> Value {
+    let results: Vec<Value> = periods(body)
+        .into_iter()
+        .map(|(start, end)| {
+            json!({
+                "TimePeriod": { "Start": start, "End": end }, "Total": {}, "Groups": groups,
+                "Estimated": !end.ends_with("-01"),
+            })
+        })
+        .collect();
+    let mut answer = json!({ "ResultsByTime": results, "GroupDefinitions": body["GroupBy"] });
+    if let Some(token) = token {
+        answer["NextPageToken"] = token.into();
+    }
+    answer
+}
+
+/// An account of two services, with a credit and tax; consumption on six pages.
+fn usual(operation: &str, body: &Value, _: usize) -> Act {
+    match operation {
+        "GetDimensionValues" if body["Dimension"] == "LINKED_ACCOUNT" => {
+            dimension(&["111111111111"])
+        }
+        "GetDimensionValues" => dimension(&["Usage", "Credit", "Tax"]),
+        "GetCostForecast" => Act::Answer(
+            400,
+            error("DataUnavailableException", "Insufficient amount of historical data"),
+        ),
+        _ if body["GroupBy"][0]["Key"] == "RECORD_TYPE" => {
+            let groups =
+                [group(["Credit", "AmazonEC2"], "-10.5", "0"), group(["Tax", "Tax"], "3.25", "0")];
+            Act::Answer(200, answer(body, &groups, None).to_string())
+        }
+        _ => {
+            let page: usize = body["NextPageToken"].as_str().map_or(0, |t| t[5..].parse().unwrap());
+            let usage = format!("BoxUsage:m{page}.large");
+            let service = "Amazon Elastic Compute Cloud - Compute";
+            let groups = [
+                group([service, &usage], "100.0000000001", "720"),
+                group(["EC2 - Other", "NatGateway-Bytes"], "1.81E-8", "0.5"),
+            ];
+            let token = (page < 5).then(|| format!("page-{}", page + 1));
+            Act::Answer(200, answer(body, &groups, token.as_deref()).to_string())
+        }
+    }
+}
+
+/// The month before this one, and this one.
+fn months() -> (String, String) {
+    let today = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date();
+    let this = runrate::calendar::Month::of(today).unwrap();
+    let last = runrate::calendar::Month::of(this.first_day().yesterday().unwrap()).unwrap();
+    (last.to_string(), this.to_string())
+}
+
+fn pull(folder: &TempDir, url: &str, more: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("runrate").unwrap();
+    let (last, _) = months();
+    command.args(["actuals", "pull", "--backoff-ms", "1", "--actuals"]);
+    command.arg(folder.path().join("kept"));
+    for flag in ["--from", "--to"] {
+        if !more.contains(&flag) {
+            command.args([flag, &last]);
+        }
+    }
+    command
+        .args(more)
+        .env("AWS_ENDPOINT_URL_COST_EXPLORER", url)
+        .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI-very-secret")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", folder.path().join("none"))
+        .env("AWS_SHARED_CREDENTIALS_FILE", folder.path().join("none"))
+        .env_remove("AWS_PROFILE");
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn pages_are_put_together_kept_and_not_asked_for_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(usual);
+    let output = pull(&folder, &server.url, &["--format", "json"]);
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    for expected in [
+        "Cost Explorer charges $0.01 a request",
+        "at least 3 more requests, $0.03",
+        "9 requests were answered: $0.09",
+        "AWS has too little history of 111111111111",
+    ] {
+        assert!(said.contains(expected), "{expected:?} is not in {said}");
+    }
+    let bills: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lines = bills[0]["lines"].as_array().unwrap();
+    // Six types, and one meter that came on every page: 6 × 1.81E-8.
+    let of = |usage: &str| lines.iter().find(|line| line["usage_type"] == usage).unwrap();
+    assert_eq!(lines.len(), 6 + 1 + 2);
+    assert_eq!(of("NatGateway-Bytes")["costs"][0], "0.0000001086");
+    assert_eq!(of("BoxUsage:m3.large")["quantity"], "720");
+    let credit = lines.iter().find(|line| line["kind"] == "credit").unwrap();
+    assert_eq!((&credit["costs"][3], &credit["service"]), (&json!("-10.5"), &json!("AmazonEC2")));
+    // What was asked: exclusive ends, all metrics, both keys, one account, record types apart.
+    let asked = server.asked("GetCostAndUsage");
+    let (last, this) = months();
+    assert_eq!(asked.len(), 7);
+    assert_eq!(
+        asked[0]["TimePeriod"],
+        json!({ "Start": format!("{last}-01"), "End": format!("{this}-01") })
+    );
+    assert_eq!(asked[0]["Metrics"].as_array().unwrap().len(), 5);
+    let filter = asked[0]["Filter"]["And"].as_array().unwrap();
+    assert_eq!(filter[0]["Dimensions"]["Values"], json!(["111111111111"]));
+    assert_eq!(filter[1]["Dimensions"]["Values"], json!(["Usage"]));
+    assert_eq!(asked[6]["Filter"]["And"][1]["Dimensions"]["Values"], json!(["Credit", "Tax"]));
+    // No secret is written or told, and the request was signed.
+    let kept = fs::read_to_string(folder.path().join(format!("kept/{last}.json"))).unwrap();
+    assert!(!kept.contains("AKID") && !said.contains("AKID") && !kept.contains("secret"));
+    assert!(server.heads.lock().unwrap()[0].contains("AWS4-HMAC-SHA256"));
+    // A closed month is not asked for again, unless it is said.
+    let again = pull(&folder, &server.url, &[]);
+    assert!(text(&again.stderr).contains("nothing to ask for"), "{}", text(&again.stderr));
+    assert_eq!(server.asked("GetCostAndUsage").len(), 7);
+    let again = pull(&folder, &server.url, &["--again", "--forecast", "0", "--redact-accounts"]);
+    assert!(text(&again.stdout).contains("Cost Explorer"), "{}", text(&again.stderr));
+    assert_eq!(server.asked("GetCostForecast").len(), 1);
+}
+
+#[test]
+fn an_open_month_ends_yesterday_and_is_asked_for_again() {
+    let (_, this) = months();
+    let today = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date();
+    if today.day() == 1 {
+        println!("skipped: nothing of this month has passed");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(|operation, body, turn| match operation {
+        "GetCostForecast" => {
+            let mean = |start: String, end: String, mean: &str| {
+                json!({ "TimePeriod": { "Start": start, "End": end }, "MeanValue": mean,
+                        "PredictionIntervalLowerBound": "90", "PredictionIntervalUpperBound": "130" })
+            };
+            let results: Vec<Value> =
+                periods(body).into_iter().map(|(start, end)| mean(start, end, "110.5")).collect();
+            Act::Answer(200, json!({ "ForecastResultsByTime": results }).to_string())
+        }
+        _ => usual(operation, body, turn),
+    });
+    for _ in 0..2 {
+        let mut more = vec!["--to", &this, "--from", &this];
+        more.extend(["--format", "json", "--forecast", "2"]);
+        let output = pull(&folder, &server.url, &more);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let bills: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(bills[0]["days"], i32::from(today.day()) - 1);
+        assert_eq!(bills[0]["estimated"], true);
+        let forecasts = bills[0]["forecasts"].as_array().unwrap();
+        assert_eq!((forecasts.len(), &forecasts[0]["mean"]), (2, &json!("110.5")));
+    }
+    assert_eq!(server.asked("GetCostAndUsage").len(), 14);
+}
+
+/// Each fault is told in its words, with exit code 1, and nothing is kept; those that pass are tried
+/// again, so many times and no more.
+#[test]
+fn faults_are_told_and_nothing_half_is_kept() {
+    let throttled = |_: &str, _: &Value, _: usize| {
+        Act::Answer(400, error("ThrottlingException", "Rate exceeded"))
+    };
+    let broken = |_: &str, _: &Value, _: usize| Act::Answer(500, String::new());
+    let expired = |_: &str, _: &Value, _: usize| {
+        Act::Answer(400, error("ExpiredTokenException", "The security token is expired"))
+    };
+    let denied = |_: &str, _: &Value, _: usize| {
+        Act::Answer(400, error("AccessDeniedException", "User is not authorized"))
+    };
+    let truncated = |operation: &str, body: &Value, turn: usize| match usual(operation, body, turn)
+    {
+        Act::Answer(_, text) if operation == "GetCostAndUsage" => Act::Truncate(text),
+        other => other,
+    };
+    let html = |_: &str, _: &Value, _: usize| Act::Answer(200, "<html>proxy</html>".into());
+    let changed = |change: fn(&mut Value)| {
+        move |operation: &str, body: &Value, turn: usize| match usual(operation, body, turn) {
+            Act::Answer(status, text) if operation == "GetCostAndUsage" => {
+                let mut answer: Value = serde_json::from_str(&text).unwrap();
+                change(&mut answer);
+                Act::Answer(status, answer.to_string())
+            }
+            other => other,
+        }
+    };
+    let kept = |folder: &TempDir| folder.path().join("kept").exists();
+    let cases: Vec<(Faulty, &str, Option<usize>)> = vec![
+        (Box::new(throttled), "throttled on every try", Some(3)),
+        (Box::new(broken), "(HTTP 500)", Some(3)),
+        (Box::new(expired), "the session has expired; sign in again", Some(1)),
+        (Box::new(denied), "it needs the permission ce:GetDimensionValues", Some(1)),
+        (Box::new(truncated), "GetCostAndUsage", None),
+        (Box::new(html), "GetDimensionValues: an answer that cannot be read", None),
+        (
+            Box::new(changed(|answer| answer["ResultsByTime"] = json!([]))),
+            "an answer that is not whole: months from",
+            None,
+        ),
+        (
+            Box::new(changed(|answer| answer["NextPageToken"] = "page-1".into())),
+            "an answer points to the page it came from",
+            None,
+        ),
+        (
+            Box::new(changed(|answer| {
+                answer["ResultsByTime"][0]["Groups"][0]["Metrics"]["AmortizedCost"]["Amount"] =
+                    "NaN".into();
+            })),
+            "without a number for AmortizedCost",
+            None,
+        ),
+        (
+            Box::new(changed(|answer| {
+                answer["ResultsByTime"][0]["Groups"][1]["Metrics"]["UnblendedCost"]["Unit"] =
+                    "EUR".into();
+            })),
+            "in two currencies",
+            None,
+        ),
+        (
+            Box::new(changed(|answer| {
+                answer["ResultsByTime"][0]["Groups"][0]["Keys"] = json!(["alone"]);
+            })),
+            "with keys [\"alone\"], where two were asked for",
+            None,
+        ),
+    ];
+    for (act, expected, tries) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(act);
+        let output = pull(&folder, &server.url, &["--attempts", "3"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{expected}: {said}");
+        assert!(said.contains(expected), "{expected:?} is not in {said}");
+        assert!(!kept(&folder) && !said.contains("secret"), "{said}");
+        if let Some(tries) = tries {
+            assert_eq!(server.asked.lock().unwrap().len(), tries, "{expected}");
+        }
+    }
+}
+
+/// Throttled twice and slow once, a pull still comes through; a token that went stale starts the answer
+/// over, once.
+#[test]
+fn passing_faults_are_waited_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(|operation, body, turn| match (operation, turn) {
+        ("GetDimensionValues", 1 | 2) => {
+            Act::Answer(400, error("LimitExceededException", "slow down"))
+        }
+        ("GetCostAndUsage", 1) => Act::Answer(503, "busy".into()),
+        ("GetCostAndUsage", 4) => {
+            Act::Answer(400, error("InvalidNextTokenException", "stale token"))
+        }
+        ("GetCostAndUsage", 6) => match usual(operation, body, turn) {
+            Act::Answer(_, text) => Act::Slow(Duration::from_millis(400), text),
+            other => other,
+        },
+        _ => usual(operation, body, turn),
+    });
+    let output = pull(&folder, &server.url, &["--format", "json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let bills: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(bills[0]["lines"].as_array().unwrap().len(), 9);
+    let again = server.asked("GetCostAndUsage");
+    assert_eq!(again.iter().filter(|body| body["NextPageToken"].is_null()).count(), 4);
+}
+
+#[test]
+fn what_cannot_be_asked_is_refused_before_anything_costs() {
+    let folder = tempfile::tempdir().unwrap();
+    let closed = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    let nobody = pull(&folder, &closed, &["--attempts", "1"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(text(&nobody.stderr).contains("cannot be reached"), "{}", text(&nobody.stderr));
+    let server = Server::start(usual);
+    for (more, expected) in [
+        (vec!["--from", "2019-01"], "out of Cost Explorer's reach of 14 months"),
+        (vec!["--to", "2999-01"], "2999-01 is to come"),
+        (vec!["--to", "2020-01"], "is after --to (2020-01)"),
+    ] {
+        let output = pull(&folder, &server.url, &more);
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+    }
+    assert!(server.asked.lock().unwrap().is_empty());
+    let output = pull(&folder, &server.url, &["--account", "42"]);
+    assert!(text(&output.stderr).contains("no costs of account 42; there are 111111111111"));
+    let mut command = Command::cargo_bin("runrate").unwrap();
+    let output = command
+        .args(["actuals", "pull", "--attempts", "1", "--endpoint-url", &server.url])
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env_remove("AWS_PROFILE")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", folder.path().join("none"))
+        .env("AWS_SHARED_CREDENTIALS_FILE", folder.path().join("none"))
+        .output()
+        .unwrap();
+    assert!(text(&output.stderr).contains("no usable credentials"), "{}", text(&output.stderr));
+}
+
+/// The policy allows what the client calls, and no more.
+#[test]
+fn the_policy_is_the_least_that_is_needed() {
+    let output =
+        Command::cargo_bin("runrate").unwrap().args(["actuals", "policy"]).output().unwrap();
+    let policy: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let statement = &policy["Statement"][0];
+    assert_eq!(
+        statement["Action"],
+        json!(["ce:GetCostAndUsage", "ce:GetCostForecast", "ce:GetDimensionValues"])
+    );
+}
