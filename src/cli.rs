@@ -13,6 +13,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::{error::Error, store::PriceSource};
 
 mod actuals;
+mod backtest;
+mod calibrate;
 mod explain;
 mod init;
 mod plan;
@@ -75,6 +77,10 @@ enum Command {
     Actuals(actuals::Command),
     /// Compare a plan with bills: by account, service and usage type, by price, quantity and mix
     Reconcile(reconcile::Args),
+    /// Refit a scenario's coefficients to bills; says what the fit is worth on months it did not see
+    Calibrate(calibrate::Args),
+    /// Score past forecasts against bills, beside naive ones and AWS's own
+    Backtest(backtest::Args),
     /// The dated, checksummed price book
     #[command(subcommand)]
     Prices(prices::Command),
@@ -122,6 +128,8 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Rate(args) => rate::run(&args),
         Command::Actuals(command) => actuals::run(&command),
         Command::Reconcile(args) => reconcile::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
+        Command::Backtest(args) => backtest::run(&args),
         Command::Prices(command) => prices::run(&command),
         Command::Schema => {
             let schema = crate::scenario::schema::published();

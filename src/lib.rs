@@ -28,7 +28,9 @@
 
 pub mod actuals;
 pub mod autoscale;
+pub mod backtest;
 pub mod calendar;
+pub mod calibrate;
 pub mod capacity;
 pub mod cli;
 pub mod error;

@@ -2,6 +2,8 @@
 //! in the plan.
 
 pub mod actuals;
+pub mod backtest;
+pub mod calibrate;
 pub mod chart;
 pub mod csv;
 pub mod explain;

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     actuals::layout::Billing,
+    calibrate::Coefficients,
     error::{Error, Place},
     plan::{NotModelled, Plan},
     prices::{GLOBAL, PriceBook, Table},
@@ -251,6 +252,16 @@ pub fn billing() -> Result<Billing, Error> {
     let text = models.text(&MODELS, "billing.toml")?;
     toml::from_str(&text)
         .map_err(|error| Error::at(Place::file("models/billing.toml"), error.to_string()))
+}
+
+/// Which coefficients a bill knows of.
+///
+/// # Errors
+/// A fault of the build: a file that does not match its manifest.
+pub fn coefficients() -> Result<Coefficients, Error> {
+    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
+    toml::from_str(&models.text(&MODELS, "calibration.toml")?)
+        .map_err(|error| Error::at(Place::file("models/calibration.toml"), error.to_string()))
 }
 
 /// The IAM policy that pulling costs needs.

@@ -309,3 +309,131 @@ fn what_cannot_be_compared_is_said() {
         "2027-01.json: is no month of a bill",
     );
 }
+
+/// Bills of the example with other coefficients: response sizes ×1.3, pages per query ×0.8, logs ×1.5, and
+/// one month of logs gone wild. Calibration of the example itself finds them within its own uncertainty,
+/// names the odd month, and halves the error on months it did not see.
+#[test]
+fn calibration_recovers_known_coefficients() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = scenario(&folder);
+    let text = fs::read_to_string(&example).unwrap();
+    let truth = text
+        .replace("response_kib = 6\n", "response_kib = 7.8\n")
+        .replace("response_kib = 60\n", "response_kib = 78\n")
+        .replace("pages_per_query = 12", "pages_per_query = 9.6")
+        .replace("log_gb_per_month = 8 ", "log_gb_per_month = 12 ");
+    let other = folder.path().join("truth");
+    fs::create_dir(&other).unwrap();
+    let path = other.join("scenario.toml").display().to_string();
+    fs::write(&path, truth).unwrap();
+    let out = other.join("plan").display().to_string();
+    stdout(&runrate(&["plan", &path, "--out", &out]));
+    let plan = store::load_plan(&other.join("plan/plan.json")).unwrap();
+    let wild: String = cur(&plan, 1.0, 1.0, &[])
+        .lines()
+        .map(|line| {
+            let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
+            if line.starts_with("2027-03") && cells[3] == "AmazonCloudWatch" {
+                cells[7] = format!("{}", cells[7].parse::<f64>().unwrap() * 40.0);
+            }
+            cells.join(",") + "\n"
+        })
+        .collect();
+    let bill = folder.path().join("cur.csv").display().to_string();
+    fs::write(&bill, wild).unwrap();
+    let new = folder.path().join("new.toml").display().to_string();
+    let arguments = [
+        "calibrate",
+        &example,
+        "--bill",
+        &bill,
+        "--out",
+        &new,
+        "--format",
+        "json",
+        "--hold-out",
+        "2",
+    ];
+    let done: serde_json::Value = serde_json::from_str(&stdout(&runrate(&arguments))).unwrap();
+    let fitted = |name: &str| {
+        let all = done["coefficients"].as_array().unwrap();
+        all.iter().find(|fitted| fitted["name"] == name).unwrap().clone()
+    };
+    for (name, factor) in [("response size", 1.3), ("I/O per query", 0.8), ("log bytes", 1.5)] {
+        let fitted = fitted(name);
+        let found = fitted["factor"].as_f64().unwrap();
+        let off = (found - factor).abs();
+        assert!(off <= fitted["uncertainty"].as_f64().unwrap() + 0.005 * factor, "{fitted}");
+    }
+    assert_eq!(fitted("log bytes")["outliers"], serde_json::json!(["2027-03"]));
+    // The example begins on its baseline nodes alone: CPU shows in too few months to be known.
+    let why = fitted("CPU per request")["left_alone"].clone();
+    assert!(why.as_str().is_some_and(|why| why.contains("months in which its meters")), "{why}");
+    let (before, after) =
+        (done["error_before"].as_f64().unwrap(), done["error_after"].as_f64().unwrap());
+    assert!(after < 0.2 * before, "{before} {after}");
+    let written = fs::read_to_string(&new).unwrap();
+    assert!(written.starts_with("# Calibrated to bills of 2027-01 to 2027-07"));
+    assert!(
+        written.contains("cpu_ms_per_request = 35") && written.contains("# Python, ORM and JSON")
+    );
+    assert!(written.contains("log_gb_per_month = 12"), "{written}");
+    stdout(&runrate(&["plan", &new]));
+    // Too few months, and none.
+    refused(
+        &["calibrate", &example, "--bill", &bill, "--hold-out", "7"],
+        4,
+        "9 whole months are billed, of which 7 are held out; 3 are needed",
+    );
+    let table = stdout(&runrate(&["calibrate", &example, "--bill", &bill]));
+    assert!(table.contains("Error on the months held out"), "{table}");
+}
+
+/// The example against bills that are its plan: it is right to the cent, the naive forecasts are not, and
+/// the same command says the same twice. With four months there is one origin, at which it is calibrated.
+#[test]
+fn a_backtest_is_reproducible_and_shows_every_method() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = scenario(&folder);
+    let plan = plan(&example, &folder);
+    let text = cur(&plan, 1.0, 1.0, &[]);
+    let path = folder.path().join("cur.csv").display().to_string();
+    fs::write(&path, &text).unwrap();
+    let arguments =
+        ["backtest", &example, "--bill", &path, "--as-it-is", "--horizon", "3", "--format", "json"];
+    let first = stdout(&runrate(&arguments));
+    assert_eq!(first, stdout(&runrate(&arguments)));
+    let done: serde_json::Value = serde_json::from_str(&first).unwrap();
+    let score = |method: &str| {
+        let all = done["scores"].as_array().unwrap();
+        all.iter().find(|s| s["method"] == method && s["horizon"].is_null()).unwrap().clone()
+    };
+    assert!(score("runrate")["wape"].as_f64().unwrap() < 1e-9, "{}", score("runrate"));
+    assert_eq!(score("runrate")["coverage"], 1.0);
+    // Growth is exponential: the last month is far too low, a straight line less so.
+    let (last, trend) = (score("last month"), score("last month + trend"));
+    assert!(last["bias"].as_f64().unwrap() < trend["bias"].as_f64().unwrap());
+    assert!(trend["bias"].as_f64().unwrap() < 0.0, "{trend}");
+    // Six origins of two accounts, three months ahead where they are billed.
+    assert_eq!(last["guesses"], 2 * (3 * 4 + 2 + 1));
+    assert!(first.contains("no forecast of AWS's own was pulled"));
+    let few: String = text
+        .lines()
+        .filter(|line| line.starts_with("bill_") || line[..7] <= *"2027-04")
+        .map(|line| format!("{line}\n"))
+        .collect();
+    fs::write(&path, few).unwrap();
+    let table = stdout(&runrate(&["backtest", &example, "--bill", &path]));
+    assert!(table.contains("runrate") && table.contains("last month + trend"), "{table}");
+    let guesses =
+        stdout(&runrate(&["backtest", &example, "--bill", &path, "--as-it-is", "--format", "csv"]));
+    assert!(guesses.starts_with("account,origin,month,horizon,method,forecast_usd"));
+    let one: String = text.lines().take(2).map(|line| format!("{line}\n")).collect();
+    fs::write(&path, one).unwrap();
+    refused(
+        &["backtest", &example, "--bill", &path],
+        4,
+        "1 whole months in a row are billed; 4 are needed",
+    );
+}

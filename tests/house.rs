@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A module uses only names that stand earlier in this list.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 28] = [
     "units",
     "calendar",
     "error",
@@ -29,6 +29,8 @@ const ORDER: [&str; 26] = [
     "simulate",
     "actuals",
     "reconcile",
+    "calibrate",
+    "backtest",
     "report",
     "store",
     "cli",

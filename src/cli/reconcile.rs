@@ -106,16 +106,21 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         bars: billing.accuracy,
     };
     let done = reconcile::reconcile(&plan, &bills, &naming, &billing.not_billed_by_aws, options)
-        .map_err(|gap| match gap {
-            reconcile::Gap::Actuals(message) => Error::actuals(Place::default(), message),
-            reconcile::Gap::Input(message) => Error::at(Place::default(), message),
-        })?;
+        .map_err(gap)?;
     match args.format {
         Format::Table => print(&report::reconcile::render(&done))?,
         Format::Json => print(&pretty(&done)?)?,
         Format::Csv => print(&report::reconcile::to_csv(&done))?,
     }
     gate(args, &done)
+}
+
+/// What cannot be compared, with its exit code.
+pub(super) fn gap(gap: reconcile::Gap) -> Error {
+    match gap {
+        reconcile::Gap::Actuals(message) => Error::actuals(Place::default(), message),
+        reconcile::Gap::Input(message) => Error::at(Place::default(), message),
+    }
 }
 
 fn bills(args: &Args) -> Result<Vec<MonthBill>, Error> {

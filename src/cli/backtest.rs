@@ -1,0 +1,179 @@
+//! `runrate backtest`.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use super::{
+    Format, PriceArgs,
+    actuals::Kept,
+    calibrate::{runner, whole_months},
+    pretty, print, say,
+};
+use crate::{
+    actuals::{Metric, MonthBill, naming::Naming},
+    backtest::{self, Guess, Method, Point},
+    calendar::Month,
+    calibrate::{self, Evidence, LEAST_MONTHS},
+    error::{Error, Place},
+    plan::Plan,
+    reconcile::{self, Options, Partial},
+    report::backtest as report,
+    store,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Scenario file
+    scenario: PathBuf,
+    #[command(flatten)]
+    kept: Kept,
+    /// Export to test against in place of the bills that are kept; may be given more than once
+    #[arg(long = "bill", value_name = "FILE")]
+    bills: Vec<PathBuf>,
+    /// Months ahead
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=24))]
+    horizon: u32,
+    /// Take the scenario as it is, without calibrating it at each origin
+    #[arg(long)]
+    as_it_is: bool,
+    /// What to print: scores, scores and guesses for programs, or every guess
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    #[command(flatten)]
+    prices: PriceArgs,
+}
+
+/// Planned and billed consumption by account and month [USD].
+type Totals = BTreeMap<(String, Month), [f64; 2]>;
+
+pub(super) fn run(args: &Args) -> Result<(), Error> {
+    let catalog = store::embedded_catalog()?;
+    let text = store::read_text(&args.scenario)?;
+    let (scenario, inputs) = store::load_scenario(&args.scenario, &catalog)?;
+    let facts = store::load_facts(catalog, &args.prices.source(), &scenario.regions())?;
+    let file = args.scenario.display().to_string();
+    let run = runner(&file, &facts, &inputs);
+    let plan = run(&text)?;
+    let all = whole_months(&args.kept, &args.bills, &plan)?;
+    let bills = unbroken(&all);
+    if bills.len() <= LEAST_MONTHS {
+        let message = format!(
+            "{} whole months in a row are billed; {} are needed to test a forecast on",
+            bills.len(),
+            LEAST_MONTHS + 1
+        );
+        return Err(Error::actuals(Place::default(), message));
+    }
+    let billing = store::billing()?;
+    let manifest = store::price_manifest(&args.prices.source())?;
+    let book = store::load_prices(&manifest, None)?;
+    let naming = Naming::new(&book, &facts.catalog, &billing);
+    let options = Options {
+        metric: Metric::Unblended,
+        partial: Partial::Exclude,
+        from: None,
+        to: None,
+        bars: billing.accuracy,
+    };
+    let totals = |plan: &Plan| -> Result<Totals, Error> {
+        let not_billed = &billing.not_billed_by_aws;
+        let done = reconcile::reconcile(plan, bills, &naming, not_billed, options)
+            .map_err(super::reconcile::gap)?;
+        let sums = done.by(|cell| (cell.account.clone(), cell.month)).into_iter();
+        Ok(sums.map(|(key, sum)| (key, [sum.planned.to_f64(), sum.billed.to_f64()])).collect())
+    };
+    let months: Vec<Month> = bills.iter().map(|bill| bill.month).collect();
+    let coefficients = store::coefficients()?.all;
+    let mut points = Vec::new();
+    for origin in LEAST_MONTHS - 1..months.len() - 1 {
+        let evidence = Evidence {
+            bills,
+            training: &months[..=origin],
+            traffic: &BTreeMap::new(),
+            naming: &naming,
+            catalog: &facts.catalog,
+        };
+        let here = if args.as_it_is {
+            totals(&plan)?
+        } else {
+            totals(&run(&calibrate::calibrate(&text, &run, &coefficients, &evidence)?.text)?)?
+        };
+        add(&mut points, &here, (&months, origin, args.horizon as usize), (&plan, bills));
+    }
+    let scores = backtest::scores(&points);
+    let mut notes = vec![format!(
+        "consumption by account ({}), origins {} to {}",
+        options.metric.name(),
+        months[LEAST_MONTHS - 1],
+        months[months.len() - 2]
+    )];
+    if bills.len() < all.len() {
+        notes.push(format!("months before {} are left out: there is a gap", months[0]));
+    }
+    if !points.iter().any(|point| point.method == Method::Aws) {
+        notes.push("no forecast of AWS's own was pulled in these months".into());
+    }
+    match args.format {
+        Format::Table => print(&report::render(&scores, &notes)),
+        Format::Json => print(&pretty(&serde_json::json!({
+            "scores": scores, "guesses": points, "notes": notes,
+        }))?),
+        Format::Csv => {
+            say(&notes.join("; "));
+            print(&report::to_csv(&points))
+        }
+    }
+}
+
+/// The last months without a gap between them.
+fn unbroken(bills: &[MonthBill]) -> &[MonthBill] {
+    let gap = bills.windows(2).rposition(|pair| pair[1].month.since(pair[0].month) != 1);
+    &bills[gap.map_or(0, |gap| gap + 1)..]
+}
+
+/// Every method's guesses from one origin.
+fn add(
+    points: &mut Vec<Point>,
+    totals: &Totals,
+    (months, origin, horizon): (&[Month], usize, usize),
+    (plan, bills): (&Plan, &[MonthBill]),
+) {
+    let accounts: std::collections::BTreeSet<&String> =
+        totals.keys().map(|(account, _)| account).collect();
+    for account in accounts {
+        let of = |month: Month| totals.get(&(account.clone(), month)).copied().unwrap_or([0.0; 2]);
+        let known: Vec<f64> = months[..=origin].iter().map(|month| of(*month)[1]).collect();
+        let errors: Vec<f64> = months[..=origin]
+            .iter()
+            .map(|month| of(*month))
+            .filter(|[_, billed]| *billed > 0.0)
+            .map(|[planned, billed]| planned / billed - 1.0)
+            .collect();
+        let ids = |forecast: &crate::actuals::Forecast| {
+            let named = plan.accounts.iter().find(|own| own.id.as_ref() == Some(&forecast.account));
+            named.map_or(&forecast.account, |own| &own.name) == account
+        };
+        for ahead in 1..=horizon {
+            let Some(month) = months.get(origin + ahead) else { break };
+            let [planned, billed] = of(*month);
+            let mut guesses = backtest::naive(&known, ahead);
+            let interval = backtest::around(planned, &errors, 1.0);
+            guesses.push((Method::Runrate, Guess { mean: planned, interval }));
+            let own = bills[origin].forecasts.iter();
+            for forecast in own.filter(|forecast| forecast.month == *month && ids(forecast)) {
+                let ends = forecast.low.zip(forecast.high);
+                let interval = ends.map(|(low, high)| (low.to_f64(), high.to_f64()));
+                let mean = forecast.mean.to_f64();
+                guesses.push((Method::Aws, Guess { mean, interval }));
+            }
+            points.extend(guesses.into_iter().map(|(method, guess)| Point {
+                account: account.clone(),
+                origin: months[origin],
+                month: *month,
+                horizon: ahead as u32,
+                method,
+                guess,
+                billed,
+            }));
+        }
+    }
+}
