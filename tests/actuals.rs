@@ -418,19 +418,16 @@ fn a_backtest_is_reproducible_and_shows_every_method() {
     // Six origins of two accounts, three months ahead where they are billed.
     assert_eq!(last["guesses"], 2 * (3 * 4 + 2 + 1));
     assert!(first.contains("no forecast of AWS's own was pulled"));
-    let few: String = text
-        .lines()
-        .filter(|line| line.starts_with("bill_") || line[..7] <= *"2027-04")
-        .map(|line| format!("{line}\n"))
-        .collect();
-    fs::write(&path, few).unwrap();
+    let early = |line: &&str| line.starts_with("bill_") || line[..7] <= *"2027-04";
+    let few: Vec<&str> = text.lines().filter(early).collect();
+    fs::write(&path, few.join("\n")).unwrap();
     let table = stdout(&runrate(&["backtest", &example, "--bill", &path]));
     assert!(table.contains("runrate") && table.contains("last month + trend"), "{table}");
     let guesses =
         stdout(&runrate(&["backtest", &example, "--bill", &path, "--as-it-is", "--format", "csv"]));
     assert!(guesses.starts_with("account,origin,month,horizon,method,forecast_usd"));
-    let one: String = text.lines().take(2).map(|line| format!("{line}\n")).collect();
-    fs::write(&path, one).unwrap();
+    let one: Vec<&str> = text.lines().take(2).collect();
+    fs::write(&path, one.join("\n")).unwrap();
     refused(
         &["backtest", &example, "--bill", &path],
         4,
