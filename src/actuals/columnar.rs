@@ -1,22 +1,30 @@
 //! Exports by columns: Parquet, and large CSV files, scanned by polars in batches.
 //!
+//! # Formula
+//! ```text
+//! figure = Σ whole + Σ round(fraction × 10^12) / 10^12       by key; sums of whole numbers know no order
+//! ```
 //! # Limits
 //! A batch says how many rows stand before it and not on which line they are: a CSV file with a row that
 //! cannot be used is read again row by row.
 
-use std::{path::Path, sync::mpsc, thread};
+use std::{
+    path::Path,
+    sync::{Arc, mpsc},
+    thread,
+};
 
 use polars::prelude::{
-    ChunkedArray, Column, DataFrame, DataType, Engine, Float64Type, Int32Type, Int64Type,
-    LazyCsvReader, LazyFileListReader, LazyFrame, PlRefPath, PlSmallStr, PlanCallback, PolarsError,
-    PolarsResult, ScanArgsParquet, StringChunked, TimeUnit, col,
+    ChunkedArray, Column, DataFrame, DataType, Engine, Field, Float64Type, Int32Type, Int64Type,
+    LazyCsvReader, LazyFileListReader, LazyFrame, NullValues, PlRefPath, PlSmallStr, PlanCallback,
+    PolarsError, PolarsResult, ScanArgsParquet, StringChunked, TimeUnit, col, len, lit, when,
 };
 
 use super::{
     MonthBill,
     amount::Amount,
     gather::{Gather, Row},
-    layout::{Billing, FIGURES, Layout, TEXTS},
+    layout::{Billing, FIGURES, Figure, Layout, TEXTS, Text},
     text::not_a_number,
 };
 use crate::error::{Error, Place};
@@ -38,10 +46,14 @@ pub fn read_parquet(
     let frame = LazyFrame::scan_parquet(PlRefPath::new(&file), arguments)
         .map_err(|error| failed(&file, &error))?;
     let (layout, frame) = chosen(&file, frame, billing)?;
+    let source = format!("{}: {file}", layout.format);
+    if let Some(bills) = grouped(frame.clone(), &layout, billing, (&source, read_at)) {
+        return Ok(bills);
+    }
     let mut gather = Gather::new(&layout, billing);
     scan(frame, |batch, before| add(&file, batch, before, &layout, &mut gather))
         .map_err(|error| failed(&file, &error))?;
-    gather.finish(&format!("{}: {file}", layout.format), read_at)
+    gather.finish(&source, read_at)
 }
 
 /// Reads a CSV export; `None` where a row cannot be used, which only a reader of lines can place.
@@ -54,22 +66,120 @@ pub fn read_csv(
     read_at: &str,
 ) -> Result<Option<Vec<MonthBill>>, Error> {
     let file = path.display().to_string();
-    // Every column as text: figures are parsed here, and exactly.
+    let null = Some(NullValues::AllColumnsSingle("NULL".into()));
     let reader = LazyCsvReader::new(PlRefPath::new(&file))
         .with_infer_schema_length(Some(0))
+        .with_null_values(null)
         .with_glob(false);
-    let Ok(frame) = reader.finish() else { return Ok(None) };
+    let Ok(frame) = reader.clone().finish() else { return Ok(None) };
     let Ok((layout, frame)) = chosen(&file, frame, billing) else { return Ok(None) };
-    let mut gather = Gather::new(&layout, billing);
-    let done = scan(frame, |batch, before| {
-        add(&file, batch, before, &layout, &mut gather)?;
-        let spoiled = gather.has_set_aside();
-        if spoiled { Err(PolarsError::ComputeError("a row cannot be used".into())) } else { Ok(()) }
-    });
-    if done.is_err() {
+    let Ok(names) = names(frame) else { return Ok(None) };
+    // Figures as numbers, all else as text.
+    let figures = layout.figures.iter().filter_map(|place| place.map(|place| &names[place]));
+    let types = figures.map(|name| Field::new(name.clone(), DataType::Float64));
+    let typed = reader.with_dtype_overwrite(Some(Arc::new(types.collect()))).finish();
+    let Ok(Ok((layout, frame))) = typed.map(|frame| chosen(&file, frame, billing)) else {
         return Ok(None);
+    };
+    let source = format!("{}: {file}", layout.format);
+    Ok(grouped(frame, &layout, billing, (&source, read_at)))
+}
+
+fn names(mut frame: LazyFrame) -> PolarsResult<Vec<PlSmallStr>> {
+    Ok(frame.collect_schema()?.iter_names().cloned().collect())
+}
+
+/// Decimals of a row's fraction that a sum by columns keeps.
+const PLACES: u32 = 12;
+
+/// The bill summed by columns before a line of it is looked at: figures as whole numbers and fractions,
+/// which add up to the same in any order. `None` where a row has no cost, or what polars says of it.
+fn grouped(
+    frame: LazyFrame,
+    layout: &Layout,
+    billing: &Billing,
+    (source, read_at): (&str, &str),
+) -> Option<Vec<MonthBill>> {
+    let columns = names(frame.clone()).ok()?;
+    let end = layout.texts[Text::End as usize];
+    let mut keys: Vec<usize> = layout
+        .texts
+        .iter()
+        .filter_map(|place| *place)
+        .filter(|place| Some(*place) != end)
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let mut sums = vec![len().alias("rows")];
+    sums.extend(end.map(|place| col(columns[place].clone()).max().alias("end")));
+    for (index, place) in layout.figures.iter().enumerate() {
+        let Some(place) = place else { continue };
+        let value = col(columns[*place].clone()).cast(DataType::Float64);
+        let whole = value.clone().strict_cast(DataType::Int64);
+        let fraction = value.clone() - whole.clone().cast(DataType::Float64);
+        let half = when(value.clone().lt(lit(0.0))).then(lit(-0.5)).otherwise(lit(0.5));
+        let fraction = fraction * lit(10_f64.powi(PLACES as i32)) + half;
+        sums.push(whole.sum().alias(format!("whole {index}")));
+        sums.push(fraction.strict_cast(DataType::Int64).sum().alias(format!("fraction {index}")));
+        sums.push(value.count().alias(format!("count {index}")));
     }
-    gather.finish(&format!("{}: {file}", layout.format), read_at).map(Some)
+    let by: Vec<_> = keys.iter().map(|place| col(columns[*place].clone())).collect();
+    let done = frame.group_by(by).agg(sums).collect_with_engine(Engine::Streaming).ok()?;
+    let groups = done.unwrap_single();
+    let mut gather = Gather::new(layout, billing);
+    add_groups(&groups, (&columns, end), layout, &mut gather).ok()??;
+    // What is set aside has a place that only a reader of rows knows.
+    if gather.has_set_aside() { None } else { gather.finish(source, read_at).ok() }
+}
+
+/// Hands the groups over; `None` where a cost is missing, or a sum may have outgrown its type.
+fn add_groups(
+    groups: &DataFrame,
+    (columns, end): (&[PlSmallStr], Option<usize>),
+    layout: &Layout,
+    gather: &mut Gather<'_>,
+) -> PolarsResult<Option<()>> {
+    /// Rows of one group whose fractions surely add up within 64 bits.
+    const MOST_ROWS: u64 = 4_000_000;
+    let mut readers: [Texts<'_>; TEXTS] = [const { Texts::None }; TEXTS];
+    for (slot, place) in readers.iter_mut().zip(layout.texts) {
+        if let Some(place) = place {
+            let name = if Some(place) == end { "end" } else { columns[place].as_str() };
+            *slot = texts(groups.column(name)?)?;
+        }
+    }
+    let counts = groups.column("rows")?.cast(&DataType::UInt64)?;
+    let counts = counts.u64()?;
+    let mut figures = Vec::new();
+    for index in (0..FIGURES).filter(|index| layout.figures[*index].is_some()) {
+        let whole = groups.column(&format!("whole {index}"))?.i64()?;
+        let fraction = groups.column(&format!("fraction {index}"))?.i64()?;
+        let count = groups.column(&format!("count {index}"))?.cast(&DataType::UInt64)?;
+        figures.push((index, whole, fraction, count.u64()?.clone()));
+    }
+    let mut lasts: [Last; TEXTS] = Default::default();
+    for index in 0..groups.height() {
+        let rows = counts.get(index).unwrap_or(0);
+        let mut row = Row { texts: [""; TEXTS], figures: [None; FIGURES] };
+        read_texts(&readers, index, &mut lasts, &mut row.texts);
+        for (place, whole, fraction, count) in &figures {
+            let count = count.get(index).unwrap_or(0);
+            if *place == Figure::Unblended as usize && count != rows {
+                return Ok(None);
+            }
+            if count > 0 {
+                let whole = i128::from(whole.get(index).unwrap_or(0));
+                let fraction = i128::from(fraction.get(index).unwrap_or(0));
+                let sum = whole * 10_i128.pow(PLACES) + fraction;
+                row.figures[*place] = Amount::from_scaled(sum, PLACES);
+            }
+        }
+        if rows > MOST_ROWS {
+            return Ok(None);
+        }
+        gather.add_sum(&row, rows, String::new);
+    }
+    Ok(Some(()))
 }
 
 fn failed(file: &str, error: &PolarsError) -> Error {
@@ -221,38 +331,8 @@ fn add(
     }
     let mut lasts: [Last; TEXTS] = Default::default();
     for index in 0..batch.height() {
-        for (last, column) in lasts.iter_mut().zip(&text_columns) {
-            match column {
-                Texts::Dates(days) => {
-                    if let Some(days) = days.get(index) {
-                        last.of(i64::from(days) * 86_400, 1);
-                    }
-                }
-                Texts::Moments(ticks, second) => {
-                    if let Some(ticks) = ticks.get(index) {
-                        last.of(ticks, *second);
-                    }
-                }
-                Texts::Numbers(numbers) => {
-                    if let Some(number) = numbers.get(index)
-                        && last.value != Some(number)
-                    {
-                        *last = Last { value: Some(number), text: number.to_string() };
-                    }
-                }
-                Texts::None | Texts::Strings(_) => {}
-            }
-        }
         let mut row = Row { texts: [""; TEXTS], figures: [None; FIGURES] };
-        for ((text, column), last) in row.texts.iter_mut().zip(&text_columns).zip(&lasts) {
-            *text = match column {
-                Texts::None => "",
-                Texts::Strings(strings) => plain(strings.get(index)),
-                Texts::Dates(days) => days.get(index).map_or("", |_| &last.text),
-                Texts::Moments(ticks, _) => ticks.get(index).map_or("", |_| &last.text),
-                Texts::Numbers(numbers) => numbers.get(index).map_or("", |_| &last.text),
-            };
-        }
+        read_texts(&text_columns, index, &mut lasts, &mut row.texts);
         let at = || format!("{file}: row {}", before + index + 1);
         let mut wrong = None;
         for (place, (figure, column)) in row.figures.iter_mut().zip(&figure_columns).enumerate() {
@@ -270,6 +350,47 @@ fn add(
         }
     }
     Ok(())
+}
+
+/// The texts of a row; those of dates stand in `lasts`.
+fn read_texts<'a>(
+    columns: &'a [Texts<'a>; TEXTS],
+    index: usize,
+    lasts: &'a mut [Last; TEXTS],
+    texts: &mut [&'a str; TEXTS],
+) {
+    for (last, column) in lasts.iter_mut().zip(columns) {
+        match column {
+            Texts::Dates(days) => {
+                if let Some(days) = days.get(index) {
+                    last.of(i64::from(days) * 86_400, 1);
+                }
+            }
+            Texts::Moments(ticks, second) => {
+                if let Some(ticks) = ticks.get(index) {
+                    last.of(ticks, *second);
+                }
+            }
+            Texts::Numbers(numbers) => {
+                if let Some(number) = numbers.get(index)
+                    && last.value != Some(number)
+                {
+                    *last = Last { value: Some(number), text: number.to_string() };
+                }
+            }
+            Texts::None | Texts::Strings(_) => {}
+        }
+    }
+    let lasts = &*lasts;
+    for ((text, column), last) in texts.iter_mut().zip(columns).zip(lasts) {
+        *text = match column {
+            Texts::None => "",
+            Texts::Strings(strings) => plain(strings.get(index)),
+            Texts::Dates(days) => days.get(index).map_or("", |_| &last.text),
+            Texts::Moments(ticks, _) => ticks.get(index).map_or("", |_| &last.text),
+            Texts::Numbers(numbers) => numbers.get(index).map_or("", |_| &last.text),
+        };
+    }
 }
 
 fn plain(text: Option<&str>) -> &str {

@@ -163,6 +163,11 @@ impl<'a> Gather<'a> {
 
     /// Takes a row, or sets it aside; `at` says where it stands.
     pub fn add(&mut self, row: &Row<'_>, at: impl Fn() -> String) {
+        self.add_sum(row, 1, at);
+    }
+
+    /// Takes the sum of rows that differ in nothing but their figures.
+    pub fn add_sum(&mut self, row: &Row<'_>, rows: u64, at: impl Fn() -> String) {
         let month = self.names[0].number(row.text(Text::Month));
         if month as usize == self.months.len() {
             self.months.push(month_of(row.text(Text::Month)));
@@ -177,7 +182,7 @@ impl<'a> Gather<'a> {
             aside.entry("no cost".into()).or_insert_with(|| (0, at())).0 += 1;
             return;
         };
-        self.rows_in += 1;
+        self.rows_in += rows;
         let kind = self.kind(row);
         let quantity = row.figure(Figure::Quantity);
         let (quantity, unit) = match quantity {
@@ -215,7 +220,7 @@ impl<'a> Gather<'a> {
         let costs = [Some(unblended), amortized, net, None];
         let sums = &mut self.sums[place];
         sums.add(quantity, costs, row.figure(Figure::List));
-        sums.rows += 1;
+        sums.rows += rows;
         if kind == Kind::Usage {
             self.reach(in_month, row.text(Text::End));
         }
