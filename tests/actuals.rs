@@ -283,6 +283,7 @@ fn what_cannot_be_compared_is_said() {
     refused(&bill, 2, "none of the bill's accounts (8, 9) is in the plan");
     fs::write(&path, "PK\u{3}\u{4}").unwrap();
     refused(&bill, 2, "is a zip archive; unpack it");
+    refused(&["actuals", "import", &path, &path], 2, "is given twice; its rows would count twice");
     let nowhere = folder.path().join("nowhere").display().to_string();
     refused(&["reconcile", &scenario, "--actuals", &nowhere], 4, "no bills are kept there");
     refused(&["actuals", "list", "--actuals", &nowhere], 4, "no bills are kept there");

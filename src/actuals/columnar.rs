@@ -47,7 +47,8 @@ pub fn read_parquet(
         .map_err(|error| failed(&file, &error))?;
     let (layout, frame) = chosen(&file, frame, billing)?;
     let source = format!("{}: {file}", layout.format);
-    if let Some(bills) = grouped(frame.clone(), &layout, billing, (&source, read_at)) {
+    // By parts, so that what is in memory does not grow with the file.
+    if let Some(bills) = grouped(&frame, Some(PART), &layout, billing, (&source, read_at)) {
         return Ok(bills);
     }
     let mut gather = Gather::new(&layout, billing);
@@ -82,12 +83,15 @@ pub fn read_csv(
         return Ok(None);
     };
     let source = format!("{}: {file}", layout.format);
-    Ok(grouped(frame, &layout, billing, (&source, read_at)))
+    Ok(grouped(&frame, None, &layout, billing, (&source, read_at)))
 }
 
 fn names(mut frame: LazyFrame) -> PolarsResult<Vec<PlSmallStr>> {
     Ok(frame.collect_schema()?.iter_names().cloned().collect())
 }
+
+/// Rows of a part of a Parquet file.
+const PART: u32 = 1_500_000;
 
 /// Decimals of a row's fraction that a sum by columns keeps.
 const PLACES: u32 = 12;
@@ -95,7 +99,8 @@ const PLACES: u32 = 12;
 /// The bill summed by columns before a line of it is looked at: figures as whole numbers and fractions,
 /// which add up to the same in any order. `None` where a row has no cost, or what polars says of it.
 fn grouped(
-    frame: LazyFrame,
+    frame: &LazyFrame,
+    part: Option<u32>,
     layout: &Layout,
     billing: &Billing,
     (source, read_at): (&str, &str),
@@ -124,10 +129,20 @@ fn grouped(
         sums.push(value.count().alias(format!("count {index}")));
     }
     let by: Vec<_> = keys.iter().map(|place| col(columns[*place].clone())).collect();
-    let done = frame.group_by(by).agg(sums).collect_with_engine(Engine::Streaming).ok()?;
-    let groups = done.unwrap_single();
     let mut gather = Gather::new(layout, billing);
-    add_groups(&groups, (&columns, end), layout, &mut gather).ok()??;
+    let mut read = 0;
+    loop {
+        let some = part.map_or_else(|| frame.clone(), |part| frame.clone().slice(read, part));
+        let done = some.group_by(by.clone()).agg(sums.clone());
+        let groups = done.collect_with_engine(Engine::Streaming).ok()?.unwrap_single();
+        let before = gather.rows_in();
+        add_groups(&groups, (&columns, end), layout, &mut gather).ok()??;
+        let rows = gather.rows_in() - before;
+        read += rows as i64;
+        if part.is_none_or(|part| rows < u64::from(part)) {
+            break;
+        }
+    }
     // What is set aside has a place that only a reader of rows knows.
     if gather.has_set_aside() { None } else { gather.finish(source, read_at).ok() }
 }

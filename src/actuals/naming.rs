@@ -46,9 +46,12 @@ impl<'a> Naming<'a> {
             let own = billed.entry((region, code)).or_default();
             for row in table.rows() {
                 let shown = (row.usage_type(), row.cost_explorer_service());
-                own.entry(row.usage_type()).or_insert(shown);
-                if !row.billed_usage_type().is_empty() {
-                    own.entry(row.billed_usage_type()).or_insert(shown);
+                for name in [row.usage_type(), row.billed_usage_type()] {
+                    // A row of a second source may leave the service out.
+                    let known = own.entry(name).or_insert(shown);
+                    if known.1.is_empty() {
+                        *known = shown;
+                    }
                 }
                 if !row.cost_explorer_service().is_empty() {
                     let name = row.cost_explorer_service().to_owned();

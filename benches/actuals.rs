@@ -1,0 +1,128 @@
+//! What a reconciliation costs. Prints its figure; run it with `cargo bench --bench actuals`. Reading ten
+//! million rows is timed beside DuckDB and Polars by `benches/focus.py`.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
+
+use std::{path::Path, time::Instant};
+
+use runrate::{
+    actuals::{Kind, Line, LineKey, Metric, MonthBill, SCHEMA, amount::Amount, naming::Naming},
+    ledger::Entry,
+    plan::{AccountName, Plan},
+    prices::BillKey,
+    reconcile::{self, Options, Partial},
+    simulate::Prepared,
+    store::{self, PriceSource},
+};
+
+const ACCOUNTS: usize = 5;
+const TYPES: usize = 300;
+
+/// The example's plan with other entries: every account has every type in every month.
+fn plan(keys: &[BillKey]) -> Plan {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let catalog = store::embedded_catalog().unwrap();
+    let path = root.join("examples/innovate.toml");
+    let (scenario, inputs) = store::load_scenario(&path, &catalog).unwrap();
+    let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions()).unwrap();
+    let mut plan = Prepared::new(&scenario, &facts, &inputs).unwrap().run(0).unwrap();
+    let pattern = plan.entries[0].clone();
+    plan.accounts = (0..ACCOUNTS)
+        .map(|index| AccountName {
+            name: format!("account-{index}"),
+            id: Some(format!("{:012}", 111_111_111_111_u64 * (index as u64 + 1))),
+            region: "us-east-1".into(),
+            traffic_share: 1.0,
+        })
+        .collect();
+    let months: Vec<_> = plan.months.iter().map(|month| month.month).collect();
+    plan.entries = months
+        .iter()
+        .flat_map(|month| plan.accounts.iter().map(move |account| (*month, account.name.clone())))
+        .flat_map(|(month, account)| {
+            keys.iter().map(move |key| (month, account.clone(), key.clone()))
+        })
+        .map(|(month, account, key)| Entry { month, account, key, ..pattern.clone() })
+        .collect();
+    plan
+}
+
+fn bills(plan: &Plan) -> Vec<MonthBill> {
+    let month = |month: runrate::calendar::Month| MonthBill {
+        schema: SCHEMA,
+        month,
+        currency: "USD".into(),
+        source: "bench".into(),
+        read_at: String::new(),
+        estimated: false,
+        days: month.days() as u32,
+        forecasts: Vec::new(),
+        lines: plan
+            .entries
+            .iter()
+            .filter(|entry| entry.month == month)
+            .map(|entry| {
+                let account = plan.accounts.iter().find(|own| own.name == entry.account).unwrap();
+                Line {
+                    key: LineKey {
+                        account: account.id.clone().unwrap(),
+                        service: entry.key.service.clone(),
+                        region: entry.key.region.clone(),
+                        usage_type: entry.key.usage_type.clone(),
+                        operation: entry.key.operation.clone(),
+                        kind: Kind::Usage,
+                        record: "Usage".into(),
+                        unit: "Hrs".into(),
+                    },
+                    quantity: Amount::parse("812.5"),
+                    costs: [Amount::parse("97.1234567891"); 4],
+                    list: None,
+                    rows: 1,
+                }
+            })
+            .collect(),
+        set_aside: Vec::new(),
+    };
+    plan.months.iter().map(|planned| month(planned.month)).collect()
+}
+
+fn main() {
+    let manifest = store::price_manifest(&PriceSource::Embedded).unwrap();
+    let book = store::load_prices(&manifest, None).unwrap();
+    let (_, _, table) = book
+        .tables()
+        .find(|(region, service, _)| *region == "us-east-1" && *service == "AmazonEC2")
+        .unwrap();
+    let mut names: Vec<&str> = table.rows().iter().map(|row| row.usage_type()).collect();
+    names.dedup();
+    let keys: Vec<BillKey> = names
+        .into_iter()
+        .take(TYPES)
+        .map(|name| BillKey::new("AmazonEC2", "us-east-1", name, "RunInstances"))
+        .collect();
+    let (plan, billing) = (plan(&keys), store::billing().unwrap());
+    let bills = bills(&plan);
+    let naming = Naming::new(&book, &store::embedded_catalog().unwrap(), &billing);
+    let options = Options {
+        metric: Metric::Unblended,
+        partial: Partial::Exclude,
+        from: None,
+        to: None,
+        bars: billing.accuracy,
+    };
+    let mut times: Vec<f64> = (0..9)
+        .map(|_| {
+            let start = Instant::now();
+            let done = reconcile::reconcile(&plan, &bills, &naming, &[], options).unwrap();
+            assert_eq!(done.cells.len(), plan.entries.len());
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    println!(
+        "reconcile {} months × {ACCOUNTS} accounts × {} usage types: {:.0} ms",
+        plan.months.len(),
+        keys.len(),
+        times[times.len() / 2] * 1e3
+    );
+}
