@@ -1,23 +1,19 @@
-//! Exports by columns: Parquet, and large CSV files, scanned by polars in batches.
+//! Parquet exports, scanned by columns with polars, a part of the file at a time.
 //!
 //! # Formula
 //! ```text
 //! figure = Σ whole + Σ round(fraction × 10^12) / 10^12       by key; sums of whole numbers know no order
 //! ```
 //! # Limits
-//! A batch says how many rows stand before it and not on which line they are: a CSV file with a row that
-//! cannot be used is read again row by row.
+//! A row that cannot be used is named by its number in the file. CSV is not scanned so: polars holds twice
+//! the file in memory for it.
 
-use std::{
-    path::Path,
-    sync::{Arc, mpsc},
-    thread,
-};
+use std::{path::Path, sync::mpsc, thread};
 
 use polars::prelude::{
-    ChunkedArray, Column, DataFrame, DataType, Engine, Field, Float64Type, Int32Type, Int64Type,
-    LazyCsvReader, LazyFileListReader, LazyFrame, NullValues, PlRefPath, PlSmallStr, PlanCallback,
-    PolarsError, PolarsResult, ScanArgsParquet, StringChunked, TimeUnit, col, len, lit, when,
+    ChunkedArray, Column, DataFrame, DataType, Engine, Float64Type, Int32Type, Int64Type,
+    LazyFrame, PlRefPath, PlSmallStr, PlanCallback, PolarsError, PolarsResult, ScanArgsParquet,
+    StringChunked, TimeUnit, col, len, lit, when,
 };
 
 use super::{
@@ -48,42 +44,13 @@ pub fn read_parquet(
     let (layout, frame) = chosen(&file, frame, billing)?;
     let source = format!("{}: {file}", layout.format);
     // By parts, so that what is in memory does not grow with the file.
-    if let Some(bills) = grouped(&frame, Some(PART), &layout, billing, (&source, read_at)) {
+    if let Some(bills) = grouped(&frame, &layout, billing, (&source, read_at)) {
         return Ok(bills);
     }
     let mut gather = Gather::new(&layout, billing);
     scan(frame, |batch, before| add(&file, batch, before, &layout, &mut gather))
         .map_err(|error| failed(&file, &error))?;
     gather.finish(&source, read_at)
-}
-
-/// Reads a CSV export; `None` where a row cannot be used, which only a reader of lines can place.
-///
-/// # Errors
-/// Columns of no known format, two currencies, no row at all.
-pub fn read_csv(
-    path: &Path,
-    billing: &Billing,
-    read_at: &str,
-) -> Result<Option<Vec<MonthBill>>, Error> {
-    let file = path.display().to_string();
-    let null = Some(NullValues::AllColumnsSingle("NULL".into()));
-    let reader = LazyCsvReader::new(PlRefPath::new(&file))
-        .with_infer_schema_length(Some(0))
-        .with_null_values(null)
-        .with_glob(false);
-    let Ok(frame) = reader.clone().finish() else { return Ok(None) };
-    let Ok((layout, frame)) = chosen(&file, frame, billing) else { return Ok(None) };
-    let Ok(names) = names(frame) else { return Ok(None) };
-    // Figures as numbers, all else as text.
-    let figures = layout.figures.iter().filter_map(|place| place.map(|place| &names[place]));
-    let types = figures.map(|name| Field::new(name.clone(), DataType::Float64));
-    let typed = reader.with_dtype_overwrite(Some(Arc::new(types.collect()))).finish();
-    let Ok(Ok((layout, frame))) = typed.map(|frame| chosen(&file, frame, billing)) else {
-        return Ok(None);
-    };
-    let source = format!("{}: {file}", layout.format);
-    Ok(grouped(&frame, None, &layout, billing, (&source, read_at)))
 }
 
 fn names(mut frame: LazyFrame) -> PolarsResult<Vec<PlSmallStr>> {
@@ -100,7 +67,6 @@ const PLACES: u32 = 12;
 /// which add up to the same in any order. `None` where a row has no cost, or what polars says of it.
 fn grouped(
     frame: &LazyFrame,
-    part: Option<u32>,
     layout: &Layout,
     billing: &Billing,
     (source, read_at): (&str, &str),
@@ -132,14 +98,13 @@ fn grouped(
     let mut gather = Gather::new(layout, billing);
     let mut read = 0;
     loop {
-        let some = part.map_or_else(|| frame.clone(), |part| frame.clone().slice(read, part));
-        let done = some.group_by(by.clone()).agg(sums.clone());
+        let done = frame.clone().slice(read, PART).group_by(by.clone()).agg(sums.clone());
         let groups = done.collect_with_engine(Engine::Streaming).ok()?.unwrap_single();
         let before = gather.rows_in();
         add_groups(&groups, (&columns, end), layout, &mut gather).ok()??;
         let rows = gather.rows_in() - before;
         read += rows as i64;
-        if part.is_none_or(|part| rows < u64::from(part)) {
+        if rows < u64::from(PART) {
             break;
         }
     }
@@ -452,14 +417,13 @@ mod tests {
         toml::from_str(include_str!("../../models/billing.toml")).unwrap()
     }
 
-    /// The same rows as CSV through both readers, and as Parquet, give the same lines.
+    /// The same rows as CSV and as Parquet give the same lines.
     #[test]
     fn every_way_of_reading_gives_the_same_lines() {
         let folder = tempfile::tempdir().unwrap();
         let csv = folder.path().join("bill.csv");
         std::fs::write(&csv, FOCUS).unwrap();
         let by_rows = text::read("bill.csv", FOCUS.as_bytes(), &billing(), "now").unwrap();
-        let by_columns = read_csv(&csv, &billing(), "now").unwrap().unwrap();
         let mut frame = CsvReadOptions::default()
             .with_infer_schema_length(Some(10))
             .map_parse_options(|options| options.with_try_parse_dates(true))
@@ -473,24 +437,17 @@ mod tests {
         let parquet = folder.path().join("bill.parquet");
         ParquetWriter::new(std::fs::File::create(&parquet).unwrap()).finish(&mut frame).unwrap();
         let by_parquet = read_parquet(&parquet, &billing(), "now").unwrap();
-        for bills in [&by_columns, &by_parquet] {
-            assert_eq!(bills.len(), 2);
-            for (bill, expected) in bills.iter().zip(&by_rows) {
-                assert_eq!(bill.lines, expected.lines);
-                assert_eq!((bill.days, bill.month), (expected.days, expected.month));
-            }
+        assert_eq!(by_parquet.len(), 2);
+        for (bill, expected) in by_parquet.iter().zip(&by_rows) {
+            assert_eq!(bill.lines, expected.lines);
+            assert_eq!((bill.days, bill.month), (expected.days, expected.month));
         }
         assert_eq!(by_rows[0].days, 10);
     }
 
     #[test]
-    fn trouble_sends_a_csv_to_the_reader_of_lines() {
+    fn what_is_no_parquet_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let csv = folder.path().join("bill.csv");
-        for trouble in ["2027-01-01,,1,Usage,S,,cheap,1,1,USD\n", "2027-01-01,,1\n"] {
-            std::fs::write(&csv, format!("{FOCUS}{trouble}")).unwrap();
-            assert!(read_csv(&csv, &billing(), "now").unwrap().is_none(), "{trouble}");
-        }
         let broken = folder.path().join("bill.parquet");
         std::fs::write(&broken, b"PAR1 and no more").unwrap();
         let error = read_parquet(&broken, &billing(), "now").unwrap_err().to_string();

@@ -16,10 +16,6 @@ use crate::{
     error::{Error, Place},
 };
 
-/// CSV files above this are scanned by columns [bytes].
-#[cfg(feature = "polars")]
-const LARGE: u64 = 4 << 20;
-
 /// Reads exports, the parts of one bill among them, and gives its months.
 ///
 /// # Errors
@@ -71,12 +67,6 @@ fn read_bill(path: &Path, billing: &Billing, read_at: &str) -> Result<Vec<MonthB
     if magic.starts_with(b"PK") {
         let message = "is a zip archive; unpack it and import the files in it";
         return Err(Error::at(Place::file(&name), message));
-    }
-    #[cfg(feature = "polars")]
-    if file.metadata().is_ok_and(|metadata| metadata.len() > LARGE)
-        && let Some(bills) = actuals::columnar::read_csv(path, billing, read_at)?
-    {
-        return Ok(bills);
     }
     text::read(&name, BufReader::new(file), billing, read_at)
 }
