@@ -1,5 +1,5 @@
 //! What a reconciliation costs. Prints its figure; run it with `cargo bench --bench actuals`. Reading ten
-//! million rows is timed beside DuckDB and Polars by `benches/focus.py`.
+//! million rows is timed beside `DuckDB` and Polars by `benches/focus.py`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
 
@@ -9,7 +9,7 @@ use runrate::{
     actuals::{Kind, Line, LineKey, Metric, MonthBill, SCHEMA, amount::Amount, naming::Naming},
     ledger::Entry,
     plan::{AccountName, Plan},
-    prices::BillKey,
+    prices::{BillKey, PriceRow},
     reconcile::{self, Options, Partial},
     simulate::Prepared,
     store::{self, PriceSource},
@@ -93,7 +93,7 @@ fn main() {
         .tables()
         .find(|(region, service, _)| *region == "us-east-1" && *service == "AmazonEC2")
         .unwrap();
-    let mut names: Vec<&str> = table.rows().iter().map(|row| row.usage_type()).collect();
+    let mut names: Vec<&str> = table.rows().iter().map(PriceRow::usage_type).collect();
     names.dedup();
     let keys: Vec<BillKey> = names
         .into_iter()
