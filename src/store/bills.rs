@@ -25,16 +25,17 @@ pub fn import_bills(
     billing: &Billing,
     read_at: &str,
 ) -> Result<Vec<MonthBill>, Error> {
-    let mut months: BTreeMap<Month, MonthBill> = BTreeMap::new();
     let mut seen = Vec::new();
-    for path in paths {
-        let path = path.as_ref();
+    for path in paths.iter().map(AsRef::as_ref) {
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         if seen.contains(&real) {
             let place = Place::file(&path.display().to_string());
             return Err(Error::at(place, "is given twice; its rows would count twice"));
         }
         seen.push(real);
+    }
+    let mut months: BTreeMap<Month, MonthBill> = BTreeMap::new();
+    for path in paths.iter().map(AsRef::as_ref) {
         for bill in read_bill(path, billing, read_at)? {
             match months.get_mut(&bill.month) {
                 Some(known) => known.add(bill).map_err(|message| {
