@@ -243,13 +243,12 @@ pub struct SetAside {
 }
 
 impl MonthBill {
-    /// Sum of a metric over the lines that `wanted` picks; none when no line has it.
+    /// Sum of a metric over the lines that `wanted` picks; none when there is none or one does not say it.
     pub fn sum(&self, metric: Metric, wanted: impl Fn(&Line) -> bool) -> Option<Amount> {
-        let costs = self.lines.iter().filter(|line| wanted(line)).map(|line| line.cost(metric));
-        costs.fold(None, |sum, cost| match (sum, cost) {
-            (None, cost) => cost,
-            (Some(sum), cost) => Some(sum + cost.unwrap_or_default()),
-        })
+        let mut costs =
+            self.lines.iter().filter(|line| wanted(line)).map(|l| l.cost(metric)).peekable();
+        costs.peek()?;
+        costs.sum()
     }
 
     /// Sums of a metric by kind of row.

@@ -291,7 +291,8 @@ fn add(
     let weight = match coefficient.measure {
         Measure::Quantity => 1.0,
         Measure::VcpuHours | Measure::SpotShare => {
-            catalog.shape(detail).map_or(0.0, |shape| f64::from(shape.vcpus))
+            // A type that is not known spoils its month, which is then not fitted to.
+            catalog.shape(detail).map_or(f64::NAN, |shape| f64::from(shape.vcpus))
         }
     };
     let sum = sums.entry(month).or_insert([0.0, 0.0]);

@@ -287,9 +287,10 @@ pub fn reconcile(
     add_planned(plan, &taken, not_billed, &mut sums);
     let Planned { mut sides, elsewhere, kinds: planned_kinds } = sums;
     for bill in &bills {
+        has_metric(bill, options.metric)?;
         for line in bill.lines.iter().filter(|line| line.key.kind.is_consumption()) {
             let account = accounts.get(&line.key.account).unwrap_or(&line.key.account);
-            add_billed(bill, line, account, naming, options.metric, &mut sides)?;
+            add_billed(bill, line, account, naming, options.metric, &mut sides);
         }
     }
     let cells = variance::cells(sides);
@@ -476,6 +477,23 @@ fn add_planned(
     }
 }
 
+/// Every line says the cost that is compared, those of the bridge too.
+fn has_metric(bill: &MonthBill, metric: Metric) -> Result<(), Gap> {
+    let says = |metric: Metric| bill.lines.iter().all(|line| line.cost(metric).is_some());
+    if says(metric) {
+        return Ok(());
+    }
+    let has: Vec<&str> =
+        Metric::ALL.into_iter().filter(|metric| says(*metric)).map(Metric::name).collect();
+    Err(Gap::Input(format!(
+        "{} of {} has no {}; it has {}",
+        bill.source,
+        bill.month,
+        metric.name(),
+        has.join(", ")
+    )))
+}
+
 fn add_billed(
     bill: &MonthBill,
     line: &Line,
@@ -483,22 +501,10 @@ fn add_billed(
     naming: &Naming<'_>,
     metric: Metric,
     sides: &mut BTreeMap<Place, Sides>,
-) -> Result<(), Gap> {
+) {
     let key = &line.key;
-    let Some(cost) = line.cost(metric) else {
-        let has: Vec<&str> = Metric::ALL
-            .into_iter()
-            .filter(|metric| bill.lines.iter().all(|line| line.cost(*metric).is_some()))
-            .map(Metric::name)
-            .collect();
-        return Err(Gap::Input(format!(
-            "{} of {} has no {}; it has {}",
-            bill.source,
-            bill.month,
-            metric.name(),
-            has.join(", ")
-        )));
-    };
+    // Every line of the bill was found to say it.
+    let Some(cost) = line.cost(metric) else { return };
     let known = naming.key(&key.service, &key.region, &key.usage_type);
     let unmapped = known.is_none();
     let place = match known {
@@ -533,7 +539,6 @@ fn add_billed(
     if let Some(list) = line.list.map(Amount::to_f64).filter(|_| counts) {
         *sides.list.get_or_insert(0.0) += list;
     }
-    Ok(())
 }
 
 /// Money from a product of rates.

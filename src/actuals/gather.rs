@@ -71,19 +71,26 @@ impl Names {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sums {
     quantity: Option<Amount>,
+    /// None as soon as one row does not say it: a part of a sum is no sum.
     costs: [Option<Amount>; 4],
     list: Option<Amount>,
     rows: u64,
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self { quantity: None, costs: [Some(Amount::ZERO); 4], list: None, rows: 0 }
+    }
 }
 
 impl Sums {
     fn add(&mut self, quantity: Option<Amount>, costs: [Option<Amount>; 4], list: Option<Amount>) {
         add(&mut self.quantity, quantity);
         for (sum, cost) in self.costs.iter_mut().zip(costs) {
-            add(sum, cost);
+            *sum = sum.zip(cost).map(|(sum, cost)| sum + cost);
         }
         add(&mut self.list, list);
     }
@@ -261,19 +268,23 @@ impl<'a> Gather<'a> {
         if self.layout.figures[Figure::Amortized as usize].is_some() {
             return row.figure(Figure::Amortized);
         }
-        let of = |figure| row.figure(figure).unwrap_or_default();
         let has = |figure: Figure| self.layout.figures[figure as usize].is_some();
         match kind {
-            Kind::PlanUsage if has(Figure::PlanEffective) => Some(of(Figure::PlanEffective)),
+            Kind::PlanUsage if has(Figure::PlanEffective) => row.figure(Figure::PlanEffective),
             Kind::PlanFee if has(Figure::PlanCommitment) => {
-                Some(of(Figure::PlanCommitment) - of(Figure::PlanUsed))
+                Some(row.figure(Figure::PlanCommitment)? - row.figure(Figure::PlanUsed)?)
             }
             Kind::PlanUpfront | Kind::PlanNegation | Kind::ReservedUpfront => Some(Amount::ZERO),
             Kind::ReservedUsage if has(Figure::ReservedEffective) => {
-                Some(of(Figure::ReservedEffective))
+                row.figure(Figure::ReservedEffective)
             }
             Kind::ReservedFee if has(Figure::ReservedUnusedUpfront) => {
-                Some(of(Figure::ReservedUnusedUpfront) + of(Figure::ReservedUnusedRecurring))
+                // A reservation without an upfront fee leaves that cell empty, and the other way round.
+                let upfront = row.figure(Figure::ReservedUnusedUpfront);
+                match (upfront, row.figure(Figure::ReservedUnusedRecurring)) {
+                    (Some(upfront), Some(recurring)) => Some(upfront + recurring),
+                    (upfront, recurring) => upfront.or(recurring),
+                }
             }
             Kind::PlanUsage | Kind::PlanFee | Kind::ReservedUsage | Kind::ReservedFee => None,
             _ => Some(unblended),

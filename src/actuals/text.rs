@@ -231,6 +231,15 @@ mod tests {
         assert_eq!((bill.days, bill.is_partial(), bill.rows()), (10, true, 5));
     }
 
+    /// A covered hour that does not say its effective cost leaves no amortized sum, not a smaller one.
+    #[test]
+    fn a_sum_with_a_part_missing_is_no_sum() {
+        let bill = &bills(&CUR.replace(",0.70,,\n", ",,,\n")).unwrap()[0];
+        assert_eq!(bill.sum(Metric::Amortized, |line| line.key.kind == Kind::PlanUsage), None);
+        assert_eq!(bill.sum(Metric::Amortized, |_| true), None);
+        assert_eq!(bill.sum(Metric::Unblended, |_| true).unwrap().to_string(), "1.41");
+    }
+
     #[test]
     fn rows_that_cannot_be_read_are_set_aside_with_their_line() {
         let text = "month,account,service,cost,quantity\n2027-02,a,S,1.5,2\n2027-02,a,S,cheap,2\n\
