@@ -49,6 +49,8 @@ const INTERVAL: i32 = 80;
 /// Where and how to ask.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
+    /// The region that requests are signed for.
+    pub region: String,
     /// Profile of the AWS configuration.
     pub profile: Option<String>,
     /// Endpoint in place of AWS's own.
@@ -106,7 +108,7 @@ impl CostExplorer {
         let seconds = Duration::from_secs(ATTEMPT_SECONDS);
         // Requests are signed for the region, and there is one of them.
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .region(Region::from_static("us-east-1"))
+            .region(Region::new(settings.region.clone()))
             .http_client(http)
             .retry_config(retry)
             .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(seconds).build());

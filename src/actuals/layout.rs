@@ -12,6 +12,8 @@ use crate::error::{Error, Place, nearest};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Billing {
+    /// Region of usage types that carry no prefix.
+    pub unprefixed_region: String,
     /// Services of a plan that AWS does not bill.
     pub not_billed_by_aws: Vec<String>,
     /// Cost Explorer's own price and reach.
@@ -31,6 +33,8 @@ pub struct Billing {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CostExplorerFacts {
+    /// The region whose endpoint answers.
+    pub region: String,
     /// Price of one request [USD].
     pub usd_per_request: Decimal,
     /// Months of history, the current one included.

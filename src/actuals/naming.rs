@@ -18,9 +18,6 @@ use crate::{
     shapes::Catalog,
 };
 
-/// Region of usage types without a prefix.
-const UNPREFIXED: &str = "us-east-1";
-
 /// For each billed usage type the plain one, and the service that Cost Explorer shows it under.
 type Shown<'a> = HashMap<&'a str, (&'a str, &'a str)>;
 
@@ -29,6 +26,8 @@ type Shown<'a> = HashMap<&'a str, (&'a str, &'a str)>;
 pub struct Naming<'a> {
     /// Codes by the name that bills give a service.
     codes: BTreeMap<String, Vec<String>>,
+    /// Region of usage types without a prefix.
+    unprefixed: String,
     /// Regions by prefix.
     regions: BTreeMap<String, String>,
     /// By region and service code, for each billed usage type: the plain one, and the service that
@@ -70,7 +69,8 @@ impl<'a> Naming<'a> {
         }
         let regions =
             catalog.prefixes.iter().map(|(region, prefix)| (prefix.clone(), region.clone()));
-        Self { codes, regions: regions.collect(), billed }
+        let unprefixed = billing.unprefixed_region.clone();
+        Self { codes, unprefixed, regions: regions.collect(), billed }
     }
 
     /// The key of a billed line and the service that Cost Explorer shows it under, where the price book
@@ -80,7 +80,7 @@ impl<'a> Naming<'a> {
             return None;
         }
         let (prefix, rest) = self.split(usage_type);
-        let said = [region, prefix.unwrap_or(UNPREFIXED), GLOBAL];
+        let said = [region, prefix.unwrap_or(&self.unprefixed), GLOBAL];
         let codes = self.codes.get(service)?;
         for code in codes {
             for region in said.into_iter().filter(|region| !region.is_empty()) {

@@ -94,6 +94,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         if args.forecast > 0 { ", and 1 forecast for each account" } else { "" }
     ));
     let mut connection = CostExplorer::connect(&Settings {
+        region: facts.region.clone(),
         profile: args.profile.clone(),
         endpoint_url: args.endpoint_url.clone(),
         attempts: args.attempts,
