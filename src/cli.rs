@@ -15,7 +15,9 @@ use crate::{error::Error, store::PriceSource};
 mod actuals;
 mod backtest;
 mod calibrate;
+mod case;
 mod explain;
+mod forecast;
 mod init;
 mod plan;
 mod prices;
@@ -81,6 +83,8 @@ enum Command {
     Calibrate(calibrate::Args),
     /// Score past forecasts against bills, beside naive ones and AWS's own
     Backtest(backtest::Args),
+    /// Carry a history of traffic or users on: trend, seasons, holidays, with an 80 % interval
+    Forecast(forecast::Args),
     /// The dated, checksummed price book
     #[command(subcommand)]
     Prices(prices::Command),
@@ -130,6 +134,7 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Reconcile(args) => reconcile::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Backtest(args) => backtest::run(&args),
+        Command::Forecast(args) => forecast::run(&args),
         Command::Prices(command) => prices::run(&command),
         Command::Schema => {
             let schema = crate::scenario::schema::published();

@@ -35,6 +35,7 @@ pub mod capacity;
 pub mod cli;
 pub mod error;
 pub mod growth;
+pub mod history;
 pub mod ledger;
 pub mod plan;
 pub mod prices;

@@ -7,6 +7,7 @@ pub mod calibrate;
 pub mod chart;
 pub mod csv;
 pub mod explain;
+pub mod history;
 pub mod number;
 pub mod prices;
 pub mod rated;

@@ -7,13 +7,14 @@ use std::{
 };
 
 /// A module uses only names that stand earlier in this list.
-const ORDER: [&str; 28] = [
+const ORDER: [&str; 29] = [
     "units",
     "calendar",
     "error",
     "random",
     "queueing",
     "series",
+    "history",
     "shapes",
     "prices",
     "growth",

@@ -6,6 +6,7 @@ mod support;
 use std::{fmt::Write as _, fs};
 
 use runrate::{
+    history::History,
     plan::Plan,
     series::{Gaps, Series},
     simulate::Prepared,
@@ -35,6 +36,24 @@ fn plan_with_shape(csv: &str, gaps: &str) -> Plan {
     Prepared::new(&scenario, &facts, &inputs).unwrap().run(0).unwrap()
 }
 
+/// The file holds logarithms, out of order, with days missing: the views, sorted.
+fn views(csv: &str) -> String {
+    let mut rows: Vec<(String, f64)> = csv
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let (date, log) = line.split_once(',').unwrap();
+            (date.trim_matches('"').to_owned(), log.parse::<f64>().unwrap().exp())
+        })
+        .collect();
+    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut sorted = String::new();
+    for (date, views) in rows {
+        writeln!(sorted, "{date},{views:.0}").unwrap();
+    }
+    sorted
+}
+
 #[test]
 fn the_nasa_hourly_series_drives_a_plan() {
     let Some(path) = shared("traffic/nasa_http_requests_hourly_1995_07.csv") else { return };
@@ -58,20 +77,7 @@ fn the_wikipedia_daily_series_is_refused_as_it_is_and_used_once_sorted() {
     let csv = fs::read_to_string(path).unwrap();
     let error = Series::parse("wikipedia", &csv, Gaps::Refuse).unwrap_err().to_string();
     assert!(error.contains("sort the rows by date"), "{error}");
-    // The file holds logarithms, out of order, with days missing.
-    let mut rows: Vec<(String, f64)> = csv
-        .lines()
-        .skip(1)
-        .map(|line| {
-            let (date, log) = line.split_once(',').unwrap();
-            (date.trim_matches('"').to_owned(), log.parse::<f64>().unwrap().exp())
-        })
-        .collect();
-    rows.sort_by(|a, b| a.0.cmp(&b.0));
-    let mut sorted = String::new();
-    for (date, views) in rows {
-        writeln!(sorted, "{date},{views:.0}").unwrap();
-    }
+    let sorted = views(&csv);
     assert!(Series::parse("wikipedia", &sorted, Gaps::Refuse).is_err(), "days are missing");
     let plan = plan_with_shape(&sorted, "skip");
     assert_eq!(plan.months.len(), 3);
@@ -80,4 +86,30 @@ fn the_wikipedia_daily_series_is_refused_as_it_is_and_used_once_sorted() {
         "{:?}",
         plan.warnings
     );
+}
+
+/// The four series, each as it is planned with: a day of hours, a month of days, a day of five minutes, a
+/// year of quarters ahead, at up to eight origins.
+#[test]
+fn forecasts_of_real_series_beat_the_naive_and_say_how_sure_they_are() {
+    let mut scores = Vec::new();
+    for (file, ahead) in [
+        ("nasa_http_requests_hourly_1995_07.csv", 24),
+        ("wikipedia_R_daily_log_pageviews.csv", 30),
+        ("ec2_network_in_257a54.csv", 288),
+        ("snapchat_dau_millions_by_quarter.csv", 4),
+    ] {
+        let Some(path) = shared(&format!("traffic/{file}")) else { return };
+        let csv = fs::read_to_string(path).unwrap();
+        let csv = if file.starts_with("wiki") { views(&csv) } else { csv };
+        let series = Series::parse(file, &csv, Gaps::Skip).unwrap();
+        let history = History::new(&series, std::collections::BTreeMap::new()).unwrap();
+        let score = history.score(ahead).unwrap();
+        println!("{file}: {score:?}");
+        assert!(score[0].mase < score[1].mase, "{file}: {score:?}");
+        scores.push((score[0].mase, score[0].coverage.unwrap()));
+    }
+    let mean = |of: fn(&(f64, f64)) -> f64| scores.iter().map(of).sum::<f64>() / 4.0;
+    assert!(mean(|s| s.0) < 0.99, "{scores:?}");
+    assert!((0.75..=0.85).contains(&mean(|s| s.1)), "{scores:?}");
 }

@@ -3,57 +3,60 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
-    Format, PriceArgs,
-    actuals::Kept,
-    calibrate::{runner, whole_months},
-    pretty, print, say,
+    Format,
+    case::{Case, Sources},
+    forecast, pretty, print, say,
 };
 use crate::{
-    actuals::{Metric, MonthBill, naming::Naming},
+    actuals::MonthBill,
     backtest::{self, Guess, Method, Point},
     calendar::Month,
     calibrate::{self, Evidence, LEAST_MONTHS},
     error::{Error, Place},
     plan::Plan,
-    reconcile::{self, Options, Partial},
-    report::backtest as report,
-    store,
+    reconcile,
+    report::{backtest as report, history},
 };
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Scenario file
-    scenario: PathBuf,
+    #[arg(required_unless_present = "series")]
+    scenario: Option<PathBuf>,
+    /// CSV of `date,value` to score forecasts of traffic or users on, in place of a scenario's bills
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "bills", "as_it_is", "prices"])]
+    series: Option<PathBuf>,
+    /// CSV of `date,name` with the holidays of the series
+    #[arg(long, value_name = "FILE", requires = "series")]
+    holidays: Option<PathBuf>,
+    /// Leave rows out that are missing in the series
+    #[arg(long, requires = "series")]
+    fill_gaps: bool,
     #[command(flatten)]
-    kept: Kept,
-    /// Export to test against in place of the bills that are kept; may be given more than once
-    #[arg(long = "bill", value_name = "FILE")]
-    bills: Vec<PathBuf>,
-    /// Months ahead
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=24))]
-    horizon: u32,
+    sources: Sources,
+    /// Months ahead (6), or rows ahead of a series (a season)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    horizon: Option<u32>,
     /// Take the scenario as it is, without calibrating it at each origin
     #[arg(long)]
     as_it_is: bool,
     /// What to print: scores, scores and guesses for programs, or every guess
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    #[command(flatten)]
-    prices: PriceArgs,
 }
+
+/// Months ahead unless said otherwise.
+const MONTHS_AHEAD: u32 = 6;
 
 /// Planned and billed consumption by account and month [USD].
 type Totals = BTreeMap<(String, Month), [f64; 2]>;
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
-    let catalog = store::embedded_catalog()?;
-    let text = store::read_text(&args.scenario)?;
-    let (scenario, inputs) = store::load_scenario(&args.scenario, &catalog)?;
-    let facts = store::load_facts(catalog, &args.prices.source(), &scenario.regions())?;
-    let file = args.scenario.display().to_string();
-    let run = runner(&file, &facts, &inputs);
-    let plan = run(&text)?;
-    let all = whole_months(&args.kept, &args.bills, &plan)?;
+    let Some(scenario) = &args.scenario else { return series(args) };
+    let horizon = args.horizon.unwrap_or(MONTHS_AHEAD) as usize;
+    let case = Case::open(scenario, &args.sources)?;
+    let plan = case.run(&case.text)?;
+    let all = case.whole_months(&args.sources, &plan)?;
     let bills = unbroken(&all);
     if bills.len() <= LEAST_MONTHS {
         let message = format!(
@@ -63,26 +66,16 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         );
         return Err(Error::actuals(Place::default(), message));
     }
-    let billing = store::billing()?;
-    let manifest = store::price_manifest(&args.prices.source())?;
-    let book = store::load_prices(&manifest, None)?;
-    let naming = Naming::new(&book, &facts.catalog, &billing);
-    let options = Options {
-        metric: Metric::Unblended,
-        partial: Partial::Exclude,
-        from: None,
-        to: None,
-        bars: billing.accuracy,
-    };
+    let (naming, options) = (case.naming(), case.options(None, None));
     let totals = |plan: &Plan| -> Result<Totals, Error> {
-        let not_billed = &billing.not_billed_by_aws;
+        let not_billed = &case.billing.not_billed_by_aws;
         let done = reconcile::reconcile(plan, bills, &naming, not_billed, options)
             .map_err(super::reconcile::gap)?;
         let sums = done.by(|cell| (cell.account.clone(), cell.month)).into_iter();
         Ok(sums.map(|(key, sum)| (key, [sum.planned.to_f64(), sum.billed.to_f64()])).collect())
     };
     let months: Vec<Month> = bills.iter().map(|bill| bill.month).collect();
-    let coefficients = store::coefficients()?.all;
+    let run = |text: &str| case.run(text);
     let mut points = Vec::new();
     for origin in LEAST_MONTHS - 1..months.len() - 1 {
         let evidence = Evidence {
@@ -90,14 +83,20 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
             training: &months[..=origin],
             traffic: &BTreeMap::new(),
             naming: &naming,
-            catalog: &facts.catalog,
+            catalog: &case.facts.catalog,
         };
         let here = if args.as_it_is {
             totals(&plan)?
         } else {
-            totals(&run(&calibrate::calibrate(&text, &run, &coefficients, &evidence)?.text)?)?
+            totals(&run(&calibrate::calibrate(
+                &case.text,
+                &run,
+                &case.coefficients.all,
+                &evidence,
+            )?
+            .text)?)?
         };
-        add(&mut points, &here, (&months, origin, args.horizon as usize), (&plan, bills));
+        add(&mut points, &here, (&months, origin, horizon), (&plan, bills));
     }
     let scores = backtest::scores(&points);
     let mut notes = vec![format!(
@@ -121,6 +120,20 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
             say(&notes.join("; "));
             print(&report::to_csv(&points))
         }
+    }
+}
+
+/// Forecasts of a series at its own past.
+fn series(args: &Args) -> Result<(), Error> {
+    let Some(path) = &args.series else { return Ok(()) };
+    let series = forecast::read(path, args.holidays.as_deref(), args.fill_gaps)?;
+    let ahead = args.horizon.map_or_else(|| forecast::usual(&series), |rows| rows as usize);
+    let wrong = |message: String| Error::at(Place::file(&path.display().to_string()), message);
+    let scores = series.score(ahead).map_err(wrong)?;
+    match args.format {
+        Format::Table => print(&history::scores(&scores, &series, ahead)),
+        Format::Json => print(&pretty(&scores)?),
+        Format::Csv => print(&history::scores_csv(&scores)),
     }
 }
 

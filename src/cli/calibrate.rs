@@ -1,23 +1,20 @@
 //! `runrate calibrate`.
 
-use std::{cell::RefCell, collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
-    Format, PriceArgs,
-    actuals::{self, Kept},
+    Format,
+    case::{Case, Sources},
     pretty, print, say,
 };
 use crate::{
-    actuals::{Metric, MonthBill, naming::Naming},
     calendar::Month,
     calibrate::{self, Evidence, LEAST_MONTHS},
     error::{Error, Place},
     plan::Plan,
-    reconcile::{self, Options, Partial},
+    reconcile,
     report::calibrate as report,
-    scenario::Scenario,
     series::{Gaps, Series, Words},
-    simulate::{Facts, Inputs, Prepared},
     store,
 };
 
@@ -26,10 +23,7 @@ pub(super) struct Args {
     /// Scenario file
     scenario: PathBuf,
     #[command(flatten)]
-    kept: Kept,
-    /// Export to fit to in place of the bills that are kept; may be given more than once
-    #[arg(long = "bill", value_name = "FILE")]
-    bills: Vec<PathBuf>,
+    sources: Sources,
     /// CSV of `month,sessions` as they really were: takes a wrong forecast of traffic out of the fit
     #[arg(long, value_name = "FILE")]
     usage: Option<PathBuf>,
@@ -42,19 +36,12 @@ pub(super) struct Args {
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    #[command(flatten)]
-    prices: PriceArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
-    let catalog = store::embedded_catalog()?;
-    let text = store::read_text(&args.scenario)?;
-    let (scenario, inputs) = store::load_scenario(&args.scenario, &catalog)?;
-    let facts = store::load_facts(catalog, &args.prices.source(), &scenario.regions())?;
-    let file = args.scenario.display().to_string();
-    let run = runner(&file, &facts, &inputs);
-    let before = run(&text)?;
-    let bills = whole_months(&args.kept, &args.bills, &before)?;
+    let case = Case::open(&args.scenario, &args.sources)?;
+    let before = case.run(&case.text)?;
+    let bills = case.whole_months(&args.sources, &before)?;
     let months: Vec<Month> = bills.iter().map(|bill| bill.month).collect();
     let hold = args.hold_out.unwrap_or_else(|| (months.len() / 4).max(1));
     let (training, held_out) = months.split_at(months.len().saturating_sub(hold));
@@ -66,29 +53,20 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         );
         return Err(Error::actuals(Place::default(), message));
     }
-    let billing = store::billing()?;
-    let manifest = store::price_manifest(&args.prices.source())?;
-    let book = store::load_prices(&manifest, None)?;
-    let naming = Naming::new(&book, &facts.catalog, &billing);
+    let naming = case.naming();
     let traffic = args.usage.as_deref().map(|path| traffic(path, &before)).transpose()?;
     let evidence = Evidence {
         bills: &bills,
         training,
         traffic: &traffic.unwrap_or_default(),
         naming: &naming,
-        catalog: &facts.catalog,
+        catalog: &case.facts.catalog,
     };
-    let coefficients = store::coefficients()?.all;
-    let done = calibrate::calibrate(&text, &run, &coefficients, &evidence)?;
-    let options = Options {
-        metric: Metric::Unblended,
-        partial: Partial::Exclude,
-        from: held_out.first().copied(),
-        to: held_out.last().copied(),
-        bars: billing.accuracy,
-    };
+    let run = |text: &str| case.run(text);
+    let done = calibrate::calibrate(&case.text, &run, &case.coefficients.all, &evidence)?;
+    let options = case.options(held_out.first().copied(), held_out.last().copied());
     let compared = |plan: &Plan| {
-        reconcile::reconcile(plan, &bills, &naming, &billing.not_billed_by_aws, options).ok()
+        reconcile::reconcile(plan, &bills, &naming, &case.billing.not_billed_by_aws, options).ok()
     };
     let (old, new) = (compared(&before), compared(&run(&done.text)?));
     let error = |done: &Option<reconcile::Reconciliation>| {
@@ -118,45 +96,6 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         Format::Json => print(&pretty(&outcome)?),
         Format::Csv => print(&report::to_csv(&outcome)),
     }
-}
-
-/// Runs a scenario's text; the last text is not run twice.
-pub(super) fn runner<'a>(
-    file: &'a str,
-    facts: &'a Facts,
-    inputs: &'a Inputs,
-) -> impl Fn(&str) -> Result<Plan, Error> + 'a {
-    let last: RefCell<Option<(String, Plan)>> = RefCell::new(None);
-    move |text: &str| {
-        if let Some((_, plan)) = last.borrow().as_ref().filter(|(known, _)| known == text) {
-            return Ok(plan.clone());
-        }
-        let scenario = Scenario::parse(file, text, &facts.catalog)?;
-        let plan = Prepared::new(&scenario, facts, inputs)?.run(0)?;
-        *last.borrow_mut() = Some((text.to_owned(), plan.clone()));
-        Ok(plan)
-    }
-}
-
-/// Whole, closed months that the plan has too.
-pub(super) fn whole_months(
-    kept: &Kept,
-    files: &[PathBuf],
-    plan: &Plan,
-) -> Result<Vec<MonthBill>, Error> {
-    let bills = if files.is_empty() {
-        store::load_bills(kept.folder())?
-    } else {
-        store::import_bills(files, &store::billing()?, &actuals::now())?
-    };
-    if bills.is_empty() {
-        return Err(actuals::none(kept.folder()));
-    }
-    let planned = |month: Month| plan.months.iter().any(|planned| planned.month == month);
-    Ok(bills
-        .into_iter()
-        .filter(|bill| planned(bill.month) && !bill.is_partial() && !bill.estimated)
-        .collect())
 }
 
 /// Real over planned sessions by month.
