@@ -62,6 +62,37 @@ impl PriceArgs {
     }
 }
 
+/// How AWS is asked.
+#[cfg(feature = "aws")]
+#[derive(Debug, clap::Args)]
+struct AwsArgs {
+    /// Profile of the AWS configuration
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Ask another endpoint than AWS's own
+    #[arg(long, value_name = "URL")]
+    endpoint_url: Option<String>,
+    /// Tries of a request when AWS throttles or fails
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=20))]
+    attempts: u32,
+    /// First wait between tries
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    backoff_ms: u64,
+}
+
+#[cfg(feature = "aws")]
+impl AwsArgs {
+    fn settings(&self, region: &str) -> crate::aws::Settings {
+        crate::aws::Settings {
+            region: region.to_owned(),
+            profile: self.profile.clone(),
+            endpoint_url: self.endpoint_url.clone(),
+            attempts: self.attempts,
+            backoff_ms: self.backoff_ms,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Write a commented scenario that plans as it is

@@ -55,7 +55,6 @@ const MONTHLY: f64 = 27.0 * 1440.0;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Step {
     /// When.
-    #[serde(serialize_with = "as_text")]
     pub moment: DateTime,
     /// Expected.
     pub mean: f64,
@@ -63,10 +62,6 @@ pub struct Step {
     pub low: f64,
     /// High end.
     pub high: f64,
-}
-
-fn as_text<S: serde::Serializer>(moment: &DateTime, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(moment)
 }
 
 /// A method's score on one series.
@@ -129,9 +124,9 @@ impl History {
         let mut values = vec![0.0; length];
         for pair in at.windows(2).zip(series.values.windows(2)) {
             let ([from, to], [left, right]) = pair else { continue };
-            for place in *from..=*to {
-                let share = (place - from) as f64 / (to - from).max(1) as f64;
-                values[place] = left + share * (right - left);
+            let length = (to - from).max(1) as f64;
+            for (index, value) in values[*from..=*to].iter_mut().enumerate() {
+                *value = left + index as f64 / length * (right - left);
             }
         }
         let first = series.moments[0];

@@ -28,6 +28,8 @@
 
 pub mod actuals;
 pub mod autoscale;
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod backtest;
 pub mod calendar;
 pub mod calibrate;
@@ -38,6 +40,7 @@ pub mod growth;
 pub mod history;
 pub mod ledger;
 pub mod plan;
+pub mod price_list;
 pub mod prices;
 pub mod queueing;
 pub mod random;

@@ -25,7 +25,8 @@ use crate::{
 /// The folder of prices that do not depend on a region.
 pub const GLOBAL: &str = "global";
 
-const COLUMNS: [&str; 14] = [
+/// Columns of a file of the book.
+pub(crate) const COLUMNS: [&str; 14] = [
     "usage_type",
     "operation",
     "description",
@@ -86,7 +87,7 @@ pub struct PriceRow {
 }
 
 impl PriceRow {
-    fn column(&self, index: usize) -> &str {
+    pub(crate) fn column(&self, index: usize) -> &str {
         self.record.get(index).unwrap_or_default()
     }
     /// Usage type without region prefix.
@@ -202,10 +203,19 @@ impl Table {
         &self.rows
     }
 
-    fn of_usage_type(&self, usage_type: &str) -> &[PriceRow] {
+    /// The rows of a usage type.
+    pub fn of_usage_type(&self, usage_type: &str) -> &[PriceRow] {
         let from = self.rows.partition_point(|row| row.usage_type() < usage_type);
         let to = self.rows.partition_point(|row| row.usage_type() <= usage_type);
         &self.rows[from..to]
+    }
+}
+
+impl Table {
+    /// The ladder of the rows that name just this operation.
+    pub fn ladder(&self, usage_type: &str, operation: &str) -> Option<Ladder<'_>> {
+        let rows = self.of_usage_type(usage_type).iter();
+        Ladder::of(rows.filter(|row| row.operation() == operation))
     }
 }
 
@@ -282,11 +292,10 @@ impl PriceBook {
 
     /// The price ladder of a meter, if the book has one.
     pub fn find(&self, key: &BillKey) -> Option<Ladder<'_>> {
-        let rows = self.table(&key.region, &key.service).map(|t| t.of_usage_type(&key.usage_type));
-        let rows = rows.unwrap_or_default();
+        let table = self.table(&key.region, &key.service)?;
         // A row that names the operation is the closer match; a row that names none serves all.
-        let exact = Ladder::of(rows.iter().filter(|row| row.operation() == key.operation));
-        exact.or_else(|| Ladder::of(rows.iter().filter(|row| row.operation().is_empty())))
+        let exact = table.ladder(&key.usage_type, &key.operation);
+        exact.or_else(|| table.ladder(&key.usage_type, ""))
     }
 
     /// The usage type without the region prefix that a bill of the service may print.
@@ -299,7 +308,8 @@ impl PriceBook {
         billed.map_or(usage_type, PriceRow::usage_type)
     }
 
-    fn table(&self, region: &str, service: &str) -> Option<&Table> {
+    /// The table of a region and service.
+    pub fn table(&self, region: &str, service: &str) -> Option<&Table> {
         self.tables.get(&(region.to_owned(), service.to_owned()))
     }
 

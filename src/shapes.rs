@@ -59,6 +59,14 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// The sources write `x86_64`; Kubernetes labels say amd64.
+    fn in_kubernetes_words(mut self) -> Self {
+        if self.arch == "x86_64" {
+            self.arch = "amd64".into();
+        }
+        self
+    }
+
     /// A type for general workloads: no GPU, no accelerator, not bare metal.
     pub fn is_generic(&self) -> bool {
         self.bare_metal != Some(true)
@@ -499,12 +507,7 @@ impl Catalog {
     /// A file that does not have the columns or keys it should, with its line.
     pub fn parse(ec2: &str, spot: &str, aurora: &str, controllers: &str) -> Result<Self, Error> {
         let mut shapes: Vec<Shape> = rows("models/ec2.csv", ec2)?;
-        for shape in &mut shapes {
-            // The source writes x86_64; Kubernetes labels say amd64.
-            if shape.arch == "x86_64" {
-                shape.arch = "amd64".into();
-            }
-        }
+        shapes = shapes.into_iter().map(Shape::in_kubernetes_words).collect();
         shapes.sort_by(|a, b| a.instance_type.cmp(&b.instance_type));
         let mut spot: Vec<SpotSupply> = rows("models/spot.csv", spot)?;
         spot.sort_by(|a, b| (&a.region, &a.instance_type).cmp(&(&b.region, &b.instance_type)));
@@ -522,6 +525,28 @@ impl Catalog {
             controllers,
             profiles: BTreeMap::new(),
         })
+    }
+
+    /// Adds instance types that are not known yet, CSV text in the columns of `models/ec2.csv`.
+    ///
+    /// # Errors
+    /// A file that does not have the columns it should, with its line.
+    pub fn add_shapes(&mut self, file: &str, text: &str) -> Result<(), Error> {
+        let more: Vec<Shape> = rows(file, text)?;
+        let new = more.into_iter().filter(|shape| self.shape(&shape.instance_type).is_none());
+        let mut new: Vec<Shape> = new.map(Shape::in_kubernetes_words).collect();
+        for shape in &mut new {
+            // No page documents it yet: the kubelet's own formula.
+            let room =
+                shape.allocatable(&self.controllers.kubelet, &allocatable::Overrides::default());
+            shape.allocatable_cpu_milli = room.map(|room| room.cpu as f64);
+            shape.allocatable_memory_mib = room.map(|room| room.memory as f64);
+            shape.allocatable_pods = room.and_then(|room| u32::try_from(room.pods).ok());
+        }
+        self.shapes.extend(new);
+        self.shapes.sort_by(|a, b| a.instance_type.cmp(&b.instance_type));
+        self.shapes.dedup_by(|a, b| a.instance_type == b.instance_type);
+        Ok(())
     }
 
     /// Adds the versions of EKS, the allowances of GitHub's plans, the regions and the baselines

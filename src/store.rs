@@ -18,6 +18,7 @@ use crate::{
     calibrate::Coefficients,
     error::{Error, Place},
     plan::{NotModelled, Plan},
+    price_list::Rules,
     prices::{GLOBAL, PriceBook, Table},
     scenario::Scenario,
     series::{Gaps, Series},
@@ -26,8 +27,12 @@ use crate::{
 };
 
 mod bills;
+mod price_files;
 
-pub use self::bills::{import_bills, load_bills, save_bills};
+pub use self::{
+    bills::{import_bills, load_bills, save_bills},
+    price_files::{book_at, save_prices},
+};
 
 static PRICES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/pricing-cache");
 static MODELS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/models");
@@ -138,6 +143,20 @@ fn read_from(
         }
         PriceSource::Folder(folder) => read_text(&folder.join(path)),
     }
+}
+
+/// File of the instance types that a region's EC2 told of, beside its prices.
+pub const INSTANCE_TYPES: &str = "AmazonEC2.instance_types.csv";
+
+/// Columns of the built-in instance types.
+///
+/// # Errors
+/// A fault of the build: a file that does not match its manifest.
+pub fn shape_columns() -> Result<Vec<String>, Error> {
+    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
+    let text = models.text(&MODELS, "ec2.csv")?;
+    let header = text.lines().next().unwrap_or_default();
+    Ok(header.split(',').map(str::to_owned).collect())
 }
 
 /// The price book's manifest.
@@ -264,6 +283,16 @@ pub fn coefficients() -> Result<Coefficients, Error> {
         .map_err(|error| Error::at(Place::file("models/calibration.toml"), error.to_string()))
 }
 
+/// How AWS's price lists become rows of the book.
+///
+/// # Errors
+/// A fault of the build: a file that does not match its manifest.
+pub fn price_rules() -> Result<Rules, Error> {
+    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
+    toml::from_str(&models.text(&MODELS, "price_list.toml")?)
+        .map_err(|error| Error::at(Place::file("models/price_list.toml"), error.to_string()))
+}
+
 /// The IAM policy that pulling costs needs.
 ///
 /// # Errors
@@ -289,6 +318,13 @@ pub fn load_facts(
         let rows = reader.deserialize().collect::<Result<_, _>>();
         rows.map_err(|error| Error::at(Place::file(path), error.to_string()))
     };
+    let mut catalog = catalog;
+    for region in regions {
+        let path = format!("{region}/{INSTANCE_TYPES}");
+        if manifest.files.iter().any(|listed| listed.path == path) {
+            catalog.add_shapes(&path, &manifest.text(&PRICES, &path)?)?;
+        }
+    }
     let not_modelled = rows("not_modelled.csv")?;
     let short_names = rows("service_names.csv")?.into_iter().collect::<BTreeMap<_, _>>();
     Ok(Facts {

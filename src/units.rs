@@ -123,6 +123,12 @@ impl UnitPrice {
         self.0
     }
 
+    /// The price of one of so many equal parts of the unit.
+    #[must_use]
+    pub fn of_part(self, parts: Decimal) -> Self {
+        Self(self.0 / parts)
+    }
+
     /// The price as a float, for ordering offers only.
     pub fn to_f64(self) -> f64 {
         rust_decimal::prelude::ToPrimitive::to_f64(&self.0).unwrap_or(f64::INFINITY)

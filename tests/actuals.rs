@@ -2,31 +2,22 @@
 //! differences, exit codes and messages.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod support;
+
 use std::{
     fmt::Write as _,
     fs,
     io::Write as _,
     path::{Path, PathBuf},
-    process::Output,
 };
 
-use assert_cmd::Command;
 use runrate::{
     actuals::Metric,
     plan::Plan,
     store::{self, PriceSource},
 };
+use support::{runrate, stdout};
 use tempfile::TempDir;
-
-fn runrate(arguments: &[&str]) -> Output {
-    let mut command = Command::cargo_bin("runrate").unwrap();
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
 
 fn refused(arguments: &[&str], code: i32, expected: &str) {
     let output = runrate(arguments);

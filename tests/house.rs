@@ -7,16 +7,18 @@ use std::{
 };
 
 /// A module uses only names that stand earlier in this list.
-const ORDER: [&str; 29] = [
+const ORDER: [&str; 31] = [
     "units",
     "calendar",
     "error",
     "random",
+    "aws",
     "queueing",
     "series",
     "history",
     "shapes",
     "prices",
+    "price_list",
     "growth",
     "traffic",
     "workload",

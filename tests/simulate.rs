@@ -2,22 +2,15 @@
 //! threads.
 #![allow(clippy::unwrap_used)]
 
-use std::{fmt::Write as _, fs, path::Path, process::Output};
+mod support;
+
+use std::{fmt::Write as _, fs, path::Path};
 
 use assert_cmd::Command;
+use support::{runrate, stdout};
 use tempfile::TempDir;
 
 const EXAMPLE: &str = "examples/innovate.toml";
-
-fn runrate(arguments: &[&str]) -> Output {
-    let mut command = Command::cargo_bin("runrate").unwrap();
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
 
 /// The example with lines replaced.
 fn changed(folder: &TempDir, changes: &[(&str, &str)]) -> String {

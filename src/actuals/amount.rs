@@ -26,6 +26,33 @@ impl Amount {
 
     /// Reads a decimal number, `-2.6137` or `1.81E-8`; `None` for what is none.
     pub fn parse(text: &str) -> Option<Self> {
+        Self::short(text.as_bytes()).or_else(|| Self::long(text))
+    }
+
+    /// Up to 18 digits, which nearly every cell is: they fit a machine word.
+    fn short(text: &[u8]) -> Option<Self> {
+        let (negative, digits) = text.strip_prefix(b"-").map_or((false, text), |rest| (true, rest));
+        if digits.len() > 18 {
+            return None;
+        }
+        let (mut value, mut places) = (0_u64, None);
+        for (index, byte) in digits.iter().enumerate() {
+            match byte {
+                b'0'..=b'9' => value = value * 10 + u64::from(byte - b'0'),
+                b'.' if places.is_none() => places = Some(digits.len() - 1 - index),
+                _ => return None,
+            }
+        }
+        let places = places.unwrap_or(0) as u32;
+        let any = digits.len() > usize::from(digits.contains(&b'.'));
+        if !any || places > PLACES {
+            return None;
+        }
+        let value = i128::from(value) * i128::from(10_u64.pow(PLACES - places));
+        Some(Self(if negative { -value } else { value }))
+    }
+
+    fn long(text: &str) -> Option<Self> {
         let (negative, digits) = match text.as_bytes() {
             [b'-', rest @ ..] => (true, rest),
             [b'+', rest @ ..] => (false, rest),
@@ -85,9 +112,10 @@ impl Amount {
             return None;
         }
         // The whole part is exact; the fraction keeps the digits that a bill prints.
-        let whole = value.trunc();
-        let fraction = ((value - whole) * SCALE as f64).round();
-        Some(Self(whole as i128 * SCALE + fraction as i128))
+        let whole = value as i64;
+        let fraction = (value - whole as f64) * SCALE as f64;
+        let rounded = (fraction + 0.5_f64.copysign(fraction)) as i64;
+        Some(Self(i128::from(whole) * SCALE + i128::from(rounded)))
     }
 
     /// From a whole number with this many decimals, as decimal columns hold money.
@@ -204,6 +232,15 @@ mod tests {
         assert_eq!(Amount::from_f64(f64::INFINITY), None);
         assert_eq!(Amount::from_scaled(12_345, 2).unwrap().to_string(), "123.45");
         assert_eq!(Amount::from_scaled(1, 20).unwrap(), Amount::ZERO);
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_reads_what_the_long_one_reads(text in "[-+]?[0-9]{0,9}\\.?[0-9]{0,12}[.eE]?") {
+            if let Some(short) = Amount::short(text.as_bytes()) {
+                prop_assert_eq!(Amount::long(&text), Some(short));
+            }
+        }
     }
 
     proptest! {

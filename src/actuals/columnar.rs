@@ -1,26 +1,30 @@
-//! Parquet exports, scanned by columns with polars, a part of the file at a time.
+//! Parquet exports, scanned with polars a part of the file at a time: by the numbers of their texts where the
+//! file has them, by rows otherwise.
 //!
-//! # Formula
-//! ```text
-//! figure = Σ whole + Σ round(fraction × 10^12) / 10^12       by key; sums of whole numbers know no order
-//! ```
 //! # Limits
 //! A row that cannot be used is named by its number in the file. CSV is not scanned so: polars holds twice
 //! the file in memory for it.
 
-use std::{path::Path, sync::mpsc, thread};
+use std::{
+    io::{Read, Seek},
+    path::Path,
+    sync::mpsc,
+    thread,
+};
+
+mod coded;
 
 use polars::prelude::{
     ChunkedArray, Column, DataFrame, DataType, Engine, Float64Type, Int32Type, Int64Type,
     LazyFrame, PlRefPath, PlSmallStr, PlanCallback, PolarsError, PolarsResult, ScanArgsParquet,
-    StringChunked, TimeUnit, col, len, lit, when,
+    StringChunked, TimeUnit, col,
 };
 
 use super::{
     MonthBill,
     amount::Amount,
     gather::{Gather, Row},
-    layout::{Billing, FIGURES, Figure, Layout, TEXTS, Text},
+    layout::{Billing, FIGURES, Layout, TEXTS},
     text::not_a_number,
 };
 use crate::error::{Error, Place};
@@ -28,12 +32,13 @@ use crate::error::{Error, Place};
 /// Batches that wait while one is summed: the bound of what is in memory.
 const WAITING: usize = 2;
 
-/// Reads a Parquet export.
+/// Reads a Parquet export; `bytes` are the file's own.
 ///
 /// # Errors
 /// Bytes that are no Parquet, columns of no known format, two currencies, or not one row that can be used.
 pub fn read_parquet(
     path: &Path,
+    bytes: &mut (impl Read + Seek),
     billing: &Billing,
     read_at: &str,
 ) -> Result<Vec<MonthBill>, Error> {
@@ -41,125 +46,25 @@ pub fn read_parquet(
     let arguments = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
     let frame = LazyFrame::scan_parquet(PlRefPath::new(&file), arguments)
         .map_err(|error| failed(&file, &error))?;
-    let (layout, frame) = chosen(&file, frame, billing)?;
+    let (layout, names, frame) = chosen(&file, frame, billing)?;
     let source = format!("{}: {file}", layout.format);
-    // By parts, so that what is in memory does not grow with the file.
-    if let Some(bills) = grouped(&frame, &layout, billing, (&source, read_at)) {
-        return Ok(bills);
-    }
     let mut gather = Gather::new(&layout, billing);
-    scan(frame, |batch, before| add(&file, batch, before, &layout, &mut gather))
-        .map_err(|error| failed(&file, &error))?;
+    if coded::read(bytes, &names, &layout, &mut gather).is_none() {
+        gather = Gather::new(&layout, billing);
+        by_rows(&file, frame, &layout, &mut gather)?;
+    }
     gather.finish(&source, read_at)
 }
 
-fn names(mut frame: LazyFrame) -> PolarsResult<Vec<PlSmallStr>> {
-    Ok(frame.collect_schema()?.iter_names().cloned().collect())
-}
-
-/// Rows of a part of a Parquet file.
-const PART: u32 = 1_500_000;
-
-/// Decimals of a row's fraction that a sum by columns keeps.
-const PLACES: u32 = 12;
-
-/// The bill summed by columns before a line of it is looked at: figures as whole numbers and fractions,
-/// which add up to the same in any order. `None` where a row has no cost, or what polars says of it.
-fn grouped(
-    frame: &LazyFrame,
-    layout: &Layout,
-    billing: &Billing,
-    (source, read_at): (&str, &str),
-) -> Option<Vec<MonthBill>> {
-    let columns = names(frame.clone()).ok()?;
-    let end = layout.texts[Text::End as usize];
-    let mut keys: Vec<usize> = layout
-        .texts
-        .iter()
-        .filter_map(|place| *place)
-        .filter(|place| Some(*place) != end)
-        .collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let mut sums = vec![len().alias("rows")];
-    sums.extend(end.map(|place| col(columns[place].clone()).max().alias("end")));
-    for (index, place) in layout.figures.iter().enumerate() {
-        let Some(place) = place else { continue };
-        let value = col(columns[*place].clone()).cast(DataType::Float64);
-        let whole = value.clone().strict_cast(DataType::Int64);
-        let fraction = value.clone() - whole.clone().cast(DataType::Float64);
-        let half = when(value.clone().lt(lit(0.0))).then(lit(-0.5)).otherwise(lit(0.5));
-        let fraction = fraction * lit(10_f64.powi(PLACES as i32)) + half;
-        sums.push(whole.sum().alias(format!("whole {index}")));
-        sums.push(fraction.strict_cast(DataType::Int64).sum().alias(format!("fraction {index}")));
-        sums.push(value.count().alias(format!("count {index}")));
-    }
-    let by: Vec<_> = keys.iter().map(|place| col(columns[*place].clone())).collect();
-    let mut gather = Gather::new(layout, billing);
-    let mut read = 0;
-    loop {
-        let done = frame.clone().slice(read, PART).group_by(by.clone()).agg(sums.clone());
-        let groups = done.collect_with_engine(Engine::Streaming).ok()?.unwrap_single();
-        let before = gather.rows_in();
-        add_groups(&groups, (&columns, end), layout, &mut gather).ok()??;
-        let rows = gather.rows_in() - before;
-        read += rows as i64;
-        if rows < u64::from(PART) {
-            break;
-        }
-    }
-    // What is set aside has a place that only a reader of rows knows.
-    if gather.has_set_aside() { None } else { gather.finish(source, read_at).ok() }
-}
-
-/// Hands the groups over; `None` where a cost is missing, or a sum may have outgrown its type.
-fn add_groups(
-    groups: &DataFrame,
-    (columns, end): (&[PlSmallStr], Option<usize>),
+/// Hands over every row, with its number for what cannot be used.
+fn by_rows(
+    file: &str,
+    frame: LazyFrame,
     layout: &Layout,
     gather: &mut Gather<'_>,
-) -> PolarsResult<Option<()>> {
-    /// Rows of one group whose fractions surely add up within 64 bits.
-    const MOST_ROWS: u64 = 4_000_000;
-    let mut readers: [Texts<'_>; TEXTS] = [const { Texts::None }; TEXTS];
-    for (slot, place) in readers.iter_mut().zip(layout.texts) {
-        if let Some(place) = place {
-            let name = if Some(place) == end { "end" } else { columns[place].as_str() };
-            *slot = texts(groups.column(name)?)?;
-        }
-    }
-    let counts = groups.column("rows")?.cast(&DataType::UInt64)?;
-    let counts = counts.u64()?;
-    let mut figures = Vec::new();
-    for index in (0..FIGURES).filter(|index| layout.figures[*index].is_some()) {
-        let whole = groups.column(&format!("whole {index}"))?.i64()?;
-        let fraction = groups.column(&format!("fraction {index}"))?.i64()?;
-        let count = groups.column(&format!("count {index}"))?.cast(&DataType::UInt64)?;
-        figures.push((index, whole, fraction, count.u64()?.clone()));
-    }
-    let mut lasts: [Last; TEXTS] = Default::default();
-    for index in 0..groups.height() {
-        let rows = counts.get(index).unwrap_or(0);
-        let mut row = Row { texts: [""; TEXTS], figures: [None; FIGURES] };
-        read_texts(&readers, index, &mut lasts, &mut row.texts);
-        for (place, whole, fraction, count) in &figures {
-            let count = count.get(index).unwrap_or(0);
-            if *place == Figure::Unblended as usize && count != rows {
-                return Ok(None);
-            }
-            if count > 0 {
-                let whole = i128::from(whole.get(index).unwrap_or(0));
-                let fraction = i128::from(fraction.get(index).unwrap_or(0));
-                let sum = whole * 10_i128.pow(PLACES) + fraction;
-                row.figures[*place] = Amount::from_scaled(sum, PLACES);
-            }
-        }
-        if rows > MOST_ROWS {
-            return Ok(None);
-        }
-        gather.add_sum(&row, rows, String::new);
-    }
-    Ok(Some(()))
+) -> Result<(), Error> {
+    scan(frame, |batch, before| add(file, batch, before, layout, gather))
+        .map_err(|error| failed(file, &error))
 }
 
 fn failed(file: &str, error: &PolarsError) -> Error {
@@ -167,19 +72,20 @@ fn failed(file: &str, error: &PolarsError) -> Error {
     Error::at(Place::file(file), format!("cannot be read: {}", text.lines().next().unwrap_or("")))
 }
 
-/// The layout of a frame, and the frame with the columns that are read alone.
+/// The layout of a frame, the names of the columns that are read, and the frame with these alone.
 fn chosen(
     file: &str,
     mut frame: LazyFrame,
     billing: &Billing,
-) -> Result<(Layout, LazyFrame), Error> {
+) -> Result<(Layout, Vec<String>, LazyFrame), Error> {
     let schema = frame.collect_schema().map_err(|error| failed(file, &error))?;
     let names: Vec<&str> = schema.iter_names().map(PlSmallStr::as_str).collect();
     let layout = Layout::find(file, &names, billing)?;
     let columns = layout.columns();
     let wanted: Vec<_> = columns.iter().map(|place| col(names[*place])).collect();
+    let read = columns.iter().map(|place| names[*place].to_owned()).collect();
     let layout = layout.within(&columns);
-    Ok((layout, frame.select(wanted)))
+    Ok((layout, read, frame.select(wanted)))
 }
 
 /// Runs a frame and hands over its batches in order, with the rows before each.
@@ -311,8 +217,8 @@ fn add(
     }
     let mut lasts: [Last; TEXTS] = Default::default();
     for index in 0..batch.height() {
-        let mut row = Row { texts: [""; TEXTS], figures: [None; FIGURES] };
-        read_texts(&text_columns, index, &mut lasts, &mut row.texts);
+        let mut row = Row::EMPTY;
+        read_texts(&text_columns, index, &mut lasts, &mut row.texts, gather);
         let at = || format!("{file}: row {}", before + index + 1);
         let mut wrong = None;
         for (place, (figure, column)) in row.figures.iter_mut().zip(&figure_columns).enumerate() {
@@ -332,12 +238,13 @@ fn add(
     Ok(())
 }
 
-/// The texts of a row; those of dates stand in `lasts`.
-fn read_texts<'a>(
-    columns: &'a [Texts<'a>; TEXTS],
+/// The numbers of a row's texts; the texts of dates stand in `lasts`.
+fn read_texts(
+    columns: &[Texts<'_>; TEXTS],
     index: usize,
-    lasts: &'a mut [Last; TEXTS],
-    texts: &mut [&'a str; TEXTS],
+    lasts: &mut [Last; TEXTS],
+    texts: &mut [u32; TEXTS],
+    gather: &mut Gather<'_>,
 ) {
     for (last, column) in lasts.iter_mut().zip(columns) {
         match column {
@@ -361,15 +268,15 @@ fn read_texts<'a>(
             Texts::None | Texts::Strings(_) => {}
         }
     }
-    let lasts = &*lasts;
-    for ((text, column), last) in texts.iter_mut().zip(columns).zip(lasts) {
-        *text = match column {
+    for (which, (column, last)) in columns.iter().zip(&*lasts).enumerate() {
+        let text = match column {
             Texts::None => "",
             Texts::Strings(strings) => plain(strings.get(index)),
             Texts::Dates(days) => days.get(index).map_or("", |_| &last.text),
             Texts::Moments(ticks, _) => ticks.get(index).map_or("", |_| &last.text),
             Texts::Numbers(numbers) => numbers.get(index).map_or("", |_| &last.text),
         };
+        texts[which] = gather.number(which, text);
     }
 }
 
@@ -447,11 +354,25 @@ mod tests {
         let mut frame = DataFrame::new(records.len(), columns).unwrap();
         let parquet = folder.path().join("bill.parquet");
         ParquetWriter::new(std::fs::File::create(&parquet).unwrap()).finish(&mut frame).unwrap();
-        let by_parquet = read_parquet(&parquet, &billing(), "now").unwrap();
-        assert_eq!(by_parquet.len(), 2);
-        for (bill, expected) in by_parquet.iter().zip(&by_rows) {
-            assert_eq!(bill.lines, expected.lines);
-            assert_eq!((bill.days, bill.month), (expected.days, expected.month));
+        let billing = billing();
+        let name = parquet.display().to_string();
+        let arguments = ScanArgsParquet::default();
+        let frame = LazyFrame::scan_parquet(PlRefPath::new(&name), arguments).unwrap();
+        let (layout, names, frame) = chosen(&name, frame, &billing).unwrap();
+        for coded in [true, false] {
+            let mut gather = Gather::new(&layout, &billing);
+            if coded {
+                let mut file = std::fs::File::open(&parquet).unwrap();
+                coded::read(&mut file, &names, &layout, &mut gather).expect("texts have numbers");
+            } else {
+                super::by_rows(&name, frame.clone(), &layout, &mut gather).unwrap();
+            }
+            let bills = gather.finish("bill", "now").unwrap();
+            assert_eq!(bills.len(), by_rows.len());
+            for (bill, expected) in bills.iter().zip(&by_rows) {
+                assert_eq!(bill.lines, expected.lines);
+                assert_eq!((bill.days, bill.month), (expected.days, expected.month));
+            }
         }
         assert_eq!(by_rows[0].days, 10);
     }
@@ -461,7 +382,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let broken = folder.path().join("bill.parquet");
         std::fs::write(&broken, b"PAR1 and no more").unwrap();
-        let error = read_parquet(&broken, &billing(), "now").unwrap_err().to_string();
+        let error = read_parquet(&broken, &mut std::io::Cursor::new(b""), &billing(), "now")
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("bill.parquet: cannot be read"), "{error}");
     }
 }

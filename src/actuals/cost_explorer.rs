@@ -15,53 +15,33 @@
 //! A group without cost in a period is absent in the answer and here. Kinds within consumption (covered
 //! usage, its negation, fees) are one sum by usage type.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
-use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_costexplorer::{
     Client,
     config::http::HttpResponse,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     operation::get_cost_forecast::GetCostForecastError,
     types::{
         DateInterval, Dimension, DimensionValues, Expression, Granularity, GroupDefinition,
         GroupDefinitionType, MatchOption, Metric as ForecastMetric, ResultByTime,
     },
 };
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 use super::{
     Forecast, Kind, Line, LineKey, Metric, MonthBill, SCHEMA, amount::Amount, gather::merged,
     layout::Billing, span::Span,
 };
 use crate::{
+    aws::{self, Connection, Settings},
     calendar::Month,
     error::{Error, Place},
 };
 
 /// Pages after which an answer is taken to have no end.
 const MOST_PAGES: usize = 2000;
-/// Seconds after which an attempt is given up.
-const ATTEMPT_SECONDS: u64 = 60;
 /// Share of the forecasts' interval [percent].
 const INTERVAL: i32 = 80;
-
-/// Where and how to ask.
-#[derive(Debug, Clone, Default)]
-pub struct Settings {
-    /// The region that requests are signed for.
-    pub region: String,
-    /// Profile of the AWS configuration.
-    pub profile: Option<String>,
-    /// Endpoint in place of AWS's own.
-    pub endpoint_url: Option<String>,
-    /// Tries of a request, the first included.
-    pub attempts: u32,
-    /// First wait between tries [ms].
-    pub backoff_ms: u64,
-    /// Day by day in place of month by month.
-    pub daily: bool,
-}
 
 /// A connection, and what was asked over it.
 #[derive(Debug)]
@@ -90,36 +70,14 @@ struct Period {
 }
 
 impl CostExplorer {
-    /// Finds credentials and prepares a client; nothing is asked yet.
+    /// Finds credentials and prepares a client; nothing is asked yet. Months are asked for day by day if
+    /// `daily` is set.
     ///
     /// # Errors
     /// No runtime could be started.
-    pub fn connect(settings: &Settings) -> Result<Self, Error> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| failed(error.to_string()))?;
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
-        let retry = RetryConfig::standard()
-            .with_max_attempts(settings.attempts.max(1))
-            .with_initial_backoff(Duration::from_millis(settings.backoff_ms));
-        let seconds = Duration::from_secs(ATTEMPT_SECONDS);
-        // Requests are signed for the region, and there is one of them.
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .region(Region::new(settings.region.clone()))
-            .http_client(http)
-            .retry_config(retry)
-            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(seconds).build());
-        if let Some(profile) = &settings.profile {
-            loader = loader.profile_name(profile);
-        }
-        if let Some(url) = &settings.endpoint_url {
-            loader = loader.endpoint_url(url);
-        }
-        let config = runtime.block_on(loader.load());
-        let granularity = if settings.daily { Granularity::Daily } else { Granularity::Monthly };
+    pub fn connect(settings: &Settings, daily: bool) -> Result<Self, Error> {
+        let Connection { runtime, config } = Connection::open(settings)?;
+        let granularity = if daily { Granularity::Daily } else { Granularity::Monthly };
         Ok(Self { client: Client::new(&config), runtime, granularity, requests: 0 })
     }
 
@@ -373,65 +331,12 @@ fn both(one: Expression, other: Expression) -> Expression {
     Expression::builder().and(one).and(other).build()
 }
 
-/// What AWS says, with what to do about it; credentials are no part of it.
+/// What AWS says, with what to do about it.
 fn refused<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> Error
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
-    let said = |meta: &E| meta.message().unwrap_or("no reason given").to_owned();
-    let message = match error {
-        SdkError::ServiceError(context) => {
-            let meta = context.err();
-            match meta.code().unwrap_or_default() {
-                "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => format!(
-                    "{operation}: access denied: {}; it needs the permission ce:{operation} (`runrate actuals policy` prints them all)",
-                    said(meta)
-                ),
-                "ExpiredTokenException" | "ExpiredToken" => {
-                    format!("{operation}: the session has expired; sign in again")
-                }
-                "LimitExceededException" | "ThrottlingException" | "TooManyRequestsException" => {
-                    format!("{operation}: throttled on every try; wait a minute and pull again")
-                }
-                "DataUnavailableException" => format!(
-                    "{operation}: the data are not ready yet ({}); a new account has them after a day",
-                    said(meta)
-                ),
-                "" => format!(
-                    "{operation}: an answer that cannot be read (HTTP {}): {}",
-                    context.raw().status(),
-                    first_line(&DisplayErrorContext(meta).to_string())
-                ),
-                code => format!("{operation}: {code}: {}", said(meta)),
-            }
-        }
-        SdkError::DispatchFailure(failure) => {
-            let text = DisplayErrorContext(error).to_string();
-            if failure.as_connector_error().is_none() || text.contains("credential") {
-                format!(
-                    "{operation}: no usable credentials; set a profile with --profile, AWS_PROFILE, or sign in ({})",
-                    first_line(&text)
-                )
-            } else {
-                format!("{operation}: cannot be reached: {}", first_line(&text))
-            }
-        }
-        SdkError::TimeoutError(_) => {
-            format!("{operation}: no answer within {ATTEMPT_SECONDS} s, on every try")
-        }
-        SdkError::ResponseError(_) => format!(
-            "{operation}: an answer that cannot be read: {}",
-            first_line(&DisplayErrorContext(error).to_string())
-        ),
-        _ => format!("{operation}: {}", first_line(&DisplayErrorContext(error).to_string())),
-    };
-    failed(message)
-}
-
-/// The beginning of a long report.
-fn first_line(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    line.chars().take(300).collect()
+    aws::refused(("ce", "`runrate actuals policy` prints them all"), operation, error)
 }
 
 fn plain(result: &ResultByTime) -> Period {

@@ -13,6 +13,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::FixedState;
+
 use super::{
     Kind, Line, LineKey, MonthBill, SCHEMA, SetAside,
     amount::Amount,
@@ -23,110 +25,192 @@ use crate::{
     error::{Error, Place},
 };
 
-/// A row as a reader hands it over: texts trimmed, figures read.
+/// A row as a reader hands it over: texts by their numbers, figures read.
 #[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
-    /// Texts, in the order of [`Text`].
-    pub texts: [&'a str; TEXTS],
+pub struct Row {
+    /// Numbers of texts ([`Gather::number`]), in the order of [`Text`]; 0 is the empty text.
+    pub texts: [u32; TEXTS],
     /// Figures, in the order of [`Figure`]; none where the cell is empty.
     pub figures: [Option<Amount>; FIGURES],
 }
 
-impl Row<'_> {
-    fn text(&self, which: Text) -> &str {
-        self.texts[which as usize]
-    }
+impl Row {
+    /// Without a text or a figure.
+    pub const EMPTY: Self = Self { texts: [0; TEXTS], figures: [None; FIGURES] };
 
     fn figure(&self, which: Figure) -> Option<Amount> {
         self.figures[which as usize]
     }
 }
 
-/// Names and their numbers; the last one asked for is found at once.
-#[derive(Debug, Default)]
+/// Texts of a column and their numbers; the last one asked for is found at once.
+#[derive(Debug)]
 struct Names {
-    numbers: HashMap<Box<str>, u32>,
-    all: Vec<Box<str>>,
+    /// Places among `cells` by the bytes of a cell, as they stand in the file.
+    places: HashMap<Box<[u8]>, u32, FixedState>,
+    /// The cells with the numbers of their texts.
+    cells: Vec<(Box<[u8]>, u32)>,
     last: u32,
+    all: Vec<Box<str>>,
 }
 
 impl Names {
-    fn number(&mut self, name: &str) -> u32 {
-        if self.all.get(self.last as usize).is_some_and(|last| **last == *name) {
-            return self.last;
+    fn new() -> Self {
+        let places = HashMap::from_iter([(Box::default(), 0)]);
+        Self { places, cells: vec![(Box::default(), 0)], last: 0, all: vec!["".into()] }
+    }
+
+    /// The number of a cell; one that was seen before need not be looked at.
+    fn of_cell(&mut self, cell: &[u8]) -> Option<u32> {
+        let (last, number) = &self.cells[self.last as usize];
+        if **last == *cell {
+            return Some(*number);
         }
-        self.last = if let Some(number) = self.numbers.get(name) {
-            *number
+        self.last = *self.places.get(cell)?;
+        Some(self.cells[self.last as usize].1)
+    }
+
+    fn note(&mut self, cell: &[u8], number: u32) {
+        self.places.insert(cell.into(), self.cells.len() as u32);
+        self.cells.push((cell.into(), number));
+    }
+
+    fn number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.of_cell(name.as_bytes()) {
+            return number;
+        }
+        let number = self.all.len() as u32;
+        self.note(name.as_bytes(), number);
+        self.all.push(name.into());
+        number
+    }
+}
+
+/// Groups by their texts. The numbers of a row's texts stand side by side in one machine number as long as
+/// they fit, so that a row is found with one comparison.
+#[derive(Debug, Default)]
+struct Places {
+    /// Where each text's number begins [bits], and where the last ends.
+    shifts: [u32; TEXTS],
+    widths: [u32; TEXTS],
+    packed: HashMap<u128, u32, FixedState>,
+    /// In use when the numbers no longer fit.
+    whole: Option<HashMap<[u32; TEXTS], u32, FixedState>>,
+}
+
+impl Places {
+    fn pack(&self, key: &[u32; TEXTS]) -> u128 {
+        let parts = key.iter().zip(&self.shifts);
+        parts.fold(0, |packed, (number, shift)| packed | u128::from(*number) << shift)
+    }
+
+    /// The group of a key, or `next` for one that is new. `known` are the keys of the others, in order.
+    fn of(&mut self, key: &[u32; TEXTS], next: u32, known: &[[u32; TEXTS]]) -> u32 {
+        let outgrown =
+            key.iter().zip(&self.widths).any(|(number, width)| u64::from(*number) >> width > 0);
+        if outgrown && self.whole.is_none() {
+            self.widen(key, known);
+        }
+        if let Some(whole) = &mut self.whole {
+            return *whole.entry(*key).or_insert(next);
+        }
+        let packed = self.pack(key);
+        *self.packed.entry(packed).or_insert(next)
+    }
+
+    /// Gives the numbers more room.
+    fn widen(&mut self, key: &[u32; TEXTS], known: &[[u32; TEXTS]]) {
+        let mut end = 0;
+        for ((number, width), shift) in key.iter().zip(&mut self.widths).zip(&mut self.shifts) {
+            *width = (*width).max(u32::BITS - number.leading_zeros() + 1);
+            *shift = end;
+            end += *width;
+        }
+        let keys = known.iter().copied();
+        if end > u128::BITS {
+            self.whole = Some(keys.zip(0..).collect());
+            self.packed = HashMap::default();
         } else {
-            let number = self.all.len() as u32;
-            self.numbers.insert(name.into(), number);
-            self.all.push(name.into());
-            number
-        };
-        self.last
-    }
-
-    fn name(&self, number: u32) -> &str {
-        &self.all[number as usize]
+            self.packed = keys.zip(0..).map(|(key, place)| (self.pack(&key), place)).collect();
+        }
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Sums {
-    quantity: Option<Amount>,
-    /// None as soon as one row does not say it: a part of a sum is no sum.
-    costs: [Option<Amount>; 4],
-    list: Option<Amount>,
     rows: u64,
-}
-
-impl Default for Sums {
-    fn default() -> Self {
-        Self { quantity: None, costs: [Some(Amount::ZERO); 4], list: None, rows: 0 }
-    }
+    /// Rows that say a quantity, an amortized cost, a net cost, a list cost.
+    said: [u64; 4],
+    unblended: Amount,
+    quantity: Amount,
+    amortized: Amount,
+    net: Amount,
+    list: Amount,
 }
 
 impl Sums {
-    fn add(&mut self, quantity: Option<Amount>, costs: [Option<Amount>; 4], list: Option<Amount>) {
-        add(&mut self.quantity, quantity);
-        for (sum, cost) in self.costs.iter_mut().zip(costs) {
-            *sum = sum.zip(cost).map(|(sum, cost)| sum + cost);
+    fn add(&mut self, unblended: Amount, others: [Option<Amount>; 4]) {
+        self.rows += 1;
+        self.unblended += unblended;
+        let sums = [&mut self.quantity, &mut self.amortized, &mut self.net, &mut self.list];
+        for ((sum, said), value) in sums.into_iter().zip(&mut self.said).zip(others) {
+            if let Some(value) = value {
+                *sum += value;
+                *said += 1;
+            }
         }
-        add(&mut self.list, list);
+    }
+
+    fn line(&self, key: LineKey) -> Line {
+        // A part of a sum is no cost; a quantity may be said by some rows only.
+        let whole = |sum, said| (said == self.rows).then_some(sum);
+        let any = |sum, said| (said > 0).then_some(sum);
+        let [quantity, amortized, net, list] = self.said;
+        Line {
+            key,
+            quantity: any(self.quantity, quantity),
+            // No export has a column of net amortized cost.
+            costs: [
+                Some(self.unblended),
+                whole(self.amortized, amortized),
+                whole(self.net, net),
+                None,
+            ],
+            list: any(self.list, list),
+            rows: self.rows,
+        }
     }
 }
 
-fn add(sum: &mut Option<Amount>, value: Option<Amount>) {
-    if let Some(value) = value {
-        *sum = Some(sum.unwrap_or_default() + value);
-    }
+/// Rows whose texts are the same but for their ends: two lines of a processor's cache, since a bill's rows
+/// jump between groups.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Group {
+    /// None where the text is no billing period.
+    month: Option<Month>,
+    kind: Kind,
+    sums: Sums,
 }
-
-/// Month, account, service, region, usage type, operation, kind of row, unit.
-type Key = [u32; 8];
 
 /// Collects rows of one layout.
 #[derive(Debug)]
 pub struct Gather<'a> {
     layout: &'a Layout,
     billing: &'a Billing,
-    /// By place in the key; what makes the month and the kind stand there as text.
-    names: [Names; 8],
-    /// The month of each text, where it is one.
-    months: Vec<Option<Month>>,
-    /// The kind of each text.
-    kinds: Vec<Kind>,
-    places: HashMap<Key, usize>,
-    keys: Vec<Key>,
-    sums: Vec<Sums>,
-    last: Option<(Key, usize)>,
-    /// Latest end of usage, by month's number.
-    ends: Names,
+    /// By place in a row.
+    names: [Names; TEXTS],
+    places: Places,
+    groups: Vec<Group>,
+    /// Numbers of the groups' texts; at the place of the end, whether the rows lack the first quantity.
+    keys: Vec<[u32; TEXTS]>,
+    last: Option<([u32; TEXTS], u32)>,
+    /// Ends that were looked at, by the number of the month's text and their own.
+    seen: Vec<Vec<bool>>,
     reached: BTreeMap<Month, u32>,
     currencies: BTreeMap<String, String>,
     set_aside: BTreeMap<String, (u64, String)>,
     aside_of: BTreeMap<Month, BTreeMap<String, (u64, String)>>,
-    rows_in: u64,
 }
 
 impl<'a> Gather<'a> {
@@ -135,136 +219,114 @@ impl<'a> Gather<'a> {
         Self {
             layout,
             billing,
-            names: Default::default(),
-            months: Vec::new(),
-            kinds: Vec::new(),
-            places: HashMap::new(),
+            names: std::array::from_fn(|_| Names::new()),
+            places: Places::default(),
+            groups: Vec::new(),
             keys: Vec::new(),
-            sums: Vec::new(),
             last: None,
-            ends: Names::default(),
+            seen: Vec::new(),
             reached: BTreeMap::new(),
             currencies: BTreeMap::new(),
             set_aside: BTreeMap::new(),
             aside_of: BTreeMap::new(),
-            rows_in: 0,
         }
     }
 
-    /// Rows handed over so far.
-    pub fn rows_in(&self) -> u64 {
-        self.rows_in
+    /// Whether nothing is to be said of where a row stands: none was set aside, all are in one currency.
+    pub fn needs_no_place(&self) -> bool {
+        self.set_aside.is_empty() && self.aside_of.is_empty() && self.currencies.len() < 2
     }
 
-    /// Whether any row was set aside.
-    pub fn has_set_aside(&self) -> bool {
-        !self.set_aside.is_empty() || !self.aside_of.is_empty()
+    /// The number of a text of a column.
+    pub fn number(&mut self, which: usize, text: &str) -> u32 {
+        self.names[which].number(text)
+    }
+
+    /// The number of a cell whose bytes were seen in this column before.
+    pub fn of_cell(&mut self, which: usize, cell: &[u8]) -> Option<u32> {
+        self.names[which].of_cell(cell)
+    }
+
+    /// Notes what a cell's bytes say, so that they need not be read again.
+    pub fn note_cell(&mut self, which: usize, cell: &[u8], number: u32) {
+        self.names[which].note(cell, number);
+    }
+
+    fn text(&self, texts: &[u32; TEXTS], which: Text) -> &str {
+        &self.names[which as usize].all[texts[which as usize] as usize]
     }
 
     /// A row that cannot be used; `at` says where it stands.
     pub fn set_aside(&mut self, reason: String, at: impl FnOnce() -> String) {
-        self.rows_in += 1;
         let entry = self.set_aside.entry(reason).or_insert_with(|| (0, at()));
         entry.0 += 1;
     }
 
     /// Takes a row, or sets it aside; `at` says where it stands.
-    pub fn add(&mut self, row: &Row<'_>, at: impl Fn() -> String) {
-        self.add_sum(row, 1, at);
-    }
-
-    /// Takes the sum of rows that differ in nothing but their figures.
-    pub fn add_sum(&mut self, row: &Row<'_>, rows: u64, at: impl Fn() -> String) {
-        let month = self.names[0].number(row.text(Text::Month));
-        if month as usize == self.months.len() {
-            self.months.push(month_of(row.text(Text::Month)));
-        }
-        let Some(in_month) = self.months[month as usize] else {
-            let text = row.text(Text::Month);
+    pub fn add(&mut self, row: &Row, at: impl Fn() -> String) {
+        let place = self.place(row) as usize;
+        let Group { month, kind, .. } = self.groups[place];
+        let Some(month) = month else {
+            let text = self.text(&row.texts, Text::Month);
             return self.set_aside(format!("{text:?} is not a billing period"), at);
         };
         let Some(unblended) = row.figure(Figure::Unblended) else {
-            self.rows_in += 1;
-            let aside = self.aside_of.entry(in_month).or_default();
+            let aside = self.aside_of.entry(month).or_default();
             aside.entry("no cost".into()).or_insert_with(|| (0, at())).0 += 1;
             return;
         };
-        self.rows_in += rows;
-        let kind = self.kind(row);
-        let quantity = row.figure(Figure::Quantity);
-        let (quantity, unit) = match quantity {
-            None => (row.figure(Figure::OtherQuantity), Text::OtherUnit),
-            some => (some, Text::Unit),
-        };
-        let unit = if row.text(unit).is_empty() { Text::Unit } else { unit };
-        let key = [
-            month,
-            self.names[1].number(row.text(Text::Account)),
-            self.names[2].number(row.text(Text::Service)),
-            self.names[3].number(row.text(Text::Region)),
-            self.names[4].number(row.text(Text::UsageType)),
-            self.names[5].number(row.text(Text::Operation)),
-            kind,
-            self.names[7].number(row.text(unit)),
-        ];
-        let place = match self.last {
-            Some((last, place)) if last == key => place,
-            _ => {
-                let next = self.sums.len();
-                let place = *self.places.entry(key).or_insert(next);
-                if place == next {
-                    self.keys.push(key);
-                    self.sums.push(Sums::default());
-                }
-                self.last = Some((key, place));
-                place
+        let quantity = row.figure(Figure::Quantity).or(row.figure(Figure::OtherQuantity));
+        let amortized = self.amortized(kind, row, unblended);
+        let net = row.figure(Figure::NetUnblended);
+        let sums = &mut self.groups[place].sums;
+        let first = sums.rows == 0;
+        sums.add(unblended, [quantity, amortized, net, row.figure(Figure::List)]);
+        if first {
+            let currency = self.text(&row.texts, Text::Currency);
+            if !self.currencies.contains_key(currency) {
+                self.currencies.insert(currency.to_owned(), at());
             }
-        };
-        let kind = self.kinds[kind as usize];
-        let (amortized, net) =
-            (self.amortized(kind, row, unblended), row.figure(Figure::NetUnblended));
-        // No export has a column of net amortized cost.
-        let costs = [Some(unblended), amortized, net, None];
-        let sums = &mut self.sums[place];
-        sums.add(quantity, costs, row.figure(Figure::List));
-        sums.rows += rows;
+        }
         if kind == Kind::Usage {
-            self.reach(in_month, row.text(Text::End));
-        }
-        let currency = row.text(Text::Currency);
-        if !self.currencies.contains_key(currency) {
-            self.currencies.insert(currency.to_owned(), at());
+            self.reach(month, &row.texts);
         }
     }
 
-    fn kind(&mut self, row: &Row<'_>) -> u32 {
-        let (record, class) = (row.text(Text::Record), row.text(Text::Class));
-        let committed = !row.text(Text::Commitment).is_empty();
-        let number = if class.is_empty() && !committed {
-            self.names[6].number(record)
-        } else {
-            let text = format!("{record}\u{1f}{class}\u{1f}{}", u8::from(committed));
-            self.names[6].number(&text)
-        };
-        if number as usize == self.kinds.len() {
-            let named = self.billing.records.get(record).copied();
-            let default = if record.is_empty() && self.layout.texts[Text::Class as usize].is_none()
-            {
-                Kind::Usage
-            } else {
-                Kind::Unknown
-            };
-            self.kinds.push(match (named.unwrap_or(default), committed) {
-                _ if class == "Correction" => Kind::Refund,
-                (Kind::Usage, true) => Kind::PlanUsage,
-                (Kind::Fee, true) => Kind::PlanFee,
-                (kind, _) => kind,
-            });
+    fn place(&mut self, row: &Row) -> u32 {
+        let mut key = row.texts;
+        key[Text::End as usize] = u32::from(row.figure(Figure::Quantity).is_none());
+        if let Some((last, place)) = self.last
+            && last == key
+        {
+            return place;
         }
-        number
+        let next = self.groups.len() as u32;
+        let place = self.places.of(&key, next, &self.keys);
+        if place == next {
+            let month = month_of(self.text(&key, Text::Month));
+            let kind = self.kind(&key);
+            self.groups.push(Group { month, kind, sums: Sums::default() });
+            self.keys.push(key);
+        }
+        self.last = Some((key, place));
+        place
     }
 
-    fn amortized(&self, kind: Kind, row: &Row<'_>, unblended: Amount) -> Option<Amount> {
+    fn kind(&self, texts: &[u32; TEXTS]) -> Kind {
+        let (record, class) = (self.text(texts, Text::Record), self.text(texts, Text::Class));
+        let committed = !self.text(texts, Text::Commitment).is_empty();
+        let named = self.billing.records.get(record).copied();
+        let unnamed = record.is_empty() && self.layout.texts[Text::Class as usize].is_none();
+        let default = if unnamed { Kind::Usage } else { Kind::Unknown };
+        match (named.unwrap_or(default), committed) {
+            _ if class == "Correction" => Kind::Refund,
+            (Kind::Usage, true) => Kind::PlanUsage,
+            (Kind::Fee, true) => Kind::PlanFee,
+            (kind, _) => kind,
+        }
+    }
+
+    fn amortized(&self, kind: Kind, row: &Row, unblended: Amount) -> Option<Amount> {
         if self.layout.figures[Figure::Amortized as usize].is_some() {
             return row.figure(Figure::Amortized);
         }
@@ -291,13 +353,18 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Notes how far into its month a row reaches.
-    fn reach(&mut self, month: Month, end: &str) {
-        let known = self.ends.all.len();
-        // Ends repeat by the hour: each is looked at once a month.
-        let number = self.ends.number(end);
-        if number as usize == known || !self.reached.contains_key(&month) {
-            let days = days_reached(month, end);
+    /// Notes how far into its month a row reaches: each end is looked at once a month.
+    fn reach(&mut self, month: Month, texts: &[u32; TEXTS]) {
+        let (of, end) = (texts[Text::Month as usize] as usize, texts[Text::End as usize] as usize);
+        if self.seen.len() <= of {
+            self.seen.resize(of + 1, Vec::new());
+        }
+        let seen = &mut self.seen[of];
+        if seen.len() <= end {
+            seen.resize(end + 1, false);
+        }
+        if !std::mem::replace(&mut seen[end], true) {
+            let days = days_reached(month, self.text(texts, Text::End));
             let reached = self.reached.entry(month).or_insert(0);
             *reached = (*reached).max(days);
         }
@@ -329,26 +396,24 @@ impl<'a> Gather<'a> {
             }
         };
         let mut months: BTreeMap<Month, Vec<Line>> = BTreeMap::new();
-        let name = |place: usize, number: u32| self.names[place].name(number).to_owned();
-        for (key, sums) in self.keys.iter().zip(self.sums) {
-            let Some(month) = self.months[key[0] as usize] else { continue };
-            let record = name(6, key[6]);
-            months.entry(month).or_default().push(Line {
-                key: LineKey {
-                    account: name(1, key[1]),
-                    service: name(2, key[2]),
-                    region: name(3, key[3]),
-                    usage_type: name(4, key[4]),
-                    operation: name(5, key[5]),
-                    kind: self.kinds[key[6] as usize],
-                    record: record.split('\u{1f}').next().unwrap_or_default().to_owned(),
-                    unit: name(7, key[7]),
-                },
-                quantity: sums.quantity,
-                costs: sums.costs,
-                list: sums.list,
-                rows: sums.rows,
-            });
+        for (group, key) in self.groups.iter().zip(&self.keys) {
+            if group.sums.rows == 0 {
+                continue;
+            }
+            let Some(month) = group.month else { continue };
+            let text = |which| self.text(key, which).to_owned();
+            let first = key[Text::End as usize] == 0;
+            let other = !first && !text(Text::OtherUnit).is_empty();
+            months.entry(month).or_default().push(group.sums.line(LineKey {
+                account: text(Text::Account),
+                service: text(Text::Service),
+                region: text(Text::Region),
+                usage_type: text(Text::UsageType),
+                operation: text(Text::Operation),
+                kind: group.kind,
+                record: text(Text::Record),
+                unit: text(if other { Text::OtherUnit } else { Text::Unit }),
+            }));
         }
         let first = months.keys().next().copied();
         let aside = |reasons: &BTreeMap<String, (u64, String)>| -> Vec<SetAside> {
@@ -387,20 +452,25 @@ impl<'a> Gather<'a> {
 
 /// Lines in the order of their keys; those that differ only in how the row was written are one.
 pub(super) fn merged(lines: Vec<Line>) -> Vec<Line> {
-    let mut sums: BTreeMap<LineKey, Sums> = BTreeMap::new();
+    let mut sums: BTreeMap<LineKey, Line> = BTreeMap::new();
     for line in lines {
-        let sum = sums.entry(line.key).or_default();
-        sum.add(line.quantity, line.costs, line.list);
+        let Some(sum) = sums.get_mut(&line.key) else {
+            sums.insert(line.key.clone(), line);
+            continue;
+        };
+        let any = |one: Option<Amount>, other: Option<Amount>| match (one, other) {
+            (Some(one), Some(other)) => Some(one + other),
+            (one, other) => one.or(other),
+        };
+        sum.quantity = any(sum.quantity, line.quantity);
+        sum.list = any(sum.list, line.list);
+        for (sum, cost) in sum.costs.iter_mut().zip(line.costs) {
+            // A part of a sum is no sum.
+            *sum = sum.zip(cost).map(|(sum, cost)| sum + cost);
+        }
         sum.rows += line.rows;
     }
-    let line = |(key, sum): (LineKey, Sums)| Line {
-        key,
-        quantity: sum.quantity,
-        costs: sum.costs,
-        list: sum.list,
-        rows: sum.rows,
-    };
-    sums.into_iter().map(line).collect()
+    sums.into_values().collect()
 }
 
 /// The month of `2024-09`, `2024-09-01 00:00:00` or `2023-11-01T00:00:00.000Z`.

@@ -15,6 +15,8 @@ use super::{
 };
 use crate::error::{Error, Place};
 
+/// Bytes that are read at once.
+const BUFFER: usize = 1 << 18;
 /// Longest text of a cell that a reason repeats.
 const MOST_SHOWN: usize = 40;
 
@@ -28,7 +30,11 @@ pub fn read(
     billing: &Billing,
     read_at: &str,
 ) -> Result<Vec<MonthBill>, Error> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .buffer_capacity(BUFFER)
+        .from_reader(bytes);
     let mut record = ByteRecord::new();
     let failed = |error: &csv::Error| {
         let line = error.position().map(|position| position.line() as usize);
@@ -61,7 +67,7 @@ pub fn read(
             gather.set_aside(reason, at);
             continue;
         }
-        match row(&record, &layout, &header) {
+        match row(&record, &layout, &header, &mut gather) {
             Ok(row) => gather.add(&row, at),
             Err(reason) => gather.set_aside(reason, at),
         }
@@ -71,19 +77,36 @@ pub fn read(
 }
 
 /// The cells of a record that the layout reads.
-fn row<'a>(record: &'a ByteRecord, layout: &Layout, header: &[String]) -> Result<Row<'a>, String> {
-    let cell = |place: usize| -> Result<&'a str, String> {
+fn row(
+    record: &ByteRecord,
+    layout: &Layout,
+    header: &[String],
+    gather: &mut Gather<'_>,
+) -> Result<Row, String> {
+    let cell = |place: usize| -> Result<&str, String> {
         let bytes = record.get(place).unwrap_or_default();
         let text = std::str::from_utf8(bytes)
-            .map_err(|_| format!("{} is not UTF-8 text", header[place]))?
-            .trim();
+            .map_err(|_| format!("{} is not UTF-8 text", header[place]))?;
+        // Most cells have nothing to cut off, and to look is cheaper than to search.
+        let inner = |byte: &u8| byte.is_ascii_graphic();
+        let bare = bytes.first().is_none_or(inner) && bytes.last().is_none_or(inner);
+        let text = if bare { text } else { text.trim() };
         Ok(if text == "NULL" { "" } else { text })
     };
-    let mut row = Row { texts: [""; TEXTS], figures: [None; FIGURES] };
-    for (text, place) in row.texts.iter_mut().zip(layout.texts) {
-        if let Some(place) = place {
-            *text = cell(place)?;
-        }
+    let mut row = Row::EMPTY;
+    for (which, place) in layout.texts.iter().enumerate() {
+        let Some(place) = place else { continue };
+        let bytes = record.get(*place).unwrap_or_default();
+        row.texts[which] = if let Some(number) = gather.of_cell(which, bytes) {
+            number
+        } else {
+            let text = cell(*place)?;
+            let number = gather.number(which, text);
+            if text.as_bytes() != bytes {
+                gather.note_cell(which, bytes, number);
+            }
+            number
+        };
     }
     for (figure, place) in row.figures.iter_mut().zip(layout.figures) {
         let Some(place) = place else { continue };
@@ -177,10 +200,12 @@ impl Pivot {
                     gather.set_aside(not_a_number(group, text), at);
                     continue;
                 };
-                let mut row = Row { texts: [""; TEXTS], figures: [None; FIGURES] };
-                row.texts[Text::Month as usize] = date;
-                row.texts[Text::End as usize] = &end;
-                row.texts[self.dimension as usize] = group;
+                let mut row = Row::EMPTY;
+                for (which, text) in
+                    [(Text::Month, date), (Text::End, &*end), (self.dimension, group)]
+                {
+                    row.texts[which as usize] = gather.number(which as usize, text);
+                }
                 row.figures[super::layout::Figure::Unblended as usize] = Some(cost);
                 gather.add(&row, at);
             }

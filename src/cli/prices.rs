@@ -7,8 +7,17 @@ use crate::{
     store,
 };
 
+mod diff;
+#[cfg(feature = "aws")]
+mod refresh;
+
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
+    /// Ask AWS for today's prices and renew the book
+    #[cfg(feature = "aws")]
+    Refresh(refresh::Args),
+    /// Prices that differ between two books, and what that does to a plan
+    Diff(diff::Args),
     /// Regions, services, rows and age of the book
     Status(StatusArgs),
     /// Rows whose region, service, usage type and operation hold every word
@@ -41,6 +50,9 @@ pub(super) struct ShowArgs {
 
 pub(super) fn run(command: &Command) -> Result<(), Error> {
     match command {
+        #[cfg(feature = "aws")]
+        Command::Refresh(args) => refresh::run(args),
+        Command::Diff(args) => diff::run(args),
         Command::Status(args) => status(args),
         Command::Show(args) => show(args),
     }

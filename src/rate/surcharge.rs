@@ -23,9 +23,14 @@ use crate::{
     units::{Quantity, UnitPrice, Usd},
 };
 
+/// Code of the support plans' prices.
+const SUPPORT: &str = "AWSSupport";
+/// What a bill calls tax.
+const TAX: &str = "Tax";
+
 /// Plans that the book knows.
 pub fn support_plans(book: &PriceBook) -> BTreeSet<String> {
-    let rows = book.tables().filter(|(_, service, _)| *service == "AWSSupport");
+    let rows = book.tables().filter(|(_, service, _)| *service == SUPPORT);
     let rows = rows.flat_map(|(_, _, table)| table.rows());
     let plans = rows.filter_map(|row| row.usage_type().strip_prefix("support_rate:"));
     plans.map(str::to_owned).collect()
@@ -51,7 +56,7 @@ pub fn add_support(
             month: *month,
             account: account.clone(),
             line: UsageLine {
-                key: BillKey::new("AWSSupport", GLOBAL, &format!("{kind}:{plan}"), ""),
+                key: BillKey::new(SUPPORT, GLOBAL, &format!("{kind}:{plan}"), ""),
                 resource: "support".into(),
                 quantity: Quantity::new(of(*cost).max(0.0)),
                 why: Basis::new(
@@ -87,6 +92,11 @@ fn scope_of(entry: &Entry, sharing: Sharing) -> (Month, String) {
     (entry.month, account)
 }
 
+/// Whether a meter is a share of other charges, which no usage has.
+pub fn is_surcharge(key: &BillKey) -> bool {
+    [SUPPORT, TAX].contains(&&*key.service)
+}
+
 /// Adds tax on all charges of every account and month.
 ///
 /// # Errors
@@ -96,7 +106,7 @@ pub fn add_tax(rated: &mut Rated, percent: f64) -> Result<(), String> {
     let rate = rate.ok_or("tax_percent: is no decimal")?;
     let sums: BTreeMap<(Month, String), Usd> =
         sum_by(&rated.entries, |entry| (entry.month, entry.account.clone()));
-    let key = BillKey::new("Tax", GLOBAL, "NoUsageType", "");
+    let key = BillKey::new(TAX, GLOBAL, "NoUsageType", "");
     let price = UnitPrice::parse(&rate.to_string())?;
     rated.prices.push(PriceUsed {
         key: key.clone(),

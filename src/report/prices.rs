@@ -1,9 +1,14 @@
 //! The price book as tables.
 
-use super::terminal::table;
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use super::{number, terminal::table};
 use crate::{
     calendar::parse_moment,
+    ledger::{self, Entry},
+    price_list::{Change, Meter, Offer, Outcome},
     prices::{BillKey, PriceBook, PriceRow},
+    units::{UnitPrice, Usd},
 };
 
 /// One row of `prices show`.
@@ -147,4 +152,259 @@ pub fn status_table(lines: &[Status]) -> String {
         ]);
     }
     table.to_string()
+}
+
+/// What a refresh made of one file of the book.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Refreshed {
+    /// Region.
+    pub region: String,
+    /// Service, or what was asked of EC2.
+    pub service: String,
+    /// Version of the list; none where there is no list.
+    pub version: Option<String>,
+    /// Rows that were read.
+    pub rows: u64,
+    /// Meters that the list prices as the book did.
+    pub confirmed: usize,
+    /// Meters with other prices.
+    pub changed: usize,
+    /// Meters that are new.
+    pub added: usize,
+    /// Meters that keep their prices, and why.
+    pub kept: Vec<Kept>,
+}
+
+/// A meter whose price was not renewed.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Kept {
+    /// Usage type.
+    pub usage_type: String,
+    /// Operation.
+    pub operation: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A refresh of the book.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Refresh {
+    /// By file.
+    pub files: Vec<Refreshed>,
+    /// Steps that have another price.
+    pub changes: Vec<Change>,
+}
+
+impl Refreshed {
+    /// A file that no list was found for yet.
+    pub fn new(region: &str, service: &str) -> Self {
+        Self {
+            region: region.to_owned(),
+            service: service.to_owned(),
+            version: None,
+            rows: 0,
+            confirmed: 0,
+            changed: 0,
+            added: 0,
+            kept: Vec::new(),
+        }
+    }
+
+    /// What came of a list.
+    pub fn fill(&mut self, offer: &Offer, outcome: &Outcome) {
+        let meters = |added: bool| {
+            let mut steps: BTreeMap<&Meter, bool> = BTreeMap::new();
+            for change in &outcome.changes {
+                *steps.entry(&change.meter).or_insert(true) &= change.old.is_none();
+            }
+            steps.values().filter(|new| **new == added).count()
+        };
+        self.version = Some(offer.version.clone());
+        self.rows = offer.rows;
+        self.confirmed = outcome.confirmed;
+        self.changed = meters(false);
+        self.added = meters(true);
+        let kept = |(meter, reason): &(Meter, String)| Kept {
+            usage_type: meter.usage_type.clone(),
+            operation: meter.operation.clone(),
+            reason: reason.clone(),
+        };
+        self.kept = outcome.kept.iter().map(kept).collect();
+    }
+}
+
+/// Changes that a table shows.
+const MOST_CHANGES: usize = 40;
+
+/// A refresh for people: files, reasons, the largest changes.
+pub fn refresh_table(done: &Refresh) -> String {
+    let mut rows =
+        table(&["Region", "Service", "List", "Rows", "Confirmed", "Changed", "New", "Kept"], 3);
+    let mut reasons: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+    for file in &done.files {
+        rows.add_row([
+            file.region.clone(),
+            file.service.clone(),
+            file.version.clone().unwrap_or_else(|| "none".into()),
+            number::grouped(file.rows as f64, 0),
+            file.confirmed.to_string(),
+            file.changed.to_string(),
+            file.added.to_string(),
+            file.kept.len().to_string(),
+        ]);
+        for kept in &file.kept {
+            reasons.entry(&kept.reason).or_insert((0, &kept.usage_type)).0 += 1;
+        }
+    }
+    let mut out = format!("{rows}\n");
+    if !reasons.is_empty() {
+        let _ = writeln!(out, "\nMeters that keep their prices (--format json has all):");
+        let mut reasons: Vec<_> = reasons.into_iter().collect();
+        reasons.sort_by(|a, b| b.1.0.cmp(&a.1.0).then_with(|| a.0.cmp(b.0)));
+        for (reason, (meters, first)) in reasons.into_iter().take(10) {
+            let _ = writeln!(out, "  {meters} × {reason}: {first}");
+        }
+    }
+    let priced: Vec<Change> =
+        done.changes.iter().filter(|change| change.old.is_some()).cloned().collect();
+    if !priced.is_empty() {
+        let _ = write!(out, "\n{}", changes_table(&priced));
+    }
+    out
+}
+
+fn ratio(change: &Change) -> Option<f64> {
+    let old = change.old.filter(|old| !old.decimal().is_zero())?;
+    Some(change.new?.to_f64() / old.to_f64() - 1.0)
+}
+
+/// The largest changes first; what is new or gone after them.
+fn changes_table(changes: &[Change]) -> String {
+    let mut rows = table(
+        &["Region", "Service", "Usage type", "Operation", "From", "Before", "Now", "per", "Change"],
+        4,
+    );
+    let mut order: Vec<&Change> = changes.iter().collect();
+    let size = |change: &Change| ratio(change).map_or(-1.0, f64::abs);
+    order.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    let price = |price: Option<UnitPrice>| price.map_or("–".into(), |price| price.to_string());
+    for change in order.iter().take(MOST_CHANGES) {
+        rows.add_row([
+            change.region.clone(),
+            change.service.clone(),
+            change.meter.usage_type.clone(),
+            change.meter.operation.clone(),
+            change.from.normalize().to_string(),
+            price(change.old),
+            price(change.new),
+            change.unit.clone(),
+            ratio(change).map_or("–".into(), |ratio| format!("{:+.1} %", 100.0 * ratio)),
+        ]);
+    }
+    let mut out = format!("{rows}\n");
+    if order.len() > MOST_CHANGES {
+        let _ = writeln!(out, "({MOST_CHANGES} of {} steps; --format csv has all)", order.len());
+    }
+    out
+}
+
+/// Every step that changed, one row each.
+pub fn changes_csv(changes: &[Change]) -> String {
+    let header =
+        ["region", "service", "usage_type", "operation", "from", "unit", "old_usd", "new_usd"];
+    let price = |price: Option<UnitPrice>| price.map_or(String::new(), |price| price.to_string());
+    let rows = changes.iter().map(|change| {
+        vec![
+            change.region.clone(),
+            change.service.clone(),
+            change.meter.usage_type.clone(),
+            change.meter.operation.clone(),
+            change.from.to_string(),
+            change.unit.clone(),
+            price(change.old),
+            price(change.new),
+        ]
+    });
+    super::csv::write(&header, rows)
+}
+
+/// What a change of prices does to a plan.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Effect {
+    /// How the two costs were found.
+    pub how: &'static str,
+    /// Cost before and after [USD].
+    pub cost: [Usd; 2],
+    /// The same by account and service, the largest change first.
+    pub services: Vec<ServiceEffect>,
+}
+
+/// What it does to one service.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct ServiceEffect {
+    /// Account.
+    pub account: String,
+    /// Service code.
+    pub service: String,
+    /// Cost before and after [USD].
+    pub cost: [Usd; 2],
+}
+
+impl Effect {
+    /// Of the entries before and after.
+    pub fn of((old, new): (Vec<Entry>, Vec<Entry>), how: &'static str) -> Self {
+        let mut sums: BTreeMap<(String, String), [Usd; 2]> = BTreeMap::new();
+        for (slot, entries) in [(0, &old), (1, &new)] {
+            for entry in entries {
+                let key = (entry.account.clone(), entry.key.service.clone());
+                sums.entry(key).or_default()[slot] += entry.cost;
+            }
+        }
+        let mut services: Vec<ServiceEffect> = sums
+            .into_iter()
+            .map(|((account, service), cost)| ServiceEffect { account, service, cost })
+            .collect();
+        let size = |effect: &ServiceEffect| (effect.cost[1] - effect.cost[0]).to_f64().abs();
+        services.sort_by(|a, b| size(b).total_cmp(&size(a)));
+        Self { how, cost: [ledger::total(&old), ledger::total(&new)], services }
+    }
+}
+
+/// Two books, and what the second does to a plan.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Diff {
+    /// Steps that differ.
+    pub changes: Vec<Change>,
+    /// On a plan.
+    pub effect: Option<Effect>,
+}
+
+/// Two books for people.
+pub fn diff_table(diff: &Diff) -> String {
+    let mut out = if diff.changes.is_empty() {
+        "the two books have the same prices\n".to_owned()
+    } else {
+        changes_table(&diff.changes)
+    };
+    let Some(effect) = &diff.effect else { return out };
+    let mut rows = table(&["Account", "Service", "Before", "Now", "Change"], 2);
+    let change = |[old, new]: [Usd; 2]| {
+        let share = if old == Usd::ZERO { 0.0 } else { new.to_f64() / old.to_f64() - 1.0 };
+        format!("{} ({:+.2} %)", number::money(new - old), 100.0 * share)
+    };
+    let line = |account: &str, service: &str, cost: [Usd; 2]| {
+        [
+            account.to_owned(),
+            service.to_owned(),
+            number::money(cost[0]),
+            number::money(cost[1]),
+            change(cost),
+        ]
+    };
+    for service in effect.services.iter().filter(|service| service.cost[0] != service.cost[1]) {
+        rows.add_row(line(&service.account, &service.service, service.cost));
+    }
+    rows.add_row(line("all", "", effect.cost));
+    let _ = write!(out, "\nThe plan ({}), unblended cost in USD:\n{rows}\n", effect.how);
+    out
 }

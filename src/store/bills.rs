@@ -58,27 +58,31 @@ fn read_bill(path: &Path, billing: &Billing, read_at: &str) -> Result<Vec<MonthB
     file.by_ref().take(4).read_to_end(&mut magic).map_err(|error| wrong(&error))?;
     file.rewind().map_err(|error| wrong(&error))?;
     if magic == b"PAR1" {
-        drop(file);
-        return parquet(path, billing, read_at);
+        return parquet(path, &mut file, billing, read_at);
     }
     if magic.starts_with(&[0x1f, 0x8b]) {
-        let text = BufReader::new(MultiGzDecoder::new(BufReader::new(file)));
+        let text = MultiGzDecoder::new(BufReader::new(file));
         return text::read(&name, text, billing, read_at);
     }
     if magic.starts_with(b"PK") {
         let message = "is a zip archive; unpack it and import the files in it";
         return Err(Error::at(Place::file(&name), message));
     }
-    text::read(&name, BufReader::new(file), billing, read_at)
+    text::read(&name, file, billing, read_at)
 }
 
 #[cfg(feature = "polars")]
-fn parquet(path: &Path, billing: &Billing, read_at: &str) -> Result<Vec<MonthBill>, Error> {
-    actuals::columnar::read_parquet(path, billing, read_at)
+fn parquet(
+    path: &Path,
+    file: &mut File,
+    billing: &Billing,
+    read_at: &str,
+) -> Result<Vec<MonthBill>, Error> {
+    actuals::columnar::read_parquet(path, file, billing, read_at)
 }
 
 #[cfg(not(feature = "polars"))]
-fn parquet(path: &Path, _: &Billing, _: &str) -> Result<Vec<MonthBill>, Error> {
+fn parquet(path: &Path, _: &mut File, _: &Billing, _: &str) -> Result<Vec<MonthBill>, Error> {
     let message = "is Parquet, which this build does not read: build it with the feature `polars`";
     Err(Error::at(Place::file(&path.display().to_string()), message))
 }

@@ -1,7 +1,15 @@
 //! One small builder of scenarios for all integration tests.
-#![allow(dead_code, unreachable_pub, clippy::missing_errors_doc, clippy::print_stderr)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::missing_errors_doc,
+    clippy::print_stderr
+)]
 
-use std::path::Path;
+use std::{path::Path, process::Output};
+
+use assert_cmd::Command;
 
 use runrate::{
     error::Error,
@@ -10,6 +18,20 @@ use runrate::{
     simulate::{Inputs, Prepared},
     store::{self, PriceSource},
 };
+
+pub mod server;
+
+/// Runs the program at the root of the project.
+pub fn runrate(arguments: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("runrate").unwrap();
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().unwrap()
+}
+
+/// What a run printed, which went well.
+pub fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
 
 /// A company of one flat, noiseless class of traffic on two fixed nodes and nothing else; a test adds
 /// its tables behind it, and replaces what it varies.

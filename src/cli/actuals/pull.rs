@@ -8,11 +8,11 @@ use super::{Kept, now, show};
 use crate::{
     actuals::{
         self, MonthBill,
-        cost_explorer::{CostExplorer, Settings},
+        cost_explorer::CostExplorer,
         span::{self, Span},
     },
     calendar::Month,
-    cli::{Format, say},
+    cli::{AwsArgs, Format, say},
     error::{Error, Place},
     store,
 };
@@ -25,12 +25,8 @@ pub(in crate::cli) struct Args {
     /// Last month; this one, up to yesterday, if left out
     #[arg(long, value_name = "MONTH", value_parser = month)]
     to: Option<Month>,
-    /// Profile of the AWS configuration
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
-    /// Ask another endpoint than AWS's own
-    #[arg(long, value_name = "URL")]
-    endpoint_url: Option<String>,
+    #[command(flatten)]
+    aws: AwsArgs,
     /// Ask day by day or month by month
     #[arg(long, value_enum, default_value_t = Granularity::Monthly)]
     granularity: Granularity,
@@ -43,12 +39,6 @@ pub(in crate::cli) struct Args {
     /// Months of AWS's own forecast to pull along, as a baseline; 0 for none
     #[arg(long, value_name = "N", default_value_t = 12)]
     forecast: u32,
-    /// Tries of a request when AWS throttles or fails
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=20))]
-    attempts: u32,
-    /// First wait between tries
-    #[arg(long, value_name = "MS", default_value_t = 1000)]
-    backoff_ms: u64,
     #[command(flatten)]
     kept: Kept,
     /// Write account 1, account 2, … in place of account ids
@@ -93,14 +83,10 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         facts.usd_per_request,
         if args.forecast > 0 { ", and 1 forecast for each account" } else { "" }
     ));
-    let mut connection = CostExplorer::connect(&Settings {
-        region: facts.region.clone(),
-        profile: args.profile.clone(),
-        endpoint_url: args.endpoint_url.clone(),
-        attempts: args.attempts,
-        backoff_ms: args.backoff_ms,
-        daily: args.granularity == Granularity::Daily,
-    })?;
+    let mut connection = CostExplorer::connect(
+        &args.aws.settings(&facts.region),
+        args.granularity == Granularity::Daily,
+    )?;
     let pulled = pull(args, &mut connection, &spans, (&billing, today, price));
     // What was answered is charged, whether the rest came or not.
     let (requests, cost) = (connection.requests, price(connection.requests));

@@ -1,0 +1,251 @@
+//! Price lists as AWS writes them: CSV files row by row, and the documents of `GetProducts`.
+
+use std::{collections::HashMap, io::Read};
+
+use csv::StringRecord;
+use serde::Deserialize;
+
+use super::{Item, Offer, Scope, plain};
+use crate::{
+    error::{Error, Place},
+    units::UnitPrice,
+};
+
+/// Lines before the header, at most.
+const MOST_PREAMBLE: usize = 20;
+
+/// Columns that every list has, as [`plain`] spells them.
+const COLUMNS: [&str; 11] = [
+    "sku",
+    "termtype",
+    "pricedescription",
+    "effectivedate",
+    "startingrange",
+    "endingrange",
+    "unit",
+    "priceperunit",
+    "currency",
+    "usagetype",
+    "operation",
+];
+
+/// Reads a bulk file row by row and keeps the rows that `wanted` wants, asked by usage type without prefix.
+///
+/// # Errors
+/// Bytes that are no price list, a list of another service, a row that is cut or has no price: with its line.
+pub fn read_csv(
+    file: &str,
+    bytes: impl Read,
+    scope: &Scope<'_>,
+    wanted: impl Fn(&str, &str) -> bool,
+) -> Result<Offer, Error> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    let mut offer = Offer::default();
+    let mut record = StringRecord::new();
+    let failed = |error: &csv::Error| {
+        let line = error.position().map(|position| position.line() as usize);
+        Error::at(Place { line, ..Place::file(file) }, error.to_string())
+    };
+    let mut header = None;
+    for _ in 0..MOST_PREAMBLE {
+        if !reader.read_record(&mut record).map_err(|error| failed(&error))? {
+            break;
+        }
+        let value = record.get(1).unwrap_or_default();
+        match plain(record.get(0).unwrap_or_default()).as_str() {
+            "sku" => {
+                header = Some(record.clone());
+                break;
+            }
+            "version" => value.clone_into(&mut offer.version),
+            "publicationdate" => value.clone_into(&mut offer.published),
+            "offercode" if value != scope.service.code => {
+                let message = format!("is the list of {value}, not of {}", scope.service.code);
+                return Err(Error::at(Place::file(file), message));
+            }
+            _ => {}
+        }
+    }
+    let Some(header) = header else {
+        let message = "is no price list: it has no row that begins with SKU";
+        return Err(Error::at(Place::file(file), message));
+    };
+    let columns = Columns::find(file, &header)?;
+    while reader.read_record(&mut record).map_err(|error| failed(&error))? {
+        offer.rows += 1;
+        let line = record.position().map_or(0, |position| position.line() as usize);
+        let wrong = |message: String| Error::at(Place::line(file, line), message);
+        if record.len() != header.len() {
+            return Err(wrong(format!(
+                "has {} cells, the header {}; the file may have been cut",
+                record.len(),
+                header.len()
+            )));
+        }
+        if let Some(item) = columns.item(&record, scope, &wanted).map_err(wrong)? {
+            offer.items.push(item);
+        }
+    }
+    Ok(offer)
+}
+
+struct Columns {
+    own: [usize; COLUMNS.len()],
+    all: HashMap<String, usize>,
+}
+
+impl Columns {
+    fn find(file: &str, header: &StringRecord) -> Result<Self, Error> {
+        let all: HashMap<String, usize> =
+            header.iter().enumerate().map(|(place, name)| (plain(name), place)).collect();
+        let mut own = [0; COLUMNS.len()];
+        for (slot, name) in own.iter_mut().zip(COLUMNS) {
+            *slot = *all.get(name).ok_or_else(|| {
+                Error::at(Place::file(file), format!("is no price list: it has no column {name}"))
+            })?;
+        }
+        Ok(Self { own, all })
+    }
+
+    fn item(
+        &self,
+        record: &StringRecord,
+        scope: &Scope<'_>,
+        wanted: &impl Fn(&str, &str) -> bool,
+    ) -> Result<Option<Item>, String> {
+        let cell = |place: usize| record.get(self.own[place]).unwrap_or_default();
+        let [
+            sku,
+            term,
+            description,
+            effective,
+            begin,
+            end,
+            unit,
+            price,
+            currency,
+            billed,
+            operation,
+        ] = std::array::from_fn(cell);
+        if term != scope.rules.term {
+            return Ok(None);
+        }
+        let bare = scope.bare(billed);
+        let said = |name: &str| {
+            self.all.get(name).and_then(|place| record.get(*place)).unwrap_or_default()
+        };
+        if !wanted(bare, billed) || !scope.holds(bare, said) {
+            return Ok(None);
+        }
+        if currency != scope.rules.currency {
+            return Err(format!("is in {currency:?}, not in {}", scope.rules.currency));
+        }
+        item([sku, billed, operation, description, unit, effective], [begin, end, price]).map(Some)
+    }
+}
+
+fn item(
+    [sku, billed, operation, description, unit, effective]: [&str; 6],
+    [begin, end, price]: [&str; 3],
+) -> Result<Item, String> {
+    let number = |name: &str, text: &str| {
+        text.parse().map_err(|_| format!("{name} {text:?} of SKU {sku} is not a number"))
+    };
+    if effective.get(..10).is_none_or(|day| day.parse::<jiff::civil::Date>().is_err()) {
+        return Err(format!("effective date {effective:?} of SKU {sku} is not a date"));
+    }
+    Ok(Item {
+        sku: sku.to_owned(),
+        billed_usage_type: billed.to_owned(),
+        operation: operation.to_owned(),
+        description: description.to_owned(),
+        unit: unit.to_owned(),
+        begin: number("starting range", begin)?,
+        end: if end == "Inf" { None } else { Some(number("ending range", end)?) },
+        price: UnitPrice::parse(price).map_err(|message| format!("SKU {sku}: {message}"))?,
+        effective: effective[..10].to_owned(),
+    })
+}
+
+/// A document of `GetProducts`.
+#[derive(Deserialize)]
+struct Document {
+    product: Product,
+    #[serde(default)]
+    terms: HashMap<String, HashMap<String, Term>>,
+    #[serde(default)]
+    version: String,
+    #[serde(default, rename = "publicationDate")]
+    published: String,
+}
+
+#[derive(Deserialize)]
+struct Product {
+    sku: String,
+    attributes: HashMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Term {
+    effective_date: String,
+    #[serde(default)]
+    price_dimensions: HashMap<String, Dimension>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Dimension {
+    #[serde(default)]
+    description: String,
+    unit: String,
+    begin_range: String,
+    end_range: String,
+    price_per_unit: HashMap<String, String>,
+}
+
+/// Reads one document of `GetProducts` into the offer.
+///
+/// # Errors
+/// A document that is none, or has no price in the currency asked for.
+pub fn read_product(
+    text: &str,
+    scope: &Scope<'_>,
+    wanted: impl Fn(&str, &str) -> bool,
+    offer: &mut Offer,
+) -> Result<(), String> {
+    let document: Document =
+        serde_json::from_str(text).map_err(|error| format!("is no product: {error}"))?;
+    offer.rows += 1;
+    if document.version > offer.version {
+        offer.version.clone_from(&document.version);
+        offer.published.clone_from(&document.published);
+    }
+    let attributes: HashMap<String, &str> = document
+        .product
+        .attributes
+        .iter()
+        .map(|(name, value)| (plain(name), value.as_str()))
+        .collect();
+    let said = |name: &str| attributes.get(name).copied().unwrap_or_default();
+    let (billed, sku) = (said("usagetype"), &*document.product.sku);
+    let bare = scope.bare(billed);
+    if !wanted(bare, billed) || !scope.holds(bare, said) {
+        return Ok(());
+    }
+    let mut found = Vec::new();
+    for term in document.terms.get(&scope.rules.term).into_iter().flat_map(HashMap::values) {
+        for dimension in term.price_dimensions.values() {
+            let Some(price) = dimension.price_per_unit.get(&scope.rules.currency) else {
+                return Err(format!("SKU {sku} has no price in {}", scope.rules.currency));
+            };
+            let Dimension { description, unit, begin_range, end_range, .. } = dimension;
+            let texts = [sku, billed, said("operation"), description, unit, &term.effective_date];
+            found.push(item(texts, [begin_range, end_range, price])?);
+        }
+    }
+    // Objects have no order of their own.
+    found.sort_by(|a, b| (&a.effective, a.begin).cmp(&(&b.effective, b.begin)));
+    offer.items.extend(found);
+    Ok(())
+}
