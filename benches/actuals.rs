@@ -7,10 +7,12 @@ use std::{path::Path, time::Instant};
 
 use runrate::{
     actuals::{Kind, Line, LineKey, Metric, MonthBill, SCHEMA, amount::Amount, naming::Naming},
+    history::History,
     ledger::Entry,
     plan::{AccountName, Plan},
     prices::{BillKey, PriceRow},
     reconcile::{self, Options, Partial},
+    series::{Gaps, Series},
     simulate::Prepared,
     store::{self, PriceSource},
 };
@@ -125,4 +127,32 @@ fn main() {
         keys.len(),
         times[times.len() / 2] * 1e3
     );
+    forecasts();
+}
+
+/// One forecast of each series of other people, where they are present, with the interval that inner origins
+/// size.
+fn forecasts() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/traffic");
+    for (file, ahead) in [
+        ("nasa_http_requests_hourly_1995_07.csv", 24),
+        ("ec2_network_in_257a54.csv", 288),
+        ("snapchat_dau_millions_by_quarter.csv", 4),
+    ] {
+        let Ok(text) = std::fs::read_to_string(folder.join(file)) else {
+            println!("skipped: {file} is not here");
+            continue;
+        };
+        let series = Series::parse(file, &text, Gaps::Skip).unwrap();
+        let history = History::new(&series, std::collections::BTreeMap::new()).unwrap();
+        let mut times: Vec<f64> = (0..9)
+            .map(|_| {
+                let start = Instant::now();
+                history.forecast(ahead).unwrap();
+                start.elapsed().as_secs_f64()
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        println!("forecast {file}, {ahead} rows ahead: {:.0} ms", times[times.len() / 2] * 1e3);
+    }
 }

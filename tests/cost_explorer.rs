@@ -221,6 +221,48 @@ fn an_open_month_ends_yesterday_and_is_asked_for_again() {
     assert_eq!(server.asked("GetCostAndUsage").len(), 14);
 }
 
+/// Covered usage, its negation and the fee of a Savings Plan have one usage type: each kind is asked for alone.
+#[test]
+fn what_a_savings_plan_covers_is_kept_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = ["SavingsPlanCoveredUsage", "SavingsPlanNegation", "SavingsPlanRecurringFee"];
+    let server = Server::start(move |operation, body, turn| match operation {
+        "GetDimensionValues" if body["Dimension"] == "RECORD_TYPE" => {
+            dimension(&["Usage", plan[0], plan[1], plan[2], "Tax"])
+        }
+        "GetCostAndUsage" => {
+            let record = body["Filter"]["And"][1]["Dimensions"]["Values"][0].as_str().unwrap();
+            let service = "Amazon Elastic Compute Cloud - Compute";
+            let (keys, cost, quantity) = match record {
+                "Usage" => ([service, "BoxUsage:m7g.large"], "8.16", "100"),
+                "SavingsPlanCoveredUsage" => ([service, "BoxUsage:m7g.large"], "81.6", "1000"),
+                "SavingsPlanNegation" => ([service, "BoxUsage:m7g.large"], "-81.6", "1000"),
+                "SavingsPlanRecurringFee" => (["Savings Plans", "ComputeSP:1yr"], "60", "1"),
+                _ => (["Tax", "Tax"], "3", "0"),
+            };
+            Act::Answer(200, answer(body, &[group(keys, cost, quantity)], None).to_string())
+        }
+        _ => usual(operation, body, turn),
+    });
+    let output = pull(&folder, &server.url, &["--format", "json", "--forecast", "0"]);
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("at least 5 more requests, $0.05"), "{said}");
+    let bills: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lines = bills[0]["lines"].as_array().unwrap();
+    let of = |kind: &str| lines.iter().find(|line| line["kind"] == kind).unwrap();
+    assert_eq!(lines.len(), 5);
+    for (kind, cost, quantity) in [
+        ("usage", "8.16", "100"),
+        ("plan-usage", "81.6", "1000"),
+        ("plan-negation", "-81.6", "1000"),
+        ("plan-fee", "60", "1"),
+    ] {
+        let line = of(kind);
+        assert_eq!((&line["costs"][0], &line["quantity"]), (&json!(cost), &json!(quantity)));
+    }
+}
+
 /// Each fault is told in its words, with exit code 1, and nothing is kept; those that pass are tried
 /// again, so many times and no more.
 #[test]

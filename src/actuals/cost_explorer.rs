@@ -3,8 +3,8 @@
 //! # Formula
 //! ```text
 //! two dimension lists, then for each account and span of months
-//!   consumption  by service and usage type        filter: record types of consumption
-//!   all else     by record type and service       filter: the other record types
+//!   each kind of consumption   by service and usage type    filter: the record types of the kind
+//!   all else                   by record type and service   filter: the other record types
 //! requests = pages of all answers;  each is charged
 //! ```
 //! # Source
@@ -12,8 +12,7 @@
 //! not check is checked here: every period once, keys as asked, finite amounts, one currency, tokens that
 //! move on.
 //! # Limits
-//! A group without cost in a period is absent in the answer and here. Kinds within consumption (covered
-//! usage, its negation, fees) are one sum by usage type.
+//! A group without cost in a period is absent in the answer and here.
 
 use std::collections::BTreeMap;
 
@@ -137,22 +136,24 @@ impl CostExplorer {
         records: &[String],
         (billing, read_at): (&Billing, &str),
     ) -> Result<Vec<MonthBill>, Error> {
-        let kind = |record: &String| billing.records.get(record).copied().unwrap_or(Kind::Unknown);
-        let (consumed, others): (Vec<String>, Vec<String>) =
-            records.iter().cloned().partition(|record| kind(record).is_consumption());
         let mut months: BTreeMap<Month, MonthBill> = BTreeMap::new();
         let mut currency: Option<String> = None;
-        for (records, keys) in [
-            (consumed, [Dimension::Service, Dimension::UsageType]),
-            (others, [Dimension::RecordType, Dimension::Service]),
-        ] {
-            if records.is_empty() {
-                continue;
-            }
+        for (consumed, records) in questions(records, billing) {
+            let keys = match consumed {
+                Some(_) => [Dimension::Service, Dimension::UsageType],
+                None => [Dimension::RecordType, Dimension::Service],
+            };
+            let of = consumed.map(|kind| (kind, records.join(", ")));
             let periods = self.periods(account, span, &records, &keys)?;
             check_periods(&periods, span, self.granularity == Granularity::Daily)?;
             for period in periods {
-                add(&mut months, &period, (account, &keys), (billing, read_at), &mut currency)?;
+                add(
+                    &mut months,
+                    &period,
+                    (account, of.as_ref()),
+                    (billing, read_at),
+                    &mut currency,
+                )?;
             }
         }
         for bill in months.values_mut() {
@@ -278,6 +279,19 @@ impl CostExplorer {
     }
 }
 
+/// Record types by the kind of consumption they are, each kind a question; all others are one.
+pub fn questions(records: &[String], billing: &Billing) -> Vec<(Option<Kind>, Vec<String>)> {
+    // Covered usage, its negation and the plan's fees share usage types, so one sum would hide them.
+    let mut questions: BTreeMap<Option<Kind>, Vec<String>> = BTreeMap::new();
+    for record in records {
+        let kind = billing.records.get(record).copied().unwrap_or(Kind::Unknown);
+        let consumed = Some(kind).filter(|kind| kind.is_consumption());
+        questions.entry(consumed).or_default().push(record.clone());
+    }
+    let others = questions.remove(&None).map(|others| (None, others));
+    questions.into_iter().chain(others).collect()
+}
+
 /// Why paging ended early.
 enum Paging {
     /// The token is no longer good: the answer may be asked for once more.
@@ -396,7 +410,7 @@ fn check_periods(periods: &[Period], span: &Span, daily: bool) -> Result<(), Err
 fn add(
     months: &mut BTreeMap<Month, MonthBill>,
     period: &Period,
-    (account, keys): (&str, &[Dimension; 2]),
+    (account, consumed): (&str, Option<&(Kind, String)>),
     (billing, read_at): (&Billing, &str),
     currency: &mut Option<String>,
 ) -> Result<(), Error> {
@@ -426,13 +440,14 @@ fn add(
             let message = format!("an answer with keys {names:?}, where two were asked for");
             return Err(failed(message));
         };
-        let record = if keys[0] == Dimension::RecordType { first.clone() } else { String::new() };
-        let consumed = record.is_empty();
-        let kind = if consumed {
-            Kind::Usage
-        } else {
-            billing.records.get(&record).copied().unwrap_or(Kind::Unknown)
+        let (kind, record) = match consumed {
+            Some((kind, record)) => (*kind, record.clone()),
+            None => {
+                let kind = billing.records.get(first).copied().unwrap_or(Kind::Unknown);
+                (kind, first.clone())
+            }
         };
+        let consumed = consumed.is_some();
         let amount = |name: &str| amount(metrics.get(name), name, (month, names));
         let mut costs = [None; 4];
         for metric in Metric::ALL {

@@ -8,7 +8,7 @@ use super::{Kept, now, show};
 use crate::{
     actuals::{
         self, MonthBill,
-        cost_explorer::CostExplorer,
+        cost_explorer::{self, CostExplorer},
         span::{self, Span},
     },
     calendar::Month,
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let price = |requests: u64| facts.usd_per_request * Decimal::from(requests);
     let months: usize = spans.iter().map(|span| span.months.len()).sum();
     say(&format!(
-        "{months} months to ask for. Cost Explorer charges ${} a request: 2 to list accounts and kinds of rows, then 2 for each account and span of months, more where an answer has pages{}",
+        "{months} months to ask for. Cost Explorer charges ${} a request: 2 to list accounts and kinds of rows, then 2 or more for each account and span of months (usage, what commitments cover, all else), more where an answer has pages{}",
         facts.usd_per_request,
         if args.forecast > 0 { ", and 1 forecast for each account" } else { "" }
     ));
@@ -152,7 +152,8 @@ fn pull(
         }
         accounts.retain(|(id, _)| args.accounts.contains(id));
     }
-    let least = accounts.len() as u64 * (2 * spans.len() as u64 + u64::from(args.forecast > 0));
+    let questions = cost_explorer::questions(&records, billing).len() * spans.len();
+    let least = accounts.len() as u64 * (questions as u64 + u64::from(args.forecast > 0));
     say(&format!(
         "{} accounts with {} kinds of rows: at least {least} more requests, ${}",
         accounts.len(),
