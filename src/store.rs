@@ -30,7 +30,7 @@ mod bills;
 mod price_files;
 
 pub use self::{
-    bills::{import_bills, load_bills, save_bills},
+    bills::{import_bills, kept_months, load_bills, save_bills},
     price_files::{book_at, save_prices},
 };
 

@@ -440,13 +440,8 @@ fn add(
             let message = format!("an answer with keys {names:?}, where two were asked for");
             return Err(failed(message));
         };
-        let (kind, record) = match consumed {
-            Some((kind, record)) => (*kind, record.clone()),
-            None => {
-                let kind = billing.records.get(first).copied().unwrap_or(Kind::Unknown);
-                (kind, first.clone())
-            }
-        };
+        let named = || billing.records.get(first).copied().unwrap_or(Kind::Unknown);
+        let (kind, record) = consumed.cloned().unwrap_or_else(|| (named(), first.clone()));
         let consumed = consumed.is_some();
         let amount = |name: &str| amount(metrics.get(name), name, (month, names));
         let mut costs = [None; 4];

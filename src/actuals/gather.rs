@@ -86,52 +86,83 @@ impl Names {
     }
 }
 
-/// Groups by their texts. The numbers of a row's texts stand side by side in one machine number as long as
-/// they fit, so that a row is found with one comparison.
+/// Groups by their texts: first what a row is but for its month, then the month. Bills come month by month
+/// and repeat their meters, so what is looked up for a row stays small enough for a processor's cache. The
+/// numbers of a row's texts stand side by side in one machine number as long as they fit.
 #[derive(Debug, Default)]
 struct Places {
-    /// Where each text's number begins [bits], and where the last ends.
+    /// Where each text's number begins [bits], and how far it goes.
     shifts: [u32; TEXTS],
     widths: [u32; TEXTS],
-    packed: HashMap<u128, u32, FixedState>,
+    packed: HashMap<u64, u32, FixedState>,
     /// In use when the numbers no longer fit.
     whole: Option<HashMap<[u32; TEXTS], u32, FixedState>>,
+    /// Keys without their months, in the order of their numbers.
+    keys: Vec<[u32; TEXTS]>,
+    /// Groups by number of the month's text and of the key; [`NO_GROUP`] where there is none.
+    by_month: Vec<Vec<u32>>,
 }
 
+/// No group yet.
+const NO_GROUP: u32 = u32::MAX;
+
 impl Places {
-    fn pack(&self, key: &[u32; TEXTS]) -> u128 {
+    fn pack(&self, key: &[u32; TEXTS]) -> u64 {
         let parts = key.iter().zip(&self.shifts);
-        parts.fold(0, |packed, (number, shift)| packed | u128::from(*number) << shift)
+        parts.fold(0, |packed, (number, shift)| packed | u64::from(*number) << shift)
     }
 
-    /// The group of a key, or `next` for one that is new. `known` are the keys of the others, in order.
-    fn of(&mut self, key: &[u32; TEXTS], next: u32, known: &[[u32; TEXTS]]) -> u32 {
+    /// The group of a key, or `next` for one that is new.
+    fn of(&mut self, key: &[u32; TEXTS], next: u32) -> u32 {
+        let mut without = *key;
+        let month = std::mem::take(&mut without[Text::Month as usize]) as usize;
+        let number = self.number(&without) as usize;
+        if self.by_month.len() <= month {
+            self.by_month.resize(month + 1, Vec::new());
+        }
+        let groups = &mut self.by_month[month];
+        if groups.len() <= number {
+            groups.resize(number + 1, NO_GROUP);
+        }
+        if groups[number] == NO_GROUP {
+            groups[number] = next;
+        }
+        groups[number]
+    }
+
+    fn number(&mut self, key: &[u32; TEXTS]) -> u32 {
         let outgrown =
             key.iter().zip(&self.widths).any(|(number, width)| u64::from(*number) >> width > 0);
         if outgrown && self.whole.is_none() {
-            self.widen(key, known);
+            self.widen(key);
         }
-        if let Some(whole) = &mut self.whole {
-            return *whole.entry(*key).or_insert(next);
+        let next = self.keys.len() as u32;
+        let number = if let Some(whole) = &mut self.whole {
+            *whole.entry(*key).or_insert(next)
+        } else {
+            let packed = self.pack(key);
+            *self.packed.entry(packed).or_insert(next)
+        };
+        if number == next {
+            self.keys.push(*key);
         }
-        let packed = self.pack(key);
-        *self.packed.entry(packed).or_insert(next)
+        number
     }
 
     /// Gives the numbers more room.
-    fn widen(&mut self, key: &[u32; TEXTS], known: &[[u32; TEXTS]]) {
+    fn widen(&mut self, key: &[u32; TEXTS]) {
         let mut end = 0;
         for ((number, width), shift) in key.iter().zip(&mut self.widths).zip(&mut self.shifts) {
             *width = (*width).max(u32::BITS - number.leading_zeros() + 1);
             *shift = end;
             end += *width;
         }
-        let keys = known.iter().copied();
-        if end > u128::BITS {
-            self.whole = Some(keys.zip(0..).collect());
+        let keys = self.keys.iter().copied().zip(0..);
+        if end >= u64::BITS {
+            self.whole = Some(keys.collect());
             self.packed = HashMap::default();
         } else {
-            self.packed = keys.zip(0..).map(|(key, place)| (self.pack(&key), place)).collect();
+            self.packed = keys.map(|(key, place)| (self.pack(&key), place)).collect();
         }
     }
 }
@@ -139,8 +170,9 @@ impl Places {
 #[derive(Debug, Default)]
 struct Sums {
     rows: u64,
-    /// Rows that say a quantity, an amortized cost, a net cost, a list cost.
-    said: [u64; 4],
+    /// Rows that say a quantity, an amortized cost, a net cost, a list cost; a count that is full is no longer
+    /// the count of all rows, and the sum is taken for one with a part missing.
+    said: [u32; 4],
     unblended: Amount,
     quantity: Amount,
     amortized: Amount,
@@ -156,15 +188,15 @@ impl Sums {
         for ((sum, said), value) in sums.into_iter().zip(&mut self.said).zip(others) {
             if let Some(value) = value {
                 *sum += value;
-                *said += 1;
+                *said = said.saturating_add(1);
             }
         }
     }
 
     fn line(&self, key: LineKey) -> Line {
         // A part of a sum is no cost; a quantity may be said by some rows only.
-        let whole = |sum, said| (said == self.rows).then_some(sum);
-        let any = |sum, said| (said > 0).then_some(sum);
+        let whole = |sum, said: u32| (u64::from(said) == self.rows).then_some(sum);
+        let any = |sum, said: u32| (said > 0).then_some(sum);
         let [quantity, amortized, net, list] = self.said;
         Line {
             key,
@@ -301,7 +333,7 @@ impl<'a> Gather<'a> {
             return place;
         }
         let next = self.groups.len() as u32;
-        let place = self.places.of(&key, next, &self.keys);
+        let place = self.places.of(&key, next);
         if place == next {
             let month = month_of(self.text(&key, Text::Month));
             let kind = self.kind(&key);
@@ -495,4 +527,31 @@ fn days_reached(month: Month, end: &str) -> u32 {
     let midnight =
         end.get(11..).is_none_or(|time| !time.bytes().any(|b| (b'1'..=b'9').contains(&b)));
     if midnight { day.saturating_sub(1) } else { day }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Keys have one group each, whether their numbers fit one machine number or not.
+        #[test]
+        fn every_key_has_a_group_of_its_own(
+            keys in prop::collection::vec(prop::array::uniform13(prop_oneof![0_u32..4, 0_u32..100_000]), 1..60),
+        ) {
+            let (mut places, mut known) = (Places::default(), Vec::new());
+            for mut key in keys {
+                // The month is a place in a table, and not a number of any size.
+                key[Text::Month as usize] %= 50;
+                let place = places.of(&key, known.len() as u32);
+                let found = known.iter().position(|other| *other == key);
+                prop_assert_eq!(place as usize, found.unwrap_or(known.len()));
+                if found.is_none() {
+                    known.push(key);
+                }
+            }
+        }
+    }
 }

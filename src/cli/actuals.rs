@@ -96,11 +96,10 @@ fn import(args: &Import) -> Result<(), Error> {
         crate::actuals::redact(&mut bills);
     }
     let folder = args.kept.folder();
-    let before: Vec<MonthBill> = store::load_bills(folder)?;
-    let replaced: Vec<String> = before
-        .iter()
-        .filter(|known| bills.iter().any(|bill| bill.month == known.month))
-        .map(|known| format!("{} ({})", known.month, known.source))
+    let replaced: Vec<String> = store::kept_months(folder)?
+        .into_iter()
+        .filter(|(month, _)| bills.iter().any(|bill| bill.month == *month))
+        .map(|(month, source)| format!("{month} ({source})"))
         .collect();
     store::save_bills(folder, &bills)?;
     say(&format!("wrote {} months to {}", bills.len(), folder.display()));

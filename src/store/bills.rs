@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{BufReader, Read, Seek},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use flate2::read::MultiGzDecoder;
@@ -87,6 +87,26 @@ fn parquet(path: &Path, _: &mut File, _: &Billing, _: &str) -> Result<Vec<MonthB
     Err(Error::at(Place::file(&path.display().to_string()), message))
 }
 
+/// Months of a bill that a folder keeps, and where they came from; their lines are not looked at.
+///
+/// # Errors
+/// A folder or a file that cannot be read.
+pub fn kept_months(folder: &Path) -> Result<Vec<(Month, String)>, Error> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        month: Month,
+        source: String,
+    }
+    let head = |(path, _): (PathBuf, Month)| {
+        let head: Head = serde_json::from_str(&read_text(&path)?).map_err(|error| {
+            let place = Place::file(&path.display().to_string());
+            Error::at(place, format!("is no month of a bill: {error}"))
+        })?;
+        Ok((head.month, head.source))
+    };
+    bill_files(folder)?.into_iter().map(head).collect()
+}
+
 /// Writes months of a bill, each as `2027-01.json`; what was there of these months is replaced.
 ///
 /// # Errors
@@ -110,20 +130,8 @@ pub fn save_bills(folder: &Path, bills: &[MonthBill]) -> Result<(), Error> {
 /// # Errors
 /// A file that is no month of a bill.
 pub fn load_bills(folder: &Path) -> Result<Vec<MonthBill>, Error> {
-    let wrong = |error: &std::io::Error| {
-        Error::at(Place::file(&folder.display().to_string()), plain(error))
-    };
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(wrong(&error)),
-    };
     let mut bills = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|error| wrong(&error))?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let month = name.as_deref().and_then(|name| name.strip_suffix(".json"));
-        let Some(month) = month.and_then(|name| name.parse::<Month>().ok()) else { continue };
+    for (path, month) in bill_files(folder)? {
         let place = || Place::file(&path.display().to_string());
         let bill: MonthBill = serde_json::from_str(&read_text(&path)?)
             .map_err(|error| Error::at(place(), format!("is no month of a bill: {error}")))?;
@@ -134,6 +142,27 @@ pub fn load_bills(folder: &Path) -> Result<Vec<MonthBill>, Error> {
         }
         bills.push(bill);
     }
-    bills.sort_by_key(|bill| bill.month);
     Ok(bills)
+}
+/// The files of a folder that are months of a bill.
+fn bill_files(folder: &Path) -> Result<Vec<(PathBuf, Month)>, Error> {
+    let wrong = |error: &std::io::Error| {
+        Error::at(Place::file(&folder.display().to_string()), plain(error))
+    };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(wrong(&error)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| wrong(&error))?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let month = name.as_deref().and_then(|name| name.strip_suffix(".json"));
+        if let Some(month) = month.and_then(|name| name.parse::<Month>().ok()) {
+            files.push((path, month));
+        }
+    }
+    files.sort_by_key(|(_, month)| *month);
+    Ok(files)
 }
