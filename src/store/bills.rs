@@ -68,6 +68,10 @@ fn read_bill(path: &Path, billing: &Billing, read_at: &str) -> Result<Vec<MonthB
         let message = "is a zip archive; unpack it and import the files in it";
         return Err(Error::at(Place::file(&name), message));
     }
+    if let Some(bills) = text::read_lines(&name, &mut file, billing, read_at) {
+        return bills;
+    }
+    file.rewind().map_err(|error| wrong(&error))?;
     text::read(&name, file, billing, read_at)
 }
 
