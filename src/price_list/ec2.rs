@@ -438,4 +438,14 @@ mod tests {
         let means = means(&prices, 10, now);
         assert!((means["m7g.large"] - 0.13).abs() < 1e-12, "{means:?}");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_answer_is_read_or_refused(text in "[ -~\n<>/a-z]{0,200}") {
+            let _ = quick_xml::de::from_str::<Answer>(&text);
+            let wrapped = format!("<R><instanceTypeSet><item>{text}</item></instanceTypeSet></R>");
+            let _ = quick_xml::de::from_str::<Answer>(&wrapped);
+            let _ = quick_xml::de::from_str::<Refusal>(&text);
+        }
+    }
 }

@@ -219,9 +219,12 @@ fn taken<'b>(
         if let Some(free) = old.first().filter(|row| is_free(row)) {
             let own = steps[0].price == free.price;
             if let (false, Some(end)) = (own, free.end) {
+                let moved = |from: Decimal| {
+                    from.checked_add(end).ok_or_else(|| format!("a step at {from} is no quantity"))
+                };
                 for step in &mut steps {
-                    step.begin += end;
-                    step.end = step.end.map(|to| to + end);
+                    step.begin = moved(step.begin)?;
+                    step.end = step.end.map(moved).transpose()?;
                 }
                 steps.insert(0, Step { begin: Decimal::ZERO, end: Some(end), price: free.price });
             }
@@ -279,11 +282,12 @@ fn convert(
     let paid = |price: UnitPrice| Some(price.decimal()).filter(|price| !price.is_zero());
     let old_price = old.iter().find_map(|row| paid(row.price));
     let ratio = match (old_price, steps.iter().find_map(|step| paid(step.price))) {
-        (Some(old), Some(new)) => new / old,
+        (Some(old), Some(new)) => new.checked_div(old).unwrap_or(Decimal::MAX),
         (None, None) => Decimal::ONE,
         _ => Decimal::MAX,
     };
-    if ratio > scope.rules.most_ratio || ratio * scope.rules.most_ratio < Decimal::ONE {
+    let most = scope.rules.most_ratio;
+    if ratio > most || ratio < Decimal::ONE / most {
         return Err(format!(
             "the list prices it by {unit:?}, the book by {:?}, and the prices are far apart",
             old[0].unit()

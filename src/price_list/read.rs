@@ -249,3 +249,67 @@ pub fn read_product(
     offer.items.extend(found);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        price_list::{Rules, merge},
+        prices::{PriceBook, Table},
+    };
+
+    const BOOK: &str = "usage_type,operation,description,unit,begin_range,end_range,usd_per_unit,pool,billed_usage_type,cost_explorer_service,as_of,source,confidence,note\n\
+        Bytes,,,GB,0,100,0,shared,Bytes,S,2024,a,exact,\nBytes,,,GB,100,Inf,0.09,,Bytes,S,2024,a,exact,\n";
+
+    fn rules() -> Rules {
+        toml::from_str(include_str!("../../models/price_list.toml")).unwrap()
+    }
+
+    /// Reads a text as the list of a service that the book has one meter of, and puts it into the book.
+    fn through(text: &str) {
+        let rules = rules();
+        let service = rules.service("AWSDataTransfer").unwrap();
+        let today = "2027-03-01".parse().unwrap();
+        let scope = Scope { rules: &rules, service, region: "r1", prefixes: &[], today };
+        let mut book = PriceBook::default();
+        book.insert("r1", &service.code, Table::parse("b.csv", BOOK).unwrap());
+        let wanted = |bare: &str, billed: &str| scope.wants(&book, bare, billed);
+        if let Ok(offer) = read_csv("list.csv", text.as_bytes(), &scope, wanted) {
+            let outcome = merge(&book, &offer, &scope);
+            Table::parse("new.csv", &outcome.text).unwrap();
+        }
+        let _ = read_product(text, &scope, wanted, &mut Offer::default());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[ -~\r\n\u{feff}é\"]{0,300}") {
+            through(&text);
+            through(&format!("\"OfferCode\",\"AWSDataTransfer\"\n{text}"));
+        }
+
+        /// Rows of any figures: what comes of them is a book that can be read.
+        #[test]
+        fn any_rows_leave_a_book(
+            rows in prop::collection::vec(
+                (
+                    prop_oneof![Just("0".to_owned()), Just("10".to_owned()), "[0-9]{1,29}"],
+                    prop_oneof![Just("Inf".to_owned()), Just("10".to_owned()), "[0-9]{1,29}"],
+                    prop_oneof![Just("GB".to_owned()), "[A-Za-z]{0,4}"],
+                    "[0-9]{1,10}(\\.[0-9]{0,18})?",
+                    "202[0-9]-0[1-9]-0[1-9]",
+                ),
+                0..6,
+            ),
+        ) {
+            let mut text = "SKU,TermType,PriceDescription,EffectiveDate,StartingRange,EndingRange,Unit,PricePerUnit,Currency,usageType,operation\n".to_owned();
+            for (begin, end, unit, price, effective) in rows {
+                let row = ["A,OnDemand,d", &effective, &begin, &end, &unit, &price, "USD,Bytes,\n"];
+                text.push_str(&row.join(","));
+            }
+            through(&text);
+        }
+    }
+}
