@@ -13,13 +13,16 @@
 //! Consumption only: reservations and Savings Plans stay as they are. A meter that two SKUs price differently,
 //! or whose unit changed, keeps its old price and is named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
-use crate::{prices::PriceBook, units::UnitPrice};
+use crate::{
+    prices::{PriceBook, PriceRow, Table},
+    units::UnitPrice,
+};
 
 #[cfg(feature = "aws")]
 pub mod ec2;
@@ -194,13 +197,20 @@ impl Scope<'_> {
         prefixes.find_map(cut).unwrap_or(billed)
     }
 
-    /// Whether a meter is the model's: one that the book has in some region, or one to be taken in.
-    pub fn wants(&self, book: &PriceBook, bare: &str, billed: &str) -> bool {
+    /// Whether a meter is the model's, by its usage type without and with the prefix: one that the book has
+    /// in some region, or one to be taken in. What is asked for each of a list's rows is looked up once.
+    pub fn wanted<'b>(&'b self, book: &'b PriceBook) -> impl Fn(&str, &str) -> bool + 'b {
         let code = self.service.code.as_str();
-        let known = || book.tables().filter(|(_, service, _)| *service == code);
-        self.service.add.iter().any(|begin| bare.starts_with(begin.as_str()))
-            || known().any(|(_, _, table)| !table.of_usage_type(bare).is_empty())
-            || book.unprefixed(self.region, code, billed) != billed
+        let tables = || book.tables().filter(move |(_, service, _)| *service == code);
+        let known: HashSet<&str> =
+            tables().flat_map(|(_, _, table)| table.rows()).map(PriceRow::usage_type).collect();
+        let own = book.table(self.region, code).into_iter().flat_map(Table::rows);
+        let printed: HashSet<&str> = own.map(PriceRow::billed_usage_type).collect();
+        move |bare, billed| {
+            self.service.add.iter().any(|begin| bare.starts_with(begin.as_str()))
+                || known.contains(bare)
+                || printed.contains(billed)
+        }
     }
 
     /// Whether a row says what its usage type asks for; `said` gives a column or attribute.

@@ -275,8 +275,8 @@ mod tests {
         let scope = Scope { rules: &rules, service, region: "r1", prefixes: &[], today };
         let mut book = PriceBook::default();
         book.insert("r1", &service.code, Table::parse("b.csv", BOOK).unwrap());
-        let wanted = |bare: &str, billed: &str| scope.wants(&book, bare, billed);
-        if let Ok(offer) = read_csv("list.csv", text.as_bytes(), &scope, wanted) {
+        let wanted = scope.wanted(&book);
+        if let Ok(offer) = read_csv("list.csv", text.as_bytes(), &scope, &wanted) {
             let outcome = merge(&book, &offer, &scope);
             Table::parse("new.csv", &outcome.text).unwrap();
         }

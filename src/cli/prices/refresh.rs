@@ -100,7 +100,7 @@ pub(in crate::cli) fn run(args: &Args) -> Result<(), Error> {
             let prefixes: Vec<String> = catalog.prefixes.get(region).into_iter().cloned().collect();
             let scope = Scope { rules: &rules, service, region, prefixes: &prefixes, today };
             say(&format!("{region} {} …", service.code));
-            let wanted = |bare: &str, billed: &str| scope.wants(&book, bare, billed);
+            let wanted = scope.wanted(&book);
             let offer = match &mut source {
                 Source::Bulk(bulk) => bulk.read(&scope, wanted)?,
                 Source::Api(products) => products.read(&scope, wanted)?,
