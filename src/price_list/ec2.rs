@@ -21,7 +21,7 @@ use aws_sigv4::{
     sign::v4,
 };
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use ureq::Agent;
 
 use super::Spot;
@@ -73,6 +73,10 @@ pub struct InstanceType {
     memory_info: Memory,
     network_info: Network,
     gpu_info: Option<Gpus>,
+    neuron_info: Option<IgnoredAny>,
+    inference_accelerator_info: Option<IgnoredAny>,
+    media_accelerator_info: Option<IgnoredAny>,
+    fpga_info: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -171,7 +175,16 @@ impl InstanceType {
         let network = &self.network_info;
         let gpus = self.gpu_info.iter().flat_map(|info| &info.gpus.all);
         let (count, name) = gpus.fold((0, ""), |(count, _), gpu| (count + gpu.count, &gpu.name));
+        // Which sort and how many is of no use here: a type with any is not for general workloads.
+        let accelerated = [
+            &self.neuron_info,
+            &self.inference_accelerator_info,
+            &self.media_accelerator_info,
+            &self.fpga_info,
+        ];
+        let accelerators = accelerated.into_iter().flatten().count();
         BTreeMap::from([
+            ("accelerator_count", accelerators.to_string()),
             ("instance_type", self.instance_type.clone()),
             ("family", family.to_owned()),
             ("generation", generation),
@@ -437,6 +450,24 @@ mod tests {
         let prices = [price("a", "09", 0.20), price("a", "01", 0.10), price("b", "05", 0.14)];
         let means = means(&prices, 10, now);
         assert!((means["m7g.large"] - 0.13).abs() < 1e-12, "{means:?}");
+    }
+
+    /// A type with accelerators is told from one without: it must not be taken for a general one.
+    #[test]
+    fn accelerators_are_seen() {
+        let text = |more: &str| {
+            format!(
+                "<R><instanceTypeSet><item><instanceType>inf9.xlarge</instanceType><processorInfo><supportedArchitectures><item>x86_64</item></supportedArchitectures></processorInfo><vCpuInfo><defaultVCpus>4</defaultVCpus></vCpuInfo><memoryInfo><sizeInMiB>8192</sizeInMiB></memoryInfo>{more}<networkInfo><maximumNetworkInterfaces>4</maximumNetworkInterfaces><ipv4AddressesPerInterface>10</ipv4AddressesPerInterface></networkInfo></item></instanceTypeSet></R>"
+            )
+        };
+        let count = |more: &str| {
+            let answer: Answer = quick_xml::de::from_str(&text(more)).unwrap();
+            answer.instance_type_set.all[0].columns()["accelerator_count"].clone()
+        };
+        assert_eq!(count(""), "0");
+        let neuron =
+            "<neuronInfo><neuronDevices><item><count>2</count></item></neuronDevices></neuronInfo>";
+        assert_eq!(count(neuron), "1");
     }
 
     proptest::proptest! {
