@@ -22,6 +22,7 @@ use self::{
 use crate::random::Draws;
 
 pub mod budget;
+mod calm;
 pub mod disrupt;
 pub mod event;
 pub mod hpa;

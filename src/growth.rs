@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     calendar::Month,
     growth::fit::Fit,
+    random::Draws,
     series::{Gaps, Series},
 };
 
@@ -35,6 +36,9 @@ pub mod gompertz;
 pub mod linear;
 pub mod logistic;
 pub mod steps;
+mod stray;
+
+pub use stray::Bootstrap;
 
 /// The shape of growth.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -97,6 +101,10 @@ pub struct Users {
     pub segments: Vec<Segment>,
     /// A curve fitted to past figures.
     pub history: Option<History>,
+    /// How far users stray from the curve, in trials: standard deviation of a month's change of
+    /// ln(users), 0.05 for 5 %. A history tells it by itself.
+    #[schemars(range(min = 0, max = 2))]
+    pub volatility: Option<f64>,
 }
 
 /// A curve with all its parameters known.
@@ -205,13 +213,29 @@ pub struct Path {
     pub parts: Vec<Part>,
     /// How well a history was fitted, where one was.
     pub fit: Option<Fit>,
+    /// How far users stray from the law, ln, at each month; none on the mid-value line.
+    pub drift: Vec<f64>,
 }
 
 impl Path {
     /// Users `t` months after the plan's first month.
     pub fn at(&self, t: f64) -> f64 {
         let part = self.parts.iter().rev().find(|part| part.holds_from <= t);
-        part.or(self.parts.first()).map_or(0.0, |part| part.law.at(t - part.from))
+        let users = part.or(self.parts.first()).map_or(0.0, |part| part.law.at(t - part.from));
+        if self.drift.is_empty() { users } else { users * self.drift_at(t).exp() }
+    }
+
+    /// Mean of how far users are off their curve over the plan, ln.
+    pub fn strayed(&self) -> f64 {
+        self.drift.iter().sum::<f64>() / self.drift.len().max(1) as f64
+    }
+
+    /// Between the points of two months along a line.
+    fn drift_at(&self, t: f64) -> f64 {
+        let last = self.drift.len() - 1;
+        let from = (t.max(0.0).floor() as usize).min(last);
+        let (a, b) = (self.drift[from], self.drift[(from + 1).min(last)]);
+        a + (b - a) * (t.max(0.0) - from as f64).clamp(0.0, 1.0)
     }
 }
 
@@ -221,22 +245,57 @@ impl Users {
     /// # Errors
     /// None or several of the three forms, parameters that contradict, a history too short.
     pub fn path(&self, start: Month, months: u32, series: Option<&Series>) -> Result<Path, String> {
+        if self.volatility.is_some() && self.history.is_some() {
+            return Err("volatility: the history tells how users stray; leave it out".into());
+        }
         let span = f64::from(months.max(2) - 1);
         match (&self.growth, self.segments.is_empty(), &self.history) {
             (Some(curve), true, None) => {
                 let from =
                     curve.start().ok_or("growth.start: give the users of the first month")?;
                 let law = curve.bind(from, span, start).map_err(|e| format!("growth.{e}"))?;
-                Ok(Path { parts: vec![Part::only(0.0, law)], fit: None })
+                Ok(Path { parts: vec![Part::only(0.0, law)], fit: None, drift: vec![] })
             }
             (None, false, None) => join(&self.segments, start, span),
             (None, true, Some(history)) => {
                 let series = series.ok_or("the history file was not read")?;
                 let fit = fit::fit(series, history.fit, history.scale, start)?;
-                Ok(Path { parts: vec![Part::only(fit.starts, fit.law.clone())], fit: Some(fit) })
+                let parts = vec![Part::only(fit.starts, fit.law.clone())];
+                Ok(Path { parts, fit: Some(fit), drift: vec![] })
             }
             _ => Err("give exactly one of growth, segments, history".into()),
         }
+    }
+}
+
+impl Users {
+    /// Whether users stray from their curve in a trial.
+    pub fn strays(&self) -> bool {
+        self.history.is_some() || self.volatility.is_some_and(|volatility| volatility > 0.0)
+    }
+
+    /// A fitted history, ready to be drawn anew in each trial.
+    pub fn bootstrap(&self, path: &Path, series: Option<&Series>) -> Option<Bootstrap> {
+        Some(Bootstrap::new(series?, self.history.as_ref()?.scale, path.fit.as_ref()?))
+    }
+
+    /// The path of a trial: how users stray, and, of a history, a curve that might have been.
+    pub fn stray(
+        &self,
+        path: &Path,
+        months: u32,
+        history: Option<&Bootstrap>,
+        mut draws: Draws,
+    ) -> Path {
+        let mut strayed = path.clone();
+        if let (Some(bootstrap), Some(fit)) = (history, &path.fit) {
+            let (law, drift) = bootstrap.draw(-fit.starts, months, &mut draws);
+            strayed.parts = vec![Part::only(fit.starts, law)];
+            strayed.drift = drift;
+        } else if let Some(volatility) = self.volatility.filter(|volatility| *volatility > 0.0) {
+            strayed.drift = stray::walk(volatility, months, &mut draws);
+        }
+        strayed
     }
 }
 
@@ -267,7 +326,7 @@ fn join(segments: &[Segment], start: Month, span: f64) -> Result<Path, String> {
         parts.push(Part { from, holds_from, law });
         from = until;
     }
-    Ok(Path { parts, fit: None })
+    Ok(Path { parts, fit: None, drift: vec![] })
 }
 
 /// Exactly one of two ways to say how fast: the rate, or the value reached at the end.

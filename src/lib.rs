@@ -44,6 +44,7 @@ pub mod price_list;
 pub mod prices;
 pub mod queueing;
 pub mod random;
+pub mod range;
 pub mod rate;
 pub mod reconcile;
 pub mod report;

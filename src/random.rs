@@ -23,6 +23,14 @@ pub enum Stream {
     Cluster = 2,
     /// Where spot capacity is short.
     SpotSupply = 3,
+    /// Values of the scenario's ranges.
+    Inputs = 4,
+    /// How users stray from their curve.
+    Growth = 5,
+    /// Which launches happen.
+    Launches = 6,
+    /// What spot capacity costs.
+    SpotPrices = 7,
 }
 
 /// One stream of draws.
@@ -55,6 +63,11 @@ impl Draws {
         self.0.next_u64()
     }
 
+    /// A standard normal draw.
+    pub fn normal(&mut self) -> f64 {
+        Normal::standard().inverse_cdf(self.uniform())
+    }
+
     /// An exponential draw with mean 1.
     pub fn exponential(&mut self) -> f64 {
         -self.uniform().ln()
@@ -65,8 +78,7 @@ impl Draws {
         if sigma <= 0.0 {
             return median;
         }
-        let z = Normal::standard().inverse_cdf(self.uniform());
-        median * (sigma * z).exp()
+        median * (sigma * self.normal()).exp()
     }
 }
 
@@ -76,6 +88,13 @@ pub fn lognormal_sigma(median: f64, p95: f64) -> f64 {
     /// The standard normal distribution's 95th percentile.
     const Z95: f64 = 1.644_853_626_951_472_2;
     if median > 0.0 && p95 > median { (p95 / median).ln() / Z95 } else { 0.0 }
+}
+
+/// A number for a name, the same whatever else there is (FNV-1a): draws are named by it.
+pub fn name(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |id, byte| {
+        (id ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// A uniform draw in (0, 1) that depends on its names alone, in whatever order it is asked for.

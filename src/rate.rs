@@ -32,10 +32,12 @@ use crate::{
     calendar::Month,
     ledger::Entry,
     prices::{BillKey, Ladder, PriceBook},
+    rate::market::Market,
     services::UsageLine,
     units::{Quantity, UnitPrice, Usd},
 };
 
+pub mod market;
 pub mod surcharge;
 pub mod usage;
 
@@ -250,8 +252,20 @@ pub struct Unpriced {
 /// The first line of every meter without a price, with the nearest rows, and of every quantity that
 /// reaches beyond the book's steps.
 pub fn rate(usage: &[Usage], book: &PriceBook, sharing: Sharing) -> Result<Rated, Vec<Unpriced>> {
+    rate_in(usage, (book, None), sharing)
+}
+
+/// Prices every line, spot capacity as the market of a trial has it.
+///
+/// # Errors
+/// As [`rate`].
+pub fn rate_in(
+    usage: &[Usage],
+    prices: (&PriceBook, Option<&Market>),
+    sharing: Sharing,
+) -> Result<Rated, Vec<Unpriced>> {
     let mut rated = Rated::default();
-    let groups = group(usage, book, sharing, &mut rated.prices)?;
+    let groups = group(usage, prices, sharing, &mut rated.prices)?;
     let pools = pool_totals(&groups, &rated.prices);
     let mut entries: Vec<Option<Entry>> = vec![None; usage.len()];
     let mut unpriced = Vec::new();
@@ -293,24 +307,17 @@ pub fn rate(usage: &[Usage], book: &PriceBook, sharing: Sharing) -> Result<Rated
 /// Lines by month, scope and meter, with the meters' prices.
 fn group(
     usage: &[Usage],
-    book: &PriceBook,
+    book: (&PriceBook, Option<&Market>),
     sharing: Sharing,
     prices: &mut Vec<PriceUsed>,
 ) -> Result<BTreeMap<GroupKey, Group>, Vec<Unpriced>> {
-    let mut known: BTreeMap<&BillKey, Option<usize>> = BTreeMap::new();
+    let mut known = market::Known::default();
     let mut groups: BTreeMap<GroupKey, Group> = BTreeMap::new();
     let mut unpriced = Vec::new();
     for (line, used) in usage.iter().enumerate() {
-        let price = *known.entry(&used.line.key).or_insert_with_key(|key| match book.ladder(key) {
-            Ok(ladder) => {
-                prices.push(PriceUsed::of(key, &ladder));
-                Some(prices.len() - 1)
-            }
-            Err(message) => {
-                unpriced.push(Unpriced { line, message });
-                None
-            }
-        });
+        let meter = (&used.line.key, used.month);
+        let price = known
+            .price(meter, book, prices, |message| unpriced.push(Unpriced { line, message }));
         let Some(price) = price else { continue };
         let scope = match sharing {
             Sharing::PerAccount => used.account.clone(),

@@ -17,7 +17,10 @@ use crate::{
     calendar::{MINUTES_PER_DAY, Month},
     error::{Error, Problem, nearest},
     growth::Users,
-    scenario::document::Document,
+    scenario::{
+        document::Document,
+        ranges::{Correlation, Input, Ranges},
+    },
     services::{AnyService, Context, SERVICES},
     shapes::Catalog,
     traffic::Traffic,
@@ -27,6 +30,7 @@ use crate::{
 pub mod check;
 pub mod document;
 mod overlay;
+pub mod ranges;
 pub mod schema;
 
 /// When the plan runs.
@@ -151,7 +155,9 @@ pub struct Scenario {
     pub traffic: Traffic,
     /// Accounts, in the order of the file.
     pub accounts: Vec<Account>,
-    /// The document it was read from, to place later problems.
+    /// Uncertain numbers.
+    pub ranges: Arc<Ranges>,
+    /// The document it was read from, with one value for each range, to place later problems.
     pub document: Document,
 }
 
@@ -169,6 +175,17 @@ pub(crate) struct Common {
     pub(crate) traffic: Traffic,
     /// Accounts by name.
     pub(crate) accounts: IndexMap<String, AccountSettings>,
+    /// Ranges that move together.
+    #[serde(default)]
+    pub(crate) correlations: Vec<Correlation>,
+}
+
+/// Which numbers stand in the places of ranges.
+enum Numbers {
+    /// The mid values, of ranges just read.
+    Mid(Vec<Input>),
+    /// Those of a trial.
+    Drawn(Arc<Ranges>),
 }
 
 impl Scenario {
@@ -189,18 +206,33 @@ impl Scenario {
     /// # Errors
     /// Every problem found, each with its file, line and key.
     pub fn parse(file: &str, text: &str, catalog: &Catalog) -> Result<Self, Error> {
-        let document = Document::parse(file, text)?;
-        let problems = schema::check(&document);
-        if !problems.is_empty() {
-            return Err(Error::input(problems));
-        }
+        let mut document = Document::parse(file, text)?;
+        let inputs = schema::check(&document).map_err(Error::input)?;
+        inputs.iter().for_each(|input| input.set_mid(&mut document));
+        Self::build(document, Numbers::Mid(inputs), catalog)
+    }
+
+    /// The scenario with these values in the places of its ranges.
+    ///
+    /// # Errors
+    /// Values that contradict each other.
+    pub fn with_values(&self, values: &[f64], catalog: &Catalog) -> Result<Self, Error> {
+        let mut document = self.document.clone();
+        self.ranges.set(values, &mut document);
+        Self::build(document, Numbers::Drawn(Arc::clone(&self.ranges)), catalog)
+    }
+
+    /// Reads a document that holds one number for each range.
+    fn build(document: Document, numbers: Numbers, catalog: &Catalog) -> Result<Self, Error> {
+        // Drawn values change nothing of what is there and what is missing.
+        let whole = matches!(numbers, Numbers::Mid(_));
         let common: Common = toml::Value::Table(document.table.clone())
             .try_into()
             .map_err(|e: toml::de::Error| Error::input(vec![document.problem("", e.message())]))?;
         let mut problems = check::common(&common, &document);
         let mut accounts = Vec::new();
         for (name, settings) in &common.accounts {
-            match account(name, settings, &document, catalog) {
+            match account(name, settings, (&document, whole), catalog) {
                 Ok(account) => accounts.push(account),
                 Err(found) => problems.extend(found),
             }
@@ -220,11 +252,18 @@ impl Scenario {
             }
         }
         problems.extend(check::once(&accounts, &document));
-        if !problems.is_empty() {
+        let ranges = match numbers {
+            Numbers::Drawn(ranges) => Some(ranges),
+            Numbers::Mid(inputs) => Ranges::new(inputs, &common.correlations, &document)
+                .map_err(|found| problems.extend(found))
+                .map(Arc::new)
+                .ok(),
+        };
+        let (Some(ranges), true) = (ranges, problems.is_empty()) else {
             return Err(Error::input(problems));
-        }
+        };
         let Common { plan, billing, users, traffic, .. } = common;
-        Ok(Self { plan, billing, users, traffic, accounts, document })
+        Ok(Self { plan, billing, users, traffic, accounts, ranges, document })
     }
 }
 
@@ -232,7 +271,7 @@ impl Scenario {
 fn account(
     name: &str,
     settings: &AccountSettings,
-    document: &Document,
+    (document, whole): (&Document, bool),
     catalog: &Catalog,
 ) -> Result<Account, Vec<Problem>> {
     let mut raw = document.table.clone();
@@ -257,9 +296,11 @@ fn account(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let problems = schema::check_complete(&raw, name, document);
-    if !problems.is_empty() {
-        return Err(problems);
+    if whole {
+        let problems = schema::check_complete(&raw, name, document);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
     }
     let read = stack(&raw)
         .map_err(|(key, message)| vec![document.account_problem(name, &key, &message)])?;

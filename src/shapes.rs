@@ -198,6 +198,12 @@ pub struct SpotFacts {
     pub price_reach: f64,
     /// Seconds from the notice to the end.
     pub notice_seconds: u32,
+    /// Standard deviation of ln(price) of all types of a region together.
+    pub price_sigma_region: f64,
+    /// Standard deviation of ln(price) of one type beside its region.
+    pub price_sigma_type: f64,
+    /// Correlation of a month's price with the next one's.
+    pub price_memory: f64,
 }
 
 /// What a new node brings.

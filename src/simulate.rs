@@ -1,6 +1,6 @@
 //! All stages in one line: scenario, facts and trial to a plan. The only module that composes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use jiff::civil::Date;
 use rayon::prelude::*;
@@ -13,11 +13,11 @@ use crate::{
     calendar::{MINUTES_PER_DAY, Month},
     capacity::Capacity,
     error::{Error, Problem},
-    growth::Path,
+    growth::{Bootstrap, Path},
     plan::{NotModelled, Plan},
     prices::PriceBook,
     random::{self, Draws, Stream},
-    rate::{self, Rated, Sharing, Usage, surcharge},
+    rate::{self, Rated, Sharing, Usage, market::Market, surcharge},
     scenario::{Account, Scenario},
     series::Series,
     services::{self, Choice, Demand, Flows},
@@ -26,10 +26,12 @@ use crate::{
 };
 
 mod document;
+mod sample;
 pub mod replay;
 pub mod trace;
 
 pub use replay::Replay;
+pub use sample::{Cost, Sample};
 
 /// Length of a plan's tick [seconds].
 const PLAN_TICK_SECONDS: u32 = 60;
@@ -62,18 +64,13 @@ pub struct Inputs {
     pub sha256: String,
 }
 
-/// One account, simulated.
-struct Simulated {
-    months: Vec<Capacity>,
-}
-
 /// What one trial came to, before it is written up.
 struct Outcome {
     trial: u32,
     months: Vec<Month>,
     traffic: Vec<MonthTraffic>,
     /// One account a place, in the order of the scenario.
-    simulated: Vec<Simulated>,
+    simulated: Vec<Vec<Capacity>>,
     /// One month and account a place.
     choices: Vec<Vec<Choice>>,
     rated: Rated,
@@ -89,6 +86,8 @@ pub struct Prepared<'a> {
     traffic: Model,
     policies: Vec<Policy>,
     residual_sigma: Option<f64>,
+    /// What a history's trials are drawn from.
+    bootstrap: OnceLock<Option<Bootstrap>>,
 }
 
 impl<'a> Prepared<'a> {
@@ -129,56 +128,120 @@ impl<'a> Prepared<'a> {
         let (Some(users), Some(traffic), true) = (users, traffic, problems.is_empty()) else {
             return Err(Error::input(problems));
         };
-        Ok(Self { scenario, facts, inputs, users, traffic, policies, residual_sigma })
+        let bootstrap = OnceLock::new();
+        Ok(Self { scenario, facts, inputs, users, traffic, policies, residual_sigma, bootstrap })
     }
 
-    /// Runs one trial of the whole plan.
+    /// Runs one trial of the whole plan; trial 0 is the mid-value line.
     ///
     /// # Errors
-    /// Every meter without a price.
+    /// Every meter without a price; values of a trial that contradict each other.
     pub fn run(&self, trial: u32) -> Result<Plan, Error> {
+        self.in_trial(trial, |drawn| Ok(document::plan(drawn, drawn.outcome(trial)?)))
+    }
+
+    /// The scenario.
+    pub fn scenario(&self) -> &Scenario {
+        self.scenario
+    }
+
+    /// Draws the values of a trial and does something with the scenario that they make.
+    fn in_trial<T>(
+        &self,
+        trial: u32,
+        task: impl FnOnce(&Prepared<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if trial == 0 {
+            return task(self);
+        }
+        let plan = &self.scenario.plan;
+        let values = self.scenario.ranges.draw(plan.seed, trial);
+        let drawn = self
+            .scenario
+            .with_values(&values, &self.facts.catalog)
+            .map_err(|error| self.in_words(trial, &values, &error))?;
+        let mut prepared = Prepared::new(&drawn, self.facts, self.inputs)
+            .map_err(|error| self.in_words(trial, &values, &error))?;
+        if self.scenario.users.strays() {
+            let history = self.bootstrap.get_or_init(|| {
+                self.scenario.users.bootstrap(&self.users, self.inputs.history.as_ref())
+            });
+            let draws = random::stream(plan.seed, trial, Stream::Growth, 0);
+            prepared.users =
+                drawn.users.stray(&prepared.users, plan.months, history.as_ref(), draws);
+        }
+        task(&prepared)
+    }
+
+    /// What a trial was refused for, with the values it drew.
+    fn in_words(&self, trial: u32, values: &[f64], error: &Error) -> Error {
+        let inputs = self.scenario.ranges.inputs.iter().zip(values);
+        let drawn: Vec<String> =
+            inputs.map(|(input, value)| format!("{} = {value:.6}", input.key)).collect();
+        let problems = error.problems().iter().map(|problem| {
+            let message = format!(
+                "{}; so it is in trial {trial}, which drew {}: narrow the ranges",
+                problem.message,
+                drawn.join(", ")
+            );
+            Problem { message, ..problem.clone() }
+        });
+        Error::input(problems.collect())
+    }
+
+    /// Runs the stages on what was drawn: accounts side by side on the mid-value line, where one plan is all
+    /// that is asked for; month by month in a trial, whose months so stay in the cache.
+    fn outcome(&self, trial: u32) -> Result<Outcome, Error> {
         let plan = &self.scenario.plan;
         let months: Vec<Month> = (0..plan.months).map(|index| plan.start.plus(index)).collect();
-        let traffic: Vec<MonthTraffic> = (0..plan.months)
+        let month = |index: u32| {
+            self.traffic.month(index, plan.start.plus(index), &self.users, trial)
+        };
+        let traffic: Vec<MonthTraffic> =
+            (0..plan.months).into_par_iter().map(month).collect();
+        let simulated: Vec<Vec<Capacity>> = (0..self.scenario.accounts.len())
             .into_par_iter()
-            .map(|index| self.traffic.month(index, plan.start.plus(index), &self.users, trial))
-            .collect();
-        let simulated: Vec<Simulated> = self
-            .scenario
-            .accounts
-            .par_iter()
-            .zip(&self.policies)
-            .enumerate()
-            .map(|(index, (account, policy))| {
-                let luck = random::stream(plan.seed, trial, Stream::Cluster, index as u32);
-                simulate(account, policy, (&months, &traffic), luck)
+            .map(|account| {
+                let mut running = self.begin(account, trial, months[0], &traffic[0]);
+                let both = months.iter().zip(&traffic);
+                both.map(|(month, traffic)| running.month(*month, traffic)).collect()
             })
             .collect();
-        let mut usage = Vec::new();
-        let mut choices: Vec<Vec<Choice>> = Vec::new();
+        let mut metering = Metering::default();
         for (index, month) in months.iter().enumerate() {
             for (account, simulated) in self.scenario.accounts.iter().zip(&simulated) {
-                let demand = self.demand(account, index, *month, &simulated.months[index]);
-                let metered = services::meter(&account.stack.services, &demand);
-                let account = &account.name;
-                usage.extend(metered.lines.into_iter().map(|line| Usage {
-                    month: *month,
-                    account: account.clone(),
-                    line,
-                }));
-                choices.push(metered.choices);
+                let demand = self.demand(account, index, *month, &simulated[index]);
+                metering.add(account, &demand);
             }
         }
+        let rated = self.rate(&metering.usage, trial)?;
+        let choices = metering.choices;
+        Ok(Outcome { trial, months, traffic, simulated, choices, rated })
+    }
+
+    /// An account's cluster at the start of the plan.
+    fn begin(&self, index: usize, trial: u32, first: Month, traffic: &MonthTraffic) -> Running<'_> {
+        let (account, policy) = (&self.scenario.accounts[index], &self.policies[index]);
+        let luck = random::stream(self.scenario.plan.seed, trial, Stream::Cluster, index as u32);
+        Running::new(account, policy, (first, traffic), luck)
+    }
+
+    /// Usage to money, with support and tax.
+    fn rate(&self, usage: &[Usage], trial: u32) -> Result<Rated, Error> {
+        let plan = &self.scenario.plan;
         let sharing = if self.scenario.billing.consolidated {
             Sharing::Consolidated
         } else {
             Sharing::PerAccount
         };
-        let mut rated = rate::rate(&usage, &self.facts.prices, sharing)
-            .map_err(|unpriced| self.unpriced(&usage, &unpriced))?;
+        let market = (trial > 0).then(|| {
+            let luck = random::stream(plan.seed, trial, Stream::SpotPrices, 0).key();
+            Market::new(luck, trial, plan.start, &self.facts.catalog.controllers.spot)
+        });
+        let mut rated = rate::rate_in(usage, (&self.facts.prices, market.as_ref()), sharing)
+            .map_err(|unpriced| self.unpriced(usage, &unpriced))?;
         self.add_surcharges(&mut rated)?;
-        let outcome = Outcome { trial, months, traffic, simulated, choices, rated };
-        Ok(document::plan(self, outcome))
+        Ok(rated)
     }
 
     /// Support and tax, as the scenario says.
@@ -310,31 +373,70 @@ fn policy(
     })
 }
 
-/// Every minute of every month of one account.
-fn simulate(
-    account: &Account,
-    policy: &Policy,
-    (months, traffic): (&[Month], &[MonthTraffic]),
-    luck: Draws,
-) -> Simulated {
-    let share = account.settings.traffic_share;
-    let week = account.settings.schedule.as_ref().map(crate::scenario::Schedule::week);
-    let first = traffic.first().and_then(|month| month.sessions.first()).copied().unwrap_or(0.0);
-    let awake_at = |minute: usize| week.as_ref().is_none_or(|week| week[minute % week.len()]);
-    let start = months.first().map_or(0, |month| month.first_weekday() * MINUTES_PER_DAY);
-    let mut cluster = Cluster::new(policy, first * share, awake_at(start), luck);
-    let mut done = Vec::with_capacity(months.len());
-    for (month, traffic) in months.iter().zip(traffic) {
+/// Usage of all accounts and months, in the order they were metered.
+#[derive(Default)]
+struct Metering {
+    usage: Vec<Usage>,
+    choices: Vec<Vec<Choice>>,
+}
+
+impl Metering {
+    fn add(&mut self, account: &Account, demand: &Demand<'_>) {
+        let metered = services::meter(&account.stack.services, demand);
+        let (month, account) = (demand.month, &account.name);
+        let usage = |line| Usage { month, account: account.clone(), line };
+        self.usage.extend(metered.lines.into_iter().map(usage));
+        self.choices.push(metered.choices);
+    }
+}
+
+/// One account's cluster, minute by minute.
+struct Running<'a> {
+    policy: &'a Policy,
+    cluster: Cluster,
+    share: f64,
+    /// Minutes of a week in which the account is awake; always if none.
+    week: Option<Vec<bool>>,
+}
+
+impl<'a> Running<'a> {
+    fn new(
+        account: &Account,
+        policy: &'a Policy,
+        (month, traffic): (Month, &MonthTraffic),
+        luck: Draws,
+    ) -> Self {
+        let share = account.settings.traffic_share;
+        let week = account.settings.schedule.as_ref().map(crate::scenario::Schedule::week);
+        let first = traffic.sessions.first().copied().unwrap_or(0.0);
+        let start = month.first_weekday() * MINUTES_PER_DAY;
+        let awake = week.as_ref().is_none_or(|week| week[start % week.len()]);
+        let cluster = Cluster::new(policy, first * share, awake, luck);
+        Self { policy, cluster, share, week }
+    }
+
+    /// Every minute of a month.
+    fn month(&mut self, month: Month, traffic: &MonthTraffic) -> Capacity {
         let first_minute = month.first_weekday() * MINUTES_PER_DAY;
-        let mut loads = Vec::with_capacity(traffic.sessions.len());
-        for (minute, sessions) in (first_minute..).zip(&traffic.sessions) {
-            let awake = awake_at(minute);
-            let load = if awake { sessions * share } else { 0.0 };
-            loads.push(load);
-            cluster.step(policy, load, awake);
+        let awake = |minute: usize| {
+            self.week.as_ref().is_none_or(|week| week[(first_minute + minute) % week.len()])
+        };
+        let sessions = traffic.sessions.iter().enumerate();
+        let share = self.share;
+        let loads: Vec<f64> = match &self.week {
+            None => sessions.map(|(_, sessions)| sessions * share).collect(),
+            Some(_) => {
+                sessions.map(|(at, s)| if awake(at) { s * share } else { 0.0 }).collect()
+            }
+        };
+        let mut from = 0;
+        while from < loads.len() {
+            let changes = |minute: &usize| self.week.is_some() && awake(*minute) != awake(from);
+            let to = (from..loads.len()).find(changes).unwrap_or(loads.len());
+            self.cluster.run(self.policy, &loads[from..to], awake(from));
+            from = to;
         }
         let minutes = month.minutes() as f64;
-        done.push(Capacity::of(cluster.take_tally(policy), policy, minutes, loads));
+        Capacity::of(self.cluster.take_tally(self.policy), self.policy, minutes, loads)
     }
-    Simulated { months: done }
 }

@@ -188,6 +188,11 @@ impl Model {
         self.sessions_per_user
     }
 
+    /// A trial's key for launches; none on the mid-value line.
+    pub fn luck(&self, trial: u32) -> Option<u64> {
+        (trial > 0).then(|| random::stream(self.seed, trial, Stream::Launches, 0).key())
+    }
+
     /// The load of the plan's month number `index`.
     pub fn month(&self, index: u32, month: Month, users: &Path, trial: u32) -> MonthTraffic {
         let days = month.days();
@@ -209,7 +214,8 @@ impl Model {
             *value *= scale;
         }
         event::apply_seasons(&self.seasons, month, &mut sessions);
-        for (at, event) in &self.events {
+        let luck = self.luck(trial);
+        for (at, event) in self.events.iter().filter(|(_, event)| event.happens(luck)) {
             event.apply(*at, month, &mut sessions);
         }
         if self.noise > 0.0 {
@@ -250,7 +256,7 @@ mod tests {
 
     fn path(rate: f64) -> Path {
         let law = Law::Compound(compound::Law { start: 1000.0, monthly_rate: rate });
-        Path { parts: vec![Part::only(0.0, law)], fit: None }
+        Path { parts: vec![Part::only(0.0, law)], fit: None, drift: vec![] }
     }
 
     #[test]

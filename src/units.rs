@@ -105,6 +105,11 @@ impl Sum for Usd {
 pub struct UnitPrice(Decimal);
 
 impl UnitPrice {
+    /// A price that was computed: rounded to ten places, and not negative.
+    pub fn from_decimal(value: Decimal) -> Self {
+        Self(value.max(Decimal::ZERO).round_dp(USD_PLACES))
+    }
+
     /// Parses `0.0000002` or `2E-7`.
     ///
     /// # Errors

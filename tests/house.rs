@@ -7,11 +7,12 @@ use std::{
 };
 
 /// A module uses only names that stand earlier in this list.
-const ORDER: [&str; 31] = [
+const ORDER: [&str; 32] = [
     "units",
     "calendar",
     "error",
     "random",
+    "range",
     "aws",
     "queueing",
     "series",

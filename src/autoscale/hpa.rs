@@ -352,6 +352,11 @@ impl Hpa {
         rests
     }
 
+    /// Whether what there is already is the one recommendation to remember.
+    pub(super) fn rests_on(&self, current: u32) -> bool {
+        self.only == Some(current)
+    }
+
     /// Writes down what [`Self::rest`] put off.
     fn recall(&mut self) {
         if self.only.is_some() {

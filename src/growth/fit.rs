@@ -92,9 +92,45 @@ fn law_of(choice: Choice, theta: &[f64]) -> Law {
     }
 }
 
+/// The parameters of a law, as [`law_of`] takes them; none for a law that is not fitted.
+fn theta_of(law: &Law) -> Option<Vec<f64>> {
+    let theta = match law {
+        Law::Linear(law) => vec![law.start.ln(), law.per_month],
+        Law::Compound(law) => vec![law.start.ln(), law.monthly_rate.ln_1p()],
+        Law::Logistic(law) => vec![law.start.ln(), law.rate.ln(), (law.capacity - law.start).ln()],
+        Law::Gompertz(law) => vec![law.start.ln(), law.rate.ln(), (law.capacity - law.start).ln()],
+        Law::Bass(_) | Law::Steps(_) => return None,
+    };
+    theta.iter().all(|value| value.is_finite()).then_some(theta)
+}
+
+/// ln(users) of a law; a law that falls to nothing stays countable.
+pub(super) fn log_of(law: &Law, t: f64) -> f64 {
+    law.at(t).max(1e-9).ln()
+}
+
+/// The same curve fitted to other figures, from where it was.
+pub(super) fn refit(choice: Choice, law: &Law, times: &[f64], logs: &[f64]) -> Option<Law> {
+    let theta = DVector::from_vec(theta_of(law)?);
+    let problem = Problem { choice, theta, times, logs };
+    let (solved, report) = LevenbergMarquardt::new().minimize(problem);
+    report.objective_function.is_finite().then(|| law_of(choice, solved.theta.as_slice()))
+}
+
+/// Months since the first figure, and ln(users), of a history.
+pub(super) fn axes(series: &Series, scale: f64) -> (Vec<f64>, Vec<f64>) {
+    let origin = series.moments[0];
+    let times = series.moments.iter().map(|moment| months_between(origin, *moment));
+    (times.collect(), series.values.iter().map(|v| (v * scale).ln()).collect())
+}
+
+fn months_between(origin: jiff::civil::DateTime, moment: jiff::civil::DateTime) -> f64 {
+    moment.duration_since(origin).as_secs_f64() / 86_400.0 / DAYS_PER_MONTH
+}
+
 fn residuals(choice: Choice, theta: &[f64], times: &[f64], logs: &[f64]) -> DVector<f64> {
     let law = law_of(choice, theta);
-    let errors = times.iter().zip(logs).map(|(t, log)| law.at(*t).max(1e-9).ln() - log);
+    let errors = times.iter().zip(logs).map(|(t, log)| log_of(&law, *t) - log);
     DVector::from_iterator(times.len(), errors)
 }
 
@@ -159,7 +195,7 @@ fn solve(choice: Choice, times: &[f64], logs: &[f64]) -> Option<(Law, f64)> {
     best.min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-fn parameters(choice: Choice) -> f64 {
+pub(super) fn parameters(choice: Choice) -> f64 {
     match choice {
         Choice::Auto | Choice::Linear | Choice::Compound => 2.0,
         Choice::Logistic | Choice::Gompertz => 3.0,
@@ -185,12 +221,7 @@ pub fn fit(series: &Series, choice: Choice, scale: f64, plan_start: Month) -> Re
         let when = series.moments[index].date();
         return Err(format!("history: the figure of {when} is 0; leave it out to fit the rest"));
     }
-    let origin = series.moments[0];
-    let months = |moment: jiff::civil::DateTime| {
-        moment.duration_since(origin).as_secs_f64() / 86_400.0 / DAYS_PER_MONTH
-    };
-    let times: Vec<f64> = series.moments.iter().map(|moment| months(*moment)).collect();
-    let logs: Vec<f64> = series.values.iter().map(|v| (v * scale).ln()).collect();
+    let (times, logs) = axes(series, scale);
     let all = [Choice::Linear, Choice::Compound, Choice::Logistic, Choice::Gompertz];
     let tried: Vec<Choice> = if choice == Choice::Auto { all.to_vec() } else { vec![choice] };
     let n = points as f64;
@@ -204,7 +235,7 @@ pub fn fit(series: &Series, choice: Choice, scale: f64, plan_start: Month) -> Re
     let tss: f64 = logs.iter().map(|log| (log - mean).powi(2)).sum();
     let error = |i: usize| (law.at(times[i]) / logs[i].exp() - 1.0) * 100.0;
     Ok(Fit {
-        starts: -months(plan_start.first_day().into()),
+        starts: -months_between(series.moments[0], plan_start.first_day().into()),
         points,
         r_squared: if tss > 0.0 { 1.0 - rss / tss } else { 1.0 },
         mape_percent: (0..points).map(|i| error(i).abs()).sum::<f64>() / n,

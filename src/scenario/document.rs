@@ -1,6 +1,6 @@
 //! A TOML text with the line of every key, so that any later problem can be placed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use toml::{
     Spanned,
@@ -17,7 +17,7 @@ pub struct Document {
     /// The values.
     pub table: toml::Table,
     /// Line of each dotted key.
-    lines: BTreeMap<String, usize>,
+    lines: Arc<BTreeMap<String, usize>>,
 }
 
 impl Document {
@@ -43,19 +43,20 @@ impl Document {
             });
             return Err(Error::input(problems.collect()));
         }
-        let mut document =
-            Self { file: file.to_owned(), table: toml::Table::new(), lines: BTreeMap::new() };
-        let mut reader = Reader { line_of: &line_of, lines: &mut document.lines, problems: vec![] };
+        let mut reader = Reader { line_of: &line_of, lines: BTreeMap::new(), problems: vec![] };
         let table = reader.table(parsed.get_ref(), "");
-        let wrong: Vec<Problem> = std::mem::take(&mut reader.problems)
-            .into_iter()
-            .map(|(key, message)| document.problem(&key, &message))
-            .collect();
-        if !wrong.is_empty() {
-            return Err(Error::input(wrong));
+        let Reader { lines, problems, .. } = reader;
+        let document = Self { file: file.to_owned(), table, lines: Arc::new(lines) };
+        let wrong: Vec<Problem> =
+            problems.into_iter().map(|(key, message)| document.problem(&key, &message)).collect();
+        if wrong.is_empty() { Ok(document) } else { Err(Error::input(wrong)) }
+    }
+
+    /// Puts a value in the place of a key that exists.
+    pub(super) fn set(&mut self, key: &str, value: toml::Value) {
+        if let Some(slot) = find(&mut self.table, key) {
+            *slot = value;
         }
-        document.table = table;
-        Ok(document)
     }
 
     /// A problem at a key, on its line or that of the nearest table around it.
@@ -98,9 +99,30 @@ impl Document {
     }
 }
 
+/// The value of a dotted key. A name may hold dots itself, so each name that fits is tried.
+fn find<'t>(table: &'t mut toml::Table, key: &str) -> Option<&'t mut toml::Value> {
+    for (name, value) in table.iter_mut() {
+        let Some(mut rest) = key.strip_prefix(name.as_str()) else { continue };
+        let mut value = value;
+        while let Some((index, after)) = rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
+            value = value.as_array_mut()?.get_mut(index.parse::<usize>().ok()?)?;
+            rest = after;
+        }
+        if rest.is_empty() {
+            return Some(value);
+        }
+        if let (Some(rest), toml::Value::Table(inner)) = (rest.strip_prefix('.'), value)
+            && let Some(found) = find(inner, rest)
+        {
+            return Some(found);
+        }
+    }
+    None
+}
+
 struct Reader<'a> {
     line_of: &'a dyn Fn(usize) -> usize,
-    lines: &'a mut BTreeMap<String, usize>,
+    lines: BTreeMap<String, usize>,
     problems: Vec<(String, String)>,
 }
 
@@ -159,6 +181,16 @@ mod tests {
         let document = Document::parse("s.toml", "a = 1\n[b]\nc = [\n 1,\n 2]\n").unwrap();
         assert_eq!(document.problem("b.c[1]", "x").to_string(), "s.toml:5: b.c[1]: x");
         assert_eq!(document.problem("b.unknown", "x").to_string(), "s.toml:2: b.unknown: x");
+    }
+
+    #[test]
+    fn a_value_is_put_where_its_key_stands() {
+        let mut document = Document::parse("s", "[a.\"x.y\"]\nb = [1, { c = 2 }]\n[ab]\nz = 1").unwrap();
+        document.set("a.x.y.b[1].c", toml::Value::Integer(7));
+        document.set("ab.z", toml::Value::Integer(8));
+        document.set("a.unknown", toml::Value::Integer(9));
+        assert_eq!(document.table["a"]["x.y"]["b"][1]["c"].as_integer(), Some(7));
+        assert_eq!(document.table["ab"]["z"].as_integer(), Some(8));
     }
 
     #[test]

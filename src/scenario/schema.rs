@@ -4,20 +4,30 @@
 //! stand once, beside the field they belong to. The check is our own walk because a validator's
 //! messages speak of schemas; these speak of keys, name the nearest one, and list every problem.
 
+use std::sync::LazyLock;
+
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{Common, document::Document, time_of_day};
+use super::{Common, document::Document, ranges::Input, time_of_day};
 use crate::{
-    autoscale::settings::Cluster, calendar::Month, error::Problem, error::nearest,
-    services::SERVICES, workload::Workload,
+    autoscale::settings::Cluster,
+    calendar::Month,
+    error::Problem,
+    error::nearest,
+    range::{Bounds, CONFIDENCE, Range},
+    services::SERVICES,
+    workload::Workload,
 };
 
 /// Tables that are the same for all accounts.
-pub const COMMON: [&str; 5] = ["plan", "billing", "users", "traffic", "accounts"];
+pub const COMMON: [&str; 6] =
+    ["plan", "billing", "users", "traffic", "accounts", "correlations"];
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
 
 /// The whole schema.
-pub fn schema() -> Value {
+fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let common = Common::json_schema(&mut generator);
     let mut stack = Map::new();
@@ -54,7 +64,14 @@ pub fn schema() -> Value {
 
 /// The schema as `runrate schema` prints it: what a profile gives, a workload may leave out.
 pub fn published() -> Value {
-    let mut schema = schema();
+    let mut schema = SCHEMA.clone();
+    if let Some(definitions) = schema["$defs"].as_object_mut() {
+        definitions.values_mut().for_each(|definition| allow_ranges(definition));
+        definitions.insert("Range".into(), range_schema());
+    }
+    if let Some(properties) = schema["properties"].as_object_mut() {
+        properties.values_mut().for_each(|property| allow_ranges(property));
+    }
     if let Some(workload) = schema["$defs"]["Workload"].as_object_mut() {
         workload.remove("required");
         workload.insert(
@@ -63,6 +80,44 @@ pub fn published() -> Value {
         );
     }
     schema
+}
+
+/// What a range looks like.
+fn range_schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "An uncertain number: an 80 % interval unless confidence says otherwise, and its median.",
+        "properties": {
+            "low": { "type": "number" }, "mid": { "type": "number" }, "high": { "type": "number" },
+            "confidence": { "type": "number", "minimum": 0.01, "maximum": 0.999 }
+        },
+        "required": ["low", "mid", "high"],
+        "additionalProperties": false
+    })
+}
+
+/// Every number may be a range in its place.
+fn allow_ranges(schema: &mut Value) {
+    match schema {
+        Value::Array(values) => values.iter_mut().for_each(allow_ranges),
+        Value::Object(map) => {
+            if map.get("type").is_some_and(is_number) {
+                let mut plain = map.clone();
+                let described = plain.remove("description");
+                map.clear();
+                map.extend(described.map(|text| ("description".to_owned(), text)));
+                map.insert("anyOf".into(), json!([plain, { "$ref": "#/$defs/Range" }]));
+            } else {
+                map.values_mut().for_each(allow_ranges);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_number(kind: &Value) -> bool {
+    let one = |kind: &Value| kind == "number" || kind == "integer";
+    one(kind) || kind.as_array().is_some_and(|kinds| kinds.iter().any(one))
 }
 
 /// The same schema with every reference written out and nothing required: an override is a part.
@@ -95,37 +150,52 @@ fn without_required(schema: &Value, definitions: &Map<String, Value>) -> Value {
 
 /// Every place where a document departs from the schema. A workload may leave out what its profile
 /// gives, so what is missing from the stack is looked for by [`check_complete`].
-pub fn check(document: &Document) -> Vec<Problem> {
-    let schema = schema();
-    let mut walk = Walk { schema: &schema, found: Vec::new(), missing: Missing::Common };
-    walk.table(&schema, &document.table, "");
-    walk.found.into_iter().map(|(key, message)| document.problem(&key, &message)).collect()
+///
+/// # Errors
+/// Every such place; without one, the ranges that stand where numbers are expected.
+pub(super) fn check(document: &Document) -> Result<Vec<Input>, Vec<Problem>> {
+    let mut walk = Walk { schema: &SCHEMA, missing: Missing::Common, ..Walk::default() };
+    walk.table(&SCHEMA, &document.table, "");
+    if walk.found.is_empty() {
+        return Ok(walk.ranges);
+    }
+    Err(walk.found.into_iter().map(|(key, message)| document.problem(&key, &message)).collect())
 }
 
 /// What an account's merged stack lacks.
 pub fn check_complete(stack: &toml::Table, account: &str, document: &Document) -> Vec<Problem> {
-    let schema = schema();
-    let mut walk = Walk { schema: &schema, found: Vec::new(), missing: Missing::Stack };
+    let mut walk = Walk { schema: &SCHEMA, missing: Missing::Stack, ..Walk::default() };
     for (key, value) in stack.iter().filter(|(key, _)| !COMMON.contains(&key.as_str())) {
-        walk.value(&schema["properties"][key], value, key);
+        walk.value(&SCHEMA["properties"][key], value, key);
     }
     let problem =
         |(key, message): (String, String)| document.account_problem(account, &key, &message);
     walk.found.into_iter().map(problem).collect()
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Default)]
 enum Missing {
     /// Report keys missing outside the stack.
+    #[default]
     Common,
     /// Report keys missing in the stack.
     Stack,
 }
 
+static NOTHING: Value = Value::Null;
+
 struct Walk<'a> {
     schema: &'a Value,
     found: Vec<(String, String)>,
     missing: Missing,
+    /// Ranges in the places of numbers.
+    ranges: Vec<Input>,
+}
+
+impl Default for Walk<'_> {
+    fn default() -> Self {
+        Self { schema: &NOTHING, found: Vec::new(), missing: Missing::Common, ranges: Vec::new() }
+    }
 }
 
 /// Whether a branch of a choice is for values of this kind.
@@ -250,6 +320,10 @@ impl<'a> Walk<'a> {
             Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
             _ => vec![],
         };
+        if let (true, toml::Value::Table(table)) = (is_number(&schema["type"]), value) {
+            self.range(schema, table, path);
+            return;
+        }
         let fits = |kind: &&str| {
             matches!(
                 (*kind, value),
@@ -280,12 +354,61 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// A range in the place of a number.
+    fn range(&mut self, schema: &'a Value, table: &toml::Table, path: &str) {
+        const KEYS: [&str; 4] = ["low", "mid", "high", "confidence"];
+        let whole = schema["type"] == "integer"
+            || schema["type"].as_array().is_some_and(|kinds| kinds.iter().any(|k| k == "integer"));
+        let faults = self.found.len();
+        if path.starts_with("plan.") {
+            self.report(path, "must be one number: the plan itself is no matter of chance".into());
+        }
+        let mut numbers = [None, None, None, Some(CONFIDENCE)];
+        for (key, value) in table {
+            let path = join(path, key);
+            let Some(place) = KEYS.iter().position(|known| known == key) else {
+                let near = nearest(key, KEYS).map(|near| format!("; did you mean {near:?}?"));
+                let near = near.unwrap_or_default();
+                self.report(&path, format!("there is no such key; a range has {}{near}", KEYS.join(", ")));
+                continue;
+            };
+            numbers[place] = match value {
+                toml::Value::Integer(number) => Some(*number as f64),
+                toml::Value::Float(number) if !whole || place == 3 => Some(*number),
+                other => {
+                    let expected = expected(if whole { "integer" } else { "number" });
+                    let given = match other {
+                        toml::Value::Float(number) => number.to_string(),
+                        other => type_name(other).to_owned(),
+                    };
+                    self.report(&path, format!("must be {expected}, not {given}"));
+                    None
+                }
+            };
+        }
+        for key in &KEYS[..3] {
+            if !table.contains_key(*key) {
+                let message = format!("{key} is missing; a range is {{ low = …, mid = …, high = … }}");
+                self.report(path, message);
+            }
+        }
+        let [Some(low), Some(mid), Some(high), Some(confidence)] = numbers else { return };
+        if self.found.len() > faults {
+            return;
+        }
+        let range = Range { low, mid, high, confidence };
+        let bounds = Bounds { least: schema["minimum"].as_f64(), most: schema["maximum"].as_f64() };
+        match range.check(bounds) {
+            Ok(()) => self.ranges.push(Input::new(path.to_owned(), range, bounds, whole)),
+            Err(message) => self.report(path, message),
+        }
+    }
+
     fn table(&mut self, schema: &'a Value, table: &toml::Table, path: &str) {
-        static NONE: Value = Value::Null;
         let properties = &schema["properties"];
         for (key, value) in table {
             let path = join(path, key);
-            let inner = properties.get(key).unwrap_or(&NONE);
+            let inner = properties.get(key).unwrap_or(&NOTHING);
             if !inner.is_null() {
                 self.value(inner, value, &path);
             } else if schema["additionalProperties"].is_object() {
@@ -377,7 +500,8 @@ mod tests {
 
     fn problems(text: &str) -> Vec<String> {
         let document = Document::parse("s.toml", text).unwrap();
-        check(&document).iter().map(ToString::to_string).collect()
+        let found = check(&document).err().unwrap_or_default();
+        found.iter().map(ToString::to_string).collect()
     }
 
     fn has(text: &str, expected: &str) {
@@ -411,6 +535,42 @@ mod tests {
             "requests_per_connection: -1 is out of range",
             "workloads.api.kind: \"deploymnt\" is not one of deployment, daemon-set; did you mean",
             "accounts is missing",
+        ] {
+            has(text, expected);
+        }
+    }
+
+    #[test]
+    fn any_number_may_be_a_range() {
+        let text = "[traffic]\nsessions_per_user = { low = 8, mid = 12, high = 15.5 }\n\
+            [workloads.api.hpa]\nmax_replicas = { low = 8, mid = 12, high = 15, confidence = 0.9 }\n\
+            [accounts.a.override.aurora]\nwrite_share = { low = 0.1, mid = 0.2, high = 0.3 }\n";
+        let document = Document::parse("s.toml", text).unwrap();
+        let mut walk = Walk { schema: &SCHEMA, ..Walk::default() };
+        walk.table(&SCHEMA, &document.table, "");
+        let found: Vec<(&str, f64)> =
+            walk.ranges.iter().map(|input| (&*input.key, input.range.confidence)).collect();
+        let expected = [
+            ("traffic.sessions_per_user", 0.8),
+            ("workloads.api.hpa.max_replicas", 0.9),
+            ("accounts.a.override.aurora.write_share", 0.8),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_range_is_said() {
+        for (text, expected) in [
+            ("[traffic]\nnoise = { low = 1, mid = 0.5, high = 2 }", "give low, mid and high in rising order"),
+            ("[traffic]\nnoise = { low = 1, high = 2 }", "traffic.noise: mid is missing; a range is"),
+            ("[traffic]\nnoise = { low = 1, mid = 2, high = 3 }", "3 is out of range; give 0 to 2"),
+            ("[traffic]\nnoise = { low = 0, mid = 0.1, hihg = 1 }", "noise.hihg: there is no such key"),
+            ("[plan]\nmonths = { low = 1, mid = 2, high = 3 }", "plan.months: must be one number"),
+            (
+                "[workloads.api]\nreplicas = { low = 1, mid = 1.5, high = 3 }",
+                "replicas.mid: must be a whole number, not 1.5",
+            ),
+            ("[plan]\nname = { low = 1, mid = 2, high = 3 }", "plan.name: must be text in quotes"),
         ] {
             has(text, expected);
         }

@@ -84,7 +84,7 @@ fn months(prepared: &Prepared<'_>, outcome: Outcome) -> (Vec<MonthPlan>, Rated) 
         *own.entry(service_of(&rated, entry)).or_insert(Usd::ZERO) += entry.cost;
     }
     let mut choices = choices.into_iter();
-    let mut capacities: Vec<_> = simulated.into_iter().map(|s| s.months.into_iter()).collect();
+    let mut capacities: Vec<_> = simulated.into_iter().map(IntoIterator::into_iter).collect();
     let mut written = Vec::with_capacity(months.len());
     for (index, (month, traffic)) in months.into_iter().zip(&traffic).enumerate() {
         let mut accounts = Vec::new();

@@ -10,7 +10,10 @@ use jiff::civil::DateTime;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::calendar::{MINUTES_PER_DAY, Month, parse_moment};
+use crate::{
+    calendar::{MINUTES_PER_DAY, Month, parse_moment},
+    random,
+};
 
 /// A burst of traffic: a launch, a campaign, a television spot.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -30,6 +33,18 @@ pub struct Event {
     /// Hours after which half of the extra traffic is gone.
     #[schemars(range(min = 0.01, max = 10_000))]
     pub half_life_hours: f64,
+    /// Chance that it happens; the mid-value line has it from 0.5 on.
+    #[serde(default = "certain")]
+    #[schemars(range(min = 0, max = 1))]
+    pub probability: f64,
+    /// Days that it is late; a range makes the date uncertain.
+    #[serde(default)]
+    #[schemars(range(min = -365, max = 365))]
+    pub slip_days: f64,
+}
+
+fn certain() -> f64 {
+    1.0
 }
 
 fn quarter_of_an_hour() -> f64 {
@@ -58,9 +73,19 @@ const NEGLIGIBLE: f64 = 1e-6;
 
 impl Event {
     pub(super) fn moment(&self) -> Result<DateTime, String> {
-        parse_moment(&self.at).ok_or_else(|| {
-            format!("events.{}.at: {:?}; write 2027-05-12T17:00", self.name, self.at)
-        })
+        let wrong = || format!("events.{}.at: {:?}; write 2027-05-12T17:00", self.name, self.at);
+        let moment = parse_moment(&self.at).ok_or_else(wrong)?;
+        let slip = jiff::SignedDuration::from_secs((self.slip_days * 86_400.0) as i64);
+        moment.checked_add(slip).map_err(|_| wrong())
+    }
+
+    /// Whether it happens in a trial; `luck` is the trial's key for launches.
+    pub fn happens(&self, luck: Option<u64>) -> bool {
+        match luck {
+            // The name is the draw's: another launch moves none.
+            Some(key) => random::keyed(key, [random::name(&self.name), 0]) < self.probability,
+            None => self.probability >= 0.5,
+        }
     }
 
     /// Multiplies the minutes of a month.
@@ -119,6 +144,8 @@ mod tests {
             peak: 3.0,
             rise_minutes: 10.0,
             half_life_hours: 2.0,
+            probability: 1.0,
+            slip_days: 0.0,
         };
         let month: Month = "2027-01".parse().unwrap();
         let mut sessions = vec![1.0; month.minutes()];
@@ -138,10 +165,23 @@ mod tests {
             peak: 2.0,
             rise_minutes: 0.0,
             half_life_hours: 1.0,
+            probability: 1.0,
+            slip_days: 0.0,
         };
         let mut sessions = vec![1.0; 1440];
         event.apply(event.moment().unwrap(), "2027-02".parse().unwrap(), &mut sessions);
         assert!((sessions[0] - 1.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_launch_may_slip_or_not_happen() {
+        let text = "name = 'x'\nat = '2027-01-10T12:00'\npeak = 2\nhalf_life_hours = 1\n\
+            slip_days = 2.5\nprobability = 0.3";
+        let event: Event = toml::from_str(text).unwrap();
+        assert_eq!(event.moment().unwrap().to_string(), "2027-01-13T00:00:00");
+        assert!(!event.happens(None));
+        let often = (0..2000).filter(|key| event.happens(Some(*key))).count();
+        assert!((540..660).contains(&often), "{often}"); // 600 ± 3 × 20.5
     }
 
     #[test]

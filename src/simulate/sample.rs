@@ -1,0 +1,113 @@
+//! One trial, kept as what forecasts need of it: sums, not lines.
+
+use std::collections::BTreeMap;
+
+use super::{Metering, Prepared, Running};
+use crate::{calendar::Month, error::Error, traffic::MonthTraffic, units::Usd};
+
+/// What a service costs an account in a month.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cost {
+    /// Months since the plan's first.
+    pub month: u32,
+    /// Place of the account in the scenario.
+    pub account: u32,
+    /// Cost Explorer service.
+    pub service: String,
+    /// Cost [USD].
+    pub cost: Usd,
+}
+
+/// What a trial came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// Its number.
+    pub trial: u32,
+    /// What it drew, in the order of [`Prepared::drawn`].
+    pub drawn: Vec<f64>,
+    /// Monthly users.
+    pub users: Vec<f64>,
+    /// Requests of a month, all classes.
+    pub requests: Vec<f64>,
+    /// Costs, by month, account and service.
+    pub costs: Vec<Cost>,
+}
+
+/// How far users are off their curve, in what a trial drew.
+const STRAY: &str = "users off their curve";
+
+impl Prepared<'_> {
+    /// Names of what a trial draws: ranges, users off their curve, launches that may not happen.
+    pub fn drawn(&self) -> Vec<String> {
+        let ranges = self.scenario.ranges.inputs.iter().map(|input| input.key.clone());
+        let mut names: Vec<String> = ranges.collect();
+        if self.scenario.users.strays() {
+            names.push(STRAY.into());
+        }
+        let events = &self.scenario.traffic.events;
+        names.extend(self.open_launches().map(|place| events[place].name.clone()));
+        names
+    }
+
+    /// Places of launches that may or may not happen.
+    fn open_launches(&self) -> impl Iterator<Item = usize> {
+        let events = self.scenario.traffic.events.iter().enumerate();
+        events.filter(|(_, e)| e.probability > 0.0 && e.probability < 1.0).map(|(place, _)| place)
+    }
+
+    /// Runs one trial and keeps its sums.
+    ///
+    /// # Errors
+    /// As [`Prepared::run`].
+    pub fn sample(&self, trial: u32) -> Result<Sample, Error> {
+        let values = self.scenario.ranges.draw(self.scenario.plan.seed, trial);
+        self.in_trial(trial, |drawn| {
+            let mut sample = drawn.sums(trial)?;
+            sample.drawn = values;
+            if self.scenario.users.strays() {
+                sample.drawn.push(drawn.users.strayed());
+            }
+            let (luck, events) = (drawn.traffic.luck(trial), &drawn.scenario.traffic.events);
+            let happens = |place: usize| f64::from(u8::from(events[place].happens(luck)));
+            sample.drawn.extend(self.open_launches().map(happens));
+            Ok(sample)
+        })
+    }
+
+    fn sums(&self, trial: u32) -> Result<Sample, Error> {
+        let plan = &self.scenario.plan;
+        let per_session: f64 =
+            self.scenario.traffic.classes.values().map(|class| class.per_session).sum();
+        let (mut users, mut requests) = (Vec::new(), Vec::new());
+        let mut metering = Metering::default();
+        let mut running: Vec<Running<'_>> = Vec::new();
+        for index in 0..plan.months {
+            let month = plan.start.plus(index);
+            let traffic: MonthTraffic = self.traffic.month(index, month, &self.users, trial);
+            users.push(self.users.at(f64::from(index)));
+            requests.push(traffic.summary().sessions * per_session);
+            for (place, account) in self.scenario.accounts.iter().enumerate() {
+                if index == 0 {
+                    running.push(self.begin(place, trial, month, &traffic));
+                }
+                let capacity = running[place].month(month, &traffic);
+                metering.add(account, &self.demand(account, index as usize, month, &capacity));
+            }
+        }
+        let rated = self.rate(&metering.usage, trial)?;
+        let mut costs: BTreeMap<(Month, u32, &str), Usd> = BTreeMap::new();
+        for entry in &rated.entries {
+            let name = |account: &crate::scenario::Account| account.name == entry.account;
+            let account = self.scenario.accounts.iter().position(name).unwrap_or_default() as u32;
+            let service = &*rated.prices[rated.charges[entry.charge].price].cost_explorer_service;
+            *costs.entry((entry.month, account, service)).or_default() += entry.cost;
+        }
+        let costs = costs.into_iter().map(|((month, account, service), cost)| Cost {
+            month: month.since(plan.start) as u32,
+            account,
+            service: service.to_owned(),
+            cost,
+        });
+        Ok(Sample { trial, drawn: Vec::new(), users, requests, costs: costs.collect() })
+    }
+}
