@@ -141,6 +141,8 @@ pub struct Cluster {
     supply_key: u64,
     tally: Tally,
     log: Option<Vec<Event>>,
+    /// Response times, which nobody bills, may be left out of calm stretches.
+    costs_only: bool,
 }
 
 impl Cluster {
@@ -197,6 +199,7 @@ impl Cluster {
             supply_key,
             tally: Tally::default(),
             log: None,
+            costs_only: false,
         };
         cluster.reset_tally(policy);
         cluster
@@ -268,6 +271,11 @@ impl Cluster {
         } else {
             0.0
         }
+    }
+
+    /// Leaves response times out where nothing depends on them: a trial is asked for its costs.
+    pub fn count_costs_only(&mut self) {
+        self.costs_only = true;
     }
 
     /// Keeps what happens from now on, to be taken with [`Self::take_events`].

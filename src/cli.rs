@@ -24,6 +24,7 @@ mod prices;
 mod rate;
 mod reconcile;
 mod simulate;
+mod trials;
 
 /// Plans AWS cost and capacity from user growth.
 #[derive(Debug, Parser)]
@@ -192,6 +193,10 @@ fn run(command: Command) -> Result<(), Error> {
 
 fn failed(error: &dyn std::error::Error) -> Error {
     Error::failed(crate::error::Place::default(), error.to_string())
+}
+
+fn failed_with(message: &str) -> Error {
+    Error::failed(crate::error::Place::default(), message)
 }
 
 fn pretty(value: &impl serde::Serialize) -> Result<String, Error> {

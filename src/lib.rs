@@ -31,11 +31,13 @@ pub mod autoscale;
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod backtest;
+pub mod budget;
 pub mod calendar;
 pub mod calibrate;
 pub mod capacity;
 pub mod cli;
 pub mod error;
+pub mod forecast;
 pub mod growth;
 pub mod history;
 pub mod ledger;

@@ -13,6 +13,7 @@ use crate::{
     capacity::Capacity,
     growth::fit::Fit,
     ledger::{self, Entry},
+    plan::spread::Spread,
     rate::{Charge, PriceUsed},
     services::Choice,
     traffic,
@@ -20,6 +21,7 @@ use crate::{
 };
 
 pub(crate) mod notes;
+pub mod spread;
 pub(crate) mod warnings;
 
 /// Number of the document's shape; a change that readers notice raises it.
@@ -136,6 +138,9 @@ pub struct Plan {
     pub cost: Usd,
     /// Months.
     pub months: Vec<MonthPlan>,
+    /// What the trials beside the mid-value line came to, where any were run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<Spread>,
     /// How well a user history was fitted, where one was.
     pub fit: Option<Fit>,
     /// Meters by what they cost over the plan, dearest first.

@@ -9,6 +9,7 @@ pub mod csv;
 pub mod explain;
 pub mod history;
 pub mod number;
+pub mod odds;
 pub mod prices;
 pub mod rated;
 pub mod reconcile;

@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use crate::{
     autoscale::settings::Cluster,
+    budget::{Budget, Revenue},
     calendar::{MINUTES_PER_DAY, Month},
     error::{Error, Problem, nearest},
     growth::Users,
@@ -155,6 +156,10 @@ pub struct Scenario {
     pub traffic: Traffic,
     /// Accounts, in the order of the file.
     pub accounts: Vec<Account>,
+    /// What costs are held against.
+    pub budgets: Vec<Budget>,
+    /// What users bring.
+    pub revenue: Option<Revenue>,
     /// Uncertain numbers.
     pub ranges: Arc<Ranges>,
     /// The document it was read from, with one value for each range, to place later problems.
@@ -178,6 +183,11 @@ pub(crate) struct Common {
     /// Ranges that move together.
     #[serde(default)]
     pub(crate) correlations: Vec<Correlation>,
+    /// What costs are held against.
+    #[serde(default)]
+    pub(crate) budgets: Vec<Budget>,
+    /// What users bring.
+    pub(crate) revenue: Option<Revenue>,
 }
 
 /// Which numbers stand in the places of ranges.
@@ -210,6 +220,14 @@ impl Scenario {
         let inputs = schema::check(&document).map_err(Error::input)?;
         inputs.iter().for_each(|input| input.set_mid(&mut document));
         Self::build(document, Numbers::Mid(inputs), catalog)
+    }
+
+    /// Whether trials differ by more than luck.
+    pub fn is_uncertain(&self) -> bool {
+        let open = |event: &crate::traffic::Event| event.probability > 0.0 && event.probability < 1.0;
+        self.ranges.inputs.iter().any(|input| !input.law.is_certain())
+            || self.users.strays()
+            || self.traffic.events.iter().any(open)
     }
 
     /// The scenario with these values in the places of its ranges.
@@ -262,8 +280,18 @@ impl Scenario {
         let (Some(ranges), true) = (ranges, problems.is_empty()) else {
             return Err(Error::input(problems));
         };
-        let Common { plan, billing, users, traffic, .. } = common;
-        Ok(Self { plan, billing, users, traffic, accounts, ranges, document })
+        let Common { plan, billing, users, traffic, budgets, revenue, .. } = common;
+        Ok(Self {
+            plan,
+            billing,
+            users,
+            traffic,
+            accounts,
+            budgets,
+            revenue,
+            ranges,
+            document,
+        })
     }
 }
 

@@ -145,6 +145,16 @@ impl<'a> Prepared<'a> {
         self.scenario
     }
 
+    /// The mid-value line with so many times the users.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn with_users(&self, factor: f64) -> Result<Plan, Error> {
+        let mut more = Prepared::new(self.scenario, self.facts, self.inputs)?;
+        more.users.drift = vec![factor.ln()];
+        more.run(0)
+    }
+
     /// Draws the values of a trial and does something with the scenario that they make.
     fn in_trial<T>(
         &self,
@@ -413,6 +423,10 @@ impl<'a> Running<'a> {
         let awake = week.as_ref().is_none_or(|week| week[start % week.len()]);
         let cluster = Cluster::new(policy, first * share, awake, luck);
         Self { policy, cluster, share, week }
+    }
+
+    fn count_costs_only(&mut self) {
+        self.cluster.count_costs_only();
     }
 
     /// Every minute of a month.

@@ -7,9 +7,10 @@ use std::{
 };
 
 /// A module uses only names that stand earlier in this list.
-const ORDER: [&str; 32] = [
+const ORDER: [&str; 34] = [
     "units",
     "calendar",
+    "budget",
     "error",
     "random",
     "range",
@@ -31,6 +32,7 @@ const ORDER: [&str; 32] = [
     "rate",
     "plan",
     "simulate",
+    "forecast",
     "actuals",
     "reconcile",
     "calibrate",

@@ -126,7 +126,11 @@ impl Cluster {
             let mut used = [0.0; CHUNK];
             for &index in &policy.serving {
                 if let Some(serving) = &policy.workloads[index].serving {
-                    self.pass_workload((index, serving), chunk, tick, &mut used);
+                    if self.costs_only {
+                        self.pass_workload::<true>((index, serving), chunk, tick, &mut used);
+                    } else {
+                        self.pass_workload::<false>((index, serving), chunk, tick, &mut used);
+                    }
                 }
             }
             self.pass_hour(chunk, f64::from(tick) / 60.0, &used);
@@ -139,7 +143,7 @@ impl Cluster {
         }
     }
 
-    fn pass_workload(
+    fn pass_workload<const COSTS_ONLY: bool>(
         &mut self,
         (index, serving): (usize, &Serving),
         loads: &[f64],
@@ -158,12 +162,15 @@ impl Cluster {
             let usage = idle + rps.min(capacity) * serving.cpu_ms;
             let load = if rps > 0.0 { rps * per_capacity } else { 0.0 };
             let arrived = rps * seconds;
-            let p95 = if arrived > 0.0 { serving.latency.at(load) } else { 0.0 };
+            let known = !COSTS_ONLY && arrived > 0.0;
+            let p95 = if known { serving.latency.at(load) } else { 0.0 };
             *used += usage;
             requests += arrived;
-            weighted += arrived * p95;
+            if !COSTS_ONLY {
+                weighted += arrived * p95;
+                peak_p95 = if p95 > peak_p95 { p95 } else { peak_p95 };
+            }
             peak_rps = if rps > peak_rps { rps } else { peak_rps };
-            peak_p95 = if p95 > peak_p95 { p95 } else { peak_p95 };
             let sample = &mut replicas.samples[(first + place) & (SAMPLES - 1)];
             *sample = Sample { usage, ready, rps, in_service: 0.0 };
             last = [rps, usage, load, p95];

@@ -41,7 +41,8 @@ pub(super) struct Args {
     /// Rows missing in the load file: the last value holds
     #[arg(long, requires = "load")]
     hold_gaps: bool,
-    /// Trial to run: another draw of noise, latencies and interruptions
+    /// Trial to run, by its number: another draw of ranges, noise, latencies and interruptions; 0 is the
+    /// mid-value line
     #[arg(long, value_name = "N", default_value_t = 0)]
     trial: u32,
     /// Folder for trace.csv, trace.parquet, events.csv, summary.json and trace.svg

@@ -6,7 +6,13 @@ use plotters::style::{
     text_anchor::{HPos, Pos, VPos},
 };
 
-use crate::{plan::Plan, units::Usd};
+use crate::{
+    plan::{
+        Plan,
+        spread::{MonthSpread, Spread},
+    },
+    units::Usd,
+};
 
 /// Size of the picture [pixels].
 const SIZE: (u32, u32) = (960, 540);
@@ -129,6 +135,89 @@ fn draw(plan: &Plan, svg: &mut String) -> Result<(), Box<dyn std::error::Error>>
         floor = ceiling;
     }
     name_bands(&root, &chart, &bands, &labels, last)?;
+    root.present()?;
+    Ok(())
+}
+
+/// The band of the trials' monthly costs, their median, and the mid-value line.
+///
+/// # Errors
+/// As [`cost_by_service`].
+pub fn odds(plan: &Plan, spread: &Spread) -> Result<String, String> {
+    register_letters()?;
+    let mut svg = String::new();
+    draw_odds(plan, spread, &mut svg).map_err(|error| error.to_string())?;
+    Ok(svg)
+}
+
+fn draw_odds(
+    plan: &Plan,
+    spread: &Spread,
+    svg: &mut String,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let months = spread.months.len();
+    // A single month is drawn as wide as two.
+    let at: Vec<usize> = if months == 1 { vec![0, 0] } else { (0..months).collect() };
+    let line = |of: &dyn Fn(&MonthSpread) -> Usd| -> Vec<(f64, f64)> {
+        let point = |(x, month): (usize, &usize)| (x as f64, of(&spread.months[*month]).to_f64());
+        at.iter().enumerate().map(point).collect()
+    };
+    let [low, middle, high] = [
+        line(&|month| month.cost.of.p10),
+        line(&|month| month.cost.of.p50),
+        line(&|month| month.cost.of.p90),
+    ];
+    let mid = line(&|month| month.cost.of.mid);
+    let most = high.iter().chain(&mid).map(|point| point.1).fold(1.0, f64::max);
+    let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+    root.fill(&WHITE)?;
+    let title = format!("{}: odds of the monthly cost [USD, list price]", plan.name);
+    let last = (at.len() - 1) as f64;
+    let mut chart = ChartBuilder::on(&root)
+        .caption(title, ("sans-serif", 20, &INK))
+        .margin(14)
+        .margin_right(28)
+        .x_label_area_size(36)
+        .y_label_area_size(76)
+        .build_cartesian_2d(0.0..last, 0.0..most * 1.04)?;
+    let label = |x: &f64| {
+        let exact = (x - x.round()).abs() < 1e-6;
+        let month = at.get(x.round() as usize).filter(|_| exact);
+        month.map_or(String::new(), |month| spread.months[*month].month.to_string())
+    };
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(WHITE)
+        .bold_line_style(RGBColor(225, 225, 225))
+        .axis_style(INK)
+        .label_style(("sans-serif", 13, &INK))
+        .x_labels(months.min(9))
+        .x_label_formatter(&label)
+        .y_label_formatter(&|value| format!("${}", super::number::grouped(*value, 0)))
+        .draw()?;
+    let outline: Vec<(f64, f64)> = low.iter().chain(high.iter().rev()).copied().collect();
+    let band = COLORS[4].mix(0.45).filled();
+    chart
+        .draw_series(std::iter::once(Polygon::new(outline, band)))?
+        .label(format!("P10 to P90 of {} trials", spread.trials))
+        .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 18, y + 5)], band));
+    for (points, color, name) in
+        [(middle, COLORS[0], "P50, half the trials below"), (mid, COLORS[5], "mid-value line")]
+    {
+        let style = color.stroke_width(2);
+        chart
+            .draw_series(LineSeries::new(points, style))?
+            .label(name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .margin(12)
+        .background_style(WHITE.mix(0.85))
+        .label_font(("sans-serif", 13, &INK))
+        .draw()?;
     root.present()?;
     Ok(())
 }

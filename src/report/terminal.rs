@@ -38,6 +38,9 @@ pub fn render(plan: &Plan, width: usize) -> String {
         let _ = writeln!(out, "{}", capacity(plan, index));
     }
     drivers(plan, &mut out);
+    if let Some(spread) = &plan.spread {
+        out.push_str(&super::odds::render(plan, spread));
+    }
     if let Some(fit) = &plan.fit {
         let _ = writeln!(
             out,
@@ -76,6 +79,16 @@ fn headline(plan: &Plan, out: &mut String) {
         );
     }
     let _ = writeln!(out, "{:<12} {:>7}  {:>15}", "Total", "", money(plan.cost));
+    if let Some(spread) = &plan.spread {
+        let _ = writeln!(
+            out,
+            "{:<12} {:>7}  {}, {} trials",
+            "Odds",
+            "",
+            super::odds::in_short(&spread.total),
+            spread.trials
+        );
+    }
     match plan.warnings.len() {
         0 => {}
         1 => out.push_str("\n1 warning below: read it before using these figures\n"),

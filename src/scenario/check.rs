@@ -59,6 +59,19 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
             report(&format!("users.segments[{index}].until"), &message);
         }
     }
+    let accounts: Vec<&str> = common.accounts.keys().map(String::as_str).collect();
+    for (index, budget) in common.budgets.iter().enumerate() {
+        for (key, message) in budget.check(&accounts) {
+            report(&format!("budgets[{index}].{key}"), &message);
+        }
+        if budget.from.is_some_and(|from| from >= end) {
+            report(&format!("budgets[{index}].from"), "is after the plan's last month");
+        }
+        if common.budgets[..index].iter().any(|other| other.name == budget.name) {
+            let message = format!("two budgets are called {:?}", budget.name);
+            report(&format!("budgets[{index}].name"), &message);
+        }
+    }
     if let Some(Curve::Steps(steps)) = &common.users.growth {
         for (index, step) in steps.steps.iter().enumerate().filter(|(_, step)| step.from >= end) {
             let message = format!("{} is after the plan's last month", step.from);

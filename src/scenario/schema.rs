@@ -21,8 +21,16 @@ use crate::{
 };
 
 /// Tables that are the same for all accounts.
-pub const COMMON: [&str; 6] =
-    ["plan", "billing", "users", "traffic", "accounts", "correlations"];
+pub const COMMON: [&str; 8] = [
+    "plan",
+    "billing",
+    "users",
+    "traffic",
+    "accounts",
+    "correlations",
+    "budgets",
+    "revenue",
+];
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
 
@@ -360,8 +368,9 @@ impl<'a> Walk<'a> {
         let whole = schema["type"] == "integer"
             || schema["type"].as_array().is_some_and(|kinds| kinds.iter().any(|k| k == "integer"));
         let faults = self.found.len();
-        if path.starts_with("plan.") {
-            self.report(path, "must be one number: the plan itself is no matter of chance".into());
+        if path.starts_with("plan.") || path.starts_with("budgets[") {
+            let message = "must be one number: what is planned for is no matter of chance";
+            self.report(path, message.into());
         }
         let mut numbers = [None, None, None, Some(CONFIDENCE)];
         for (key, value) in table {

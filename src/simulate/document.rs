@@ -46,6 +46,7 @@ pub(super) fn plan(prepared: &Prepared<'_>, outcome: Outcome) -> Plan {
         accounts: accounts.collect(),
         cost: ledger::total(&rated.entries),
         months,
+        spread: None,
         fit: prepared.users.fit.clone(),
         drivers: plan::drivers(&rated.entries, |entry| service_of(&rated, entry)),
         notes: plan::notes::find(

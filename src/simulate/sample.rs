@@ -1,6 +1,6 @@
 //! One trial, kept as what forecasts need of it: sums, not lines.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Metering, Prepared, Running};
 use crate::{calendar::Month, error::Error, traffic::MonthTraffic, units::Usd};
@@ -13,7 +13,7 @@ pub struct Cost {
     /// Place of the account in the scenario.
     pub account: u32,
     /// Cost Explorer service.
-    pub service: String,
+    pub service: Arc<str>,
     /// Cost [USD].
     pub cost: Usd,
 }
@@ -29,6 +29,8 @@ pub struct Sample {
     pub users: Vec<f64>,
     /// Requests of a month, all classes.
     pub requests: Vec<f64>,
+    /// Revenue of a month [USD]; nothing where the scenario has none.
+    pub revenue: Vec<f64>,
     /// Costs, by month, account and service.
     pub costs: Vec<Cost>,
 }
@@ -88,7 +90,9 @@ impl Prepared<'_> {
             requests.push(traffic.summary().sessions * per_session);
             for (place, account) in self.scenario.accounts.iter().enumerate() {
                 if index == 0 {
-                    running.push(self.begin(place, trial, month, &traffic));
+                    let mut cluster = self.begin(place, trial, month, &traffic);
+                    cluster.count_costs_only();
+                    running.push(cluster);
                 }
                 let capacity = running[place].month(month, &traffic);
                 metering.add(account, &self.demand(account, index as usize, month, &capacity));
@@ -102,12 +106,15 @@ impl Prepared<'_> {
             let service = &*rated.prices[rated.charges[entry.charge].price].cost_explorer_service;
             *costs.entry((entry.month, account, service)).or_default() += entry.cost;
         }
+        let mut names: BTreeMap<&str, Arc<str>> = BTreeMap::new();
         let costs = costs.into_iter().map(|((month, account, service), cost)| Cost {
             month: month.since(plan.start) as u32,
             account,
-            service: service.to_owned(),
+            service: Arc::clone(names.entry(service).or_insert_with(|| service.into())),
             cost,
         });
-        Ok(Sample { trial, drawn: Vec::new(), users, requests, costs: costs.collect() })
+        let per_user = self.scenario.revenue.map(|revenue| revenue.per_user_month);
+        let revenue = users.iter().map(|users| per_user.map_or(0.0, |each| users * each)).collect();
+        Ok(Sample { trial, drawn: Vec::new(), users, requests, revenue, costs: costs.collect() })
     }
 }

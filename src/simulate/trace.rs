@@ -240,6 +240,10 @@ impl Prepared<'_> {
     /// # Errors
     /// An account, a month or a length that the plan does not have; a policy that contradicts.
     pub fn trace(&self, request: &Request) -> Result<Trace, Error> {
+        self.in_trial(request.trial, |drawn| drawn.trace_drawn(request))
+    }
+
+    fn trace_drawn(&self, request: &Request) -> Result<Trace, Error> {
         let (index, account) = self.account(request)?;
         let span = self.span(request)?;
         // Schedules go by the date on which the load begins.

@@ -1,0 +1,188 @@
+//! How many trials a command runs, watched on a terminal.
+
+use std::{
+    io::IsTerminal,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::failed;
+use crate::{
+    error::Error,
+    forecast::{self, Asked, Settings, Watch},
+    plan::Plan,
+    simulate::{Prepared, Sample},
+};
+
+/// Trials of a plan that names no number.
+const DEFAULT: u32 = 200;
+
+/// The most that `--until-stable` runs without a number.
+const MOST: u32 = 5_000;
+
+/// How a plan is made uncertain.
+#[derive(Debug, clap::Args)]
+pub(super) struct TrialArgs {
+    /// Trials beside the mid-value line [default: 200]; 1 for that line alone
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    trials: Option<u32>,
+    /// Run until the standard errors of the total's P10, P50, P90 and mean are below this share of them,
+    /// `1%`; --trials is then the most [default: 5000]
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    until_stable: Option<f64>,
+}
+
+/// `1%` or `1` as a share.
+pub(super) fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim().trim_end_matches('%').trim_end().parse::<f64>().ok();
+    let fits = |percent: &f64| *percent > 0.0 && *percent <= 100.0;
+    let percent = number.filter(fits).ok_or("give a percentage above 0 and up to 100, 1%")?;
+    Ok(percent / 100.0)
+}
+
+impl TrialArgs {
+    /// Trials that are asked for; at most so many where it is up to the figures.
+    pub(super) fn count(&self) -> u32 {
+        self.trials.unwrap_or(if self.until_stable.is_some() { MOST } else { DEFAULT })
+    }
+
+    /// Whether the mid-value line is all.
+    pub(super) fn mid_only(&self) -> bool {
+        self.count() < 2
+    }
+
+    /// Puts the spread of the trials into the plan of the mid-value line.
+    pub(super) fn add_spread(&self, prepared: &Prepared<'_>, plan: &mut Plan) -> Result<(), Error> {
+        if self.mid_only() {
+            return Ok(());
+        }
+        let settings = Settings::of(prepared, plan)?;
+        let (samples, asked) = self.run(prepared)?;
+        plan.spread = forecast::spread(plan, &samples, asked, &settings);
+        Ok(())
+    }
+
+    fn run(&self, prepared: &Prepared<'_>) -> Result<(Vec<Sample>, Asked), Error> {
+        let count = self.count();
+        let watched = Watched::begin(u64::from(count))?;
+        let samples = match self.until_stable {
+            Some(share) => forecast::run_until_stable(prepared, count, share, watched.watch())?,
+            None => {
+                let trials: Vec<u32> = (1..=count).collect();
+                forecast::run(prepared, &trials, watched.watch())?
+            }
+        };
+        let stopped = watched.end();
+        if stopped && samples.len() < 2 {
+            return Err(super::failed_with("stopped before two trials were done; nothing to report"));
+        }
+        let note = self.note(prepared, &samples, stopped);
+        Ok((samples, Asked { trials: count, note }))
+    }
+
+    fn note(&self, prepared: &Prepared<'_>, samples: &[Sample], stopped: bool) -> Option<String> {
+        let mut notes = Vec::new();
+        if stopped {
+            notes.push(format!(
+                "stopped by Ctrl-C after {} of {} trials; the figures are those of the trials that were finished",
+                samples.len(),
+                self.count()
+            ));
+        } else if let Some(share) = self.until_stable {
+            let error = forecast::relative_error(&forecast::totals(samples));
+            let reached = if error <= share { "reached" } else { "not reached" };
+            notes.push(format!(
+                "{} trials; a standard error of {} % was {reached} ({:.2} %)",
+                samples.len(),
+                share * 100.0,
+                error * 100.0
+            ));
+        }
+        if !prepared.scenario().is_uncertain() {
+            notes.push(
+                "no number of the scenario is a range and users keep to their curve: the spread is that of traffic noise, spot prices and interruptions alone. Write what you do not know as { low = …, mid = …, high = … }"
+                    .to_owned(),
+            );
+        }
+        (!notes.is_empty()).then(|| notes.join("; "))
+    }
+}
+
+/// A run of trials: a bar on a terminal, and an ear for Ctrl-C.
+pub(super) struct Watched {
+    bar: ProgressBar,
+    stop: Arc<AtomicBool>,
+    done: Box<dyn Fn() + Sync>,
+    stops: Box<dyn Fn() -> bool + Sync>,
+}
+
+impl Watched {
+    pub(super) fn begin(trials: u64) -> Result<Self, Error> {
+        let bar = ProgressBar::with_draw_target(Some(trials), target());
+        let style = "{pos} of {len} trials {wide_bar} {eta} left, Ctrl-C to stop and report";
+        bar.set_style(ProgressStyle::with_template(style).map_err(|error| failed(&error))?);
+        bar.enable_steady_tick(Duration::from_millis(250));
+        let stop = interrupted()?;
+        stop.store(false, Ordering::SeqCst);
+        let (ticks, ears) = (bar.clone(), Arc::clone(&stop));
+        let done = Box::new(move || ticks.inc(1));
+        let stops = Box::new(move || ears.load(Ordering::SeqCst));
+        Ok(Self { bar, stop, done, stops })
+    }
+
+    pub(super) fn watch(&self) -> Watch<'_> {
+        Watch { done: &*self.done, stop: &*self.stops }
+    }
+
+    /// Takes the bar away; whether Ctrl-C was heard.
+    pub(super) fn end(self) -> bool {
+        self.bar.finish_and_clear();
+        self.stop.load(Ordering::SeqCst)
+    }
+}
+
+fn target() -> ProgressDrawTarget {
+    if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    }
+}
+
+/// Set by the first Ctrl-C; the second ends the program as it always does.
+fn interrupted() -> Result<Arc<AtomicBool>, Error> {
+    static HEARD: std::sync::OnceLock<Arc<AtomicBool>> = std::sync::OnceLock::new();
+    if let Some(heard) = HEARD.get() {
+        return Ok(Arc::clone(heard));
+    }
+    /// 128 + SIGINT, as shells report it.
+    const INTERRUPTED: i32 = 130;
+    let heard = Arc::new(AtomicBool::new(false));
+    let sets = Arc::clone(&heard);
+    ctrlc::set_handler(move || {
+        if sets.swap(true, Ordering::SeqCst) {
+            std::process::exit(INTERRUPTED);
+        }
+    })
+    .map_err(|error| failed(&error))?;
+    Ok(Arc::clone(HEARD.get_or_init(|| heard)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent;
+
+    #[test]
+    fn percentages_are_read_with_or_without_their_sign() {
+        assert_eq!(percent("1%"), Ok(0.01));
+        assert_eq!(percent(" 0.5 % "), Ok(0.005));
+        for wrong in ["0", "-1%", "101", "one", "", "%"] {
+            assert!(percent(wrong).is_err(), "{wrong}");
+        }
+    }
+}

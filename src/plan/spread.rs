@@ -1,0 +1,154 @@
+//! The plan as a distribution: what its trials came to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{budget::Period, calendar::Month, units::Usd};
+
+/// Low end, middle and high end of what trials came to, beside the mid-value line.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Quantiles<T> {
+    /// One trial in ten is below.
+    pub p10: T,
+    /// Half are below.
+    pub p50: T,
+    /// One in ten is above.
+    pub p90: T,
+    /// Mean.
+    pub mean: T,
+    /// The mid-value line.
+    pub mid: T,
+}
+
+/// Costs as quantiles, with how well they are known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Costs {
+    /// The quantiles [USD].
+    #[serde(flatten)]
+    pub of: Quantiles<Usd>,
+    /// Standard errors of p10, p50, p90 and the mean [USD].
+    pub standard_errors: [Usd; 4],
+}
+
+/// One account in one month.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AccountSpread {
+    /// Its name.
+    pub account: String,
+    /// Its cost.
+    pub cost: Costs,
+    /// Its cost by Cost Explorer service [USD].
+    pub services: BTreeMap<String, Quantiles<Usd>>,
+}
+
+/// One month.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MonthSpread {
+    /// The month.
+    pub month: Month,
+    /// Monthly users.
+    pub users: Quantiles<f64>,
+    /// Cost of all accounts.
+    pub cost: Costs,
+    /// Accounts in the order of the scenario.
+    pub accounts: Vec<AccountSpread>,
+}
+
+/// What costs come to at one end of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct End {
+    /// Mean of the input in its lowest or highest fifth.
+    pub value: f64,
+    /// Mean cost of the plan there [USD].
+    pub cost: Usd,
+}
+
+/// What an input does to the spread.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Influence {
+    /// Key of the range, or what else was drawn.
+    pub input: String,
+    /// Share of the variance of the plan's cost that goes with it alone (first-order Sobol index).
+    pub share: f64,
+    /// Where it is low.
+    pub low: End,
+    /// Where it is high.
+    pub high: End,
+}
+
+/// The one input whose good end saves most of the risk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// The input.
+    pub input: String,
+    /// `low` or `high`: which fifth of it.
+    pub end: String,
+    /// Where that fifth begins or ends.
+    pub bound: f64,
+    /// Chance of breaking within that fifth.
+    pub probability: f64,
+}
+
+/// The chance of breaking a budget.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outlook {
+    /// Its name.
+    pub name: String,
+    /// Over what.
+    pub period: Period,
+    /// The account; all if none.
+    pub account: Option<String>,
+    /// Its amount [USD].
+    pub amount: f64,
+    /// The month in which the mid-value line breaks it.
+    pub mid_breaks: Option<Month>,
+    /// Chance that it breaks within the plan.
+    pub probability: f64,
+    /// Standard error of that chance.
+    pub standard_error: f64,
+    /// Chance that it has broken by the end of each month.
+    pub by_month: Vec<(Month, f64)>,
+    /// Of the trials that break it: the month by which a tenth, half and nine tenths have.
+    pub breaks: Option<[Month; 3]>,
+    /// The single change that moves the chance most.
+    pub change: Option<Change>,
+}
+
+/// What a user and a request cost in a month.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unit {
+    /// The month.
+    pub month: Month,
+    /// Cost of a monthly user [USD].
+    pub per_user: Quantiles<f64>,
+    /// Cost of a million requests [USD].
+    pub per_million_requests: Quantiles<f64>,
+    /// Cost of one more user, on the mid-value line [USD]; none where there are none.
+    pub marginal_per_user: Option<f64>,
+    /// Share of revenue that is left; none without revenue.
+    pub gross_margin: Option<Quantiles<f64>>,
+}
+
+/// What the trials came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Trials that were asked for.
+    pub asked: u32,
+    /// Trials that are in the figures.
+    pub trials: u32,
+    /// Why there are fewer than asked, or what else a reader must know.
+    pub note: Option<String>,
+    /// Cost of the whole plan.
+    pub total: Costs,
+    /// Months.
+    pub months: Vec<MonthSpread>,
+    /// What drives the spread, most first.
+    pub influences: Vec<Influence>,
+    /// Share of the variance that goes with none of them alone: luck and what they do together.
+    pub rest: f64,
+    /// Budgets.
+    pub budgets: Vec<Outlook>,
+    /// Unit economics.
+    pub units: Vec<Unit>,
+}
