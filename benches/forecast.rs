@@ -40,7 +40,10 @@ fn main() {
         })
         .collect();
     times.sort_by(f64::total_cmp);
-    println!("one trial on one thread {:>9.1} ms (median of {ONE_BY_ONE})", times[times.len() / 2] * 1e3);
+    println!(
+        "one trial on one thread {:>9.1} ms (median of {ONE_BY_ONE})",
+        times[times.len() / 2] * 1e3
+    );
     let start = Instant::now();
     let samples: Vec<_> =
         (1..=trials).into_par_iter().map(|trial| prepared.sample(trial).unwrap()).collect();

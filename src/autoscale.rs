@@ -300,6 +300,9 @@ impl Cluster {
         for node in self.nodes.iter_mut().flatten() {
             let seconds = self.now - node.billed_from;
             self.tally.node_hours[node.offer] += f64::from(seconds) / 3600.0;
+            if policy.offers[node.offer].purchase != policy::Purchase::Spot {
+                self.tally.spans.push((node.offer, node.billed_from, self.now));
+            }
             node.billed_from = self.now;
         }
         for workload in 0..self.workloads.len() {
@@ -314,6 +317,7 @@ impl Cluster {
     fn reset_tally(&mut self, policy: &Policy) {
         self.next_hour = self.now;
         self.tally = Tally {
+            started: self.now,
             node_hours: vec![0.0; policy.offers.len()],
             launches: vec![0; policy.offers.len()],
             workloads: vec![WorkloadTally::default(); policy.workloads.len()],

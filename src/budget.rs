@@ -112,9 +112,10 @@ impl Budget {
             }
             return wrong;
         }
-        for (key, set) in
-            [("other_costs_per_month", self.other_costs_per_month != 0.0), ("keep", self.keep != 0.0)]
-        {
+        for (key, set) in [
+            ("other_costs_per_month", self.other_costs_per_month != 0.0),
+            ("keep", self.keep != 0.0),
+        ] {
             if set {
                 wrong.push((key, "belongs to period = \"cash\"; leave it out".to_owned()));
             }

@@ -32,6 +32,9 @@ pub struct NodeUse {
     pub hours: f64,
     /// Nodes launched.
     pub launches: u32,
+    /// Hours by the hour of the month, of nodes that are not spot; not part of the plan document.
+    #[serde(skip)]
+    pub hourly: Vec<f64>,
 }
 
 /// One deployment in a month.
@@ -128,6 +131,7 @@ impl Capacity {
                     pool: policy.pool_of(offer.group).map_or("baseline", |p| &p.name).to_owned(),
                     hours,
                     launches,
+                    hourly: hourly(&tally, index, hours, minutes),
                 });
             }
         }
@@ -189,6 +193,33 @@ impl Capacity {
     pub fn launches(&self) -> u32 {
         self.nodes.iter().map(|node| node.launches).sum()
     }
+}
+
+/// The billed time of an offer's nodes by the hour; what is billed past the end belongs to the last hour.
+fn hourly(tally: &Tally, offer: usize, sum: f64, minutes: f64) -> Vec<f64> {
+    const HOUR: u32 = 3600;
+    let mut hours = vec![0.0; (minutes / 60.0).ceil() as usize];
+    let mut spans = tally.spans.iter().filter(|(of, ..)| *of == offer).peekable();
+    let Some(last) = hours.len().checked_sub(1) else { return hours };
+    if spans.peek().is_none() {
+        return Vec::new();
+    }
+    for (_, from, to) in spans {
+        let (mut at, to) = (from.saturating_sub(tally.started), to.saturating_sub(tally.started));
+        while at < to {
+            let hour = (at / HOUR) as usize;
+            if hour >= last {
+                hours[last] += f64::from(to - at) / f64::from(HOUR);
+                break;
+            }
+            let end = (hour as u32 + 1) * HOUR;
+            hours[hour] += f64::from(to.min(end) - at) / f64::from(HOUR);
+            at = end;
+        }
+    }
+    // The parts of a sum differ from it by rounding.
+    hours[last] = (hours[last] + sum - hours.iter().sum::<f64>()).max(0.0);
+    hours
 }
 
 fn requested_spot_share(tally: &Tally, policy: &Policy) -> Option<f64> {

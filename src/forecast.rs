@@ -230,7 +230,11 @@ pub fn spread(
         months: (0..gathered.months.len()).map(|index| gathered.month(index)).collect(),
         influences,
         rest,
-        budgets: settings.budgets.iter().map(|budget| budgets::outlook(budget, &gathered)).collect(),
+        budgets: settings
+            .budgets
+            .iter()
+            .map(|budget| budgets::outlook(budget, &gathered))
+            .collect(),
         units: units::all(&gathered),
     })
 }
@@ -300,7 +304,8 @@ impl Gathered<'_> {
         let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
         for (trial, sample) in self.samples.iter().enumerate() {
             let costs = sample.costs.iter();
-            for cost in costs.filter(|c| (c.month as usize, c.account as usize) == (month, account)) {
+            for cost in costs.filter(|c| (c.month as usize, c.account as usize) == (month, account))
+            {
                 let all = values.entry(cost.service.as_ref()).or_default();
                 all.resize(trial, 0.0);
                 all.push(cost.cost.to_f64());

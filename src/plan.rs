@@ -1,8 +1,9 @@
 //! The plan: one document that every report, explanation and comparison reads.
 //!
 //! # Limits
-//! Costs are list prices: on-demand and spot, before discounts, commitments and credits; support and tax
-//! are there when the scenario asks for them.
+//! Costs are list prices, on-demand and spot, unless the scenario has commitments or discounts; then they are
+//! amortized and net of discounts. Credits are a budget and no cost. Support and tax are there when the
+//! scenario asks for them.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     calendar::Month,
     capacity::Capacity,
+    commitment::uses::{CommitmentUse, Coverage},
     growth::fit::Fit,
     ledger::{self, Entry},
     plan::spread::Spread,
@@ -27,9 +29,12 @@ pub(crate) mod warnings;
 /// Number of the document's shape; a change that readers notice raises it.
 pub const SCHEMA: u32 = 1;
 
-/// The cost metric of every amount in a plan.
+/// The cost metric of every amount in a plan without commitments and discounts.
 pub const COST_METRIC: &str =
     "list price: on-demand and spot rates before discounts, commitments and credits";
+
+/// The cost metric of a plan with commitments or discounts.
+pub const NET_COST_METRIC: &str = "amortized, net of the contract's discounts: on-demand and spot rates, commitments with upfront fees spread over their terms; before credits";
 
 /// What a plan was made from: the same provenance gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -141,6 +146,12 @@ pub struct Plan {
     /// What the trials beside the mid-value line came to, where any were run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spread: Option<Spread>,
+    /// What commitments did, one a place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commitments: Vec<CommitmentUse>,
+    /// How much of what commitments could cover they covered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coverage: Vec<Coverage>,
     /// How well a user history was fitted, where one was.
     pub fit: Option<Fit>,
     /// Meters by what they cost over the plan, dearest first.

@@ -116,7 +116,8 @@ impl Bounds {
         match (self.least, self.most) {
             (Some(least), Some(most)) => {
                 // The share of the way from one bound to the other; written so that neither end overflows.
-                let share = if t > 0.0 { 1.0 / (1.0 + (-t).exp()) } else { t.exp() / (1.0 + t.exp()) };
+                let share =
+                    if t > 0.0 { 1.0 / (1.0 + (-t).exp()) } else { t.exp() / (1.0 + t.exp()) };
                 least + (most - least) * share
             }
             (Some(least), None) => least + t.exp(),

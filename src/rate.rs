@@ -37,6 +37,8 @@ use crate::{
     units::{Quantity, UnitPrice, Usd},
 };
 
+pub mod commitment;
+pub mod discount;
 pub mod market;
 pub mod surcharge;
 pub mod usage;
@@ -316,8 +318,8 @@ fn group(
     let mut unpriced = Vec::new();
     for (line, used) in usage.iter().enumerate() {
         let meter = (&used.line.key, used.month);
-        let price = known
-            .price(meter, book, prices, |message| unpriced.push(Unpriced { line, message }));
+        let price =
+            known.price(meter, book, prices, |message| unpriced.push(Unpriced { line, message }));
         let Some(price) = price else { continue };
         let scope = match sharing {
             Sharing::PerAccount => used.account.clone(),

@@ -16,6 +16,7 @@ use crate::{
     autoscale::settings::Cluster,
     budget::{Budget, Revenue},
     calendar::{MINUTES_PER_DAY, Month},
+    commitment::Commitment,
     error::{Error, Problem, nearest},
     growth::Users,
     scenario::{
@@ -60,10 +61,28 @@ pub struct Billing {
     pub consolidated: bool,
     /// AWS Support plan, `Business Support+`; none if left out.
     pub support: Option<String>,
+    /// Discount of a contract (EDP) on all AWS charges but support [percent].
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 90))]
+    pub discount_percent: f64,
+    /// Private discounts by service.
+    #[serde(default)]
+    pub discounts: Vec<Discount>,
     /// Tax on all charges [percent].
     #[serde(default)]
     #[schemars(range(min = 0, max = 100))]
     pub tax_percent: f64,
+}
+
+/// A private discount on one service.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Discount {
+    /// Service code or Cost Explorer service: `AmazonRDS`.
+    pub service: String,
+    /// Discount on its charges [percent].
+    #[schemars(range(min = 0, max = 90))]
+    pub percent: f64,
 }
 
 /// Days of the week.
@@ -160,6 +179,8 @@ pub struct Scenario {
     pub budgets: Vec<Budget>,
     /// What users bring.
     pub revenue: Option<Revenue>,
+    /// Savings Plans and reserved instances.
+    pub commitments: Vec<Commitment>,
     /// Uncertain numbers.
     pub ranges: Arc<Ranges>,
     /// The document it was read from, with one value for each range, to place later problems.
@@ -188,6 +209,9 @@ pub(crate) struct Common {
     pub(crate) budgets: Vec<Budget>,
     /// What users bring.
     pub(crate) revenue: Option<Revenue>,
+    /// Savings Plans and reserved instances.
+    #[serde(default)]
+    pub(crate) commitments: Vec<Commitment>,
 }
 
 /// Which numbers stand in the places of ranges.
@@ -224,7 +248,8 @@ impl Scenario {
 
     /// Whether trials differ by more than luck.
     pub fn is_uncertain(&self) -> bool {
-        let open = |event: &crate::traffic::Event| event.probability > 0.0 && event.probability < 1.0;
+        let open =
+            |event: &crate::traffic::Event| event.probability > 0.0 && event.probability < 1.0;
         self.ranges.inputs.iter().any(|input| !input.law.is_certain())
             || self.users.strays()
             || self.traffic.events.iter().any(open)
@@ -280,7 +305,7 @@ impl Scenario {
         let (Some(ranges), true) = (ranges, problems.is_empty()) else {
             return Err(Error::input(problems));
         };
-        let Common { plan, billing, users, traffic, budgets, revenue, .. } = common;
+        let Common { plan, billing, users, traffic, budgets, revenue, commitments, .. } = common;
         Ok(Self {
             plan,
             billing,
@@ -289,6 +314,7 @@ impl Scenario {
             accounts,
             budgets,
             revenue,
+            commitments,
             ranges,
             document,
         })

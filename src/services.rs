@@ -99,8 +99,19 @@ pub struct UsageLine {
     pub resource: String,
     /// How much, in the meter's unit.
     pub quantity: Quantity,
+    /// How much of it in each hour of the month, where hours differ; empty where they are alike.
+    pub hours: Vec<f64>,
     /// Why.
     pub why: Basis,
+}
+
+impl UsageLine {
+    /// Says how much of it falls into each hour of the month.
+    #[must_use]
+    pub fn by_hour(mut self, hours: Vec<f64>) -> Self {
+        self.hours = hours;
+        self
+    }
 }
 
 /// Something a service chose: an instance class, a number of readers.
@@ -328,6 +339,7 @@ impl Demand<'_> {
             key: BillKey::new(service, region, usage_type, operation),
             resource: resource.to_owned(),
             quantity: Quantity::new(quantity),
+            hours: Vec::new(),
             why,
         }
     }

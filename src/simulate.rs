@@ -12,12 +12,19 @@ use crate::{
     },
     calendar::{MINUTES_PER_DAY, Month},
     capacity::Capacity,
+    commitment,
     error::{Error, Problem},
     growth::{Bootstrap, Path},
     plan::{NotModelled, Plan},
     prices::PriceBook,
     random::{self, Draws, Stream},
-    rate::{self, Rated, Sharing, Usage, market::Market, surcharge},
+    rate::{
+        self, Rated, Sharing, Usage,
+        commitment::{Applied, Terms},
+        discount::{self, Contract},
+        market::Market,
+        surcharge,
+    },
     scenario::{Account, Scenario},
     series::Series,
     services::{self, Choice, Demand, Flows},
@@ -26,8 +33,8 @@ use crate::{
 };
 
 mod document;
-mod sample;
 pub mod replay;
+mod sample;
 pub mod trace;
 
 pub use replay::Replay;
@@ -47,6 +54,10 @@ pub struct Facts {
     pub price_book_sha256: String,
     /// Digest of the models' manifest.
     pub models_sha256: String,
+    /// How commitments work.
+    pub commitment_rules: commitment::Rules,
+    /// What commitments cost.
+    pub commitment_rates: commitment::Rates,
     /// Short names of Cost Explorer services.
     pub short_names: BTreeMap<String, String>,
     /// Systems that this version does not model.
@@ -74,6 +85,7 @@ struct Outcome {
     /// One month and account a place.
     choices: Vec<Vec<Choice>>,
     rated: Rated,
+    applied: Applied,
 }
 
 /// A scenario with every curve fitted, every name looked up: ready to run.
@@ -204,11 +216,9 @@ impl<'a> Prepared<'a> {
     fn outcome(&self, trial: u32) -> Result<Outcome, Error> {
         let plan = &self.scenario.plan;
         let months: Vec<Month> = (0..plan.months).map(|index| plan.start.plus(index)).collect();
-        let month = |index: u32| {
-            self.traffic.month(index, plan.start.plus(index), &self.users, trial)
-        };
-        let traffic: Vec<MonthTraffic> =
-            (0..plan.months).into_par_iter().map(month).collect();
+        let month =
+            |index: u32| self.traffic.month(index, plan.start.plus(index), &self.users, trial);
+        let traffic: Vec<MonthTraffic> = (0..plan.months).into_par_iter().map(month).collect();
         let simulated: Vec<Vec<Capacity>> = (0..self.scenario.accounts.len())
             .into_par_iter()
             .map(|account| {
@@ -224,9 +234,9 @@ impl<'a> Prepared<'a> {
                 metering.add(account, &demand);
             }
         }
-        let rated = self.rate(&metering.usage, trial)?;
+        let (rated, applied) = self.rate(metering.usage, trial)?;
         let choices = metering.choices;
-        Ok(Outcome { trial, months, traffic, simulated, choices, rated })
+        Ok(Outcome { trial, months, traffic, simulated, choices, rated, applied })
     }
 
     /// An account's cluster at the start of the plan.
@@ -236,9 +246,21 @@ impl<'a> Prepared<'a> {
         Running::new(account, policy, (first, traffic), luck)
     }
 
-    /// Usage to money, with support and tax.
-    fn rate(&self, usage: &[Usage], trial: u32) -> Result<Rated, Error> {
+    /// Usage to money: commitments first, then prices, support, discounts and tax.
+    fn rate(&self, mut usage: Vec<Usage>, trial: u32) -> Result<(Rated, Applied), Error> {
         let plan = &self.scenario.plan;
+        let regions = self.commitment_regions();
+        let terms = self.terms(&regions);
+        let applied = if self.scenario.commitments.is_empty() {
+            Applied::default()
+        } else {
+            rate::commitment::apply(&mut usage, &terms).map_err(|wrong| {
+                let place = |(index, message): (usize, String)| {
+                    self.scenario.document.problem(&format!("commitments[{index}]"), &message)
+                };
+                Error::input(wrong.into_iter().map(place).collect())
+            })?
+        };
         let sharing = if self.scenario.billing.consolidated {
             Sharing::Consolidated
         } else {
@@ -248,10 +270,56 @@ impl<'a> Prepared<'a> {
             let luck = random::stream(plan.seed, trial, Stream::SpotPrices, 0).key();
             Market::new(luck, trial, plan.start, &self.facts.catalog.controllers.spot)
         });
-        let mut rated = rate::rate_in(usage, (&self.facts.prices, market.as_ref()), sharing)
-            .map_err(|unpriced| self.unpriced(usage, &unpriced))?;
+        let mut rated = rate::rate_in(&usage, (&self.facts.prices, market.as_ref()), sharing)
+            .map_err(|unpriced| self.unpriced(&usage, &unpriced))?;
+        applied.add_to(&mut rated, &terms);
         self.add_surcharges(&mut rated)?;
-        Ok(rated)
+        Ok((rated, applied))
+    }
+
+    /// Regions of the commitments, the account's where none is named.
+    fn commitment_regions(&self) -> Vec<String> {
+        let region = |bought: &commitment::Commitment| {
+            let own = self.scenario.accounts.iter().find(|account| account.name == bought.account);
+            let own = own.map(|account| account.settings.region.clone());
+            bought.region.clone().or(own).unwrap_or_default()
+        };
+        self.scenario.commitments.iter().map(region).collect()
+    }
+
+    fn terms<'t>(&'t self, regions: &'t [String]) -> Terms<'t> {
+        Terms {
+            bought: &self.scenario.commitments,
+            regions,
+            rules: &self.facts.commitment_rules,
+            rates: &self.facts.commitment_rates,
+            book: &self.facts.prices,
+            shared: self.scenario.billing.consolidated,
+        }
+    }
+
+    /// What a contract takes off.
+    fn add_discounts(&self, rated: &mut Rated) -> Result<(), Error> {
+        let billing = &self.scenario.billing;
+        let by_service: Vec<(String, f64)> =
+            billing.discounts.iter().map(|own| (own.service.clone(), own.percent)).collect();
+        let contract = Contract {
+            percent: billing.discount_percent,
+            by_service: &by_service,
+            other_vendors: &self.facts.catalog.controllers.support.other_vendors,
+        };
+        let unused = discount::add(rated, contract);
+        let Some(place) = unused.first() else { return Ok(()) };
+        let key = format!("billing.discounts[{place}].service");
+        let mut known: Vec<&str> = rated.prices.iter().map(|price| &*price.key.service).collect();
+        known.sort_unstable();
+        known.dedup();
+        let message = format!(
+            "the plan has no charges of {:?}; it has {}",
+            by_service[*place].0,
+            known.join(", ")
+        );
+        Err(Error::input(vec![self.scenario.document.problem(&key, &message)]))
     }
 
     /// Support and tax, as the scenario says.
@@ -271,6 +339,7 @@ impl<'a> Prepared<'a> {
                 Error::input(vec![document.problem("billing.support", &message)])
             })?;
         }
+        self.add_discounts(rated)?;
         if billing.tax_percent > 0.0 {
             surcharge::add_tax(rated, billing.tax_percent).map_err(|message| {
                 Error::input(vec![document.problem("billing.tax_percent", &message)])
@@ -439,9 +508,7 @@ impl<'a> Running<'a> {
         let share = self.share;
         let loads: Vec<f64> = match &self.week {
             None => sessions.map(|(_, sessions)| sessions * share).collect(),
-            Some(_) => {
-                sessions.map(|(at, s)| if awake(at) { s * share } else { 0.0 }).collect()
-            }
+            Some(_) => sessions.map(|(at, s)| if awake(at) { s * share } else { 0.0 }).collect(),
         };
         let mut from = 0;
         while from < loads.len() {

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     actuals::layout::Billing,
     calibrate::Coefficients,
+    commitment::Rates,
     error::{Error, Place},
     plan::{NotModelled, Plan},
     price_list::Rules,
@@ -28,6 +29,9 @@ use crate::{
 
 mod bills;
 mod price_files;
+
+/// How files of commitment prices end.
+const COMMITMENTS: &str = ".commitments.csv";
 
 pub use self::{
     bills::{import_bills, kept_months, load_bills, save_bills},
@@ -327,7 +331,20 @@ pub fn load_facts(
     }
     let not_modelled = rows("not_modelled.csv")?;
     let short_names = rows("service_names.csv")?.into_iter().collect::<BTreeMap<_, _>>();
+    let rules = models.text(&MODELS, "commitments.toml")?;
+    let commitment_rules = toml::from_str(&rules).map_err(|error| {
+        Error::at(Place::file("models/commitments.toml"), error.message().to_owned())
+    })?;
+    let mut commitment_rates = Rates::default();
+    for listed in manifest.files.iter().filter(|l| l.path.ends_with(COMMITMENTS)) {
+        let region = listed.path.split('/').next().unwrap_or_default();
+        if regions.contains(&region) {
+            commitment_rates.add(region, &listed.path, &manifest.text(&PRICES, &listed.path)?)?;
+        }
+    }
     Ok(Facts {
+        commitment_rules,
+        commitment_rates,
         catalog,
         prices: load_prices(&manifest, Some(regions))?,
         price_book_sha256: manifest.sha256,

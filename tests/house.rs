@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A module uses only names that stand earlier in this list.
-const ORDER: [&str; 34] = [
+const ORDER: [&str; 35] = [
     "units",
     "calendar",
     "budget",
@@ -21,6 +21,7 @@ const ORDER: [&str; 34] = [
     "shapes",
     "prices",
     "price_list",
+    "commitment",
     "growth",
     "traffic",
     "workload",

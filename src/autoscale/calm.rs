@@ -197,14 +197,16 @@ impl Cluster {
 
     fn pass_hour(&mut self, loads: &[f64], minutes: f64, used: &[f64; CHUNK]) {
         let Some(hour) = self.tally.hours.last_mut() else { return };
-        let (mut sessions, mut cpu, mut awake) =
-            (hour.sessions, hour.cpu_minutes, self.tally.awake_minutes);
+        let (mut sessions, mut cpu) = (hour.sessions, hour.cpu_minutes);
+        // Whole minutes and quarters of them: sums are exact in any order.
+        let awake = if self.awake { minutes * loads.len() as f64 } else { 0.0 };
         for (load, used) in loads.iter().zip(used) {
             sessions += load * minutes;
             cpu += (self.standing_cpu + used) * (1e-3 * minutes);
-            awake += if self.awake { minutes } else { 0.0 };
         }
-        (hour.sessions, hour.cpu_minutes, self.tally.awake_minutes) = (sessions, cpu, awake);
+        (hour.sessions, hour.cpu_minutes) = (sessions, cpu);
+        hour.awake_minutes += awake;
+        self.tally.awake_minutes += awake;
     }
 
     /// Tells an autoscaler when it last saw its band.

@@ -261,6 +261,9 @@ impl Cluster {
         let seconds = self.now - node.billed_from + policy.latencies.drain;
         self.tally.node_hours[node.offer] += f64::from(seconds) / 3600.0;
         let offer = &policy.offers[node.offer];
+        if offer.purchase != Purchase::Spot {
+            self.tally.spans.push((node.offer, node.billed_from, node.billed_from + seconds));
+        }
         self.counts[offer.purchase as usize] -= 1;
         self.vcpu_milli -= offer.vcpu_milli;
         self.standing_cpu -= policy.daemon_idle_cpu;

@@ -123,6 +123,7 @@ impl Cluster {
         hour.sessions += sessions_per_minute * minutes;
         hour.cpu_minutes += (self.standing_cpu + serving_cpu) * (1e-3 * minutes);
         if self.awake {
+            hour.awake_minutes += minutes;
             self.tally.awake_minutes += minutes;
         }
     }

@@ -17,6 +17,8 @@ pub struct HourTally {
     pub cpu_minutes: f64,
     /// CPU of all nodes [vCPU-minutes].
     pub vcpu_minutes: f64,
+    /// Minutes in which the account was awake.
+    pub awake_minutes: f64,
 }
 
 /// Counts of one workload over a month.
@@ -129,6 +131,10 @@ impl Disruptions {
 pub struct Tally {
     /// Hour by hour.
     pub hours: Vec<HourTally>,
+    /// When it begins [seconds since the start of the plan].
+    pub started: u32,
+    /// Billed time of nodes that are not spot: offer, from, to [seconds since the start of the plan].
+    pub spans: Vec<(usize, u32, u32)>,
     /// Node-hours by offer.
     pub node_hours: Vec<f64>,
     /// Nodes launched by offer.

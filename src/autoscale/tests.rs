@@ -70,11 +70,17 @@ pub(super) fn company() -> Policy {
     let pool = format!("{POOL}spot_share = 0.5\nconsolidate_after_seconds = 120\n");
     let mut company = Company::new(&pool);
     let more = [
-        ("page", "calls_per = { api = 0.3 }\ncpu_ms_per_request = 20\nstartup_seconds = 5\n\
+        (
+            "page",
+            "calls_per = { api = 0.3 }\ncpu_ms_per_request = 20\nstartup_seconds = 5\n\
             requests = { cpu_millicores = 200, memory_mib = 64 }\n\
-            hpa = { min_replicas = 1, max_replicas = 20, target_cpu_utilization = 50 }"),
-        ("cache", "calls_per = { api = 1.0 }\ncpu_ms_per_request = 1\n\
-            requests = { cpu_millicores = 500, memory_mib = 64 }\nreplicas = 2"),
+            hpa = { min_replicas = 1, max_replicas = 20, target_cpu_utilization = 50 }",
+        ),
+        (
+            "cache",
+            "calls_per = { api = 1.0 }\ncpu_ms_per_request = 1\n\
+            requests = { cpu_millicores = 500, memory_mib = 64 }\nreplicas = 2",
+        ),
         ("agent", "kind = \"daemon-set\"\nrequests = { cpu_millicores = 50, memory_mib = 64 }"),
     ];
     for (name, text) in more {

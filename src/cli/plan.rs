@@ -100,7 +100,8 @@ pub(super) fn make(path: &Path, prices: &PriceArgs) -> Result<Plan, Error> {
 }
 
 fn write(plan: &Plan, folder: &Path) -> Result<usize, Error> {
-    let failed = |name: &'static str| move |message: String| Error::failed(Place::file(name), message);
+    let failed =
+        |name: &'static str| move |message: String| Error::failed(Place::file(name), message);
     let svg = chart::cost_by_service(plan).map_err(failed("cost.svg"))?;
     let mut files = vec![
         ("plan.json", pretty(plan)?.into_bytes()),

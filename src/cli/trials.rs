@@ -79,7 +79,9 @@ impl TrialArgs {
         };
         let stopped = watched.end();
         if stopped && samples.len() < 2 {
-            return Err(super::failed_with("stopped before two trials were done; nothing to report"));
+            return Err(super::failed_with(
+                "stopped before two trials were done; nothing to report",
+            ));
         }
         let note = self.note(prepared, &samples, stopped);
         Ok((samples, Asked { trials: count, note }))

@@ -53,7 +53,11 @@ fn mid_breaks(budget: &Budget, account: Option<usize>, gathered: &Gathered<'_>) 
         None => month.cost.to_f64(),
     };
     let costs: Vec<f64> = gathered.plan.months.iter().map(cost).collect();
-    let place = budget.breaks(&gathered.months, &costs, gathered.settings.revenue.as_deref().unwrap_or(&[]))?;
+    let place = budget.breaks(
+        &gathered.months,
+        &costs,
+        gathered.settings.revenue.as_deref().unwrap_or(&[]),
+    )?;
     Some(gathered.months[place])
 }
 
@@ -65,11 +69,7 @@ fn when(breaks: &[Option<usize>], months: &[Month]) -> Option<[Month; 3]> {
     Some([0.1, 0.5, 0.9].map(|p| months[broken[(last as f64 * p).round() as usize]]))
 }
 
-fn change(
-    breaks: &[Option<usize>],
-    probability: f64,
-    gathered: &Gathered<'_>,
-) -> Option<Change> {
+fn change(breaks: &[Option<usize>], probability: f64, gathered: &Gathered<'_>) -> Option<Change> {
     let mut best: Option<(f64, Change)> = None;
     for (place, input) in gathered.settings.drawn.iter().enumerate() {
         let values: Vec<f64> = gathered.samples.iter().map(|s| s.drawn[place]).collect();
@@ -80,7 +80,11 @@ fn change(
             let n = trials.len() as f64;
             let own = trials.iter().filter(|trial| breaks[**trial].is_some()).count() as f64 / n;
             let of = trials.iter().map(|trial| values[*trial]);
-            let bound = if end == "low" { of.fold(f64::MIN, f64::max) } else { of.fold(f64::MAX, f64::min) };
+            let bound = if end == "low" {
+                of.fold(f64::MIN, f64::max)
+            } else {
+                of.fold(f64::MAX, f64::min)
+            };
             let error = (probability * (1.0 - probability) / n).sqrt();
             let told = probability - own > TOLD * error;
             if told && best.as_ref().is_none_or(|(least, _)| own < *least) {

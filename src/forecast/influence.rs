@@ -78,10 +78,8 @@ pub(super) fn all(gathered: &Gathered<'_>) -> (Vec<Influence>, f64) {
     };
     let one = |(place, name): (usize, &String)| {
         let values: Vec<f64> = gathered.samples.iter().map(|s| s.drawn[place]).collect();
-        let end = |trials: &[usize]| End {
-            value: mean(&values, trials),
-            cost: usd(mean(costs, trials)),
-        };
+        let end =
+            |trials: &[usize]| End { value: mean(&values, trials), cost: usd(mean(costs, trials)) };
         let [low, high] = fifths(&values);
         Influence {
             input: name.clone(),

@@ -243,7 +243,8 @@ mod tests {
     }
 
     fn month_before(month: Month, by: u32) -> String {
-        let of = |index: i32| format!("{:04}-{:02}", index.div_euclid(12), index.rem_euclid(12) + 1);
+        let of =
+            |index: i32| format!("{:04}-{:02}", index.div_euclid(12), index.rem_euclid(12) + 1);
         let date = month.first_day();
         of(i32::from(date.year()) * 12 + i32::from(date.month()) - 1 - by as i32)
     }

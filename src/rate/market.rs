@@ -78,7 +78,12 @@ impl Market {
         for step in &mut price.steps {
             let moved = UnitPrice::from_decimal(step.price.decimal() * factor);
             step.price = most.map_or(moved, |most| moved.min(most));
-            step.note = format!("{} in {month} of trial {}; {}", step.price.decimal(), self.trial, step.note);
+            step.note = format!(
+                "{} in {month} of trial {}; {}",
+                step.price.decimal(),
+                self.trial,
+                step.note
+            );
         }
     }
 }
@@ -136,7 +141,8 @@ mod tests {
     /// σ = √(0.18² + 0.26²) = 0.316 in every month, and neighbours correlate by 0.9.
     #[test]
     fn prices_vary_as_much_in_every_month_and_remember() {
-        let at = |luck, month: &str| market(luck).factor(&key("SpotUsage"), month.parse().unwrap()).ln();
+        let at =
+            |luck, month: &str| market(luck).factor(&key("SpotUsage"), month.parse().unwrap()).ln();
         for month in ["2027-01", "2028-06"] {
             let logs: Vec<f64> = (0..2000).map(|luck| at(luck, month)).collect();
             let sigma = (logs.iter().map(|l| l * l).sum::<f64>() / 2000.0).sqrt();

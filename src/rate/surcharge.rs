@@ -59,6 +59,7 @@ pub fn add_support(
                 key: BillKey::new(SUPPORT, GLOBAL, &format!("{kind}:{plan}"), ""),
                 resource: "support".into(),
                 quantity: Quantity::new(of(*cost).max(0.0)),
+                hours: Vec::new(),
                 why: Basis::new(
                     "greater of the minimum and the banded share of AWS charges",
                     &[("AWS charges", cost.to_f64(), "USD")],
@@ -204,6 +205,7 @@ mod tests {
                     ),
                     resource: String::new(),
                     quantity: Quantity::new(hours.parse().unwrap()),
+                    hours: Vec::new(),
                     why: Basis::default(),
                 },
             })

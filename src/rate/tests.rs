@@ -29,6 +29,7 @@ fn usage(account: &str, region: &str, gb: f64) -> Usage {
             key: BillKey::new("T", region, "Out", ""),
             resource: String::new(),
             quantity: Quantity::new(gb),
+            hours: Vec::new(),
             why: Basis::default(),
         },
     }

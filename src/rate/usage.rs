@@ -124,6 +124,7 @@ fn line(
             key: BillKey::new(service, region, usage_type, cell(5)),
             resource: resource.and_then(|index| record.get(index)).unwrap_or_default().to_owned(),
             quantity,
+            hours: Vec::new(),
             why: Basis::default(),
         },
     })

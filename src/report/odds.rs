@@ -68,8 +68,18 @@ fn cost_cells(costs: &Costs) -> Vec<String> {
 }
 
 fn months(spread: &Spread) -> comfy_table::Table {
-    let header =
-        ["Month", "Users P10", "P50", "P90", "P10", "P50", "P90", "Mean", "Mid line", "± P10 P50 P90"];
+    let header = [
+        "Month",
+        "Users P10",
+        "P50",
+        "P90",
+        "P10",
+        "P50",
+        "P90",
+        "Mean",
+        "Mid line",
+        "± P10 P50 P90",
+    ];
     let mut table = table(&header, 1);
     for month in &spread.months {
         let users = &month.users;
@@ -193,11 +203,23 @@ fn units(units: &[Unit]) -> comfy_table::Table {
 /// `spread.csv`: quantiles by month, account and service.
 pub fn csv(spread: &Spread) -> String {
     let header = [
-        "month", "account", "service", "p10_usd", "p50_usd", "p90_usd", "mean_usd", "mid_usd",
-        "p10_standard_error", "p50_standard_error", "p90_standard_error", "mean_standard_error",
+        "month",
+        "account",
+        "service",
+        "p10_usd",
+        "p50_usd",
+        "p90_usd",
+        "mean_usd",
+        "mid_usd",
+        "p10_standard_error",
+        "p50_standard_error",
+        "p90_standard_error",
+        "mean_standard_error",
     ];
     let mut rows: Vec<Vec<String>> = Vec::new();
-    let mut add = |[month, account, service]: [&str; 3], of: &Quantiles<Usd>, errors: Option<&[Usd; 4]>| {
+    let mut add = |[month, account, service]: [&str; 3],
+                   of: &Quantiles<Usd>,
+                   errors: Option<&[Usd; 4]>| {
         let mut row = [month, account, service].map(str::to_owned).to_vec();
         row.extend([of.p10, of.p50, of.p90, of.mean, of.mid].map(|usd| usd.to_string()));
         let error = |place: usize| errors.map_or(String::new(), |errors| errors[place].to_string());

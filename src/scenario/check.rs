@@ -60,6 +60,19 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
         }
     }
     let accounts: Vec<&str> = common.accounts.keys().map(String::as_str).collect();
+    for (index, commitment) in common.commitments.iter().enumerate() {
+        for (key, message) in commitment.check(&accounts) {
+            report(&format!("commitments[{index}].{key}"), &message);
+        }
+        if commitment.start >= end {
+            let message = format!("{} is after the plan's last month", commitment.start);
+            report(&format!("commitments[{index}].start"), &message);
+        }
+        if common.commitments[..index].iter().any(|other| other.name == commitment.name) {
+            let message = format!("two commitments are called {:?}", commitment.name);
+            report(&format!("commitments[{index}].name"), &message);
+        }
+    }
     for (index, budget) in common.budgets.iter().enumerate() {
         for (key, message) in budget.check(&accounts) {
             report(&format!("budgets[{index}].{key}"), &message);

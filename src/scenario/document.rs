@@ -185,7 +185,8 @@ mod tests {
 
     #[test]
     fn a_value_is_put_where_its_key_stands() {
-        let mut document = Document::parse("s", "[a.\"x.y\"]\nb = [1, { c = 2 }]\n[ab]\nz = 1").unwrap();
+        let mut document =
+            Document::parse("s", "[a.\"x.y\"]\nb = [1, { c = 2 }]\n[ab]\nz = 1").unwrap();
         document.set("a.x.y.b[1].c", toml::Value::Integer(7));
         document.set("ab.z", toml::Value::Integer(8));
         document.set("a.unknown", toml::Value::Integer(9));

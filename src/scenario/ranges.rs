@@ -85,7 +85,8 @@ impl Ranges {
                 let key = format!("correlations[{index}].between[{at}]");
                 match inputs.iter().position(|input| input.key == *name) {
                     Some(place) if places.contains(&place) => {
-                        problems.push(document.problem(&key, &format!("{name:?} stands here twice")));
+                        problems
+                            .push(document.problem(&key, &format!("{name:?} stands here twice")));
                     }
                     Some(place) => places.push(place),
                     None => problems.push(document.problem(&key, &no_range(name, &inputs))),
@@ -95,11 +96,10 @@ impl Ranges {
                 for b in &places[at + 1..] {
                     let (a, b) = (*a.min(b), *a.max(b));
                     if pairs.iter().any(|(c, d, _)| (*c, *d) == (a, b)) {
-                        let message = format!(
-                            "{} and {} are correlated twice",
-                            inputs[a].key, inputs[b].key
-                        );
-                        problems.push(document.problem(&format!("correlations[{index}]"), &message));
+                        let message =
+                            format!("{} and {} are correlated twice", inputs[a].key, inputs[b].key);
+                        problems
+                            .push(document.problem(&format!("correlations[{index}]"), &message));
                     } else {
                         pairs.push((a, b, correlation.rank));
                     }
@@ -121,9 +121,8 @@ impl Ranges {
         }
         let key = random::stream(seed, trial, Stream::Inputs, 0).key();
         let law = Normal::standard();
-        let deviate = |input: &Input| {
-            law.inverse_cdf(random::keyed(key, [random::name(&input.key), 0]))
-        };
+        let deviate =
+            |input: &Input| law.inverse_cdf(random::keyed(key, [random::name(&input.key), 0]));
         let mut deviates: Vec<f64> = self.inputs.iter().map(deviate).collect();
         self.copula.apply(&mut deviates);
         self.inputs.iter().zip(deviates).map(|(input, z)| input.law.at(z)).collect()

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Tables that are the same for all accounts.
-pub const COMMON: [&str; 8] = [
+pub const COMMON: [&str; 9] = [
     "plan",
     "billing",
     "users",
@@ -30,6 +30,7 @@ pub const COMMON: [&str; 8] = [
     "correlations",
     "budgets",
     "revenue",
+    "commitments",
 ];
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
@@ -378,7 +379,10 @@ impl<'a> Walk<'a> {
             let Some(place) = KEYS.iter().position(|known| known == key) else {
                 let near = nearest(key, KEYS).map(|near| format!("; did you mean {near:?}?"));
                 let near = near.unwrap_or_default();
-                self.report(&path, format!("there is no such key; a range has {}{near}", KEYS.join(", ")));
+                self.report(
+                    &path,
+                    format!("there is no such key; a range has {}{near}", KEYS.join(", ")),
+                );
                 continue;
             };
             numbers[place] = match value {
@@ -397,7 +401,8 @@ impl<'a> Walk<'a> {
         }
         for key in &KEYS[..3] {
             if !table.contains_key(*key) {
-                let message = format!("{key} is missing; a range is {{ low = …, mid = …, high = … }}");
+                let message =
+                    format!("{key} is missing; a range is {{ low = …, mid = …, high = … }}");
                 self.report(path, message);
             }
         }
@@ -570,10 +575,19 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_range_is_said() {
         for (text, expected) in [
-            ("[traffic]\nnoise = { low = 1, mid = 0.5, high = 2 }", "give low, mid and high in rising order"),
-            ("[traffic]\nnoise = { low = 1, high = 2 }", "traffic.noise: mid is missing; a range is"),
+            (
+                "[traffic]\nnoise = { low = 1, mid = 0.5, high = 2 }",
+                "give low, mid and high in rising order",
+            ),
+            (
+                "[traffic]\nnoise = { low = 1, high = 2 }",
+                "traffic.noise: mid is missing; a range is",
+            ),
             ("[traffic]\nnoise = { low = 1, mid = 2, high = 3 }", "3 is out of range; give 0 to 2"),
-            ("[traffic]\nnoise = { low = 0, mid = 0.1, hihg = 1 }", "noise.hihg: there is no such key"),
+            (
+                "[traffic]\nnoise = { low = 0, mid = 0.1, hihg = 1 }",
+                "noise.hihg: there is no such key",
+            ),
             ("[plan]\nmonths = { low = 1, mid = 2, high = 3 }", "plan.months: must be one number"),
             (
                 "[workloads.api]\nreplicas = { low = 1, mid = 1.5, high = 3 }",

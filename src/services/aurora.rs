@@ -262,7 +262,8 @@ impl Spec {
         let hours = Self::hours(demand);
         let most = self.max_readers.unwrap_or(self.min_readers).max(self.min_readers);
         if most == self.min_readers || self.min_readers == 0 {
-            return Readers { hours: f64::from(size.readers) * hours, peak: size.readers };
+            let hours = f64::from(size.readers) * hours;
+            return Readers { hours, hourly: Vec::new(), peak: size.readers };
         }
         let per_session = self.queries_per_session(demand.classes) * (1.0 - self.write_share);
         let cores = f64::from(size.class.vcpu) * facts.target_cpu_utilization;
@@ -300,7 +301,21 @@ impl Spec {
         .assuming(&size.reason);
         let usage_type = format!("{kind}:{}", size.class.billing_class);
         let meter = ("AmazonRDS", &*usage_type, "CreateDBInstance:0021");
-        demand.line(meter, "aurora", hours + readers.hours, why)
+        let hourly = Self::hourly(demand, &readers);
+        demand.line(meter, "aurora", hours + readers.hours, why).by_hour(hourly)
+    }
+
+    /// Instances by the hour, where readers come and go or the cluster is stopped.
+    fn hourly(demand: &Demand<'_>, readers: &Readers) -> Vec<f64> {
+        if readers.hourly.is_empty() && !demand.stops_database {
+            return Vec::new();
+        }
+        let awake = |hour: usize| match demand.capacity.hours.get(hour) {
+            Some(tally) if demand.stops_database => tally.awake_minutes / 60.0,
+            _ => 1.0,
+        };
+        let instances = |hour: usize| 1.0 + readers.hourly.get(hour).copied().unwrap_or(0.0);
+        (0..demand.month.hours()).map(|hour| awake(hour) * instances(hour)).collect()
     }
 
     fn io_line(&self, demand: &Demand<'_>, hit_ratio: f64) -> UsageLine {

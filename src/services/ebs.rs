@@ -115,6 +115,7 @@ mod tests {
             pool: "p".into(),
             hours: 1440.0,
             launches: 2,
+            hourly: Vec::new(),
         }];
         let spec = Spec { volume_gib: Some(50.0), iops: Some(4000.0), ..Spec::default() };
         let lines = Service::meter(&spec, &fixture.demand()).lines;

@@ -50,7 +50,8 @@ impl Service for Spec {
                 ],
             );
             let resource = format!("{}/{}", node.pool, node.purchase);
-            demand.line(("AmazonEC2", &usage_type, "RunInstances"), &resource, node.hours, why)
+            let meter = ("AmazonEC2", &*usage_type, "RunInstances");
+            demand.line(meter, &resource, node.hours, why).by_hour(node.hourly.clone())
         });
         let mut lines: Vec<UsageLine> = lines.collect();
         lines.extend(demand.capacity.nodes.iter().filter_map(|node| credits(demand, node)));
@@ -103,6 +104,7 @@ mod tests {
             pool: "general".into(),
             hours,
             launches: 1,
+            hourly: Vec::new(),
         };
         fixture.capacity.nodes = vec![node("on-demand", 720.0), node("spot", 100.5)];
         let lines = Service::meter(&Spec {}, &fixture.demand()).lines;
@@ -122,6 +124,7 @@ mod tests {
             pool: "general".into(),
             hours: 720.0,
             launches: 1,
+            hourly: Vec::new(),
         }];
         let hour = |share: f64| crate::autoscale::tally::HourTally {
             cpu_minutes: share * 120.0,

@@ -7,10 +7,11 @@ use crate::{
     calendar::Month,
     ledger::{self, Entry},
     plan::{
-        self, AccountMonth, AccountName, COST_METRIC, MonthPlan, NotModelled, Plan, Provenance,
-        SCHEMA,
+        self, AccountMonth, AccountName, COST_METRIC, MonthPlan, NET_COST_METRIC, NotModelled,
+        Plan, Provenance, SCHEMA,
     },
-    rate::Rated,
+    rate::{Rated, commitment::Applied},
+    scenario::Scenario,
     services::SERVICES,
     units::Usd,
 };
@@ -19,6 +20,7 @@ use crate::{
 pub(super) fn plan(prepared: &Prepared<'_>, outcome: Outcome) -> Plan {
     let scenario = prepared.scenario;
     let trial = outcome.trial;
+    let Applied { uses, coverage, .. } = outcome.applied.clone();
     let (months, rated) = months(prepared, outcome);
     let mut warnings = plan::warnings::find(
         &months,
@@ -42,11 +44,13 @@ pub(super) fn plan(prepared: &Prepared<'_>, outcome: Outcome) -> Plan {
         name: scenario.plan.name.clone(),
         made_from: provenance(prepared, trial),
         currency: "USD".into(),
-        cost_metric: COST_METRIC.into(),
+        cost_metric: cost_metric(scenario).into(),
         accounts: accounts.collect(),
         cost: ledger::total(&rated.entries),
         months,
         spread: None,
+        commitments: uses,
+        coverage,
         fit: prepared.users.fit.clone(),
         drivers: plan::drivers(&rated.entries, |entry| service_of(&rated, entry)),
         notes: plan::notes::find(
@@ -60,6 +64,12 @@ pub(super) fn plan(prepared: &Prepared<'_>, outcome: Outcome) -> Plan {
         charges: rated.charges,
         prices: rated.prices,
     }
+}
+
+fn cost_metric(scenario: &Scenario) -> &'static str {
+    let billing = &scenario.billing;
+    let discounted = billing.discount_percent > 0.0 || !billing.discounts.is_empty();
+    if discounted || !scenario.commitments.is_empty() { NET_COST_METRIC } else { COST_METRIC }
 }
 
 fn provenance(prepared: &Prepared<'_>, trial: u32) -> Provenance {

@@ -98,7 +98,7 @@ impl Prepared<'_> {
                 metering.add(account, &self.demand(account, index as usize, month, &capacity));
             }
         }
-        let rated = self.rate(&metering.usage, trial)?;
+        let (rated, _) = self.rate(metering.usage, trial)?;
         let mut costs: BTreeMap<(Month, u32, &str), Usd> = BTreeMap::new();
         for entry in &rated.entries {
             let name = |account: &crate::scenario::Account| account.name == entry.account;

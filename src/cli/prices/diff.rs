@@ -88,6 +88,7 @@ fn usage(plan: &Plan) -> Vec<Usage> {
             key: entry.key.clone(),
             resource: entry.resource.clone(),
             quantity: entry.quantity,
+            hours: Vec::new(),
             why: Basis::default(),
         },
     };

@@ -16,10 +16,12 @@
 use crate::shapes::AuroraFacts;
 
 /// Readers of a month.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Readers {
     /// Hours of all readers.
     pub hours: f64,
+    /// The same by the hour; empty where all are alike.
+    pub hourly: Vec<f64>,
     /// Most at once.
     pub peak: u32,
 }
@@ -81,12 +83,16 @@ pub fn follow(
 ) -> Readers {
     let wish = |sessions: &f64| wanted(*sessions).clamp(least, most);
     let mut scaler = Scaler::new(minutes.first().map_or(least, wish));
-    let mut readers = Readers { hours: 0.0, peak: scaler.count };
+    let mut readers = Readers { peak: scaler.count, ..Readers::default() };
     let mut reader_minutes = 0_u64;
-    for sessions in minutes {
-        scaler.minute(wish(sessions), facts);
-        readers.peak = readers.peak.max(scaler.count);
-        reader_minutes += u64::from(scaler.count);
+    for hour in minutes.chunks(60) {
+        let before = reader_minutes;
+        for sessions in hour {
+            scaler.minute(wish(sessions), facts);
+            readers.peak = readers.peak.max(scaler.count);
+            reader_minutes += u64::from(scaler.count);
+        }
+        readers.hourly.push((reader_minutes - before) as f64 / 60.0);
     }
     readers.hours = reader_minutes as f64 / 60.0;
     readers
@@ -104,9 +110,9 @@ mod tests {
 
     #[test]
     fn a_steady_load_keeps_its_readers_within_bounds() {
-        assert_eq!(run(&[2.0; 60]), Readers { hours: 2.0, peak: 2 });
+        assert_eq!(run(&[2.0; 60]), Readers { hours: 2.0, hourly: vec![2.0], peak: 2 });
         assert_eq!(run(&[9.0; 60]).peak, 4);
-        assert_eq!(run(&[0.0; 60]), Readers { hours: 1.0, peak: 1 });
+        assert_eq!(run(&[0.0; 60]), Readers { hours: 1.0, hourly: vec![1.0], peak: 1 });
     }
 
     /// Two minutes above the count do nothing; three add readers, which go one by one after 15 minutes
