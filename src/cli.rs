@@ -16,6 +16,7 @@ mod actuals;
 mod backtest;
 mod calibrate;
 mod case;
+mod commit;
 mod explain;
 mod forecast;
 mod init;
@@ -100,6 +101,8 @@ enum Command {
     Init(init::Args),
     /// Run a scenario: users to traffic, nodes, usage, money
     Plan(plan::Args),
+    /// Recommend Savings Plans and reservations from the forecast's distribution
+    Commit(commit::Args),
     /// Run one account's cluster tick by tick: load, replicas, nodes, saturation, and why
     Simulate(simulate::Args),
     /// Walk one amount of a saved plan back to price row, usage, formula and inputs
@@ -159,6 +162,7 @@ fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Init(args) => init::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Commit(args) => commit::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rate(args) => rate::run(&args),

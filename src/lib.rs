@@ -36,6 +36,7 @@ pub mod calendar;
 pub mod calibrate;
 pub mod capacity;
 pub mod cli;
+pub mod commit;
 pub mod commitment;
 pub mod error;
 pub mod forecast;

@@ -29,6 +29,7 @@ use crate::{
     actuals::{Kind, Line, Metric, MonthBill, amount::Amount, layout::Bars, naming::Naming},
     calendar::Month,
     plan::Plan,
+    rate::discount,
     units::Usd,
 };
 
@@ -451,6 +452,7 @@ fn add_planned(
         let kind = match entry.key.service.as_str() {
             "AWSSupport" => Kind::Support,
             "Tax" => Kind::Tax,
+            _ if discount::is_discount(&entry.key) => Kind::Discount,
             _ => Kind::Usage,
         };
         if kind != Kind::Usage {

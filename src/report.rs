@@ -5,6 +5,8 @@ pub mod actuals;
 pub mod backtest;
 pub mod calibrate;
 pub mod chart;
+pub mod commit;
+pub mod commitments;
 pub mod csv;
 pub mod explain;
 pub mod history;

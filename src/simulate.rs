@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Problem},
     growth::{Bootstrap, Path},
     plan::{NotModelled, Plan},
-    prices::PriceBook,
+    prices::{BillKey, PriceBook},
     random::{self, Draws, Stream},
     rate::{
         self, Rated, Sharing, Usage,
@@ -254,12 +254,7 @@ impl<'a> Prepared<'a> {
         let applied = if self.scenario.commitments.is_empty() {
             Applied::default()
         } else {
-            rate::commitment::apply(&mut usage, &terms).map_err(|wrong| {
-                let place = |(index, message): (usize, String)| {
-                    self.scenario.document.problem(&format!("commitments[{index}]"), &message)
-                };
-                Error::input(wrong.into_iter().map(place).collect())
-            })?
+            rate::commitment::apply(&mut usage, &terms).map_err(|wrong| self.unbought(wrong))?
         };
         let sharing = if self.scenario.billing.consolidated {
             Sharing::Consolidated
@@ -275,6 +270,31 @@ impl<'a> Prepared<'a> {
         applied.add_to(&mut rated, &terms);
         self.add_surcharges(&mut rated)?;
         Ok((rated, applied))
+    }
+
+    /// Commitments that have no price.
+    fn unbought(&self, wrong: Vec<rate::commitment::Wrong>) -> Error {
+        let place = |(index, message): rate::commitment::Wrong| {
+            self.scenario.document.problem(&format!("commitments[{index}]"), &message)
+        };
+        Error::input(wrong.into_iter().map(place).collect())
+    }
+
+    /// How commitments work.
+    pub fn commitment_rules(&self) -> &commitment::Rules {
+        &self.facts.commitment_rules
+    }
+
+    /// What commitments cost.
+    pub fn commitment_rates(&self) -> &commitment::Rates {
+        &self.facts.commitment_rates
+    }
+
+    /// The on-demand price of an EC2 instance type, where the book has one [USD an hour].
+    pub fn on_demand_price(&self, region: &str, instance_type: &str) -> Option<f64> {
+        let usage_type = format!("BoxUsage:{instance_type}");
+        let key = BillKey::new("AmazonEC2", region, &usage_type, "RunInstances");
+        Some(self.facts.prices.find(&key)?.rows[0].price.to_f64())
     }
 
     /// Regions of the commitments, the account's where none is named.

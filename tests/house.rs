@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A module uses only names that stand earlier in this list.
-const ORDER: [&str; 35] = [
+const ORDER: [&str; 36] = [
     "units",
     "calendar",
     "budget",
@@ -34,6 +34,7 @@ const ORDER: [&str; 35] = [
     "plan",
     "simulate",
     "forecast",
+    "commit",
     "actuals",
     "reconcile",
     "calibrate",

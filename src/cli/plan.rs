@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Place},
     plan::Plan,
     rate::ALL_ACCOUNTS,
-    report::{chart, csv, odds, terminal},
+    report::{chart, commitments, csv, odds, terminal},
     simulate::Prepared,
     store,
 };
@@ -29,7 +29,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_over: Option<f64>,
     /// Folder for plan.json, ledger.csv, usage.csv, capacity.csv and cost.svg; with trials, spread.csv and
-    /// odds.svg
+    /// odds.svg; with commitments, commitments.csv
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// What to print
@@ -110,6 +110,9 @@ fn write(plan: &Plan, folder: &Path) -> Result<usize, Error> {
         ("capacity.csv", csv::capacity(plan).into_bytes()),
         ("cost.svg", svg.into_bytes()),
     ];
+    if !plan.commitments.is_empty() {
+        files.push(("commitments.csv", commitments::csv(plan).into_bytes()));
+    }
     if let Some(spread) = &plan.spread {
         files.push(("spread.csv", odds::csv(spread).into_bytes()));
         let svg = chart::odds(plan, spread).map_err(failed("odds.svg"))?;

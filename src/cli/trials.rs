@@ -87,6 +87,20 @@ impl TrialArgs {
         Ok((samples, Asked { trials: count, note }))
     }
 
+    /// Gives the numbers of the trials to something that runs them, watched.
+    pub(super) fn watch<T>(
+        &self,
+        task: impl FnOnce(&[u32], Watch<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let count = self.count();
+        // One trial is the mid-value line.
+        let trials: Vec<u32> = if count < 2 { vec![0] } else { (1..=count).collect() };
+        let watched = Watched::begin(trials.len() as u64)?;
+        let done = task(&trials, watched.watch());
+        watched.end();
+        done
+    }
+
     fn note(&self, prepared: &Prepared<'_>, samples: &[Sample], stopped: bool) -> Option<String> {
         let mut notes = Vec::new();
         if stopped {

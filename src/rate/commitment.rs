@@ -153,6 +153,17 @@ fn in_full(class: &str) -> String {
 /// # Errors
 /// A commitment without a price, with the nearest ones.
 pub fn apply(usage: &mut [Usage], terms: &Terms<'_>) -> Result<Applied, Vec<Wrong>> {
+    Ok(draw_down(usage, terms)?.0)
+}
+
+/// Draws commitments down, and keeps what of each month they left over.
+///
+/// # Errors
+/// As [`apply`].
+pub fn draw_down(
+    usage: &mut [Usage],
+    terms: &Terms<'_>,
+) -> Result<(Applied, Vec<Vec<Eligible>>), Vec<Wrong>> {
     let mut applied = Applied::default();
     for bought in terms.bought {
         let Commitment { name, kind, term, payment, account, .. } = bought.clone();
@@ -163,6 +174,7 @@ pub fn apply(usage: &mut [Usage], terms: &Terms<'_>) -> Result<Applied, Vec<Wron
         months.entry(used.month).or_default().push(line);
     }
     let mut wrong = Vec::new();
+    let mut kept = Vec::new();
     for (month, lines) in months {
         let mut left = eligible(usage, &lines, terms);
         let before: Vec<f64> = left.iter().map(|line| line.left.iter().sum()).collect();
@@ -182,8 +194,9 @@ pub fn apply(usage: &mut [Usage], terms: &Terms<'_>) -> Result<Applied, Vec<Wron
                 usage[line.line].line.quantity = Quantity::new(rest.max(0.0));
             }
         }
+        kept.push(left);
     }
-    if wrong.is_empty() { Ok(applied) } else { Err(wrong) }
+    if wrong.is_empty() { Ok((applied, kept)) } else { Err(wrong) }
 }
 
 /// Places of commitments in the order in which AWS applies them.

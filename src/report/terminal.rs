@@ -38,6 +38,9 @@ pub fn render(plan: &Plan, width: usize) -> String {
         let _ = writeln!(out, "{}", capacity(plan, index));
     }
     drivers(plan, &mut out);
+    if !plan.commitments.is_empty() {
+        out.push_str(&super::commitments::render(plan));
+    }
     if let Some(spread) = &plan.spread {
         out.push_str(&super::odds::render(plan, spread));
     }

@@ -3,7 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Metering, Prepared, Running};
-use crate::{calendar::Month, error::Error, traffic::MonthTraffic, units::Usd};
+use crate::{
+    calendar::Month,
+    error::Error,
+    rate::{self, Usage, commitment::Eligible},
+    traffic::MonthTraffic,
+    units::Usd,
+};
 
 /// What a service costs an account in a month.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,18 +82,29 @@ impl Prepared<'_> {
         })
     }
 
-    fn sums(&self, trial: u32) -> Result<Sample, Error> {
+    /// What commitments could cover in a trial, month by month and hour by hour, after those of the scenario.
+    ///
+    /// # Errors
+    /// As [`Prepared::run`].
+    pub fn eligible(&self, trial: u32) -> Result<Vec<Vec<Eligible>>, Error> {
+        self.in_trial(trial, |drawn| {
+            let mut usage = drawn.metered(trial, |_, _| ());
+            let regions = drawn.commitment_regions();
+            let terms = drawn.terms(&regions);
+            let drawn_down = rate::commitment::draw_down(&mut usage, &terms);
+            drawn_down.map(|(_, left)| left).map_err(|wrong| drawn.unbought(wrong))
+        })
+    }
+
+    /// Usage of all months, month by month so that each stays in the cache; `look` sees the traffic.
+    fn metered(&self, trial: u32, mut look: impl FnMut(u32, &MonthTraffic)) -> Vec<Usage> {
         let plan = &self.scenario.plan;
-        let per_session: f64 =
-            self.scenario.traffic.classes.values().map(|class| class.per_session).sum();
-        let (mut users, mut requests) = (Vec::new(), Vec::new());
         let mut metering = Metering::default();
         let mut running: Vec<Running<'_>> = Vec::new();
         for index in 0..plan.months {
             let month = plan.start.plus(index);
             let traffic: MonthTraffic = self.traffic.month(index, month, &self.users, trial);
-            users.push(self.users.at(f64::from(index)));
-            requests.push(traffic.summary().sessions * per_session);
+            look(index, &traffic);
             for (place, account) in self.scenario.accounts.iter().enumerate() {
                 if index == 0 {
                     let mut cluster = self.begin(place, trial, month, &traffic);
@@ -98,7 +115,19 @@ impl Prepared<'_> {
                 metering.add(account, &self.demand(account, index as usize, month, &capacity));
             }
         }
-        let (rated, _) = self.rate(metering.usage, trial)?;
+        metering.usage
+    }
+
+    fn sums(&self, trial: u32) -> Result<Sample, Error> {
+        let plan = &self.scenario.plan;
+        let per_session: f64 =
+            self.scenario.traffic.classes.values().map(|class| class.per_session).sum();
+        let (mut users, mut requests) = (Vec::new(), Vec::new());
+        let usage = self.metered(trial, |index, traffic| {
+            users.push(self.users.at(f64::from(index)));
+            requests.push(traffic.summary().sessions * per_session);
+        });
+        let (rated, _) = self.rate(usage, trial)?;
         let mut costs: BTreeMap<(Month, u32, &str), Usd> = BTreeMap::new();
         for entry in &rated.entries {
             let name = |account: &crate::scenario::Account| account.name == entry.account;
