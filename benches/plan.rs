@@ -83,7 +83,7 @@ fn main() {
         &["prices", "status"],
         &["prices", "show", "us-east-1", "NatGateway"],
         &["prices", "show", "NatGateway"],
-        &["plan", "examples/innovate.toml"],
+        &["plan", "examples/innovate.toml", "--trials", "1"],
     ] {
         let whole = time(|| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_runrate"));

@@ -17,9 +17,12 @@ mod backtest;
 mod calibrate;
 mod case;
 mod commit;
+mod compare;
 mod explain;
 mod forecast;
 mod init;
+#[cfg(feature = "polars")]
+mod merge;
 mod plan;
 mod prices;
 mod rate;
@@ -101,6 +104,11 @@ enum Command {
     Init(init::Args),
     /// Run a scenario: users to traffic, nodes, usage, money
     Plan(plan::Args),
+    /// Compare two scenarios, saved plans or git revisions: a waterfall by cause, and the odds
+    Compare(compare::Args),
+    /// Make the plan of the parts that `plan --shard` wrote, byte by byte that of one machine
+    #[cfg(feature = "polars")]
+    Merge(merge::Args),
     /// Recommend Savings Plans and reservations from the forecast's distribution
     Commit(commit::Args),
     /// Run one account's cluster tick by tick: load, replicas, nodes, saturation, and why
@@ -162,6 +170,9 @@ fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Init(args) => init::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        #[cfg(feature = "polars")]
+        Command::Merge(args) => merge::run(&args),
         Command::Commit(args) => commit::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -33,6 +33,8 @@ use crate::{
 
 mod budgets;
 mod influence;
+#[cfg(feature = "polars")]
+pub mod part;
 mod units;
 
 /// Trials between two looks at whether the figures are stable; part of what makes the result.

@@ -38,6 +38,7 @@ pub mod capacity;
 pub mod cli;
 pub mod commit;
 pub mod commitment;
+pub mod compare;
 pub mod error;
 pub mod forecast;
 pub mod growth;

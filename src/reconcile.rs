@@ -438,6 +438,29 @@ fn accounts(
     )))
 }
 
+/// The meters of two plans with their differences: the first as planned, the second as billed.
+pub fn between(a: &Plan, b: &Plan) -> Vec<Cell> {
+    let mut sides: BTreeMap<Place, Sides> = BTreeMap::new();
+    for (first, plan) in [(true, a), (false, b)] {
+        for entry in &plan.entries {
+            let price = plan.price_of(entry);
+            let place = (
+                entry.month,
+                entry.account.clone(),
+                price.cost_explorer_service.clone(),
+                entry.key.region.clone(),
+                entry.key.usage_type.clone(),
+            );
+            let own = sides.entry(place).or_default();
+            let side = if first { &mut own.planned } else { &mut own.billed };
+            let side = side.get_or_insert_default();
+            side.quantity = Some(side.quantity.unwrap_or(0.0) + entry.quantity.get());
+            side.cost += entry.cost;
+        }
+    }
+    variance::cells(sides)
+}
+
 fn add_planned(
     plan: &Plan,
     taken: &BTreeMap<Month, f64>,

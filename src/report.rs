@@ -7,6 +7,7 @@ pub mod calibrate;
 pub mod chart;
 pub mod commit;
 pub mod commitments;
+pub mod compare;
 pub mod csv;
 pub mod explain;
 pub mod history;

@@ -265,6 +265,19 @@ impl Scenario {
         Self::build(document, Numbers::Drawn(Arc::clone(&self.ranges)), catalog)
     }
 
+    /// A scenario of other values, placed in this one's document; its ranges are gone.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn with_table(&self, table: toml::Table, catalog: &Catalog) -> Result<Self, Error> {
+        let mut document = self.document.clone();
+        document.table = table;
+        // Correlations are of ranges, and no number here is one.
+        document.table.remove("correlations");
+        let inputs = schema::check(&document).map_err(Error::input)?;
+        Self::build(document, Numbers::Mid(inputs), catalog)
+    }
+
     /// Reads a document that holds one number for each range.
     fn build(document: Document, numbers: Numbers, catalog: &Catalog) -> Result<Self, Error> {
         // Drawn values change nothing of what is there and what is missing.

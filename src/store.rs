@@ -367,6 +367,15 @@ pub fn read_text(path: &Path) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|_| Error::at(place(), "is not UTF-8 text"))
 }
 
+/// A file of the user as it is.
+///
+/// # Errors
+/// A file that is not there, or is a folder.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Error> {
+    let place = || Place::file(&path.display().to_string());
+    fs::read(path).map_err(|error| Error::at(place(), plain(&error)))
+}
+
 /// An operating-system error in words, without its number.
 fn plain(error: &std::io::Error) -> String {
     match error.kind() {
@@ -384,14 +393,56 @@ fn plain(error: &std::io::Error) -> String {
 /// # Errors
 /// Every problem of the scenario, or of a series.
 pub fn load_scenario(path: &Path, catalog: &Catalog) -> Result<(Scenario, Inputs), Error> {
-    let text = read_text(path)?;
-    let scenario = Scenario::parse(&path.display().to_string(), &text, catalog)?;
+    load_with(path, catalog, &path.display().to_string(), &read_text)
+}
+
+/// Reads a scenario and its series as they stood in a git revision.
+///
+/// # Errors
+/// As [`load_scenario`]; a revision or a file that git does not know.
+pub fn load_scenario_at(
+    revision: &str,
+    path: &Path,
+    catalog: &Catalog,
+) -> Result<(Scenario, Inputs), Error> {
+    let name = format!("{revision}:{}", path.display());
+    load_with(path, catalog, &name, &|path| text_at(revision, path))
+}
+
+/// A file of a git revision, named from the folder one stands in.
+fn text_at(revision: &str, path: &Path) -> Result<String, Error> {
+    let name = format!("{revision}:{}", path.display());
+    let place = || Place::file(&name);
+    if revision.starts_with('-') || revision.is_empty() {
+        return Err(Error::at(place(), "is no file, and no git revision"));
+    }
+    // git takes a path without ./ from the top of the repository.
+    let object =
+        if path.is_absolute() { name.clone() } else { format!("{revision}:./{}", path.display()) };
+    let shown = std::process::Command::new("git").args(["show", &object]).output();
+    let shown = shown.map_err(|error| Error::at(place(), format!("git cannot be run: {error}")))?;
+    if !shown.status.success() {
+        let said = String::from_utf8_lossy(&shown.stderr);
+        let said = said.lines().next().unwrap_or("it fails").trim_start_matches("fatal: ");
+        return Err(Error::at(place(), format!("is no file, and git says: {said}")));
+    }
+    String::from_utf8(shown.stdout).map_err(|_| Error::at(place(), "is not UTF-8"))
+}
+
+fn load_with(
+    path: &Path,
+    catalog: &Catalog,
+    name: &str,
+    read: &dyn Fn(&Path) -> Result<String, Error>,
+) -> Result<(Scenario, Inputs), Error> {
+    let text = read(path)?;
+    let scenario = Scenario::parse(name, &text, catalog)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut hasher = Sha256::new();
     hasher.update(text.as_bytes());
     let mut series = |file: &str, gaps: Gaps| -> Result<Series, Error> {
         let path = folder.join(file);
-        let text = read_text(&path)?;
+        let text = read(&path)?;
         hasher.update(text.as_bytes());
         Series::parse(&path.display().to_string(), &text, gaps)
     };

@@ -88,7 +88,7 @@ fn scenario(folder: &TempDir) -> String {
 
 fn plan(scenario: &str, folder: &TempDir) -> Plan {
     let out = folder.path().join("plan").display().to_string();
-    stdout(&runrate(&["plan", scenario, "--out", &out]));
+    stdout(&runrate(&["plan", "--trials", "1", scenario, "--out", &out]));
     store::load_plan(&folder.path().join("plan/plan.json")).unwrap()
 }
 
@@ -320,7 +320,7 @@ fn calibration_recovers_known_coefficients() {
     let path = other.join("scenario.toml").display().to_string();
     fs::write(&path, truth).unwrap();
     let out = other.join("plan").display().to_string();
-    stdout(&runrate(&["plan", &path, "--out", &out]));
+    stdout(&runrate(&["plan", "--trials", "1", &path, "--out", &out]));
     let plan = store::load_plan(&other.join("plan/plan.json")).unwrap();
     let wild: String = cur(&plan, 1.0, 1.0, &[])
         .lines()
@@ -371,7 +371,7 @@ fn calibration_recovers_known_coefficients() {
         written.contains("cpu_ms_per_request = 35") && written.contains("# Python, ORM and JSON")
     );
     assert!(written.contains("log_gb_per_month = 12"), "{written}");
-    stdout(&runrate(&["plan", &new]));
+    stdout(&runrate(&["plan", "--trials", "1", &new]));
     // Too few months, and none.
     refused(
         &["calibrate", &example, "--bill", &bill, "--hold-out", "7"],

@@ -63,8 +63,8 @@ fn help_names_the_commands_and_exit_codes() {
 fn the_command_line_is_checked() {
     assert!(refused(&["pln"]).contains("plan"));
     assert!(refused(&["plan"]).contains("<SCENARIO>"));
-    refused(&["plan", SMALL, "--format", "pdf"]);
-    refused(&["plan", SMALL, "--threads", "0"]);
+    refused(&["plan", "--trials", "1", SMALL, "--format", "pdf"]);
+    refused(&["plan", "--trials", "1", SMALL, "--threads", "0"]);
 }
 
 #[test]
@@ -72,7 +72,9 @@ fn init_writes_a_scenario_that_plans_and_replaces_nothing() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("mine.toml").display().to_string();
     ok(&["init", &path]);
-    assert!(ok(&["plan", &path]).contains("Innovate Inc.: 24 months from 2027-01"));
+    assert!(
+        ok(&["plan", "--trials", "1", &path]).contains("Innovate Inc.: 24 months from 2027-01")
+    );
     assert!(refused(&["init", &path]).contains("--force"));
     ok(&["init", &path, "--force"]);
 }
@@ -81,8 +83,8 @@ fn init_writes_a_scenario_that_plans_and_replaces_nothing() {
 fn a_plan_is_written_whole_and_reproduces_itself() {
     let folder = TempDir::new().unwrap();
     let out = |name: &str| folder.path().join(name).display().to_string();
-    let first = ok(&["plan", SMALL, "--out", &out("a"), "--threads", "1"]);
-    let second = ok(&["plan", SMALL, "--out", &out("b"), "--threads", "2"]);
+    let first = ok(&["plan", "--trials", "1", SMALL, "--out", &out("a"), "--threads", "1"]);
+    let second = ok(&["plan", "--trials", "1", SMALL, "--out", &out("b"), "--threads", "2"]);
     assert_eq!(first, second);
     for file in ["plan.json", "ledger.csv", "usage.csv", "capacity.csv", "cost.svg"] {
         let read = |name: &str| fs::read(folder.path().join(name).join(file)).unwrap();
@@ -112,9 +114,12 @@ fn a_plan_is_written_whole_and_reproduces_itself() {
 #[test]
 fn every_format_is_what_it_says() {
     let json: serde_json::Value =
-        serde_json::from_str(&ok(&["plan", SMALL, "--format", "json"])).unwrap();
+        serde_json::from_str(&ok(&["plan", "--trials", "1", SMALL, "--format", "json"])).unwrap();
     assert_eq!(json["schema"], 1);
-    assert!(ok(&["plan", SMALL, "--format", "csv"]).starts_with("month,account,region"));
+    assert!(
+        ok(&["plan", "--trials", "1", SMALL, "--format", "csv"])
+            .starts_with("month,account,region")
+    );
     let schema: serde_json::Value = serde_json::from_str(&ok(&["schema"])).unwrap();
     assert!(schema["properties"]["aurora"].is_object());
     for format in ["json", "csv", "table"] {
@@ -202,7 +207,7 @@ fn the_ten_likeliest_mistakes_are_explained() {
         ("[billing]", "[billing", "broken.toml:1"),
     ] {
         let path = broken(&folder, from, to);
-        let message = refused(&["plan", &path]);
+        let message = refused(&["plan", "--trials", "1", &path]);
         assert!(message.contains(expected), "{to}: {message}");
         assert!(message.contains("broken.toml"), "{message}");
     }
@@ -260,7 +265,7 @@ fn absurd_and_contradicting_numbers_are_explained() {
         ("end = 1_000_000", "end = -5", "users.growth.end: -5 is out of range"),
         ("months = 24", "months = 24.5", "plan.months: must be a whole number, not 24.5"),
     ] {
-        let message = refused(&["plan", &broken(&folder, from, to)]);
+        let message = refused(&["plan", "--trials", "1", &broken(&folder, from, to)]);
         assert!(message.contains(expected), "{to}: {message}");
     }
 }
@@ -273,14 +278,14 @@ fn an_account_may_swap_an_autoscaler_for_replicas() {
         "workloads.spa.hpa = { min_replicas = 1, max_replicas = 4 }",
         "workloads.spa.replicas = 1",
     );
-    ok(&["plan", &path]);
+    ok(&["plan", "--trials", "1", &path]);
 }
 
 #[test]
 fn all_problems_are_told_at_once() {
     let folder = TempDir::new().unwrap();
     let path = broken(&folder, "months = 24", "months = 240\nnmae = \"x\"");
-    let message = refused(&["plan", &path]);
+    let message = refused(&["plan", "--trials", "1", &path]);
     assert_eq!(message.lines().count(), 2, "{message}");
 }
 
@@ -293,12 +298,12 @@ fn bad_series_are_refused_with_their_line() {
     fs::create_dir(folder.path().join("data")).unwrap();
     let series = folder.path().join("data/hourly_load.csv");
     let path = scenario.display().to_string();
-    assert!(refused(&["plan", &path]).contains("there is no such file"));
+    assert!(refused(&["plan", "--trials", "1", &path]).contains("there is no such file"));
     let good = fs::read_to_string(example.join("data/hourly_load.csv")).unwrap();
     let mut lines: Vec<&str> = good.lines().collect();
     let write = |content: String, expected: &str| {
         fs::write(&series, content).unwrap();
-        let message = refused(&["plan", &path]);
+        let message = refused(&["plan", "--trials", "1", &path]);
         assert!(message.contains(expected), "{expected}: {message}");
         assert!(message.contains("hourly_load.csv"), "{message}");
     };
@@ -322,21 +327,23 @@ fn nothing_is_written_where_it_cannot_be() {
     let file = folder.path().join("file");
     fs::write(&file, "mine").unwrap();
     let below = file.join("out").display().to_string();
-    assert!(refused(&["plan", SMALL, "--out", &below]).contains("cannot be written"));
+    assert!(
+        refused(&["plan", "--trials", "1", SMALL, "--out", &below]).contains("cannot be written")
+    );
     let at = file.display().to_string();
-    refused(&["plan", SMALL, "--out", &at]);
+    refused(&["plan", "--trials", "1", SMALL, "--out", &at]);
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
     // A name taken by a folder: the other files stay what they were.
     let out = folder.path().join("out");
     fs::create_dir_all(out.join("cost.svg/x")).unwrap();
     fs::write(out.join("plan.json"), "mine").unwrap();
-    refused(&["plan", SMALL, "--out", &out.display().to_string()]);
+    refused(&["plan", "--trials", "1", SMALL, "--out", &out.display().to_string()]);
     assert_eq!(fs::read_to_string(out.join("plan.json")).unwrap(), "mine");
     assert_eq!(fs::read_dir(&out).unwrap().count(), 2);
     let missing = folder.path().join("none.toml").display().to_string();
-    assert!(refused(&["plan", &missing]).contains("there is no such file"));
+    assert!(refused(&["plan", "--trials", "1", &missing]).contains("there is no such file"));
     let itself = folder.path().display().to_string();
-    assert!(refused(&["plan", &itself]).contains("is a folder"));
+    assert!(refused(&["plan", "--trials", "1", &itself]).contains("is a folder"));
 }
 
 #[test]
@@ -367,7 +374,9 @@ fn wrong_usage_files_and_plans_are_refused() {
     let none = path("q.json", "not json");
     assert!(refused(&["explain", &none]).contains("is not JSON"));
     let prices = folder.path().display().to_string();
-    assert!(refused(&["plan", SMALL, "--prices", &prices]).contains("manifest.toml"));
+    assert!(
+        refused(&["plan", "--trials", "1", SMALL, "--prices", &prices]).contains("manifest.toml")
+    );
 }
 
 #[test]
@@ -378,7 +387,7 @@ fn the_company_plans_in_another_region_and_flags_what_is_derived() {
     let moved = example.unwrap().replace("us-west-2", "there").replace("us-east-1", "us-west-2");
     let path = folder.path().join("moved.toml");
     fs::write(&path, moved.replace("there", "us-east-1")).unwrap();
-    let plan = ok(&["plan", &path.display().to_string()]);
+    let plan = ok(&["plan", "--trials", "1", &path.display().to_string()]);
     assert!(plan.contains("production (us-west-2)"));
     assert!(plan.contains("prices are derived, not read: USW2-"), "{plan}");
 }
@@ -387,7 +396,7 @@ fn the_company_plans_in_another_region_and_flags_what_is_derived() {
 fn a_usage_file_of_all_services_prices_to_the_plan() {
     let folder = TempDir::new().unwrap();
     let out = folder.path().join("out").display().to_string();
-    ok(&["plan", "examples/innovate.toml", "--out", &out]);
+    ok(&["plan", "--trials", "1", "examples/innovate.toml", "--out", &out]);
     let usage = fs::read_to_string(folder.path().join("out/usage.csv")).unwrap();
     // The last month, without support, which is a share of the others and not a meter of its own.
     let month: Vec<&str> = usage

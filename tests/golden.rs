@@ -11,6 +11,9 @@ use assert_cmd::Command;
 
 const EXAMPLES: [&str; 4] = ["innovate", "fitted-growth", "hourly-load", "cloudfront"];
 
+/// Trials beside the line: enough to show, few enough for a test.
+const TRIALS: &str = "30";
+
 /// The same company at three sizes, three months of each.
 const SIZES: [(&str, u32); 3] = [("1k", 1_000), ("100k", 100_000), ("5m", 5_000_000)];
 
@@ -23,11 +26,13 @@ fn examples_plan_as_they_were_reviewed() {
     for example in EXAMPLES {
         let scenario = format!("examples/{example}.toml");
         let out = tempfile::tempdir().unwrap();
-        let terminal = plan(&scenario, out.path());
+        let terminal = plan(&scenario, out.path(), TRIALS);
         let (golden, reports) = (format!("tests/golden/{example}"), format!("reports/{example}"));
         // What people look at is a specimen; what machines compare stands with the tests.
         compare(&reports, "terminal.txt", &terminal);
-        compare(&reports, "cost.svg", &fs::read_to_string(out.path().join("cost.svg")).unwrap());
+        for picture in ["cost.svg", "odds.svg"] {
+            compare(&reports, picture, &fs::read_to_string(out.path().join(picture)).unwrap());
+        }
         let capacity = fs::read_to_string(out.path().join("capacity.csv")).unwrap();
         compare(&golden, "capacity.csv", &capacity);
         compare(&golden, "meters.csv", &meters(&out.path().join("plan.json")));
@@ -40,29 +45,35 @@ fn three_sizes_of_a_company_plan_as_they_were_reviewed() {
     let launch = example.find("[[traffic.events]]").unwrap();
     let accounts = example.find("# --- accounts").unwrap();
     for (name, users) in SIZES {
-        let steady = format!("{}{}", &example[..launch], &example[accounts..])
-            .replace(
-                "growth = { curve = \"compound\", start = 1_000, end = 1_000_000 }",
-                &format!("growth = {{ curve = \"linear\", start = {users}, per_month = 0 }}"),
-            )
-            .replace("months = 24", "months = 3");
+        let (from, to) = line(&example, "growth = { curve = \"compound\"");
+        let growth = format!("growth = {{ curve = \"linear\", start = {users}, per_month = 0 }}");
+        let steady =
+            format!("{}{growth}{}{}", &example[..from], &example[to..launch], &example[accounts..])
+                .replace("months = 24", "months = 3");
         let out = tempfile::tempdir().unwrap();
         let scenario = out.path().join("size.toml");
         fs::write(&scenario, steady).unwrap();
-        let terminal = plan(&scenario.display().to_string(), &out.path().join("out"));
+        let terminal = plan(&scenario.display().to_string(), &out.path().join("out"), "1");
         compare(&format!("tests/golden/size-{name}"), "terminal.txt", &terminal);
         let shares = shares(&out.path().join("out/plan.json"));
         compare(&format!("tests/golden/size-{name}"), "shares.csv", &shares);
     }
 }
 
+/// Where the line that begins like this begins and ends.
+fn line(text: &str, beginning: &str) -> (usize, usize) {
+    let from = text.find(beginning).unwrap();
+    (from, from + text[from..].find('\n').unwrap())
+}
+
 /// Plans with the fixed price book, gives what the terminal shows.
-fn plan(scenario: &str, out: &Path) -> String {
+fn plan(scenario: &str, out: &Path, trials: &str) -> String {
     let out = out.display().to_string();
     let output = Command::cargo_bin("runrate")
         .unwrap()
         .current_dir(root())
         .args(["plan", scenario, "--prices", "tests/data/prices", "--out", &out])
+        .args(["--trials", trials])
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A module uses only names that stand earlier in this list.
-const ORDER: [&str; 36] = [
+const ORDER: [&str; 37] = [
     "units",
     "calendar",
     "budget",
@@ -37,6 +37,7 @@ const ORDER: [&str; 36] = [
     "commit",
     "actuals",
     "reconcile",
+    "compare",
     "calibrate",
     "backtest",
     "report",

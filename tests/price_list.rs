@@ -301,7 +301,7 @@ fn a_diff_says_what_other_prices_do_to_a_plan() {
     assert!(after < before, "{before} {after}");
     // A saved plan is priced anew to the same, but for support, which is a share of the rest.
     let out = folder.path().join("out").display().to_string();
-    stdout(&runrate(&["plan", "examples/innovate.toml", "--out", &out]));
+    stdout(&runrate(&["plan", "--trials", "1", "examples/innovate.toml", "--out", &out]));
     let saved = format!("{out}/plan.json");
     let arguments = ["prices", "diff", "built-in", &book, "--plan", &saved, "--format", "json"];
     let repriced: Value = serde_json::from_str(&stdout(&runrate(&arguments))).unwrap();
@@ -542,7 +542,7 @@ fn ec2_tells_spot_prices_and_instance_types() {
     let scenario = folder.path().join("s.toml");
     fs::write(&scenario, text).unwrap();
     let scenario = scenario.display().to_string();
-    let plan = runrate(&["plan", &scenario, "--prices", &book, "--format", "csv"]);
+    let plan = runrate(&["plan", "--trials", "1", &scenario, "--prices", &book, "--format", "csv"]);
     assert!(stdout(&plan).contains("BoxUsage:m99g.large"));
     let denied = Server::start(|operation, body, turn| {
         match operation {

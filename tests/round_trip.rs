@@ -211,7 +211,14 @@ fn what_was_hidden_in_a_bill_is_found_in_it() {
     let planned = scenario(folder.path(), &[]);
     let truth = scenario(&folder.path().join("truth"), &HIDDEN);
     let out = folder.path().join("truth/plan");
-    stdout(&runrate(&["plan", truth.to_str().unwrap(), "--out", out.to_str().unwrap()]));
+    stdout(&runrate(&[
+        "plan",
+        "--trials",
+        "1",
+        truth.to_str().unwrap(),
+        "--out",
+        out.to_str().unwrap(),
+    ]));
     let plan = store::load_plan(&out.join("plan.json")).unwrap();
     let (usage, others) = bill(&plan);
     let (consumed, discounts) =

@@ -63,8 +63,9 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         every: args.every,
         compute: args.compute_discount.map(|share| (share, args.term, args.payment)),
     };
-    let advice =
-        args.trials.watch(|trials, watch| commit::advise(&prepared, &question, trials, watch))?;
+    let advice = args
+        .trials
+        .watch(1, |trials, watch| commit::advise(&prepared, &question, trials, watch))?;
     if advice.stopped {
         say("stopped by Ctrl-C: the advice rests on the trials that were finished");
     }

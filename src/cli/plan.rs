@@ -25,6 +25,9 @@ pub(super) struct Args {
     /// Print the plan of one trial by its number, to look at what it drew
     #[arg(long, value_name = "N", conflicts_with_all = ["trials", "until_stable", "fail_over"])]
     trial: Option<u32>,
+    /// Run part i of n of the trials and write it to --out FILE.parquet; `runrate merge` makes the plan
+    #[arg(long, value_name = "I/N", value_parser = shard, requires = "out", conflicts_with_all = ["trial", "until_stable", "fail_over", "format"])]
+    shard: Option<(u32, u32)>,
     /// Exit with 3 when a budget breaks in more than this share of the trials: 50%
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_over: Option<f64>,
@@ -47,9 +50,22 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         let built = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
         built.map_err(|error| super::failed(&error))?;
     }
+    if let Some(shard) = args.shard {
+        return write_part(args, shard);
+    }
     let plan = forecast(args)?;
-    if let Some(folder) = &args.out {
-        let files = write(&plan, folder)?;
+    tell(&plan, args.out.as_deref(), args.format, args.fail_over)
+}
+
+/// Prints a plan, writes its files, and holds its budgets against what may break.
+pub(super) fn tell(
+    plan: &Plan,
+    out: Option<&Path>,
+    format: Format,
+    fail_over: Option<f64>,
+) -> Result<(), Error> {
+    if let Some(folder) = out {
+        let files = write(plan, folder)?;
         let shared = plan.charges.iter().any(|charge| charge.scope == ALL_ACCOUNTS);
         let flag = if shared { " --consolidated" } else { "" };
         let folder = folder.display();
@@ -57,12 +73,12 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
             "wrote {files} files to {folder}; `runrate rate{flag} {folder}/usage.csv` prices the usage again"
         ));
     }
-    match args.format {
-        Format::Table => print(&terminal::render(&plan, width()))?,
-        Format::Json => print(&pretty(&plan)?)?,
-        Format::Csv => print(&csv::ledger(&plan))?,
+    match format {
+        Format::Table => print(&terminal::render(plan, width()))?,
+        Format::Json => print(&pretty(plan)?)?,
+        Format::Csv => print(&csv::ledger(plan))?,
     }
-    let over: Vec<String> = match (&plan.spread, args.fail_over) {
+    let over: Vec<String> = match (&plan.spread, fail_over) {
         (Some(spread), Some(most)) => {
             let broken = spread.budgets.iter().filter(|outlook| outlook.probability > most);
             broken.map(|outlook| odds::over(outlook, most)).collect()
@@ -70,6 +86,61 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         _ => Vec::new(),
     };
     if over.is_empty() { Ok(()) } else { Err(Error::check(over.join("; "))) }
+}
+
+/// Runs one part of the trials and writes it as one file.
+#[cfg(feature = "polars")]
+fn write_part(args: &Args, shard: (u32, u32)) -> Result<(), Error> {
+    use crate::forecast::{
+        Settings,
+        part::{self, Header, Part},
+    };
+    let out = args.out.as_ref().filter(|out| out.extension().is_some_and(|e| e == "parquet"));
+    let Some(out) = out else {
+        let message = "--shard writes one file: give --out part-1.parquet";
+        return Err(Error::at(Place::default(), message));
+    };
+    if args.trials.mid_only() || args.trials.count() < shard.1 {
+        let message = "--shard needs a trial for each part: give --trials";
+        return Err(Error::at(Place::default(), message));
+    }
+    let catalog = store::embedded_catalog()?;
+    let (scenario, inputs) = store::load_scenario(&args.scenario, &catalog)?;
+    let facts = store::load_facts(catalog, &args.prices.source(), &scenario.regions())?;
+    let prepared = Prepared::new(&scenario, &facts, &inputs)?;
+    let plan = prepared.run(0)?;
+    let settings = Settings::of(&prepared, &plan)?;
+    let trials = part::trials_of(shard.0, shard.1, args.trials.count());
+    let (samples, asked) = args.trials.run_these(&prepared, &trials)?;
+    if samples.len() < trials.len() {
+        return Err(super::failed_with("stopped by Ctrl-C: a part is written whole or not at all"));
+    }
+    let part = Part { header: Header::new(shard, asked, settings, plan), samples };
+    let bytes = part::write(&part)
+        .map_err(|message| Error::failed(Place::file(&out.display().to_string()), message))?;
+    store::write_file(out, &bytes)?;
+    say(&format!(
+        "wrote part {} of {}, {} trials, to {}; `runrate merge` makes the plan of all parts",
+        shard.0,
+        shard.1,
+        part.samples.len(),
+        out.display()
+    ));
+    Ok(())
+}
+
+#[cfg(not(feature = "polars"))]
+fn write_part(_: &Args, _: (u32, u32)) -> Result<(), Error> {
+    Err(super::failed_with(
+        "--shard writes Parquet, which this build is without: build it with polars",
+    ))
+}
+
+/// `2/8`: part 2 of 8.
+fn shard(text: &str) -> Result<(u32, u32), String> {
+    let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    let fits = |(shard, shards): &(u32, u32)| *shard >= 1 && shard <= shards && *shards <= 10_000;
+    parts.filter(fits).ok_or_else(|| "give a part of all parts, from 1: 2/8".into())
 }
 
 /// The mid-value line and its trials, or one trial by its number.

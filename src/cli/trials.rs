@@ -67,6 +67,19 @@ impl TrialArgs {
         Ok(())
     }
 
+    /// Runs some of the trials.
+    pub(super) fn run_these(
+        &self,
+        prepared: &Prepared<'_>,
+        trials: &[u32],
+    ) -> Result<(Vec<Sample>, Asked), Error> {
+        let watched = Watched::begin(trials.len() as u64)?;
+        let samples = forecast::run(prepared, trials, watched.watch())?;
+        watched.end();
+        let note = self.note(prepared, &samples, false);
+        Ok((samples, Asked { trials: self.count(), note }))
+    }
+
     fn run(&self, prepared: &Prepared<'_>) -> Result<(Vec<Sample>, Asked), Error> {
         let count = self.count();
         let watched = Watched::begin(u64::from(count))?;
@@ -87,15 +100,16 @@ impl TrialArgs {
         Ok((samples, Asked { trials: count, note }))
     }
 
-    /// Gives the numbers of the trials to something that runs them, watched.
+    /// Gives the numbers of the trials to something that runs each of them so many times, watched.
     pub(super) fn watch<T>(
         &self,
+        times: u64,
         task: impl FnOnce(&[u32], Watch<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let count = self.count();
         // One trial is the mid-value line.
         let trials: Vec<u32> = if count < 2 { vec![0] } else { (1..=count).collect() };
-        let watched = Watched::begin(trials.len() as u64)?;
+        let watched = Watched::begin(trials.len() as u64 * times)?;
         let done = task(&trials, watched.watch());
         watched.end();
         done

@@ -1,0 +1,469 @@
+//! Trials, as a user runs them: the binary itself, its odds, parts of them, comparisons, commitments.
+#![allow(clippy::unwrap_used, clippy::float_cmp, clippy::disallowed_methods)]
+
+mod support;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use runrate::plan::Plan;
+use support::{base, runrate, stdout};
+
+/// A company that does not know its users, its traffic nor its CPU, over two months, with spot nodes.
+fn uncertain() -> String {
+    base("2027-02", 2, 60_000)
+        .replace(
+            "per_month = 0 }",
+            "per_month = { low = -4000, mid = 2000, high = 20000 } }\nvolatility = 0.1",
+        )
+        .replace(
+            "sessions_per_user = 30",
+            "sessions_per_user = { low = 20, mid = 30, high = 50 }\nnoise = 0.1",
+        )
+        .replace("cpu_ms_per_request = 5", "cpu_ms_per_request = { low = 40, mid = 60, high = 90 }")
+        .replace("replicas = 2\n", "hpa = { min_replicas = 2, max_replicas = 200 }\n")
+        + "[cluster.node_pools.general]\ncategories = [\"m\"]\nmin_generation = 6\n\
+           architectures = [\"arm64\"]\nspot_share = 0.5\n[alb]\nload_balancers = 1\nrules = 2\n[nat]\n\
+           [aurora]\nfamilies = [\"r6g\"]\nmin_readers = 0\nqueries_per = { api = 2.0 }\nwrite_share = 0.2\n\
+           cpu_ms_per_query = 0.5\npages_per_query = 5\nwal_bytes_per_write = 4000\nkib_per_query = 1\n\
+           storage_gib = 10\nstorage_mib_per_user = 0.1\nworking_set_share = 0.1\nchanged_per_day = 0.02\n\
+           backup_retention_days = 7\n"
+}
+
+fn written(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+fn planned(folder: &Path) -> Plan {
+    serde_json::from_slice(&fs::read(folder.join("plan.json")).unwrap()).unwrap()
+}
+
+fn refused(arguments: &[&str], code: i32) -> String {
+    let output = runrate(arguments);
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn trials_leave_the_mid_value_line_as_it_is_on_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = written(folder.path(), "s.toml", &uncertain());
+    let run = |trials: &str, threads: &str| {
+        let out = folder.path().join(format!("{trials}-{threads}"));
+        let to = out.display().to_string();
+        stdout(&runrate(&[
+            "plan",
+            &scenario,
+            "--trials",
+            trials,
+            "--threads",
+            threads,
+            "--out",
+            &to,
+        ]));
+        out
+    };
+    let (alone, one, two) = (run("1", "1"), run("12", "1"), run("12", "2"));
+    for file in ["plan.json", "spread.csv", "odds.svg", "ledger.csv"] {
+        let bytes = |folder: &PathBuf| fs::read(folder.join(file)).unwrap();
+        assert!(bytes(&one) == bytes(&two), "{file}");
+    }
+    let (mut with, without) = (planned(&one), planned(&alone));
+    let spread = with.spread.take().unwrap();
+    assert_eq!(with, without);
+    assert_eq!(spread.trials, 12);
+    // Totals are quantiles of totals: below the sum of the months' upper quantiles.
+    let sum: f64 = spread.months.iter().map(|month| month.cost.of.p90.to_f64()).sum();
+    let p90 = spread.total.of.p90.to_f64();
+    assert!(p90 <= sum + 1e-6 && p90 > spread.total.of.p50.to_f64(), "{p90} {sum}");
+    assert_eq!(spread.total.of.mid, without.cost);
+    let names: Vec<&str> = spread.influences.iter().map(|own| &*own.input).collect();
+    for name in ["users.growth.per_month", "traffic.sessions_per_user", "users off their curve"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+}
+
+#[test]
+fn a_trial_is_replayed_by_its_number() {
+    let text = uncertain();
+    let catalog = runrate::store::embedded_catalog().unwrap();
+    let scenario = runrate::scenario::Scenario::parse("s.toml", &text, &catalog).unwrap();
+    let source = runrate::store::PriceSource::Embedded;
+    let facts = runrate::store::load_facts(catalog, &source, &scenario.regions()).unwrap();
+    let inputs = runrate::simulate::Inputs::default();
+    let prepared = runrate::simulate::Prepared::new(&scenario, &facts, &inputs).unwrap();
+    for trial in [0, 3] {
+        let (sample, plan) = (prepared.sample(trial).unwrap(), prepared.run(trial).unwrap());
+        let sum: runrate::units::Usd = sample.costs.iter().map(|cost| cost.cost).sum();
+        assert_eq!(sum, plan.cost);
+        assert_eq!(sample.users, plan.months.iter().map(|m| m.users).collect::<Vec<f64>>());
+    }
+    assert_ne!(prepared.sample(3).unwrap().drawn, prepared.sample(4).unwrap().drawn);
+    // A further range moves none that was there.
+    let more = text.replace("request_kib = 2", "request_kib = { low = 1, mid = 2, high = 4 }");
+    let catalog = runrate::store::embedded_catalog().unwrap();
+    let scenario = runrate::scenario::Scenario::parse("s.toml", &more, &catalog).unwrap();
+    let wider = runrate::simulate::Prepared::new(&scenario, &facts, &inputs).unwrap();
+    let named = |prepared: &runrate::simulate::Prepared<'_>| -> Vec<(String, f64)> {
+        prepared.drawn().into_iter().zip(prepared.sample(3).unwrap().drawn).collect()
+    };
+    let (few, many) = (named(&prepared), named(&wider));
+    assert_eq!(many.len(), few.len() + 1);
+    assert!(few.iter().all(|own| many.contains(own)), "{few:?} {many:?}");
+}
+
+#[test]
+#[cfg(feature = "polars")]
+fn four_shards_as_processes_give_the_bytes_of_one_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = written(folder.path(), "s.toml", &uncertain());
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let whole = path("whole");
+    let common = ["plan", &scenario, "--trials", "10"];
+    let alone = stdout(&runrate(&[&common[..], &["--out", &whole]].concat()));
+    let program = assert_cmd::cargo::cargo_bin("runrate");
+    let shards: Vec<_> = (1..=4)
+        .map(|shard| {
+            let part = path(&format!("part-{shard}.parquet"));
+            let mut command = Command::new(&program);
+            command.args(common).args(["--shard", &format!("{shard}/4"), "--out", &part]);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    for mut shard in shards {
+        assert!(shard.wait().unwrap().success());
+    }
+    let parts: Vec<String> =
+        [3, 1, 4, 2].map(|shard| path(&format!("part-{shard}.parquet"))).to_vec();
+    let all: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let merged = path("merged");
+    let told = stdout(&runrate(&[&["merge"], &all[..], &["--out", &merged]].concat()));
+    assert_eq!(told, alone);
+    for file in ["plan.json", "spread.csv", "odds.svg", "ledger.csv", "usage.csv", "capacity.csv"] {
+        let bytes = |folder: &str| fs::read(Path::new(folder).join(file)).unwrap();
+        assert!(bytes(&whole) == bytes(&merged), "{file}");
+    }
+    // What does not belong together is refused, and says what is missing.
+    let missing = refused(&[&["merge"], &all[..3]].concat(), 2);
+    assert!(missing.contains("missing: 2") && missing.contains("--shard 2/4"), "{missing}");
+    let twice = refused(&[&["merge"], &all[..], &all[..1]].concat(), 2);
+    assert!(twice.contains("part 3 of 4, and so is"), "{twice}");
+    let other = written(folder.path(), "t.toml", &uncertain().replace("nodes = 2", "nodes = 3"));
+    let stray = path("stray.parquet");
+    stdout(&runrate(&["plan", &other, "--trials", "10", "--shard", "2/4", "--out", &stray]));
+    let mixed = refused(&["merge", all[0], all[1], all[2], &stray], 2);
+    assert!(mixed.contains("is part of another plan") && mixed.contains("scenario"), "{mixed}");
+    let cut = fs::read(&parts[0]).unwrap();
+    fs::write(&parts[0], &cut[..cut.len() / 2]).unwrap();
+    assert!(refused(&["merge", &parts[0]], 2).contains("is no part of a plan"));
+    assert!(refused(&["merge", &scenario], 2).contains("is no part of a plan"));
+}
+
+#[test]
+fn what_cannot_be_a_range_is_refused_where_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = |text: &str| {
+        let scenario = written(folder.path(), "s.toml", text);
+        refused(&["plan", &scenario, "--trials", "4"], 2)
+    };
+    let text = uncertain();
+    let three = "[[correlations]]\nbetween = [\"users.growth.per_month\", \"traffic.sessions_per_user\"]\nrank = RANK\n\
+        [[correlations]]\nbetween = [\"traffic.sessions_per_user\", \"workloads.api.cpu_ms_per_request\"]\nrank = RANK\n\
+        [[correlations]]\nbetween = [\"users.growth.per_month\", \"workloads.api.cpu_ms_per_request\"]\nrank = -0.9\n";
+    let impossible = plan(&format!("{text}{}", three.replace("RANK", "0.9")));
+    assert!(impossible.contains("no numbers can be correlated like this"), "{impossible}");
+    let unknown = plan(&format!(
+        "{text}[[correlations]]\nbetween = [\"users.growth.per_month\", \"traffic.sesions_per_user\"]\nrank = 0.5\n"
+    ));
+    assert!(unknown.contains("did you mean \"traffic.sessions_per_user\"?"), "{unknown}");
+    let order = plan(&text.replace("low = 20, mid = 30", "low = 40, mid = 30"));
+    assert!(
+        order.contains(
+            "traffic.sessions_per_user: 40, 30, 50: give low, mid and high in rising order"
+        ),
+        "{order}"
+    );
+    let clash = plan(
+        &text.replace("min_replicas = 2", "min_replicas = { low = 2, mid = 190, high = 4000 }"),
+    );
+    assert!(clash.contains("trial ") && clash.contains("narrow the ranges"), "{clash}");
+    let strays = refused(&["plan", "s.toml", "--trials", "0"], 2);
+    assert!(strays.contains("--trials"), "{strays}");
+}
+
+#[test]
+fn certain_ranges_no_growth_and_two_trials_are_no_trouble() {
+    let folder = tempfile::tempdir().unwrap();
+    let bare = |users: u32| base("2027-02", 1, users).replace("reached = \"through-alb\"\n", "");
+    let certain = bare(1000)
+        .replace("sessions_per_user = 30", "sessions_per_user = { low = 30, mid = 30, high = 30 }");
+    let scenario = written(folder.path(), "s.toml", &certain);
+    let out = folder.path().join("out");
+    let told = stdout(&runrate(&[
+        "plan",
+        &scenario,
+        "--trials",
+        "2",
+        "--out",
+        &out.display().to_string(),
+    ]));
+    let plan = planned(&out);
+    let spread = plan.spread.as_ref().unwrap();
+    assert_eq!(spread.total.of.p10, spread.total.of.p90);
+    assert!(spread.total.standard_errors.iter().all(|error| error.to_f64() == 0.0));
+    assert!(told.contains("no number of the scenario is a range"), "{told}");
+    // Nobody comes: nothing is divided by nothing.
+    let empty = written(folder.path(), "e.toml", &bare(0));
+    stdout(&runrate(&["plan", &empty, "--trials", "3"]));
+    let stable = stdout(&runrate(&["plan", &scenario, "--until-stable", "1%"]));
+    assert!(stable.contains("50 trials; a standard error of 1 % was reached (0.00 %)"), "{stable}");
+}
+
+#[test]
+fn budgets_are_held_against_trials_and_gate() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = uncertain()
+        + "[revenue]\nper_user_month = 0.02\n\
+           [[budgets]]\nname = \"tight\"\namount = 10\nperiod = \"monthly\"\n\
+           [[budgets]]\nname = \"wide\"\namount = 1_000_000\nperiod = \"cumulative\"\n\
+           [[budgets]]\nname = \"bank\"\namount = 9_000\nperiod = \"cash\"\nother_costs_per_month = 5_000\n";
+    let scenario = written(folder.path(), "s.toml", &text);
+    let out = folder.path().join("out");
+    let to = out.display().to_string();
+    let told = stdout(&runrate(&["plan", &scenario, "--trials", "10", "--out", &to]));
+    let spread = planned(&out).spread.unwrap();
+    let chances: Vec<f64> = spread.budgets.iter().map(|outlook| outlook.probability).collect();
+    assert_eq!(chances[..2], [1.0, 0.0]);
+    assert_eq!(spread.budgets[0].breaks.unwrap()[0].to_string(), "2027-02");
+    assert!(spread.budgets[2].probability > 0.0, "{:?}", spread.budgets[2]);
+    assert!(
+        told.contains("tight ($10 monthly, all accounts): breaks in 100 % of trials"),
+        "{told}"
+    );
+    assert!(spread.units.iter().all(|unit| unit.gross_margin.is_some()));
+    assert!(spread.units[1].marginal_per_user.unwrap() > 0.0);
+    let over = refused(&["plan", &scenario, "--trials", "10", "--fail-over", "50%"], 3);
+    assert!(over.contains("budget \"tight\" breaks in 100 % of trials, more than 50 %"), "{over}");
+    let none = written(folder.path(), "n.toml", &uncertain());
+    let missing = refused(&["plan", &none, "--fail-over", "50%"], 2);
+    assert!(missing.contains("--fail-over needs [[budgets]]"), "{missing}");
+    let wrong = text.replace("amount = 10\n", "amount = 10\naccount = \"prodction\"\n");
+    let wrong = written(folder.path(), "w.toml", &wrong);
+    assert!(refused(&["plan", &wrong], 2).contains("budgets[0].account: no account \"prodction\""));
+}
+
+#[test]
+fn commitments_change_the_plan_by_what_they_save() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = written(folder.path(), "a.toml", &uncertain());
+    // Two m7g.large stand always: two reservations at 0.032229 are used in full.
+    let bought = uncertain()
+        + "[[commitments]]\nname = \"baseline\"\nkind = \"ec2-reserved-instance\"\naccount = \"production\"\n\
+           start = \"2027-02\"\nterm = \"3yr\"\npayment = \"all-upfront\"\ninstance_type = \"m7g.large\"\ncount = 2\n";
+    let scenario = written(folder.path(), "b.toml", &bought);
+    let out = |name: &str| folder.path().join(name).display().to_string();
+    stdout(&runrate(&["plan", &plain, "--trials", "1", "--out", &out("a")]));
+    let told = stdout(&runrate(&["plan", &scenario, "--trials", "1", "--out", &out("b")]));
+    let (a, b) = (planned(&folder.path().join("a")), planned(&folder.path().join("b")));
+    let own = &b.commitments[0].months;
+    // February has 672 hours, March 744: 2 × 0.0816 on demand, 2 × 0.032229 reserved.
+    for (month, hours) in own.iter().zip([672.0, 744.0]) {
+        let near = |usd: runrate::units::Usd, expected: f64| {
+            assert!((usd.to_f64() - expected).abs() < 1e-6, "{usd} {expected}");
+        };
+        near(month.fee, 2.0 * 0.032_229 * hours);
+        near(month.on_demand, 2.0 * 0.0816 * hours);
+        near(month.unused, 0.0);
+    }
+    let paid = 2.0 * 0.032_229 * 26_280.0;
+    assert!((own[0].cash.to_f64() - paid).abs() < 1e-6 && own[1].cash.to_f64() == 0.0);
+    let saved: f64 = own.iter().map(|month| month.saved().to_f64()).sum();
+    assert!(((a.cost - b.cost).to_f64() - saved).abs() < 1e-6, "{} {} {saved}", a.cost, b.cost);
+    assert!(told.contains("EC2 Reserved Instance  3yr all-upfront"), "{told}");
+    assert!(b.cost_metric.contains("amortized"));
+    assert!(folder.path().join("b/commitments.csv").exists());
+    // A price that the book has not is asked for.
+    let wrong = bought.replace("ec2-reserved-instance", "compute-savings-plan");
+    let wrong = wrong.replace("instance_type = \"m7g.large\"\ncount = 2", "usd_per_hour = 0.05");
+    let wrong = written(folder.path(), "w.toml", &wrong);
+    let message = refused(&["plan", &wrong, "--trials", "1"], 2);
+    assert!(message.contains("no price of a Compute Savings Plan"), "{message}");
+    assert!(message.contains("discount_percent"), "{message}");
+}
+
+#[test]
+fn discounts_are_lines_of_their_own_and_support_is_charged_before_them() {
+    let with = |billing: &str| {
+        support::plan(&format!(
+            "{}[billing]\nsupport = \"Business Support+\"\n{billing}",
+            uncertain()
+        ))
+        .unwrap()
+    };
+    let plain = with("");
+    let off =
+        with("discount_percent = 10\ndiscounts = [{ service = \"AmazonRDS\", percent = 20 }]\n");
+    let sum = |plan: &Plan, of: &dyn Fn(&runrate::ledger::Entry) -> bool| -> f64 {
+        plan.entries.iter().filter(|entry| of(entry)).map(|entry| entry.cost.to_f64()).sum()
+    };
+    let rds = |entry: &runrate::ledger::Entry| entry.key.service == "AmazonRDS";
+    let other = |e: &runrate::ledger::Entry| !rds(e) && e.key.service != "AWSSupport";
+    // RDS: 0.8 × 0.9 = 0.72 of the list; everything else 0.9; support as before.
+    assert!((sum(&off, &rds) / sum(&plain, &rds) - 0.72).abs() < 1e-9);
+    assert!((sum(&off, &other) / sum(&plain, &other) - 0.9).abs() < 1e-9);
+    let support = |e: &runrate::ledger::Entry| e.key.service == "AWSSupport";
+    assert!((sum(&off, &support) - sum(&plain, &support)).abs() < 1e-9);
+    let wrong = support::plan(&format!(
+        "{}[billing]\ndiscounts = [{{ service = \"AmazonRSD\", percent = 20 }}]\n",
+        uncertain()
+    ));
+    let message = wrong.unwrap_err().to_string();
+    assert!(
+        message.contains("billing.discounts[0].service") && message.contains("AmazonRDS"),
+        "{message}"
+    );
+}
+
+#[test]
+fn commit_recommends_what_stands_always() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = written(folder.path(), "s.toml", &uncertain());
+    let told =
+        stdout(&runrate(&["commit", &scenario, "--trials", "6", "--compute-discount", "27%"]));
+    assert!(
+        told.contains("Recommended: EC2 Reserved Instance m7g.large in us-east-1, 3yr"),
+        "{told}"
+    );
+    let json = stdout(&runrate(&["commit", &scenario, "--trials", "6", "--format", "json"]));
+    let advised: runrate::commit::Advised = serde_json::from_str(&json).unwrap();
+    let baseline = advised
+        .products
+        .iter()
+        .find(|own| own.recommended && own.product.of.as_deref() == Some("m7g.large"))
+        .unwrap();
+    // Both nodes of the baseline, from the first month on, and no risk in it.
+    assert_eq!(baseline.ladder[0].month.to_string(), "2027-02");
+    assert!(baseline.ladder[0].size >= 2.0 && baseline.loses == 0.0, "{baseline:?}");
+    assert!(baseline.regret.p10 >= -1e-6 && baseline.if_growth_misses > 0.0);
+    let csv = stdout(&runrate(&["commit", &scenario, "--trials", "2", "--format", "csv"]));
+    assert!(csv.starts_with("recommended,kind,of,region,term"), "{csv}");
+}
+
+#[test]
+fn a_comparison_adds_up_and_reads_git_revisions() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = uncertain();
+    let new = old
+        .replace("nodes = 2", "nodes = 3")
+        .replace("rules = 2", "rules = 30")
+        .replace("mid = 60, high = 90", "mid = 45, high = 90");
+    let (a, b) = (written(folder.path(), "a.toml", &old), written(folder.path(), "b.toml", &new));
+    let json = stdout(&runrate(&["compare", &a, &b, "--trials", "6", "--format", "json"]));
+    let done: runrate::compare::Compared = serde_json::from_str(&json).unwrap();
+    let causes: Vec<&str> = done.steps.iter().map(|step| &*step.cause).collect();
+    assert_eq!(causes, ["workloads.api", "cluster", "alb"]);
+    let sum: runrate::units::Usd = done.steps.iter().map(|step| step.change).sum();
+    assert_eq!(done.total_a + sum, done.total_b);
+    assert_eq!(done.odds.as_ref().unwrap().trials, 6);
+    // The same scenario costs the same, in every trial.
+    let json = stdout(&runrate(&["compare", &a, &a, "--trials", "4", "--format", "json"]));
+    let same: runrate::compare::Compared = serde_json::from_str(&json).unwrap();
+    assert_eq!(same.odds.unwrap().difference, [0.0; 4]);
+    assert!(same.steps.is_empty());
+    // A revision of a repository, from the folder one stands in.
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.current_dir(folder.path()).args([
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@localhost",
+        ]);
+        assert!(command.args(arguments).stdout(Stdio::null()).status().unwrap().success());
+    };
+    git(&["init", "-q"]);
+    git(&["add", "a.toml"]);
+    git(&["commit", "-q", "-m", "a"]);
+    fs::write(folder.path().join("a.toml"), &new).unwrap();
+    let at = |arguments: &[&str]| {
+        let program = assert_cmd::cargo::cargo_bin("runrate");
+        Command::new(program).current_dir(folder.path()).args(arguments).output().unwrap()
+    };
+    let told = stdout(&at(&["compare", "HEAD:a.toml", "a.toml", "--trials", "1"]));
+    assert!(told.contains("A  HEAD:a.toml: $") && told.contains("cluster"), "{told}");
+    let unknown = at(&["compare", "nowhere:a.toml", "a.toml", "--trials", "1"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    let message = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    assert!(message.contains("git says"), "{message}");
+    // The gate.
+    let dearer = refused(
+        &[
+            "compare",
+            &b,
+            &written(folder.path(), "c.toml", &old.replace("nodes = 2", "nodes = 9")),
+            "--trials",
+            "1",
+            "--fail-over",
+            "5%",
+        ],
+        3,
+    );
+    assert!(dearer.contains("up to 5 % are allowed"), "{dearer}");
+    let other = written(folder.path(), "d.toml", &old.replace("months = 2", "months = 3"));
+    assert!(refused(&["compare", &a, &other], 2).contains("give both the same plan.start"));
+}
+
+#[test]
+fn saved_plans_are_compared_by_meter() {
+    let folder = tempfile::tempdir().unwrap();
+    let save = |name: &str, text: &str| {
+        let scenario = written(folder.path(), &format!("{name}.toml"), text);
+        let out = folder.path().join(name).display().to_string();
+        stdout(&runrate(&["plan", &scenario, "--trials", "1", "--out", &out]));
+        format!("{out}/plan.json")
+    };
+    let a = save("a", &uncertain());
+    let b = save("b", &uncertain().replace("nodes = 2", "nodes = 3"));
+    let json = stdout(&runrate(&["compare", &a, &b, "--format", "json"]));
+    let done: runrate::compare::Compared = serde_json::from_str(&json).unwrap();
+    let sum: runrate::units::Usd = done.steps.iter().map(|step| step.change).sum();
+    assert_eq!(done.total_a + sum, done.total_b);
+    assert!(
+        done.steps.iter().any(|step| step.cause.contains("BoxUsage: quantity")),
+        "{:?}",
+        done.steps
+    );
+    assert!(done.notes[0].contains("hold no trials"));
+}
+
+/// Ctrl-C, and what is finished is reported.
+#[test]
+#[cfg(unix)]
+fn an_interrupted_plan_reports_what_is_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = written(folder.path(), "s.toml", &uncertain());
+    let out = folder.path().join("out");
+    let program = assert_cmd::cargo::cargo_bin("runrate");
+    let mut running = Command::new(program)
+        .args(["plan", &scenario, "--trials", "100000", "--out", &out.display().to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(5));
+    let pid = running.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let asked = Instant::now();
+    let status = running.wait().unwrap();
+    assert!(status.success() && asked.elapsed() < Duration::from_secs(60), "{status}");
+    let spread = planned(&out).spread.unwrap();
+    assert!(spread.trials >= 2 && spread.trials < 100_000);
+    let note = spread.note.unwrap();
+    assert!(note.contains("stopped by Ctrl-C after"), "{note}");
+}
