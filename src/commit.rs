@@ -198,7 +198,6 @@ pub fn advise(
         let place = crate::error::Place::default();
         return Err(Error::failed(place, "stopped before a trial was done; nothing to report"));
     }
-    let rules = prepared.commitment_rules();
     let mut advice: Vec<Advice> = products
         .into_iter()
         .enumerate()
@@ -208,7 +207,7 @@ pub fn advise(
                 start,
                 months,
                 every: question.every as usize,
-                term: (rules.hours(product.term) as f64 / 730.0).round() as usize,
+                term: product.term.years() as usize * 12,
             };
             judge(product, widths[place], &own, &horizon)
         })

@@ -225,9 +225,16 @@ impl Path {
         if self.drift.is_empty() { users } else { users * self.drift_at(t).exp() }
     }
 
-    /// Mean of how far users are off their curve over the plan, ln.
-    pub fn strayed(&self) -> f64 {
-        self.drift.iter().sum::<f64>() / self.drift.len().max(1) as f64
+    /// Mean of how far users are off their curve over the plan, ln; of a history, off the curve that was
+    /// fitted, because another curve is drawn with them.
+    pub fn strayed(&self, fitted: &Self) -> f64 {
+        let months = self.drift.len();
+        let off = |(month, drift): (usize, &f64)| {
+            let at = month as f64;
+            let known = self.fit.is_some() && fitted.at(at) > 0.0 && self.at(at) > 0.0;
+            if known { (self.at(at) / fitted.at(at)).ln() } else { *drift }
+        };
+        self.drift.iter().enumerate().map(off).sum::<f64>() / months.max(1) as f64
     }
 
     /// Between the points of two months along a line.

@@ -242,7 +242,9 @@ impl Scenario {
     pub fn parse(file: &str, text: &str, catalog: &Catalog) -> Result<Self, Error> {
         let mut document = Document::parse(file, text)?;
         let inputs = schema::check(&document).map_err(Error::input)?;
-        inputs.iter().for_each(|input| input.set_mid(&mut document));
+        for input in &inputs {
+            input.set_mid(&mut document);
+        }
         Self::build(document, Numbers::Mid(inputs), catalog)
     }
 

@@ -188,9 +188,9 @@ impl<'a> Prepared<'a> {
             let history = self.bootstrap.get_or_init(|| {
                 self.scenario.users.bootstrap(&self.users, self.inputs.history.as_ref())
             });
-            let draws = random::stream(plan.seed, trial, Stream::Growth, 0);
+            let luck = random::stream(plan.seed, trial, Stream::Growth, 0);
             prepared.users =
-                drawn.users.stray(&prepared.users, plan.months, history.as_ref(), draws);
+                drawn.users.stray(&prepared.users, plan.months, history.as_ref(), luck);
         }
         task(&prepared)
     }
@@ -524,12 +524,12 @@ impl<'a> Running<'a> {
         let awake = |minute: usize| {
             self.week.as_ref().is_none_or(|week| week[(first_minute + minute) % week.len()])
         };
-        let sessions = traffic.sessions.iter().enumerate();
-        let share = self.share;
-        let loads: Vec<f64> = match &self.week {
-            None => sessions.map(|(_, sessions)| sessions * share).collect(),
-            Some(_) => sessions.map(|(at, s)| if awake(at) { s * share } else { 0.0 }).collect(),
-        };
+        let mut loads: Vec<f64> = traffic.sessions.iter().map(|s| s * self.share).collect();
+        if self.week.is_some() {
+            for (_, load) in loads.iter_mut().enumerate().filter(|(at, _)| !awake(*at)) {
+                *load = 0.0;
+            }
+        }
         let mut from = 0;
         while from < loads.len() {
             let changes = |minute: &usize| self.week.is_some() && awake(*minute) != awake(from);

@@ -127,13 +127,24 @@ fn four_shards_as_processes_give_the_bytes_of_one_machine() {
     let whole = path("whole");
     let common = ["plan", &scenario, "--trials", "10"];
     let alone = stdout(&runrate(&[&common[..], &["--out", &whole]].concat()));
+    // As the pods of the Indexed Job run them: its own script, its own variables, indices from 0.
     let program = assert_cmd::cargo::cargo_bin("runrate");
-    let shards: Vec<_> = (1..=4)
-        .map(|shard| {
-            let part = path(&format!("part-{shard}.parquet"));
-            let mut command = Command::new(&program);
-            command.args(common).args(["--shard", &format!("{shard}/4"), "--out", &part]);
-            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scale-out/shard.sh");
+    let search = format!(
+        "{}:{}",
+        program.parent().unwrap().display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
+    let shards: Vec<_> = (0..4)
+        .map(|index| {
+            let mut command = Command::new("sh");
+            command
+                .arg(&script)
+                .env("PATH", &search)
+                .env("JOB_COMPLETION_INDEX", index.to_string());
+            command.env("SCENARIO", &scenario).env("TRIALS", "10").env("SHARDS", "4");
+            command.env("PARTS", folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+            command.spawn().unwrap()
         })
         .collect();
     for mut shard in shards {
@@ -163,6 +174,31 @@ fn four_shards_as_processes_give_the_bytes_of_one_machine() {
     fs::write(&parts[0], &cut[..cut.len() / 2]).unwrap();
     assert!(refused(&["merge", &parts[0]], 2).contains("is no part of a plan"));
     assert!(refused(&["merge", &scenario], 2).contains("is no part of a plan"));
+}
+
+#[test]
+fn the_manifest_of_the_job_agrees_with_itself() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scale-out");
+    let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    let (job, script) = (text("job.yaml"), text("shard.sh"));
+    let value = |key: &str| -> u32 {
+        let line = job.lines().find(|line| line.trim_start().starts_with(key)).unwrap();
+        line.rsplit(':').next().unwrap().trim().parse().unwrap()
+    };
+    let (completions, shards) = (value("completions:"), "name: SHARDS, value: \"8\"");
+    assert_eq!(completions, 8);
+    assert!(job.contains(shards) && job.contains("completionMode: Indexed"));
+    assert_eq!(value("parallelism:"), completions);
+    // Every variable that the script asks for is set, by the Job or by Kubernetes.
+    for name in ["SCENARIO", "TRIALS", "SHARDS", "PARTS"] {
+        assert!(script.contains(&format!("${{{name}:?}}")), "{name}");
+        assert!(job.contains(&format!("name: {name}, value:")), "{name}");
+    }
+    for file in ["job.yaml", "service-account.yaml", "shard.sh"] {
+        assert!(text("kustomization.yaml").contains(file), "{file}");
+    }
+    assert!(text("merge.yaml").contains("runrate merge /parts/part-*.parquet"));
+    assert!(text("README.md").contains("merge.yaml"));
 }
 
 #[test]
@@ -461,7 +497,7 @@ fn an_interrupted_plan_reports_what_is_finished() {
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let asked = Instant::now();
     let status = running.wait().unwrap();
-    assert!(status.success() && asked.elapsed() < Duration::from_secs(60), "{status}");
+    assert!(status.success() && asked.elapsed() < Duration::from_mins(1), "{status}");
     let spread = planned(&out).spread.unwrap();
     assert!(spread.trials >= 2 && spread.trials < 100_000);
     let note = spread.note.unwrap();

@@ -272,7 +272,9 @@ mod tests {
             let mut ticks = Cluster::new(&policy, loads[0], true, luck);
             for part in loads.chunks(cut) {
                 whole.run(&policy, part, true);
-                part.iter().for_each(|load| ticks.step(&policy, *load, true));
+                for load in part {
+                    ticks.step(&policy, *load, true);
+                }
                 proptest::prop_assert_eq!(&whole, &ticks);
             }
             proptest::prop_assert_eq!(whole.take_tally(&policy), ticks.take_tally(&policy));

@@ -83,12 +83,11 @@ impl TrialArgs {
     fn run(&self, prepared: &Prepared<'_>) -> Result<(Vec<Sample>, Asked), Error> {
         let count = self.count();
         let watched = Watched::begin(u64::from(count))?;
-        let samples = match self.until_stable {
-            Some(share) => forecast::run_until_stable(prepared, count, share, watched.watch())?,
-            None => {
-                let trials: Vec<u32> = (1..=count).collect();
-                forecast::run(prepared, &trials, watched.watch())?
-            }
+        let samples = if let Some(share) = self.until_stable {
+            forecast::run_until_stable(prepared, count, share, watched.watch())?
+        } else {
+            let trials: Vec<u32> = (1..=count).collect();
+            forecast::run(prepared, &trials, watched.watch())?
         };
         let stopped = watched.end();
         if stopped && samples.len() < 2 {
@@ -184,14 +183,15 @@ fn target() -> ProgressDrawTarget {
     }
 }
 
+/// 128 + SIGINT, as shells report it.
+const INTERRUPTED: i32 = 130;
+
 /// Set by the first Ctrl-C; the second ends the program as it always does.
 fn interrupted() -> Result<Arc<AtomicBool>, Error> {
     static HEARD: std::sync::OnceLock<Arc<AtomicBool>> = std::sync::OnceLock::new();
     if let Some(heard) = HEARD.get() {
         return Ok(Arc::clone(heard));
     }
-    /// 128 + SIGINT, as shells report it.
-    const INTERRUPTED: i32 = 130;
     let heard = Arc::new(AtomicBool::new(false));
     let sets = Arc::clone(&heard);
     ctrlc::set_handler(move || {

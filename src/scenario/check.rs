@@ -59,6 +59,21 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
             report(&format!("users.segments[{index}].until"), &message);
         }
     }
+    if let Some(Curve::Steps(steps)) = &common.users.growth {
+        for (index, step) in steps.steps.iter().enumerate().filter(|(_, step)| step.from >= end) {
+            let message = format!("{} is after the plan's last month", step.from);
+            report(&format!("users.growth.steps[{index}].from"), &message);
+        }
+    }
+    problems.extend(money(common, document));
+    problems
+}
+
+/// Commitments and budgets.
+fn money(common: &Common, document: &Document) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut report = |key: &str, message: &str| problems.push(document.problem(key, message));
+    let end = common.plan.start.plus(common.plan.months);
     let accounts: Vec<&str> = common.accounts.keys().map(String::as_str).collect();
     for (index, commitment) in common.commitments.iter().enumerate() {
         for (key, message) in commitment.check(&accounts) {
@@ -83,12 +98,6 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
         if common.budgets[..index].iter().any(|other| other.name == budget.name) {
             let message = format!("two budgets are called {:?}", budget.name);
             report(&format!("budgets[{index}].name"), &message);
-        }
-    }
-    if let Some(Curve::Steps(steps)) = &common.users.growth {
-        for (index, step) in steps.steps.iter().enumerate().filter(|(_, step)| step.from >= end) {
-            let message = format!("{} is after the plan's last month", step.from);
-            report(&format!("users.growth.steps[{index}].from"), &message);
         }
     }
     problems

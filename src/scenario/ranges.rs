@@ -140,11 +140,9 @@ fn no_range(name: &str, inputs: &[Input]) -> String {
     if inputs.is_empty() {
         return format!("{name:?} is not a range; the scenario has none");
     }
-    match nearest(name, inputs.iter().map(|input| &*input.key)) {
-        Some(near) => format!("{name:?} is not a range; did you mean {near:?}?"),
-        None => {
-            let known: Vec<&str> = inputs.iter().map(|input| &*input.key).collect();
-            format!("{name:?} is not a range; the ranges are {}", known.join(", "))
-        }
+    if let Some(near) = nearest(name, inputs.iter().map(|input| &*input.key)) {
+        return format!("{name:?} is not a range; did you mean {near:?}?");
     }
+    let known: Vec<&str> = inputs.iter().map(|input| &*input.key).collect();
+    format!("{name:?} is not a range; the ranges are {}", known.join(", "))
 }

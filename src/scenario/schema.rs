@@ -75,11 +75,11 @@ fn schema() -> Value {
 pub fn published() -> Value {
     let mut schema = SCHEMA.clone();
     if let Some(definitions) = schema["$defs"].as_object_mut() {
-        definitions.values_mut().for_each(|definition| allow_ranges(definition));
+        definitions.values_mut().for_each(allow_ranges);
         definitions.insert("Range".into(), range_schema());
     }
     if let Some(properties) = schema["properties"].as_object_mut() {
-        properties.values_mut().for_each(|property| allow_ranges(property));
+        properties.values_mut().for_each(allow_ranges);
     }
     if let Some(workload) = schema["$defs"]["Workload"].as_object_mut() {
         workload.remove("required");

@@ -73,7 +73,7 @@ impl Prepared<'_> {
             let mut sample = drawn.sums(trial)?;
             sample.drawn = values;
             if self.scenario.users.strays() {
-                sample.drawn.push(drawn.users.strayed());
+                sample.drawn.push(drawn.users.strayed(&self.users));
             }
             let (luck, events) = (drawn.traffic.luck(trial), &drawn.scenario.traffic.events);
             let happens = |place: usize| f64::from(u8::from(events[place].happens(luck)));

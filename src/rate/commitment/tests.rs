@@ -89,15 +89,15 @@ fn flat(month: &str, account: &str, meter: &str, instances: f64) -> Usage {
     usage(month, account, meter, vec![instances; hours])
 }
 
-fn drawn(usage: &mut [Usage], bought: &[Commitment], shared: bool) -> (Applied, Rated) {
+fn drawn(lines: &mut [Usage], bought: &[Commitment], shared: bool) -> (Applied, Rated) {
     let (book, rates, rules) = (book(), rates(), rules());
     let regions = vec!["us".to_owned(); bought.len()];
     let terms =
         Terms { bought, regions: &regions, rules: &rules, rates: &rates, book: &book, shared };
-    let applied = apply(usage, &terms).unwrap();
-    let mut rated = rate(usage, &book, Sharing::PerAccount).unwrap();
-    applied.add_to(&mut rated, &terms);
-    (applied, rated)
+    let applied = apply(lines, &terms).unwrap();
+    let mut priced = rate(lines, &book, Sharing::PerAccount).unwrap();
+    applied.add_to(&mut priced, &terms);
+    (applied, priced)
 }
 
 fn cost(rated: &Rated) -> String {
