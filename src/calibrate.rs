@@ -346,7 +346,9 @@ fn values(text: &str, patterns: &[String]) -> Vec<(String, f64)> {
 
 fn collect(item: &Item, parts: &[&str], place: String, found: &mut Vec<(String, f64)>) {
     let Some((first, rest)) = parts.split_first() else {
-        let number = item.as_float().or_else(|| item.as_integer().map(|whole| whole as f64));
+        // Of a range, its middle: what the plan takes.
+        let middle = item.as_table_like().and_then(|range| range.get("mid"));
+        let number = number(middle.unwrap_or(item));
         found.extend(number.filter(|number| *number > 0.0).map(|number| (place, number)));
         return;
     };
@@ -359,18 +361,38 @@ fn collect(item: &Item, parts: &[&str], place: String, found: &mut Vec<(String, 
     }
 }
 
-/// The scenario with these keys times a factor; comments and order stay.
+fn number(item: &Item) -> Option<f64> {
+    item.as_float().or_else(|| item.as_integer().map(|whole| whole as f64))
+}
+
+/// The scenario with these keys times a factor, a range as a whole; comments and order stay.
 fn write(text: &str, keys: &[(String, f64)], factor: f64, most: Option<f64>) -> String {
     let Ok(mut document) = text.parse::<DocumentMut>() else { return text.to_owned() };
     for (key, value) in keys {
         let parts: Vec<&str> = key.split('.').collect();
-        let found = at(document.as_item_mut(), &parts).and_then(Item::as_value_mut);
-        let Some(old) = found else { continue };
-        let decor = old.decor().clone();
-        *old = rounded((value * factor).min(most.unwrap_or(f64::INFINITY))).into();
-        *old.decor_mut() = decor;
+        let Some(item) = at(document.as_item_mut(), &parts) else { continue };
+        let most = most.unwrap_or(f64::INFINITY);
+        let Some(range) = item.as_table_like_mut() else {
+            replace(item, (value * factor).min(most));
+            continue;
+        };
+        for end in ["low", "mid", "high"] {
+            if let Some(item) = range.get_mut(end)
+                && let Some(old) = number(item)
+            {
+                replace(item, (old * factor).min(most));
+            }
+        }
     }
     document.to_string()
+}
+
+/// Puts a number in the place of another, with the comments around it.
+fn replace(item: &mut Item, number: f64) {
+    let Some(old) = item.as_value_mut() else { return };
+    let decor = old.decor().clone();
+    *old = rounded(number).into();
+    *old.decor_mut() = decor;
 }
 
 /// What stands at a place.
@@ -412,6 +434,11 @@ mod tests {
         assert!(write(text, &inline, 0.5, None).contains("pages = 6.0"));
         assert!(write(text, &inline, 9.0, Some(20.0)).contains("pages = 20.0"));
         assert_eq!(values("not toml [", &patterns), []);
+        let range = "[aurora]\nx = { low = 2, mid = 3, high = 8 } # said\n";
+        let found = values(range, &["aurora.x".to_owned()]);
+        assert_eq!(found, [("aurora.x".into(), 3.0)]);
+        let moved = write(range, &found, 1.5, Some(10.0));
+        assert!(moved.contains("x = { low = 3.0, mid = 4.5, high = 10.0 } # said"), "{moved}");
     }
 
     #[test]

@@ -19,6 +19,11 @@
 //! least outstanding requests comes near to one pooled queue. Near saturation the steady state is
 //! never reached within a tick: above [`STEADY`] the caller carries a backlog instead.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
 /// Utilization up to which the steady state is believed.
 pub const STEADY: f64 = 0.95;
 
@@ -89,6 +94,14 @@ pub fn response_quantile(a: f64, servers: u32, p: f64) -> f64 {
     f64::midpoint(low, high)
 }
 
+/// Erlangs offered to `servers` workers at equal steps of utilization, up to [`STEADY`].
+fn loads(servers: u32) -> impl Iterator<Item = f64> {
+    (0..=STEPS).map(move |step| STEADY * step as f64 / STEPS as f64 * f64::from(servers))
+}
+
+/// Response quantiles at equal steps of utilization, by servers and the bits of the share.
+type Quantiles = BTreeMap<(u32, u64), Arc<[f64]>>;
+
 /// Something of one pod over its utilization, ready to be looked up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
@@ -102,15 +115,28 @@ const STEPS: usize = 128;
 impl Curve {
     /// `of` the erlangs offered to pods of `servers` workers.
     fn new(servers: u32, of: impl Fn(f64) -> f64) -> Self {
-        let at = |step: usize| of(STEADY * step as f64 / STEPS as f64 * f64::from(servers));
-        let point = |step: usize| [at(step), at((step + 1).min(STEPS)) - at(step)];
-        Self { points: (0..=STEPS).map(point).collect() }
+        Self::through(&loads(servers).map(of).collect::<Vec<f64>>())
+    }
+
+    /// Through these values at equal steps.
+    fn through(values: &[f64]) -> Self {
+        let last = values.len() - 1;
+        let point = |step: usize| [values[step], values[(step + 1).min(last)] - values[step]];
+        Self { points: (0..values.len()).map(point).collect() }
     }
 
     /// The response time that a share `p` of requests stays below [ms], in pods of `servers` workers
     /// that take `service_ms` per request.
     pub fn response(servers: u32, service_ms: f64, p: f64) -> Self {
-        Self::new(servers, |a| service_ms * response_quantile(a, servers, p))
+        // The search takes a fifth of preparing a trial, and a trial's services differ by their time alone.
+        static KNOWN: Mutex<Quantiles> = Mutex::new(BTreeMap::new());
+        let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let quantiles = known
+            .entry((servers, p.to_bits()))
+            .or_insert_with(|| loads(servers).map(|a| response_quantile(a, servers, p)).collect());
+        let quantiles = Arc::clone(quantiles);
+        drop(known);
+        Self::through(&quantiles.iter().map(|own| service_ms * own).collect::<Vec<f64>>())
     }
 
     /// Requests in a pod of `servers` workers in the mean, being served or waiting: by Little's law the

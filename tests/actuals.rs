@@ -311,7 +311,7 @@ fn calibration_recovers_known_coefficients() {
     let example = scenario(&folder);
     let text = fs::read_to_string(&example).unwrap();
     let truth = text
-        .replace("response_kib = 6\n", "response_kib = 7.8\n")
+        .replace("response_kib = { low = 4, mid = 6, high = 11 }\n", "response_kib = 7.8\n")
         .replace("response_kib = 60\n", "response_kib = 78\n")
         .replace("pages_per_query = 12", "pages_per_query = 9.6")
         .replace("log_gb_per_month = 8 ", "log_gb_per_month = 12 ");
@@ -368,7 +368,8 @@ fn calibration_recovers_known_coefficients() {
     let written = fs::read_to_string(&new).unwrap();
     assert!(written.starts_with("# Calibrated to bills of 2027-01 to 2027-07"));
     assert!(
-        written.contains("cpu_ms_per_request = 35") && written.contains("# Python, ORM and JSON")
+        written.contains("cpu_ms_per_request = { low = 25, mid = 35, high = 60 }")
+            && written.contains("# Python, ORM and JSON")
     );
     assert!(written.contains("log_gb_per_month = 12"), "{written}");
     stdout(&runrate(&["plan", "--trials", "1", &new]));

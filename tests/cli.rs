@@ -203,7 +203,11 @@ fn the_ten_likeliest_mistakes_are_explained() {
             "remove = [\"wfa\"]",
             "accounts.non-production.remove[0]: \"wfa\" is not in the stack",
         ),
-        ("sessions_per_user = 12", "", "sessions_per_user: give it, or shape.counts"),
+        (
+            "sessions_per_user = { low = 9, mid = 12, high = 16 }",
+            "",
+            "sessions_per_user: give it, or shape.counts",
+        ),
         ("[billing]", "[billing", "broken.toml:1"),
     ] {
         let path = broken(&folder, from, to);
@@ -229,12 +233,12 @@ fn absurd_and_contradicting_numbers_are_explained() {
         ),
         ("weekly = [1.0,", "weekly = [-1.0,", "traffic.weekly[0]: -1 is out of range"),
         (
-            "cpu_ms_per_request = 35",
+            "cpu_ms_per_request = { low = 25, mid = 35, high = 60 }",
             "idle_cpu_millicores = 5000",
             "leaves nothing of the CPU limit (1000)",
         ),
         (
-            "cpu_ms_per_request = 35",
+            "cpu_ms_per_request = { low = 25, mid = 35, high = 60 }",
             "limits.cpu_millicores = 200",
             "limits.cpu_millicores: 200 is below the request (350)",
         ),
@@ -262,7 +266,7 @@ fn absurd_and_contradicting_numbers_are_explained() {
             "architectures = [\"riscv\"]",
             "no architecture \"riscv\"; there are amd64, arm64",
         ),
-        ("end = 1_000_000", "end = -5", "users.growth.end: -5 is out of range"),
+        ("end = { low = 350_000,", "end = { low = -5,", "users.growth.end: -5 is out of range"),
         ("months = 24", "months = 24.5", "plan.months: must be a whole number, not 24.5"),
     ] {
         let message = refused(&["plan", "--trials", "1", &broken(&folder, from, to)]);
