@@ -195,7 +195,7 @@ fn solve(choice: Choice, times: &[f64], logs: &[f64]) -> Option<(Law, f64)> {
     best.min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-pub(super) fn parameters(choice: Choice) -> f64 {
+fn parameters(choice: Choice) -> f64 {
     match choice {
         Choice::Auto | Choice::Linear | Choice::Compound => 2.0,
         Choice::Logistic | Choice::Gompertz => 3.0,
