@@ -118,6 +118,10 @@ impl Cluster {
     /// Passes calm ticks.
     fn pass(&mut self, policy: &Policy, loads: &[f64]) {
         let tick = policy.tick_seconds;
+        let scaled = if self.awake { &policy.scaled } else { &policy.scaled_asleep };
+        for &index in scaled {
+            self.rest_on_earlier(policy, &policy.workloads[index], index, loads.len());
+        }
         let mut rest = loads;
         while !rest.is_empty() {
             self.begin_hour();
@@ -138,7 +142,7 @@ impl Cluster {
             self.ticks += chunk.len();
             rest = after;
         }
-        for &index in if self.awake { &policy.scaled } else { &policy.scaled_asleep } {
+        for &index in scaled {
             self.rest(policy, &policy.workloads[index], index, loads);
         }
     }
@@ -209,32 +213,54 @@ impl Cluster {
         self.tally.awake_minutes += awake;
     }
 
-    /// Tells an autoscaler when it last saw its band.
-    fn rest(&mut self, policy: &Policy, workload: &Deployment, index: usize, loads: &[f64]) {
-        let replicas = &mut self.workloads[index];
-        let (Some(rules), Some(serving)) = (&workload.hpa, &workload.serving) else { return };
-        let Some(band) = rules.band else { return };
-        if !replicas.hpa.rests_on(replicas.ready) {
-            return;
-        }
-        let low = band.shares()[0] * replicas.requested;
+    /// The usage from which an autoscaler that rests is inside its band [millicores].
+    fn low_of_band(&self, workload: &Deployment, index: usize) -> Option<f64> {
+        let replicas = &self.workloads[index];
+        let band = workload.hpa.as_ref()?.band?;
+        replicas.hpa.rests_on(replicas.ready).then(|| band.shares()[0] * replicas.requested)
+    }
+
+    /// Tells an autoscaler when it last saw its band in the first ticks of a stretch, which see samples
+    /// of before it: a long stretch leaves none of them.
+    fn rest_on_earlier(
+        &mut self,
+        policy: &Policy,
+        workload: &Deployment,
+        index: usize,
+        stretch: usize,
+    ) {
+        let Some(low) = self.low_of_band(workload, index) else { return };
         let age = policy.latencies.sample_ticks;
-        for back in 1..=loads.len() {
-            // What was seen in the tick so many before now: of the stretch, or of before it.
-            let of = back + age;
-            let usage = if of <= SAMPLES {
-                replicas.samples[self.ticks.wrapping_sub(of) & (SAMPLES - 1)].usage
-            } else if of <= loads.len() {
+        let inside = |place: &usize| {
+            self.workloads[index].samples[self.sample_slot(age - place)].usage >= low
+        };
+        if let Some(place) = (0..age.min(stretch)).rev().find(inside) {
+            let at = self.now + policy.tick_seconds * place as Second;
+            let replicas = &mut self.workloads[index];
+            replicas.hpa.rest(at, replicas.ready);
+        }
+    }
+
+    /// Tells an autoscaler when it last saw its band in a stretch that is over, as far as what it saw is
+    /// of the stretch.
+    fn rest(&mut self, policy: &Policy, workload: &Deployment, index: usize, loads: &[f64]) {
+        let Some(low) = self.low_of_band(workload, index) else { return };
+        let Some(serving) = &workload.serving else { return };
+        let age = policy.latencies.sample_ticks;
+        let replicas = &self.workloads[index];
+        let inside = |of: &usize| {
+            let usage = if *of <= SAMPLES {
+                replicas.samples[self.sample_slot(*of)].usage
+            } else {
                 let rps = loads[loads.len() - of] * serving.rps_per_session;
                 replicas.idle_usage + rps.min(replicas.capacity) * serving.cpu_ms
-            } else {
-                return;
             };
-            if usage >= low {
-                let at = self.now - policy.tick_seconds * back as Second;
-                replicas.hpa.rest(at, replicas.ready);
-                return;
-            }
+            usage >= low
+        };
+        if let Some(of) = (age + 1..=loads.len()).find(inside) {
+            let at = self.now - policy.tick_seconds * (of - age) as Second;
+            let replicas = &mut self.workloads[index];
+            replicas.hpa.rest(at, replicas.ready);
         }
     }
 }
