@@ -13,6 +13,7 @@ pub mod explain;
 pub mod history;
 pub mod number;
 pub mod odds;
+pub mod page;
 pub mod prices;
 pub mod rated;
 pub mod reconcile;
