@@ -1,0 +1,197 @@
+//! Tables: on the screen they scroll inside their own box; on paper one that is wider than the sheet is cut into
+//! pieces, each with the columns that name its rows.
+
+use std::{fmt::Write as _, ops::Range};
+
+use super::{
+    super::page::{Cell, Kind, Page, Row, Table},
+    anchors::Anchors,
+    element, escape,
+};
+
+/// Rows from which a table gets a box of its own height, in which its head stays.
+const LONG: usize = 40;
+/// Width of a sheet, of a letter, and around a column [pixels at the size that the style has on paper].
+const SHEET: usize = 665;
+const LETTER: usize = 6;
+const AROUND: usize = 11;
+/// Letters of a column of text, which can break its lines.
+const TEXT: usize = 24;
+
+/// Writes a table with its caption.
+pub(super) fn write(out: &mut String, page: &Page, table: &Table, anchors: &mut Anchors<'_>) {
+    let id = anchors.next_table();
+    if table.columns.is_empty() {
+        return;
+    }
+    let pieces = pieces(table);
+    let long = if table.rows.len() > LONG { " long" } else { "" };
+    let split = if pieces.len() > 1 { " split" } else { "" };
+    let _ = writeln!(
+        out,
+        "<div class=\"scroll{long}{split}\" role=\"region\" aria-labelledby=\"{id}:c\" tabindex=\"0\">\n<table id=\"{id}\">",
+    );
+    let _ = writeln!(out, "<caption id=\"{id}:c\"><div>");
+    caption(out, page, table, "");
+    out.push_str("</div></caption>\n");
+    let all = [0..table.columns.len()];
+    body(out, table, &all, &mut Links::On(anchors));
+    out.push_str("</table>\n</div>\n");
+    if pieces.len() > 1 {
+        out.push_str("<div class=\"pieces\">\n");
+        for (index, piece) in pieces.iter().enumerate() {
+            out.push_str("<table>\n<caption><div>\n");
+            caption(out, page, table, &format!(" ({} of {})", index + 1, pieces.len()));
+            out.push_str("</div></caption>\n");
+            body(out, table, piece, &mut Links::Off);
+            out.push_str("</table>\n");
+        }
+        out.push_str("</div>\n");
+    }
+}
+
+/// Whether rows have ids and cells lead somewhere.
+enum Links<'a, 'b> {
+    On(&'a mut Anchors<'b>),
+    Off,
+}
+
+/// Title and note; a note that is missing is made of what the page says of all amounts.
+fn caption(out: &mut String, page: &Page, table: &Table, part: &str) {
+    out.push_str("<strong>");
+    escape(out, &table.title);
+    out.push_str(part);
+    out.push_str("</strong>\n");
+    let money = |kind: Kind| matches!(kind, Kind::Usd | Kind::Dollars | Kind::SmallUsd);
+    if !table.note.is_empty() {
+        element(out, "span", &table.note);
+    } else if table.columns.iter().any(|column| money(column.kind)) {
+        element(out, "span", &format!("{}, {}", page.cost_metric, page.currency));
+    }
+}
+
+fn body(out: &mut String, table: &Table, ranges: &[Range<usize>], links: &mut Links<'_, '_>) {
+    let columns = || ranges.iter().cloned().flatten();
+    out.push_str("<thead><tr>");
+    for column in columns().filter_map(|index| table.columns.get(index)) {
+        let class = if text(column.kind) { " class=\"t\"" } else { "" };
+        let _ = write!(out, "<th scope=\"col\"{class}>");
+        escape(out, &column.name);
+        out.push_str("</th>");
+    }
+    out.push_str("</tr></thead>\n<tbody>\n");
+    for row in &table.rows {
+        open_row(out, row, links);
+        for index in columns() {
+            let cell = row.cells.get(index).unwrap_or(&Cell::Empty);
+            cell_of(out, (index, table.columns[index].kind), cell, links);
+        }
+        out.push_str("</tr>\n");
+    }
+    if table.rows.is_empty() {
+        let _ =
+            writeln!(out, "<tr><td class=\"t\" colspan=\"{}\">none</td></tr>", columns().count());
+    }
+    out.push_str("</tbody>\n");
+}
+
+fn open_row(out: &mut String, row: &Row, links: &mut Links<'_, '_>) {
+    out.push_str("<tr");
+    if let (Some(_), Links::On(anchors)) = (&row.anchor, links) {
+        let _ = write!(out, " id=\"{}\"", anchors.next_row());
+    }
+    out.push_str(if row.total { " class=\"total\">" } else { ">" });
+}
+
+fn cell_of(out: &mut String, (index, kind): (usize, Kind), cell: &Cell, links: &Links<'_, '_>) {
+    let class = if text(kind) || words(cell) { " class=\"t\"" } else { "" };
+    // The first cell names its row; an empty one names nothing.
+    let tag = if index == 0 && *cell != Cell::Empty { "th" } else { "td" };
+    let scope = if tag == "th" { " scope=\"row\"" } else { "" };
+    let _ = write!(out, "<{tag}{scope}{class}>");
+    let target = match (cell, links) {
+        (Cell::Link { to, .. } | Cell::UsdLink { to, .. }, Links::On(anchors)) => {
+            anchors.target(to)
+        }
+        _ => None,
+    };
+    if let Some(id) = target {
+        let _ = write!(out, "<a href=\"#{id}\">");
+    }
+    escape(out, &cell.shown(kind));
+    out.push_str(if target.is_some() { "</a></" } else { "</" });
+    out.push_str(tag);
+    out.push('>');
+}
+
+fn text(kind: Kind) -> bool {
+    matches!(kind, Kind::Text | Kind::Month)
+}
+
+fn words(cell: &Cell) -> bool {
+    matches!(cell, Cell::Text(_) | Cell::Link { .. })
+}
+
+/// Columns of each piece on paper: one piece if the sheet is wide enough.
+fn pieces(table: &Table) -> Vec<Vec<Range<usize>>> {
+    let widths: Vec<usize> = (0..table.columns.len()).map(|index| width(table, index)).collect();
+    let all = 0..widths.len();
+    if widths.iter().sum::<usize>() <= SHEET {
+        return vec![vec![all]];
+    }
+    let names = table.columns.iter().take(2).take_while(|column| text(column.kind)).count().max(1);
+    let names = if widths[..names].iter().sum::<usize>() > SHEET / 2 { 1 } else { names };
+    let named: usize = widths[..names].iter().sum();
+    let mut pieces = Vec::new();
+    let (mut from, mut used) = (names, named);
+    for (index, width) in widths.iter().enumerate().skip(names) {
+        if used + width > SHEET && index > from {
+            pieces.push(vec![0..names, from..index]);
+            (from, used) = (index, named);
+        }
+        used += width;
+    }
+    pieces.push(vec![0..names, from..widths.len()]);
+    pieces
+}
+
+/// Width of a column on paper.
+fn width(table: &Table, index: usize) -> usize {
+    let column = &table.columns[index];
+    let longest_word = column.name.split([' ', '-']).map(|word| word.chars().count()).max();
+    let cells = table.rows.iter().filter_map(|row| row.cells.get(index));
+    let cells = cells.map(|cell| letters(cell, column.kind)).max();
+    longest_word.max(cells).unwrap_or(0) * LETTER + AROUND
+}
+
+fn letters(cell: &Cell, kind: Kind) -> usize {
+    match cell {
+        Cell::Text(text) | Cell::Link { text, .. } => text.chars().count().min(TEXT),
+        cell => cell.shown(kind).chars().count(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::super::page::Column, *};
+
+    #[test]
+    fn a_wide_table_is_cut_and_each_piece_names_its_rows() {
+        let mut table = Table::default();
+        table.columns.push(Column::new("Account", Kind::Text));
+        table.columns.push(Column::new("Service", Kind::Text));
+        for month in 0..24 {
+            table.columns.push(Column::new(format!("2027-{month:02}"), Kind::Dollars));
+        }
+        let cells = [Cell::text("production"), Cell::text("Amazon EC2")];
+        let values = (0..24).map(|_| Cell::Number(1_234_567.0));
+        table.rows.push(Row::new(cells.into_iter().chain(values).collect()));
+        let pieces = pieces(&table);
+        assert!(pieces.len() > 1);
+        assert!(pieces.iter().all(|piece| piece[0] == (0..2)));
+        let columns: Vec<usize> = pieces.iter().flat_map(|piece| piece[1].clone()).collect();
+        assert_eq!(columns, (2..26).collect::<Vec<usize>>(), "each column once");
+        table.columns.truncate(4);
+        assert_eq!(super::pieces(&table), [vec![0..4]]);
+    }
+}
