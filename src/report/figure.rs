@@ -34,8 +34,25 @@ pub const NARROW: (u32, u32) = (368, 320);
 /// Width from which a chart has the layout of a wide one [pixels].
 const WIDE_FROM: u32 = 600;
 
+/// Height of a chart that has nothing to draw [pixels].
+const NOTHING: u32 = 72;
+
+fn is_empty(chart: &Chart) -> bool {
+    match chart {
+        Chart::Fan { months, .. } | Chart::Stacked { months, .. } | Chart::Lines { months, .. } => {
+            months.is_empty()
+        }
+        Chart::Tornado { bars, .. } => bars.is_empty(),
+        Chart::Day { panels } => panels.is_empty(),
+        Chart::Waterfall { .. } | Chart::Frontier { .. } => false,
+    }
+}
+
 /// The size that suits a chart: `size`, but as high as its bars or panels need.
 pub fn size_of(chart: &Chart, size: (u32, u32)) -> (u32, u32) {
+    if is_empty(chart) {
+        return (size.0, NOTHING);
+    }
     let wide = size.0 >= WIDE_FROM;
     let height = match chart {
         Chart::Tornado { bars, .. } => bars::height(bars.len(), wide),
@@ -106,7 +123,7 @@ fn draw(chart: &Chart, unit: &str, canvas: &Canvas<'_>) -> Result<(), String> {
             stacked::lines(&months, series, canvas)
         }
         Chart::Tornado { center, bars } => bars::tornado(*center, bars, canvas),
-        Chart::Waterfall { from, steps, to } => bars::waterfall(from, steps, to, canvas),
+        Chart::Waterfall { from, steps, to } => bars::waterfall(from, steps, to, (unit, canvas)),
         Chart::Frontier { x, y, points, front, marked } => {
             frontier::draw(&frontier::Frontier { x, y, points, front, marked }, canvas)
         }

@@ -85,7 +85,9 @@ fn header(out: &mut String, page: &Page) {
         element(out, "p class=\"metric\"", &format!("All amounts: {}", metric.join(", ")));
     }
     if !page.headline.is_empty() {
-        out.push_str("<dl class=\"facts\">\n");
+        // Three in a row, or four where that leaves no gap.
+        let four = if page.headline.len().is_multiple_of(4) { " four" } else { "" };
+        let _ = writeln!(out, "<dl class=\"facts{four}\">");
         for fact in &page.headline {
             fact_of(out, fact);
         }

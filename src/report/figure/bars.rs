@@ -135,6 +135,8 @@ pub(super) fn tornado(
     let rows = Rows::new(canvas, &names, (widest, widest + shares), scale);
     rows.axis(bars.len())?;
     tornado_key(canvas)?;
+    let middle = rows.x(center);
+    canvas.path(&[(middle, ABOVE), (middle, rows.bottom(bars.len()))], INK, 1.0)?;
     for (row, (name, share, low, high)) in bars.iter().take(rows.shown).enumerate() {
         let share = format!("{:.0} %", share * 100.0);
         rows.name(row, name, &format!("{share} of variance"), false)?;
@@ -149,11 +151,10 @@ pub(super) fn tornado(
         }
         let (least, most) = (low.min(*high).min(center), low.max(*high).max(center));
         let y = rows.y(row);
+        canvas.path(&[(middle, y - BAR / 2.0), (middle, y + BAR / 2.0)], INK, 1.0)?;
         canvas.text(&printed(least), (rows.x(least) - 5.0, y), letters.right())?;
         canvas.text(&printed(most), (rows.x(most) + 5.0, y), letters)?;
     }
-    let x = rows.x(center);
-    canvas.path(&[(x, ABOVE), (x, rows.bottom(bars.len()))], INK, 1.0)?;
     rows.rest(bars.len())
 }
 
@@ -181,7 +182,7 @@ pub(super) fn waterfall(
     from: &(String, f64),
     steps: &[(String, f64)],
     to: &(String, f64),
-    canvas: &Canvas<'_>,
+    (words, canvas): (&str, &Canvas<'_>),
 ) -> Result<(), String> {
     if !(from.1.is_finite() && to.1.is_finite() && steps.iter().all(|step| step.1.is_finite())) {
         return nothing(canvas);
@@ -197,8 +198,8 @@ pub(super) fn waterfall(
     let rows = Rows::new(canvas, &names, (6.0, 84.0), scale);
     let count = steps.len() + 2;
     rows.axis(count)?;
-    let words = if cut { "USD, the axis does not begin at zero" } else { "USD" };
-    canvas.text(words, (0.0, 10.0), canvas.letters().quiet())?;
+    let note = if cut { ", the axis does not begin at zero" } else { "" };
+    canvas.text(&format!("{words}{note}"), (0.0, 10.0), canvas.letters().quiet())?;
     sum(&rows, 0, from, cut)?;
     let mut at = from.1;
     let room = rows.shown.saturating_sub(2);

@@ -5,7 +5,7 @@ use super::{
     axis::Scale,
     canvas::{Canvas, LINES, Place},
     label::{self, Label, Sign},
-    plot::{Layout, Plot, nothing},
+    plot::{Layout, Plot, left, nothing},
 };
 
 /// Height of a panel with its title and hours [pixels].
@@ -28,12 +28,18 @@ pub(super) fn draw(panels: &[Panel], canvas: &Canvas<'_>) -> Result<(), String> 
     // Panels have the same room at the right, so that their hours stand below each other.
     let labels: Vec<Vec<Label>> = panels.iter().map(labels).collect();
     let room = labels.iter().map(|labels| label::room(canvas, labels)).fold(0.0, f64::max);
+    let left = panels.iter().map(|panel| left(canvas, &scale(panel), Unit::Count));
+    let left = left.fold(0.0, f64::max);
     let height = canvas.height / panels.len() as f64;
     for (index, (panel, labels)) in panels.iter().zip(labels).enumerate() {
         let top = height * index as f64;
-        one(canvas, panel, labels, (room, top, top + height))?;
+        one(canvas, panel, labels, (left, room, top, top + height))?;
     }
     Ok(())
+}
+
+fn scale(panel: &Panel) -> Scale {
+    Scale::from_zero(panel.lines.iter().flat_map(|line| line.1.iter().copied()), 3)
 }
 
 fn labels(panel: &Panel) -> Vec<Label> {
@@ -50,14 +56,14 @@ fn one(
     canvas: &Canvas<'_>,
     panel: &Panel,
     labels: Vec<Label>,
-    (room, top, bottom): (f64, f64, f64),
+    (left, room, top, bottom): (f64, f64, f64, f64),
 ) -> Result<(), String> {
-    let values = panel.lines.iter().flat_map(|line| line.1.iter().copied());
     let layout = Layout {
-        scale: Scale::from_zero(values, 3),
+        scale: scale(panel),
         unit: Unit::Count,
         words: &panel.title,
         across: (0.0, HOURS),
+        left,
         right: room,
         between: (top, bottom),
     };
@@ -71,7 +77,7 @@ fn one(
     for (index, (_, values)) in panel.lines.iter().enumerate().rev() {
         canvas.path(&points(&plot, values), LINES[index % LINES.len()], 2.0)?;
     }
-    label::draw(&plot, labels)
+    label::draw(&plot, labels, usize::MAX)
 }
 
 /// A line that holds each value until the next.

@@ -41,14 +41,14 @@ pub(super) fn draw(chart: &Chart, words: &str, canvas: &Canvas<'_>) -> Result<()
     let most = fan.values().fold(0.0, f64::max);
     let near = limits.iter().map(|limit| limit.1).filter(|value| *value <= FAR * most);
     let scale = Scale::from_zero(fan.values().chain(near), if canvas.wide { 6 } else { 4 });
-    let labels = fan.labels();
+    let labels = fan.labels(canvas.wide);
     let months = Months { months, unit: Unit::Usd, words };
     let plot = Plot::of_months(canvas, &months, scale, label::room(canvas, &labels))?;
     fan.area(&plot)?;
     fan.limits(&plot, most)?;
     fan.lines(&plot)?;
     fan.cut(&plot)?;
-    label::draw(&plot, labels)
+    label::draw(&plot, labels, usize::MAX)
 }
 
 impl Fan<'_> {
@@ -59,7 +59,7 @@ impl Fan<'_> {
         billed.chain(mid).chain(band).filter(|value| value.is_finite())
     }
 
-    fn labels(&self) -> Vec<Label> {
+    fn labels(&self, wide: bool) -> Vec<Label> {
         let label = |name: &str, value: f64, color, sign| Label {
             words: format!("{name} {}", amount(value, Unit::Usd)),
             color,
@@ -74,7 +74,8 @@ impl Fan<'_> {
             labels.push(label("P10", *low, SKY, Sign::Area));
         }
         if let Some(mid) = self.mid.get(self.from..).and_then(<[_]>::last) {
-            labels.push(label("mid-value", *mid, RED, Sign::Dashes));
+            let name = if wide { "mid-value" } else { "mid" };
+            labels.push(label(name, *mid, RED, Sign::Dashes));
         }
         if labels.is_empty()
             && let Some(billed) = self.billed.iter().copied().flatten().last()
@@ -82,6 +83,14 @@ impl Fan<'_> {
             labels.push(label("billed", billed, INK, Sign::Line));
         }
         labels
+    }
+
+    /// Whether the name of a limit stands better at the left: where the lines are farther from it.
+    fn leaves_left(&self, limit: f64) -> bool {
+        let first = self.billed.iter().copied().flatten().next().or(self.mid.first().copied());
+        let last = self.mid.last().copied().or(self.billed.iter().copied().flatten().last());
+        let far = |value: Option<f64>| (value.unwrap_or(0.0) - limit).abs();
+        far(first) >= far(last)
     }
 
     /// Where the forecast begins: at the last billed value if there is one.
@@ -141,7 +150,12 @@ impl Fan<'_> {
                 canvas.dashed(&[(plot.left, y), (plot.right, y)], QUIET, 1.0)?;
             }
             let words = canvas.fit(&words, canvas.letters(), plot.right - plot.left - 12.0);
-            canvas.text(&words, (plot.left + 6.0, height), canvas.letters())?;
+            let (x, letters) = if self.leaves_left(*value) {
+                (plot.left + 6.0, canvas.letters())
+            } else {
+                (plot.right - 6.0, canvas.letters().right())
+            };
+            canvas.text(&words, (x, height), letters)?;
         }
         Ok(())
     }

@@ -41,6 +41,7 @@ pub(super) fn draw(of: &Frontier<'_>, canvas: &Canvas<'_>) -> Result<(), String>
         unit: unit(of.y),
         words: of.y,
         across: (across.low, across.high),
+        left: 0.0,
         right: 24.0,
         between: (0.0, canvas.height),
     };

@@ -27,17 +27,24 @@ pub(super) struct Label {
     pub(super) weight: f64,
 }
 
-/// Between the end of the plot and the text: a leader and the sign.
-const BEFORE: f64 = 34.0;
 /// Share of the sheet that names may take.
-const MOST: f64 = 0.38;
+const MOST: f64 = 0.4;
+
+/// Between the end of the plot and the text: a leader and the sign, `(from, to)`, and a gap.
+fn sign_of(canvas: &Canvas<'_>) -> (f64, f64) {
+    if canvas.wide { (12.0, 28.0) } else { (9.0, 20.0) }
+}
+
+fn before(canvas: &Canvas<'_>) -> f64 {
+    sign_of(canvas).1 + if canvas.wide { 6.0 } else { 4.0 }
+}
 
 /// Room that the names need at the right of a plot.
 pub(super) fn room(canvas: &Canvas<'_>, labels: &[Label]) -> f64 {
     let letters = canvas.letters();
     let widest =
         labels.iter().map(|label| canvas.width_of(&label.words, letters)).fold(0.0, f64::max);
-    (widest + BEFORE + 6.0).min(canvas.width * MOST)
+    (widest + before(canvas) + 4.0).min(canvas.width * MOST)
 }
 
 /// Pushes heights apart, so that each is `line` from the next and all lie between `top` and `bottom`, if they can;
@@ -56,10 +63,12 @@ pub(super) fn push_apart(heights: &mut [f64], line: f64, (top, bottom): (f64, f6
 }
 
 /// Draws the names beside the right end of the plot.
-pub(super) fn draw(plot: &Plot<'_, '_>, mut labels: Vec<Label>) -> Result<(), String> {
+///
+/// At most `most` of them: more leaders than that cross each other.
+pub(super) fn draw(plot: &Plot<'_, '_>, mut labels: Vec<Label>, most: usize) -> Result<(), String> {
     let canvas = plot.canvas;
     let line = canvas.line_height();
-    let room = ((plot.bottom - plot.top) / line).floor() as usize + 1;
+    let room = (((plot.bottom - plot.top) / line).floor() as usize + 1).min(most);
     let hidden = labels.len().saturating_sub(room);
     if hidden > 0 {
         labels.sort_by(|a, b| b.weight.total_cmp(&a.weight));
@@ -74,28 +83,33 @@ pub(super) fn draw(plot: &Plot<'_, '_>, mut labels: Vec<Label>) -> Result<(), St
         one(plot, label, (own, height))?;
     }
     if hidden > 0 {
-        let words = format!("and {} more", hidden + 1);
-        canvas.text(&words, (plot.right + BEFORE, plot.bottom), canvas.letters().quiet())?;
+        let words = format!("and {} smaller", hidden + 1);
+        canvas.text(
+            &words,
+            (plot.right + before(canvas), plot.bottom),
+            canvas.letters().quiet(),
+        )?;
     }
     Ok(())
 }
 
 fn one(plot: &Plot<'_, '_>, label: &Label, (own, height): (f64, f64)) -> Result<(), String> {
     let (canvas, x) = (plot.canvas, plot.right);
+    let (from, to) = sign_of(canvas);
     if (own - height).abs() > 3.0 {
-        canvas.path(&[(x + 2.0, own), (x + 10.0, height)], QUIET, 0.5)?;
+        canvas.path(&[(x + 2.0, own), (x + from - 2.0, height)], QUIET, 0.5)?;
     }
-    let sign = [(x + 12.0, height), (x + 28.0, height)];
+    let sign = [(x + from, height), (x + to, height)];
     match label.sign {
         Sign::Area => {
-            canvas.block((x + 15.0, height - 5.0), (x + 27.0, height + 5.0), label.color)?;
+            canvas.block((x + to - 12.0, height - 5.0), (x + to, height + 5.0), label.color)?;
         }
         Sign::Line => canvas.path(&sign, label.color, 2.5)?,
         Sign::Dashes => canvas.dashed(&sign, label.color, 2.5)?,
     }
     let letters = canvas.letters();
-    let words = canvas.fit(&label.words, letters, canvas.width - x - BEFORE - 2.0);
-    canvas.text(&words, (x + BEFORE, height), letters)
+    let words = canvas.fit(&label.words, letters, canvas.width - x - before(canvas));
+    canvas.text(&words, (x + before(canvas), height), letters)
 }
 
 #[cfg(test)]

@@ -26,10 +26,18 @@ pub(super) struct Layout<'a> {
     pub(super) words: &'a str,
     /// Ends of the horizontal axis.
     pub(super) across: (f64, f64),
-    /// Room at the right [pixels].
+    /// Room at the left that another field beside it needs, and at the right [pixels].
+    pub(super) left: f64,
     pub(super) right: f64,
     /// Top and bottom of field and axis on the sheet [pixels].
     pub(super) between: (f64, f64),
+}
+
+/// Room that the values of an axis need at the left of a field.
+pub(super) fn left(canvas: &Canvas<'_>, scale: &Scale, unit: Unit) -> f64 {
+    let letters = canvas.letters();
+    let width = |value: f64| canvas.width_of(&scale.print(value, unit), letters);
+    scale.ticks().into_iter().map(width).fold(0.0, f64::max) + 10.0
 }
 
 /// Above a field, for the unit; below it, for the months.
@@ -43,10 +51,9 @@ impl<'a, 'b> Plot<'a, 'b> {
         let ticks = layout.scale.ticks();
         let printed: Vec<String> =
             ticks.iter().map(|value| layout.scale.print(*value, layout.unit)).collect();
-        let widest = printed.iter().map(|text| canvas.width_of(text, letters)).fold(0.0, f64::max);
         let plot = Self {
             canvas,
-            left: widest + 10.0,
+            left: left(canvas, &layout.scale, layout.unit).max(layout.left),
             right: canvas.width - layout.right.max(12.0),
             top: layout.between.0 + ABOVE,
             bottom: layout.between.1 - BELOW,
@@ -76,6 +83,7 @@ impl<'a, 'b> Plot<'a, 'b> {
             unit: months.unit,
             words: months.words,
             across: (0.0, (months.months.len().max(2) - 1) as f64),
+            left: 0.0,
             right,
             between: (0.0, canvas.height),
         };

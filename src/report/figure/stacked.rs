@@ -61,8 +61,11 @@ fn bands(series: &[Series], months: usize) -> Vec<Band> {
 fn pile(bands: &mut [Band], months: usize) {
     let (mut above, mut below) = (vec![0.0; months], vec![0.0; months]);
     for band in bands {
+        // Months without a credit are where credits lie, not on top of all that is paid.
+        let owed = band.values.iter().all(|value| *value <= 0.0)
+            && band.values.iter().any(|value| *value < 0.0);
         for (month, value) in band.values.iter().enumerate() {
-            let floor = if *value < 0.0 { &mut below[month] } else { &mut above[month] };
+            let floor = if *value < 0.0 || owed { &mut below[month] } else { &mut above[month] };
             let next = *floor + value;
             band.low.push(floor.min(next));
             band.high.push(floor.max(next));
@@ -95,7 +98,7 @@ pub(super) fn draw(
         // A thin line of paper keeps bands apart for those who see no colors.
         canvas.path(&top, PAPER, 1.0)?;
     }
-    label::draw(&plot, labels)
+    label::draw(&plot, labels, usize::MAX)
 }
 
 fn band_label(band: &Band) -> Label {
@@ -132,6 +135,7 @@ pub(super) fn lines(
         return nothing(canvas);
     }
     let colors = colors(&shown, count);
+    let few = shown.len() <= 2 * LINES.len();
     let label = |(series, color): (&&Series, &RGBColor)| {
         let value = last(series, count).unwrap_or(0.0);
         let weight = size(&values(series, count));
@@ -145,7 +149,7 @@ pub(super) fn lines(
         let width = if *color == REST { 1.0 } else { 2.0 };
         run(&plot, &series.values[..count.min(series.values.len())], (*color, width))?;
     }
-    label::draw(&plot, labels)
+    label::draw(&plot, labels, if few { usize::MAX } else { LINES.len() + 2 })
 }
 
 /// The greatest lines have colors, the others are grey.

@@ -4,7 +4,7 @@
 use std::{fmt::Write as _, ops::Range};
 
 use super::{
-    super::page::{Cell, Kind, Page, Row, Table},
+    super::page::{Cell, Column, Kind, Page, Row, Table},
     anchors::Anchors,
     element, escape,
 };
@@ -16,7 +16,9 @@ const SHEET: usize = 665;
 const LETTER: usize = 6;
 const AROUND: usize = 11;
 /// Letters of a column of text, which can break its lines.
-const TEXT: usize = 24;
+const TEXT: usize = 16;
+/// Letters from which text of a column breaks its lines on the screen.
+const WORDS: usize = 28;
 
 /// Writes a table with its caption.
 pub(super) fn write(out: &mut String, page: &Page, table: &Table, anchors: &mut Anchors<'_>) {
@@ -70,11 +72,38 @@ fn caption(out: &mut String, page: &Page, table: &Table, part: &str) {
     }
 }
 
+/// Classes of the cells of a column: `t` text, `w` text of many words; numbers have none.
+fn classes(table: &Table) -> Vec<&'static str> {
+    let longest = |index: usize| {
+        let cells = table.rows.iter().filter_map(|row| row.cells.get(index));
+        let letters = cells.map(|cell| match cell {
+            Cell::Text(text) | Cell::Link { text, .. } => text.chars().count(),
+            _ => 0,
+        });
+        letters.max().unwrap_or(0)
+    };
+    let class = |(index, column): (usize, &Column)| match longest(index) {
+        WORDS.. => " class=\"w\"",
+        1.. => " class=\"t\"",
+        0 if text(column.kind) => " class=\"t\"",
+        0 => "",
+    };
+    table.columns.iter().enumerate().map(class).collect()
+}
+
 fn body(out: &mut String, table: &Table, ranges: &[Range<usize>], links: &mut Links<'_, '_>) {
-    let columns = || ranges.iter().cloned().flatten();
+    let columns: Vec<usize> = ranges.iter().cloned().flatten().collect();
+    let classes = classes(table);
     out.push_str("<thead><tr>");
-    for column in columns().filter_map(|index| table.columns.get(index)) {
-        let class = if text(column.kind) { " class=\"t\"" } else { "" };
+    for index in &columns {
+        let column = &table.columns[*index];
+        // A month is one word, though it has a place to break.
+        let class = match (text(column.kind), column.name.contains(' ')) {
+            (true, true) => " class=\"t\"",
+            (true, false) => " class=\"t n\"",
+            (false, true) => "",
+            (false, false) => " class=\"n\"",
+        };
         let _ = write!(out, "<th scope=\"col\"{class}>");
         escape(out, &column.name);
         out.push_str("</th>");
@@ -82,15 +111,17 @@ fn body(out: &mut String, table: &Table, ranges: &[Range<usize>], links: &mut Li
     out.push_str("</tr></thead>\n<tbody>\n");
     for row in &table.rows {
         open_row(out, row, links);
-        for index in columns() {
-            let cell = row.cells.get(index).unwrap_or(&Cell::Empty);
-            cell_of(out, (index, table.columns[index].kind), cell, links);
+        for index in &columns {
+            let cell = row.cells.get(*index).unwrap_or(&Cell::Empty);
+            let kind = table.columns[*index].kind;
+            // Words in a column of numbers stand at the left, as words do.
+            let class = if text(kind) || words(cell) { classes[*index] } else { "" };
+            cell_of(out, &Shown { first: *index == 0, kind, class }, cell, links);
         }
         out.push_str("</tr>\n");
     }
     if table.rows.is_empty() {
-        let _ =
-            writeln!(out, "<tr><td class=\"t\" colspan=\"{}\">none</td></tr>", columns().count());
+        let _ = writeln!(out, "<tr><td class=\"t\" colspan=\"{}\">none</td></tr>", columns.len());
     }
     out.push_str("</tbody>\n");
 }
@@ -103,12 +134,18 @@ fn open_row(out: &mut String, row: &Row, links: &mut Links<'_, '_>) {
     out.push_str(if row.total { " class=\"total\">" } else { ">" });
 }
 
-fn cell_of(out: &mut String, (index, kind): (usize, Kind), cell: &Cell, links: &Links<'_, '_>) {
-    let class = if text(kind) || words(cell) { " class=\"t\"" } else { "" };
+/// How a cell is written.
+struct Shown {
+    first: bool,
+    kind: Kind,
+    class: &'static str,
+}
+
+fn cell_of(out: &mut String, shown: &Shown, cell: &Cell, links: &Links<'_, '_>) {
     // The first cell names its row; an empty one names nothing.
-    let tag = if index == 0 && *cell != Cell::Empty { "th" } else { "td" };
-    let scope = if tag == "th" { " scope=\"row\"" } else { "" };
-    let _ = write!(out, "<{tag}{scope}{class}>");
+    let names = shown.first && *cell != Cell::Empty;
+    let (tag, scope) = if names { ("th", " scope=\"row\"") } else { ("td", "") };
+    let _ = write!(out, "<{tag}{scope}{}>", shown.class);
     let target = match (cell, links) {
         (Cell::Link { to, .. } | Cell::UsdLink { to, .. }, Links::On(anchors)) => {
             anchors.target(to)
@@ -118,7 +155,7 @@ fn cell_of(out: &mut String, (index, kind): (usize, Kind), cell: &Cell, links: &
     if let Some(id) = target {
         let _ = write!(out, "<a href=\"#{id}\">");
     }
-    escape(out, &cell.shown(kind));
+    escape(out, &cell.shown(shown.kind));
     out.push_str(if target.is_some() { "</a></" } else { "</" });
     out.push_str(tag);
     out.push('>');
@@ -141,24 +178,35 @@ fn pieces(table: &Table) -> Vec<Vec<Range<usize>>> {
     }
     let names = table.columns.iter().take(2).take_while(|column| text(column.kind)).count().max(1);
     let names = if widths[..names].iter().sum::<usize>() > SHEET / 2 { 1 } else { names };
-    let named: usize = widths[..names].iter().sum();
-    let mut pieces = Vec::new();
-    let (mut from, mut used) = (names, named);
-    for (index, width) in widths.iter().enumerate().skip(names) {
-        if used + width > SHEET && index > from {
-            pieces.push(vec![0..names, from..index]);
-            (from, used) = (index, named);
+    let room = SHEET.saturating_sub(widths[..names].iter().sum());
+    // As few pieces as fill the sheet, then all about as wide: none is left with one column.
+    let least = ranges(&widths, names, room).len();
+    let even = widths[names..].iter().sum::<usize>().div_ceil(least);
+    let fits = |room: &usize| ranges(&widths, names, *room).len() == least;
+    let room = (even..room).step_by(AROUND).find(fits).unwrap_or(room);
+    let pieces = ranges(&widths, names, room);
+    pieces.into_iter().map(|piece| vec![0..names, piece]).collect()
+}
+
+/// Columns from `first` on in stretches that are at most so wide.
+fn ranges(widths: &[usize], first: usize, room: usize) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let (mut from, mut used) = (first, 0);
+    for (index, width) in widths.iter().enumerate().skip(first) {
+        if used + width > room && index > from {
+            ranges.push(from..index);
+            (from, used) = (index, 0);
         }
         used += width;
     }
-    pieces.push(vec![0..names, from..widths.len()]);
-    pieces
+    ranges.push(from..widths.len());
+    ranges
 }
 
 /// Width of a column on paper.
 fn width(table: &Table, index: usize) -> usize {
     let column = &table.columns[index];
-    let longest_word = column.name.split([' ', '-']).map(|word| word.chars().count()).max();
+    let longest_word = column.name.split(' ').map(|word| word.chars().count()).max();
     let cells = table.rows.iter().filter_map(|row| row.cells.get(index));
     let cells = cells.map(|cell| letters(cell, column.kind)).max();
     longest_word.max(cells).unwrap_or(0) * LETTER + AROUND
@@ -173,7 +221,7 @@ fn letters(cell: &Cell, kind: Kind) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::page::Column, *};
+    use super::*;
 
     #[test]
     fn a_wide_table_is_cut_and_each_piece_names_its_rows() {
