@@ -45,9 +45,9 @@ pub(super) fn draw(chart: &Chart, words: &str, canvas: &Canvas<'_>) -> Result<()
     let months = Months { months, unit: Unit::Usd, words };
     let plot = Plot::of_months(canvas, &months, scale, label::room(canvas, &labels))?;
     fan.area(&plot)?;
-    fan.limits(&plot, most)?;
-    fan.lines(&plot)?;
     fan.cut(&plot)?;
+    fan.lines(&plot)?;
+    fan.limits(&plot, most)?;
     label::draw(&plot, labels, usize::MAX)
 }
 

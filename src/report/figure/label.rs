@@ -28,7 +28,7 @@ pub(super) struct Label {
 }
 
 /// Share of the sheet that names may take.
-const MOST: f64 = 0.4;
+const MOST: f64 = 0.44;
 
 /// Between the end of the plot and the text: a leader and the sign, `(from, to)`, and a gap.
 fn sign_of(canvas: &Canvas<'_>) -> (f64, f64) {

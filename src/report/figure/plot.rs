@@ -110,7 +110,7 @@ impl<'a, 'b> Plot<'a, 'b> {
     fn months(&self, months: &Months<'_>) -> Result<(), String> {
         let letters = self.canvas.letters().quiet();
         let width = self.canvas.width_of("2027-01", letters);
-        let room = ((self.right - self.left) / (width + 14.0)).floor() as usize + 1;
+        let room = ((self.right - self.left) / (width + 18.0)).floor() as usize + 1;
         let single = months.months.len() == 1;
         for index in labelled(months.months, room) {
             let x = if single { self.x(0.5) } else { self.x(index as f64) };

@@ -17,8 +17,9 @@ const LETTER: usize = 6;
 const AROUND: usize = 11;
 /// Letters of a column of text, which can break its lines.
 const TEXT: usize = 16;
-/// Letters from which text of a column breaks its lines on the screen.
+/// Letters from which text of a column, and those of a single word, break their lines on the screen.
 const WORDS: usize = 28;
+const WORD: usize = 18;
 
 /// Writes a table with its caption.
 pub(super) fn write(out: &mut String, page: &Page, table: &Table, anchors: &mut Anchors<'_>) {
@@ -77,6 +78,12 @@ fn classes(table: &Table) -> Vec<&'static str> {
     let longest = |index: usize| {
         let cells = table.rows.iter().filter_map(|row| row.cells.get(index));
         let letters = cells.map(|cell| match cell {
+            // The names of rows stay beside their numbers on a phone: no long word may fill it.
+            Cell::Text(text) | Cell::Link { text, .. }
+                if index == 0 && text.split(' ').any(|word| word.chars().count() > WORD) =>
+            {
+                WORDS
+            }
             Cell::Text(text) | Cell::Link { text, .. } => text.chars().count(),
             _ => 0,
         });
