@@ -11,6 +11,7 @@ pub mod compare;
 pub mod content;
 pub mod csv;
 pub mod explain;
+pub mod format;
 pub mod history;
 pub mod markdown;
 pub mod number;

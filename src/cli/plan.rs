@@ -161,6 +161,21 @@ fn forecast(args: &Args) -> Result<Plan, Error> {
     Ok(plan)
 }
 
+/// Runs the whole chain on a scenario file, with trials.
+pub(super) fn make_with_trials(
+    path: &Path,
+    prices: &PriceArgs,
+    trials: &TrialArgs,
+) -> Result<Plan, Error> {
+    let catalog = store::embedded_catalog()?;
+    let (scenario, inputs) = store::load_scenario(path, &catalog)?;
+    let facts = store::load_facts(catalog, &prices.source(), &scenario.regions())?;
+    let prepared = Prepared::new(&scenario, &facts, &inputs)?;
+    let mut plan = prepared.run(0)?;
+    trials.add_spread(&prepared, &mut plan)?;
+    Ok(plan)
+}
+
 /// Runs the whole chain on a scenario file.
 pub(super) fn make(path: &Path, prices: &PriceArgs) -> Result<Plan, Error> {
     let catalog = store::embedded_catalog()?;
