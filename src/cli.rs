@@ -240,6 +240,11 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
+/// Whether stdout shows colors: a terminal whose owner does not mind (<https://no-color.org>).
+fn color() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
+}
+
 /// Columns of the terminal; a page's width when stdout is none.
 fn width() -> usize {
     const PAGE: usize = 120;

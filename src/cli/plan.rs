@@ -11,7 +11,10 @@ use crate::{
     error::{Error, Place},
     plan::Plan,
     rate::ALL_ACCOUNTS,
-    report::{chart, commitments, csv, odds, terminal},
+    report::{
+        chart, commitments, csv, odds,
+        terminal::{self, Detail, View},
+    },
     simulate::Prepared,
     store,
 };
@@ -38,11 +41,35 @@ pub(super) struct Args {
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    #[command(flatten)]
+    telling: Telling,
     /// Threads to use; all cores if left out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     #[command(flatten)]
     prices: PriceArgs,
+}
+
+/// How much of a plan is told on the terminal.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(super) struct Telling {
+    /// The headline, the odds and the budgets only
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// With every assumption and every meter
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+impl Telling {
+    fn view(self) -> View {
+        let detail = match (self.quiet, self.verbose) {
+            (true, _) => Detail::Quiet,
+            (_, true) => Detail::Verbose,
+            _ => Detail::Normal,
+        };
+        View { width: width(), color: super::color(), detail }
+    }
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
@@ -54,14 +81,14 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         return write_part(args, shard);
     }
     let plan = forecast(args)?;
-    tell(&plan, args.out.as_deref(), args.format, args.fail_over)
+    tell(&plan, args.out.as_deref(), (args.format, args.telling), args.fail_over)
 }
 
 /// Prints a plan, writes its files, and holds its budgets against what may break.
 pub(super) fn tell(
     plan: &Plan,
     out: Option<&Path>,
-    format: Format,
+    (format, telling): (Format, Telling),
     fail_over: Option<f64>,
 ) -> Result<(), Error> {
     if let Some(folder) = out {
@@ -74,7 +101,7 @@ pub(super) fn tell(
         ));
     }
     match format {
-        Format::Table => print(&terminal::render(plan, width()))?,
+        Format::Table => print(&terminal::render(plan, telling.view()))?,
         Format::Json => print(&pretty(plan)?)?,
         Format::Csv => print(&csv::ledger(plan))?,
     }
