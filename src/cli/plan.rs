@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Format, PriceArgs, pretty, print, say,
+    Format as Printed, PriceArgs, pretty, print, say,
     trials::{TrialArgs, percent},
     width,
 };
@@ -12,7 +12,11 @@ use crate::{
     plan::Plan,
     rate::ALL_ACCOUNTS,
     report::{
-        chart, commitments, csv, odds,
+        chart, commitments,
+        content::Beside,
+        csv,
+        format::{Format, Report},
+        odds,
         terminal::{self, Detail, View},
     },
     simulate::Prepared,
@@ -34,13 +38,13 @@ pub(super) struct Args {
     /// Exit with 3 when a budget breaks in more than this share of the trials: 50%
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_over: Option<f64>,
-    /// Folder for plan.json, ledger.csv, usage.csv, capacity.csv and cost.svg; with trials, spread.csv and
-    /// odds.svg; with commitments, commitments.csv
+    /// Folder for the report in every format (plan.json, report.html, report.xlsx, report.pdf, report.md, …),
+    /// ledger.csv, usage.csv, capacity.csv and charts
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// What to print
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = Printed::Table)]
+    format: Printed,
     #[command(flatten)]
     telling: Telling,
     /// Threads to use; all cores if left out
@@ -88,7 +92,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
 pub(super) fn tell(
     plan: &Plan,
     out: Option<&Path>,
-    (format, telling): (Format, Telling),
+    (format, telling): (Printed, Telling),
     fail_over: Option<f64>,
 ) -> Result<(), Error> {
     if let Some(folder) = out {
@@ -101,9 +105,9 @@ pub(super) fn tell(
         ));
     }
     match format {
-        Format::Table => print(&terminal::render(plan, telling.view()))?,
-        Format::Json => print(&pretty(plan)?)?,
-        Format::Csv => print(&csv::ledger(plan))?,
+        Printed::Table => print(&terminal::render(plan, telling.view()))?,
+        Printed::Json => print(&pretty(plan)?)?,
+        Printed::Csv => print(&csv::ledger(plan))?,
     }
     let over: Vec<String> = match (&plan.spread, fail_over) {
         (Some(spread), Some(most)) => {
@@ -216,21 +220,27 @@ fn write(plan: &Plan, folder: &Path) -> Result<usize, Error> {
     let failed =
         |name: &'static str| move |message: String| Error::failed(Place::file(name), message);
     let svg = chart::cost_by_service(plan).map_err(failed("cost.svg"))?;
-    let mut files = vec![
-        ("plan.json", pretty(plan)?.into_bytes()),
-        ("ledger.csv", csv::ledger(plan).into_bytes()),
-        ("usage.csv", csv::usage(plan).into_bytes()),
-        ("capacity.csv", csv::capacity(plan).into_bytes()),
-        ("cost.svg", svg.into_bytes()),
+    let mut files: Vec<(String, Vec<u8>)> = vec![
+        ("ledger.csv".into(), csv::ledger(plan).into_bytes()),
+        ("usage.csv".into(), csv::usage(plan).into_bytes()),
+        ("capacity.csv".into(), csv::capacity(plan).into_bytes()),
+        ("cost.svg".into(), svg.into_bytes()),
     ];
     if !plan.commitments.is_empty() {
-        files.push(("commitments.csv", commitments::csv(plan).into_bytes()));
+        files.push(("commitments.csv".into(), commitments::csv(plan).into_bytes()));
     }
     if let Some(spread) = &plan.spread {
-        files.push(("spread.csv", odds::csv(spread).into_bytes()));
+        files.push(("spread.csv".into(), odds::csv(spread).into_bytes()));
         let svg = chart::odds(plan, spread).map_err(failed("odds.svg"))?;
-        files.push(("odds.svg", svg.into_bytes()));
+        files.push(("odds.svg".into(), svg.into_bytes()));
     }
-    store::write_folder(folder, &files)?;
-    Ok(files.len())
+    // Every table as a file of its own is for `report --format csv`.
+    let formats: Vec<Format> =
+        Format::ALL.iter().copied().filter(|format| *format != Format::Csv).collect();
+    let reports = super::report::files(&Report::new(plan, Beside::default()), &formats)?;
+    files.extend(reports.into_iter().map(|file| (file.name, file.bytes)));
+    let named: Vec<(&str, Vec<u8>)> =
+        files.iter().map(|(name, bytes)| (&**name, bytes.clone())).collect();
+    store::write_folder(folder, &named)?;
+    Ok(named.len())
 }
