@@ -22,6 +22,7 @@ use crate::{
     units::Usd,
 };
 
+pub mod list;
 pub(crate) mod notes;
 pub mod spread;
 pub(crate) mod warnings;

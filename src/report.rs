@@ -10,10 +10,13 @@ pub mod commitments;
 pub mod compare;
 pub mod csv;
 pub mod explain;
+pub mod focus;
 pub mod history;
 pub mod number;
 pub mod odds;
 pub mod page;
+#[cfg(feature = "polars")]
+pub mod parquet;
 pub mod prices;
 pub mod rated;
 pub mod reconcile;
