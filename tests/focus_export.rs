@@ -64,6 +64,15 @@ term = "3yr"
 payment = "all-upfront"
 instance_type = "m6i.large"
 count = 1
+[[commitments]]
+name = "reserved and used"
+kind = "ec2-reserved-instance"
+account = "non-production"
+start = "2027-03"
+term = "3yr"
+payment = "all-upfront"
+instance_type = "m7g.large"
+count = 1
 "#
 }
 
@@ -349,7 +358,9 @@ fn rows_keep_the_rules_of_focus() {
 #[test]
 fn quantiles_stand_once() {
     let folder = tempfile::tempdir().unwrap();
-    let text = support::base("2027-01", 2, 1000).replace("sessions_per_user = 30", "sessions_per_user = { low = 9, mid = 12, high = 16 }") + "[alb]\n";
+    let text = support::base("2027-01", 2, 1000)
+        .replace("sessions_per_user = 30", "sessions_per_user = { low = 9, mid = 12, high = 16 }")
+        + "[alb]\n";
     let (_, plan) = planned(&folder, &text, "20");
     let spread = plan.spread.as_ref().unwrap();
     let expected: Usd = spread
