@@ -17,6 +17,8 @@ pub mod odds;
 pub mod page;
 #[cfg(feature = "polars")]
 pub mod parquet;
+#[cfg(feature = "pdf")]
+pub mod pdf;
 pub mod prices;
 pub mod rated;
 pub mod reconcile;
