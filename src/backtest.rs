@@ -18,7 +18,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::calendar::Month;
 
@@ -28,7 +28,7 @@ const NORMAL_80: f64 = 1.2816;
 const YEAR: usize = 12;
 
 /// A forecast of one month.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Guess {
     /// Mean.
     pub mean: f64,
@@ -37,7 +37,7 @@ pub struct Guess {
 }
 
 /// How a guess is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Method {
     /// This tool, calibrated at the origin.
     #[serde(rename = "runrate")]
@@ -70,7 +70,7 @@ impl Method {
 }
 
 /// One guess and what came.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// Account.
     pub account: String,
@@ -89,7 +89,7 @@ pub struct Point {
 }
 
 /// A method's score.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// How.
     pub method: Method,
@@ -105,6 +105,17 @@ pub struct Score {
     pub pinball: Option<f64>,
     /// Share of months inside the 80 % interval.
     pub coverage: Option<f64>,
+}
+
+/// A whole backtest, as `backtest --format json` prints it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// Scores by method and horizon.
+    pub scores: Vec<Score>,
+    /// Every guess.
+    pub guesses: Vec<Point>,
+    /// What a reader must know.
+    pub notes: Vec<String>,
 }
 
 /// The guesses of the naive methods for `horizon` months after the last of `known`.

@@ -27,6 +27,7 @@ mod plan;
 mod prices;
 mod rate;
 mod reconcile;
+mod report;
 mod simulate;
 mod trials;
 
@@ -117,6 +118,8 @@ enum Command {
     Explain(explain::Args),
     /// Price a file of usage lines
     Rate(rate::Args),
+    /// Write a plan as HTML, XLSX, PDF, Markdown, CSV, JSON, Parquet or FOCUS, beside its bills where there are some
+    Report(report::Args),
     /// Bills: read them, keep them, list them
     #[command(subcommand)]
     Actuals(actuals::Command),
@@ -177,6 +180,7 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rate(args) => rate::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Actuals(command) => actuals::run(&command),
         Command::Reconcile(args) => reconcile::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
@@ -220,8 +224,12 @@ fn pretty(value: &impl serde::Serialize) -> Result<String, Error> {
 
 /// Writes data to stdout; a reader that went away (`| head`) is not an error.
 fn print(text: &str) -> Result<(), Error> {
+    print_bytes(text.as_bytes())
+}
+
+fn print_bytes(bytes: &[u8]) -> Result<(), Error> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(failed(&error)),
         _ => Ok(()),
     }
@@ -230,6 +238,11 @@ fn print(text: &str) -> Result<(), Error> {
 /// Says something that is not data, on stderr.
 fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Whether stdout shows colors: a terminal whose owner does not mind (<https://no-color.org>).
+fn color() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
 }
 
 /// Columns of the terminal; a page's width when stdout is none.

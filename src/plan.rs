@@ -15,13 +15,14 @@ use crate::{
     commitment::uses::{CommitmentUse, Coverage},
     growth::fit::Fit,
     ledger::{self, Entry},
-    plan::spread::Spread,
+    plan::{assumptions::Assumption, spread::Spread},
     rate::{Charge, PriceUsed},
     services::Choice,
     traffic,
     units::Usd,
 };
 
+pub mod assumptions;
 pub mod list;
 pub(crate) mod notes;
 pub mod spread;
@@ -153,6 +154,9 @@ pub struct Plan {
     /// How much of what commitments could cover they covered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coverage: Vec<Coverage>,
+    /// What the scenario says, value by value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assumptions: Vec<Assumption>,
     /// How well a user history was fitted, where one was.
     pub fit: Option<Fit>,
     /// Meters by what they cost over the plan, dearest first.

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     actuals::layout::Billing,
+    backtest::Scored,
     calibrate::Coefficients,
     commitment::Rates,
     error::{Error, Place},
@@ -495,6 +496,20 @@ pub fn load_plan(path: &Path) -> Result<Plan, Error> {
     let plan: Plan = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
     plan.check().map_err(wrong)?;
     Ok(plan)
+}
+
+/// A saved backtest.
+///
+/// # Errors
+/// A file that is none.
+pub fn load_scored(path: &Path) -> Result<Scored, Error> {
+    let text = read_text(path)?;
+    serde_json::from_str(&text).map_err(|error| {
+        let line = Some(error.line()).filter(|line| *line > 0);
+        let place = Place { line, ..Place::file(&path.display().to_string()) };
+        let message = format!("is no backtest: {error}; `backtest --format json` writes one");
+        Error::at(place, message)
+    })
 }
 
 /// Writes a file whole or not at all.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     actuals::MonthBill,
-    backtest::{self, Guess, Method, Point},
+    backtest::{self, Guess, Method, Point, Scored},
     calendar::Month,
     calibrate::{self, Evidence, LEAST_MONTHS},
     error::{Error, Place},
@@ -113,9 +113,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     }
     match args.format {
         Format::Table => print(&report::render(&scores, &notes)),
-        Format::Json => print(&pretty(&serde_json::json!({
-            "scores": scores, "guesses": points, "notes": notes,
-        }))?),
+        Format::Json => print(&pretty(&Scored { scores, guesses: points, notes })?),
         Format::Csv => {
             say(&notes.join("; "));
             print(&report::to_csv(&points))

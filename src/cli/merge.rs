@@ -29,5 +29,5 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     };
     let parts = args.parts.iter().map(read).collect::<Result<Vec<_>, Error>>()?;
     let plan = part::merge(parts)?;
-    plan::tell(&plan, args.out.as_deref(), args.format, args.fail_over)
+    plan::tell(&plan, args.out.as_deref(), (args.format, plan::Telling::default()), args.fail_over)
 }

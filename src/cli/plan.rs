@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Format, PriceArgs, pretty, print, say,
+    Format as Printed, PriceArgs, pretty, print, say,
     trials::{TrialArgs, percent},
     width,
 };
@@ -11,7 +11,14 @@ use crate::{
     error::{Error, Place},
     plan::Plan,
     rate::ALL_ACCOUNTS,
-    report::{chart, commitments, csv, odds, terminal},
+    report::{
+        chart, commitments,
+        content::Beside,
+        csv,
+        format::{Format, Report},
+        odds,
+        terminal::{self, Detail, View},
+    },
     simulate::Prepared,
     store,
 };
@@ -31,18 +38,42 @@ pub(super) struct Args {
     /// Exit with 3 when a budget breaks in more than this share of the trials: 50%
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_over: Option<f64>,
-    /// Folder for plan.json, ledger.csv, usage.csv, capacity.csv and cost.svg; with trials, spread.csv and
-    /// odds.svg; with commitments, commitments.csv
+    /// Folder for the report in every format (plan.json, report.html, report.xlsx, report.pdf, report.md, …),
+    /// ledger.csv, usage.csv, capacity.csv and charts
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// What to print
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = Printed::Table)]
+    format: Printed,
+    #[command(flatten)]
+    telling: Telling,
     /// Threads to use; all cores if left out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     #[command(flatten)]
     prices: PriceArgs,
+}
+
+/// How much of a plan is told on the terminal.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(super) struct Telling {
+    /// The headline, the odds and the budgets only
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// With every assumption and every meter
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+impl Telling {
+    fn view(self) -> View {
+        let detail = match (self.quiet, self.verbose) {
+            (true, _) => Detail::Quiet,
+            (_, true) => Detail::Verbose,
+            _ => Detail::Normal,
+        };
+        View { width: width(), color: super::color(), detail }
+    }
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
@@ -54,14 +85,14 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         return write_part(args, shard);
     }
     let plan = forecast(args)?;
-    tell(&plan, args.out.as_deref(), args.format, args.fail_over)
+    tell(&plan, args.out.as_deref(), (args.format, args.telling), args.fail_over)
 }
 
 /// Prints a plan, writes its files, and holds its budgets against what may break.
 pub(super) fn tell(
     plan: &Plan,
     out: Option<&Path>,
-    format: Format,
+    (format, telling): (Printed, Telling),
     fail_over: Option<f64>,
 ) -> Result<(), Error> {
     if let Some(folder) = out {
@@ -74,9 +105,9 @@ pub(super) fn tell(
         ));
     }
     match format {
-        Format::Table => print(&terminal::render(plan, width()))?,
-        Format::Json => print(&pretty(plan)?)?,
-        Format::Csv => print(&csv::ledger(plan))?,
+        Printed::Table => print(&terminal::render(plan, telling.view()))?,
+        Printed::Json => print(&pretty(plan)?)?,
+        Printed::Csv => print(&csv::ledger(plan))?,
     }
     let over: Vec<String> = match (&plan.spread, fail_over) {
         (Some(spread), Some(most)) => {
@@ -161,6 +192,21 @@ fn forecast(args: &Args) -> Result<Plan, Error> {
     Ok(plan)
 }
 
+/// Runs the whole chain on a scenario file, with trials.
+pub(super) fn make_with_trials(
+    path: &Path,
+    prices: &PriceArgs,
+    trials: &TrialArgs,
+) -> Result<Plan, Error> {
+    let catalog = store::embedded_catalog()?;
+    let (scenario, inputs) = store::load_scenario(path, &catalog)?;
+    let facts = store::load_facts(catalog, &prices.source(), &scenario.regions())?;
+    let prepared = Prepared::new(&scenario, &facts, &inputs)?;
+    let mut plan = prepared.run(0)?;
+    trials.add_spread(&prepared, &mut plan)?;
+    Ok(plan)
+}
+
 /// Runs the whole chain on a scenario file.
 pub(super) fn make(path: &Path, prices: &PriceArgs) -> Result<Plan, Error> {
     let catalog = store::embedded_catalog()?;
@@ -174,21 +220,27 @@ fn write(plan: &Plan, folder: &Path) -> Result<usize, Error> {
     let failed =
         |name: &'static str| move |message: String| Error::failed(Place::file(name), message);
     let svg = chart::cost_by_service(plan).map_err(failed("cost.svg"))?;
-    let mut files = vec![
-        ("plan.json", pretty(plan)?.into_bytes()),
-        ("ledger.csv", csv::ledger(plan).into_bytes()),
-        ("usage.csv", csv::usage(plan).into_bytes()),
-        ("capacity.csv", csv::capacity(plan).into_bytes()),
-        ("cost.svg", svg.into_bytes()),
+    let mut files: Vec<(String, Vec<u8>)> = vec![
+        ("ledger.csv".into(), csv::ledger(plan).into_bytes()),
+        ("usage.csv".into(), csv::usage(plan).into_bytes()),
+        ("capacity.csv".into(), csv::capacity(plan).into_bytes()),
+        ("cost.svg".into(), svg.into_bytes()),
     ];
     if !plan.commitments.is_empty() {
-        files.push(("commitments.csv", commitments::csv(plan).into_bytes()));
+        files.push(("commitments.csv".into(), commitments::csv(plan).into_bytes()));
     }
     if let Some(spread) = &plan.spread {
-        files.push(("spread.csv", odds::csv(spread).into_bytes()));
+        files.push(("spread.csv".into(), odds::csv(spread).into_bytes()));
         let svg = chart::odds(plan, spread).map_err(failed("odds.svg"))?;
-        files.push(("odds.svg", svg.into_bytes()));
+        files.push(("odds.svg".into(), svg.into_bytes()));
     }
-    store::write_folder(folder, &files)?;
-    Ok(files.len())
+    // Every table as a file of its own is for `report --format csv`.
+    let formats: Vec<Format> =
+        Format::ALL.iter().copied().filter(|format| *format != Format::Csv).collect();
+    let reports = super::report::files(&Report::new(plan, Beside::default()), &formats)?;
+    files.extend(reports.into_iter().map(|file| (file.name, file.bytes)));
+    let named: Vec<(&str, Vec<u8>)> =
+        files.iter().map(|(name, bytes)| (&**name, bytes.clone())).collect();
+    store::write_folder(folder, &named)?;
+    Ok(named.len())
 }

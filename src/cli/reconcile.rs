@@ -23,6 +23,21 @@ pub(super) struct Args {
     /// Scenario file, or plan.json of `plan --out`
     plan: PathBuf,
     #[command(flatten)]
+    against: Against,
+    /// Exit with 3 when a month's total of an account is off by more than this, 15%
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    fail_over: Option<f64>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    #[command(flatten)]
+    prices: PriceArgs,
+}
+
+/// Bills, and what of them is compared.
+#[derive(Debug, clap::Args)]
+pub(super) struct Against {
+    #[command(flatten)]
     kept: Kept,
     /// Export to compare with in place of the bills that are kept; may be given more than once
     #[arg(long = "bill", value_name = "FILE")]
@@ -39,17 +54,16 @@ pub(super) struct Args {
     /// Months whose bill ends early
     #[arg(long, value_enum, default_value_t = Cut::Exclude)]
     partial: Cut,
-    /// Exit with 3 when a month's total of an account is off by more than this, 15%
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
-    fail_over: Option<f64>,
     /// Exit with 4 when the newest bill was read longer ago
     #[arg(long, value_name = "DAYS", default_value_t = 45)]
     max_age: u32,
-    /// What to print
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
-    #[command(flatten)]
-    prices: PriceArgs,
+}
+
+impl Against {
+    /// Whether exports are named.
+    pub(super) fn names_bills(&self) -> bool {
+        !self.bills.is_empty()
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -83,36 +97,44 @@ fn percent(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
-    let billing = store::billing()?;
-    let bills = bills(args)?;
     let plan = planned(args)?;
-    let manifest = store::price_manifest(&args.prices.source())?;
-    let book = store::load_prices(&manifest, None)?;
-    let catalog = store::embedded_catalog()?;
-    let naming = Naming::new(&book, &catalog, &billing);
-    let options = Options {
-        metric: match args.metric {
-            Cost::Unblended => Metric::Unblended,
-            Cost::Amortized => Metric::Amortized,
-            Cost::NetUnblended => Metric::NetUnblended,
-            Cost::NetAmortized => Metric::NetAmortized,
-        },
-        partial: match args.partial {
-            Cut::Exclude => Partial::Exclude,
-            Cut::ProRata => Partial::ProRata,
-        },
-        from: args.from,
-        to: args.to,
-        bars: billing.accuracy,
-    };
-    let done = reconcile::reconcile(&plan, &bills, &naming, &billing.not_billed_by_aws, options)
-        .map_err(gap)?;
+    let done = reconcile(&args.against, &args.prices, &plan)?;
     match args.format {
         Format::Table => print(&report::reconcile::render(&done))?,
         Format::Json => print(&pretty(&done)?)?,
         Format::Csv => print(&report::reconcile::to_csv(&done))?,
     }
     gate(args, &done)
+}
+
+/// A plan against the bills that are kept or named.
+pub(super) fn reconcile(
+    against: &Against,
+    prices: &PriceArgs,
+    plan: &Plan,
+) -> Result<Reconciliation, Error> {
+    let billing = store::billing()?;
+    let bills = bills(against)?;
+    let manifest = store::price_manifest(&prices.source())?;
+    let book = store::load_prices(&manifest, None)?;
+    let catalog = store::embedded_catalog()?;
+    let naming = Naming::new(&book, &catalog, &billing);
+    let options = Options {
+        metric: match against.metric {
+            Cost::Unblended => Metric::Unblended,
+            Cost::Amortized => Metric::Amortized,
+            Cost::NetUnblended => Metric::NetUnblended,
+            Cost::NetAmortized => Metric::NetAmortized,
+        },
+        partial: match against.partial {
+            Cut::Exclude => Partial::Exclude,
+            Cut::ProRata => Partial::ProRata,
+        },
+        from: against.from,
+        to: against.to,
+        bars: billing.accuracy,
+    };
+    reconcile::reconcile(plan, &bills, &naming, &billing.not_billed_by_aws, options).map_err(gap)
 }
 
 /// What cannot be compared, with its exit code.
@@ -123,7 +145,7 @@ pub(super) fn gap(gap: reconcile::Gap) -> Error {
     }
 }
 
-fn bills(args: &Args) -> Result<Vec<MonthBill>, Error> {
+fn bills(args: &Against) -> Result<Vec<MonthBill>, Error> {
     if !args.bills.is_empty() {
         return store::import_bills(&args.bills, &store::billing()?, &actuals::now());
     }

@@ -70,7 +70,10 @@ pub(super) fn fifths(values: &[f64]) -> [Vec<usize>; 2] {
     [low, high]
 }
 
-/// Every input, the most influential first, and what goes with none alone.
+/// What users bring is drawn too and moves no cost: its share would be noise.
+const REVENUE: &str = "revenue.";
+
+/// Every input that costs may depend on, the most influential first, and what goes with none alone.
 pub(super) fn all(gathered: &Gathered<'_>) -> (Vec<Influence>, f64) {
     let costs = &gathered.totals;
     let mean = |of: &[f64], trials: &[usize]| {
@@ -88,7 +91,9 @@ pub(super) fn all(gathered: &Gathered<'_>) -> (Vec<Influence>, f64) {
             high: end(&high),
         }
     };
-    let mut all: Vec<Influence> = gathered.settings.drawn.iter().enumerate().map(one).collect();
+    let drawn = gathered.settings.drawn.iter().enumerate();
+    let mut all: Vec<Influence> =
+        drawn.filter(|(_, name)| !name.starts_with(REVENUE)).map(one).collect();
     all.sort_by(|a, b| b.share.total_cmp(&a.share).then_with(|| a.input.cmp(&b.input)));
     let rest = (1.0 - all.iter().map(|influence| influence.share).sum::<f64>()).max(0.0);
     (all, rest)

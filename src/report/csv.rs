@@ -1,5 +1,6 @@
 //! The plan's tables as CSV files.
 
+use super::page::{Kind, Page, Table};
 use crate::{ledger::Entry, plan::Plan};
 
 /// Columns of `usage.csv`: what `runrate rate` reads.
@@ -89,6 +90,33 @@ pub fn capacity(plan: &Plan) -> String {
         })
     });
     write(&header, rows)
+}
+
+/// One table of a report: all digits, its amounts' currency in the heading.
+pub fn table(table: &Table, currency: &str) -> String {
+    let money = |kind: Kind| matches!(kind, Kind::Usd | Kind::Dollars | Kind::SmallUsd);
+    let names: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| match column.kind {
+            kind if money(kind) => format!("{} [{currency}]", column.name.trim()),
+            Kind::Share => format!("{} [share]", column.name.trim()),
+            _ => column.name.trim().to_owned(),
+        })
+        .collect();
+    let header: Vec<&str> = names.iter().map(String::as_str).collect();
+    let width = header.len();
+    let rows = table.rows.iter().map(|row| {
+        let cell = |place: usize| row.cells.get(place).map_or_else(String::new, |c| c.plain());
+        (0..width).map(cell).collect()
+    });
+    write(&header, rows)
+}
+
+/// What a report was made from: name and value.
+pub fn provenance(page: &Page) -> String {
+    let rows = page.provenance.iter().map(|(name, value)| vec![name.clone(), value.clone()]);
+    write(&["name", "value"], rows)
 }
 
 #[cfg(test)]

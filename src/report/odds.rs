@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     number::{dollars, grouped, money},
-    terminal::table,
+    terminal::{Meaning, View, table, write_fitted},
 };
 use crate::{
     plan::{
@@ -21,7 +21,7 @@ const BAR: f64 = 20.0;
 const TOLD: usize = 10;
 
 /// The whole section.
-pub fn render(plan: &Plan, spread: &Spread) -> String {
+pub fn render(plan: &Plan, spread: &Spread, view: View) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
@@ -31,7 +31,8 @@ pub fn render(plan: &Plan, spread: &Spread) -> String {
     if let Some(note) = &spread.note {
         let _ = writeln!(out, "{note}");
     }
-    let _ = writeln!(out, "{}", months(spread));
+    let less = ["± P10 P50 P90", "Users P10", "Users P90", "Mean", "Users P50"];
+    write_fitted(&mut out, months(spread), view.width, &less);
     let _ = writeln!(out, "\nOdds by account and service in the last month, USD");
     if let Some(last) = spread.months.last() {
         let _ = writeln!(out, "{}", services(plan, last));
@@ -41,16 +42,30 @@ pub fn render(plan: &Plan, spread: &Spread) -> String {
             out,
             "\nWhat drives the spread of the total (share of its variance; mean cost where the input is in its lowest and its highest fifth)"
         );
-        let _ = writeln!(out, "{}", influences(spread));
+        write_fitted(&mut out, influences(spread), view.width, &["", "Low", "High"]);
     }
-    if !spread.budgets.is_empty() {
-        let _ = writeln!(out, "\nBudgets");
-        for outlook in &spread.budgets {
-            let _ = writeln!(out, "{}", budget(outlook));
-        }
-    }
+    out.push_str(&budgets(spread, view));
     let _ = writeln!(out, "\nUnit economics, USD");
-    let _ = writeln!(out, "{}", units(&spread.units));
+    let less = ["Gross margin P10", "Margin P90", "Per user P10", "Per user P90", "One more user"];
+    write_fitted(&mut out, units(&spread.units), view.width, &less);
+    out
+}
+
+/// The chance of breaking each budget; nothing without budgets.
+pub(super) fn budgets(spread: &Spread, view: View) -> String {
+    let mut out = String::new();
+    if !spread.budgets.is_empty() {
+        out.push_str("\nBudgets\n");
+    }
+    for outlook in &spread.budgets {
+        // One in ten is what a plan's band leaves out on one side; more likely than not is bad news.
+        let meaning = match outlook.probability {
+            p if p > 0.5 => Meaning::Bad,
+            p if p > 0.1 => Meaning::Caution,
+            _ => Meaning::Good,
+        };
+        let _ = writeln!(out, "{}", budget(outlook, view, meaning));
+    }
     out
 }
 
@@ -71,8 +86,8 @@ fn months(spread: &Spread) -> comfy_table::Table {
     let header = [
         "Month",
         "Users P10",
-        "P50",
-        "P90",
+        "Users P50",
+        "Users P90",
         "P10",
         "P50",
         "P90",
@@ -147,14 +162,14 @@ fn number(value: f64) -> String {
     grouped(value, places)
 }
 
-fn budget(outlook: &Outlook) -> String {
+fn budget(outlook: &Outlook, view: View, meaning: Meaning) -> String {
     let whose = outlook.account.as_deref().unwrap_or("all accounts");
     let period = format!("{:?}", outlook.period).to_lowercase();
     let mut text = format!(
-        "  {} (${} {period}, {whose}): breaks in {:.0} % of trials (± {:.0} %)",
+        "  {} (${} {period}, {whose}): {} (± {:.0} %)",
         outlook.name,
         grouped(outlook.amount, 0),
-        outlook.probability * 100.0,
+        view.paint(meaning, &format!("breaks in {:.0} % of trials", outlook.probability * 100.0)),
         outlook.standard_error * 100.0
     );
     if let Some([early, middle, late]) = outlook.breaks {
@@ -179,10 +194,16 @@ fn budget(outlook: &Outlook) -> String {
 
 fn units(units: &[Unit]) -> comfy_table::Table {
     let margin = units.iter().any(|unit| unit.gross_margin.is_some());
-    let mut header =
-        vec!["Month", "Per user P10", "P50", "P90", "One more user", "Per million requests P50"];
+    let mut header = vec![
+        "Month",
+        "Per user P10",
+        "Per user P50",
+        "Per user P90",
+        "One more user",
+        "Per million requests P50",
+    ];
     if margin {
-        header.extend(["Gross margin P10", "P50", "P90"]);
+        header.extend(["Gross margin P10", "Margin P50", "Margin P90"]);
     }
     let mut table = table(&header, 1);
     for unit in units {

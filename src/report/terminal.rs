@@ -1,14 +1,116 @@
 //! The plan on a terminal: headline, costs by month and service, capacity, drivers, warnings.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::number::{dollars, grouped, money};
 use crate::{
-    plan::{AccountMonth, MonthPlan, Plan},
+    plan::{AccountMonth, MonthPlan, Plan, usage_kind},
     units::Usd,
 };
+
+/// How much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detail {
+    /// The headline.
+    Quiet,
+    /// What a reader wants to know.
+    #[default]
+    Normal,
+    /// With every assumption and every meter.
+    Verbose,
+}
+
+/// What the reader's terminal is like.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// Its columns.
+    pub width: usize,
+    /// Whether it shows colors.
+    pub color: bool,
+    /// How much is told.
+    pub detail: Detail,
+}
+
+/// What a color says.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Meaning {
+    /// The figure that is looked for.
+    Figure,
+    /// As it should be.
+    Good,
+    /// To be looked at.
+    Caution,
+    /// Not as it should be.
+    Bad,
+}
+
+impl View {
+    /// Text in the color of its meaning.
+    pub(super) fn paint(self, meaning: Meaning, text: &str) -> String {
+        let code = match meaning {
+            Meaning::Figure => "1",
+            Meaning::Good => "32",
+            Meaning::Caution => "33",
+            Meaning::Bad => "1;31",
+        };
+        if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+/// Values as a line of blocks, from nothing to the highest.
+pub fn sparkline(values: &[f64]) -> String {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = values.iter().copied().fold(0.0, f64::max);
+    let block = |value: &f64| {
+        let share = if most > 0.0 { value.max(0.0) / most } else { 0.0 };
+        BLOCKS[((share * BLOCKS.len() as f64) as usize).min(BLOCKS.len() - 1)]
+    };
+    values.iter().map(block).collect()
+}
+
+/// Hides columns, the least wanted first, until a table fits; gives what was hidden.
+pub(super) fn fit(table: &mut Table, width: usize, least_wanted: &[&str]) -> Vec<String> {
+    const GAPS: usize = 2;
+    let mut widths: Vec<Option<usize>> =
+        table.column_max_content_widths().into_iter().map(|own| Some(usize::from(own))).collect();
+    let names: Vec<String> = table
+        .header()
+        .map(|row| row.cell_iter().map(comfy_table::Cell::content).collect())
+        .unwrap_or_default();
+    let needs =
+        |widths: &[Option<usize>]| -> usize { widths.iter().flatten().map(|own| own + GAPS).sum() };
+    let mut hidden = Vec::new();
+    for name in least_wanted {
+        if needs(&widths) <= width {
+            break;
+        }
+        let place = names.iter().zip(&widths).position(|(own, w)| own == name && w.is_some());
+        let Some(place) = place else { continue };
+        widths[place] = None;
+        if let Some(column) = table.column_mut(place) {
+            column.set_constraint(comfy_table::ColumnConstraint::Hidden);
+            // A column of bars has no name and is not missed by one.
+            hidden.extend((!name.is_empty()).then(|| (*name).to_owned()));
+        }
+    }
+    hidden
+}
+
+/// A table that fits, and what it had no room for.
+pub(super) fn write_fitted(
+    out: &mut String,
+    mut table: Table,
+    width: usize,
+    least_wanted: &[&str],
+) {
+    let hidden = fit(&mut table, width, least_wanted);
+    let _ = writeln!(out, "{table}");
+    if !hidden.is_empty() {
+        let _ = writeln!(out, " (no room for {})", hidden.join(", "));
+    }
+}
 
 /// Width of a column of money and of the month and total columns, with their gaps.
 const COLUMN: usize = 11;
@@ -26,23 +128,29 @@ pub fn table(header: &[&str], left: usize) -> Table {
     table
 }
 
-/// The whole text, no wider than `width` where names allow it.
-pub fn render(plan: &Plan, width: usize) -> String {
+/// The whole text, no wider than the terminal where names allow it.
+pub fn render(plan: &Plan, view: View) -> String {
     let mut out = String::new();
-    headline(plan, &mut out);
+    headline(plan, view, &mut out);
+    if view.detail == Detail::Quiet {
+        if let Some(spread) = &plan.spread {
+            out.push_str(&super::odds::budgets(spread, view));
+        }
+        return out;
+    }
     for (index, account) in plan.accounts.iter().enumerate() {
         let id = account.id.as_ref().map(|id| format!(", {id}")).unwrap_or_default();
         let _ = writeln!(out, "\n{} ({}{id}), USD a month", account.name, account.region);
-        let _ = writeln!(out, "{}", costs(plan, index, width));
+        let _ = writeln!(out, "{}", costs(plan, index, view.width));
         let _ = writeln!(out, "\n{}: nodes and database", account.name);
-        let _ = writeln!(out, "{}", capacity(plan, index));
+        write_fitted(&mut out, capacity(plan, index), view.width, &LESS_OF_CAPACITY);
     }
-    drivers(plan, &mut out);
+    drivers(plan, view, &mut out);
     if !plan.commitments.is_empty() {
         out.push_str(&super::commitments::render(plan));
     }
     if let Some(spread) = &plan.spread {
-        out.push_str(&super::odds::render(plan, spread));
+        out.push_str(&super::odds::render(plan, spread, view));
     }
     if let Some(fit) = &plan.fit {
         let _ = writeln!(
@@ -50,6 +158,9 @@ pub fn render(plan: &Plan, width: usize) -> String {
             "\nGrowth fitted to {} figures: {}; R² {:.3}, mean error {:.1} %, curve {:+.1} % off the last figure",
             fit.points, fit.law, fit.r_squared, fit.mape_percent, fit.last_error_percent
         );
+    }
+    if view.detail == Detail::Verbose {
+        assumptions(plan, &mut out);
     }
     list(&mut out, "Notes", plan.notes.iter().cloned());
     list(&mut out, "Warnings", plan.warnings.iter().cloned());
@@ -67,7 +178,29 @@ pub fn render(plan: &Plan, width: usize) -> String {
     out
 }
 
-fn headline(plan: &Plan, out: &mut String) {
+fn assumptions(plan: &Plan, out: &mut String) {
+    use crate::plan::assumptions::Value;
+    let _ = writeln!(out, "\nAssumptions");
+    let mut table = table(&["Key", "Value", "Low", "High"], 1);
+    for own in &plan.assumptions {
+        let value = match &own.value {
+            Value::Number(number) => super::number::quantity(*number),
+            Value::Flag(flag) => flag.to_string(),
+            Value::Text(text) => text.clone(),
+        };
+        let end = |end: Option<f64>| end.map(super::number::quantity).unwrap_or_default();
+        let range = own.range;
+        table.add_row(vec![
+            own.key.clone(),
+            value,
+            end(range.map(|range| range.low)),
+            end(range.map(|range| range.high)),
+        ]);
+    }
+    let _ = writeln!(out, "{table}");
+}
+
+fn headline(plan: &Plan, view: View, out: &mut String) {
     let (Some(first), Some(last)) = (plan.months.first(), plan.months.last()) else { return };
     let _ = writeln!(out, "{}: {} months from {}", plan.name, plan.months.len(), first.month);
     let _ = writeln!(out, "{}\n", plan.cost_metric);
@@ -81,7 +214,11 @@ fn headline(plan: &Plan, out: &mut String) {
             per_user(month)
         );
     }
-    let _ = writeln!(out, "{:<12} {:>7}  {:>15}", "Total", "", money(plan.cost));
+    let total = view.paint(Meaning::Figure, &format!("{:>15}", money(plan.cost)));
+    let line = sparkline(&plan.months.iter().map(|m| m.cost.to_f64()).collect::<Vec<_>>());
+    // A line of more months than the terminal is wide would break and say nothing.
+    let line = if line.chars().count() + 40 <= view.width { line } else { String::new() };
+    let _ = writeln!(out, "{}", format!("{:<12} {:>7}  {total}   {line}", "Total", "").trim_end());
     if let Some(spread) = &plan.spread {
         let _ = writeln!(
             out,
@@ -92,11 +229,16 @@ fn headline(plan: &Plan, out: &mut String) {
             spread.trials
         );
     }
+    let below = if view.detail == Detail::Quiet { " (without --quiet)" } else { " below" };
     match plan.warnings.len() {
         0 => {}
-        1 => out.push_str("\n1 warning below: read it before using these figures\n"),
+        1 => {
+            let text = format!("1 warning{below}: read it before using these figures");
+            let _ = writeln!(out, "\n{}", view.paint(Meaning::Caution, &text));
+        }
         more => {
-            let _ = writeln!(out, "\n{more} warnings below: read them before using these figures");
+            let text = format!("{more} warnings{below}: read them before using these figures");
+            let _ = writeln!(out, "\n{}", view.paint(Meaning::Caution, &text));
         }
     }
 }
@@ -150,6 +292,10 @@ fn costs(plan: &Plan, account: usize, width: usize) -> Table {
     table
 }
 
+/// Columns of the capacity table that a narrow terminal does without, first to last.
+const LESS_OF_CAPACITY: [&str; 6] =
+    ["Left/day", "p95 ms", "Spot share", "Baseline", "Peak rps", "On-demand"];
+
 fn capacity(plan: &Plan, account: usize) -> Table {
     let header = [
         "Month",
@@ -196,11 +342,12 @@ fn spot_share(used: &crate::capacity::Capacity) -> String {
     }
 }
 
-fn drivers(plan: &Plan, out: &mut String) {
+fn drivers(plan: &Plan, view: View, out: &mut String) {
+    let shown = if view.detail == Detail::Verbose { plan.drivers.len() } else { 3 };
     let _ = writeln!(out, "\nBiggest drivers");
-    let mut table =
-        table(&["", "Account", "Service", "Usage", "Share", "First", "Last", "Total"], 4);
-    for (index, driver) in plan.drivers.iter().take(3).enumerate() {
+    let header = ["", "Account", "Service", "Usage", "Share", "First", "Last", "Total", "Trend"];
+    let mut table = table(&header, 4);
+    for (index, driver) in plan.drivers.iter().take(shown).enumerate() {
         table.add_row(vec![
             (index + 1).to_string(),
             driver.account.clone(),
@@ -210,9 +357,25 @@ fn drivers(plan: &Plan, out: &mut String) {
             money(driver.first_month),
             money(driver.last_month),
             money(driver.cost),
+            sparkline(&trend(plan, driver)),
         ]);
     }
-    let _ = writeln!(out, "{table}");
+    write_fitted(out, table, view.width, &["Trend", "First", "Last", "Share"]);
+}
+
+/// What a driver costs by month.
+fn trend(plan: &Plan, driver: &crate::plan::Driver) -> Vec<f64> {
+    let mut sums: BTreeMap<crate::calendar::Month, Usd> =
+        plan.months.iter().map(|month| (month.month, Usd::ZERO)).collect();
+    for entry in &plan.entries {
+        let own = entry.account == driver.account
+            && usage_kind(&entry.key.usage_type) == driver.usage
+            && plan.price_of(entry).cost_explorer_service == driver.service;
+        if own && let Some(sum) = sums.get_mut(&entry.month) {
+            *sum += entry.cost;
+        }
+    }
+    sums.into_values().map(Usd::to_f64).collect()
 }
 
 fn list(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
@@ -222,5 +385,34 @@ fn list(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
         for line in lines {
             let _ = writeln!(out, "  - {line}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_blocks_rises_from_nothing_to_the_highest() {
+        assert_eq!(sparkline(&[0.0, 1.0, 4.0, 8.0]), "▁▂▅█");
+        assert_eq!(sparkline(&[0.0, 0.0]), "▁▁");
+        assert_eq!(sparkline(&[-1.0, 2.0]), "▁█");
+    }
+
+    #[test]
+    fn columns_go_the_least_wanted_first_until_the_rest_fits() {
+        let mut rows = table(&["Month", "Wide column", "Cost"], 1);
+        rows.add_row(vec!["2027-01", "1", "2"]);
+        assert!(fit(&mut rows, 80, &["Wide column"]).is_empty());
+        assert_eq!(fit(&mut rows, 20, &["Wide column", "Month"]), ["Wide column"]);
+        assert!(!rows.to_string().contains("Wide"));
+        assert!(rows.to_string().contains("Cost"));
+    }
+
+    #[test]
+    fn without_color_nothing_is_painted() {
+        let view = View { width: 80, color: false, detail: Detail::Normal };
+        assert_eq!(view.paint(Meaning::Bad, "x"), "x");
+        assert!(View { color: true, ..view }.paint(Meaning::Bad, "x").ends_with("\u{1b}[0m"));
     }
 }

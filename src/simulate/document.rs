@@ -9,7 +9,9 @@ use crate::{
     plan::{
         self, AccountMonth, AccountName, COST_METRIC, MonthPlan, NET_COST_METRIC, NotModelled,
         Plan, Provenance, SCHEMA,
+        assumptions::{Assumption, Uncertainty},
     },
+    range::Range,
     rate::{Rated, commitment::Applied},
     scenario::Scenario,
     services::SERVICES,
@@ -51,6 +53,7 @@ pub(super) fn plan(prepared: &Prepared<'_>, outcome: Outcome) -> Plan {
         spread: None,
         commitments: uses,
         coverage,
+        assumptions: assumptions(scenario),
         fit: prepared.users.fit.clone(),
         drivers: plan::drivers(&rated.entries, |entry| service_of(&rated, entry)),
         notes: plan::notes::find(
@@ -64,6 +67,15 @@ pub(super) fn plan(prepared: &Prepared<'_>, outcome: Outcome) -> Plan {
         charges: rated.charges,
         prices: rated.prices,
     }
+}
+
+fn assumptions(scenario: &Scenario) -> Vec<Assumption> {
+    let range = |key: &str| {
+        let input = scenario.ranges.inputs.iter().find(|input| input.key == key)?;
+        let Range { low, high, confidence, .. } = input.range;
+        Some(Uncertainty { low, high, confidence })
+    };
+    plan::assumptions::of(&scenario.document.table, &range)
 }
 
 fn cost_metric(scenario: &Scenario) -> &'static str {

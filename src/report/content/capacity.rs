@@ -1,0 +1,136 @@
+//! Nodes by purchase option, pods, database, and the units that load balancers and serverless databases meter.
+
+use super::{columns, slug};
+use crate::{
+    plan::{AccountMonth, MonthPlan, Plan},
+    report::page::{Cell, Chart, Figure, Kind, Row, Section, Series, Table, Unit},
+};
+
+/// Units of capacity that a bill meters by the hour, as the price book prints them, and their names.
+const METERED: [(&str, &str); 2] =
+    [("LCU-Hr", "LCU of load balancers"), ("ACU-Hr", "ACU of Aurora")];
+
+/// The section.
+pub(super) fn section(plan: &Plan) -> Section {
+    let metered = metered(plan);
+    let mut figures = vec![nodes(plan)];
+    if !metered.is_empty() {
+        figures.push(Figure {
+            id: "capacity-units".into(),
+            title: "Capacity units, mean over the month".into(),
+            alt: "Lines of the mean load balancer and Aurora capacity units by month.".into(),
+            chart: Chart::Lines {
+                months: plan.months.iter().map(|month| month.month).collect(),
+                series: metered.clone(),
+                unit: Unit::Count,
+            },
+        });
+    }
+    let accounts = plan.accounts.iter().enumerate();
+    Section {
+        id: "capacity".into(),
+        title: "Capacity".into(),
+        figures,
+        tables: accounts.map(|(place, _)| table(plan, place, &metered)).collect(),
+        ..Section::default()
+    }
+}
+
+fn nodes(plan: &Plan) -> Figure {
+    let series = |name: &str, of: &dyn Fn(&AccountMonth) -> f64| Series {
+        name: name.into(),
+        values: plan.months.iter().map(|m| Some(m.accounts.iter().map(of).sum())).collect(),
+    };
+    Figure {
+        id: "nodes".into(),
+        title: "Nodes by purchase option, mean over the month".into(),
+        alt: "Stacked areas of baseline, on-demand and spot nodes of all accounts by month.".into(),
+        chart: Chart::Stacked {
+            months: plan.months.iter().map(|month| month.month).collect(),
+            series: vec![
+                series("Baseline", &|own| own.capacity.baseline_mean),
+                series("On-demand", &|own| own.capacity.on_demand_mean),
+                series("Spot", &|own| own.capacity.spot_mean),
+            ],
+            unit: Unit::Count,
+        },
+    }
+}
+
+/// Mean units in use by month, of those that the plan meters.
+fn metered(plan: &Plan) -> Vec<Series> {
+    let all = METERED.iter().map(|(unit, name)| {
+        let hours = |month: &MonthPlan| {
+            let own = plan.entries.iter().filter(|entry| entry.month == month.month);
+            let own = own.filter(|entry| plan.price_of(entry).unit.starts_with(unit));
+            own.map(|entry| entry.quantity.get()).sum::<f64>()
+        };
+        let mean = |month: &MonthPlan| hours(month) / month.month.hours() as f64;
+        Series {
+            name: (*name).to_owned(),
+            values: plan.months.iter().map(|month| Some(mean(month))).collect(),
+        }
+    });
+    all.filter(|series| series.values.iter().flatten().any(|value| *value > 0.0)).collect()
+}
+
+fn table(plan: &Plan, place: usize, metered: &[Series]) -> Table {
+    let account = &plan.accounts[place];
+    let mut names = columns(&[
+        ("Month", Kind::Month),
+        ("Peak requests/s", Kind::Number(1)),
+        ("p95 [ms]", Kind::Number(0)),
+        ("Baseline nodes", Kind::Number(1)),
+        ("On-demand nodes", Kind::Number(1)),
+        ("Spot nodes", Kind::Number(1)),
+        ("Spot share", Kind::Share),
+        ("Spot asked", Kind::Share),
+        ("Most nodes", Kind::Number(0)),
+        ("Pods", Kind::Number(1)),
+        ("Nodes left a day", Kind::Number(1)),
+        ("Saturated [min]", Kind::Number(1)),
+        ("Aurora", Kind::Text),
+    ]);
+    let one = plan.accounts.len() == 1;
+    if one {
+        let kind = Kind::Number(1);
+        names.extend(metered.iter().map(|own| crate::report::page::Column::new(&own.name, kind)));
+    }
+    let row = |(index, month): (usize, &MonthPlan)| {
+        let mut cells = cells(month, &month.accounts[place]);
+        if one {
+            cells.extend(metered.iter().map(|own| Cell::maybe(own.values[index])));
+        }
+        Row::new(cells)
+    };
+    Table {
+        id: format!("capacity-{}", slug(&account.name)),
+        title: format!("Nodes, pods and database of {}", account.name),
+        note: "Means over the month unless said; p95 is the mean over requests of the p95 of their minute".into(),
+        columns: names,
+        rows: plan.months.iter().enumerate().map(row).collect(),
+    }
+}
+
+fn cells(month: &MonthPlan, own: &AccountMonth) -> Vec<Cell> {
+    let used = &own.capacity;
+    let most = |of: fn(&crate::capacity::WorkloadUse) -> f64| {
+        Cell::Number(used.workloads.iter().map(of).fold(0.0, f64::max))
+    };
+    let aurora = own.choices.iter().find(|choice| choice.subject == "aurora");
+    vec![
+        Cell::Month(month.month),
+        most(|workload| workload.peak_rps),
+        most(|workload| workload.p95_ms),
+        Cell::Number(used.baseline_mean),
+        Cell::Number(used.on_demand_mean),
+        Cell::Number(used.spot_mean),
+        Cell::maybe(used.realized_spot_share),
+        Cell::maybe(used.requested_spot_share),
+        Cell::Number(f64::from(used.total.peak)),
+        Cell::Number(used.workloads.iter().map(|workload| workload.mean_replicas).sum()),
+        Cell::Number(f64::from(used.disruptions.nodes()) / month.month.days() as f64),
+        most(|workload| workload.saturated_minutes),
+        aurora.map_or(Cell::Empty, |choice| Cell::text(&choice.choice)),
+    ]
+}
