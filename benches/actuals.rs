@@ -84,6 +84,7 @@ fn bills(plan: &Plan) -> Vec<MonthBill> {
             })
             .collect(),
         set_aside: Vec::new(),
+        forecast_rows: 0,
     };
     plan.months.iter().map(|planned| month(planned.month)).collect()
 }

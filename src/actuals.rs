@@ -33,6 +33,9 @@ pub mod text;
 /// Version of the stored form.
 pub const SCHEMA: u32 = 1;
 
+/// What a row says that is no bill: `x_RecordType` of runrate's own exports.
+pub const FORECAST: &str = "forecast";
+
 /// What kind of row a charge is, whatever an export calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -214,6 +217,14 @@ pub struct MonthBill {
     pub lines: Vec<Line>,
     /// Rows that were not used, by reason.
     pub set_aside: Vec<SetAside>,
+    /// Rows of `lines` that say they are a forecast: the month is then no bill, or not all of it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub forecast_rows: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde calls it so
+fn is_zero(rows: &u64) -> bool {
+    *rows == 0
 }
 
 /// A month of AWS's own forecast.
@@ -276,6 +287,7 @@ impl MonthBill {
         self.lines.extend(part.lines);
         self.lines = gather::merged(std::mem::take(&mut self.lines));
         self.set_aside.extend(part.set_aside);
+        self.forecast_rows += part.forecast_rows;
         self.days = self.days.max(part.days);
         self.estimated |= part.estimated;
         let source = part.source.split_once(": ").map_or(&*part.source, |(_, file)| file);
@@ -286,6 +298,17 @@ impl MonthBill {
     /// Rows used.
     pub fn rows(&self) -> u64 {
         self.lines.iter().map(|line| line.rows).sum()
+    }
+
+    /// What to tell a reader who takes it for a bill; none where it is one.
+    pub fn no_bill(&self) -> Option<String> {
+        let (rows, all) = (self.forecast_rows, self.rows());
+        let which = if rows == all {
+            "its rows are".into()
+        } else {
+            format!("{rows} of its {all} rows are")
+        };
+        (rows > 0).then(|| format!("{}: {which} a forecast of runrate, and no bill", self.month))
     }
 
     /// Whether the rows do not reach the month's end.

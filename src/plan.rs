@@ -23,6 +23,7 @@ use crate::{
 };
 
 pub mod assumptions;
+pub mod list;
 pub(crate) mod notes;
 pub mod spread;
 pub(crate) mod warnings;

@@ -281,17 +281,19 @@ pub fn reconcile(
     }
     let bills: Vec<&MonthBill> =
         bills.iter().filter(|bill| taken.contains_key(&bill.month)).collect();
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = bills.iter().filter_map(|bill| bill.no_bill()).collect();
     currency(plan, &bills, &mut notes)?;
     let accounts = accounts(plan, &bills, &mut notes)?;
     let mut sums = Planned::default();
-    add_planned(plan, &taken, not_billed, &mut sums);
+    add_planned(plan, &taken, &elsewhere(not_billed, &bills, naming), &mut sums);
     let Planned { mut sides, elsewhere, kinds: planned_kinds } = sums;
+    let own = own_meters(plan);
     for bill in &bills {
         has_metric(bill, options.metric)?;
         for line in bill.lines.iter().filter(|line| line.key.kind.is_consumption()) {
             let account = accounts.get(&line.key.account).unwrap_or(&line.key.account);
-            add_billed(bill, line, account, naming, options.metric, &mut sides);
+            let known = place_of(line, naming, &own);
+            add_billed((bill, line, options.metric), account, known, &mut sides);
         }
     }
     let cells = variance::cells(sides);
@@ -519,32 +521,55 @@ fn has_metric(bill: &MonthBill, metric: Metric) -> Result<(), Gap> {
     )))
 }
 
+/// Services that are not billed by AWS and that no bill has: a Marketplace's bill has them.
+fn elsewhere(not_billed: &[String], bills: &[&MonthBill], naming: &Naming<'_>) -> Vec<String> {
+    let lines = || bills.iter().flat_map(|bill| &bill.lines);
+    let billed = |code: &&String| lines().any(|line| naming.code(&line.key.service) == **code);
+    not_billed.iter().filter(|code| !billed(code)).cloned().collect()
+}
+
+/// Service as Cost Explorer names it, region and usage type, by what the plan's own prices are billed as: the
+/// fees of commitments are in no price book.
+type Meters<'a> = BTreeMap<[&'a str; 3], [&'a str; 3]>;
+
+fn own_meters(plan: &Plan) -> Meters<'_> {
+    let mut meters = Meters::new();
+    for price in &plan.prices {
+        let key = &price.key;
+        let named = &price.cost_explorer_service;
+        let service = if named.is_empty() { &key.service } else { named };
+        for usage_type in [&price.billed_usage_type, &key.usage_type] {
+            let place = [&*key.service, &*key.region, &**usage_type];
+            meters.entry(place).or_insert([service, &key.region, &key.usage_type]);
+        }
+    }
+    meters
+}
+
+/// Service, region and usage type of a billed line, where they are known.
+fn place_of(line: &Line, naming: &Naming<'_>, own: &Meters<'_>) -> Option<[String; 3]> {
+    let key = &line.key;
+    if let Some((known, shown)) = naming.key(&key.service, &key.region, &key.usage_type) {
+        let service = if shown.is_empty() { known.service } else { shown.to_owned() };
+        return Some([service, known.region, known.usage_type]);
+    }
+    let place = [naming.code(&key.service), &*key.region, &*key.usage_type];
+    own.get(&place).map(|names| names.map(str::to_owned))
+}
+
 fn add_billed(
-    bill: &MonthBill,
-    line: &Line,
+    (bill, line, metric): (&MonthBill, &Line, Metric),
     account: &str,
-    naming: &Naming<'_>,
-    metric: Metric,
+    known: Option<[String; 3]>,
     sides: &mut BTreeMap<Place, Sides>,
 ) {
     let key = &line.key;
     // Every line of the bill was found to say it.
     let Some(cost) = line.cost(metric) else { return };
-    let known = naming.key(&key.service, &key.region, &key.usage_type);
     let unmapped = known.is_none();
-    let place = match known {
-        Some((known, shown)) => {
-            let service = if shown.is_empty() { known.service } else { shown.to_owned() };
-            (bill.month, account.to_owned(), service, known.region, known.usage_type)
-        }
-        None => (
-            bill.month,
-            account.to_owned(),
-            key.service.clone(),
-            key.region.clone(),
-            key.usage_type.clone(),
-        ),
-    };
+    let [service, region, usage_type] =
+        known.unwrap_or_else(|| [key.service.clone(), key.region.clone(), key.usage_type.clone()]);
+    let place = (bill.month, account.to_owned(), service, region, usage_type);
     let sides = sides.entry(place).or_default();
     sides.unmapped |= unmapped;
     let billed = sides.billed.get_or_insert_default();

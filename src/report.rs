@@ -12,6 +12,7 @@ pub mod content;
 pub mod csv;
 pub mod explain;
 pub mod figure;
+pub mod focus;
 pub mod format;
 pub mod history;
 pub mod html;
@@ -19,6 +20,10 @@ pub mod markdown;
 pub mod number;
 pub mod odds;
 pub mod page;
+#[cfg(feature = "polars")]
+pub mod parquet;
+#[cfg(feature = "pdf")]
+pub mod pdf;
 pub mod prices;
 pub mod rated;
 pub mod reconcile;

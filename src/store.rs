@@ -22,6 +22,7 @@ use crate::{
     plan::{NotModelled, Plan},
     price_list::Rules,
     prices::{GLOBAL, PriceBook, Table},
+    report::focus,
     scenario::Scenario,
     series::{Gaps, Series},
     shapes::Catalog,
@@ -276,6 +277,17 @@ pub fn billing() -> Result<Billing, Error> {
     let text = models.text(&MODELS, "billing.toml")?;
     toml::from_str(&text)
         .map_err(|error| Error::at(Place::file("models/billing.toml"), error.to_string()))
+}
+
+/// What FOCUS says of services and regions.
+///
+/// # Errors
+/// A fault of the build: a file that does not match its manifest.
+pub fn focus_facts() -> Result<focus::Facts, Error> {
+    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
+    let text = |path: &str| models.text(&MODELS, path);
+    focus::Facts::parse(&text("focus_services.csv")?, &text("focus_regions.csv")?)
+        .map_err(|error| Error::at(Place::file("models/focus_services.csv"), error))
 }
 
 /// Which coefficients a bill knows of.

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use foldhash::fast::FixedState;
 
 use super::{
-    Kind, Line, LineKey, MonthBill, SCHEMA, SetAside,
+    FORECAST, Kind, Line, LineKey, MonthBill, SCHEMA, SetAside,
     amount::Amount,
     layout::{Billing, FIGURES, Figure, Layout, TEXTS, Text},
 };
@@ -428,11 +428,15 @@ impl<'a> Gather<'a> {
             }
         };
         let mut months: BTreeMap<Month, Vec<Line>> = BTreeMap::new();
+        let mut forecast: BTreeMap<Month, u64> = BTreeMap::new();
         for (group, key) in self.groups.iter().zip(&self.keys) {
             if group.sums.rows == 0 {
                 continue;
             }
             let Some(month) = group.month else { continue };
+            if self.text(key, Text::Stated) == FORECAST {
+                *forecast.entry(month).or_default() += group.sums.rows;
+            }
             let text = |which| self.text(key, which).to_owned();
             let first = key[Text::End as usize] == 0;
             let other = !first && !text(Text::OtherUnit).is_empty();
@@ -476,6 +480,7 @@ impl<'a> Gather<'a> {
                 forecasts: Vec::new(),
                 lines: merged(lines),
                 set_aside,
+                forecast_rows: forecast.get(&month).copied().unwrap_or(0),
             }
         });
         Ok(bills.collect())
@@ -539,7 +544,7 @@ mod tests {
         /// Keys have one group each, whether their numbers fit one machine number or not.
         #[test]
         fn every_key_has_a_group_of_its_own(
-            keys in prop::collection::vec(prop::array::uniform13(prop_oneof![0_u32..4, 0_u32..100_000]), 1..60),
+            keys in prop::collection::vec(prop::array::uniform14(prop_oneof![0_u32..4, 0_u32..100_000]), 1..60),
         ) {
             let (mut places, mut known) = (Places::default(), Vec::new());
             for mut key in keys {

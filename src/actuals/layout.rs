@@ -85,6 +85,7 @@ pub struct Format {
     reserved_effective: Vec<String>,
     reserved_unused: Vec<String>,
     commitment: Vec<String>,
+    stated: Vec<String>,
 }
 
 /// Texts of a row, by place.
@@ -116,10 +117,12 @@ pub enum Text {
     Currency,
     /// FOCUS: the commitment that a charge buys or uses.
     Commitment,
+    /// What runrate's own exports say they are.
+    Stated,
 }
 
 /// How many texts a row has.
-pub const TEXTS: usize = 13;
+pub const TEXTS: usize = 14;
 
 /// Figures of a row, by place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,6 +194,7 @@ impl Layout {
             place(&format.unit, 1),
             place(&format.currency, 0),
             place(&format.commitment, 0),
+            place(&format.stated, 0),
         ];
         let figures = [
             place(&format.quantity, 0),

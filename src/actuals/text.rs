@@ -149,7 +149,7 @@ fn row<'r>(
         let inner = |byte: &u8| byte.is_ascii_graphic();
         let bare = bytes.first().is_none_or(inner) && bytes.last().is_none_or(inner);
         let text = if bare { text } else { text.trim() };
-        Ok(if text == "NULL" { "" } else { text })
+        Ok(if text == "NULL" { "" } else { unguarded(text) })
     };
     let mut row = Row::EMPTY;
     for (which, place) in layout.texts.iter().enumerate() {
@@ -174,6 +174,12 @@ fn row<'r>(
         }
     }
     Ok(row)
+}
+
+/// A text without the apostrophe that keeps spreadsheets from taking it for a formula; ours write it.
+fn unguarded(text: &str) -> &str {
+    let inner = text.strip_prefix('\'');
+    inner.filter(|inner| inner.starts_with(['=', '+', '-', '@', '\t', '\r'])).unwrap_or(text)
 }
 
 /// Why a cell is no figure; long texts are cut, and all numbers' faults of a column are one reason.

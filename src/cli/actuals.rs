@@ -106,6 +106,9 @@ fn import(args: &Import) -> Result<(), Error> {
     if !replaced.is_empty() {
         say(&format!("in place of {}", replaced.join(", ")));
     }
+    for note in bills.iter().filter_map(MonthBill::no_bill) {
+        say(&format!("warning: {note}"));
+    }
     show(&bills, args.format)
 }
 

@@ -36,6 +36,9 @@ pub fn render(bills: &[MonthBill]) -> String {
     let mut out = format!("{rows}\n");
     let currency = bills.first().map_or("", |bill| &bill.currency);
     let _ = writeln!(out, "\n{} in {currency}; * may still change", Metric::Unblended.name());
+    for note in bills.iter().filter_map(MonthBill::no_bill) {
+        let _ = writeln!(out, "{note}");
+    }
     let aside: Vec<_> = bills.iter().flat_map(|bill| &bill.set_aside).collect();
     if !aside.is_empty() {
         let _ = writeln!(out, "\nSet aside");
