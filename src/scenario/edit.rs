@@ -73,7 +73,11 @@ fn below<'a>(item: &'a mut Item, rest: &str) -> Option<Slot<'a>> {
     match item {
         Item::Value(value) => below_value(value, rest),
         Item::Table(table) => {
-            if rest.is_empty() { Some(Slot::Table(table)) } else { find(table, rest.strip_prefix('.')?) }
+            if rest.is_empty() {
+                Some(Slot::Table(table))
+            } else {
+                find(table, rest.strip_prefix('.')?)
+            }
         }
         _ => None,
     }
@@ -129,12 +133,7 @@ fn number(item: &Item) -> Option<f64> {
 }
 
 /// The scenario with these keys times a factor, a range as a whole; comments and order stay.
-pub(crate) fn scale(
-    text: &str,
-    keys: &[(String, f64)],
-    factor: f64,
-    most: Option<f64>,
-) -> String {
+pub(crate) fn scale(text: &str, keys: &[(String, f64)], factor: f64, most: Option<f64>) -> String {
     let Ok(mut document) = text.parse::<DocumentMut>() else { return text.to_owned() };
     for (key, value) in keys {
         let parts: Vec<&str> = key.split('.').collect();

@@ -74,8 +74,7 @@ impl Prepared<'_> {
             let mut metering = Metering::default();
             for (account, ran) in self.scenario.accounts.iter().zip(&simulated.accounts) {
                 let capacity = &ran.months[index as usize];
-                let demand =
-                    self.demand(account, index as usize, plan.start.plus(index), capacity);
+                let demand = self.demand(account, index as usize, plan.start.plus(index), capacity);
                 metering.add(account, &demand);
             }
             metering.usage
@@ -110,9 +109,8 @@ impl Prepared<'_> {
             Some(before) => before.sessions.clone(),
             None => traffic.iter().map(|month| month.summary().sessions).collect(),
         };
-        let run = |(place, kept): (usize, Option<Ran>)| {
-            kept.unwrap_or_else(|| self.ran(place, &traffic))
-        };
+        let run =
+            |(place, kept): (usize, Option<Ran>)| kept.unwrap_or_else(|| self.ran(place, &traffic));
         let accounts = kept.into_par_iter().enumerate().map(run).collect();
         Simulated {
             plan: scenario.plan.clone(),

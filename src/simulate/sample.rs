@@ -120,8 +120,7 @@ impl Prepared<'_> {
 
     fn sums(&self, trial: u32) -> Result<Sample, Error> {
         let mut sessions = Vec::new();
-        let usage =
-            self.metered(trial, |_, traffic| sessions.push(traffic.summary().sessions));
+        let usage = self.metered(trial, |_, traffic| sessions.push(traffic.summary().sessions));
         self.summed(trial, &sessions, usage)
     }
 
