@@ -19,6 +19,7 @@ use runrate::{
     store::{self, PriceSource},
 };
 
+pub mod browser;
 pub mod server;
 
 /// Runs the program at the root of the project.
