@@ -13,11 +13,7 @@ use serde_json::{Value, json};
 
 use support::http::{Answer, Page};
 
-#[path = "support/http.rs"]
-mod http;
-mod support {
-    pub use super::http;
-}
+mod support;
 
 /// A small scenario with comments, a range, and two accounts.
 const SCENARIO: &str = r#"# what we mean to do

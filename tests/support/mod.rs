@@ -20,6 +20,7 @@ use runrate::{
 };
 
 pub mod browser;
+pub mod http;
 pub mod server;
 
 /// Runs the program at the root of the project.
