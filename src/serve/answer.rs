@@ -107,6 +107,8 @@ pub(super) struct LineTold<'a> {
     months: Vec<String>,
     users: &'a [f64],
     requests: &'a [f64],
+    /// Of each month [USD]; nothing where the scenario has none.
+    revenue: &'a [f64],
     /// Cost of each month.
     cost: Vec<Usd>,
     total: Usd,
@@ -174,6 +176,7 @@ pub(super) fn line<'a>(
         months: (0..plan.months).map(|at| plan.start.plus(at).to_string()).collect(),
         users: &sample.users,
         requests: &sample.requests,
+        revenue: &sample.revenue,
         total: total(&cost),
         cost,
         accounts: accounts.collect(),

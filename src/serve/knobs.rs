@@ -111,7 +111,7 @@ const KNOBS: [(&str, &str, Reach); 62] = [
     ("ecr.versions_per_month", "", Times(4.0)),
     ("dr.nodes", "nodes", Times(3.0)),
     ("dr.rehearsal_hours_per_quarter", "", To(24.0)),
-    ("revenue.per_user_month", "", Times(3.0)),
+    ("revenue.per_user_month", "revenue of a user", Times(3.0)),
     ("commitments[*].usd_per_hour", "commitment", Times(3.0)),
     ("commitments[*].count", "instances", Times(3.0)),
     ("billing.discount_percent", "discount of the contract", To(30.0)),
@@ -150,11 +150,16 @@ fn knob(number: &Number, document: &Document) -> Option<Knob> {
     }
     let (_, label, reach) = declared.copied().unwrap_or(("", "", Times(3.0)));
     let last = key.rsplit('.').next().unwrap_or(key);
-    let label = if label.is_empty() { last.replace('_', " ") } else { label.to_owned() };
+    let label = match declared {
+        // The name itself says what it is of.
+        Some((pattern, ..)) if pattern.ends_with(".*") => format!("{label}: {last}"),
+        _ if label.is_empty() => last.replace('_', " "),
+        _ => label.to_owned(),
+    };
     let (least, most) = ends(number, reach);
     let step = step(least, most, number.whole);
     let range = &number.range;
-    let (group, inner) = group(owner, key, document);
+    let (group, inner) = group((owner, key), &number.key, document);
     Some(Knob {
         key: number.key.clone(),
         group,
@@ -196,17 +201,24 @@ fn fits(pattern: &str, key: &str) -> bool {
 }
 
 /// The heading, and the thing below it that the number belongs to.
-fn group(owner: Option<&str>, key: &str, document: &Document) -> (String, String) {
+fn group(
+    (owner, key): (Option<&str>, &str),
+    whole_key: &str,
+    document: &Document,
+) -> (String, String) {
     let parts: Vec<&str> = key.split('.').collect();
     let head = parts[0].split('[').next().unwrap_or_default();
     let below = |skip: usize| {
         let inner = parts.get(skip..parts.len().saturating_sub(1)).unwrap_or_default();
-        let inner = inner.iter().filter(|part| !matches!(**part, "growth" | "hpa" | "daily"));
+        let inner = inner
+            .iter()
+            .filter(|part| !matches!(**part, "growth" | "hpa" | "daily" | "queries_per"));
         inner.copied().collect::<Vec<&str>>().join(" ")
     };
     let named = || {
         // An event or a season has a name of its own.
-        let listed = key.rsplit_once('.').map(|(list, _)| list).filter(|list| list.ends_with(']'));
+        let listed =
+            whole_key.rsplit_once('.').map(|(list, _)| list).filter(|list| list.ends_with(']'));
         listed.and_then(|list| name_of(&document.table, list))
     };
     let (heading, inner) = match head {
@@ -219,6 +231,8 @@ fn group(owner: Option<&str>, key: &str, document: &Document) -> (String, String
         "cluster" => ("cluster".to_owned(), below(1).trim_start_matches("node_pools ").to_owned()),
         "billing" | "commitments" | "revenue" => ("money".to_owned(), named().unwrap_or_default()),
         "accounts" => ("accounts".to_owned(), below(1)),
+        // `waf` and `s3` are short for something.
+        other if other.len() <= 3 => (other.to_uppercase(), named().unwrap_or_else(|| below(1))),
         other => (other.replace('_', " "), named().unwrap_or_else(|| below(1))),
     };
     match owner {

@@ -8,6 +8,8 @@ const client = Array.from(crypto.getRandomValues(new Uint32Array(3)), (part) => 
 const QUIET_MS = 160;
 const FIRST_TRIALS = 24;
 const LAYERS = 7;
+/** Groups that are open at first, beside those that hold ranges. */
+const OPEN = new Set(["users", "traffic", "cluster"]);
 
 const state = { sides: [], shown: 0, comparing: false, trials: 1, colors: new Map() };
 
@@ -178,9 +180,12 @@ function figures(sides) {
     ["Users in the last month", (side) => brief(last(side.line.users)), (side) => last(side.line.users), "more"],
     ["A user in the last month", (side) => each(last(side.line.cost) / last(side.line.users)),
       (side) => last(side.line.cost) / last(side.line.users), "more"],
+    ["Margin in the last month", (side) => `${(margin(side.line) * 100).toFixed(1)} %`, null, "more"],
     ["Nodes at most", (side) => String(peak(side.line)), (side) => peak(side.line), "more"],
   ];
-  const made = rows.map(([name, text, number, more]) => {
+  const earns = sides.some((side) => last(side.line.revenue) > 0);
+  const told = rows.filter(([name]) => earns || !name.startsWith("Margin"));
+  const made = told.map(([name, text, number, more]) => {
     const list = element("dl", {}, element("dt", {}, name));
     for (const side of sides) list.append(element("dd", { class: side.name }, text(side)));
     if (sides.length > 1) {
@@ -193,6 +198,7 @@ function figures(sides) {
   by("figures").replaceChildren(...made);
 }
 
+const margin = ({ revenue, cost }) => 1 - cost[cost.length - 1] / revenue[revenue.length - 1];
 const each = (amount) => (Number.isFinite(amount) ? `$${amount.toPrecision(3)}` : "–");
 
 /** A color belongs to a service for as long as the page is open. */
@@ -245,7 +251,8 @@ function tables(sides, months) {
   const total = (side, name) => side.line.services.find((service) => service.name === name)?.total ?? 0;
   const sum = ["sum", usd(a.line.total)];
   head(by("by-service"), b ? ["service", "A", "B", "B − A"] : ["service", "cost", "share"]);
-  const rows = [...names].map(([name, short]) => (b
+  const dear = [...names].filter(([name]) => sides.some((side) => total(side, name) >= 0.005));
+  const rows = dear.map(([name, short]) => (b
     ? [short, usd(total(a, name)), usd(total(b, name)), usd(total(b, name) - total(a, name))]
     : [short, usd(total(a, name)), `${(total(a, name) / a.line.total * 100 || 0).toFixed(1)} %`]));
   rows.push(b ? [...sum, usd(b.line.total), usd(b.line.total - a.line.total)] : [...sum, ""]);
@@ -382,9 +389,9 @@ function build() {
     if (!groups.has(knob.group)) groups.set(knob.group, []);
     groups.get(knob.group).push(row);
   });
-  const made = [...groups].map(([name, own], at) => {
+  const made = [...groups].map(([name, own]) => {
     const group = element("details", {}, element("summary", {}, name), ...own.map((row) => row.row));
-    group.open = at < 2 || own.some((row) => row.knob.range);
+    group.open = OPEN.has(name) || own.some((row) => row.knob.range);
     group.dataset.open = group.open;
     own.forEach((row) => { row.group = group; });
     return group;

@@ -15,7 +15,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, Sleep},
+    time::Sleep,
 };
 
 /// Connections at once: a browser opens six.
@@ -68,7 +68,7 @@ pub(super) struct Connection {
 
 impl Connection {
     fn heard(&mut self) {
-        self.silence.as_mut().reset(Instant::now() + SILENCE);
+        self.silence.as_mut().set(tokio::time::sleep(SILENCE));
     }
 }
 
