@@ -67,6 +67,7 @@ fn timed(run: impl Fn() -> usize) -> (f64, usize) {
 
 fn main() {
     let plan = plan();
+    let facts = store::focus_facts().unwrap();
     println!(
         "{} months, {} accounts, {} lines; medians of {RUNS}, {} threads",
         plan.months.len(),
@@ -74,9 +75,9 @@ fn main() {
         plan.entries.len(),
         rayon::current_num_threads()
     );
-    let (page, _) = timed(|| Report::new(&plan, Beside::default()).page().sections.len());
+    let (page, _) = timed(|| Report::new(&plan, Beside::default(), &facts).page().sections.len());
     println!("{:<10} {page:>9.1} ms", "page");
-    let report = Report::new(&plan, Beside::default());
+    let report = Report::new(&plan, Beside::default(), &facts);
     let bytes = |format: &Format| -> usize {
         report.files(*format).unwrap().iter().map(|file| file.bytes.len()).sum()
     };
@@ -85,7 +86,7 @@ fn main() {
         println!("{:<10} {ms:>9.1} ms {:>12} bytes", format.name(), size);
     }
     let all = || {
-        let report = Report::new(&plan, Beside::default());
+        let report = Report::new(&plan, Beside::default(), &facts);
         let of = |format: &Format| -> usize {
             report.files(*format).unwrap().iter().map(|file| file.bytes.len()).sum()
         };

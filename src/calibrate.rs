@@ -21,13 +21,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use toml_edit::{DocumentMut, Item};
 
 use crate::{
     actuals::{Kind, MonthBill, naming::Naming},
     calendar::Month,
     error::Error,
     plan::Plan,
+    scenario::edit::{scale, values},
     shapes::Catalog,
 };
 
@@ -185,7 +185,7 @@ fn fit(
         return alone(fitted, "the scenario does not say it".into());
     }
     let billed = billed(coefficient, evidence);
-    let scaled = |factor: f64| write(text, &keys, factor, coefficient.most);
+    let scaled = |factor: f64| scale(text, &keys, factor, coefficient.most);
     let mut factor = 1.0;
     let mut steps: Vec<(Month, f64)> = Vec::new();
     let base = planned(&run(text)?, coefficient, evidence);
@@ -333,121 +333,12 @@ fn billed(coefficient: &Coefficient, evidence: &Evidence<'_>) -> BTreeMap<Month,
     measured(sums, coefficient.measure)
 }
 
-/// Numbers of the scenario whose place matches a pattern.
-fn values(text: &str, patterns: &[String]) -> Vec<(String, f64)> {
-    let Ok(document) = text.parse::<DocumentMut>() else { return Vec::new() };
-    let mut found = Vec::new();
-    for pattern in patterns {
-        let parts: Vec<&str> = pattern.split('.').collect();
-        collect(document.as_item(), &parts, String::new(), &mut found);
-    }
-    found
-}
-
-fn collect(item: &Item, parts: &[&str], place: String, found: &mut Vec<(String, f64)>) {
-    let Some((first, rest)) = parts.split_first() else {
-        // Of a range, its middle: what the plan takes.
-        let middle = item.as_table_like().and_then(|range| range.get("mid"));
-        let number = number(middle.unwrap_or(item));
-        found.extend(number.filter(|number| *number > 0.0).map(|number| (place, number)));
-        return;
-    };
-    let Some(table) = item.as_table_like() else { return };
-    for (name, inner) in table.iter() {
-        if *first == "*" || *first == name {
-            let place = if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") };
-            collect(inner, rest, place, found);
-        }
-    }
-}
-
-fn number(item: &Item) -> Option<f64> {
-    item.as_float().or_else(|| item.as_integer().map(|whole| whole as f64))
-}
-
-/// The scenario with these keys times a factor, a range as a whole; comments and order stay.
-fn write(text: &str, keys: &[(String, f64)], factor: f64, most: Option<f64>) -> String {
-    let Ok(mut document) = text.parse::<DocumentMut>() else { return text.to_owned() };
-    for (key, value) in keys {
-        let parts: Vec<&str> = key.split('.').collect();
-        let Some(item) = at(document.as_item_mut(), &parts) else { continue };
-        let most = most.unwrap_or(f64::INFINITY);
-        let Some(range) = item.as_table_like_mut() else {
-            replace(item, (value * factor).min(most));
-            continue;
-        };
-        for end in ["low", "mid", "high"] {
-            if let Some(item) = range.get_mut(end)
-                && let Some(old) = number(item)
-            {
-                replace(item, (old * factor).min(most));
-            }
-        }
-    }
-    document.to_string()
-}
-
-/// Puts a number in the place of another, with the comments around it.
-fn replace(item: &mut Item, number: f64) {
-    let Some(old) = item.as_value_mut() else { return };
-    let decor = old.decor().clone();
-    *old = rounded(number).into();
-    *old.decor_mut() = decor;
-}
-
-/// What stands at a place.
-fn at<'a>(item: &'a mut Item, parts: &[&str]) -> Option<&'a mut Item> {
-    let Some((first, rest)) = parts.split_first() else { return Some(item) };
-    at(item.as_table_like_mut()?.get_mut(first)?, rest)
-}
-
-/// Five digits: more than a bill knows.
-fn rounded(value: f64) -> f64 {
-    if value <= 0.0 || !value.is_finite() {
-        return value;
-    }
-    let places = 4 - value.log10().floor() as i32;
-    let scale = 10_f64.powi(places);
-    (value * scale).round() / scale
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_moved_where_they_stand_and_comments_stay() {
-        let text = "# head\n[traffic.classes.api]\nresponse_kib = 6 # measured\n[traffic.classes.spa]\nresponse_kib = 60.5\n[aurora]\nx = { pages = 12 }\n";
-        let patterns = ["traffic.classes.*.response_kib".to_owned()];
-        let found = values(text, &patterns);
-        assert_eq!(
-            found,
-            [
-                ("traffic.classes.api.response_kib".into(), 6.0),
-                ("traffic.classes.spa.response_kib".into(), 60.5)
-            ]
-        );
-        let changed = write(text, &found, 1.5, None);
-        assert!(changed.contains("response_kib = 9.0 # measured"), "{changed}");
-        assert!(changed.contains("response_kib = 90.75") && changed.starts_with("# head"));
-        let inline = values(text, &["aurora.x.pages".to_owned()]);
-        assert!(write(text, &inline, 0.5, None).contains("pages = 6.0"));
-        assert!(write(text, &inline, 9.0, Some(20.0)).contains("pages = 20.0"));
-        assert_eq!(values("not toml [", &patterns), []);
-        let range = "[aurora]\nx = { low = 2, mid = 3, high = 8 } # said\n";
-        let found = values(range, &["aurora.x".to_owned()]);
-        assert_eq!(found, [("aurora.x".into(), 3.0)]);
-        let moved = write(range, &found, 1.5, Some(10.0));
-        assert!(moved.contains("x = { low = 3.0, mid = 4.5, high = 10.0 } # said"), "{moved}");
-    }
-
-    #[test]
-    fn five_digits_are_kept() {
-        for (value, expected) in
-            [(6.0, 6.0), (123_456.0, 123_460.0), (0.001_234_567, 0.001_234_6), (0.0, 0.0)]
-        {
-            assert!((rounded(value) - expected).abs() < 1e-9 * expected.max(1e-9), "{value}");
-        }
+    fn the_median_stands_between_the_middle_two() {
         assert!((median(vec![3.0, 1.0, 2.0, 10.0]) - 2.5).abs() < 1e-12);
     }
 }

@@ -28,6 +28,8 @@ mod prices;
 mod rate;
 mod reconcile;
 mod report;
+#[cfg(feature = "serve")]
+mod serve;
 mod simulate;
 mod trials;
 
@@ -114,6 +116,9 @@ enum Command {
     Commit(commit::Args),
     /// Run one account's cluster tick by tick: load, replicas, nodes, saturation, and why
     Simulate(simulate::Args),
+    /// Show a scenario on a local page: sliders for its main numbers, the plan computed while they move
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     /// Walk one amount of a saved plan back to price row, usage, formula and inputs
     Explain(explain::Args),
     /// Price a file of usage lines
@@ -178,6 +183,8 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Merge(args) => merge::run(&args),
         Command::Commit(args) => commit::run(&args),
         Command::Simulate(args) => simulate::run(&args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rate(args) => rate::run(&args),
         Command::Report(args) => report::run(&args),

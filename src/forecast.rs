@@ -122,6 +122,20 @@ pub fn quantile(sorted: &[f64], p: f64) -> f64 {
     sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64)
 }
 
+/// P10, P50 and P90 of the cost of each month, and of the whole plan [USD].
+pub fn bands(samples: &[Sample], months: usize) -> (Vec<[f64; 3]>, [f64; 3]) {
+    let quantiles = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        [0.1, 0.5, 0.9].map(|p| quantile(&values, p))
+    };
+    let month = |sample: &Sample, month: usize| {
+        let costs = sample.costs.iter().filter(|cost| cost.month as usize == month);
+        costs.map(|cost| cost.cost).sum::<Usd>().to_f64()
+    };
+    let months = (0..months).map(|at| quantiles(samples.iter().map(|s| month(s, at)).collect()));
+    (months.collect(), quantiles(totals(samples)))
+}
+
 /// Half the distance between the values a standard deviation of the rank away.
 fn quantile_error(sorted: &[f64], p: f64) -> f64 {
     let n = sorted.len() as f64;

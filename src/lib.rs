@@ -55,6 +55,8 @@ pub mod reconcile;
 pub mod report;
 pub mod scenario;
 pub mod series;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod services;
 pub mod shapes;
 pub mod simulate;

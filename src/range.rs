@@ -53,6 +53,11 @@ pub struct Bounds {
 pub const CONFIDENCE: f64 = 0.8;
 
 impl Range {
+    /// A number that is known.
+    pub fn certain(value: f64) -> Self {
+        Self { low: value, mid: value, high: value, confidence: CONFIDENCE }
+    }
+
     /// What is wrong with a range, and what would be accepted.
     ///
     /// # Errors
@@ -126,7 +131,8 @@ impl Bounds {
         }
     }
 
-    fn clamp(self, x: f64) -> f64 {
+    /// The nearest value within the bounds.
+    pub fn clamp(self, x: f64) -> f64 {
         let x = self.least.map_or(x, |least| x.max(least));
         self.most.map_or(x, |most| x.min(most))
     }

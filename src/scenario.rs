@@ -31,6 +31,8 @@ use crate::{
 
 pub mod check;
 pub mod document;
+pub mod edit;
+pub mod number;
 mod overlay;
 pub mod ranges;
 pub mod schema;
@@ -240,7 +242,14 @@ impl Scenario {
     /// # Errors
     /// Every problem found, each with its file, line and key.
     pub fn parse(file: &str, text: &str, catalog: &Catalog) -> Result<Self, Error> {
-        let mut document = Document::parse(file, text)?;
+        Self::read(Document::parse(file, text)?, catalog)
+    }
+
+    /// Checks a document that was read.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], but for what is no document.
+    pub fn read(mut document: Document, catalog: &Catalog) -> Result<Self, Error> {
         let inputs = schema::check(&document).map_err(Error::input)?;
         for input in &inputs {
             input.set_mid(&mut document);

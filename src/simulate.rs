@@ -33,10 +33,12 @@ use crate::{
 };
 
 mod document;
+mod line;
 pub mod replay;
 mod sample;
 pub mod trace;
 
+pub use line::{Line, Simulated};
 pub use replay::Replay;
 pub use sample::{Cost, Sample};
 

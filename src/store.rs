@@ -31,10 +31,14 @@ use crate::{
 
 mod bills;
 mod price_files;
+#[cfg(feature = "serve")]
+mod rewrite;
 
 /// How files of commitment prices end.
 const COMMITMENTS: &str = ".commitments.csv";
 
+#[cfg(feature = "serve")]
+pub use self::rewrite::rewrite;
 pub use self::{
     bills::{import_bills, kept_months, load_bills, save_bills},
     price_files::{book_at, save_prices},
@@ -440,6 +444,20 @@ fn text_at(revision: &str, path: &Path) -> Result<String, Error> {
         return Err(Error::at(place(), format!("is no file, and git says: {said}")));
     }
     String::from_utf8(shown.stdout).map_err(|_| Error::at(place(), "is not UTF-8"))
+}
+
+/// Reads a scenario as it would stand in a file with this text.
+///
+/// # Errors
+/// As [`load_scenario`].
+pub fn load_scenario_text(
+    path: &Path,
+    text: &str,
+    catalog: &Catalog,
+) -> Result<(Scenario, Inputs), Error> {
+    load_with(path, catalog, &path.display().to_string(), &|asked| {
+        if asked == path { Ok(text.to_owned()) } else { read_text(asked) }
+    })
 }
 
 fn load_with(

@@ -234,10 +234,11 @@ fn write(plan: &Plan, folder: &Path) -> Result<usize, Error> {
         let svg = chart::odds(plan, spread).map_err(failed("odds.svg"))?;
         files.push(("odds.svg".into(), svg.into_bytes()));
     }
+    let facts = store::focus_facts()?;
     // Every table as a file of its own is for `report --format csv`.
     let formats: Vec<Format> =
         Format::ALL.iter().copied().filter(|format| *format != Format::Csv).collect();
-    let reports = super::report::files(&Report::new(plan, Beside::default()), &formats)?;
+    let reports = super::report::files(&Report::new(plan, Beside::default(), &facts), &formats)?;
     files.extend(reports.into_iter().map(|file| (file.name, file.bytes)));
     let named: Vec<(&str, Vec<u8>)> =
         files.iter().map(|(name, bytes)| (&**name, bytes.clone())).collect();

@@ -70,7 +70,8 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         reconciliation: reconciled.as_ref(),
         backtest: scored.as_ref().map(|own| (&*own.scores, &*own.guesses)),
     };
-    let report = Report::new(&plan, beside);
+    let facts = store::focus_facts()?;
+    let report = Report::new(&plan, beside, &facts);
     let mut formats: Vec<Format> = Vec::new();
     for chosen in &args.format {
         match chosen {

@@ -1,23 +1,38 @@
 //! Every format of a report, by name: what it is called, which files it makes.
 
+#[cfg(feature = "polars")]
+use super::parquet;
+#[cfg(feature = "pdf")]
+use super::{figure, page::Figure, pdf};
 use super::{
     content::{self, Beside},
-    csv, html, markdown,
+    csv, focus, html, markdown,
     page::Page,
+    xlsx,
 };
 use crate::plan::Plan;
 
-/// A format.
+/// A format, in the order in which they are told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
     /// One HTML file.
     Html,
+    /// A workbook that computes.
+    Xlsx,
+    /// Sheets of paper.
+    #[cfg(feature = "pdf")]
+    Pdf,
     /// Markdown.
     Md,
     /// Every table as CSV, and the ledger.
     Csv,
     /// The plan's document.
     Json,
+    /// The ledger as columns.
+    #[cfg(feature = "polars")]
+    Parquet,
+    /// The columns of a bill, as CSV.
+    Focus,
 }
 
 /// A file of a report.
@@ -36,19 +51,37 @@ pub struct File {
 pub struct Report<'a> {
     plan: &'a Plan,
     page: Page,
+    focus: &'a focus::Facts,
 }
 
 impl Format {
     /// All that this build has.
-    pub const ALL: &'static [Self] = &[Self::Html, Self::Md, Self::Csv, Self::Json];
+    pub const ALL: &'static [Self] = &[
+        Self::Html,
+        Self::Xlsx,
+        #[cfg(feature = "pdf")]
+        Self::Pdf,
+        Self::Md,
+        Self::Csv,
+        Self::Json,
+        #[cfg(feature = "polars")]
+        Self::Parquet,
+        Self::Focus,
+    ];
 
     /// Its name, as `--format` takes it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Html => "html",
+            Self::Xlsx => "xlsx",
+            #[cfg(feature = "pdf")]
+            Self::Pdf => "pdf",
             Self::Md => "md",
             Self::Csv => "csv",
             Self::Json => "json",
+            #[cfg(feature = "polars")]
+            Self::Parquet => "parquet",
+            Self::Focus => "focus",
         }
     }
 
@@ -60,8 +93,8 @@ impl Format {
 
 impl<'a> Report<'a> {
     /// A plan, and what stands beside it.
-    pub fn new(plan: &'a Plan, beside: Beside<'_>) -> Self {
-        Self { plan, page: content::page(plan, beside) }
+    pub fn new(plan: &'a Plan, beside: Beside<'_>, focus: &'a focus::Facts) -> Self {
+        Self { plan, page: content::page(plan, beside), focus }
     }
 
     /// The page.
@@ -81,6 +114,16 @@ impl<'a> Report<'a> {
             Format::Html => {
                 one("report.html", "text/html; charset=utf-8", html::render(&self.page)?.into())
             }
+            Format::Xlsx => one(
+                "report.xlsx",
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+                xlsx::workbook(self.plan, &self.page)?,
+            ),
+            #[cfg(feature = "pdf")]
+            Format::Pdf => {
+                let draw = |figure: &Figure| figure::svg(&figure.chart, figure::WIDE);
+                one("report.pdf", "application/pdf", pdf::render(&self.page, &draw)?)
+            }
             Format::Md => one(
                 "report.md",
                 "text/markdown; charset=utf-8",
@@ -92,6 +135,16 @@ impl<'a> Report<'a> {
                     serde_json::to_string_pretty(self.plan).map_err(|e| e.to_string())?;
                 text.push('\n');
                 one("plan.json", "application/json", text.into())
+            }
+            #[cfg(feature = "polars")]
+            Format::Parquet => one(
+                "ledger.parquet",
+                "application/vnd.apache.parquet",
+                parquet::ledger(self.plan)?,
+            ),
+            Format::Focus => {
+                let text = focus::csv(self.plan, self.focus);
+                one("focus.csv", "text/csv; charset=utf-8", text.into())
             }
         })
     }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{Common, document::Document, ranges::Input, time_of_day};
+use super::{Common, document::Document, number::Number, ranges::Input, time_of_day};
 use crate::{
     autoscale::settings::Cluster,
     calendar::Month,
@@ -171,6 +171,14 @@ pub(super) fn check(document: &Document) -> Result<Vec<Input>, Vec<Problem>> {
     Err(walk.found.into_iter().map(|(key, message)| document.problem(&key, &message)).collect())
 }
 
+/// Every number that a document holds where the schema has one, in its order; a document that [`check`]
+/// accepts.
+pub(super) fn numbers(document: &Document) -> Vec<Number> {
+    let mut walk = Walk { schema: &SCHEMA, numbers: Some(Vec::new()), ..Walk::default() };
+    walk.table(&SCHEMA, &document.table, "");
+    walk.numbers.unwrap_or_default()
+}
+
 /// What an account's merged stack lacks.
 pub fn check_complete(stack: &toml::Table, account: &str, document: &Document) -> Vec<Problem> {
     let mut walk = Walk { schema: &SCHEMA, missing: Missing::Stack, ..Walk::default() };
@@ -199,11 +207,14 @@ struct Walk<'a> {
     missing: Missing,
     /// Ranges in the places of numbers.
     ranges: Vec<Input>,
+    /// All numbers, where they are asked for.
+    numbers: Option<Vec<Number>>,
 }
 
 impl Default for Walk<'_> {
     fn default() -> Self {
-        Self { schema: &NOTHING, found: Vec::new(), missing: Missing::Common, ranges: Vec::new() }
+        let (found, ranges) = (Vec::new(), Vec::new());
+        Self { schema: &NOTHING, found, missing: Missing::Common, ranges, numbers: None }
     }
 }
 
@@ -216,6 +227,16 @@ fn of_kind(branch: &Value, value: &toml::Value) -> bool {
         _ => return false,
     };
     branch["type"] == kind
+}
+
+fn is_whole(schema: &Value) -> bool {
+    let kind = &schema["type"];
+    let integer = |kind: &Value| kind == "integer";
+    integer(kind) || kind.as_array().is_some_and(|kinds| kinds.iter().any(integer))
+}
+
+fn bounds_of(schema: &Value) -> Bounds {
+    Bounds { least: schema["minimum"].as_f64(), most: schema["maximum"].as_f64() }
 }
 
 fn join(path: &str, key: &str) -> String {
@@ -322,6 +343,19 @@ impl<'a> Walk<'a> {
         found
     }
 
+    /// Notes a number, where numbers are asked for.
+    fn note(&mut self, schema: &Value, range: Range, (path, is_range): (&str, bool)) {
+        let Some(numbers) = &mut self.numbers else { return };
+        numbers.push(Number {
+            key: path.to_owned(),
+            range,
+            is_range,
+            bounds: bounds_of(schema),
+            whole: is_whole(schema),
+            about: schema["description"].as_str().unwrap_or_default().replace('\n', " "),
+        });
+    }
+
     fn value(&mut self, schema: &'a Value, value: &toml::Value, path: &str) {
         let Some(schema) = self.resolve(schema, value, path) else { return };
         let kinds: Vec<&str> = match &schema["type"] {
@@ -353,6 +387,10 @@ impl<'a> Walk<'a> {
             self.report(path, message);
             return;
         }
+        let number = value.as_float().or_else(|| value.as_integer().map(|number| number as f64));
+        if let Some(number) = number {
+            self.note(schema, Range::certain(number), (path, false));
+        }
         match value {
             toml::Value::Table(table) => self.table(schema, table, path),
             toml::Value::Array(values) => self.list(schema, values, path),
@@ -366,8 +404,7 @@ impl<'a> Walk<'a> {
     /// A range in the place of a number.
     fn range(&mut self, schema: &'a Value, table: &toml::Table, path: &str) {
         const KEYS: [&str; 4] = ["low", "mid", "high", "confidence"];
-        let whole = schema["type"] == "integer"
-            || schema["type"].as_array().is_some_and(|kinds| kinds.iter().any(|k| k == "integer"));
+        let whole = is_whole(schema);
         let faults = self.found.len();
         if path.starts_with("plan.") || path.starts_with("budgets[") {
             let message = "must be one number: what is planned for is no matter of chance";
@@ -411,9 +448,12 @@ impl<'a> Walk<'a> {
             return;
         }
         let range = Range { low, mid, high, confidence };
-        let bounds = Bounds { least: schema["minimum"].as_f64(), most: schema["maximum"].as_f64() };
+        let bounds = bounds_of(schema);
         match range.check(bounds) {
-            Ok(()) => self.ranges.push(Input::new(path.to_owned(), range, bounds, whole)),
+            Ok(()) => {
+                self.note(schema, range, (path, true));
+                self.ranges.push(Input::new(path.to_owned(), range, bounds, whole));
+            }
             Err(message) => self.report(path, message),
         }
     }

@@ -119,14 +119,23 @@ impl Prepared<'_> {
     }
 
     fn sums(&self, trial: u32) -> Result<Sample, Error> {
+        let mut sessions = Vec::new();
+        let usage = self.metered(trial, |_, traffic| sessions.push(traffic.summary().sessions));
+        self.summed(trial, &sessions, usage)
+    }
+
+    /// Prices the usage of a trial and keeps its sums.
+    pub(super) fn summed(
+        &self,
+        trial: u32,
+        sessions: &[f64],
+        usage: Vec<Usage>,
+    ) -> Result<Sample, Error> {
         let plan = &self.scenario.plan;
         let per_session: f64 =
             self.scenario.traffic.classes.values().map(|class| class.per_session).sum();
-        let (mut users, mut requests) = (Vec::new(), Vec::new());
-        let usage = self.metered(trial, |index, traffic| {
-            users.push(self.users.at(f64::from(index)));
-            requests.push(traffic.summary().sessions * per_session);
-        });
+        let requests = sessions.iter().map(|sessions| sessions * per_session).collect();
+        let users: Vec<f64> = (0..plan.months).map(|at| self.users.at(f64::from(at))).collect();
         let (rated, _) = self.rate(usage, trial)?;
         let mut costs: BTreeMap<(Month, u32, &str), Usd> = BTreeMap::new();
         for entry in &rated.entries {

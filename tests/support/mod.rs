@@ -20,6 +20,7 @@ use runrate::{
 };
 
 pub mod browser;
+pub mod http;
 pub mod page;
 pub mod server;
 

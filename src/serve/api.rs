@@ -1,0 +1,370 @@
+//! What is asked of the page, and how each is answered.
+
+use std::sync::{
+    Arc, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use axum::{
+    body::Bytes,
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{
+    App, File, Kept, Side,
+    answer::{self, Answer, BandTold, Refusal},
+    lane::{Stops, Work},
+    side::{Loaded, Values},
+};
+use crate::{
+    forecast::{self, Asked, Watch},
+    simulate::Prepared,
+    store,
+};
+
+/// Reports that may wait for their turn.
+const MOST_REPORTS: usize = 8;
+
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], text).into_response()
+}
+
+pub(super) async fn page() -> Response {
+    asset("text/html; charset=utf-8", include_str!("page.html"))
+}
+
+pub(super) async fn style() -> Response {
+    asset("text/css; charset=utf-8", include_str!("page.css"))
+}
+
+pub(super) async fn script() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("page.js"))
+}
+
+pub(super) async fn charts() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("chart.js"))
+}
+
+pub(super) async fn nowhere() -> Response {
+    answer::refuse(StatusCode::NOT_FOUND, "there is no such page")
+}
+
+fn respond(answer: Answer) -> Response {
+    match answer {
+        Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// What a request for a line or a band says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ask {
+    /// `a` or `b`.
+    side: String,
+    /// Who asks: one open page.
+    #[serde(default)]
+    client: String,
+    /// Counts up with every change on that page.
+    #[serde(default)]
+    generation: u64,
+    #[serde(default)]
+    values: Map<String, Value>,
+    /// Trials of a band; as many as the program was started with, if left out.
+    trials: Option<u32>,
+}
+
+/// An understood request.
+struct Asking {
+    app: Arc<App>,
+    place: usize,
+    client: String,
+    generation: u64,
+    values: Values,
+    trials: u32,
+}
+
+impl Asking {
+    fn read(app: Arc<App>, body: &[u8]) -> Result<Self, Refusal> {
+        let bad = |message: &str| Refusal::new(StatusCode::BAD_REQUEST, None, message);
+        let ask: Ask = serde_json::from_slice(body)
+            .map_err(|error| bad(&format!("is not what is asked for here: {error}")))?;
+        const LONGEST_NAME: usize = 64;
+        if ask.client.len() > LONGEST_NAME {
+            return Err(bad("client: give at most 64 characters"));
+        }
+        let most = app.settings.trials;
+        let trials = ask.trials.unwrap_or(most);
+        if trials > most {
+            let message = format!("trials: give at most {most}, or start with a greater --trials");
+            return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, None, &message));
+        }
+        Ok(Self {
+            place: place(&ask.side)?,
+            values: values(ask.values)?,
+            client: ask.client,
+            generation: ask.generation,
+            trials,
+            app,
+        })
+    }
+
+    fn side(&self) -> &Side {
+        &self.app.sides[self.place]
+    }
+}
+
+fn place(side: &str) -> Result<usize, Refusal> {
+    let message = format!("side: {side:?} is not one of a, b");
+    ["a", "b"]
+        .iter()
+        .position(|known| *known == side)
+        .ok_or_else(|| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, None, &message))
+}
+
+fn values(given: Map<String, Value>) -> Result<Values, Refusal> {
+    let mut wrong = Vec::new();
+    let mut values = Values::new();
+    for (key, value) in given {
+        match value.as_f64().filter(|number| number.is_finite()) {
+            Some(number) => {
+                values.insert(key, number);
+            }
+            None => wrong.push((key, format!("{value} is not a number; give a finite number"))),
+        }
+    }
+    if wrong.is_empty() { Ok(values) } else { Err(Refusal::values(wrong)) }
+}
+
+/// What a side's scenario is, for the page.
+fn told(app: &App, loaded: &Loaded, own_file: bool) -> Value {
+    json!({
+        "name": loaded.name,
+        "file": loaded.path.display().to_string(),
+        "knobs": loaded.knobs,
+        "may_save": app.settings.write && own_file,
+    })
+}
+
+pub(super) async fn scenario(State(app): State<Arc<App>>) -> Response {
+    let sides = app.sides.iter().enumerate();
+    let sides: Vec<Value> =
+        sides.map(|(place, side)| told(&app, &side.loaded(), place == 0 || app.second)).collect();
+    respond(answer::json(&json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "write": app.settings.write,
+        "second": app.second,
+        "trials": app.settings.trials,
+        "formats": app.reports.formats,
+        "sides": sides,
+    })))
+}
+
+pub(super) async fn plan(State(app): State<Arc<App>>, body: Bytes) -> Response {
+    respond(in_turn(app, &body, false).await)
+}
+
+pub(super) async fn band(State(app): State<Arc<App>>, body: Bytes) -> Response {
+    respond(in_turn(app, &body, true).await)
+}
+
+/// Has a line or a band computed on the lane of its side.
+async fn in_turn(app: Arc<App>, body: &[u8], is_band: bool) -> Answer {
+    let asking = Asking::read(Arc::clone(&app), body)?;
+    let side = &app.sides[asking.place];
+    if !side.turns.admit(&asking.client, asking.generation) {
+        return Err(Refusal::superseded());
+    }
+    let client = asking.client.clone();
+    // Whatever is new ends the band of what was before.
+    side.band.give_up(&client);
+    let lane = if is_band { &side.band } else { &side.line };
+    let work: Work = match is_band {
+        true => Box::new(move |stops| band_of(&asking, stops)),
+        false => Box::new(move |_| line_of(&asking)),
+    };
+    lane.run(&client, work).await
+}
+
+fn line_of(asking: &Asking) -> Answer {
+    let (facts, side) = (&asking.app.facts, asking.side());
+    let loaded = side.loaded();
+    let scenario = loaded.scenario(&asking.values, &facts.catalog)?;
+    let prepared = Prepared::new(&scenario, facts, loaded.inputs())?;
+    let before = side.simulated.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let (line, simulated) = prepared.line(before.as_deref())?;
+    *side.simulated.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(simulated));
+    answer::json(&answer::line(asking.generation, &scenario, &line, facts))
+}
+
+fn band_of(asking: &Asking, stops: &Stops<'_>) -> Answer {
+    let (facts, side) = (&asking.app.facts, asking.side());
+    let loaded = side.loaded();
+    let scenario = loaded.scenario(&asking.values, &facts.catalog)?;
+    let prepared = Prepared::new(&scenario, facts, loaded.inputs())?;
+    // A few trials are asked for first and then all of them: those are not run again.
+    let kept = side.samples.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let kept = kept.filter(|kept| kept.values == asking.values);
+    let mut samples = kept.map(|kept| kept.samples).unwrap_or_default();
+    let trials: Vec<u32> = (samples.len() as u32 + 1..=asking.trials).collect();
+    samples.extend(forecast::run(&prepared, &trials, Watch { done: &|| (), stop: stops })?);
+    if samples.len() < asking.trials as usize {
+        return Err(Refusal::superseded());
+    }
+    let (months, total) =
+        forecast::bands(&samples[..asking.trials as usize], scenario.plan.months as usize);
+    let told = BandTold {
+        generation: asking.generation,
+        trials: asking.trials as usize,
+        uncertain: scenario.is_uncertain(),
+        months,
+        total,
+    };
+    let answer = answer::json(&told);
+    let kept = Kept { values: asking.values.clone(), samples };
+    *side.samples.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+    answer
+}
+
+pub(super) async fn save(State(app): State<Arc<App>>, body: Bytes) -> Response {
+    let done = match Asking::read(Arc::clone(&app), &body) {
+        Ok(asking) => tokio::task::spawn_blocking(move || saved(&asking))
+            .await
+            .unwrap_or_else(|_| Err(Refusal::broken())),
+        Err(refusal) => Err(refusal),
+    };
+    respond(done)
+}
+
+fn saved(asking: &Asking) -> Answer {
+    let (app, side) = (&asking.app, asking.side());
+    let forbidden = |message: &str| Err(Refusal::new(StatusCode::FORBIDDEN, None, message));
+    if !app.settings.write {
+        return forbidden("the scenario is only read: start with --write to save into it");
+    }
+    if asking.place > 0 && !app.second {
+        return forbidden("this side has no file of its own: give a second scenario to save it");
+    }
+    let mut place = side.loaded.write().unwrap_or_else(PoisonError::into_inner);
+    let catalog = &app.facts.catalog;
+    let written = place.written(&asking.values, catalog)?;
+    // What cannot be planned is not saved either.
+    Prepared::new(&written.scenario, &app.facts, &written.inputs)?;
+    store::rewrite(&place.path, &place.text, &written.text).map_err(|error| {
+        let message = error.to_string();
+        Refusal::new(StatusCode::CONFLICT, None, &message)
+    })?;
+    *place = Arc::new(Loaded::read(&place.path, catalog)?);
+    let told = told(app, &place, true);
+    drop(place);
+    *side.samples.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    *side.simulated.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    answer::json(&told)
+}
+
+/// What a link to a report says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    side: String,
+    /// Values as JSON; those of the scenario if left out.
+    #[serde(default)]
+    values: String,
+    trials: Option<u32>,
+}
+
+/// Sets a flag when the request is broken off.
+struct Gone(Arc<AtomicBool>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Counts a report as waiting for as long as it is asked for.
+struct Waiting<'a>(&'a App);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting_reports.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+pub(super) async fn report(
+    State(app): State<Arc<App>>,
+    Path(format): Path<String>,
+    Query(wanted): Query<Wanted>,
+) -> Response {
+    match write_report(app, format, wanted).await {
+        Ok(file) => download(file),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn write_report(app: Arc<App>, format: String, wanted: Wanted) -> Result<File, Refusal> {
+    if !app.reports.formats.contains(&&*format) {
+        let message = format!("no report {format:?}; there are {}", app.reports.formats.join(", "));
+        return Err(Refusal::new(StatusCode::NOT_FOUND, None, &message));
+    }
+    let given = if wanted.values.is_empty() { "{}" } else { &wanted.values };
+    let given = serde_json::from_str(given).map_err(|error| {
+        Refusal::new(StatusCode::BAD_REQUEST, None, &format!("values: {error}"))
+    })?;
+    let asking = Asking {
+        place: place(&wanted.side)?,
+        values: values(given)?,
+        client: String::new(),
+        generation: 0,
+        trials: wanted.trials.unwrap_or(app.settings.trials).min(app.settings.trials),
+        app: Arc::clone(&app),
+    };
+    if app.waiting_reports.fetch_add(1, Ordering::Relaxed) >= MOST_REPORTS {
+        app.waiting_reports.fetch_sub(1, Ordering::Relaxed);
+        let message = "too many reports are being written; try again in a moment";
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, None, message));
+    }
+    let _waiting = Waiting(&app);
+    let gone = Gone(Arc::new(AtomicBool::new(false)));
+    let stop = Arc::clone(&gone.0);
+    let turn = app.writing.acquire().await.map_err(|_| Refusal::closing())?;
+    let done = tokio::task::spawn_blocking(move || report_of(&asking, &format, &stop)).await;
+    drop(turn);
+    done.unwrap_or_else(|_| Err(Refusal::broken()))
+}
+
+/// The plan of the values as `runrate plan` makes it, written in a format.
+fn report_of(asking: &Asking, format: &str, stop: &AtomicBool) -> Result<File, Refusal> {
+    let (app, facts) = (&asking.app, &asking.app.facts);
+    let loaded = asking.side().loaded();
+    let written = loaded.written(&asking.values, &facts.catalog)?;
+    let prepared = Prepared::new(&written.scenario, facts, &written.inputs)?;
+    let mut plan = prepared.run(0)?;
+    if asking.trials > 1 {
+        let settings = forecast::Settings::of(&prepared, &plan)?;
+        let trials: Vec<u32> = (1..=asking.trials).collect();
+        let stops = || stop.load(Ordering::Relaxed);
+        let samples = forecast::run(&prepared, &trials, Watch { done: &|| (), stop: &stops })?;
+        if stops() {
+            return Err(Refusal::superseded());
+        }
+        let asked = Asked { trials: asking.trials, note: None };
+        plan.spread = forecast::spread(&plan, &samples, asked, &settings);
+    }
+    Ok((app.reports.write)(format, &plan)?)
+}
+
+fn download(file: File) -> Response {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.content_type));
+    // The name is made by the program, of plain letters.
+    let name = format!("attachment; filename=\"{}\"", file.name);
+    if let Ok(name) = HeaderValue::from_str(&name) {
+        headers.insert(header::CONTENT_DISPOSITION, name);
+    }
+    (headers, file.bytes).into_response()
+}

@@ -1,0 +1,167 @@
+//! Who may ask, and what every answer says of itself.
+//!
+//! The page is on the loopback address, so that whoever asks runs on this machine; but a browser runs other
+//! people's pages here too. A page of another site cannot send our Host (a name that it had pointed at
+//! 127.0.0.1 would stand there), our Origin, or a header of its own without being asked first, which we never
+//! answer.
+//!
+//! # Source
+//! Fetch standard, "CORS protocol" and "Origin header"; W3C "Fetch Metadata Request Headers";
+//! W3C "Content Security Policy Level 3".
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    middleware::Next,
+    response::Response,
+};
+
+use super::answer::refuse;
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The names under which the page may be asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Door {
+    hosts: [String; 2],
+}
+
+impl Door {
+    pub(super) fn new(port: u16) -> Self {
+        Self { hosts: [format!("127.0.0.1:{port}"), format!("localhost:{port}")] }
+    }
+
+    fn is_host(&self, text: &str) -> bool {
+        self.hosts.iter().any(|host| host.eq_ignore_ascii_case(text))
+    }
+
+    /// Why a request is not answered.
+    fn refuses(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Option<(StatusCode, String)> {
+        let forbidden = |message: String| Some((StatusCode::FORBIDDEN, message));
+        let mut hosts = headers.get_all(header::HOST).iter();
+        let host = hosts.next().and_then(|host| host.to_str().ok());
+        let named = uri.authority().is_none_or(|named| self.is_host(named.as_str()));
+        if !named || hosts.next().is_some() || !host.is_some_and(|host| self.is_host(host)) {
+            return forbidden(format!("this page is only at http://{}/", self.hosts[0]));
+        }
+        if let Some(origin) = headers.get(header::ORIGIN) {
+            let own = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
+            if !own.is_some_and(|origin| self.is_host(origin)) {
+                return forbidden(
+                    "another page asks: only this page's own requests are answered".into(),
+                );
+            }
+        }
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        let own = matches!(site, None | Some(b"same-origin" | b"none"));
+        // A link to the page may be followed from anywhere; it cannot be framed.
+        if !own && uri.path() != "/" {
+            return forbidden(
+                "another page asks: only this page's own requests are answered".into(),
+            );
+        }
+        if method != Method::GET && method != Method::POST {
+            return Some((
+                StatusCode::METHOD_NOT_ALLOWED,
+                format!("{method}: only GET and POST are known here"),
+            ));
+        }
+        if method == Method::POST {
+            if headers.get("x-runrate").map(HeaderValue::as_bytes) != Some(b"1") {
+                return forbidden("send the header x-runrate: 1".into());
+            }
+            let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+            let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+            if !kind.eq_ignore_ascii_case("application/json") {
+                let message = "send JSON: content-type: application/json".to_owned();
+                return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+            }
+        }
+        None
+    }
+}
+
+/// Refuses who may not ask; puts the rules of the house on every answer.
+pub(super) async fn guard(State(door): State<Door>, request: Request, next: Next) -> Response {
+    let refused = door.refuses(request.method(), request.uri(), request.headers());
+    let mut response = match refused {
+        Some((status, message)) => refuse(status, &message),
+        None => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    for (name, value) in [
+        ("cross-origin-resource-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        response
+            .headers_mut()
+            .entry(header::ALLOW)
+            .or_insert(HeaderValue::from_static("GET, POST"));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(method: &Method, path: &str, headers: &[(&'static str, &'static str)]) -> u16 {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        let uri: Uri = path.parse().unwrap();
+        Door::new(8383).refuses(method, &uri, &map).map_or(200, |(status, _)| status.as_u16())
+    }
+
+    #[test]
+    fn only_the_page_itself_is_answered() {
+        let host = ("host", "127.0.0.1:8383");
+        let (get, post) = (Method::GET, Method::POST);
+        let json = [host, ("x-runrate", "1"), ("content-type", "application/json; charset=utf-8")];
+        for (expected, method, path, headers) in [
+            (200, &get, "/", &[host][..]),
+            (200, &get, "/", &[("host", "LOCALHOST:8383")]),
+            (403, &get, "/", &[]),
+            (403, &get, "/", &[("host", "evil.example:8383")]),
+            (403, &get, "/", &[("host", "127.0.0.1")]),
+            (403, &get, "/", &[("host", "127.0.0.1:8384")]),
+            (403, &get, "/", &[host, host]),
+            (403, &get, "http://evil.example/", &[host]),
+            (403, &get, "/", &[host, ("origin", "null")]),
+            (403, &get, "/", &[host, ("origin", "https://127.0.0.1:8383")]),
+            (200, &get, "/", &[host, ("origin", "http://localhost:8383")]),
+            (200, &get, "/", &[host, ("sec-fetch-site", "cross-site")]),
+            (403, &get, "/report/json", &[host, ("sec-fetch-site", "cross-site")]),
+            (403, &get, "/api/scenario", &[host, ("sec-fetch-site", "same-site")]),
+            (200, &get, "/api/scenario", &[host, ("sec-fetch-site", "same-origin")]),
+            (405, &Method::DELETE, "/", &[host]),
+            (405, &Method::HEAD, "/", &[host]),
+            (405, &Method::OPTIONS, "/api/plan", &[host]),
+            (200, &post, "/api/plan", &json),
+            (403, &post, "/api/plan", &[host, json[2]]),
+            (415, &post, "/api/plan", &[host, json[1]]),
+            (415, &post, "/api/plan", &[host, json[1], ("content-type", "text/plain")]),
+        ] {
+            assert_eq!(status(method, path, headers), expected, "{method} {path} {headers:?}");
+        }
+    }
+}

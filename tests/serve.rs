@@ -1,0 +1,434 @@
+//! The served page over a real socket: who is answered, what is computed, what is written.
+#![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
+
+use std::{fs, path::Path, process::Command, time::Duration};
+
+use runrate::{
+    scenario::Scenario,
+    simulate::{Inputs, Prepared},
+    store::{self, PriceSource},
+};
+use serde_json::{Value, json};
+
+use support::http::{Answer, Page};
+
+mod support;
+
+/// A small scenario with comments, a range, and two accounts.
+const SCENARIO: &str = r#"# what we mean to do
+[plan]
+name = "small"
+start = "2027-01"
+months = 3
+seed = 3
+[billing]
+discount_percent = 0 # none yet
+[users]
+growth = { curve = "linear", start = 2_000, per_month = 300 } # counted
+[traffic]
+sessions_per_user = { low = 20, mid = 30, high = 45 } # a guess
+requests_per_connection = 20
+[traffic.classes.api]
+per_session = 10
+request_kib = 2
+response_kib = 62
+[accounts.production]
+region = "us-east-1"
+traffic_share = 1
+[accounts.test]
+region = "us-east-1"
+traffic_share = 0.1
+[accounts.test.override]
+cluster.baseline.nodes = 1
+[cluster]
+availability_zones = 3
+baseline = { instance_type = "m7g.large", nodes = 2 }
+[cluster.node_pools.general]
+categories = ["m"]
+architectures = ["arm64"]
+spot_share = 0.5
+[workloads.api]
+calls_per = { api = 1 }
+reached = "through-alb"
+cpu_ms_per_request = 5
+hpa = { min_replicas = 2, max_replicas = 40, target_cpu_utilization = 60 }
+requests = { cpu_millicores = 250, memory_mib = 256 }
+limits = { cpu_millicores = 1000, memory_mib = 512 }
+[alb]
+load_balancers = 1
+[nat]
+gateways = 1
+"#;
+
+struct Bench {
+    page: Page,
+    folder: tempfile::TempDir,
+}
+
+fn serve_text(text: &str, arguments: &[&str]) -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("s.toml"), text).unwrap();
+    let mut all = vec!["s.toml"];
+    all.extend(arguments);
+    let page = Page::start(Path::new(env!("CARGO_BIN_EXE_runrate")), folder.path(), &all);
+    Bench { page, folder }
+}
+
+fn serve(arguments: &[&str]) -> Bench {
+    serve_text(SCENARIO, arguments)
+}
+
+fn ask(generation: u64, values: &Value) -> Value {
+    json!({ "side": "a", "client": "test", "generation": generation, "values": values })
+}
+
+fn good(answer: &Answer) -> Value {
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+/// What `runrate plan --trials 1 --format json` says of a text.
+fn planned(text: &str) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("s.toml"), text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_runrate"));
+    command
+        .current_dir(folder.path())
+        .args(["plan", "s.toml", "--trials", "1", "--format", "json"]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_fast_line_is_the_plan_to_the_last_digit() {
+    let catalog = store::embedded_catalog().unwrap();
+    let innovate = include_str!("../examples/innovate.toml").replace("months = 24", "months = 5");
+    let innovate = innovate.replace("2027-09-14", "2027-03-14");
+    for text in [SCENARIO, &innovate] {
+        let scenario = Scenario::parse("s.toml", text, &catalog).unwrap();
+        let regions = scenario.regions();
+        let facts = store::load_facts(catalog.clone(), &PriceSource::Embedded, &regions).unwrap();
+        let inputs = Inputs::default();
+        let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
+        let plan = prepared.run(0).unwrap();
+        let sample = prepared.sample(0).unwrap();
+        let (line, simulated) = prepared.line(None).unwrap();
+        assert_eq!(line.sample.costs, sample.costs);
+        assert_eq!(line.sample.users, sample.users);
+        assert_eq!(line.sample.requests, sample.requests);
+        for (index, month) in plan.months.iter().enumerate() {
+            for (place, account) in month.accounts.iter().enumerate() {
+                let own =
+                    line.sample.costs.iter().filter(|cost| {
+                        (cost.month as usize, cost.account as usize) == (index, place)
+                    });
+                assert_eq!(account.cost, own.map(|cost| cost.cost).sum());
+                assert_eq!(account.capacity.total, line.nodes[place][index]);
+            }
+        }
+        // What was simulated before gives the same again, and only where it is the same.
+        assert_eq!(prepared.line(Some(&simulated)).unwrap().0, line);
+        for (from, to) in [
+            ("spot_share = 0.", "spot_share = 0.1"),
+            ("traffic_share = 0.", "traffic_share = 0.1"),
+            ("[nat]", "[nat]\n#"),
+            ("requests_per_connection = 20", "requests_per_connection = 7"),
+            ("seed = ", "seed = 1"),
+        ] {
+            assert!(text.contains(from), "{from}");
+            let changed = text.replacen(from, to, 1);
+            let scenario = Scenario::parse("s.toml", &changed, &catalog).unwrap();
+            let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
+            assert_eq!(
+                prepared.line(Some(&simulated)).unwrap().0,
+                prepared.line(None).unwrap().0,
+                "{from}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_page_and_its_parts_are_there_and_strict() {
+    let bench = serve(&[]);
+    for (path, kind) in [
+        ("/", "text/html; charset=utf-8"),
+        ("/page.css", "text/css; charset=utf-8"),
+        ("/page.js", "text/javascript; charset=utf-8"),
+        ("/chart.js", "text/javascript; charset=utf-8"),
+        ("/api/scenario", "application/json"),
+        ("/nowhere", "application/json"),
+    ] {
+        let answer = bench.page.get(path);
+        assert_eq!(answer.status, if path == "/nowhere" { 404 } else { 200 }, "{path}");
+        assert_eq!(answer.header("content-type"), Some(kind), "{path}");
+        let policy = answer.header("content-security-policy").unwrap();
+        for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"] {
+            assert!(policy.contains(part), "{path}: {policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{policy}");
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cache-control", "no-store"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{path}");
+        }
+        let text = answer.text();
+        for outside in ["https://", "http://", "//cdn"] {
+            let namespaces = text.replace("http://www.w3.org/2000/svg", "");
+            assert!(path == "/api/scenario" || !namespaces.contains(outside), "{path}: {outside}");
+        }
+    }
+}
+
+#[test]
+fn who_may_not_ask_is_refused() {
+    let bench = serve(&[]);
+    let port = bench.page.port;
+    let body = r#"{"side":"a"}"#;
+    let post = |head: &str| {
+        format!("POST /api/plan HTTP/1.1\r\n{head}content-length: {}\r\n\r\n{body}", body.len())
+    };
+    let own = format!("host: 127.0.0.1:{port}\r\n");
+    let json = "content-type: application/json\r\n";
+    for (status, request) in [
+        (403, "GET / HTTP/1.1\r\nhost: evil.example\r\n\r\n".to_owned()),
+        (403, format!("GET / HTTP/1.1\r\nhost: evil.example:{port}\r\n\r\n")),
+        (403, format!("GET / HTTP/1.1\r\n{own}origin: https://evil.example\r\n\r\n")),
+        (200, format!("GET / HTTP/1.1\r\nhost: localhost:{port}\r\n\r\n")),
+        (403, post(&format!("{own}{json}"))),
+        (403, post(&format!("{own}{json}x-runrate: 1\r\norigin: http://evil.example\r\n"))),
+        (415, post(&format!("{own}x-runrate: 1\r\ncontent-type: text/plain\r\n"))),
+        (200, post(&format!("{own}{json}x-runrate: 1\r\norigin: http://127.0.0.1:{port}\r\n"))),
+        (405, format!("PUT /api/plan HTTP/1.1\r\n{own}content-length: 0\r\n\r\n")),
+        (405, format!("GET /api/plan HTTP/1.1\r\n{own}\r\n")),
+    ] {
+        let answer = bench.page.raw(&request);
+        assert_eq!(answer.status, status, "{request}: {}", answer.text());
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{request}");
+    }
+    let large = "x".repeat(70_000);
+    let head = format!("{own}{json}x-runrate: 1\r\n");
+    let request =
+        format!("POST /api/plan HTTP/1.1\r\n{head}content-length: {}\r\n\r\n{large}", large.len());
+    assert_eq!(bench.page.raw(&request).status, 413);
+}
+
+#[test]
+fn values_that_are_none_are_refused_with_what_would_be_accepted() {
+    let bench = serve(&[]);
+    let refused = |values: &Value| {
+        let answer = bench.page.post("/api/plan", &ask(1, values));
+        assert_eq!(answer.status, 422, "{}", answer.text());
+        answer.json()
+    };
+    for (key, value, message) in [
+        ("traffic.sessions_per_usr", json!(3), "did you mean \"traffic.sessions_per_user\"?"),
+        ("traffic.sessions_per_user", json!("NaN"), "is not a number"),
+        ("traffic.sessions_per_user", json!(null), "is not a number"),
+        ("traffic.sessions_per_user", json!(-1), "-1 is out of range; give 0 to 10000"),
+        ("workloads.api.hpa.max_replicas", json!(3.5), "3.5 is not a whole number; give 1 to"),
+        ("plan.months", json!(5), "there is no such slider"),
+    ] {
+        let told = refused(&json!({ key: value }));
+        assert_eq!(told["problems"][0]["key"], key, "{told}");
+        assert!(told["problems"][0]["message"].as_str().unwrap().contains(message), "{told}");
+    }
+    // Values that contradict each other are told at their key, as the scenario's own would be.
+    let told = refused(&json!({ "workloads.api.hpa.min_replicas": 50 }));
+    assert!(told["problems"][0]["key"].as_str().unwrap().contains("hpa"), "{told}");
+    for (body, status) in [
+        (json!({ "side": "c" }), 422),
+        (json!({ "side": "a", "vlaues": {} }), 400),
+        (json!({ "side": "a", "trials": 1_000_000 }), 422),
+        (json!([]), 400),
+    ] {
+        assert_eq!(bench.page.post("/api/band", &body).status, status, "{body}");
+    }
+}
+
+#[test]
+fn a_moved_value_gives_the_plan_that_it_gives_in_the_file() {
+    let bench = serve(&["--trials", "2"]);
+    let before = good(&bench.page.post("/api/plan", &ask(1, &json!({}))));
+    let values = json!({
+        "traffic.sessions_per_user": 60, "cluster.baseline.nodes": 4,
+        "workloads.api.hpa.target_cpu_utilization": 40,
+        "accounts.test.override.cluster.baseline.nodes": 2,
+    });
+    let after = good(&bench.page.post("/api/plan", &ask(2, &values)));
+    assert_ne!(before["total"], after["total"]);
+    let text = SCENARIO
+        .replace("{ low = 20, mid = 30, high = 45 }", "{ low = 40, mid = 60, high = 90 }")
+        .replace("nodes = 2 }", "nodes = 4 }")
+        .replace("baseline.nodes = 1", "baseline.nodes = 2")
+        .replace("target_cpu_utilization = 60", "target_cpu_utilization = 40");
+    for (told, plan) in [(&before, planned(SCENARIO)), (&after, planned(&text))] {
+        assert_eq!(told["total"], plan["cost"]);
+        assert_eq!(told["months"].as_array().unwrap().len(), 3);
+        for (at, month) in plan["months"].as_array().unwrap().iter().enumerate() {
+            assert_eq!(told["cost"][at], month["cost"]);
+            assert_eq!(told["users"][at], month["users"]);
+            for (place, account) in month["accounts"].as_array().unwrap().iter().enumerate() {
+                assert_eq!(told["accounts"][place]["cost"][at], account["cost"]);
+                let peak = &account["capacity"]["total"]["peak"];
+                assert_eq!(&told["accounts"][place]["peak_nodes"][at], peak);
+            }
+        }
+    }
+    // The file is only read.
+    assert_eq!(fs::read_to_string(bench.folder.path().join("s.toml")).unwrap(), SCENARIO);
+}
+
+#[test]
+fn a_report_is_the_plan_of_the_values_with_its_trials() {
+    let bench = serve(&["--trials", "6"]);
+    let values = "%7B%22traffic.sessions_per_user%22%3A60%7D";
+    let answer = bench.page.get(&format!("/report/json?side=a&values={values}"));
+    let told = good(&answer);
+    let named = answer.header("content-disposition").unwrap();
+    assert_eq!(named, "attachment; filename=\"plan.json\"");
+    assert_eq!(told["spread"]["trials"], 6);
+    let moved = ask(1, &json!({ "traffic.sessions_per_user": 60 }));
+    let line = good(&bench.page.post("/api/plan", &moved));
+    assert_eq!(told["cost"], line["total"]);
+    // The band on the page is the spread of the report.
+    let band = good(&bench.page.post("/api/band", &moved));
+    for (at, month) in told["spread"]["months"].as_array().unwrap().iter().enumerate() {
+        for (place, name) in ["p10", "p50", "p90"].into_iter().enumerate() {
+            let exact: f64 = month["cost"][name].as_str().unwrap().parse().unwrap();
+            let shown = band["months"][at][place].as_f64().unwrap();
+            assert!((exact - shown).abs() < 1e-3, "{name} {exact} {shown}");
+        }
+    }
+    assert!(bench.page.get("/report/csv?side=a").text().starts_with("month,account,"));
+    assert_eq!(bench.page.get("/report/exe?side=a").status, 404);
+    assert_eq!(bench.page.get("/report/json?side=a&values=%7B").status, 400);
+    let unknown = bench.page.get("/report/json?side=a&values=%7B%22x%22%3A1%7D");
+    assert_eq!(unknown.status, 422, "{}", unknown.text());
+}
+
+#[test]
+fn the_newest_is_answered_and_the_older_told_so() {
+    // So many trials that the band cannot be done before it is given up.
+    let bench = serve(&["--trials", "20000"]);
+    let mut band = bench.page.connect();
+    band.ask("/api/band", &ask(5, &json!({})));
+    std::thread::sleep(Duration::from_millis(300));
+    let older = bench.page.post("/api/plan", &ask(4, &json!({})));
+    assert_eq!(older.status, 409, "{}", older.text());
+    assert!(older.text().contains("superseded"), "{}", older.text());
+    // Another client's turn ends nothing of this one's; this one's own next does.
+    let other = json!({ "side": "a", "client": "other", "generation": 1, "values": {} });
+    good(&bench.page.post("/api/plan", &other));
+    good(&bench.page.post("/api/plan", &ask(6, &json!({ "nat.gateways": 2 }))));
+    let given_up = band.answer();
+    assert_eq!(given_up.status, 409, "{}", given_up.text());
+    // One that hangs up is not worked for: the next band has the lane at once.
+    let mut gone = bench.page.connect();
+    gone.ask("/api/band", &ask(7, &json!({})));
+    std::thread::sleep(Duration::from_millis(300));
+    drop(gone);
+    let few = json!({ "side": "a", "client": "third", "generation": 1, "trials": 2 });
+    assert_eq!(good(&bench.page.post("/api/band", &few))["trials"], 2);
+}
+
+#[test]
+fn nothing_is_saved_without_write() {
+    let bench = serve(&[]);
+    let answer = bench.page.post("/api/save", &ask(1, &json!({ "nat.gateways": 2 })));
+    assert_eq!(answer.status, 403);
+    assert!(answer.text().contains("--write"), "{}", answer.text());
+    assert_eq!(fs::read_to_string(bench.folder.path().join("s.toml")).unwrap(), SCENARIO);
+    assert_eq!(good(&bench.page.get("/api/scenario"))["sides"][0]["may_save"], false);
+}
+
+#[test]
+fn saving_keeps_comments_and_refuses_what_changed_on_disk() {
+    let bench = serve(&["--write"]);
+    let path = bench.folder.path().join("s.toml");
+    let values = json!({ "nat.gateways": 2, "traffic.sessions_per_user": 15 });
+    let told = good(&bench.page.post("/api/save", &ask(1, &values)));
+    let expected = SCENARIO.replace("gateways = 1", "gateways = 2").replace(
+        "{ low = 20, mid = 30, high = 45 } # a guess",
+        "{ low = 10.0, mid = 15.0, high = 22.5 } # a guess",
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+    let knobs = told["knobs"].as_array().unwrap();
+    let saved = knobs.iter().find(|knob| knob["key"] == "traffic.sessions_per_user").unwrap();
+    assert_eq!(saved["value"], 15.0);
+    assert_eq!(saved["range"], json!([10.0, 22.5, 0.8]));
+    // What cannot be planned is not written.
+    let wrong = json!({ "workloads.api.hpa.min_replicas": 50 });
+    assert_eq!(bench.page.post("/api/save", &ask(2, &wrong)).status, 422);
+    // Side B has no file of its own.
+    let b = json!({ "side": "b", "values": { "nat.gateways": 3 } });
+    assert_eq!(bench.page.post("/api/save", &b).status, 403);
+    assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+    let theirs = expected.replace("small", "theirs");
+    fs::write(&path, &theirs).unwrap();
+    let answer = bench.page.post("/api/save", &ask(3, &json!({ "nat.gateways": 3 })));
+    assert_eq!(answer.status, 409, "{}", answer.text());
+    assert!(answer.text().contains("changed on disk"), "{}", answer.text());
+    assert_eq!(fs::read_to_string(&path).unwrap(), theirs);
+}
+
+#[test]
+fn two_scenarios_stand_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.toml"), SCENARIO).unwrap();
+    fs::write(folder.path().join("b.toml"), SCENARIO.replace("mid = 30", "mid = 40")).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_runrate"));
+    let page = Page::start(program, folder.path(), &["a.toml", "b.toml", "--write"]);
+    let told = good(&page.get("/api/scenario"));
+    assert_eq!((&told["second"], &told["sides"][1]["file"]), (&json!(true), &json!("b.toml")));
+    let total =
+        |side: &str| good(&page.post("/api/plan", &json!({ "side": side })))["total"].clone();
+    assert_ne!(total("a"), total("b"));
+    good(&page.post("/api/save", &json!({ "side": "b", "values": { "nat.gateways": 2 } })));
+    assert!(fs::read_to_string(folder.path().join("b.toml")).unwrap().contains("gateways = 2"));
+    assert_eq!(fs::read_to_string(folder.path().join("a.toml")).unwrap(), SCENARIO);
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("s.toml"), SCENARIO).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runrate"));
+        command.current_dir(folder.path()).arg("serve").args(arguments).output().unwrap()
+    };
+    let output = run(&["s.toml", "--port", &port]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("is in use") && said.contains("--port 0"), "{said}");
+    // A scenario that is wrong is told before anything is opened.
+    fs::write(folder.path().join("s.toml"), SCENARIO.replace("months", "month")).unwrap();
+    let output = run(&["s.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("s.toml:5: plan.month"));
+    assert_eq!(run(&["s.toml", "--port", "80"]).status.code(), Some(2));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_it_with_0_even_at_work() {
+    for busy in [false, true] {
+        let mut bench = serve(&["--trials", "20000"]);
+        let mut band = bench.page.connect();
+        if busy {
+            band.ask("/api/band", &ask(1, &json!({})));
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let pid = bench.page.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        assert_eq!(bench.page.ended(Duration::from_secs(20)), Some(0), "busy: {busy}");
+    }
+}
