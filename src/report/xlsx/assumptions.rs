@@ -52,7 +52,11 @@ impl Factors {
         services.sort_unstable();
         services.dedup();
         for service in services {
-            let name = factors.add(&format!("price_{service}"), service, "× the cost of its metered usage");
+            let name = factors.add(
+                &format!("price_{service}"),
+                service,
+                "× the cost of its metered usage",
+            );
             factors.price.insert(service.to_owned(), name);
         }
         for (account, service) in pairs.into_keys() {

@@ -14,13 +14,7 @@ use super::{
     lines,
     sheet::{at, criterion, span},
 };
-use crate::{
-    calendar::Month,
-    ledger::Entry,
-    plan::Plan,
-    rate::ALL_ACCOUNTS,
-    units::Usd,
-};
+use crate::{calendar::Month, ledger::Entry, plan::Plan, rate::ALL_ACCOUNTS, units::Usd};
 
 /// Largest difference of a base from the plan's that is rounding [USD].
 const ROUNDING: f64 = 1e-6;
@@ -127,7 +121,8 @@ fn vendors(plan: &Plan, kinds: &[Kind], usage: &BTreeMap<Key<'_>, Usd>) -> Vec<S
         let code = code.to_ascii_lowercase();
         code.starts_with("aws") || code.starts_with("amazon")
     };
-    let mut others: Vec<&str> = usage.keys().map(|key| key.2).filter(|code| !amazon(code)).collect();
+    let mut others: Vec<&str> =
+        usage.keys().map(|key| key.2).filter(|code| !amazon(code)).collect();
     others.sort_unstable();
     others.dedup();
     others.truncate(MOST_VENDORS);
@@ -181,8 +176,11 @@ fn support(
     for vendor in &layout.vendors {
         criteria += &format!(",{},\"<>{vendor}\"", span(lines::SERVICE, block));
     }
-    let formula =
-        if criteria.is_empty() { format!("=SUM({cost})") } else { format!("=SUMIFS({cost}{criteria})") };
+    let formula = if criteria.is_empty() {
+        format!("=SUM({cost})")
+    } else {
+        format!("=SUMIFS({cost}{criteria})")
+    };
     Some((formula, base))
 }
 

@@ -46,7 +46,8 @@ pub(super) fn write(sheet: &mut Sheet, layout: &Layout<'_>, factors: &Factors) -
         head("Kind", Look::Text),
         head("Share of a free part", Look::Quantity),
     ];
-    let steps = (1..=layout.most_steps()).map(|step| head(format!("In step {step}"), Look::Quantity));
+    let steps =
+        (1..=layout.most_steps()).map(|step| head(format!("In step {step}"), Look::Quantity));
     columns.extend(steps);
     sheet.header(&columns)?;
     for index in 0..plan.charges.len() {
@@ -61,11 +62,14 @@ fn note(layout: &Layout<'_>) -> String {
     let plan = layout.plan;
     let mut note = format!(
         "Cost = Σ quantity in a step × its price on {} × price factors. Commitments are fixed: the hour-by-hour draw-down is not repeated here. {}, {}.",
-        prices::NAME, plan.cost_metric, plan.currency
+        prices::NAME,
+        plan.cost_metric,
+        plan.currency
     );
-    let unbased = plan.entries.iter().zip(&layout.bases).any(|(entry, base)| {
-        base.is_none() && layout.ways[entry.charge].kind > Kind::Commitment
-    });
+    let unbased =
+        plan.entries.iter().zip(&layout.bases).any(|(entry, base)| {
+            base.is_none() && layout.ways[entry.charge].kind > Kind::Commitment
+        });
     if unbased || layout.ways.iter().any(|way| way.fixed) {
         note += " Rows marked (fixed) keep the plan's amount per unit.";
     }
@@ -191,9 +195,8 @@ fn cost(layout: &Layout<'_>, index: usize, factors: &Factors) -> String {
     }
     let first = layout.price_rows[way.price];
     let cell = |row: u32| format!("{}!${}${}", prices::NAME, letter(prices::PRICE), row + 1);
-    let parts = (0..way.inside.len()).map(|step| {
-        format!("{}*{}", at(row, STEPS + step as u16), cell(first + step as u32))
-    });
+    let parts = (0..way.inside.len())
+        .map(|step| format!("{}*{}", at(row, STEPS + step as u16), cell(first + step as u32)));
     let mut sum = parts.collect::<Vec<_>>().join("+");
     if way.inside.len() > 1 && !factor.is_empty() {
         sum = format!("({sum})");

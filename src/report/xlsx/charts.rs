@@ -89,7 +89,12 @@ fn frame(chart: &mut Chart, title: &str, alt: &str) {
     chart.title().set_name(title).set_font(&font);
     let mut turned = ChartFont::new();
     turned.set_rotation(-45);
-    chart.x_axis().set_name("Month").set_num_format("yyyy-mm").set_text_axis(true).set_font(&turned);
+    chart
+        .x_axis()
+        .set_name("Month")
+        .set_num_format("yyyy-mm")
+        .set_text_axis(true)
+        .set_font(&turned);
     chart.y_axis().set_name("USD a month").set_num_format("#,##0");
     let grid = ChartLine::new().set_color(0xD9_D9_D9).clone();
     chart.y_axis().set_major_gridlines_line(&grid);

@@ -265,7 +265,8 @@ fn way(
     };
     let share = free_share(plan, own, quantity, &pool);
     let inside = inside(own, quantity, share);
-    let mut cost: f64 = inside.iter().zip(&own.steps).map(|(q, step)| q * step.price.to_f64()).sum();
+    let mut cost: f64 =
+        inside.iter().zip(&own.steps).map(|(q, step)| q * step.price.to_f64()).sum();
     if let Some(minimum) = minimum {
         cost = cost.max(plan.prices[minimum].steps.first().map_or(0.0, |s| s.price.to_f64()));
     }

@@ -34,7 +34,9 @@ pub(super) fn write(sheet: &mut Sheet, layout: &Layout<'_>, factors: &Factors) -
     let last = BODY + (layout.order.len().max(1) as u32) - 1;
     let note = format!(
         "Quantity = modelled quantity × usage factors of Assumptions; cost = the line's part of its charge on {}. {}, {}. Filter it, but do not sort it: formulas point at rows.",
-        charges::NAME, plan.cost_metric, plan.currency
+        charges::NAME,
+        plan.cost_metric,
+        plan.currency
     );
     let tie = Tie::money(format!("=SUM({})", span(COST, (BODY, last))), plan.cost.to_f64());
     sheet.top("Lines: what is metered, and what it costs", &note, &tie)?;

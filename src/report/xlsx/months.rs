@@ -49,7 +49,9 @@ pub(super) fn write(sheet: &mut Sheet, layout: &Layout<'_>) -> Done {
     let tie = Tie::money(format!("=SUM({})", span(COST, (BODY, last))), plan.cost.to_f64());
     let note = format!(
         "Sums over {}; Change = cost here − the plan's. {}, {}",
-        lines::NAME, plan.cost_metric, plan.currency
+        lines::NAME,
+        plan.cost_metric,
+        plan.currency
     );
     sheet.top("Cost by month, account and service", &note, &tie)?;
     sheet.header(&[
@@ -118,7 +120,8 @@ pub(super) fn services(sheet: &mut Sheet, plan: &Plan) -> Done {
     let last = BODY + (plan.months.len().max(1) as u32) - 1;
     let total = columns.len() as u16 + 1;
     let tie = Tie::money(format!("=SUM({})", span(total, (BODY, last))), plan.cost.to_f64());
-    let note = format!("Sums over {NAME}, dearest service first. {}, {}", plan.cost_metric, plan.currency);
+    let note =
+        format!("Sums over {NAME}, dearest service first. {}, {}", plan.cost_metric, plan.currency);
     sheet.top("Cost by month and service [USD]", &note, &tie)?;
     let mut heads = vec![head("Month", Look::Month)];
     heads.extend(columns.iter().map(|(name, _)| head(&**name, Look::Usd)));
@@ -144,9 +147,11 @@ pub(super) fn services(sheet: &mut Sheet, plan: &Plan) -> Done {
             sheet.computed_as(row, total, &all, month.cost.to_f64(), &bold())?;
         }
         let first = (APART as u16).min(total - 1);
-        let told: f64 = columns.iter().take(first.into()).map(|(_, costs)| {
-            costs.get(&month.month).copied().unwrap_or_default().to_f64()
-        }).sum();
+        let told: f64 = columns
+            .iter()
+            .take(first.into())
+            .map(|(_, costs)| costs.get(&month.month).copied().unwrap_or_default().to_f64())
+            .sum();
         let rest = format!("={}-SUM({}:{})", at(row, total), at(row, 1), at(row, first));
         if first > 0 {
             sheet.computed(row, total + 1, &rest, month.cost.to_f64() - told)?;

@@ -84,13 +84,13 @@ impl Sheet {
         self.out.write_string_with_format(0, 0, safe(title), &style::title())?;
         self.out.write_string_with_format(1, 0, safe(note), &style::note())?;
         let label = style::label();
-        for (column, name) in ["Tie-out", "This sheet", "Plan", "Difference", "State"]
-            .into_iter()
-            .enumerate()
+        for (column, name) in
+            ["Tie-out", "This sheet", "Plan", "Difference", "State"].into_iter().enumerate()
         {
             self.out.write_string_with_format(2, column as u16, name, &label)?;
         }
-        let money = if tie.tolerance < 0.01 && tie.unit == "USD" { Look::Usd } else { Look::Quantity };
+        let money =
+            if tie.tolerance < 0.01 && tie.unit == "USD" { Look::Usd } else { Look::Quantity };
         self.out.write_string_with_format(3, 0, safe(&tie.unit), &style::note())?;
         self.computed_as(3, 1, &tie.formula, tie.result, &money.format())?;
         self.out.write_number_with_format(3, 2, tie.plan, &money.format())?;

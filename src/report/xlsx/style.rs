@@ -134,11 +134,6 @@ pub(super) fn note() -> Format {
     Format::new().set_font_color(0x55_55_55).set_align(FormatAlign::Left)
 }
 
-/// A paragraph over merged cells.
-pub(super) fn paragraph() -> Format {
-    Format::new().set_text_wrap().set_align(FormatAlign::Top).set_align(FormatAlign::Left)
-}
-
 /// A label of a figure.
 pub(super) fn label() -> Format {
     Format::new().set_bold()

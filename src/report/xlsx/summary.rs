@@ -78,7 +78,8 @@ fn headline(sheet: &mut Sheet, plan: &Plan, page: &Page) -> Done {
 }
 
 fn by_account(sheet: &mut Sheet, plan: &Plan, table: Table) -> Done {
-    let heading = "Cost by month and account [USD]; P10, P50 and P90 are the trials' and do not recompute";
+    let heading =
+        "Cost by month and account [USD]; P10, P50 and P90 are the trials' and do not recompute";
     let heading = if table.spread { heading } else { "Cost by month and account [USD]" };
     sheet.text_as(table.header - 1, 0, heading, &style::section())?;
     let mut heads = vec![head("Month", Look::Month)];
@@ -132,7 +133,8 @@ fn sums(sheet: &mut Sheet, plan: &Plan, table: Table) -> Done {
     let format = Look::Usd.total();
     sheet.text_as(row, 0, "Total", &Look::Text.total())?;
     for column in 1..=table.total {
-        let own = plan.months.iter().filter_map(|month| month.accounts.get(usize::from(column) - 1));
+        let own =
+            plan.months.iter().filter_map(|month| month.accounts.get(usize::from(column) - 1));
         let sum = if column == table.total { plan.cost } else { own.map(|own| own.cost).sum() };
         let formula = format!("=SUM({})", span(column, table.rows));
         sheet.computed_as(row, column, &formula, sum.to_f64(), &format)?;
@@ -141,12 +143,7 @@ fn sums(sheet: &mut Sheet, plan: &Plan, table: Table) -> Done {
 }
 
 /// Provenance, warnings, notes, exclusions, contents: one line each.
-fn words(
-    sheet: &mut Sheet,
-    (plan, page): (&Plan, &Page),
-    sheets: &[String],
-    mut row: u32,
-) -> Done {
+fn words(sheet: &mut Sheet, (plan, page): (&Plan, &Page), sheets: &[String], mut row: u32) -> Done {
     let label = style::label();
     sheet.text_as(row, 0, "Made from", &style::section())?;
     row += 1;

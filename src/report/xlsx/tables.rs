@@ -125,7 +125,10 @@ fn tie(table: &Table) -> Tie {
     let own = table.rows.iter().filter(|row| !row.total);
     let sum: f64 = own.filter_map(|row| in_column(row, column)).sum();
     let mut formula = format!("=SUM({})", span(column as u16, (BODY, last)));
-    for row in totals.iter().filter(|row| in_column(&table.rows[(**row - BODY) as usize], column).is_some()) {
+    for row in totals
+        .iter()
+        .filter(|row| in_column(&table.rows[(**row - BODY) as usize], column).is_some())
+    {
         formula += &format!("-{}", at(*row, column as u16));
     }
     let unit = if money.is_some() { "USD" } else { "sum" };
@@ -134,7 +137,9 @@ fn tie(table: &Table) -> Tie {
 }
 
 fn rows(table: &Table, last: u32) -> Tie {
-    let filled = |row: &&Row| row.cells.first().is_some_and(|cell| *cell != Cell::Empty && *cell != Cell::text(""));
+    let filled = |row: &&Row| {
+        row.cells.first().is_some_and(|cell| *cell != Cell::Empty && *cell != Cell::text(""))
+    };
     let count = table.rows.iter().filter(filled).count() as f64;
     Tie {
         unit: "rows".into(),
