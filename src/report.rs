@@ -30,3 +30,4 @@ pub mod reconcile;
 pub mod terminal;
 pub mod trace;
 pub mod trace_chart;
+pub mod xlsx;
