@@ -139,8 +139,8 @@ fn reports() -> Result<Reports, Error> {
     let facts = store::focus_facts()?;
     let formats = Format::ALL.iter().map(|format| format.name()).collect();
     let write = move |format: &str, plan: &Plan| {
-        let format =
-            Format::of(format).ok_or_else(|| failed_with(&format!("there is no report {format:?}")))?;
+        let format = Format::of(format)
+            .ok_or_else(|| failed_with(&format!("there is no report {format:?}")))?;
         let files = Report::new(plan, Beside::default(), &facts)
             .files(format)
             .map_err(|message| failed_with(&format!("{} report: {message}", format.name())))?;

@@ -2,14 +2,14 @@
 
 #[cfg(feature = "polars")]
 use super::parquet;
-#[cfg(feature = "pdf")]
-use super::{figure, page::Figure, pdf};
 use super::{
     content::{self, Beside},
     csv, focus, html, markdown,
     page::Page,
     xlsx,
 };
+#[cfg(feature = "pdf")]
+use super::{figure, page::Figure, pdf};
 use crate::plan::Plan;
 
 /// A format, in the order in which they are told of.
@@ -137,11 +137,9 @@ impl<'a> Report<'a> {
                 one("plan.json", "application/json", text.into())
             }
             #[cfg(feature = "polars")]
-            Format::Parquet => one(
-                "ledger.parquet",
-                "application/vnd.apache.parquet",
-                parquet::ledger(self.plan)?,
-            ),
+            Format::Parquet => {
+                one("ledger.parquet", "application/vnd.apache.parquet", parquet::ledger(self.plan)?)
+            }
             Format::Focus => {
                 let text = focus::csv(self.plan, self.focus);
                 one("focus.csv", "text/csv; charset=utf-8", text.into())
