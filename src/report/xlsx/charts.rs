@@ -48,7 +48,7 @@ fn by_service(plan: &Plan) -> Chart {
         series
             .set_categories((SERVICES, rows.0, 0, rows.1, 0))
             .set_values((SERVICES, rows.0, column, rows.1, column))
-            .set_format(ChartFormat::new().set_solid_fill(&ChartSolidFill::new().set_color(color)))
+            .set_format(ChartFormat::new().set_solid_fill(ChartSolidFill::new().set_color(color)))
             .set_gap(40);
         if usize::from(column) > columns {
             series.set_name("All others");

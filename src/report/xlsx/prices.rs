@@ -78,5 +78,7 @@ pub(super) fn write(sheet: &mut Sheet, layout: &Layout<'_>) -> Done {
         }
     }
     sheet.out.autofilter(BODY - 1, 0, last, 13)?;
+    // Long sources would widen the printed page.
+    sheet.out.set_print_area(0, 0, last, 13)?;
     Ok(())
 }
