@@ -202,7 +202,7 @@ fn innovate() -> &'static Plan {
             "plan",
             "examples/innovate.toml",
             "--trials",
-            "30",
+            "12",
             "--format",
             "json",
         ]));
@@ -259,7 +259,7 @@ fn it_opens_with_its_sheets_names_and_results() {
     let mut book = open(workbook(plan, &page(plan)).unwrap());
     let names = book.sheet_names();
     assert_eq!(names[..8], OWN);
-    assert_eq!(names[8..], ["some-costs", "Words  a b"]);
+    assert_eq!(names[8..], ["some-costs", "Words a b"]);
     // What a reader that does not compute shows.
     ties_hold(&mut book, plan);
     for name in &names {

@@ -8,7 +8,8 @@
 //!
 //! # Limits
 //! Sums are floats: they equal the plan to the cent, not to its ten places. Commitments and the trials' band
-//! are the plan's and do not recompute. Nothing is simulated again. A table of more rows than a sheet holds
+//! are the plan's and do not recompute. Nothing is simulated again. Accounts whose names differ in case alone are
+//! one to a spreadsheet's sums, and the tie-out says so. A table of more rows than a sheet holds
 //! (1,048,576) is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -196,7 +197,9 @@ fn sheet_name(title: &str, taken: &mut BTreeSet<String>) -> String {
         if forbidden || sign.is_control() { ' ' } else { sign }
     };
     let plain: String = title.chars().map(allowed).collect();
-    let plain = plain.trim_start_matches(['=', '+', '-', '@', ' ']).trim();
+    let words: Vec<&str> = plain.split_whitespace().collect();
+    let plain = words.join(" ");
+    let plain = plain.trim_start_matches(['=', '+', '-', '@', ' ']);
     let plain = if plain.is_empty() { "Table" } else { plain };
     // Spreadsheets count in UTF-16; four signs are kept for a number.
     let cut = |most: usize| {

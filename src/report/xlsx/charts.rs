@@ -95,7 +95,8 @@ fn frame(chart: &mut Chart, title: &str, alt: &str) {
         .set_num_format("yyyy-mm")
         .set_text_axis(true)
         .set_font(&turned);
-    chart.y_axis().set_name("USD a month").set_num_format("#,##0");
+    // An axis that begins elsewhere makes little of a large bill look like much.
+    chart.y_axis().set_name("USD a month").set_num_format("#,##0").set_min(0);
     let grid = ChartLine::new().set_color(0xD9_D9_D9).clone();
     chart.y_axis().set_major_gridlines_line(&grid);
     chart.legend().set_position(ChartLegendPosition::Bottom);

@@ -89,8 +89,11 @@ impl Sheet {
             let label = style::tie_label(column);
             self.out.write_string_with_format(2, column as u16, name, &label)?;
         }
-        let money =
-            if tie.tolerance < 0.01 && tie.unit == "USD" { Look::Usd } else { Look::Quantity };
+        let money = match tie.tolerance {
+            counted if counted >= 0.1 => Look::Number(0),
+            _ if tie.unit.starts_with("USD") => Look::Usd,
+            _ => Look::Quantity,
+        };
         self.out.write_string_with_format(3, 0, plain(&tie.unit), &style::note())?;
         self.computed_as(3, 1, &tie.formula, tie.result, &money.format())?;
         self.out.write_number_with_format(3, 2, tie.plan, &money.format())?;
