@@ -48,7 +48,7 @@ impl Factors {
         let pairs = lines::metered(layout);
         factors.add("usage_all", "all accounts and services", "× every metered quantity");
         factors.add("price_all", "all services", "× the cost of all metered usage");
-        let mut services: Vec<&str> = pairs.keys().map(|(_, service)| *service).collect();
+        let mut services: Vec<&str> = pairs.iter().map(|(_, service)| *service).collect();
         services.sort_unstable();
         services.dedup();
         for service in services {
@@ -59,7 +59,7 @@ impl Factors {
             );
             factors.price.insert(service.to_owned(), name);
         }
-        for (account, service) in pairs.into_keys() {
+        for (account, service) in pairs {
             let applies = format!("{service} of {account}");
             let name = format!("usage_{account}_{service}");
             let name = factors.add(&name, &applies, "× its metered quantities");

@@ -7,7 +7,7 @@
 //! ```
 //! Each is checked against the amount that the plan states, and used only where both are the same.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
     layout::{Kind, Layout, is_minimum},
@@ -174,7 +174,7 @@ fn support(
         criteria = format!(",{},{}", span(lines::ACCOUNT, block), account(row, entry));
     }
     for vendor in &layout.vendors {
-        criteria += &format!(",{},\"<>{vendor}\"", span(lines::SERVICE, block));
+        let _ = write!(criteria, ",{},\"<>{vendor}\"", span(lines::SERVICE, block));
     }
     let formula = if criteria.is_empty() {
         format!("=SUM({cost})")
@@ -206,11 +206,11 @@ fn discounted(layout: &Layout<'_>, (row, entry): (u32, &Entry), before: &[u32]) 
         (lines::SHOWN, shown),
     ] {
         let cell = format!("${}", at(row, column));
-        formula += &format!(",{},{}", span(column, block), criterion(text, &cell));
+        let _ = write!(formula, ",{},{}", span(column, block), criterion(text, &cell));
     }
     formula.push(')');
     for row in before {
-        formula += &format!("+{}", at(*row, lines::COST));
+        let _ = write!(formula, "+{}", at(*row, lines::COST));
     }
     formula
 }

@@ -7,6 +7,8 @@
 //! ```
 //! A free part that several meters share is divided by quantity, as `rate` does, and the steps above it move.
 
+use std::fmt::Write as _;
+
 use super::{
     assumptions::Factors,
     layout::{Kind, Layout, Way},
@@ -117,7 +119,7 @@ fn amounts(sheet: &mut Sheet, layout: &Layout<'_>, index: usize, factors: &Facto
         };
         sheet.computed(row, STEPS + step as u16, &formula, *inside)?;
         if pooled {
-            shift += &format!("+{}-({}-{})", at(row, SHARE), bounds.to, bounds.from);
+            let _ = write!(shift, "+{}-({}-{})", at(row, SHARE), bounds.to, bounds.from);
         }
     }
     let cost = cost(layout, index, factors);

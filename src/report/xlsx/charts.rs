@@ -48,7 +48,7 @@ fn by_service(plan: &Plan) -> Chart {
         series
             .set_categories((SERVICES, rows.0, 0, rows.1, 0))
             .set_values((SERVICES, rows.0, column, rows.1, column))
-            .set_format(ChartFormat::new().set_solid_fill(&ChartSolidFill::new().set_color(color)))
+            .set_format(ChartFormat::new().set_solid_fill(ChartSolidFill::new().set_color(color)))
             .set_gap(40);
         if usize::from(column) > columns {
             series.set_name("All others");
@@ -95,7 +95,8 @@ fn frame(chart: &mut Chart, title: &str, alt: &str) {
         .set_num_format("yyyy-mm")
         .set_text_axis(true)
         .set_font(&turned);
-    chart.y_axis().set_name("USD a month").set_num_format("#,##0");
+    // An axis that begins elsewhere makes little of a large bill look like much.
+    chart.y_axis().set_name("USD a month").set_num_format("#,##0").set_min(0);
     let grid = ChartLine::new().set_color(0xD9_D9_D9).clone();
     chart.y_axis().set_major_gridlines_line(&grid);
     chart.legend().set_position(ChartLegendPosition::Bottom);

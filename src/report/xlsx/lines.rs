@@ -1,6 +1,6 @@
 //! `Lines`: every ledger line, its quantity under the usage factors, and its part of the month's charge.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::{
     assumptions::Factors,
@@ -75,6 +75,8 @@ fn counts(layout: &Layout<'_>) -> Vec<u32> {
 
 fn names(sheet: &mut Sheet, row: u32, layout: &Layout<'_>, entry: &Entry) -> Done {
     let price = layout.plan.price_of(entry);
+    // A least fee that follows its bands is counted in their unit.
+    let unit = &layout.plan.prices[layout.ways[entry.charge].price].unit;
     sheet.month(row, 0, entry.month)?;
     let texts = [
         &entry.account,
@@ -83,7 +85,7 @@ fn names(sheet: &mut Sheet, row: u32, layout: &Layout<'_>, entry: &Entry) -> Don
         &price.cost_explorer_service,
         &entry.key.usage_type,
         &entry.resource,
-        &price.unit,
+        unit,
     ];
     for (column, text) in (ACCOUNT..).zip(texts) {
         sheet.text(row, column, text)?;
@@ -132,9 +134,9 @@ fn cost(row: u32, entry: &Entry, lines: u32) -> String {
 }
 
 /// Accounts and service codes of metered usage.
-pub(super) fn metered<'a>(layout: &Layout<'a>) -> BTreeMap<(&'a str, &'a str), ()> {
+pub(super) fn metered<'a>(layout: &Layout<'a>) -> BTreeSet<(&'a str, &'a str)> {
     let plan = layout.plan;
     let usage = |entry: &&Entry| layout.ways[entry.charge].kind == Kind::Usage;
     let own = plan.entries.iter().filter(usage);
-    own.map(|entry| ((&*entry.account, &*entry.key.service), ())).collect()
+    own.map(|entry| (&*entry.account, &*entry.key.service)).collect()
 }

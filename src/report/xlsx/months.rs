@@ -126,8 +126,10 @@ pub(super) fn services(sheet: &mut Sheet, plan: &Plan) -> Done {
     let mut heads = vec![head("Month", Look::Month)];
     heads.extend(columns.iter().map(|(name, _)| head(&**name, Look::Usd)));
     heads.push(head("Total", Look::Usd));
-    heads.push(head("All but the first", Look::Usd));
+    let first = (APART as u16).min(total - 1);
+    heads.push(head(format!("All but the first {first}"), Look::Usd));
     sheet.header(&heads)?;
+    sheet.out.set_freeze_panes(BODY, 1)?;
     for (row, month) in (BODY..).zip(&plan.months) {
         sheet.month(row, 0, month.month)?;
         for (column, (name, costs)) in (1..).zip(&columns) {
@@ -146,7 +148,6 @@ pub(super) fn services(sheet: &mut Sheet, plan: &Plan) -> Done {
             let all = format!("=SUM({}:{})", at(row, 1), at(row, total - 1));
             sheet.computed_as(row, total, &all, month.cost.to_f64(), &bold())?;
         }
-        let first = (APART as u16).min(total - 1);
         let told: f64 = columns
             .iter()
             .take(first.into())

@@ -2,9 +2,10 @@
 
 use super::{
     layout::{Layout, number},
-    sheet::{BODY, Done, Sheet, Tie, head, span},
+    sheet::{BODY, Done, Sheet, Tie, at, head, span},
     style::Look,
 };
+use crate::rate::{PriceStep, PriceUsed};
 
 /// Column where a step begins.
 pub(super) const FROM: u16 = 6;
@@ -23,7 +24,7 @@ pub(super) fn write(sheet: &mut Sheet, layout: &Layout<'_>) -> Done {
     let sum: f64 = steps.clone().map(|step| number(step.price.decimal())).sum();
     let last = BODY + (steps.count().max(1) as u32) - 1;
     let note = format!(
-        "List prices in {} per unit, with their source and date. Change a price, or where a step begins or ends, and the book follows.",
+        "List prices in {} per unit, with their source and date. Change a price, or where a step ends, and the book follows; a step begins where the one before it ends, and a free part that regions share stands in the rows of each.",
         plan.currency
     );
     let tie = Tie {
@@ -50,7 +51,7 @@ pub(super) fn write(sheet: &mut Sheet, layout: &Layout<'_>) -> Done {
         head("Source", Look::Text),
         head("Note", Look::Text),
     ])?;
-    let (bound, price_format) = (Look::Quantity.input(), Look::Price.input());
+    let (end, each) = (Look::Quantity.input(), Look::Price.input());
     for (price, first) in plan.prices.iter().zip(&layout.price_rows) {
         for (row, step) in (*first..).zip(&price.steps) {
             let key = &price.key;
@@ -70,13 +71,24 @@ pub(super) fn write(sheet: &mut Sheet, layout: &Layout<'_>) -> Done {
             for (column, text) in texts {
                 sheet.text(row, column, text)?;
             }
-            sheet.number_as(row, FROM, number(step.from), &bound)?;
+            from(sheet, row, price, step)?;
             if let Some(to) = step.to {
-                sheet.number_as(row, TO, number(to), &bound)?;
+                sheet.number_as(row, TO, number(to), &end)?;
             }
-            sheet.number_as(row, PRICE, number(step.price.decimal()), &price_format)?;
+            sheet.number_as(row, PRICE, number(step.price.decimal()), &each)?;
         }
     }
     sheet.out.autofilter(BODY - 1, 0, last, 13)?;
+    // Long sources would widen the printed page.
+    sheet.out.set_print_area(0, 0, last, 13)?;
     Ok(())
+}
+
+/// Where a step begins: where the one before it ends.
+fn from(sheet: &mut Sheet, row: u32, price: &PriceUsed, step: &PriceStep) -> Done {
+    let pairs = || price.steps.iter().zip(price.steps.iter().skip(1));
+    if pairs().any(|(before, own)| own == step && before.to == Some(step.from)) {
+        return sheet.computed(row, FROM, &format!("={}", at(row - 1, TO)), number(step.from));
+    }
+    sheet.number(row, FROM, number(step.from))
 }

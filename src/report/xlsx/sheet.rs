@@ -81,17 +81,20 @@ impl Sheet {
 
     /// Title, note, tie-out.
     pub(super) fn top(&mut self, title: &str, note: &str, tie: &Tie) -> Done {
-        self.out.write_string_with_format(0, 0, safe(title), &style::title())?;
-        self.out.write_string_with_format(1, 0, safe(note), &style::note())?;
-        let label = style::label();
+        self.out.write_string_with_format(0, 0, plain(title), &style::title())?;
+        self.out.write_string_with_format(1, 0, plain(note), &style::note())?;
         for (column, name) in
             ["Tie-out", "This sheet", "Plan", "Difference", "State"].into_iter().enumerate()
         {
+            let label = style::tie_label(column);
             self.out.write_string_with_format(2, column as u16, name, &label)?;
         }
-        let money =
-            if tie.tolerance < 0.01 && tie.unit == "USD" { Look::Usd } else { Look::Quantity };
-        self.out.write_string_with_format(3, 0, safe(&tie.unit), &style::note())?;
+        let money = match tie.tolerance {
+            counted if counted >= 0.1 => Look::Number(0),
+            _ if tie.unit.starts_with("USD") => Look::Usd,
+            _ => Look::Quantity,
+        };
+        self.out.write_string_with_format(3, 0, plain(&tie.unit), &style::note())?;
         self.computed_as(3, 1, &tie.formula, tie.result, &money.format())?;
         self.out.write_number_with_format(3, 2, tie.plan, &money.format())?;
         self.computed_as(3, 3, "=B4-C4", tie.result - tie.plan, &money.format())?;
@@ -100,7 +103,7 @@ impl Sheet {
             tie.tolerance
         );
         let state = Formula::new(state).set_result(if self.results { "OK" } else { "0" });
-        self.out.write_formula_with_format(3, 4, state, &style::label())?;
+        self.out.write_formula_with_format(3, 4, state, &style::tie_label(4))?;
         for (rule, color) in [("=$E$4=\"OK\"", style::GOOD), ("=$E$4<>\"OK\"", style::DIFFERS)] {
             let format = Format::new().set_background_color(color);
             let rule = ConditionalFormatFormula::new().set_rule(rule).set_format(format);
@@ -117,7 +120,7 @@ impl Sheet {
     pub(super) fn header(&mut self, columns: &[Head]) -> Done {
         self.headings(HEADER, columns)?;
         for (column, of) in columns.iter().enumerate() {
-            self.out.set_column_format(column as u16, &of.look.format())?;
+            self.out.set_column_format(column as u16, &of.look.format_in(column as u16))?;
         }
         self.out.set_freeze_panes(BODY, 0)?;
         self.out.set_repeat_rows(HEADER, HEADER)?;
@@ -127,8 +130,13 @@ impl Sheet {
     /// Headings in any row.
     pub(super) fn headings(&mut self, row: u32, columns: &[Head]) -> Done {
         for (column, of) in columns.iter().enumerate() {
-            let text = safe(&of.name);
-            self.out.write_string_with_format(row, column as u16, &text, &of.look.heading())?;
+            let text = plain(&of.name);
+            self.out.write_string_with_format(
+                row,
+                column as u16,
+                &text,
+                &of.look.heading_in(column as u16),
+            )?;
             // Headings wrap: the longest word has to fit.
             let word = of.name.split(' ').map(|word| word.chars().count()).max().unwrap_or(0);
             self.widen(column as u16, (word + 2).max(of.look.width() as usize));
@@ -141,14 +149,14 @@ impl Sheet {
     pub(super) fn text(&mut self, row: u32, column: u16, text: &str) -> Done {
         if !text.is_empty() {
             self.widen(column, text.chars().count() + 1);
-            self.out.write_string(row, column, safe(text))?;
+            self.out.write_string(row, column, plain(text))?;
         }
         Ok(())
     }
 
     /// Text with a format.
     pub(super) fn text_as(&mut self, row: u32, column: u16, text: &str, format: &Format) -> Done {
-        self.out.write_string_with_format(row, column, safe(text), format)?;
+        self.out.write_string_with_format(row, column, plain(text), format)?;
         Ok(())
     }
 
@@ -211,6 +219,16 @@ impl Sheet {
         }
         Ok(self.out)
     }
+}
+
+/// Text that no spreadsheet takes for a formula, and no longer than a cell holds.
+fn plain(text: &str) -> String {
+    const MOST: usize = 32_000;
+    if text.len() <= MOST {
+        return safe(text);
+    }
+    let cut: String = safe(text).chars().take(MOST / 2).collect();
+    cut + " …"
 }
 
 /// Days since 1899-12-30: how a spreadsheet counts.

@@ -68,6 +68,15 @@ impl Look {
         }
     }
 
+    /// The same in a column: text keeps off the numbers before it.
+    pub(super) fn format_in(self, column: u16) -> Format {
+        self.indented(self.format(), column)
+    }
+
+    fn indented(self, format: Format, column: u16) -> Format {
+        if self == Self::Text && column > 0 { format.set_indent(1) } else { format }
+    }
+
     /// The format of a sum.
     pub(super) fn total(self) -> Format {
         self.format().set_bold().set_border_top(FormatBorder::Thin)
@@ -79,7 +88,7 @@ impl Look {
     }
 
     /// The format of a column's heading.
-    pub(super) fn heading(self) -> Format {
+    fn heading(self) -> Format {
         let format = Format::new()
             .set_bold()
             .set_text_wrap()
@@ -91,6 +100,11 @@ impl Look {
             Self::Month => format.set_align(FormatAlign::Center),
             _ => format.set_align(FormatAlign::Right),
         }
+    }
+
+    /// The same in a column.
+    pub(super) fn heading_in(self, column: u16) -> Format {
+        self.indented(self.heading(), column)
     }
 
     /// Least width [characters].
@@ -137,4 +151,13 @@ pub(super) fn note() -> Format {
 /// A label of a figure.
 pub(super) fn label() -> Format {
     Format::new().set_bold()
+}
+
+/// A label of the tie-out: over numbers, or over what they come to.
+pub(super) fn tie_label(column: usize) -> Format {
+    match column {
+        0 => label(),
+        1..=3 => label().set_align(FormatAlign::Right),
+        _ => label().set_align(FormatAlign::Left).set_indent(1),
+    }
 }

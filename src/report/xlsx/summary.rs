@@ -96,6 +96,11 @@ fn by_account(sheet: &mut Sheet, plan: &Plan, table: Table) -> Done {
     }
     sums(sheet, plan, table)?;
     let Some(spread) = &plan.spread else { return Ok(()) };
+    // The quantiles of the whole plan are not the sums of the months'.
+    let of = &spread.total.of;
+    for (column, value) in (table.total + 1..).zip([of.p10, of.p50, of.p90]) {
+        sheet.number_as(table.rows.1 + 1, column, value.to_f64(), &Look::Usd.total())?;
+    }
     for (row, month) in (table.rows.0..).zip(&spread.months) {
         let of = &month.cost.of;
         for (column, value) in (table.total + 1..).zip([of.p10, of.p50, of.p90]) {

@@ -1,5 +1,7 @@
 //! Any table of a page as a sheet of its own.
 
+use std::fmt::Write as _;
+
 use super::{
     sheet::{BODY, Done, HEADER, Sheet, Tie, at, head, span},
     style::Look,
@@ -47,7 +49,7 @@ pub(super) fn cell(
     cell: &Cell,
     (look, total): (Look, bool),
 ) -> Done {
-    let format = if total { look.total() } else { look.format() };
+    let format = if total { look.total() } else { look.format_in(column) };
     match cell {
         Cell::Empty if total => {
             sheet.out.write_blank(row, column, &format)?;
@@ -129,7 +131,7 @@ fn tie(table: &Table) -> Tie {
         .iter()
         .filter(|row| in_column(&table.rows[(**row - BODY) as usize], column).is_some())
     {
-        formula += &format!("-{}", at(*row, column as u16));
+        let _ = write!(formula, "-{}", at(*row, column as u16));
     }
     let unit = if money.is_some() { "USD" } else { "sum" };
     let unit = format!("{unit}: {}", table.columns[column].name);
