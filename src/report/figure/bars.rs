@@ -149,11 +149,12 @@ pub(super) fn tornado(
         for (end, color) in ends {
             rows.bar(row, (center, end), color)?;
         }
-        let (least, most) = (low.min(*high).min(center), low.max(*high).max(center));
+        // Both labels are values of ends; where both lie on one side, the inner one stands across the middle.
+        let (least, most) = (low.min(*high), low.max(*high));
         let y = rows.y(row);
         canvas.path(&[(middle, y - BAR / 2.0), (middle, y + BAR / 2.0)], INK, 1.0)?;
-        canvas.text(&printed(least), (rows.x(least) - 5.0, y), letters.right())?;
-        canvas.text(&printed(most), (rows.x(most) + 5.0, y), letters)?;
+        canvas.text(&printed(least), (rows.x(least.min(center)) - 5.0, y), letters.right())?;
+        canvas.text(&printed(most), (rows.x(most.max(center)) + 5.0, y), letters)?;
     }
     rows.rest(bars.len())
 }

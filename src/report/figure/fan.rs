@@ -137,12 +137,13 @@ impl Fan<'_> {
         let mut limits: Vec<_> = self.limits.iter().filter(|limit| limit.1.is_finite()).collect();
         limits.sort_by(|a, b| b.1.total_cmp(&a.1));
         let drawn = |value: f64| value <= FAR * most;
-        let mut heights: Vec<f64> = limits
+        let line = canvas.line_height();
+        let mut heights: Vec<(f64, f64)> = limits
             .iter()
-            .map(|limit| if drawn(limit.1) { plot.y(limit.1) - 9.0 } else { plot.top })
+            .map(|limit| (if drawn(limit.1) { plot.y(limit.1) - 9.0 } else { plot.top }, line))
             .collect();
-        push_apart(&mut heights, canvas.line_height(), (plot.top + 18.0, plot.bottom));
-        for ((name, value), height) in limits.into_iter().zip(heights) {
+        push_apart(&mut heights, line, (plot.top + 12.0, plot.bottom));
+        for ((name, value), (height, _)) in limits.into_iter().zip(heights) {
             let far = if drawn(*value) { "" } else { ", above this chart" };
             let words = format!("{name} {}{far}", amount(*value, Unit::Usd));
             if drawn(*value) {

@@ -76,13 +76,15 @@ fn names(plot: &Plot<'_, '_>, marked: &[(String, [f64; 2])]) -> Result<(), Strin
         .map(|(name, point)| (&**name, plot.at(point[0], point[1])))
         .collect();
     marked.sort_by(|a, b| a.1.1.total_cmp(&b.1.1));
-    let mut heights: Vec<f64> = marked.iter().map(|(_, place)| place.1 - 12.0).collect();
-    push_apart(&mut heights, canvas.line_height(), (plot.top, plot.bottom - 8.0));
+    let line = canvas.line_height();
+    let mut heights: Vec<(f64, f64)> =
+        marked.iter().map(|(_, place)| (place.1 - 12.0, line)).collect();
+    push_apart(&mut heights, line, (plot.top, plot.bottom - 8.0));
     for (_, place) in &marked {
         canvas.dot(*place, 7.0, PAPER)?;
         canvas.dot(*place, 5.5, RED)?;
     }
-    for ((name, place), height) in marked.into_iter().zip(heights) {
+    for ((name, place), (height, _)) in marked.into_iter().zip(heights) {
         let right = place.0 < f64::midpoint(plot.left, plot.right);
         let room = if right { plot.right - place.0 } else { place.0 - plot.left };
         let name = canvas.fit(name, letters, room - 12.0);

@@ -20,6 +20,7 @@ const TEXT: usize = 16;
 /// Letters from which text of a column, and those of a single word, break their lines on the screen.
 const WORDS: usize = 28;
 const WORD: usize = 18;
+const WORDY: &str = " class=\"w\"";
 
 /// Writes a table with its caption.
 pub(super) fn write(out: &mut String, page: &Page, table: &Table, anchors: &mut Anchors<'_>) {
@@ -73,7 +74,7 @@ fn caption(out: &mut String, page: &Page, table: &Table, part: &str) {
     }
 }
 
-/// Classes of the cells of a column: `t` text, `w` text of many words; numbers have none.
+/// Classes of the cells of a column: `t` text, `w` text of many words, `n` what never breaks; numbers have none.
 fn classes(table: &Table) -> Vec<&'static str> {
     let longest = |index: usize| {
         let cells = table.rows.iter().filter_map(|row| row.cells.get(index));
@@ -90,10 +91,11 @@ fn classes(table: &Table) -> Vec<&'static str> {
         letters.max().unwrap_or(0)
     };
     let class = |(index, column): (usize, &Column)| match longest(index) {
-        WORDS.. => " class=\"w\"",
-        1.. => " class=\"t\"",
-        0 if text(column.kind) => " class=\"t\"",
-        0 => "",
+        WORDS.. => WORDY,
+        // A few words among numbers stand at the right, as these do.
+        1.. if text(column.kind) => " class=\"t\"",
+        0 if text(column.kind) => " class=\"t n\"",
+        _ => "",
     };
     table.columns.iter().enumerate().map(class).collect()
 }
@@ -121,7 +123,6 @@ fn body(out: &mut String, table: &Table, ranges: &[Range<usize>], links: &mut Li
         for index in &columns {
             let cell = row.cells.get(*index).unwrap_or(&Cell::Empty);
             let kind = table.columns[*index].kind;
-            // Words in a column of numbers stand at the left, as words do.
             let class = if text(kind) || words(cell) { classes[*index] } else { "" };
             cell_of(out, &Shown { first: *index == 0, kind, class }, cell, links);
         }
@@ -162,7 +163,18 @@ fn cell_of(out: &mut String, shown: &Shown, cell: &Cell, links: &Links<'_, '_>) 
     if let Some(id) = target {
         let _ = write!(out, "<a href=\"#{id}\">");
     }
-    escape(out, &cell.shown(shown.kind));
+    let text = cell.shown(shown.kind);
+    if shown.class == WORDY {
+        // Keys and usage types break at their signs rather than anywhere.
+        for part in text.split_inclusive(['.', '_', ':', '/']) {
+            escape(out, part);
+            if part.ends_with(['.', '_', ':', '/']) {
+                out.push_str("<wbr>");
+            }
+        }
+    } else {
+        escape(out, &text);
+    }
     out.push_str(if target.is_some() { "</a></" } else { "</" });
     out.push_str(tag);
     out.push('>');
