@@ -42,7 +42,7 @@ pub(super) fn draw(chart: &Chart, words: &str, canvas: &Canvas<'_>) -> Result<()
     let near = limits.iter().map(|limit| limit.1).filter(|value| *value <= FAR * most);
     let scale = Scale::from_zero(fan.values().chain(near), if canvas.wide { 6 } else { 4 });
     let labels = fan.labels(canvas.wide);
-    let months = Months { months, unit: Unit::Usd, words };
+    let months = Months { all: months, unit: Unit::Usd, words };
     let plot = Plot::of_months(canvas, &months, scale, label::room(canvas, &labels))?;
     fan.area(&plot)?;
     fan.cut(&plot)?;
@@ -145,12 +145,15 @@ impl Fan<'_> {
         push_apart(&mut heights, line, (plot.top + 12.0, plot.bottom));
         for ((name, value), (height, _)) in limits.into_iter().zip(heights) {
             let far = if drawn(*value) { "" } else { ", above this chart" };
-            let words = format!("{name} {}{far}", amount(*value, Unit::Usd));
             if drawn(*value) {
                 let y = plot.y(*value);
                 canvas.dashed(&[(plot.left, y), (plot.right, y)], QUIET, 1.0)?;
             }
-            let words = canvas.fit(&words, canvas.letters(), plot.right - plot.left - 12.0);
+            // The amount is kept whole.
+            let amount = format!(" {}{far}", amount(*value, Unit::Usd));
+            let room = plot.right - plot.left - 12.0;
+            let room = room - canvas.letters().width_of(&amount);
+            let words = canvas.letters().fit(name, room) + &amount;
             let (x, letters) = if self.leaves_left(*value) {
                 (plot.left + 6.0, canvas.letters())
             } else {
@@ -170,7 +173,7 @@ impl Fan<'_> {
         canvas.path(&[(x, y - 6.0), (x, plot.bottom)], QUIET, 1.0)?;
         let letters = canvas.letters();
         let billed = format!("billed to {cut_off}");
-        if x - plot.left > canvas.width_of(&billed, letters) {
+        if x - plot.left > letters.width_of(&billed) {
             canvas.text(&billed, (x - 6.0, y), letters.right())?;
             if plot.right - x > 70.0 {
                 canvas.text("forecast", (x + 6.0, y), letters)?;

@@ -42,8 +42,7 @@ fn before(canvas: &Canvas<'_>) -> f64 {
 /// Room that the names need at the right of a plot.
 pub(super) fn room(canvas: &Canvas<'_>, labels: &[Label]) -> f64 {
     let letters = canvas.letters();
-    let widest =
-        labels.iter().map(|label| canvas.width_of(&label.words, letters)).fold(0.0, f64::max);
+    let widest = labels.iter().map(|label| letters.width_of(&label.words)).fold(0.0, f64::max);
     (widest + before(canvas) + 4.0).min(canvas.width * MOST)
 }
 
@@ -66,14 +65,14 @@ pub(super) fn push_apart(places: &mut [(f64, f64)], line: f64, (top, bottom): (f
 /// The text in one line or two; what does not fit in two is cut.
 fn lines(canvas: &Canvas<'_>, words: &str, width: f64) -> Vec<String> {
     let letters = canvas.letters();
-    let fits = |text: &str| canvas.width_of(text, letters) <= width;
+    let fits = |text: &str| letters.width_of(text) <= width;
     let spaces = words.match_indices(' ').map(|(at, _)| at).take(40);
     let first = spaces.take_while(|at| fits(&words[..*at])).last();
     match first {
         Some(at) if !fits(words) => {
-            vec![words[..at].to_owned(), canvas.fit(&words[at + 1..], letters, width)]
+            vec![words[..at].to_owned(), letters.fit(&words[at + 1..], width)]
         }
-        _ => vec![canvas.fit(words, letters, width)],
+        _ => vec![letters.fit(words, width)],
     }
 }
 
@@ -95,7 +94,7 @@ pub(super) fn draw(plot: &Plot<'_, '_>, mut labels: Vec<Label>, most: usize) -> 
         labels.iter().map(|label| lines(canvas, &label.words, width)).collect();
     if texts.iter().map(Vec::len).sum::<usize>() > room {
         // No room for second lines.
-        let cut = |label: &Label| vec![canvas.fit(&label.words, canvas.letters(), width)];
+        let cut = |label: &Label| vec![canvas.letters().fit(&label.words, width)];
         texts = labels.iter().map(cut).collect();
     }
     let place =
