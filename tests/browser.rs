@@ -234,3 +234,21 @@ fn on_paper_tables_are_whole_and_nothing_is_wider_than_the_sheet() {
 fn the_same_page_is_the_same_bytes() {
     assert_eq!(html::render(&page()).unwrap(), html::render(&page()).unwrap());
 }
+
+/// Looks at any file: `RUNRATE_LOOK=/tmp/report.html RUNRATE_PICTURES=/tmp/x cargo test --test browser look`.
+#[test]
+fn look() {
+    let Some(file) = std::env::var_os("RUNRATE_LOOK") else { return };
+    let Some(mut browser) = Browser::start() else { return };
+    for (scheme, width) in [("light", 1280), ("dark", 1280), ("light", 400), ("dark", 400)] {
+        browser.viewport(width, 900);
+        browser.media("prefers-color-scheme", scheme);
+        browser.go(&format!("file://{}", Path::new(&file).display()));
+        keep(&format!("{scheme}-{width}.png"), &browser.screenshot());
+        for script in [SMALL, CUT, FAINT, OVER] {
+            eprintln!("{scheme} {width} {}", browser.evaluate(script));
+        }
+    }
+    keep("paper.pdf", &browser.pdf());
+    browser.assert_quiet();
+}

@@ -22,6 +22,8 @@ mod stacked;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Write as _;
+
 use super::page::{Chart, Figure, Unit};
 use canvas::Canvas;
 pub(crate) use canvas::shown;
@@ -92,9 +94,9 @@ pub fn inline(figure: &Figure, id: &str, size: (u32, u32)) -> Result<String, Str
         size.1 * canvas::SCALE,
     );
     for (tag, part, text) in [("title", "title", &figure.title), ("desc", "alt", &figure.alt)] {
-        out.push_str(&format!("<{tag} id=\"{id}-{part}\">"));
+        let _ = write!(out, "<{tag} id=\"{id}-{part}\">");
         super::html::escape(&mut out, text);
-        out.push_str(&format!("</{tag}>\n"));
+        let _ = writeln!(out, "</{tag}>");
     }
     Ok(out + &inside(&figure.chart, unit, size)?)
 }
@@ -115,11 +117,11 @@ fn draw(chart: &Chart, unit: &str, canvas: &Canvas<'_>) -> Result<(), String> {
     match chart {
         Chart::Fan { .. } => fan::draw(chart, unit, canvas),
         Chart::Stacked { months, series, unit: of } => {
-            let months = axis::Months { months, unit: *of, words: unit };
+            let months = axis::Months { all: months, unit: *of, words: unit };
             stacked::draw(&months, series, canvas)
         }
         Chart::Lines { months, series, unit: of } => {
-            let months = axis::Months { months, unit: *of, words: unit };
+            let months = axis::Months { all: months, unit: *of, words: unit };
             stacked::lines(&months, series, canvas)
         }
         Chart::Tornado { center, bars } => bars::tornado(*center, bars, canvas),

@@ -335,8 +335,7 @@ fn section(id: &str, title: &str) -> Section {
     Section { id: id.into(), title: title.into(), ..Section::default() }
 }
 
-/// All of it.
-pub fn page() -> Page {
+fn cost_sections() -> Vec<Section> {
     let text = "Amounts are what the bill would say at list price. The band holds eight of ten trials; \
                 the dashed line takes the middle of each assumption.";
     let fan_of =
@@ -360,10 +359,7 @@ pub fn page() -> Page {
         ],
         unit: Unit::Usd,
     };
-    let many = Chart::Lines { months: months(24), series: services(24), unit: Unit::Usd };
-    let nothing = Chart::Lines { months: vec![], series: vec![], unit: Unit::Usd };
-    let hostile = Chart::Tornado { center: 1.0, bars: vec![(HOSTILE.into(), 0.5, -2.0, 3.0)] };
-    let sections = vec![
+    vec![
         Section {
             text: vec![text.into()],
             points: vec![
@@ -387,6 +383,14 @@ pub fn page() -> Page {
             tables: vec![cost_table(24), cost_table(120)],
             ..section("cost-by-service", "Cost by service")
         },
+    ]
+}
+
+fn other_sections() -> Vec<Section> {
+    let many = Chart::Lines { months: months(24), series: services(24), unit: Unit::Usd };
+    let nothing = Chart::Lines { months: vec![], series: vec![], unit: Unit::Usd };
+    let hostile = Chart::Tornado { center: 1.0, bars: vec![(HOSTILE.into(), 0.5, -2.0, 3.0)] };
+    vec![
         Section { figures: capacity(), ..section("capacity", "Capacity") },
         Section { tables: vec![showback()], ..section("showback", "Showback") },
         Section { tables: vec![kinds()], ..section("unit-economics", "Unit economics") },
@@ -422,7 +426,11 @@ pub fn page() -> Page {
             tables: vec![bill_of_materials(400)],
             ..section("bill-of-materials", "Bill of materials")
         },
-    ];
+    ]
+}
+
+/// All of it.
+pub fn page() -> Page {
     let fact = |label: &str, value: Cell, note: &str| Fact {
         label: label.into(),
         value,
@@ -447,6 +455,6 @@ pub fn page() -> Page {
             ("prices".into(), "us-east-1, read 2026-10-02".into()),
             ("hostile".into(), HOSTILE.into()),
         ],
-        sections,
+        sections: cost_sections().into_iter().chain(other_sections()).collect(),
     }
 }

@@ -5,7 +5,7 @@ use crate::calendar::Month;
 
 /// The months of a chart and the unit of its values.
 pub(super) struct Months<'a> {
-    pub(super) months: &'a [Month],
+    pub(super) all: &'a [Month],
     pub(super) unit: Unit,
     /// The unit in words.
     pub(super) words: &'a str,

@@ -40,7 +40,7 @@ impl<'a, 'b> Rows<'a, 'b> {
     fn new(canvas: &'a Canvas<'b>, names: &[&str], ends: (f64, f64), scale: Scale) -> Self {
         let row = if canvas.wide { WIDE_ROW } else { NARROW_ROW };
         let letters = canvas.letters();
-        let widest = names.iter().map(|name| canvas.width_of(name, letters)).fold(0.0, f64::max);
+        let widest = names.iter().map(|name| letters.width_of(name)).fold(0.0, f64::max);
         let names = if canvas.wide { (widest + 14.0).min(canvas.width * 0.32) } else { 0.0 };
         let shown = ((canvas.height - ABOVE - BELOW + 0.5) / row).floor().max(1.0) as usize;
         Self { canvas, left: names + ends.0, right: canvas.width - ends.1, row, shown, scale }
@@ -69,7 +69,7 @@ impl<'a, 'b> Rows<'a, 'b> {
             let x = self.x(value);
             canvas.path(&[(x, ABOVE), (x, bottom)], GRID, 1.0)?;
             let words = self.scale.print(value, Unit::Usd);
-            let half = canvas.width_of(&words, letters) / 2.0;
+            let half = letters.width_of(&words) / 2.0;
             let middle = x.clamp(half, canvas.width - half);
             if middle - half >= free {
                 canvas.text(&words, (middle, bottom + 13.0), letters)?;
@@ -83,12 +83,12 @@ impl<'a, 'b> Rows<'a, 'b> {
         let canvas = self.canvas;
         let letters = if bold { canvas.letters().bold() } else { canvas.letters() };
         if canvas.wide {
-            let words = canvas.fit(words, letters, canvas.width * 0.32 - 14.0);
+            let words = letters.fit(words, canvas.width * 0.32 - 14.0);
             return canvas.text(&words, (0.0, self.y(row)), letters);
         }
         let y = self.y(row) - BAR / 2.0 - 11.0;
-        let room = canvas.width - canvas.width_of(after, letters) - 12.0;
-        canvas.text(&canvas.fit(words, letters, room), (0.0, y), letters)?;
+        let room = canvas.width - letters.width_of(after) - 12.0;
+        canvas.text(&letters.fit(words, room), (0.0, y), letters)?;
         canvas.text(after, (canvas.width, y), letters.quiet().right())
     }
 
@@ -127,8 +127,7 @@ pub(super) fn tornado(
     let letters = canvas.letters();
     let printed = |value: f64| amount(value, Unit::Usd);
     let ends = bars.iter().flat_map(|bar| [bar.2, bar.3]);
-    let widest =
-        ends.clone().map(|end| canvas.width_of(&printed(end), letters)).fold(0.0, f64::max) + 8.0;
+    let widest = ends.clone().map(|end| letters.width_of(&printed(end))).fold(0.0, f64::max) + 8.0;
     let scale = Scale::over(ends.chain([center]), if canvas.wide { 5 } else { 3 });
     let names: Vec<&str> = bars.iter().map(|bar| &*bar.0).collect();
     let shares = if canvas.wide { 62.0 } else { 0.0 };
@@ -149,11 +148,12 @@ pub(super) fn tornado(
         for (end, color) in ends {
             rows.bar(row, (center, end), color)?;
         }
-        let (least, most) = (low.min(*high).min(center), low.max(*high).max(center));
+        // Both labels are values of ends; where both lie on one side, the inner one stands across the middle.
+        let (least, most) = (low.min(*high), low.max(*high));
         let y = rows.y(row);
         canvas.path(&[(middle, y - BAR / 2.0), (middle, y + BAR / 2.0)], INK, 1.0)?;
-        canvas.text(&printed(least), (rows.x(least) - 5.0, y), letters.right())?;
-        canvas.text(&printed(most), (rows.x(most) + 5.0, y), letters)?;
+        canvas.text(&printed(least), (rows.x(least.min(center)) - 5.0, y), letters.right())?;
+        canvas.text(&printed(most), (rows.x(most.max(center)) + 5.0, y), letters)?;
     }
     rows.rest(bars.len())
 }
@@ -169,7 +169,7 @@ fn tornado_key(canvas: &Canvas<'_>) -> Result<(), String> {
     for (words, color) in words.into_iter().zip([BLUE, RED]) {
         canvas.block((x, 4.0), (x + 12.0, 16.0), color)?;
         canvas.text(words, (x + 18.0, 10.0), letters)?;
-        x += canvas.width_of(words, letters) + 40.0;
+        x += letters.width_of(words) + 40.0;
     }
     if canvas.wide {
         canvas.text("of variance", (canvas.width, 10.0), letters.quiet().right())?;

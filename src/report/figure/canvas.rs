@@ -84,6 +84,27 @@ impl Letters {
     pub(super) fn center(self) -> Self {
         Self { side: HPos::Center, ..self }
     }
+
+    /// Width of a text [pixels], with room for readers whose letters are wider than the built-in ones.
+    pub(super) fn width_of(self, words: &str) -> f64 {
+        const WIDER: f64 = 1.16;
+        let wider = if self.bold { WIDER * 1.1 } else { WIDER };
+        let drawn = font(self).layout_box(words).map_or(0, |(_, end)| end.0);
+        f64::from(drawn) / f64::from(SCALE) * wider
+    }
+
+    /// The text, or as much of it as the width holds.
+    pub(super) fn fit(self, words: &str, width: f64) -> String {
+        // Longer than any sheet, and long enough to be slow to measure.
+        let mut text: String = words.chars().take(200).collect();
+        if self.width_of(&text) <= width && text.len() == words.len() {
+            return text;
+        }
+        while !text.is_empty() && self.width_of(&format!("{text}…")) > width {
+            text.pop();
+        }
+        format!("{}…", text.trim_end())
+    }
 }
 
 /// The sheet.
@@ -183,27 +204,6 @@ impl<'a> Canvas<'a> {
             .pos(Pos::new(letters.side, VPos::Center));
         let words = clean(words);
         self.area.draw(&Text::new(words, at(place), style)).map_err(|error| error.to_string())
-    }
-
-    /// Width of a text [pixels], with room for readers whose letters are wider than the built-in ones.
-    pub(super) fn width_of(&self, words: &str, letters: Letters) -> f64 {
-        const WIDER: f64 = 1.16;
-        let wider = if letters.bold { WIDER * 1.1 } else { WIDER };
-        let drawn = font(letters).layout_box(words).map_or(0, |(_, end)| end.0);
-        f64::from(drawn) / f64::from(SCALE) * wider
-    }
-
-    /// The text, or as much of it as the width holds.
-    pub(super) fn fit(&self, words: &str, letters: Letters, width: f64) -> String {
-        // Longer than any sheet, and long enough to be slow to measure.
-        let mut text: String = words.chars().take(200).collect();
-        if self.width_of(&text, letters) <= width && text.len() == words.len() {
-            return text;
-        }
-        while !text.is_empty() && self.width_of(&format!("{text}…"), letters) > width {
-            text.pop();
-        }
-        format!("{}…", text.trim_end())
     }
 }
 

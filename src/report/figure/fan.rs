@@ -42,7 +42,7 @@ pub(super) fn draw(chart: &Chart, words: &str, canvas: &Canvas<'_>) -> Result<()
     let near = limits.iter().map(|limit| limit.1).filter(|value| *value <= FAR * most);
     let scale = Scale::from_zero(fan.values().chain(near), if canvas.wide { 6 } else { 4 });
     let labels = fan.labels(canvas.wide);
-    let months = Months { months, unit: Unit::Usd, words };
+    let months = Months { all: months, unit: Unit::Usd, words };
     let plot = Plot::of_months(canvas, &months, scale, label::room(canvas, &labels))?;
     fan.area(&plot)?;
     fan.cut(&plot)?;
@@ -137,19 +137,23 @@ impl Fan<'_> {
         let mut limits: Vec<_> = self.limits.iter().filter(|limit| limit.1.is_finite()).collect();
         limits.sort_by(|a, b| b.1.total_cmp(&a.1));
         let drawn = |value: f64| value <= FAR * most;
-        let mut heights: Vec<f64> = limits
+        let line = canvas.line_height();
+        let mut heights: Vec<(f64, f64)> = limits
             .iter()
-            .map(|limit| if drawn(limit.1) { plot.y(limit.1) - 9.0 } else { plot.top })
+            .map(|limit| (if drawn(limit.1) { plot.y(limit.1) - 9.0 } else { plot.top }, line))
             .collect();
-        push_apart(&mut heights, canvas.line_height(), (plot.top + 18.0, plot.bottom));
-        for ((name, value), height) in limits.into_iter().zip(heights) {
+        push_apart(&mut heights, line, (plot.top + 12.0, plot.bottom));
+        for ((name, value), (height, _)) in limits.into_iter().zip(heights) {
             let far = if drawn(*value) { "" } else { ", above this chart" };
-            let words = format!("{name} {}{far}", amount(*value, Unit::Usd));
             if drawn(*value) {
                 let y = plot.y(*value);
                 canvas.dashed(&[(plot.left, y), (plot.right, y)], QUIET, 1.0)?;
             }
-            let words = canvas.fit(&words, canvas.letters(), plot.right - plot.left - 12.0);
+            // The amount is kept whole.
+            let amount = format!(" {}{far}", amount(*value, Unit::Usd));
+            let room = plot.right - plot.left - 12.0;
+            let room = room - canvas.letters().width_of(&amount);
+            let words = canvas.letters().fit(name, room) + &amount;
             let (x, letters) = if self.leaves_left(*value) {
                 (plot.left + 6.0, canvas.letters())
             } else {
@@ -169,7 +173,7 @@ impl Fan<'_> {
         canvas.path(&[(x, y - 6.0), (x, plot.bottom)], QUIET, 1.0)?;
         let letters = canvas.letters();
         let billed = format!("billed to {cut_off}");
-        if x - plot.left > canvas.width_of(&billed, letters) {
+        if x - plot.left > letters.width_of(&billed) {
             canvas.text(&billed, (x - 6.0, y), letters.right())?;
             if plot.right - x > 70.0 {
                 canvas.text("forecast", (x + 6.0, y), letters)?;

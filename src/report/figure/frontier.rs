@@ -24,13 +24,14 @@ fn unit(words: &str) -> Unit {
     if words.contains("USD") || words.contains('$') { Unit::Usd } else { Unit::Count }
 }
 
-fn finite(point: &&[f64; 2]) -> bool {
+fn finite(point: [f64; 2]) -> bool {
     point.iter().all(|value| value.is_finite())
 }
 
 pub(super) fn draw(of: &Frontier<'_>, canvas: &Canvas<'_>) -> Result<(), String> {
     let marked = of.marked.iter().map(|(_, point)| point);
-    let all = || of.points.iter().chain(of.front).chain(marked.clone()).filter(finite);
+    let all =
+        || of.points.iter().chain(of.front).chain(marked.clone()).filter(|point| finite(**point));
     if all().next().is_none() {
         return nothing(canvas);
     }
@@ -54,11 +55,15 @@ pub(super) fn draw(of: &Frontier<'_>, canvas: &Canvas<'_>) -> Result<(), String>
     }
     plot.below(of.x)?;
     let step = of.points.len().div_ceil(DOTS).max(1);
-    for point in of.points.iter().step_by(step).filter(finite) {
+    for point in of.points.iter().step_by(step).filter(|point| finite(**point)) {
         canvas.dot(plot.at(point[0], point[1]), 2.5, REST)?;
     }
-    let front: Vec<Place> =
-        of.front.iter().filter(finite).map(|point| plot.at(point[0], point[1])).collect();
+    let front: Vec<Place> = of
+        .front
+        .iter()
+        .filter(|point| finite(**point))
+        .map(|point| plot.at(point[0], point[1]))
+        .collect();
     canvas.path(&front, BLUE, 2.0)?;
     for place in &front {
         canvas.dot(*place, 3.5, BLUE)?;
@@ -72,20 +77,22 @@ fn names(plot: &Plot<'_, '_>, marked: &[(String, [f64; 2])]) -> Result<(), Strin
     let letters = canvas.letters().bold();
     let mut marked: Vec<(&str, Place)> = marked
         .iter()
-        .filter(|(_, point)| finite(&point))
+        .filter(|(_, point)| finite(*point))
         .map(|(name, point)| (&**name, plot.at(point[0], point[1])))
         .collect();
     marked.sort_by(|a, b| a.1.1.total_cmp(&b.1.1));
-    let mut heights: Vec<f64> = marked.iter().map(|(_, place)| place.1 - 12.0).collect();
-    push_apart(&mut heights, canvas.line_height(), (plot.top, plot.bottom - 8.0));
+    let line = canvas.line_height();
+    let mut heights: Vec<(f64, f64)> =
+        marked.iter().map(|(_, place)| (place.1 - 12.0, line)).collect();
+    push_apart(&mut heights, line, (plot.top, plot.bottom - 8.0));
     for (_, place) in &marked {
         canvas.dot(*place, 7.0, PAPER)?;
         canvas.dot(*place, 5.5, RED)?;
     }
-    for ((name, place), height) in marked.into_iter().zip(heights) {
+    for ((name, place), (height, _)) in marked.into_iter().zip(heights) {
         let right = place.0 < f64::midpoint(plot.left, plot.right);
         let room = if right { plot.right - place.0 } else { place.0 - plot.left };
-        let name = canvas.fit(name, letters, room - 12.0);
+        let name = letters.fit(name, room - 12.0);
         if right {
             canvas.text(&name, (place.0 + 9.0, height), letters)?;
         } else {

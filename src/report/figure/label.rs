@@ -42,23 +42,37 @@ fn before(canvas: &Canvas<'_>) -> f64 {
 /// Room that the names need at the right of a plot.
 pub(super) fn room(canvas: &Canvas<'_>, labels: &[Label]) -> f64 {
     let letters = canvas.letters();
-    let widest =
-        labels.iter().map(|label| canvas.width_of(&label.words, letters)).fold(0.0, f64::max);
+    let widest = labels.iter().map(|label| letters.width_of(&label.words)).fold(0.0, f64::max);
     (widest + before(canvas) + 4.0).min(canvas.width * MOST)
 }
 
-/// Pushes heights apart, so that each is `line` from the next and all lie between `top` and `bottom`, if they can;
-/// `heights` are in rising order.
-pub(super) fn push_apart(heights: &mut [f64], line: f64, (top, bottom): (f64, f64)) {
-    let mut free = top;
-    for height in heights.iter_mut() {
-        *height = height.max(free);
-        free = *height + line;
+/// Pushes heights apart, so that no two of them overlap and all lie between `top` and `bottom`, if they can; `places`
+/// are in rising order, each its middle and how high it is.
+pub(super) fn push_apart(places: &mut [(f64, f64)], line: f64, (top, bottom): (f64, f64)) {
+    // The ends may be reached by the middle of a line.
+    let mut free = top - line / 2.0;
+    for (middle, high) in places.iter_mut() {
+        *middle = middle.max(free + *high / 2.0);
+        free = *middle + *high / 2.0;
     }
-    let mut free = bottom;
-    for height in heights.iter_mut().rev() {
-        *height = height.min(free);
-        free = *height - line;
+    let mut free = bottom + line / 2.0;
+    for (middle, high) in places.iter_mut().rev() {
+        *middle = middle.min(free - *high / 2.0);
+        free = *middle - *high / 2.0;
+    }
+}
+
+/// The text in one line or two; what does not fit in two is cut.
+fn lines(canvas: &Canvas<'_>, words: &str, width: f64) -> Vec<String> {
+    let letters = canvas.letters();
+    let fits = |text: &str| letters.width_of(text) <= width;
+    let spaces = words.match_indices(' ').map(|(at, _)| at).take(40);
+    let first = spaces.take_while(|at| fits(&words[..*at])).last();
+    match first {
+        Some(at) if !fits(words) => {
+            vec![words[..at].to_owned(), letters.fit(&words[at + 1..], width)]
+        }
+        _ => vec![letters.fit(words, width)],
     }
 }
 
@@ -68,6 +82,7 @@ pub(super) fn push_apart(heights: &mut [f64], line: f64, (top, bottom): (f64, f6
 pub(super) fn draw(plot: &Plot<'_, '_>, mut labels: Vec<Label>, most: usize) -> Result<(), String> {
     let canvas = plot.canvas;
     let line = canvas.line_height();
+    let width = canvas.width - plot.right - before(canvas);
     let room = (((plot.bottom - plot.top) / line).floor() as usize + 1).min(most);
     let hidden = labels.len().saturating_sub(room);
     if hidden > 0 {
@@ -75,26 +90,32 @@ pub(super) fn draw(plot: &Plot<'_, '_>, mut labels: Vec<Label>, most: usize) -> 
         labels.truncate(room - 1);
     }
     labels.sort_by(|a, b| b.value.total_cmp(&a.value));
-    let own: Vec<f64> = labels.iter().map(|label| plot.y(label.value)).collect();
-    let mut heights = own.clone();
+    let mut texts: Vec<Vec<String>> =
+        labels.iter().map(|label| lines(canvas, &label.words, width)).collect();
+    if texts.iter().map(Vec::len).sum::<usize>() > room {
+        // No room for second lines.
+        let cut = |label: &Label| vec![canvas.letters().fit(&label.words, width)];
+        texts = labels.iter().map(cut).collect();
+    }
+    let place =
+        |(label, text): (&Label, &Vec<String>)| (plot.y(label.value), line * text.len() as f64);
+    let mut places: Vec<(f64, f64)> = labels.iter().zip(&texts).map(place).collect();
     let bottom = if hidden > 0 { plot.bottom - line } else { plot.bottom };
-    push_apart(&mut heights, line, (plot.top, bottom));
-    for ((label, own), height) in labels.iter().zip(own).zip(heights) {
-        one(plot, label, (own, height))?;
+    push_apart(&mut places, line, (plot.top, bottom));
+    for ((label, text), (height, _)) in labels.iter().zip(&texts).zip(places) {
+        one(plot, label, text, height)?;
     }
     if hidden > 0 {
         let words = format!("and {} smaller", hidden + 1);
-        canvas.text(
-            &words,
-            (plot.right + before(canvas), plot.bottom),
-            canvas.letters().quiet(),
-        )?;
+        let place = (plot.right + before(canvas), plot.bottom);
+        canvas.text(&words, place, canvas.letters().quiet())?;
     }
     Ok(())
 }
 
-fn one(plot: &Plot<'_, '_>, label: &Label, (own, height): (f64, f64)) -> Result<(), String> {
-    let (canvas, x) = (plot.canvas, plot.right);
+/// One name: a leader if it was pushed away, the sign, and its text around `height`.
+fn one(plot: &Plot<'_, '_>, label: &Label, text: &[String], height: f64) -> Result<(), String> {
+    let (canvas, x, own) = (plot.canvas, plot.right, plot.y(label.value));
     let (from, to) = sign_of(canvas);
     if (own - height).abs() > 3.0 {
         canvas.path(&[(x + 2.0, own), (x + from - 2.0, height)], QUIET, 0.5)?;
@@ -107,22 +128,31 @@ fn one(plot: &Plot<'_, '_>, label: &Label, (own, height): (f64, f64)) -> Result<
         Sign::Line => canvas.path(&sign, label.color, 2.5)?,
         Sign::Dashes => canvas.dashed(&sign, label.color, 2.5)?,
     }
-    let letters = canvas.letters();
-    let words = canvas.fit(&label.words, letters, canvas.width - x - before(canvas));
-    canvas.text(&words, (x + before(canvas), height), letters)
+    let line = canvas.letters().size + 1.0;
+    let top = height - line * (text.len() - 1) as f64 / 2.0;
+    for (index, words) in text.iter().enumerate() {
+        let place = (x + before(canvas), top + line * index as f64);
+        canvas.text(words, place, canvas.letters())?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::push_apart;
 
+    fn pushed<const N: usize>(middles: [f64; N], end: f64) -> [f64; N] {
+        let mut places = middles.map(|middle| (middle, 10.0));
+        push_apart(&mut places, 10.0, (0.0, end));
+        places.map(|place| place.0)
+    }
+
     #[test]
     fn names_are_pushed_apart_and_stay_inside() {
-        let mut heights = [10.0, 11.0, 12.0, 50.0];
-        push_apart(&mut heights, 10.0, (0.0, 55.0));
-        assert_eq!(heights, [10.0, 20.0, 30.0, 50.0]);
-        let mut heights = [48.0, 49.0, 50.0];
-        push_apart(&mut heights, 10.0, (0.0, 50.0));
-        assert_eq!(heights, [30.0, 40.0, 50.0]);
+        assert_eq!(pushed([10.0, 11.0, 12.0, 50.0], 55.0), [10.0, 20.0, 30.0, 50.0]);
+        assert_eq!(pushed([48.0, 49.0, 50.0], 50.0), [30.0, 40.0, 50.0]);
+        let mut places = [(10.0, 10.0), (12.0, 20.0), (13.0, 10.0)];
+        push_apart(&mut places, 10.0, (0.0, 50.0));
+        assert_eq!(places.map(|place| place.0), [10.0, 25.0, 40.0], "two lines need more");
     }
 }

@@ -36,7 +36,7 @@ pub(super) struct Layout<'a> {
 /// Room that the values of an axis need at the left of a field.
 pub(super) fn left(canvas: &Canvas<'_>, scale: &Scale, unit: Unit) -> f64 {
     let letters = canvas.letters();
-    let width = |value: f64| canvas.width_of(&scale.print(value, unit), letters);
+    let width = |value: f64| letters.width_of(&scale.print(value, unit));
     scale.ticks().into_iter().map(width).fold(0.0, f64::max) + 10.0
 }
 
@@ -82,7 +82,7 @@ impl<'a, 'b> Plot<'a, 'b> {
             scale,
             unit: months.unit,
             words: months.words,
-            across: (0.0, (months.months.len().max(2) - 1) as f64),
+            across: (0.0, (months.all.len().max(2) - 1) as f64),
             left: 0.0,
             right,
             between: (0.0, canvas.height),
@@ -109,15 +109,15 @@ impl<'a, 'b> Plot<'a, 'b> {
 
     fn months(&self, months: &Months<'_>) -> Result<(), String> {
         let letters = self.canvas.letters().quiet();
-        let width = self.canvas.width_of("2027-01", letters);
+        let width = letters.width_of("2027-01");
         let room = ((self.right - self.left) / (width + 18.0)).floor() as usize + 1;
-        let single = months.months.len() == 1;
-        for index in labelled(months.months, room) {
+        let single = months.all.len() == 1;
+        for index in labelled(months.all, room) {
             let x = if single { self.x(0.5) } else { self.x(index as f64) };
             self.tick(x)?;
             // No label leaves the sheet.
             let middle = x.clamp(width / 2.0, self.canvas.width - width / 2.0);
-            let words = months.months[index].to_string();
+            let words = months.all[index].to_string();
             self.canvas.text(&words, (middle, self.bottom + 16.0), letters.center())?;
         }
         self.below("month")
@@ -131,7 +131,7 @@ impl<'a, 'b> Plot<'a, 'b> {
     /// What the horizontal axis is, below its values.
     pub(super) fn below(&self, words: &str) -> Result<(), String> {
         let letters = self.canvas.letters().quiet().right();
-        let words = self.canvas.fit(words, letters, self.canvas.width - 8.0);
+        let words = letters.fit(words, self.canvas.width - 8.0);
         self.canvas.text(&words, (self.right, self.bottom + 32.0), letters)
     }
 }

@@ -80,7 +80,7 @@ pub(super) fn draw(
     series: &[Series],
     canvas: &Canvas<'_>,
 ) -> Result<(), String> {
-    let count = months.months.len();
+    let count = months.all.len();
     let mut bands = bands(series, count);
     if count == 0 || bands.is_empty() {
         return nothing(canvas);
@@ -128,7 +128,7 @@ pub(super) fn lines(
     series: &[Series],
     canvas: &Canvas<'_>,
 ) -> Result<(), String> {
-    let count = months.months.len();
+    let count = months.all.len();
     let shown: Vec<&Series> =
         series.iter().filter(|series| last(series, count).is_some()).collect();
     if shown.is_empty() {
@@ -169,7 +169,7 @@ fn colors(series: &[&Series], months: usize) -> Vec<RGBColor> {
 /// The last value that can be drawn.
 fn last(series: &Series, months: usize) -> Option<f64> {
     let values = series.values.iter().take(months).copied().flatten();
-    values.filter(|value| value.is_finite()).last()
+    values.rev().find(|value| value.is_finite())
 }
 
 /// Draws the runs of months that have values; one month alone is a dot.

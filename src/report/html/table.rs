@@ -20,6 +20,7 @@ const TEXT: usize = 16;
 /// Letters from which text of a column, and those of a single word, break their lines on the screen.
 const WORDS: usize = 28;
 const WORD: usize = 18;
+const WORDY: &str = " class=\"w\"";
 
 /// Writes a table with its caption.
 pub(super) fn write(out: &mut String, page: &Page, table: &Table, anchors: &mut Anchors<'_>) {
@@ -37,7 +38,7 @@ pub(super) fn write(out: &mut String, page: &Page, table: &Table, anchors: &mut 
     let _ = writeln!(out, "<caption id=\"{id}:c\"><div>");
     caption(out, page, table, "");
     out.push_str("</div></caption>\n");
-    let all = [0..table.columns.len()];
+    let all: Vec<usize> = (0..table.columns.len()).collect();
     body(out, table, &all, &mut Links::On(anchors));
     out.push_str("</table>\n</div>\n");
     if pieces.len() > 1 {
@@ -73,7 +74,7 @@ fn caption(out: &mut String, page: &Page, table: &Table, part: &str) {
     }
 }
 
-/// Classes of the cells of a column: `t` text, `w` text of many words; numbers have none.
+/// Classes of the cells of a column: `t` text, `w` text of many words, `n` what never breaks; numbers have none.
 fn classes(table: &Table) -> Vec<&'static str> {
     let longest = |index: usize| {
         let cells = table.rows.iter().filter_map(|row| row.cells.get(index));
@@ -90,19 +91,21 @@ fn classes(table: &Table) -> Vec<&'static str> {
         letters.max().unwrap_or(0)
     };
     let class = |(index, column): (usize, &Column)| match longest(index) {
-        WORDS.. => " class=\"w\"",
-        1.. => " class=\"t\"",
-        0 if text(column.kind) => " class=\"t\"",
-        0 => "",
+        WORDS.. if text(column.kind) => WORDY,
+        // Among numbers words end at the right, as these do.
+        WORDS.. => " class=\"w r\"",
+        _ if column.kind == Kind::Month => " class=\"t n\"",
+        1.. if text(column.kind) => " class=\"t\"",
+        0 if text(column.kind) => " class=\"t n\"",
+        _ => "",
     };
     table.columns.iter().enumerate().map(class).collect()
 }
 
-fn body(out: &mut String, table: &Table, ranges: &[Range<usize>], links: &mut Links<'_, '_>) {
-    let columns: Vec<usize> = ranges.iter().cloned().flatten().collect();
+fn body(out: &mut String, table: &Table, columns: &[usize], links: &mut Links<'_, '_>) {
     let classes = classes(table);
     out.push_str("<thead><tr>");
-    for index in &columns {
+    for index in columns {
         let column = &table.columns[*index];
         // A month is one word, though it has a place to break.
         let class = match (text(column.kind), column.name.contains(' ')) {
@@ -118,10 +121,9 @@ fn body(out: &mut String, table: &Table, ranges: &[Range<usize>], links: &mut Li
     out.push_str("</tr></thead>\n<tbody>\n");
     for row in &table.rows {
         open_row(out, row, links);
-        for index in &columns {
+        for index in columns {
             let cell = row.cells.get(*index).unwrap_or(&Cell::Empty);
             let kind = table.columns[*index].kind;
-            // Words in a column of numbers stand at the left, as words do.
             let class = if text(kind) || words(cell) { classes[*index] } else { "" };
             cell_of(out, &Shown { first: *index == 0, kind, class }, cell, links);
         }
@@ -162,7 +164,18 @@ fn cell_of(out: &mut String, shown: &Shown, cell: &Cell, links: &Links<'_, '_>) 
     if let Some(id) = target {
         let _ = write!(out, "<a href=\"#{id}\">");
     }
-    escape(out, &cell.shown(shown.kind));
+    let text = cell.shown(shown.kind);
+    if shown.class == WORDY {
+        // Keys and usage types break at their signs rather than anywhere.
+        for part in text.split_inclusive(['.', '_', ':', '/']) {
+            escape(out, part);
+            if part.ends_with(['.', '_', ':', '/']) {
+                out.push_str("<wbr>");
+            }
+        }
+    } else {
+        escape(out, &text);
+    }
     out.push_str(if target.is_some() { "</a></" } else { "</" });
     out.push_str(tag);
     out.push('>');
@@ -177,11 +190,10 @@ fn words(cell: &Cell) -> bool {
 }
 
 /// Columns of each piece on paper: one piece if the sheet is wide enough.
-fn pieces(table: &Table) -> Vec<Vec<Range<usize>>> {
+fn pieces(table: &Table) -> Vec<Vec<usize>> {
     let widths: Vec<usize> = (0..table.columns.len()).map(|index| width(table, index)).collect();
-    let all = 0..widths.len();
     if widths.iter().sum::<usize>() <= SHEET {
-        return vec![vec![all]];
+        return vec![(0..widths.len()).collect()];
     }
     let names = table.columns.iter().take(2).take_while(|column| text(column.kind)).count().max(1);
     let names = if widths[..names].iter().sum::<usize>() > SHEET / 2 { 1 } else { names };
@@ -191,8 +203,8 @@ fn pieces(table: &Table) -> Vec<Vec<Range<usize>>> {
     let even = widths[names..].iter().sum::<usize>().div_ceil(least);
     let fits = |room: &usize| ranges(&widths, names, *room).len() == least;
     let room = (even..room).step_by(AROUND).find(fits).unwrap_or(room);
-    let pieces = ranges(&widths, names, room);
-    pieces.into_iter().map(|piece| vec![0..names, piece]).collect()
+    let pieces = ranges(&widths, names, room).into_iter();
+    pieces.map(|piece| (0..names).chain(piece).collect()).collect()
 }
 
 /// Columns from `first` on in stretches that are at most so wide.
@@ -243,10 +255,10 @@ mod tests {
         table.rows.push(Row::new(cells.into_iter().chain(values).collect()));
         let pieces = pieces(&table);
         assert!(pieces.len() > 1);
-        assert!(pieces.iter().all(|piece| piece[0] == (0..2)));
-        let columns: Vec<usize> = pieces.iter().flat_map(|piece| piece[1].clone()).collect();
+        assert!(pieces.iter().all(|piece| piece.starts_with(&[0, 1])));
+        let columns: Vec<usize> = pieces.iter().flat_map(|piece| &piece[2..]).copied().collect();
         assert_eq!(columns, (2..26).collect::<Vec<usize>>(), "each column once");
         table.columns.truncate(4);
-        assert_eq!(super::pieces(&table), [vec![0..4]]);
+        assert_eq!(super::pieces(&table), [[0, 1, 2, 3]]);
     }
 }
