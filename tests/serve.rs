@@ -296,6 +296,10 @@ fn a_report_is_the_plan_of_the_values_with_its_trials() {
     let moved = ask(1, &json!({ "traffic.sessions_per_user": 60 }));
     let line = good(&bench.page.post("/api/plan", &moved));
     assert_eq!(told["cost"], line["total"]);
+    // It says that it was made from what saving would write.
+    let text = SCENARIO
+        .replace("{ low = 20, mid = 30, high = 45 }", "{ low = 40.0, mid = 60.0, high = 90.0 }");
+    assert_eq!(told["made_from"], planned(&text)["made_from"]);
     // The band on the page is the spread of the report.
     let band = good(&bench.page.post("/api/band", &moved));
     for (at, month) in told["spread"]["months"].as_array().unwrap().iter().enumerate() {
