@@ -2,7 +2,7 @@
 //!
 //! `RUNRATE_SCREENSHOTS=DIR cargo test --test serve_page` keeps pictures.
 #![cfg(feature = "serve")]
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::needless_pass_by_value)]
 
 use std::{fs, path::Path, time::Duration};
 

@@ -1,4 +1,4 @@
-//! A headless Chromium that tests drive by its DevTools protocol, over a pipe: no port is opened, and no crate is
+//! A headless Chromium that tests drive by its `DevTools` protocol, over a pipe: no port is opened, and no crate is
 //! needed for it. One browser has one tab.
 //!
 //! ```text
@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 /// Where Debian puts it.
 const PROGRAM: &str = "/usr/bin/chromium";
 /// A machine shared by many builds is slow: how long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running browser with one tab.
 #[derive(Debug)]
