@@ -12,7 +12,7 @@
 //! This module knows neither socket nor signal: `cli` binds the loopback address and hands it the router.
 
 use std::{
-    path::PathBuf,
+    path::Path,
     sync::{Arc, Mutex, PoisonError, RwLock, atomic::AtomicUsize},
 };
 
@@ -116,7 +116,7 @@ impl App {
     /// # Errors
     /// A scenario that is wrong; threads that the system does not give.
     pub fn new(
-        paths: (PathBuf, Option<PathBuf>),
+        (path, second): (&Path, Option<&Path>),
         facts: Facts,
         settings: Settings,
         reports: Reports,
@@ -128,8 +128,8 @@ impl App {
         };
         // A band that is being given up still has a trial on each core: the line has threads of its own.
         let (lines, bands) = (pool("line")?, pool("band")?);
-        let first = Arc::new(Loaded::read(&paths.0, &facts.catalog)?);
-        let other = match &paths.1 {
+        let first = Arc::new(Loaded::read(path, &facts.catalog)?);
+        let other = match second {
             Some(path) => Arc::new(Loaded::read(path, &facts.catalog)?),
             None => Arc::clone(&first),
         };
@@ -148,7 +148,7 @@ impl App {
             settings,
             reports,
             sides: [side(first)?, side(other)?],
-            second: paths.1.is_some(),
+            second: second.is_some(),
             writing: tokio::sync::Semaphore::new(1),
             waiting_reports: AtomicUsize::new(0),
         })

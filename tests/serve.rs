@@ -1,6 +1,6 @@
 //! The served page over a real socket: who is answered, what is computed, what is written.
 #![cfg(feature = "serve")]
-#![allow(clippy::unwrap_used, clippy::float_cmp)]
+#![allow(clippy::unwrap_used, clippy::float_cmp, clippy::needless_pass_by_value)]
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
@@ -190,32 +190,32 @@ fn who_may_not_ask_is_refused() {
     let bench = serve(&[]);
     let port = bench.page.port;
     let body = r#"{"side":"a"}"#;
-    let post = |head: &str| {
+    let request = |head: &str| {
         format!("POST /api/plan HTTP/1.1\r\n{head}content-length: {}\r\n\r\n{body}", body.len())
     };
     let own = format!("host: 127.0.0.1:{port}\r\n");
     let json = "content-type: application/json\r\n";
-    for (status, request) in [
+    for (status, text) in [
         (403, "GET / HTTP/1.1\r\nhost: evil.example\r\n\r\n".to_owned()),
         (403, format!("GET / HTTP/1.1\r\nhost: evil.example:{port}\r\n\r\n")),
         (403, format!("GET / HTTP/1.1\r\n{own}origin: https://evil.example\r\n\r\n")),
         (200, format!("GET / HTTP/1.1\r\nhost: localhost:{port}\r\n\r\n")),
-        (403, post(&format!("{own}{json}"))),
-        (403, post(&format!("{own}{json}x-runrate: 1\r\norigin: http://evil.example\r\n"))),
-        (415, post(&format!("{own}x-runrate: 1\r\ncontent-type: text/plain\r\n"))),
-        (200, post(&format!("{own}{json}x-runrate: 1\r\norigin: http://127.0.0.1:{port}\r\n"))),
+        (403, request(&format!("{own}{json}"))),
+        (403, request(&format!("{own}{json}x-runrate: 1\r\norigin: http://evil.example\r\n"))),
+        (415, request(&format!("{own}x-runrate: 1\r\ncontent-type: text/plain\r\n"))),
+        (200, request(&format!("{own}{json}x-runrate: 1\r\norigin: http://127.0.0.1:{port}\r\n"))),
         (405, format!("PUT /api/plan HTTP/1.1\r\n{own}content-length: 0\r\n\r\n")),
         (405, format!("GET /api/plan HTTP/1.1\r\n{own}\r\n")),
     ] {
-        let answer = bench.page.raw(&request);
-        assert_eq!(answer.status, status, "{request}: {}", answer.text());
-        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{request}");
+        let answer = bench.page.raw(&text);
+        assert_eq!(answer.status, status, "{text}: {}", answer.text());
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{text}");
     }
     let large = "x".repeat(70_000);
     let head = format!("{own}{json}x-runrate: 1\r\n");
     let request =
         format!("POST /api/plan HTTP/1.1\r\n{head}content-length: {}\r\n\r\n{large}", large.len());
-    assert_eq!(bench.page.raw(&request).status, 413);
+    assert_eq!(bench.page.raw(&text).status, 413);
 }
 
 #[test]
@@ -296,6 +296,10 @@ fn a_report_is_the_plan_of_the_values_with_its_trials() {
     let moved = ask(1, &json!({ "traffic.sessions_per_user": 60 }));
     let line = good(&bench.page.post("/api/plan", &moved));
     assert_eq!(told["cost"], line["total"]);
+    // It says that it was made from what saving would write.
+    let text = SCENARIO
+        .replace("{ low = 20, mid = 30, high = 45 }", "{ low = 40.0, mid = 60.0, high = 90.0 }");
+    assert_eq!(told["made_from"], planned(&text)["made_from"]);
     // The band on the page is the spread of the report.
     let band = good(&bench.page.post("/api/band", &moved));
     for (at, month) in told["spread"]["months"].as_array().unwrap().iter().enumerate() {

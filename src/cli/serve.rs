@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         let listener = listener.map_err(|error| unbound(args.port, &error))?;
         let port = listener.local_addr().map_err(|error| failed(&error))?.port();
         let settings = Settings { port, write: args.write, trials: args.trials };
-        let paths = (args.scenario.clone(), args.second.clone());
+        let paths = (&*args.scenario, args.second.as_deref());
         let app = Arc::new(App::new(paths, facts, settings, reports()?)?);
         answer(listener, app).await
     });

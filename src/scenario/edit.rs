@@ -230,11 +230,11 @@ mod tests {
         ];
         let number = |key: &str| numbers.iter().find(|number| number.key == key).unwrap();
         let changes = wanted.map(|(key, value)| (number(key), value));
-        let changed = put(text, &changes).unwrap();
+        let after = put(text, &changes).unwrap();
         for (number, value) in changes {
             number.put(&mut document, value);
         }
-        let read = Document::parse("s.toml", &changed).unwrap();
+        let read = Document::parse("s.toml", &after).unwrap();
         assert_eq!(read.table, document.table);
         for kept in [
             "# head\n",
@@ -244,7 +244,7 @@ mod tests {
             "max_replicas = 9 # most",
             "{ minutes = 7.0, runs_per_month = 9 }, # first",
         ] {
-            assert!(changed.contains(kept), "{kept}: {changed}");
+            assert!(after.contains(kept), "{kept}: {after}");
         }
     }
 

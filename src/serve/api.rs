@@ -90,10 +90,10 @@ struct Asking {
 
 impl Asking {
     fn read(app: Arc<App>, body: &[u8]) -> Result<Self, Refusal> {
+        const LONGEST_NAME: usize = 64;
         let bad = |message: &str| Refusal::new(StatusCode::BAD_REQUEST, None, message);
         let ask: Ask = serde_json::from_slice(body)
             .map_err(|error| bad(&format!("is not what is asked for here: {error}")))?;
-        const LONGEST_NAME: usize = 64;
         if ask.client.len() > LONGEST_NAME {
             return Err(bad("client: give at most 64 characters"));
         }
@@ -183,9 +183,10 @@ async fn in_turn(app: Arc<App>, body: &[u8], is_band: bool) -> Answer {
     // Whatever is new ends the band of what was before.
     side.band.give_up(&client);
     let lane = if is_band { &side.band } else { &side.line };
-    let work: Work = match is_band {
-        true => Box::new(move |stops| band_of(&asking, stops)),
-        false => Box::new(move |_| line_of(&asking)),
+    let work: Work = if is_band {
+        Box::new(move |stops| band_of(&asking, stops))
+    } else {
+        Box::new(move |_| line_of(&asking))
     };
     lane.run(&client, work).await
 }

@@ -149,11 +149,11 @@ fn knob(number: &Number, document: &Document) -> Option<Knob> {
         return None;
     }
     let (_, label, reach) = declared.copied().unwrap_or(("", "", Times(3.0)));
-    let last = key.rsplit('.').next().unwrap_or(key);
+    let name = key.rsplit('.').next().unwrap_or(key);
     let label = match declared {
         // The name itself says what it is of.
-        Some((pattern, ..)) if pattern.ends_with(".*") => format!("{label}: {last}"),
-        _ if label.is_empty() => last.replace('_', " "),
+        Some((pattern, ..)) if pattern.ends_with(".*") => format!("{label}: {name}"),
+        _ if label.is_empty() => name.replace('_', " "),
         _ => label.to_owned(),
     };
     let (least, most) = ends(number, reach);

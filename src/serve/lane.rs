@@ -169,6 +169,7 @@ mod tests {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap()
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "what a piece of work comes to")]
     fn text(answer: &str) -> Answer {
         Ok(answer.as_bytes().to_vec())
     }

@@ -165,7 +165,8 @@ function element(name, attributes, ...inner) {
 }
 
 const percent = (share) => `${share >= 0 ? "+" : "−"}${Math.abs(share * 100).toFixed(1)} %`;
-const range = (band) => (band ? `${usd(band[0])} – ${usd(band[2])}` : "…");
+const rough = (amount) => (amount < 10_000 ? usd(amount) : `$${brief(amount)}`);
+const range = (band) => (band ? `${rough(band[0])} – ${rough(band[2])}` : "…");
 
 /** Main figures, of one side or of both with their difference. */
 function figures(sides) {
@@ -177,11 +178,11 @@ function figures(sides) {
     ["P10 – P90", (side) => (state.trials < 2 ? "no trials" : range(side.stale ? null : side.band?.total)), null],
     ["First month", (side) => usd(side.line.cost[0]), (side) => side.line.cost[0]],
     ["Last month", (side) => usd(last(side.line.cost)), (side) => last(side.line.cost)],
-    ["Users in the last month", (side) => brief(last(side.line.users)), (side) => last(side.line.users), "more"],
-    ["A user in the last month", (side) => each(last(side.line.cost) / last(side.line.users)),
+    ["Users, last month", (side) => brief(last(side.line.users)), (side) => last(side.line.users), "more"],
+    ["A user, last month", (side) => each(last(side.line.cost) / last(side.line.users)),
       (side) => last(side.line.cost) / last(side.line.users), "more"],
-    ["Margin in the last month", (side) => `${(margin(side.line) * 100).toFixed(1)} %`, null, "more"],
-    ["Nodes at most", (side) => String(peak(side.line)), (side) => peak(side.line), "more"],
+    ["Margin, last month", (side) => `${(margin(side.line) * 100).toFixed(1)} %`, null, "more"],
+    ["Most nodes", (side) => String(peak(side.line)), (side) => peak(side.line), "more"],
   ];
   const earns = sides.some((side) => last(side.line.revenue) > 0);
   const told = rows.filter(([name]) => earns || !name.startsWith("Margin"));
@@ -262,6 +263,7 @@ function tables(sides, months) {
 function note(sides) {
   const told = sides.map((side) => {
     if (state.trials < 2) return "mid-value line";
+    if (side.wrong.length) return "of the values before";
     if (side.stale || !side.band) return "band follows…";
     const sure = side.band.uncertain ? "" : ", luck alone: nothing in the scenario is a range";
     return `P10 to P90 of ${side.band.trials} trials${sure}`;
@@ -300,7 +302,11 @@ function troubles(done) {
       row.group.open = true;
     } else row.number.removeAttribute("aria-invalid");
   }
-  if (wrong.size || texts.length) texts.push("The figures are of the values before.");
+  if (wrong.size) {
+    const names = [...wrong.keys()].map((key) => `${rows.get(key).knob.group}, ${rows.get(key).knob.label}`);
+    texts.push(`Refused, see there: ${names.join("; ")}.`);
+  }
+  if (texts.length) texts.push("The figures are of the values before.");
   const box = by("trouble");
   box.hidden = !texts.length && !done;
   box.classList.toggle("fine", !texts.length && Boolean(done));

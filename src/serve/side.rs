@@ -42,10 +42,7 @@ impl Loaded {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn read(path: &Path, catalog: &Catalog) -> Result<Self, Error> {
-        Self::with_text(path, store::read_text(path)?, catalog)
-    }
-
-    fn with_text(path: &Path, text: String, catalog: &Catalog) -> Result<Self, Error> {
+        let text = store::read_text(path)?;
         let (scenario, inputs) = store::load_scenario_text(path, &text, catalog)?;
         let document = Document::parse(&path.display().to_string(), &text)?;
         let numbers = Number::all(&document);

@@ -23,16 +23,16 @@ pub fn rewrite(path: &Path, read: &str, text: &str) -> Result<(), Error> {
         return Err(Error::failed(place(), message));
     }
     // A link is followed: the file it names is what is written.
-    let real = fs::canonicalize(path).map_err(|error| wrong(&error))?;
-    let folder = real.parent().unwrap_or(Path::new("."));
-    let permissions = fs::metadata(&real).map_err(|error| wrong(&error))?.permissions();
+    let target = fs::canonicalize(path).map_err(|error| wrong(&error))?;
+    let folder = target.parent().unwrap_or(Path::new("."));
+    let permissions = fs::metadata(&target).map_err(|error| wrong(&error))?.permissions();
     if permissions.readonly() {
         return Err(Error::failed(place(), "cannot be written: it is read-only"));
     }
     let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(|error| wrong(&error))?;
     temporary.write_all(text.as_bytes()).map_err(|error| wrong(&error))?;
     temporary.as_file().set_permissions(permissions).map_err(|error| wrong(&error))?;
-    temporary.persist(&real).map_err(|error| wrong(&error.error))?;
+    temporary.persist(&target).map_err(|error| wrong(&error.error))?;
     Ok(())
 }
 

@@ -94,6 +94,7 @@ impl Page {
     }
 
     /// Waits for the end of the program; its exit code.
+    #[allow(clippy::disallowed_methods, reason = "how long a program takes to end")]
     pub fn ended(&mut self, most: Duration) -> Option<i32> {
         let begun = Instant::now();
         while begun.elapsed() < most {
@@ -116,7 +117,7 @@ impl Connection {
     pub fn open(port: u16) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
         Self { port, reader: BufReader::new(stream) }
     }
 

@@ -21,7 +21,7 @@ use tokio::{
 /// Connections at once: a browser opens six.
 const MOST: usize = 64;
 /// Longest silence on a connection; a report of many trials is written within it.
-const SILENCE: Duration = Duration::from_secs(600);
+const SILENCE: Duration = Duration::from_mins(10);
 
 /// A listener with a bound.
 pub(super) struct Bounded {
