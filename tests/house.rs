@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A module uses only names that stand earlier in this list.
-const ORDER: [&str; 37] = [
+const ORDER: [&str; 38] = [
     "units",
     "calendar",
     "budget",
@@ -33,6 +33,7 @@ const ORDER: [&str; 37] = [
     "rate",
     "plan",
     "simulate",
+    "manifest",
     "forecast",
     "commit",
     "actuals",
