@@ -70,7 +70,8 @@ pub struct Facts {
 /// Whether a name is one that Kubernetes takes: a DNS-1123 subdomain.
 pub fn is_kubernetes_name(name: &str) -> bool {
     let label = |label: &str| {
-        let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        let edge =
+            |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
         edge(label.chars().next())
             && edge(label.chars().next_back())
             && label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    error::{Error, Place, Problem},
+    error::{Error, Place},
     manifest, simulate,
     store::{self, PriceSource},
 };
@@ -40,10 +40,10 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
 fn from_manifests(folder: &Path, to: &Path) -> Result<(), Error> {
     let (sources, unread) = store::manifests(folder)?;
     let (facts, catalog) = (store::manifest_facts()?, store::embedded_catalog()?);
-    let tell = |note: &Problem| super::say(&format!("note: {note}"));
-    unread.iter().for_each(tell);
-    let read = manifest::read(&sources, TEMPLATE, (&facts, &catalog))?;
-    read.notes.iter().for_each(tell);
+    let read = manifest::read((&sources, &unread), TEMPLATE, (&facts, &catalog))?;
+    for note in &read.notes {
+        super::say(&format!("note: {note}"));
+    }
     store::write_file(to, read.scenario.as_bytes())?;
     let path = to.display().to_string();
     let found = read.found;
@@ -59,7 +59,12 @@ fn from_manifests(folder: &Path, to: &Path) -> Result<(), Error> {
     // Manifests may contradict themselves, as clusters do: what a plan would say is said now.
     let (scenario, inputs) = store::load_scenario(to, &catalog)?;
     let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions())?;
-    simulate::Prepared::new(&scenario, &facts, &inputs)?;
+    if let Err(error) = simulate::Prepared::new(&scenario, &facts, &inputs) {
+        super::say(&format!(
+            "wrote {path}; it does not plan yet, as the manifests contradict themselves:"
+        ));
+        return Err(error);
+    }
     super::say(&format!("wrote {path}; try `runrate plan {path}`"));
     Ok(())
 }

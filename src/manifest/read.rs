@@ -85,16 +85,16 @@ struct Sorted {
     classes: Vec<Object>,
 }
 
-/// Reads manifests over a template, `runrate init`'s scenario.
+/// Reads manifests over a template, `runrate init`'s scenario; files that are no text are told with the rest.
 ///
 /// # Errors
 /// Nothing in them that a scenario could take; then each reason is told.
 pub fn read(
-    sources: &[Source],
+    (sources, unread): (&[Source], &[Problem]),
     template: &str,
     (facts, catalog): (&Facts, &Catalog),
 ) -> Result<Read, Error> {
-    let mut notes = Notes::default();
+    let mut notes = Notes(unread.to_vec());
     let objects = sources.iter().flat_map(|source| documents::objects(source, &mut notes));
     let objects: Vec<Object> = objects.collect();
     let sorted = sort(objects, facts, &mut notes);
@@ -133,13 +133,18 @@ fn sort(objects: Vec<Object>, facts: &Facts, notes: &mut Notes) -> Sorted {
             ("policy", "PodDisruptionBudget") => sorted.budgets.push(object),
             ("karpenter.sh", "NodePool") => sorted.pools.push(object),
             ("karpenter.k8s.aws", "EC2NodeClass") => sorted.classes.push(object),
-            (_, kind) if facts.passed_over.iter().any(|known| known == kind) => count(&mut passed, kind),
+            (_, kind) if facts.passed_over.iter().any(|known| known == kind) => {
+                count(&mut passed, kind)
+            }
             // Made by a controller whose own object says it all.
             (_, kind @ ("Pod" | "ReplicaSet" | "Job" | "NodeClaim")) if is_owned(&object) => {
                 count(&mut passed, kind);
             }
             _ => {
-                let message = format!("{} of {} has no counterpart in a scenario", object.kind, object.version);
+                let message = format!(
+                    "{} of {} has no counterpart in a scenario",
+                    object.kind, object.version
+                );
                 notes.add(object.place(""), &message);
             }
         }
@@ -148,7 +153,8 @@ fn sort(objects: Vec<Object>, facts: &Facts, notes: &mut Notes) -> Sorted {
         passed.sort();
         let kinds: Vec<String> =
             passed.iter().map(|(kind, count)| format!("{kind} ({count})")).collect();
-        let message = format!("passed over, as they ask for no nodes of their own: {}", kinds.join(", "));
+        let message =
+            format!("passed over, as they ask for no nodes of their own: {}", kinds.join(", "));
         notes.add(Place::default(), &message);
     }
     sorted

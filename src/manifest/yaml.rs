@@ -196,14 +196,20 @@ fn flat(value: &Node) -> String {
     }
 }
 
+/// Digits and a unit, `250m` or `25%`: no reader takes these for a number.
+fn is_amount(text: &str) -> bool {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    unit.len() < text.len() && matches!(unit, "m" | "s" | "h" | "Mi" | "Gi" | "%")
+}
+
 /// A string: plain where no reader could take it for anything else, else in double quotes.
 fn scalar(text: &str) -> String {
     const WORDS: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
-    let first = text.chars().next().is_some_and(|c| c.is_ascii_alphabetic());
+    let first = text.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '/');
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '-' | '@');
     let word = WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
     // .inf and .nan begin with a dot; e5 and the like begin with a letter and are no numbers.
-    if first && text.chars().all(plain) && !word {
+    if (first && text.chars().all(plain) && !word) || is_amount(text) {
         return text.to_owned();
     }
     let mut quoted = String::from("\"");

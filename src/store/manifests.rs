@@ -32,11 +32,7 @@ pub fn manifests(folder: &Path) -> Result<(Vec<Source>, Vec<Problem>), Error> {
     Ok(found)
 }
 
-fn walk(
-    folder: &Path,
-    depth: usize,
-    found: &mut (Vec<Source>, Vec<Problem>),
-) -> Result<(), Error> {
+fn walk(folder: &Path, depth: usize, found: &mut (Vec<Source>, Vec<Problem>)) -> Result<(), Error> {
     let place = |path: &Path| Place::file(&path.display().to_string());
     let wrong = |error: &std::io::Error| Error::at(place(folder), plain(error));
     let mut paths = Vec::new();

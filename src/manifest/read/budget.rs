@@ -19,7 +19,11 @@ pub(super) fn apply(
     for object in budgets {
         let Some(table) = table(object, notes) else { continue };
         let Some(draft) = selected(object, drafts, knowledge) else {
-            notes.field(object, "spec.selector", "selects no workload among the manifests; it is not used");
+            notes.field(
+                object,
+                "spec.selector",
+                "selects no workload among the manifests; it is not used",
+            );
             continue;
         };
         if draft.is_daemon_set {
@@ -39,17 +43,27 @@ fn table(object: &Object, notes: &mut Notes) -> Option<InlineTable> {
     for (field, key) in [("maxUnavailable", "max_unavailable"), ("minAvailable", "min_available")] {
         let value = match object.at(&format!("/spec/{field}")) {
             None => continue,
-            Some(Value::Number(number)) => number.as_u64().filter(|n| *n <= 100_000).map(|n| (n as i64).into()),
+            Some(Value::Number(number)) => {
+                number.as_u64().filter(|n| *n <= 100_000).map(|n| (n as i64).into())
+            }
             Some(Value::String(text)) => percent(text),
             Some(_) => None,
         };
         match value {
             Some(value) => _ = table.insert(key, value),
-            None => notes.field(object, &format!("spec.{field}"), "is neither a number of pods nor a percentage"),
+            None => notes.field(
+                object,
+                &format!("spec.{field}"),
+                "is neither a number of pods nor a percentage",
+            ),
         }
     }
     if table.len() == 2 {
-        notes.field(object, "spec", "has both maxUnavailable and minAvailable; maxUnavailable is used");
+        notes.field(
+            object,
+            "spec",
+            "has both maxUnavailable and minAvailable; maxUnavailable is used",
+        );
         table.remove("min_available");
     }
     if table.is_empty() {
@@ -79,7 +93,9 @@ fn selected<'d>(
         .collect();
     let plain = items(&object.body, "/spec/selector/matchExpressions").is_empty();
     let here = |draft: &Draft| {
-        draft.namespace == object.namespace || object.namespace.is_empty() || draft.namespace.is_empty()
+        draft.namespace == object.namespace
+            || object.namespace.is_empty()
+            || draft.namespace.is_empty()
     };
     let carries = |draft: &Draft| {
         plain

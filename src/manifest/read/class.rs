@@ -23,7 +23,11 @@ pub(super) fn read(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes)
     let there = |key: &&String| object.at(&format!("/spec/{key}")).is_some();
     let unread: Vec<&str> = ignored.iter().filter(there).map(String::as_str).collect();
     if !unread.is_empty() {
-        notes.field(object, "spec", &format!("not read, as no plan depends on it: {}", unread.join(", ")));
+        notes.field(
+            object,
+            "spec",
+            &format!("not read, as no plan depends on it: {}", unread.join(", ")),
+        );
     }
     leftover(object, ("/spec", &["blockDeviceMappings", "kubelet"]), ignored, notes);
     Class {
@@ -47,7 +51,8 @@ fn volume(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<L
         return Vec::new();
     };
     if devices.len() > 1 {
-        let message = "a scenario has one volume a node: the root volume is read, the others are not";
+        let message =
+            "a scenario has one volume a node: the root volume is read, the others are not";
         notes.field(object, "spec.blockDeviceMappings", message);
     }
     let kind = text(root, "/ebs/volumeType").unwrap_or("gp3");
@@ -63,7 +68,8 @@ fn volume(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<L
         }
     }
     for (field, key) in [("iops", "iops"), ("throughput", "throughput_mibps")] {
-        if let Some(value) = root.pointer(&format!("/ebs/{field}")).filter(|value| !value.is_null()) {
+        if let Some(value) = root.pointer(&format!("/ebs/{field}")).filter(|value| !value.is_null())
+        {
             let place = format!("spec.blockDeviceMappings.ebs.{field}");
             if let Some(value) = whole(object, (&place, value), (1, 1_000_000), notes) {
                 lines.push(Line::new(key, i64::from(value), &label));

@@ -44,15 +44,18 @@ pub(super) fn scenario(
     let mut document: DocumentMut = template.parse().map_err(|_| wrong("is not TOML"))?;
     let Parts { drafts, pools, found } = parts;
     one_account(&mut document).ok_or_else(|| wrong("has no account production"))?;
+    assumptions(&mut document);
     let zero = drafts.iter().any(scales_to_zero);
     cluster(&mut document, pools, zero).ok_or_else(|| wrong("has no [cluster]"))?;
     let workloads = document.get_mut("workloads").and_then(Item::as_table_mut);
     let workloads = workloads.ok_or_else(|| wrong("has no [workloads]"))?;
     let serving = lay(workloads, drafts, catalog, notes);
-    if let Some(traced) = document.get_mut("datadog").and_then(|item| item.get_mut("traced"))
-        && !serving.is_empty()
-    {
-        *traced = commented(super::value::texts(&serving), "assumption: all that serve requests");
+    let traced = super::value::texts(&serving);
+    if let Some(datadog) = document.get_mut("datadog").and_then(Item::as_table_mut) {
+        datadog.remove("traced");
+        if !serving.is_empty() {
+            datadog.insert("traced", commented(traced, "assumption: all that serve requests"));
+        }
     }
     Ok(format!("{}{document}", heading(found, notes)))
 }
@@ -85,6 +88,37 @@ fn one_account(document: &mut DocumentMut) -> Option<()> {
         accounts.remove(&name);
     }
     accounts.contains_key(ACCOUNT).then_some(())
+}
+
+/// Every table that no manifest fills says so, and what the template says of its own company goes.
+fn assumptions(document: &mut DocumentMut) {
+    let says = |table: &mut Table| {
+        let suffix = table.decor().suffix().and_then(|suffix| suffix.as_str()).unwrap_or_default();
+        let suffix = match suffix.trim().trim_start_matches('#').trim() {
+            "" => " # assumption: init's".to_owned(),
+            said => format!(" # assumption: init's; {said}"),
+        };
+        table.decor_mut().set_suffix(suffix);
+    };
+    for (name, item) in document.iter_mut() {
+        match item {
+            Item::Table(table) if !matches!(name.get(), "cluster" | "workloads" | "accounts") => {
+                says(table)
+            }
+            Item::ArrayOfTables(tables) => tables.iter_mut().for_each(says),
+            _ => {}
+        }
+    }
+    if let Some(accounts) = document.get_mut("accounts").and_then(Item::as_table_mut) {
+        accounts.iter_mut().filter_map(|(_, item)| item.as_table_mut()).for_each(says);
+    }
+    if let Some(plan) = document.get_mut("plan").and_then(Item::as_table_mut) {
+        plan.decor_mut().set_prefix("\n");
+        plan.insert("name", commented("Cluster of the manifests".into(), ""));
+    }
+    if let Some(billing) = document.get_mut("billing").and_then(Item::as_table_mut) {
+        billing.remove("consolidated");
+    }
 }
 
 fn commented(mut value: toml_edit::Value, why: &str) -> Item {
@@ -170,12 +204,18 @@ fn lay(
             let replaced = drafts.iter().any(|draft| draft.profile.as_deref() == profile);
             if !read && (replaced || is_application(item)) {
                 workloads.remove(name);
-            } else if !read && let Some(table) = workloads.get_mut(name).and_then(Item::as_table_mut) {
+            } else if !read
+                && let Some(table) = workloads.get_mut(name).and_then(Item::as_table_mut)
+            {
                 let profile = table.get("profile").and_then(Item::as_str).unwrap_or_default();
                 let profile = toml_edit::Value::from(profile);
                 table.insert("profile", commented(profile, ASSUMED));
             }
         }
+    }
+    if drafts.is_empty() {
+        let serves = |(_, item): &(&str, &Item)| is_application(item);
+        return template.iter().filter(serves).map(|(name, _)| name.to_owned()).collect();
     }
     let mut serving = Vec::new();
     // What a gateway passes on reaches the others from inside.
@@ -247,6 +287,15 @@ fn plain(mut value: toml_edit::Value) -> toml_edit::Value {
     value
 }
 
+/// Whether the autoscaler compares CPU, as it does where it names no metric.
+fn scales_by_cpu(lines: &[Line]) -> bool {
+    let hpa = lines.iter().find(|line| line.key == "hpa");
+    hpa.and_then(|line| line.value.as_inline_table()).is_some_and(|hpa| {
+        let metrics = hpa.get("metrics").and_then(toml_edit::Value::as_array);
+        metrics.is_none_or(|all| all.to_string().contains("\"cpu\""))
+    })
+}
+
 /// Requests that a scenario cannot do without.
 fn needed(
     draft: &Draft,
@@ -261,23 +310,27 @@ fn needed(
         let value = fallback.and_then(|table| table.get("requests")?.get(key).cloned());
         value.and_then(|value| value.as_float().or(value.as_integer().map(|v| v as f64)))
     };
-    let scaled_by_cpu = draft.is_scaled && draft.requests.is_none_or(|given| given.cpu.unwrap_or(0.0) <= 0.0);
-    let has_own = draft.profile.is_some() || table.contains_key("profile") || table.contains_key("requests");
+    let has_own =
+        draft.profile.is_some() || table.contains_key("profile") || table.contains_key("requests");
     if draft.requests.is_none() && has_own {
         lines.retain(|line| line.key != "requests");
         return;
     }
-    if scaled_by_cpu {
+    let no_cpu = draft.requests.is_none_or(|given| given.cpu.unwrap_or(0.0) <= 0.0);
+    if !draft.is_daemon_set && no_cpu && scales_by_cpu(lines) {
         let mut requests = InlineTable::new();
         let memory = draft.requests.and_then(|given| given.memory);
         requests.insert("cpu_millicores", number(usual("cpu_millicores").unwrap_or(100.0)));
         requests.insert("memory_mib", number(memory.or(usual("memory_mib")).unwrap_or(128.0)));
         let why = "assumption: the manifest asks for no CPU, which an autoscaler needs";
         set(lines, Line::new("requests", requests, why));
-        let message = format!(
-            "{}: an autoscaler needs a CPU request; the scenario assumes one",
-            draft.from
-        );
+        let message =
+            format!("{}: an autoscaler needs a CPU request; the scenario assumes one", draft.from);
         notes.add(Place::default(), &message);
+    } else if !lines.iter().any(|line| line.key == "requests") {
+        let mut requests = InlineTable::new();
+        requests.insert("cpu_millicores", number(usual("cpu_millicores").unwrap_or(100.0)));
+        requests.insert("memory_mib", number(usual("memory_mib").unwrap_or(128.0)));
+        set(lines, Line::new("requests", requests, ASSUMED));
     }
 }

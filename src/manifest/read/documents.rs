@@ -73,11 +73,25 @@ pub(super) fn objects(source: &Source, notes: &mut Notes) -> Vec<Object> {
     for (line, text) in chunks(&source.text) {
         match serde_saphyr::from_str_with_options::<Value>(text, options()) {
             Ok(Value::Null) => {}
-            Ok(body) => object(source, line, body, (notes, &mut found)),
+            Ok(body) => object(source, line + head(text), body, (notes, &mut found)),
             Err(error) => refused(source, (line, text), &error, notes),
         }
     }
     found
+}
+
+/// Lines of a document before its first that says something.
+fn head(text: &str) -> usize {
+    text.lines().take_while(|line| is_blank(line)).count()
+}
+
+fn is_blank(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty()
+        || line.starts_with('#')
+        || line.starts_with("--- #")
+        || line == "---"
+        || line == "..."
 }
 
 fn options() -> serde_saphyr::Options {
@@ -92,20 +106,16 @@ fn chunks(text: &str) -> Vec<(usize, &str)> {
     let mut offset = 0;
     for (index, line) in text.split_inclusive('\n').enumerate() {
         let rest = line.strip_prefix("---");
-        if offset > 0 && rest.is_some_and(|rest| rest.trim_end().is_empty() || rest.starts_with([' ', '\t'])) {
+        if offset > 0
+            && rest.is_some_and(|rest| rest.trim_end().is_empty() || rest.starts_with([' ', '\t']))
+        {
             starts.push((offset, index + 1));
         }
         offset += line.len();
     }
     let ends = starts.iter().skip(1).map(|(offset, _)| *offset).chain([text.len()]);
     let all = starts.iter().zip(ends).map(|((start, line), end)| (*line, &text[*start..end]));
-    let blank = |text: &str| {
-        text.lines().all(|line| {
-            let line = line.trim();
-            line.is_empty() || line.starts_with('#') || line == "---" || line == "..."
-        })
-    };
-    all.filter(|(_, text)| !blank(text)).collect()
+    all.filter(|(_, text)| !text.lines().all(is_blank)).collect()
 }
 
 fn refused(
@@ -121,14 +131,21 @@ fn refused(
     }
     let at = error.location().map_or(0, |location| usize::try_from(location.line()).unwrap_or(1));
     let message = error.without_snippet().to_string();
+    // The place is said already, and here it would count from the document's begin.
     let message = message.lines().next().unwrap_or_default();
+    let message = message.split(" at line ").next().unwrap_or_default();
     notes.add(
         Place::line(&source.name, line + at.saturating_sub(1)),
         &format!("is not YAML that can be read: {message}"),
     );
 }
 
-fn object(source: &Source, line: usize, body: Value, (notes, found): (&mut Notes, &mut Vec<Object>)) {
+fn object(
+    source: &Source,
+    line: usize,
+    body: Value,
+    (notes, found): (&mut Notes, &mut Vec<Object>),
+) {
     let place = || Place::line(&source.name, line);
     let Some(kind) = text(&body, "/kind").map(str::to_owned) else {
         notes.add(place(), "has no kind: it is no object of Kubernetes, and is not read");
@@ -145,7 +162,10 @@ fn object(source: &Source, line: usize, body: Value, (notes, found): (&mut Notes
     if !super::super::is_kubernetes_name(&name) {
         let hint = if name.contains("{{") { ": render the template first" } else { "" };
         let shown: String = name.chars().take(60).collect();
-        notes.add(place(), &format!("{kind} {shown:?} has no name that Kubernetes takes{hint}; it is not read"));
+        notes.add(
+            place(),
+            &format!("{kind} {shown:?} has no name that Kubernetes takes{hint}; it is not read"),
+        );
         return;
     }
     let namespace = text(&body, "/metadata/namespace").unwrap_or_default().to_owned();
@@ -168,7 +188,7 @@ mod tests {
     #[test]
     fn documents_and_lists_become_objects() {
         let text = "# head\n---\nkind: A\nmetadata: {name: a}\n--- # next\nkind: BList\nitems:\n- kind: B\n  metadata: {name: b}\n- kind: B\n  metadata: {name: c}\n---\n";
-        assert_eq!(read(text).0, ["2:f.yaml A/a", "5:f.yaml B/b", "5:f.yaml B/c"]);
+        assert_eq!(read(text).0, ["3:f.yaml A/a", "6:f.yaml B/b", "6:f.yaml B/c"]);
         let json = r#"{"kind": "List", "items": [{"kind": "C", "metadata": {"name": "c"}}]}"#;
         assert_eq!(read(json).0, ["1:f.yaml C/c"]);
     }
@@ -177,7 +197,7 @@ mod tests {
     fn what_cannot_be_read_takes_nothing_else_with_it() {
         let text = "kind: A\nmetadata: {name: a}\n---\nx: [1\ny: 2\n---\nreplicas: {{ .Values.n }}\n---\nkind: B\nmetadata: {name: b}\n---\na: 1\n---\nkind: C\nmetadata: {name: \"a: #\\n\"}\n";
         let (found, notes) = read(text);
-        assert_eq!(found, ["1:f.yaml A/a", "8:f.yaml B/b"]);
+        assert_eq!(found, ["1:f.yaml A/a", "9:f.yaml B/b"]);
         assert_eq!(notes.len(), 4, "{notes:?}");
         assert!(notes[0].starts_with("f.yaml:") && notes[0].contains("is not YAML"), "{notes:?}");
         assert!(notes[1].starts_with("f.yaml:7: is a template"), "{notes:?}");

@@ -32,9 +32,14 @@ pub(super) fn apply(
 ) {
     for object in autoscalers {
         let target = text(&object.body, "/spec/scaleTargetRef/name").unwrap_or_default().to_owned();
-        let kind = text(&object.body, "/spec/scaleTargetRef/kind").unwrap_or("Deployment").to_owned();
+        let kind =
+            text(&object.body, "/spec/scaleTargetRef/kind").unwrap_or("Deployment").to_owned();
         if !super::super::is_kubernetes_name(&target) {
-            notes.field(object, "spec.scaleTargetRef", "names nothing that could be scaled; it is not used");
+            notes.field(
+                object,
+                "spec.scaleTargetRef",
+                "names nothing that could be scaled; it is not used",
+            );
             continue;
         }
         let Some(table) = table(object, knowledge, notes) else { continue };
@@ -71,7 +76,11 @@ pub(super) fn apply(
         });
         let draft = &mut drafts[index];
         if draft.is_scaled {
-            notes.field(object, "", &format!("is a second autoscaler of {target}; the first is used"));
+            notes.field(
+                object,
+                "",
+                &format!("is a second autoscaler of {target}; the first is used"),
+            );
             continue;
         }
         draft.is_scaled = true;
@@ -156,7 +165,8 @@ fn metrics(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<
     }
     for (key, _) in pairs(&object.body, "/metadata/annotations") {
         if key == "autoscaling.alpha.kubernetes.io/metrics" {
-            let message = "metrics in this annotation are not read; give the object as autoscaling/v2";
+            let message =
+                "metrics in this annotation are not read; give the object as autoscaling/v2";
             notes.field(object, "metadata.annotations", message);
         }
     }
@@ -170,7 +180,8 @@ fn metrics(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<
         }
     }
     if metrics.is_empty() && !given.is_empty() {
-        let message = "no metric could be read: the default, CPU at 80 % of the request, is planned";
+        let message =
+            "no metric could be read: the default, CPU at 80 % of the request, is planned";
         notes.field(object, "spec.metrics", message);
     }
     metrics
@@ -211,13 +222,18 @@ fn metric(
     if at(body, "/metric/selector").is_some() {
         notes.field(object, &format!("{field}.selector"), "has no counterpart in a scenario");
     }
-    let target = target(object, (field, body), name, notes).ok_or("has no target that can be read")?;
+    let target =
+        target(object, (field, body), name, notes).ok_or("has no target that can be read")?;
     let fits = match kind {
         "Resource" => target.0 != "value",
         "Pods" => target.0 == "average_value",
         _ => target.0 != "average_utilization",
     };
-    if fits { Ok(Metric { kind, name, target }) } else { Err(format!("a {kind} metric has no target {}", target.0)) }
+    if fits {
+        Ok(Metric { kind, name, target })
+    } else {
+        Err(format!("a {kind} metric has no target {}", target.0))
+    }
 }
 
 fn target(

@@ -143,7 +143,11 @@ pub(super) fn tolerations(object: &Object, notes: &mut Notes) -> Vec<String> {
             (None | Some(""), "Exists") => {
                 // Daemonsets run on every node in a scenario as it is.
                 if object.kind != "DaemonSet" {
-                    notes.field(object, field, "tolerates every taint, which a scenario cannot say");
+                    notes.field(
+                        object,
+                        field,
+                        "tolerates every taint, which a scenario cannot say",
+                    );
                 }
             }
             _ => notes.field(object, field, &format!("operator {operator:?} has no counterpart")),

@@ -146,6 +146,8 @@ fn requirement(
             let why = format!("{label}: {}", values.join(", "));
             let zones = values.len().clamp(1, 6) as i64;
             let most = all.zones.as_ref().and_then(|line| line.value.as_integer()).unwrap_or(0);
+            let message = "zones are counted, not named; set the account's region to theirs";
+            notes.field(object, field, message);
             if zones > most {
                 all.zones = Some(Line::new("availability_zones", zones, &why));
             }
@@ -155,7 +157,8 @@ fn requirement(
             bounds(object, (field, operator, &values), (key, lines), notes);
         }
         _ => {
-            let message = format!("{key} {operator} {} has no counterpart in a scenario", values.join(", "));
+            let message =
+                format!("{key} {operator} {} has no counterpart in a scenario", values.join(", "));
             notes.field(object, field, message.trim_end());
         }
     }
@@ -174,9 +177,8 @@ fn min_values(
         return;
     }
     let known = lines.iter().find(|line| line.key == "min_values");
-    let mut table = known
-        .and_then(|line| line.value.as_inline_table().cloned())
-        .unwrap_or_default();
+    let mut table =
+        known.and_then(|line| line.value.as_inline_table().cloned()).unwrap_or_default();
     table.insert(list, i64::from(least).into());
     set(lines, Line::new("min_values", table, &object.label()));
 }
@@ -197,7 +199,11 @@ fn capacity(
         notes.field(object, field, "only the capacity types spot and on-demand have a counterpart");
     }
     if types.is_empty() {
-        notes.field(object, field, "leaves no capacity type that a scenario has; on-demand is planned");
+        notes.field(
+            object,
+            field,
+            "leaves no capacity type that a scenario has; on-demand is planned",
+        );
         return;
     }
     set(lines, Line::new("capacity_types", texts(&types), &object.label()));
@@ -225,10 +231,18 @@ fn bounds(
         _ => (None, None),
     };
     if operator == "In" && numbers.len() > 1 {
-        notes.field(object, field, "is taken as the range from the least of its values to the most");
+        notes.field(
+            object,
+            field,
+            "is taken as the range from the least of its values to the most",
+        );
     }
     if to.is_some() && !cpu {
-        notes.field(object, field, "a most of generations has no counterpart: newer ones are planned too");
+        notes.field(
+            object,
+            field,
+            "a most of generations has no counterpart: newer ones are planned too",
+        );
     }
     let before = lines.len();
     let range = 1..=if cpu { 1000 } else { 20 };
@@ -239,7 +253,8 @@ fn bounds(
         set(lines, Line::new("max_vcpus", i64::from(to), &label));
     }
     if from.is_none() && to.is_none() || lines.len() == before && numbers.len() != values.len() {
-        let message = format!("{key} {operator} {} has no counterpart in a scenario", values.join(", "));
+        let message =
+            format!("{key} {operator} {} has no counterpart in a scenario", values.join(", "));
         notes.field(object, field, &message);
     }
 }
@@ -319,7 +334,8 @@ fn disruption(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
         Some(None) => lines.push(Line::new("expire_after_hours", 0, &format!("{label}: Never"))),
         None => {}
     }
-    if let Some(Some(grace)) = seconds(object, "/spec/template/spec/terminationGracePeriod", notes) {
+    if let Some(Some(grace)) = seconds(object, "/spec/template/spec/terminationGracePeriod", notes)
+    {
         let grace = grace.min(864_000.0).round() as i64;
         lines.push(Line::new("termination_grace_seconds", grace, &label));
     }
@@ -342,14 +358,19 @@ fn budgets(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
         };
         let mut table = toml_edit::InlineTable::new();
         table.insert("nodes", nodes.into());
-        let reasons: Vec<&str> = items(given, "/reasons").iter().filter_map(Value::as_str).collect();
+        let reasons: Vec<&str> =
+            items(given, "/reasons").iter().filter_map(Value::as_str).collect();
         let known: Vec<&str> = reasons
             .iter()
             .copied()
             .filter(|reason| matches!(*reason, "Empty" | "Underutilized" | "Drifted"))
             .collect();
         if known.len() < reasons.len() {
-            notes.field(object, &field, "reasons are Empty, Underutilized and Drifted; others are not read");
+            notes.field(
+                object,
+                &field,
+                "reasons are Empty, Underutilized and Drifted; others are not read",
+            );
             if known.is_empty() {
                 continue;
             }
@@ -393,7 +414,11 @@ fn limits(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
             }
         };
         if amount < 1.0 {
-            notes.field(object, &field, "is below 1, which lets the pool buy nothing; it is not read");
+            notes.field(
+                object,
+                &field,
+                "is below 1, which lets the pool buy nothing; it is not read",
+            );
             continue;
         }
         lines.push(Line::new(key, amount.min(most).floor() as i64, &object.label()));

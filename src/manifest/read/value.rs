@@ -30,11 +30,7 @@ pub(super) fn set(lines: &mut Vec<Line>, line: Line) {
 
 /// A number without a fraction where it has none.
 pub(super) fn number(value: f64) -> toml_edit::Value {
-    if value.fract() == 0.0 && value.abs() < 1e15 {
-        (value as i64).into()
-    } else {
-        value.into()
-    }
+    if value.fract() == 0.0 && value.abs() < 1e15 { (value as i64).into() } else { value.into() }
 }
 
 /// A list of strings.

@@ -61,14 +61,19 @@ pub(super) fn drafts(
         let mut name = object.name.clone();
         if drafts.iter().any(|draft| draft.name == name) {
             let apart = [&*object.namespace, &*object.kind.to_ascii_lowercase()].map(str::to_owned);
-            let longer = apart.iter().filter(|with| !with.is_empty()).map(|with| format!("{with}-{name}"));
+            let longer =
+                apart.iter().filter(|with| !with.is_empty()).map(|with| format!("{with}-{name}"));
             let free = |name: &String| !drafts.iter().any(|draft| draft.name == *name);
             let Some(longer) = longer.clone().find(free) else {
                 notes.field(object, "", "its name is taken; it is not read");
                 continue;
             };
             name = longer;
-            notes.field(object, "", &format!("is called {name} in the scenario: the name is taken"));
+            notes.field(
+                object,
+                "",
+                &format!("is called {name} in the scenario: the name is taken"),
+            );
         }
         drafts.push(draft(object, name, knowledge, notes));
     }
@@ -95,7 +100,11 @@ fn draft(object: &Object, name: String, knowledge: Knowledge<'_>, notes: &mut No
     } else {
         notes.field(object, "spec.template.spec.containers", "ask for no CPU and no memory");
         if profile.is_none() {
-            lines.push(Line::new("requests", table(requests, (0.0, 0.0)), &format!("{label}: none")));
+            lines.push(Line::new(
+                "requests",
+                table(requests, (0.0, 0.0)),
+                &format!("{label}: none"),
+            ));
         }
     }
     if limits.cpu.is_some() || limits.memory.is_some() || has_limits {
@@ -181,7 +190,11 @@ fn told(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) {
     ];
     leftover(object, ("/spec/template/spec", &read), ignored("pod"), notes);
     if object.kind == "StatefulSet" {
-        notes.field(object, "", "is read as a Deployment: its order and volumes have no counterpart");
+        notes.field(
+            object,
+            "",
+            "is read as a Deployment: its order and volumes have no counterpart",
+        );
     }
 }
 
@@ -191,7 +204,9 @@ fn known<'f>(object: &Object, all: &'f [Known]) -> Option<&'f Known> {
     let named = |known: &&Known| known.names.contains(&object.name);
     let image = |known: &&Known| {
         let ends = |image: &str, end: &String| {
-            image.strip_suffix(end.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+            image
+                .strip_suffix(end.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
         };
         known.images.iter().any(|end| images.iter().any(|image| ends(image, end)))
     };

@@ -100,10 +100,8 @@ fn place(pod: &mut Map, workload: &Workload, key: &dyn Fn(&str) -> String) {
     if !workload.topology_spread.is_empty() {
         let each = |given: &TopologySpread| Node::from(spread(given));
         let spreads: Vec<Node> = workload.topology_spread.iter().map(each).collect();
-        let why = format!(
-            "{}; add the labelSelector of the pods ({FILL_IN})",
-            key("topology_spread")
-        );
+        let why =
+            format!("{}; add the labelSelector of the pods ({FILL_IN})", key("topology_spread"));
         pod.put("topologySpreadConstraints", spreads, &why);
     }
     if !workload.node_pools.is_empty() {

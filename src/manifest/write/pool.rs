@@ -65,8 +65,9 @@ fn wrong(name: &str, pool: &NodePool) -> Problems {
         ("min_values.families", pool.min_values.families, pool.families.len()),
     ] {
         if given > 0 && wanted as usize > given {
-            let message =
-                format!("{wanted} is more than the {given} named; give {given} or less, or name more");
+            let message = format!(
+                "{wanted} is more than the {given} named; give {given} or less, or name more"
+            );
             problems.push((key(field), message));
         }
     }
@@ -142,7 +143,9 @@ fn remarks(spec: &mut Map, name: &str, pool: &NodePool) {
         ));
     }
     if pool.consolidation_policy == ConsolidationPolicy::Balanced {
-        spec.say("consolidationPolicy Balanced needs a Karpenter release whose NodePool schema has it");
+        spec.say(
+            "consolidationPolicy Balanced needs a Karpenter release whose NodePool schema has it",
+        );
     }
 }
 
@@ -162,12 +165,7 @@ fn requirements(name: &str, pool: &NodePool) -> Vec<Node> {
     let key = |field: &str| format!("cluster.node_pools.{name}.{field}");
     let mut all = Vec::new();
     for (label, field, values, least) in [
-        (
-            INSTANCE_TYPE,
-            "instance_types",
-            &pool.instance_types,
-            pool.min_values.instance_types,
-        ),
+        (INSTANCE_TYPE, "instance_types", &pool.instance_types, pool.min_values.instance_types),
         ("karpenter.k8s.aws/instance-category", "categories", &pool.categories, 0),
         (FAMILY, "families", &pool.families, pool.min_values.families),
         ("karpenter.k8s.aws/instance-size", "sizes", &pool.sizes, 0),
@@ -212,7 +210,9 @@ fn requirements(name: &str, pool: &NodePool) -> Vec<Node> {
     let (types, field) = capacity_types(pool);
     let types: Vec<Node> = types.iter().map(|kind| Node::from(*kind)).collect();
     all.push(requirement("karpenter.sh/capacity-type", "In", types, &key(field)).into());
-    all.push(requirement("kubernetes.io/os", "In", vec!["linux".into()], "the plan's nodes").into());
+    all.push(
+        requirement("kubernetes.io/os", "In", vec!["linux".into()], "the plan's nodes").into(),
+    );
     all
 }
 
@@ -322,10 +322,7 @@ fn node_class(wanted: &Wanted<'_>) -> Result<Map, (String, String)> {
         format!("al2023@{FILL_IN}"),
         &fill_in("a version of Amazon Linux 2023, al2023@v20260101; a new one drifts every node"),
     );
-    let zones = format!(
-        "in {} zones: cluster.availability_zones",
-        cluster.availability_zones
-    );
+    let zones = format!("in {} zones: cluster.availability_zones", cluster.availability_zones);
     let mut spec = Map::new()
         .with("amiSelectorTerms", vec![Node::from(image)])
         .why("role", FILL_IN, &fill_in("the IAM role of the nodes"))
@@ -364,7 +361,9 @@ fn controller_settings(document: &mut Map, wanted: &Wanted<'_>) {
         }
     }
     if cluster.feature_gates.contains(&FeatureGate::SpotToSpotConsolidation) {
-        document.say("cluster.feature_gates: set FEATURE_GATES=SpotToSpotConsolidation=true on Karpenter");
+        document.say(
+            "cluster.feature_gates: set FEATURE_GATES=SpotToSpotConsolidation=true on Karpenter",
+        );
     }
     document.say(&format!(
         "cluster.baseline: {} × {} are not bought by Karpenter; they are a managed node group",
@@ -409,7 +408,11 @@ fn kubelet(given: &Kubelet) -> Map {
     }
     let mut kube = Map::new();
     if let Some(millicores) = given.kube_reserved_cpu_millicores {
-        kube.put("cpu", Node::from(cpu(millicores)), "cluster.kubelet.kube_reserved_cpu_millicores");
+        kube.put(
+            "cpu",
+            Node::from(cpu(millicores)),
+            "cluster.kubelet.kube_reserved_cpu_millicores",
+        );
     }
     if let Some(mib) = given.kube_reserved_memory_mib {
         kube.put("memory", Node::from(memory(mib)), "cluster.kubelet.kube_reserved_memory_mib");
