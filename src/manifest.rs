@@ -11,7 +11,7 @@
 //! that move neither replicas nor nodes (`models/manifests.toml`).
 //!
 //! # Source
-//! Kubernetes API reference (`autoscaling/v2`, `policy/v1`, `apps/v1`), Karpenter's NodePool and EC2NodeClass
+//! Kubernetes API reference (`autoscaling/v2`, `policy/v1`, `apps/v1`), Karpenter's `NodePool` and `EC2NodeClass`
 //! CRDs; both as schemas under `tests/data/schemas`.
 
 use serde::Deserialize;
@@ -39,7 +39,7 @@ pub(crate) const POOL_LABEL: &str = "karpenter.sh/nodepool";
 pub struct Known {
     /// The profile of `models/workloads`.
     pub profile: String,
-    /// Names of its Deployment or DaemonSet.
+    /// Names of its Deployment or `DaemonSet`.
     #[serde(default)]
     pub names: Vec<String>,
     /// Ends of its images' repositories, `coredns/coredns`.

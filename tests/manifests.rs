@@ -98,7 +98,7 @@ fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value[key].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// `x-kubernetes-validations` of the NodePool CRD.
+/// `x-kubernetes-validations` of the `NodePool` CRD.
 fn pool_rules(spec: &Value) -> Vec<String> {
     const AWS: [&str; 5] = [
         "instance-category",
@@ -144,7 +144,7 @@ fn pool_rules(spec: &Value) -> Vec<String> {
     broken
 }
 
-/// `x-kubernetes-validations` of the EC2NodeClass CRD.
+/// `x-kubernetes-validations` of the `EC2NodeClass` CRD.
 fn class_rules(spec: &Value) -> Vec<String> {
     let mut broken = Vec::new();
     if spec.get("role").is_some() == spec.get("instanceProfile").is_some() {
@@ -188,7 +188,7 @@ fn hpa_rules(spec: &Value) -> Vec<String> {
         let kind = metric["type"].as_str().unwrap();
         let field = kind.to_lowercase();
         let target = &metric[&field]["target"];
-        let wanted = match target["type"].as_str().unwrap() {
+        let wanted = match target["type"].as_str().unwrap_or_default() {
             "Utilization" => "averageUtilization",
             "AverageValue" => "averageValue",
             _ => "value",
@@ -229,6 +229,7 @@ fn rich() -> String {
     let text = TEMPLATE
         .replacen(pool, &format!("{more}{pool}{tuned}"), 1)
         .replacen(hpa, metrics, 1)
+        .replacen(", max_replicas = 20, target_cpu_utilization = 70", ", max_replicas = 20", 1)
         .replacen("volume_gib = 50\n", "volume_gib = 50\niops = 4000\nthroughput_mibps = 250\n", 1);
     assert!(text.contains("dedicated=web") && text.contains("[cluster.kubelet]"));
     text

@@ -57,14 +57,14 @@ fn from_manifests(folder: &Path, to: &Path) -> Result<(), Error> {
         folder.display()
     ));
     // Manifests may contradict themselves, as clusters do: what a plan would say is said now.
-    let (scenario, inputs) = store::load_scenario(to, &catalog)?;
-    let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions())?;
-    if let Err(error) = simulate::Prepared::new(&scenario, &facts, &inputs) {
-        super::say(&format!(
-            "wrote {path}; it does not plan yet, as the manifests contradict themselves:"
-        ));
-        return Err(error);
+    let checked = store::load_scenario(to, &catalog).and_then(|(scenario, inputs)| {
+        let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions())?;
+        simulate::Prepared::new(&scenario, &facts, &inputs).map(drop)
+    });
+    if checked.is_err() {
+        super::say(&format!("wrote {path}; it does not plan until this is set right:"));
+    } else {
+        super::say(&format!("wrote {path}; try `runrate plan {path}`"));
     }
-    super::say(&format!("wrote {path}; try `runrate plan {path}`"));
-    Ok(())
+    checked
 }

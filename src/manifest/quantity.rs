@@ -84,6 +84,7 @@ impl Quantity {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Scale {
     Ten(i32),
     Two(u32),

@@ -29,7 +29,7 @@ pub struct Source {
 /// How much was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Found {
-    /// Deployments, StatefulSets and DaemonSets.
+    /// Deployments, `StatefulSets` and `DaemonSets`.
     pub workloads: usize,
     /// Autoscalers.
     pub autoscalers: usize,
@@ -134,7 +134,7 @@ fn sort(objects: Vec<Object>, facts: &Facts, notes: &mut Notes) -> Sorted {
             ("karpenter.sh", "NodePool") => sorted.pools.push(object),
             ("karpenter.k8s.aws", "EC2NodeClass") => sorted.classes.push(object),
             (_, kind) if facts.passed_over.iter().any(|known| known == kind) => {
-                count(&mut passed, kind)
+                count(&mut passed, kind);
             }
             // Made by a controller whose own object says it all.
             (_, kind @ ("Pod" | "ReplicaSet" | "Job" | "NodeClaim")) if is_owned(&object) => {

@@ -4,6 +4,8 @@
 //! wrapper types; where a value comes from is half of what a manifest says, so the few forms needed (block
 //! maps and lists, quoted scalars) are written here, and tests read them back.
 
+use std::fmt::Write as _;
+
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Node {
@@ -219,7 +221,9 @@ fn scalar(text: &str) -> String {
             '\\' => quoted.push_str("\\\\"),
             '\n' => quoted.push_str("\\n"),
             c if is_plain(c) => quoted.push(c),
-            c => quoted.push_str(&format!("\\U{:08X}", u32::from(c))),
+            c => {
+                let _ = write!(quoted, "\\U{:08X}", u32::from(c));
+            }
         }
     }
     quoted.push('"');

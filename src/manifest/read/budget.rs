@@ -1,4 +1,4 @@
-//! PodDisruptionBudgets, each to the workload it selects.
+//! `PodDisruptionBudgets`, each to the workload it selects.
 
 use serde_json::Value;
 use toml_edit::InlineTable;

@@ -1,4 +1,4 @@
-//! EC2NodeClass: the root volume, and what the kubelet keeps back.
+//! `EC2NodeClass`: the root volume, and what the kubelet keeps back.
 
 use serde_json::Value;
 
@@ -123,15 +123,12 @@ fn eviction(
 ) {
     for (signal, value) in pairs(value, "") {
         let amount = (signal == "memory.available").then(|| Quantity::of(value).ok()).flatten();
-        match amount.filter(|amount| amount.units() >= 0.0) {
-            Some(amount) => {
-                let mib = amount.mebibytes().ceil() as i64;
-                lines.push(Line::new("eviction_memory_mib", mib, &object.label()));
-            }
-            None => {
-                let message = "has no counterpart: a scenario keeps memory.available back, in MiB";
-                notes.field(object, &format!("{place}.{signal}"), message);
-            }
+        if let Some(amount) = amount.filter(|amount| amount.units() >= 0.0) {
+            let mib = amount.mebibytes().ceil() as i64;
+            lines.push(Line::new("eviction_memory_mib", mib, &object.label()));
+        } else {
+            let message = "has no counterpart: a scenario keeps memory.available back, in MiB";
+            notes.field(object, &format!("{place}.{signal}"), message);
         }
     }
 }

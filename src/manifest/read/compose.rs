@@ -4,6 +4,8 @@
 //! the manifests have take their values, those of the cluster itself that they do not have stay as
 //! assumptions, and its applications go once the manifests have some of their own.
 
+use std::fmt::Write as _;
+
 use toml_edit::{DocumentMut, InlineTable, Item, Table};
 
 use super::{
@@ -72,7 +74,7 @@ fn heading(found: Found, notes: &Notes) -> String {
     if !notes.0.is_empty() {
         text.push_str("#\n# Not read, or read otherwise than it stands:\n");
         for note in &notes.0 {
-            text.push_str(&format!("#   {}\n", one_line(&note.to_string())));
+            let _ = writeln!(text, "#   {}", one_line(&note.to_string()));
         }
     }
     text.push_str("#\n");
@@ -103,7 +105,7 @@ fn assumptions(document: &mut DocumentMut) {
     for (name, item) in document.iter_mut() {
         match item {
             Item::Table(table) if !matches!(name.get(), "cluster" | "workloads" | "accounts") => {
-                says(table)
+                says(table);
             }
             Item::ArrayOfTables(tables) => tables.iter_mut().for_each(says),
             _ => {}
@@ -141,7 +143,7 @@ fn put(table: &mut Table, lines: &[Line]) {
 }
 
 fn cluster(document: &mut DocumentMut, pools: Pools, zero: bool) -> Option<()> {
-    let Pools { pools, zones, volume, kubelet } = pools;
+    let Pools { named, zones, volume, kubelet } = pools;
     let cluster = document.get_mut("cluster")?.as_table_mut()?;
     put(cluster, zones.as_slice());
     if zero {
@@ -153,10 +155,10 @@ fn cluster(document: &mut DocumentMut, pools: Pools, zero: bool) -> Option<()> {
         put(&mut table, &kubelet);
         cluster.insert("kubelet", Item::Table(table));
     }
-    if !pools.is_empty() {
+    if !named.is_empty() {
         let all = cluster.get_mut("node_pools")?.as_table_mut()?;
         all.clear();
-        for (name, lines) in pools {
+        for (name, lines) in named {
             let mut table = Table::new();
             table.decor_mut().set_prefix("\n");
             put(&mut table, &lines);

@@ -1,4 +1,4 @@
-//! HorizontalPodAutoscalers: `autoscaling/v2`, its betas, and `v1`.
+//! `HorizontalPodAutoscalers`: `autoscaling/v2`, its betas, and `v1`.
 //!
 //! # Source
 //! Kubernetes API reference. `v2beta2` differs from `v2` in its name, `v2beta1` in the fields of its targets
@@ -258,7 +258,7 @@ fn target(
         "memory" => amount.mebibytes(),
         _ => amount.units(),
     };
-    (amount >= 0.001 && amount <= 1e9).then(|| (key, number(amount)))
+    (0.001..=1e9).contains(&amount).then(|| (key, number(amount)))
 }
 
 fn behavior(object: &Object, notes: &mut Notes) -> Option<InlineTable> {

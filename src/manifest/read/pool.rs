@@ -1,8 +1,8 @@
-//! NodePools: `karpenter.sh/v1`, and `v1beta1`, which kept `expireAfter` under `disruption`, the kubelet's
+//! `NodePools`: `karpenter.sh/v1`, and `v1beta1`, which kept `expireAfter` under `disruption`, the kubelet's
 //! settings in the pool, and called its policy `WhenUnderutilized`.
 //!
 //! # Source
-//! Karpenter's NodePool CRDs, and its migration guide to v1.
+//! Karpenter's `NodePool` CRDs, and its migration guide to v1.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ use crate::manifest::{DRIFT_DAYS, SPOT_SHARE, quantity::Duration};
 #[derive(Debug, Default)]
 pub(super) struct Pools {
     /// Pools by name.
-    pub(super) pools: Vec<(String, Vec<Line>)>,
+    pub(super) named: Vec<(String, Vec<Line>)>,
     /// Zones that pools name.
     pub(super) zones: Option<Line>,
     /// Keys of `[ebs]`.
@@ -34,12 +34,12 @@ pub(super) fn read(
 ) -> Pools {
     let mut all = Pools::default();
     for object in pools {
-        if all.pools.iter().any(|(name, _)| *name == object.name) {
+        if all.named.iter().any(|(name, _)| *name == object.name) {
             notes.field(object, "", "stands in the manifests twice; the first is used");
             continue;
         }
         let lines = pool(object, &mut all, knowledge, notes);
-        all.pools.push((object.name.clone(), lines));
+        all.named.push((object.name.clone(), lines));
         let own = class::kubelet(object, "/spec/template/spec/kubelet", notes);
         take(&mut all.kubelet, own, object, notes);
     }
@@ -220,7 +220,7 @@ fn bounds(
     let mut numbers: Vec<u32> = values.iter().filter_map(|value| value.parse().ok()).collect();
     numbers.sort_unstable();
     let cpu = key.ends_with("cpu");
-    let least = if cpu { "min_vcpus" } else { "min_generation" };
+    let lowest = if cpu { "min_vcpus" } else { "min_generation" };
     let (from, to) = match (operator, &*numbers) {
         ("Gt", [bound]) => (bound.checked_add(1), None),
         ("Lt", [bound]) => (None, bound.checked_sub(1)),
@@ -247,7 +247,7 @@ fn bounds(
     let before = lines.len();
     let range = 1..=if cpu { 1000 } else { 20 };
     if let Some(from) = from.filter(|from| range.contains(from)) {
-        set(lines, Line::new(least, i64::from(from), &label));
+        set(lines, Line::new(lowest, i64::from(from), &label));
     }
     if let Some(to) = to.filter(|to| cpu && range.contains(to)) {
         set(lines, Line::new("max_vcpus", i64::from(to), &label));
@@ -285,12 +285,11 @@ fn kept(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
     }
 }
 
-/// Seconds of a duration, `None` for `Never`; what is no duration is told.
-fn seconds(object: &Object, pointer: &str, notes: &mut Notes) -> Option<Option<f64>> {
+/// A duration; what is none is told.
+fn duration(object: &Object, pointer: &str, notes: &mut Notes) -> Option<Duration> {
     let field = pointer.trim_start_matches('/').replace('/', ".");
     match Duration::parse(object.at(pointer)?.as_str().unwrap_or_default()) {
-        Ok(Duration::Seconds(seconds)) => Some(Some(seconds)),
-        Ok(Duration::Never) => Some(None),
+        Ok(duration) => Some(duration),
         Err(message) => {
             notes.field(object, &field, &message);
             None
@@ -311,9 +310,9 @@ fn disruption(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
         }
         None => None,
     };
-    let policy = match seconds(object, "/spec/disruption/consolidateAfter", notes) {
-        Some(None) => Some("Never"),
-        Some(Some(after)) => {
+    let policy = match duration(object, "/spec/disruption/consolidateAfter", notes) {
+        Some(Duration::Never) => Some("Never"),
+        Some(Duration::Seconds(after)) => {
             let after = after.min(864_000.0).round() as i64;
             lines.push(Line::new("consolidate_after_seconds", after, &label));
             policy
@@ -325,16 +324,19 @@ fn disruption(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
     }
     let new = "/spec/template/spec/expireAfter";
     let path = if object.at(new).is_some() { new } else { "/spec/disruption/expireAfter" };
-    match seconds(object, path, notes) {
+    match duration(object, path, notes) {
         // Less than an hour would read as never.
-        Some(Some(after)) => {
+        Some(Duration::Seconds(after)) => {
             let hours = (after / 3600.0).ceil().clamp(1.0, 100_000.0) as i64;
             lines.push(Line::new("expire_after_hours", hours, &label));
         }
-        Some(None) => lines.push(Line::new("expire_after_hours", 0, &format!("{label}: Never"))),
+        Some(Duration::Never) => {
+            lines.push(Line::new("expire_after_hours", 0, &format!("{label}: Never")));
+        }
         None => {}
     }
-    if let Some(Some(grace)) = seconds(object, "/spec/template/spec/terminationGracePeriod", notes)
+    if let Some(Duration::Seconds(grace)) =
+        duration(object, "/spec/template/spec/terminationGracePeriod", notes)
     {
         let grace = grace.min(864_000.0).round() as i64;
         lines.push(Line::new("termination_grace_seconds", grace, &label));
@@ -348,7 +350,7 @@ fn budgets(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
     let mut all = Vec::new();
     for (index, given) in items(&object.body, "/spec/disruption/budgets").iter().enumerate() {
         let field = format!("spec.disruption.budgets[{index}]");
-        let nodes = match given.get("nodes") {
+        let count = match given.get("nodes") {
             Some(Value::String(text)) => text.clone(),
             Some(Value::Number(number)) => number.to_string(),
             _ => {
@@ -357,7 +359,7 @@ fn budgets(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
             }
         };
         let mut table = toml_edit::InlineTable::new();
-        table.insert("nodes", nodes.into());
+        table.insert("nodes", count.into());
         let reasons: Vec<&str> =
             items(given, "/reasons").iter().filter_map(Value::as_str).collect();
         let known: Vec<&str> = reasons

@@ -1,4 +1,4 @@
-//! Deployments, StatefulSets and DaemonSets as workloads.
+//! Deployments, `StatefulSets` and `DaemonSets` as workloads.
 
 use serde_json::Value;
 use toml_edit::InlineTable;

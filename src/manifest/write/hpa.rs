@@ -1,4 +1,4 @@
-//! `autoscaling/v2` HorizontalPodAutoscalers and `policy/v1` PodDisruptionBudgets.
+//! `autoscaling/v2` `HorizontalPodAutoscalers` and `policy/v1` `PodDisruptionBudgets`.
 
 use super::Wanted;
 use crate::{

@@ -1,4 +1,4 @@
-//! Patches of Deployments and DaemonSets: what a pod asks for, and where it may run.
+//! Patches of Deployments and `DaemonSets`: what a pod asks for, and where it may run.
 
 use super::Wanted;
 use crate::{
@@ -20,25 +20,11 @@ pub(super) const ABOUT: [&str; 4] = [
 pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
     let before = |name: &str| wanted.before.and_then(|account| account.stack.workloads.get(name));
     let workloads = wanted.account.stack.workloads.iter();
-    let changed = workloads.filter(|(name, workload)| {
-        wanted.before.is_none()
-            || before(name).is_none_or(|before| patched(before) != patched(workload))
+    let of_now = workloads.map(|(name, workload)| (name, document(name, workload)));
+    let changed = of_now.filter(|(name, now)| {
+        wanted.before.is_none() || before(name).is_none_or(|before| document(name, before) != *now)
     });
-    changed.map(|(name, workload)| document(name, workload)).collect()
-}
-
-/// What a patch is about.
-fn patched(
-    workload: &Workload,
-) -> (Resources, Option<Resources>, Option<u32>, &[String], &[TopologySpread], &[String]) {
-    (
-        workload.requests,
-        workload.limits,
-        workload.replicas,
-        &workload.tolerations,
-        &workload.topology_spread,
-        &workload.node_pools,
-    )
+    changed.map(|(_, document)| document).collect()
 }
 
 fn document(name: &str, workload: &Workload) -> Map {
@@ -98,7 +84,7 @@ fn place(pod: &mut Map, workload: &Workload, key: &dyn Fn(&str) -> String) {
         pod.put("tolerations", tolerations, &key("tolerations"));
     }
     if !workload.topology_spread.is_empty() {
-        let each = |given: &TopologySpread| Node::from(spread(given));
+        let each = |given: &TopologySpread| Node::from(spread(*given));
         let spreads: Vec<Node> = workload.topology_spread.iter().map(each).collect();
         let why =
             format!("{}; add the labelSelector of the pods ({FILL_IN})", key("topology_spread"));
@@ -126,7 +112,7 @@ fn toleration(text: &str) -> Map {
     toleration
 }
 
-fn spread(given: &TopologySpread) -> Map {
+fn spread(given: TopologySpread) -> Map {
     let key = match given.topology_key {
         TopologyKey::Zone => "topology.kubernetes.io/zone",
         TopologyKey::Hostname => "kubernetes.io/hostname",

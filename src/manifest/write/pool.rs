@@ -1,4 +1,4 @@
-//! `karpenter.sh/v1` NodePools and the `karpenter.k8s.aws/v1` EC2NodeClass that they share.
+//! `NodePools` of `karpenter.sh/v1`, and the `EC2NodeClass` of `karpenter.k8s.aws/v1` that they share.
 
 use super::Wanted;
 use crate::{
@@ -21,8 +21,8 @@ pub(super) const ABOUT: [&str; 2] = [
 /// Keys and what is wrong with them.
 type Problems = Vec<(String, String)>;
 
+/// What the node class is called.
 const CLASS: &str = "runrate";
-/// Most that a duration of Karpenter's budgets or a requirement's `minValues` may be.
 const INSTANCE_TYPE: &str = "node.kubernetes.io/instance-type";
 const FAMILY: &str = "karpenter.k8s.aws/instance-family";
 
