@@ -370,6 +370,34 @@ fn what_karpenter_has_no_field_for_is_said() {
 }
 
 #[test]
+fn a_serverless_database_becomes_its_limits() {
+    let catalog = catalog();
+    let text = TEMPLATE.replacen(
+        "families = [\"r6g\"] ",
+        "serverless = { min_acu = 0.5, max_acu = 32 }\nstorage_type = \"io-optimized\"\nmax_readers = 4 ",
+        1,
+    );
+    let scenario = scenario(&text, &catalog);
+    let files = written(&scenario, &scenario.accounts[0], &catalog);
+    let file = |name: &str| &files.iter().find(|file| file.name == name).unwrap().text;
+    for line in [
+        "aurora_instance_class = \"db.serverless\" # aurora.serverless",
+        "aurora_serverless_min_acu = 0.5 # aurora.serverless.min_acu",
+        "aurora_serverless_max_acu = 32 # aurora.serverless.max_acu",
+        "aurora_readers = 1 # aurora.min_readers",
+        "aurora_max_readers = 4 # aurora.max_readers",
+        "aurora_storage_type = \"aurora-iopt1\" #",
+        "aurora_backup_retention_days = 14 # aurora.backup_retention_days",
+        "# Scenario sha256 00ff.",
+    ] {
+        assert!(file("aurora.auto.tfvars").contains(line), "{line}");
+    }
+    assert!(
+        file("aurora-variables.tf").contains("variable \"aurora_max_readers\" { type = number }")
+    );
+}
+
+#[test]
 fn names_that_kubernetes_does_not_take_are_refused() {
     let catalog = catalog();
     for name in ["api: #", "a\\nb", "\\\"x", "Api", "-"] {
@@ -531,6 +559,56 @@ fn what_cannot_be_read_is_listed_with_file_and_line() {
     }
     let text = fs::read_to_string(&made).unwrap();
     assert!(text.contains("[workloads.plain]") && !text.contains("[workloads.broken]"), "{text}");
+}
+
+fn read_text(text: &str) -> (Scenario, String, String) {
+    let catalog = catalog_once();
+    let sources = [Source { name: "f.yaml".into(), text: text.into() }];
+    let read = manifest::read((&sources, &[]), TEMPLATE, (facts_once(), catalog)).unwrap();
+    let notes: Vec<String> = read.notes.iter().map(ToString::to_string).collect();
+    (scenario(&read.scenario, catalog), notes.join("\n"), read.scenario)
+}
+
+/// Autoscalers of older versions and of nothing, names that are taken, containers without requests.
+#[test]
+fn what_a_scenario_needs_and_manifests_lack_is_assumed_and_said() {
+    let (scenario, notes, text) = read_text(
+        "apiVersion: autoscaling/v2beta1\nkind: HorizontalPodAutoscaler\nmetadata: {name: lone}\nspec:\n  scaleTargetRef: {kind: Deployment, name: lone}\n  minReplicas: 0\n  maxReplicas: 9\n  metrics: [{type: Resource, resource: {name: cpu, targetAverageUtilization: 75}}]\n\
+         ---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api, namespace: a}\nspec: {template: {spec: {containers: [{name: a, resources: {requests: {cpu: 200m}}}]}}}\n\
+         ---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api, namespace: b}\nspec: {replicas: 4, template: {spec: {containers: [{name: a}]}}}\n\
+         ---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: queue}\nspec: {template: {spec: {nodeSelector: {karpenter.sh/nodepool: general}, containers: [{name: q, resources: {requests: {cpu: 1, memory: 1Gi}}}]}}}\n\
+         ---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: queue}\nspec: {maxUnavailable: 1, minAvailable: 2}\n\
+         ---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: coredns}\nspec: {replicas: 3, template: {spec: {containers: [{name: coredns, image: 'eks/coredns:v1'}]}}}\n",
+    );
+    let workloads = &scenario.accounts[0].stack.workloads;
+    let lone = &workloads["lone"];
+    let hpa = lone.hpa.as_ref().unwrap();
+    assert_eq!((hpa.min_replicas, hpa.target_cpu_utilization), (Some(1), Some(75)));
+    assert!(lone.requests.cpu_millicores > 0.0);
+    assert_eq!(
+        (workloads["api"].requests.cpu_millicores, workloads["api"].replicas),
+        (200.0, Some(1))
+    );
+    let second = &workloads["b-api"];
+    assert_eq!((second.requests.cpu_millicores, second.replicas), (0.0, Some(4)));
+    assert_eq!(workloads["queue"].node_pools, ["general"]);
+    assert!(workloads["queue"].disruption_budget.as_ref().unwrap().min_available.is_none());
+    // What the manifest does not ask for, the profile does.
+    assert_eq!(
+        (workloads["coredns"].requests.memory_mib, workloads["coredns"].replicas),
+        (70.0, Some(3))
+    );
+    for said in [
+        "scales Deployment lone, which is not among the manifests: its requests are an assumption",
+        "spec.minReplicas: 0 needs an External metric; 1 is planned",
+        "Deployment/api: is called b-api in the scenario",
+        "StatefulSet/queue: is read as a Deployment",
+        "has both maxUnavailable and minAvailable",
+        "ask for no CPU and no memory",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+    assert!(text.contains("traced = [\"api\", \"lone\"] # assumption"), "{text}");
 }
 
 #[test]

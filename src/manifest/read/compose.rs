@@ -248,6 +248,7 @@ fn table(
     let mut table = own.or(alike).and_then(Item::as_table).cloned().unwrap_or_else(Table::new);
     table.set_position(None);
     table.decor_mut().set_prefix(format!("\n# {}\n", one_line(&draft.from)));
+    assumed(&mut table);
     let mut lines = Vec::new();
     let known = own.is_some() || alike.is_some();
     if !known && let Some(profile) = &draft.profile {
@@ -267,6 +268,18 @@ fn table(
     }
     put(&mut table, &lines);
     table
+}
+
+/// What the template says of a workload stays, as an assumption.
+fn assumed(table: &mut Table) {
+    for (key, item) in table.iter_mut() {
+        let Some(value) = item.as_value_mut().filter(|_| key.get() != "profile") else { continue };
+        let suffix = value.decor().suffix().and_then(|suffix| suffix.as_str()).unwrap_or_default();
+        let said = suffix.trim().trim_start_matches('#').trim();
+        let apart = if said.is_empty() { "" } else { "; " };
+        let suffix = format!(" # assumption: init's{apart}{said}");
+        value.decor_mut().set_suffix(suffix);
+    }
 }
 
 /// What no manifest says of a workload that serves requests.
