@@ -266,7 +266,7 @@ mod tests {
             let inner = Map::new().why(&key, &*text, &why).with("after", 1);
             let mut document = Map::new().with("list", vec![Node::from(inner)]);
             document.say(&why);
-            let text_out = documents(&[why.clone()], &[document]);
+            let text_out = documents(std::slice::from_ref(&why), &[document]);
             let read: Value = serde_saphyr::from_str(&text_out)
                 .map_err(|error| TestCaseError::fail(format!("{error}\n{text_out}")))?;
             if key != "after" {
