@@ -21,6 +21,7 @@ mod compare;
 mod explain;
 mod forecast;
 mod init;
+mod manifests;
 #[cfg(feature = "polars")]
 mod merge;
 mod plan;
@@ -105,6 +106,8 @@ impl AwsArgs {
 enum Command {
     /// Write a commented scenario that plans as it is
     Init(init::Args),
+    /// Write a scenario's autoscalers, node pools and database as Kubernetes and Terraform manifests
+    Manifests(manifests::Args),
     /// Run a scenario: users to traffic, nodes, usage, money
     Plan(plan::Args),
     /// Compare two scenarios, saved plans or git revisions: a waterfall by cause, and the odds
@@ -177,6 +180,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Init(args) => init::run(&args),
+        Command::Manifests(args) => manifests::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Compare(args) => compare::run(&args),
         #[cfg(feature = "polars")]

@@ -44,6 +44,7 @@ pub mod forecast;
 pub mod growth;
 pub mod history;
 pub mod ledger;
+pub mod manifest;
 pub mod plan;
 pub mod price_list;
 pub mod prices;

@@ -289,6 +289,19 @@ impl Scenario {
         Self::build(document, Numbers::Mid(inputs), catalog)
     }
 
+    /// The tables an account runs, its overrides laid over the stack and what it does without taken out;
+    /// profiles are not laid under.
+    pub fn stack_table(&self, account: &Account) -> toml::Table {
+        let mut raw = self.document.table.clone();
+        if let Some(overrides) = &account.settings.overrides {
+            overlay::merge(&mut raw, overrides);
+        }
+        for path in &account.settings.remove {
+            overlay::remove(&mut raw, path);
+        }
+        raw
+    }
+
     /// Reads a document that holds one number for each range.
     fn build(document: Document, numbers: Numbers, catalog: &Catalog) -> Result<Self, Error> {
         // Drawn values change nothing of what is there and what is missing.

@@ -30,6 +30,7 @@ use crate::{
 };
 
 mod bills;
+mod manifests;
 mod price_files;
 #[cfg(feature = "serve")]
 mod rewrite;
@@ -41,6 +42,7 @@ const COMMITMENTS: &str = ".commitments.csv";
 pub use self::rewrite::rewrite;
 pub use self::{
     bills::{import_bills, kept_months, load_bills, save_bills},
+    manifests::{manifest_facts, manifests},
     price_files::{book_at, save_prices},
 };
 
@@ -568,7 +570,7 @@ fn world_readable(file: &tempfile::NamedTempFile) {
 #[cfg(not(unix))]
 fn world_readable(_: &tempfile::NamedTempFile) {}
 
-/// Writes several files into a folder: all are complete on disk before the first takes its name, and
+/// Writes several files into a folder, or folders in it: all are complete on disk before the first takes its name, and
 /// if one cannot take it, the others get back what they were.
 ///
 /// # Errors
@@ -583,13 +585,16 @@ pub fn write_folder(folder: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), Erro
         let place = Place::file(&path.display().to_string());
         return Err(Error::at(place, "is a folder; move it, or name another --out"));
     }
-    let made: Vec<&Path> = folder.ancestors().take_while(|path| !path.exists()).collect();
+    let parents = || paths.iter().filter_map(|path| path.parent()).chain([folder]);
+    let mut made: Vec<&Path> =
+        parents().flat_map(|path| path.ancestors().take_while(|path| !path.exists())).collect();
+    made.sort_by_key(|path| std::cmp::Reverse(path.components().count()));
     let undo_folders = || {
         for path in &made {
             let _ = fs::remove_dir(path);
         }
     };
-    let prepared = fs::create_dir_all(folder).and_then(|()| {
+    let prepared = parents().try_for_each(fs::create_dir_all).and_then(|()| {
         let write = |(_, bytes): &(&str, Vec<u8>)| {
             let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
             temporary.write_all(bytes)?;
@@ -657,6 +662,8 @@ mod tests {
         let out = folder.path().join("out");
         write_folder(&out, &[("a", b"1".to_vec()), ("b", b"2".to_vec())]).unwrap();
         assert_eq!(fs::read(out.join("b")).unwrap(), b"2");
+        write_folder(&out, &[("deep/er/d", b"4".to_vec())]).unwrap();
+        assert_eq!(fs::read(out.join("deep/er/d")).unwrap(), b"4");
         let file = folder.path().join("file");
         fs::write(&file, "x").unwrap();
         assert!(write_folder(&file.join("out"), &[("a", vec![])]).is_err());

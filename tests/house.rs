@@ -33,6 +33,7 @@ const ORDER: [&str; 38] = [
     "rate",
     "plan",
     "simulate",
+    "manifest",
     "forecast",
     "commit",
     "actuals",

@@ -1,0 +1,79 @@
+//! `runrate manifests`.
+
+use std::path::PathBuf;
+
+use super::{PriceArgs, say};
+use crate::{
+    error::{Error, Place},
+    manifest::{self, Wanted},
+    scenario::{Account, Scenario},
+    simulate::Prepared,
+    store,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Scenario file
+    scenario: PathBuf,
+    /// Folder to write to: one folder in it for each account
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Account to write; all if left out
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+    #[command(flatten)]
+    prices: PriceArgs,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Error> {
+    let catalog = store::embedded_catalog()?;
+    let (scenario, inputs) = store::load_scenario(&args.scenario, &catalog)?;
+    let accounts = accounts(&scenario, args)?;
+    let facts = store::load_facts(catalog, &args.prices.source(), &scenario.regions())?;
+    // The plan chooses the database's class, and refuses what contradicts itself.
+    let plan = Prepared::new(&scenario, &facts, &inputs)?.run(0)?;
+    let mut files = Vec::new();
+    for account in accounts {
+        let wanted = Wanted {
+            scenario: &scenario,
+            account,
+            catalog: &facts.catalog,
+            sha256: &inputs.sha256,
+            plan: Some(&plan),
+            before: None,
+        };
+        for file in manifest::write(&wanted)? {
+            files.push((format!("{}/{}", account.name, file.name), file.text.into_bytes()));
+        }
+    }
+    let named: Vec<(&str, Vec<u8>)> =
+        files.iter().map(|(name, bytes)| (&**name, bytes.clone())).collect();
+    store::write_folder(&args.out, &named)?;
+    for (name, _) in &named {
+        say(&format!("wrote {}", args.out.join(name).display()));
+    }
+    say("values that only you know say FILL-IN");
+    Ok(())
+}
+
+/// The accounts asked for, whose names are those of folders.
+fn accounts<'s>(scenario: &'s Scenario, args: &Args) -> Result<Vec<&'s Account>, Error> {
+    let file = args.scenario.display().to_string();
+    let asked = |account: &&Account| args.account.as_ref().is_none_or(|name| account.name == *name);
+    let accounts: Vec<&Account> = scenario.accounts.iter().filter(asked).collect();
+    if let (Some(name), true) = (&args.account, accounts.is_empty()) {
+        let known: Vec<&str> = scenario.accounts.iter().map(|account| &*account.name).collect();
+        let message = format!("no account {name:?}; there are {}", known.join(", "));
+        return Err(Error::at(Place::file(&file), message));
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    for account in &accounts {
+        let name = &account.name;
+        if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+            let key = Some(format!("accounts.{name}"));
+            let message = "cannot name a folder; use letters, digits, '-' and '_'";
+            return Err(Error::at(Place { key, ..Place::file(&file) }, message));
+        }
+    }
+    Ok(accounts)
+}

@@ -1,0 +1,106 @@
+//! Kubernetes and Terraform manifests: out of a scenario, and into one. Text in, text out.
+//!
+//! [`write()`] turns an account of a scenario into `HorizontalPodAutoscaler`, `PodDisruptionBudget`, `NodePool`,
+//! `EC2NodeClass`, patches of pod specs and Aurora's Terraform variables; each value names the key it comes
+//! from. [`read()`] turns a folder's manifests, `kubectl get -o yaml` dumps among them, into a scenario that
+//! plans as it is, and lists what it could not use.
+//!
+//! # Limits
+//! A scenario knows no namespaces, labels, container names, subnets or roles: what must be filled in says so.
+//! Of what manifests hold, only what a scenario has a key for is read; the rest is listed, except for fields
+//! that move neither replicas nor nodes (`models/manifests.toml`).
+//!
+//! # Source
+//! Kubernetes API reference (`autoscaling/v2`, `policy/v1`, `apps/v1`), Karpenter's `NodePool` and `EC2NodeClass`
+//! CRDs; both as schemas under `tests/data/schemas`.
+
+use serde::Deserialize;
+
+pub mod quantity;
+mod read;
+mod write;
+mod yaml;
+
+pub use read::{Found, Read, Source, read};
+pub use write::{Wanted, Written, write};
+
+/// Annotation of a node pool for a scenario's key that Karpenter has no field for.
+pub(crate) const SPOT_SHARE: &str = "runrate/spot-share";
+/// The same for the days between machine images.
+pub(crate) const DRIFT_DAYS: &str = "runrate/drift-every-days";
+/// What stands where only the user knows the value.
+pub(crate) const FILL_IN: &str = "FILL-IN";
+/// Karpenter's label of the pool that a node is of.
+pub(crate) const POOL_LABEL: &str = "karpenter.sh/nodepool";
+
+/// A ready-made workload and how a manifest shows that it is one.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    /// The profile of `models/workloads`.
+    pub profile: String,
+    /// Names of its Deployment or `DaemonSet`.
+    #[serde(default)]
+    pub names: Vec<String>,
+    /// Ends of its images' repositories, `coredns/coredns`.
+    #[serde(default)]
+    pub images: Vec<String>,
+}
+
+/// What is known of other people's manifests: `models/manifests.toml`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    /// Ready-made workloads.
+    pub known: Vec<Known>,
+    /// Names under which adapters publish requests per second.
+    pub requests_per_second: Vec<String>,
+    /// Names under which adapters publish requests in flight.
+    pub concurrency: Vec<String>,
+    /// Fields that move neither replicas nor nodes, by the kind of object they are of.
+    pub ignored: std::collections::BTreeMap<String, Vec<String>>,
+    /// Kinds that ask for no room on nodes and are passed over without a word.
+    pub passed_over: Vec<String>,
+    /// Labels by which a disruption budget usually names its workload.
+    pub name_labels: Vec<String>,
+    /// Device names of a node's root volume.
+    pub root_devices: Vec<String>,
+}
+
+/// Whether a name is one that Kubernetes takes: a DNS-1123 subdomain.
+pub fn is_kubernetes_name(name: &str) -> bool {
+    let label = |label: &str| {
+        let edge =
+            |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        edge(label.chars().next())
+            && edge(label.chars().next_back())
+            && label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+/// Whether a text may be the value of a label.
+pub(crate) fn is_label_value(text: &str) -> bool {
+    let edge = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
+    text.len() <= 63
+        && edge(text.chars().next())
+        && edge(text.chars().next_back())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_kubernetes_takes() {
+        for name in ["api", "api-2", "0", "a.b-c.d"] {
+            assert!(is_kubernetes_name(name), "{name}");
+        }
+        let long = "a".repeat(254);
+        for name in ["", "Api", "-a", "a-", "a..b", "a: #", "a\nb", "a\"b", "ä", &*long] {
+            assert!(!is_kubernetes_name(name), "{name:?}");
+        }
+        assert!(is_label_value("m7g.large") && is_label_value("") && !is_label_value("a:b"));
+    }
+}

@@ -1,0 +1,351 @@
+//! What was read, laid over `runrate init`'s scenario; its comments stay.
+//!
+//! Manifests are of one cluster, so the scenario keeps one account. Of the template's workloads, those that
+//! the manifests have take their values, those of the cluster itself that they do not have stay as
+//! assumptions, and its applications go once the manifests have some of their own.
+
+use std::fmt::Write as _;
+
+use toml_edit::{DocumentMut, InlineTable, Item, Table};
+
+use super::{
+    Found, Notes,
+    pool::Pools,
+    value::{Line, number, set},
+    workload::Draft,
+};
+use crate::{
+    error::{Error, Place},
+    manifest::yaml::one_line,
+    shapes::Catalog,
+};
+
+/// All that manifests gave.
+pub(super) struct Parts {
+    pub(super) drafts: Vec<Draft>,
+    pub(super) pools: Pools,
+    pub(super) found: Found,
+}
+
+/// Account of the template that is kept, and the workload whose figures stand in for an unknown one's.
+const ACCOUNT: &str = "production";
+const USUAL: &str = "api";
+const ASSUMED: &str = "assumption: init's, not in the manifests";
+
+/// The scenario's text.
+///
+/// # Errors
+/// A template that is no scenario of `init`'s: a fault of the build.
+pub(super) fn scenario(
+    template: &str,
+    parts: Parts,
+    notes: &mut Notes,
+    catalog: &Catalog,
+) -> Result<String, Error> {
+    let wrong = |message: &str| Error::failed(Place::file("init's scenario"), message);
+    let mut document: DocumentMut = template.parse().map_err(|_| wrong("is not TOML"))?;
+    let Parts { drafts, pools, found } = parts;
+    one_account(&mut document).ok_or_else(|| wrong("has no account production"))?;
+    assumptions(&mut document);
+    let zero = drafts.iter().any(scales_to_zero);
+    cluster(&mut document, pools, zero).ok_or_else(|| wrong("has no [cluster]"))?;
+    let workloads = document.get_mut("workloads").and_then(Item::as_table_mut);
+    let workloads = workloads.ok_or_else(|| wrong("has no [workloads]"))?;
+    let serving = lay(workloads, drafts, catalog, notes);
+    let traced = super::value::texts(&serving);
+    if let Some(datadog) = document.get_mut("datadog").and_then(Item::as_table_mut) {
+        datadog.remove("traced");
+        if !serving.is_empty() {
+            datadog.insert("traced", commented(traced, "assumption: all that serve requests"));
+        }
+    }
+    Ok(format!("{}{document}", heading(found, notes)))
+}
+
+/// What stands above all.
+fn heading(found: Found, notes: &Notes) -> String {
+    let Found { workloads, autoscalers, disruption_budgets, node_pools, node_classes } = found;
+    let mut text = format!(
+        "# Written by `runrate init --from-manifests` from {workloads} Deployments, StatefulSets and DaemonSets,\n\
+         # {autoscalers} autoscalers, {disruption_budgets} disruption budgets, {node_pools} node pools and {node_classes} node classes. A value from a manifest names\n\
+         # its file and object. Everything else is the example of `runrate init` and an assumption: users, traffic,\n\
+         # CPU per request, the baseline's nodes (managed node groups are in no manifest), every metered service.\n"
+    );
+    if !notes.0.is_empty() {
+        text.push_str("#\n# Not read, or read otherwise than it stands:\n");
+        for note in &notes.0 {
+            let _ = writeln!(text, "#   {}", one_line(&note.to_string()));
+        }
+    }
+    text.push_str("#\n");
+    text
+}
+
+/// The manifests are of one cluster.
+fn one_account(document: &mut DocumentMut) -> Option<()> {
+    let accounts = document.get_mut("accounts")?.as_table_mut()?;
+    let others: Vec<String> =
+        accounts.iter().map(|(name, _)| name.to_owned()).filter(|name| name != ACCOUNT).collect();
+    for name in others {
+        accounts.remove(&name);
+    }
+    accounts.contains_key(ACCOUNT).then_some(())
+}
+
+/// Every table that no manifest fills says so, and what the template says of its own company goes.
+fn assumptions(document: &mut DocumentMut) {
+    let says = |table: &mut Table| {
+        let suffix = table.decor().suffix().and_then(|suffix| suffix.as_str()).unwrap_or_default();
+        let suffix = match suffix.trim().trim_start_matches('#').trim() {
+            "" => " # assumption: init's".to_owned(),
+            said => format!(" # assumption: init's; {said}"),
+        };
+        table.decor_mut().set_suffix(suffix);
+    };
+    for (name, item) in document.iter_mut() {
+        match item {
+            Item::Table(table) if !matches!(name.get(), "cluster" | "workloads" | "accounts") => {
+                says(table);
+            }
+            Item::ArrayOfTables(tables) => tables.iter_mut().for_each(says),
+            _ => {}
+        }
+    }
+    if let Some(accounts) = document.get_mut("accounts").and_then(Item::as_table_mut) {
+        accounts.iter_mut().filter_map(|(_, item)| item.as_table_mut()).for_each(says);
+    }
+    if let Some(plan) = document.get_mut("plan").and_then(Item::as_table_mut) {
+        plan.decor_mut().set_prefix("\n");
+        plan.insert("name", commented("Cluster of the manifests".into(), ""));
+    }
+    if let Some(billing) = document.get_mut("billing").and_then(Item::as_table_mut) {
+        billing.remove("consolidated");
+    }
+}
+
+fn commented(mut value: toml_edit::Value, why: &str) -> Item {
+    let suffix = if why.is_empty() { String::new() } else { format!(" # {}", one_line(why)) };
+    *value.decor_mut() = toml_edit::Decor::new(" ", suffix);
+    Item::Value(value)
+}
+
+/// Lines over a table's own.
+fn put(table: &mut Table, lines: &[Line]) {
+    for line in lines {
+        let other = match &*line.key {
+            "hpa" => "replicas",
+            "replicas" => "hpa",
+            _ => "",
+        };
+        table.remove(other);
+        table.insert(&line.key, commented(line.value.clone(), &line.why));
+    }
+}
+
+fn cluster(document: &mut DocumentMut, pools: Pools, zero: bool) -> Option<()> {
+    let Pools { named, zones, volume, kubelet } = pools;
+    let cluster = document.get_mut("cluster")?.as_table_mut()?;
+    put(cluster, zones.as_slice());
+    if zero {
+        let gates = super::value::texts(&["HPAScaleToZero"]);
+        cluster.insert("feature_gates", commented(gates, "an autoscaler's minReplicas is 0"));
+    }
+    if !kubelet.is_empty() {
+        let mut table = Table::new();
+        put(&mut table, &kubelet);
+        cluster.insert("kubelet", Item::Table(table));
+    }
+    if !named.is_empty() {
+        let all = cluster.get_mut("node_pools")?.as_table_mut()?;
+        all.clear();
+        for (name, lines) in named {
+            let mut table = Table::new();
+            table.decor_mut().set_prefix("\n");
+            put(&mut table, &lines);
+            all.insert(&name, Item::Table(table));
+        }
+    }
+    if !volume.is_empty() {
+        let ebs = document.get_mut("ebs")?.as_table_mut()?;
+        ebs.remove("volume_gib");
+        put(ebs, &volume);
+    }
+    Some(())
+}
+
+fn scales_to_zero(draft: &Draft) -> bool {
+    draft.lines.iter().any(|line| {
+        let hpa = line.value.as_inline_table().filter(|_| line.key == "hpa");
+        hpa.and_then(|hpa| hpa.get("min_replicas")?.as_integer()) == Some(0)
+    })
+}
+
+fn profile_of(item: &Item) -> Option<&str> {
+    item.get("profile").and_then(Item::as_str)
+}
+
+/// Whether a workload of the template serves requests, rather than the cluster.
+fn is_application(item: &Item) -> bool {
+    item.get("calls_per").is_some()
+}
+
+/// The drafts over the template's workloads; the names of those that serve requests.
+fn lay(
+    workloads: &mut Table,
+    drafts: Vec<Draft>,
+    catalog: &Catalog,
+    notes: &mut Notes,
+) -> Vec<String> {
+    let template = workloads.clone();
+    let names: Vec<String> = template.iter().map(|(name, _)| name.to_owned()).collect();
+    if !drafts.is_empty() {
+        for name in &names {
+            let Some(item) = template.get(name) else { continue };
+            let read = drafts.iter().any(|draft| draft.name == *name);
+            let profile = profile_of(item);
+            let replaced = drafts.iter().any(|draft| draft.profile.as_deref() == profile);
+            if !read && (replaced || is_application(item)) {
+                workloads.remove(name);
+            } else if !read
+                && let Some(table) = workloads.get_mut(name).and_then(Item::as_table_mut)
+            {
+                let profile = table.get("profile").and_then(Item::as_str).unwrap_or_default();
+                let profile = toml_edit::Value::from(profile);
+                table.insert("profile", commented(profile, ASSUMED));
+            }
+        }
+    }
+    if drafts.is_empty() {
+        let serves = |(_, item): &(&str, &Item)| is_application(item);
+        return template.iter().filter(serves).map(|(name, _)| name.to_owned()).collect();
+    }
+    let mut serving = Vec::new();
+    // What a gateway passes on reaches the others from inside.
+    let gateway = drafts.iter().any(|draft| draft.profile.as_deref() == Some("kong"));
+    for draft in drafts {
+        let table = table(&draft, (&template, gateway), catalog, notes);
+        if table.contains_key("calls_per") {
+            serving.push(draft.name.clone());
+        }
+        workloads.insert(&draft.name, Item::Table(table));
+    }
+    serving
+}
+
+fn table(
+    draft: &Draft,
+    (template, gateway): (&Table, bool),
+    catalog: &Catalog,
+    notes: &mut Notes,
+) -> Table {
+    let own = template.get(&draft.name).filter(|item| {
+        // A name that the template uses for something else says nothing.
+        draft.profile.is_none() || profile_of(item) == draft.profile.as_deref()
+    });
+    let alike = draft.profile.as_deref().and_then(|profile| {
+        template.iter().map(|(_, item)| item).find(|item| profile_of(item) == Some(profile))
+    });
+    let mut table = own.or(alike).and_then(Item::as_table).cloned().unwrap_or_else(Table::new);
+    table.set_position(None);
+    table.decor_mut().set_prefix(format!("\n# {}\n", one_line(&draft.from)));
+    assumed(&mut table);
+    let mut lines = Vec::new();
+    let known = own.is_some() || alike.is_some();
+    if !known && let Some(profile) = &draft.profile {
+        lines.push(Line::new("profile", &**profile, "the profile it is known by"));
+    }
+    if draft.is_daemon_set {
+        table.remove("replicas");
+        table.remove("hpa");
+    }
+    if !known && draft.profile.is_none() && draft.is_scaled {
+        assume(template, gateway, &mut lines);
+    }
+    let mut given = draft.lines.clone();
+    needed(draft, &table, &mut given, catalog, notes);
+    for line in given {
+        set(&mut lines, line);
+    }
+    put(&mut table, &lines);
+    table
+}
+
+/// What the template says of a workload stays, as an assumption.
+fn assumed(table: &mut Table) {
+    for (key, item) in table.iter_mut() {
+        let Some(value) = item.as_value_mut().filter(|_| key.get() != "profile") else { continue };
+        let suffix = value.decor().suffix().and_then(|suffix| suffix.as_str()).unwrap_or_default();
+        let said = suffix.trim().trim_start_matches('#').trim();
+        let apart = if said.is_empty() { "" } else { "; " };
+        let suffix = format!(" # assumption: init's{apart}{said}");
+        value.decor_mut().set_suffix(suffix);
+    }
+}
+
+/// What no manifest says of a workload that serves requests.
+fn assume(template: &Table, gateway: bool, lines: &mut Vec<Line>) {
+    let usual = template.get(USUAL).and_then(Item::as_table);
+    for key in ["calls_per", "cpu_ms_per_request", "database_connections"] {
+        if let Some(value) = usual.and_then(|table| table.get(key)?.as_value().cloned()) {
+            let value = plain(value);
+            lines.push(Line::new(key, value, "assumption: init's api; measure yours"));
+        }
+    }
+    if !gateway {
+        lines.push(Line::new("reached", "through-alb", "assumption"));
+    }
+}
+
+/// A value without what stands around it.
+fn plain(mut value: toml_edit::Value) -> toml_edit::Value {
+    value.decor_mut().clear();
+    value
+}
+
+/// Whether the autoscaler compares CPU, as it does where it names no metric.
+fn scales_by_cpu(lines: &[Line]) -> bool {
+    let hpa = lines.iter().find(|line| line.key == "hpa");
+    hpa.and_then(|line| line.value.as_inline_table()).is_some_and(|hpa| {
+        let metrics = hpa.get("metrics").and_then(toml_edit::Value::as_array);
+        metrics.is_none_or(|all| all.to_string().contains("\"cpu\""))
+    })
+}
+
+/// Requests that a scenario cannot do without.
+fn needed(
+    draft: &Draft,
+    table: &Table,
+    lines: &mut Vec<Line>,
+    catalog: &Catalog,
+    notes: &mut Notes,
+) {
+    let profile = draft.profile.as_deref().or_else(|| table.get("profile").and_then(Item::as_str));
+    let fallback = catalog.profiles.get(profile.unwrap_or("flask-api"));
+    let usual = |key: &str| {
+        let value = fallback.and_then(|table| table.get("requests")?.get(key).cloned());
+        value.and_then(|value| value.as_float().or(value.as_integer().map(|v| v as f64)))
+    };
+    let has_own =
+        draft.profile.is_some() || table.contains_key("profile") || table.contains_key("requests");
+    if draft.requests.is_none() && has_own {
+        lines.retain(|line| line.key != "requests");
+        return;
+    }
+    let no_cpu = draft.requests.is_none_or(|given| given.cpu.unwrap_or(0.0) <= 0.0);
+    if !draft.is_daemon_set && no_cpu && scales_by_cpu(lines) {
+        let mut requests = InlineTable::new();
+        let memory = draft.requests.and_then(|given| given.memory);
+        requests.insert("cpu_millicores", number(usual("cpu_millicores").unwrap_or(100.0)));
+        requests.insert("memory_mib", number(memory.or(usual("memory_mib")).unwrap_or(128.0)));
+        let why = "assumption: the manifest asks for no CPU, which an autoscaler needs";
+        set(lines, Line::new("requests", requests, why));
+        let message =
+            format!("{}: an autoscaler needs a CPU request; the scenario assumes one", draft.from);
+        notes.add(Place::default(), &message);
+    } else if !lines.iter().any(|line| line.key == "requests") {
+        let mut requests = InlineTable::new();
+        requests.insert("cpu_millicores", number(usual("cpu_millicores").unwrap_or(100.0)));
+        requests.insert("memory_mib", number(usual("memory_mib").unwrap_or(128.0)));
+        set(lines, Line::new("requests", requests, ASSUMED));
+    }
+}

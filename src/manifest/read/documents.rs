@@ -1,0 +1,221 @@
+//! Texts to objects: several documents in a file, lists of `kubectl get -o yaml`, and what is no YAML.
+
+use serde_json::Value;
+
+use super::{Notes, Source};
+use crate::error::Place;
+
+/// One object of the cluster.
+#[derive(Debug, Clone)]
+pub(super) struct Object {
+    /// Its file.
+    pub(super) file: String,
+    /// Line on which its document begins.
+    line: usize,
+    /// Its kind.
+    pub(super) kind: String,
+    /// Group and version of it.
+    pub(super) version: String,
+    /// Its name, one that Kubernetes takes.
+    pub(super) name: String,
+    /// Its namespace, where it says one.
+    pub(super) namespace: String,
+    /// The whole of it.
+    pub(super) body: Value,
+}
+
+impl Object {
+    /// How comments call it.
+    pub(super) fn label(&self) -> String {
+        format!("{} {}/{}", self.file, self.kind, self.name)
+    }
+
+    /// Where a field of it is.
+    pub(super) fn place(&self, field: &str) -> Place {
+        let dot = if field.is_empty() { "" } else { " " };
+        let key = Some(format!("{}/{}{dot}{field}", self.kind, self.name));
+        Place { key, ..Place::line(&self.file, self.line) }
+    }
+
+    /// What a JSON pointer leads to, unless it is null.
+    pub(super) fn at(&self, pointer: &str) -> Option<&Value> {
+        at(&self.body, pointer)
+    }
+}
+
+/// What a JSON pointer leads to, unless it is null.
+pub(super) fn at<'v>(value: &'v Value, pointer: &str) -> Option<&'v Value> {
+    value.pointer(pointer).filter(|found| !found.is_null())
+}
+
+/// A string below a pointer.
+pub(super) fn text<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
+    at(value, pointer).and_then(Value::as_str)
+}
+
+/// Elements of a list below a pointer; none where there is no list.
+pub(super) fn items<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
+    at(value, pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Pairs of a map below a pointer; none where there is no map.
+pub(super) fn pairs<'v>(
+    value: &'v Value,
+    pointer: &str,
+) -> impl Iterator<Item = (&'v str, &'v Value)> {
+    let map = at(value, pointer).and_then(Value::as_object);
+    map.into_iter().flatten().map(|(key, value)| (&**key, value))
+}
+
+/// The objects of a file.
+pub(super) fn objects(source: &Source, notes: &mut Notes) -> Vec<Object> {
+    let mut found = Vec::new();
+    for (line, text) in chunks(&source.text) {
+        match serde_saphyr::from_str_with_options::<Value>(text, options()) {
+            Ok(Value::Null) => {}
+            Ok(body) => object(source, line + head(text), body, (notes, &mut found)),
+            Err(error) => refused(source, (line, text), &error, notes),
+        }
+    }
+    found
+}
+
+/// Lines of a document before its first that says something.
+fn head(text: &str) -> usize {
+    text.lines().take_while(|line| is_blank(line)).count()
+}
+
+fn is_blank(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty()
+        || line.starts_with('#')
+        || line.starts_with("--- #")
+        || line == "---"
+        || line == "..."
+}
+
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! { with_snippet: false }
+}
+
+/// Documents with the line each begins on, blank ones left out. `---` at a line's begin ends a document
+/// wherever it stands, so that one that cannot be read takes no other with it.
+fn chunks(text: &str) -> Vec<(usize, &str)> {
+    let text = text.trim_start_matches('\u{feff}');
+    let mut starts = vec![(0, 1)];
+    let mut offset = 0;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let rest = line.strip_prefix("---");
+        if offset > 0
+            && rest.is_some_and(|rest| rest.trim_end().is_empty() || rest.starts_with([' ', '\t']))
+        {
+            starts.push((offset, index + 1));
+        }
+        offset += line.len();
+    }
+    let ends = starts.iter().skip(1).map(|(offset, _)| *offset).chain([text.len()]);
+    let all = starts.iter().zip(ends).map(|((start, line), end)| (*line, &text[*start..end]));
+    all.filter(|(_, text)| !text.lines().all(is_blank)).collect()
+}
+
+fn refused(
+    source: &Source,
+    (line, text): (usize, &str),
+    error: &serde_saphyr::Error,
+    notes: &mut Notes,
+) {
+    if let Some(at) = text.lines().position(|line| line.contains("{{")) {
+        let message = "is a template, not YAML: render it (`helm template`) and read the result";
+        notes.add(Place::line(&source.name, line + at), message);
+        return;
+    }
+    let at = error.location().map_or(0, |location| usize::try_from(location.line()).unwrap_or(1));
+    let message = error.without_snippet().to_string();
+    // The place is said already, and here it would count from the document's begin.
+    let message = message.lines().next().unwrap_or_default();
+    let message = message.split(" at line ").next().unwrap_or_default();
+    notes.add(
+        Place::line(&source.name, line + at.saturating_sub(1)),
+        &format!("is not YAML that can be read: {message}"),
+    );
+}
+
+fn object(
+    source: &Source,
+    line: usize,
+    body: Value,
+    (notes, found): (&mut Notes, &mut Vec<Object>),
+) {
+    let place = || Place::line(&source.name, line);
+    let Some(kind) = text(&body, "/kind").map(str::to_owned) else {
+        notes.add(place(), "has no kind: it is no object of Kubernetes, and is not read");
+        return;
+    };
+    if kind.ends_with("List") && at(&body, "/items").is_some_and(Value::is_array) {
+        let items = body.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+        for item in items {
+            object(source, line, item, (notes, found));
+        }
+        return;
+    }
+    let name = text(&body, "/metadata/name").unwrap_or_default().to_owned();
+    if !super::super::is_kubernetes_name(&name) {
+        let hint = if name.contains("{{") { ": render the template first" } else { "" };
+        let shown: String = name.chars().take(60).collect();
+        notes.add(
+            place(),
+            &format!("{kind} {shown:?} has no name that Kubernetes takes{hint}; it is not read"),
+        );
+        return;
+    }
+    let namespace = text(&body, "/metadata/namespace").unwrap_or_default().to_owned();
+    let version = text(&body, "/apiVersion").unwrap_or_default().to_owned();
+    found.push(Object { file: source.name.clone(), line, kind, version, name, namespace, body });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (Vec<String>, Vec<String>) {
+        let mut notes = Notes::default();
+        let source = Source { name: "f.yaml".into(), text: text.into() };
+        let found = objects(&source, &mut notes);
+        let labels = found.iter().map(|object| format!("{}:{}", object.line, object.label()));
+        (labels.collect(), notes.0.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn documents_and_lists_become_objects() {
+        let text = "# head\n---\nkind: A\nmetadata: {name: a}\n--- # next\nkind: BList\nitems:\n- kind: B\n  metadata: {name: b}\n- kind: B\n  metadata: {name: c}\n---\n";
+        assert_eq!(read(text).0, ["3:f.yaml A/a", "6:f.yaml B/b", "6:f.yaml B/c"]);
+        let json = r#"{"kind": "List", "items": [{"kind": "C", "metadata": {"name": "c"}}]}"#;
+        assert_eq!(read(json).0, ["1:f.yaml C/c"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_takes_nothing_else_with_it() {
+        let text = "kind: A\nmetadata: {name: a}\n---\nx: [1\ny: 2\n---\nreplicas: {{ .Values.n }}\n---\nkind: B\nmetadata: {name: b}\n---\na: 1\n---\nkind: C\nmetadata: {name: \"a: #\\n\"}\n";
+        let (found, notes) = read(text);
+        assert_eq!(found, ["1:f.yaml A/a", "9:f.yaml B/b"]);
+        assert_eq!(notes.len(), 4, "{notes:?}");
+        assert!(notes[0].starts_with("f.yaml:") && notes[0].contains("is not YAML"), "{notes:?}");
+        assert!(notes[1].starts_with("f.yaml:7: is a template"), "{notes:?}");
+        assert!(notes[2].contains("has no kind"), "{notes:?}");
+        assert!(notes[3].contains("no name that Kubernetes takes"), "{notes:?}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in proptest::prelude::any::<String>()) {
+            let _ = read(&text);
+        }
+
+        #[test]
+        fn any_yaml_like_text_is_read_or_refused(
+            text in "(kind: List\n|items:\n|- |metadata: |  name: a\n|---\n|[\\[\\]{}:,&*!|>\"' \n\ta-c0-9#%-]){0,60}"
+        ) {
+            let _ = read(&text);
+        }
+    }
+}

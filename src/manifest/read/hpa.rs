@@ -1,0 +1,336 @@
+//! `HorizontalPodAutoscalers`: `autoscaling/v2`, its betas, and `v1`.
+//!
+//! # Source
+//! Kubernetes API reference. `v2beta2` differs from `v2` in its name, `v2beta1` in the fields of its targets
+//! (`targetAverageUtilization`, `targetAverageValue`, `metricName`), `v1` has one target of CPU.
+
+use serde_json::Value;
+use toml_edit::InlineTable;
+
+use super::{
+    Knowledge, Notes,
+    documents::{Object, at, items, pairs, text},
+    value::{Line, leftover, number, quantity, tables, whole},
+    workload::Draft,
+};
+
+/// Most replicas that a scenario takes.
+const MOST: u32 = 100_000;
+
+/// One metric, with the targets it has.
+struct Metric {
+    kind: &'static str,
+    name: &'static str,
+    target: (&'static str, toml_edit::Value),
+}
+
+pub(super) fn apply(
+    autoscalers: &[Object],
+    drafts: &mut Vec<Draft>,
+    knowledge: Knowledge<'_>,
+    notes: &mut Notes,
+) {
+    for object in autoscalers {
+        let target = text(&object.body, "/spec/scaleTargetRef/name").unwrap_or_default().to_owned();
+        let kind =
+            text(&object.body, "/spec/scaleTargetRef/kind").unwrap_or("Deployment").to_owned();
+        if !super::super::is_kubernetes_name(&target) {
+            notes.field(
+                object,
+                "spec.scaleTargetRef",
+                "names nothing that could be scaled; it is not used",
+            );
+            continue;
+        }
+        let Some(table) = table(object, knowledge, notes) else { continue };
+        leftover(
+            object,
+            (
+                "/spec",
+                &[
+                    "scaleTargetRef",
+                    "minReplicas",
+                    "maxReplicas",
+                    "metrics",
+                    "behavior",
+                    "targetCPUUtilizationPercentage",
+                ],
+            ),
+            &[],
+            notes,
+        );
+        let here = |draft: &Draft| {
+            draft.object == target
+                && draft.kind == kind
+                && (draft.namespace == object.namespace
+                    || draft.namespace.is_empty()
+                    || object.namespace.is_empty())
+        };
+        let index = drafts.iter().position(here).unwrap_or_else(|| {
+            let message = format!(
+                "scales {kind} {target}, which is not among the manifests: its requests are an assumption"
+            );
+            notes.field(object, "spec.scaleTargetRef", &message);
+            drafts.push(assumed(object, &target, &kind));
+            drafts.len() - 1
+        });
+        let draft = &mut drafts[index];
+        if draft.is_scaled {
+            notes.field(
+                object,
+                "",
+                &format!("is a second autoscaler of {target}; the first is used"),
+            );
+            continue;
+        }
+        draft.is_scaled = true;
+        draft.lines.retain(|line| line.key != "replicas");
+        draft.lines.push(Line::new("hpa", table, &object.label()));
+    }
+}
+
+/// A workload of which only its autoscaler is known.
+fn assumed(object: &Object, target: &str, kind: &str) -> Draft {
+    Draft {
+        name: target.to_owned(),
+        object: target.to_owned(),
+        kind: kind.to_owned(),
+        namespace: object.namespace.clone(),
+        labels: Vec::new(),
+        profile: None,
+        is_daemon_set: false,
+        is_scaled: false,
+        requests: None,
+        lines: Vec::new(),
+        from: object.label(),
+    }
+}
+
+fn table(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Option<InlineTable> {
+    let mut table = InlineTable::new();
+    let most = object.at("/spec/maxReplicas").cloned().unwrap_or(Value::Null);
+    let mut most = whole(object, ("spec.maxReplicas", &most), (1, MOST), notes)?;
+    let metrics = metrics(object, knowledge, notes);
+    if let Some(least) = object.at("/spec/minReplicas") {
+        let mut least = whole(object, ("spec.minReplicas", least), (0, MOST), notes).unwrap_or(1);
+        let external = metrics.iter().any(|metric| metric.kind == "External");
+        if least == 0 && !external {
+            let message = "0 needs an External metric; 1 is planned";
+            notes.field(object, "spec.minReplicas", message);
+            least = 1;
+        }
+        if least > most {
+            let message = format!("{most} is below minReplicas ({least}); {least} is planned");
+            notes.field(object, "spec.maxReplicas", &message);
+            most = least;
+        }
+        table.insert("min_replicas", i64::from(least).into());
+    }
+    table.insert("max_replicas", i64::from(most).into());
+    put_metrics(&mut table, metrics);
+    if let Some(behavior) = behavior(object, notes) {
+        table.insert("behavior", behavior.into());
+    }
+    Some(table)
+}
+
+/// The one metric that most have has a short form.
+fn put_metrics(table: &mut InlineTable, metrics: Vec<Metric>) {
+    if let [Metric { name: "cpu", target: ("average_utilization", percent), .. }] = &*metrics {
+        table.insert("target_cpu_utilization", percent.clone());
+        return;
+    }
+    if metrics.is_empty() {
+        return;
+    }
+    let each = |metric: Metric| {
+        let mut table = InlineTable::new();
+        table.insert("type", metric.kind.into());
+        table.insert("name", metric.name.into());
+        table.insert(metric.target.0, metric.target.1);
+        table
+    };
+    table.insert("metrics", tables(metrics.into_iter().map(each).collect()));
+}
+
+fn metrics(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<Metric> {
+    if let Some(percent) = object.at("/spec/targetCPUUtilizationPercentage") {
+        let place = "spec.targetCPUUtilizationPercentage";
+        let percent = whole(object, (place, percent), (1, 1000), notes);
+        let target = |percent: u32| ("average_utilization", i64::from(percent).into());
+        return percent
+            .map(|p| Metric { kind: "Resource", name: "cpu", target: target(p) })
+            .into_iter()
+            .collect();
+    }
+    for (key, _) in pairs(&object.body, "/metadata/annotations") {
+        if key == "autoscaling.alpha.kubernetes.io/metrics" {
+            let message =
+                "metrics in this annotation are not read; give the object as autoscaling/v2";
+            notes.field(object, "metadata.annotations", message);
+        }
+    }
+    let given = items(&object.body, "/spec/metrics");
+    let mut metrics = Vec::new();
+    for (index, value) in given.iter().enumerate() {
+        let field = format!("spec.metrics[{index}]");
+        match metric(object, (&field, value), knowledge, notes) {
+            Ok(metric) => metrics.push(metric),
+            Err(message) => notes.field(object, &field, &message),
+        }
+    }
+    if metrics.is_empty() && !given.is_empty() {
+        let message =
+            "no metric could be read: the default, CPU at 80 % of the request, is planned";
+        notes.field(object, "spec.metrics", message);
+    }
+    metrics
+}
+
+fn metric(
+    object: &Object,
+    (field, value): (&str, &Value),
+    knowledge: Knowledge<'_>,
+    notes: &mut Notes,
+) -> Result<Metric, String> {
+    let kind = text(value, "/type").unwrap_or_default();
+    let (kind, body) = match kind {
+        "Resource" => ("Resource", "/resource"),
+        "Pods" => ("Pods", "/pods"),
+        "External" => ("External", "/external"),
+        other => return Err(format!("a metric of type {other:?} has no counterpart")),
+    };
+    let body = at(value, body).ok_or("has no fields of its type")?;
+    let given = text(body, if kind == "Resource" { "/name" } else { "/metric/name" })
+        .or_else(|| text(body, "/metricName"))
+        .unwrap_or_default();
+    let is = |names: &[String]| names.iter().any(|known| known == given);
+    let name = match (kind, given) {
+        ("Resource", "cpu") => "cpu",
+        ("Resource", "memory") => "memory",
+        ("Pods" | "External", _) if is(&knowledge.facts.requests_per_second) => {
+            "requests_per_second"
+        }
+        ("Pods" | "External", _) if is(&knowledge.facts.concurrency) => "concurrency",
+        _ => {
+            let given: String = given.chars().take(80).collect();
+            return Err(format!(
+                "{given:?} is none of the metrics a plan has: cpu, memory, requests per second, requests in flight"
+            ));
+        }
+    };
+    if at(body, "/metric/selector").is_some() {
+        notes.field(object, &format!("{field}.selector"), "has no counterpart in a scenario");
+    }
+    let target =
+        target(object, (field, body), name, notes).ok_or("has no target that can be read")?;
+    let fits = match kind {
+        "Resource" => target.0 != "value",
+        "Pods" => target.0 == "average_value",
+        _ => target.0 != "average_utilization",
+    };
+    if fits {
+        Ok(Metric { kind, name, target })
+    } else {
+        Err(format!("a {kind} metric has no target {}", target.0))
+    }
+}
+
+fn target(
+    object: &Object,
+    (field, body): (&str, &Value),
+    name: &str,
+    notes: &mut Notes,
+) -> Option<(&'static str, toml_edit::Value)> {
+    let first = |paths: [&str; 2]| paths.iter().find_map(|path| at(body, path));
+    if let Some(percent) = first(["/target/averageUtilization", "/targetAverageUtilization"]) {
+        let percent = whole(object, (field, percent), (1, 1000), notes)?;
+        return Some(("average_utilization", i64::from(percent).into()));
+    }
+    let average = first(["/target/averageValue", "/targetAverageValue"]);
+    let (key, given) = match average {
+        Some(value) => ("average_value", value),
+        None => ("value", first(["/target/value", "/targetValue"])?),
+    };
+    let amount = quantity(object, (field, given), notes)?;
+    let amount = match name {
+        "cpu" => amount.milli(),
+        "memory" => amount.mebibytes(),
+        _ => amount.units(),
+    };
+    (0.001..=1e9).contains(&amount).then(|| (key, number(amount)))
+}
+
+fn behavior(object: &Object, notes: &mut Notes) -> Option<InlineTable> {
+    let mut behavior = InlineTable::new();
+    for (field, key) in [("scaleUp", "scale_up"), ("scaleDown", "scale_down")] {
+        let mut rules = InlineTable::new();
+        for (name, value) in pairs(&object.body, &format!("/spec/behavior/{field}")) {
+            let place = format!("spec.behavior.{field}.{name}");
+            rule(object, (&place, name, value), &mut rules, notes);
+        }
+        if !rules.is_empty() {
+            behavior.insert(key, rules.into());
+        }
+    }
+    (!behavior.is_empty()).then_some(behavior)
+}
+
+fn rule(
+    object: &Object,
+    (place, name, value): (&str, &str, &Value),
+    rules: &mut InlineTable,
+    notes: &mut Notes,
+) {
+    match name {
+        _ if value.is_null() => {}
+        "stabilizationWindowSeconds" => {
+            if let Some(seconds) = whole(object, (place, value), (0, 3600), notes) {
+                rules.insert("stabilization_window_seconds", i64::from(seconds).into());
+            }
+        }
+        "selectPolicy" => match value.as_str() {
+            Some(select @ ("Max" | "Min" | "Disabled")) => {
+                rules.insert("select_policy", select.into());
+            }
+            _ => notes.field(object, place, "is none of Max, Min and Disabled"),
+        },
+        "tolerance" => match quantity(object, (place, value), notes) {
+            Some(band) if band.units() <= 1.0 => {
+                rules.insert("tolerance", number(band.units()));
+            }
+            Some(_) => notes.field(object, place, "is above 1; it is not read"),
+            None => {}
+        },
+        "policies" => {
+            let each = |policy: &Value| policy_of(object, (place, policy), notes);
+            let policies: Vec<InlineTable> =
+                value.as_array().into_iter().flatten().filter_map(each).collect();
+            if !policies.is_empty() {
+                rules.insert("policies", tables(policies));
+            }
+        }
+        _ => notes.field(object, place, "has no counterpart in a scenario"),
+    }
+}
+
+fn policy_of(
+    object: &Object,
+    (place, policy): (&str, &Value),
+    notes: &mut Notes,
+) -> Option<InlineTable> {
+    let of = |field: &str| policy.get(field).cloned().unwrap_or(Value::Null);
+    let kind = text(policy, "/type").filter(|kind| matches!(*kind, "Pods" | "Percent"));
+    let value = whole(object, (&format!("{place}.value"), &of("value")), (1, 1_000_000), notes)?;
+    let period =
+        whole(object, (&format!("{place}.periodSeconds"), &of("periodSeconds")), (1, 1800), notes)?;
+    let Some(kind) = kind else {
+        notes.field(object, place, "a policy is of type Pods or Percent");
+        return None;
+    };
+    let mut table = InlineTable::new();
+    table.insert("type", kind.into());
+    table.insert("value", i64::from(value).into());
+    table.insert("period_seconds", i64::from(period).into());
+    Some(table)
+}

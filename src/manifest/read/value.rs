@@ -1,0 +1,99 @@
+//! Values of a scenario with where they come from.
+
+use serde_json::Value;
+use toml_edit::{Array, InlineTable};
+
+use super::{Notes, documents::Object};
+use crate::manifest::{quantity::Quantity, yaml::one_line};
+
+/// A key of a table, its value and a comment.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    pub(super) key: String,
+    pub(super) value: toml_edit::Value,
+    pub(super) why: String,
+}
+
+impl Line {
+    pub(super) fn new(key: &str, value: impl Into<toml_edit::Value>, why: &str) -> Self {
+        Self { key: key.to_owned(), value: value.into(), why: one_line(why) }
+    }
+}
+
+/// Sets a key of a list of lines, in the place of one that is there.
+pub(super) fn set(lines: &mut Vec<Line>, line: Line) {
+    match lines.iter_mut().find(|known| known.key == line.key) {
+        Some(known) => *known = line,
+        None => lines.push(line),
+    }
+}
+
+/// A number without a fraction where it has none.
+pub(super) fn number(value: f64) -> toml_edit::Value {
+    if value.fract() == 0.0 && value.abs() < 1e15 { (value as i64).into() } else { value.into() }
+}
+
+/// A list of strings.
+pub(super) fn texts(values: &[impl AsRef<str>]) -> toml_edit::Value {
+    toml_edit::Value::Array(values.iter().map(AsRef::as_ref).collect::<Array>())
+}
+
+/// A list of tables on one line.
+pub(super) fn tables(tables: Vec<InlineTable>) -> toml_edit::Value {
+    toml_edit::Value::Array(tables.into_iter().map(toml_edit::Value::from).collect::<Array>())
+}
+
+/// A quantity of a field; what is none, or below nothing, is told.
+pub(super) fn quantity(
+    object: &Object,
+    (field, value): (&str, &Value),
+    notes: &mut Notes,
+) -> Option<Quantity> {
+    match Quantity::of(value) {
+        Ok(quantity) if quantity.units() >= 0.0 => Some(quantity),
+        Ok(_) => {
+            notes.field(object, field, "is below 0; it is not read");
+            None
+        }
+        Err(message) => {
+            notes.field(object, field, &message);
+            None
+        }
+    }
+}
+
+/// A whole number of a field within bounds; what is none is told.
+pub(super) fn whole(
+    object: &Object,
+    (field, value): (&str, &Value),
+    (least, most): (u32, u32),
+    notes: &mut Notes,
+) -> Option<u32> {
+    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    let inside = number.filter(|number| (least..=most).contains(number));
+    if inside.is_none() {
+        let shown: String = value.to_string().chars().take(40).collect();
+        let message = format!("{shown} is no whole number from {least} to {most}; it is not read");
+        notes.field(object, field, &message);
+    }
+    inside
+}
+
+/// Tells every field of a map that is neither read nor known to matter nothing.
+pub(super) fn leftover(
+    object: &Object,
+    (pointer, read): (&str, &[&str]),
+    ignored: &[String],
+    notes: &mut Notes,
+) {
+    for (key, value) in super::documents::pairs(&object.body, pointer) {
+        let empty = value.is_null()
+            || value.as_object().is_some_and(serde_json::Map::is_empty)
+            || value.as_array().is_some_and(Vec::is_empty);
+        if empty || read.contains(&key) || ignored.iter().any(|known| known == key) {
+            continue;
+        }
+        let field = format!("{}.{key}", pointer.trim_start_matches('/').replace('/', "."));
+        notes.field(object, &field, "has no counterpart in a scenario");
+    }
+}

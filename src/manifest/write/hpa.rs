@@ -1,0 +1,206 @@
+//! `autoscaling/v2` `HorizontalPodAutoscalers` and `policy/v1` `PodDisruptionBudgets`.
+
+use super::Wanted;
+use crate::{
+    manifest::{
+        quantity,
+        yaml::{Map, Node},
+    },
+    workload::{
+        DisruptionBudget, Hpa, Metric, MetricName, MetricType, Pods, PolicyType, Scaling,
+        ScalingPolicy, SelectPolicy,
+    },
+};
+
+/// Below the heading.
+pub(super) const ABOUT: [&str; 2] = [
+    "Autoscalers and disruption budgets. Apply in the workloads' namespace: `kubectl apply -n NAMESPACE -f hpa.yaml`.",
+    "What is left out here has the controller's default, as it has in the plan.",
+];
+
+pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
+    let mut documents = Vec::new();
+    for (name, workload) in &wanted.account.stack.workloads {
+        if let Some(hpa) = &workload.hpa {
+            let mut document = autoscaler(name, hpa);
+            if wanted.account.settings.schedule.is_some() && !workload.always_on {
+                document.say(
+                    "the plan stands this workload still outside the account's schedule: no field of an autoscaler does that; scale it to 0 by a timer",
+                );
+            }
+            documents.push(document);
+        }
+        if let Some(budget) = &workload.disruption_budget {
+            documents.push(disruption_budget(name, budget));
+        }
+    }
+    documents
+}
+
+fn autoscaler(name: &str, hpa: &Hpa) -> Map {
+    let key = |field: &str| format!("workloads.{name}.hpa.{field}");
+    let target =
+        Map::new().with("apiVersion", "apps/v1").with("kind", "Deployment").with("name", name);
+    let mut spec = Map::new().with("scaleTargetRef", target);
+    if let Some(least) = hpa.min_replicas {
+        let gate = if least == 0 { "; needs the feature gate HPAScaleToZero" } else { "" };
+        spec.put("minReplicas", least, &format!("{}{gate}", key("min_replicas")));
+    }
+    spec.put("maxReplicas", hpa.max_replicas, &key("max_replicas"));
+    let metrics = metrics(name, hpa);
+    if !metrics.is_empty() {
+        spec.put("metrics", metrics, "");
+    }
+    let behavior = behavior(name, hpa);
+    if !behavior.is_empty() {
+        spec.put("behavior", behavior, "");
+    }
+    Map::new()
+        .with("apiVersion", "autoscaling/v2")
+        .with("kind", "HorizontalPodAutoscaler")
+        .with("metadata", Map::new().why("name", name, &format!("workloads.{name}")))
+        .with("spec", spec)
+}
+
+fn metrics(name: &str, hpa: &Hpa) -> Vec<Node> {
+    if let Some(percent) = hpa.target_cpu_utilization {
+        let why = format!("workloads.{name}.hpa.target_cpu_utilization");
+        return vec![resource("cpu", utilization(percent, &why)).into()];
+    }
+    let each = |(index, metric): (usize, &Metric)| {
+        let why = format!("workloads.{name}.hpa.metrics[{index}]");
+        Node::from(one(metric, &why))
+    };
+    hpa.metrics.iter().enumerate().map(each).collect()
+}
+
+fn utilization(percent: u32, why: &str) -> Map {
+    Map::new().with("type", "Utilization").why("averageUtilization", percent, why)
+}
+
+fn resource(name: &str, target: Map) -> Map {
+    Map::new()
+        .with("type", "Resource")
+        .with("resource", Map::new().with("name", name).with("target", target))
+}
+
+fn one(metric: &Metric, why: &str) -> Map {
+    let name = match metric.name {
+        MetricName::Cpu => "cpu",
+        MetricName::Memory => "memory",
+        MetricName::RequestsPerSecond => "requests_per_second",
+        MetricName::Concurrency => "concurrency",
+    };
+    let value = |value: f64| match metric.name {
+        MetricName::Cpu => quantity::cpu(value),
+        MetricName::Memory => quantity::memory(value),
+        _ => quantity::number(value),
+    };
+    let target = match (metric.average_utilization, metric.average_value, metric.value) {
+        (Some(percent), ..) => utilization(percent, why),
+        (None, Some(average), _) => {
+            Map::new().with("type", "AverageValue").why("averageValue", value(average), why)
+        }
+        (None, None, whole) => {
+            Map::new().with("type", "Value").why("value", value(whole.unwrap_or(0.0)), why)
+        }
+    };
+    let adapter = "write the name under which your metrics adapter serves it";
+    let (kind, field) = match metric.kind {
+        MetricType::Resource => return resource(name, target),
+        MetricType::Pods => ("Pods", "pods"),
+        MetricType::External => ("External", "external"),
+    };
+    let source =
+        Map::new().with("metric", Map::new().why("name", name, adapter)).with("target", target);
+    Map::new().with("type", kind).with(field, source)
+}
+
+fn behavior(name: &str, hpa: &Hpa) -> Map {
+    let given = hpa.behavior.clone().unwrap_or_default();
+    let mut behavior = Map::new();
+    for (field, key, scaling) in
+        [("scaleUp", "scale_up", &given.scale_up), ("scaleDown", "scale_down", &given.scale_down)]
+    {
+        let own = format!("workloads.{name}.hpa.behavior.{key}");
+        let mut rules = rules(scaling, &own);
+        let window = hpa.scale_down_stabilization_seconds;
+        if let (true, None, Some(seconds)) =
+            (key == "scale_down", scaling.stabilization_window_seconds, window)
+        {
+            let why = format!("workloads.{name}.hpa.scale_down_stabilization_seconds");
+            rules.put("stabilizationWindowSeconds", seconds, &why);
+        }
+        let both = format!("workloads.{name}.hpa.tolerance");
+        let tolerance = scaling.tolerance.map(|band| (band, format!("{own}.tolerance")));
+        if let Some((band, why)) = tolerance.or(hpa.tolerance.map(|band| (band, both))) {
+            let why = format!("{why}; needs Kubernetes 1.33 and the gate HPAConfigurableTolerance");
+            rules.put("tolerance", quantity::number(band), &why);
+        }
+        if !rules.is_empty() {
+            behavior.put(field, rules, "");
+        }
+    }
+    behavior
+}
+
+fn rules(scaling: &Scaling, key: &str) -> Map {
+    let mut rules = Map::new();
+    if let Some(seconds) = scaling.stabilization_window_seconds {
+        rules.put(
+            "stabilizationWindowSeconds",
+            seconds,
+            &format!("{key}.stabilization_window_seconds"),
+        );
+    }
+    if let Some(select) = scaling.select_policy {
+        let select = match select {
+            SelectPolicy::Max => "Max",
+            SelectPolicy::Min => "Min",
+            SelectPolicy::Disabled => "Disabled",
+        };
+        rules.put("selectPolicy", select, &format!("{key}.select_policy"));
+    }
+    if let Some(policies) = &scaling.policies {
+        let policies: Vec<Node> = policies.iter().map(|given| policy(given).into()).collect();
+        rules.put("policies", policies, &format!("{key}.policies"));
+    }
+    rules
+}
+
+fn policy(given: &ScalingPolicy) -> Map {
+    let kind = match given.kind {
+        PolicyType::Pods => "Pods",
+        PolicyType::Percent => "Percent",
+    };
+    Map::new()
+        .with("type", kind)
+        .with("value", given.value)
+        .with("periodSeconds", given.period_seconds)
+}
+
+fn disruption_budget(name: &str, budget: &DisruptionBudget) -> Map {
+    let key = format!("workloads.{name}.disruption_budget");
+    let mut spec = Map::new();
+    for (field, own, given) in [
+        ("maxUnavailable", "max_unavailable", &budget.max_unavailable),
+        ("minAvailable", "min_available", &budget.min_available),
+    ] {
+        let value = match given {
+            Some(Pods::Count(count)) => Node::from(*count),
+            Some(Pods::Percent(percent)) => Node::from(&**percent),
+            None => continue,
+        };
+        spec.put(field, value, &format!("{key}.{own}"));
+    }
+    let labels = Map::new().why(
+        "app.kubernetes.io/name",
+        name,
+        "a scenario knows no labels: write those of the pods",
+    );
+    Map::new()
+        .with("apiVersion", "policy/v1")
+        .with("kind", "PodDisruptionBudget")
+        .with("metadata", Map::new().with("name", name))
+        .with("spec", spec.with("selector", Map::new().with("matchLabels", labels)))
+}

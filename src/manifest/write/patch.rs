@@ -1,0 +1,150 @@
+//! Patches of Deployments and `DaemonSets`: what a pod asks for, and where it may run.
+
+use super::Wanted;
+use crate::{
+    manifest::{
+        FILL_IN, POOL_LABEL, quantity,
+        yaml::{Map, Node},
+    },
+    workload::{Kind, Resources, TopologyKey, TopologySpread, WhenUnsatisfiable, Workload},
+};
+
+/// Below the heading.
+pub(super) const ABOUT: [&str; 4] = [
+    "Parts of Deployments and DaemonSets that exist already. Either each as a strategic merge patch, or all by",
+    "`kubectl apply --server-side --field-manager runrate -n NAMESPACE -f requests-patch.yaml`.",
+    "A scenario knows pods, not containers: the figures are of a pod. Where it has several containers, share",
+    "them out, and write the containers' names in place of the workload's.",
+];
+
+pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
+    let before = |name: &str| wanted.before.and_then(|account| account.stack.workloads.get(name));
+    let workloads = wanted.account.stack.workloads.iter();
+    let of_now = workloads.map(|(name, workload)| (name, document(name, workload)));
+    let changed = of_now.filter(|(name, now)| {
+        wanted.before.is_none() || before(name).is_none_or(|before| document(name, before) != *now)
+    });
+    changed.map(|(_, document)| document).collect()
+}
+
+fn document(name: &str, workload: &Workload) -> Map {
+    let key = |field: &str| match &workload.profile {
+        Some(profile) => format!("workloads.{name}.{field} (profile {profile})"),
+        None => format!("workloads.{name}.{field}"),
+    };
+    let mut spec = Map::new();
+    if let (Some(replicas), Kind::Deployment) = (workload.replicas, workload.kind) {
+        spec.put("replicas", replicas, &key("replicas"));
+    }
+    let mut pod = Map::new();
+    place(&mut pod, workload, &key);
+    let mut resources = Map::new();
+    resources.put("requests", amounts(&workload.requests), &key("requests"));
+    if let Some(limits) = &workload.limits {
+        resources.put("limits", amounts(limits), &key("limits"));
+    }
+    let container = Map::new().with("name", name).with("resources", resources);
+    pod.put("containers", vec![Node::from(container)], "");
+    let mut template = Map::new();
+    if workload.do_not_disrupt {
+        let annotations = Map::new().why(
+            "karpenter.sh/do-not-disrupt",
+            Node::from("true"),
+            &key("do_not_disrupt"),
+        );
+        template.put("metadata", Map::new().with("annotations", annotations), "");
+    }
+    let kind = match workload.kind {
+        Kind::Deployment => "Deployment",
+        Kind::DaemonSet => "DaemonSet",
+    };
+    Map::new()
+        .with("apiVersion", "apps/v1")
+        .with("kind", kind)
+        .with("metadata", Map::new().with("name", name))
+        .with("spec", spec.with("template", template.with("spec", pod)))
+}
+
+/// Nothing is asked for where the scenario has 0.
+fn amounts(resources: &Resources) -> Map {
+    let mut amounts = Map::new();
+    if resources.cpu_millicores > 0.0 {
+        amounts.put("cpu", quantity::cpu(resources.cpu_millicores), "");
+    }
+    if resources.memory_mib > 0.0 {
+        amounts.put("memory", quantity::memory(resources.memory_mib), "");
+    }
+    amounts
+}
+
+fn place(pod: &mut Map, workload: &Workload, key: &dyn Fn(&str) -> String) {
+    if !workload.tolerations.is_empty() {
+        let each = |text: &String| Node::from(toleration(text));
+        let tolerations: Vec<Node> = workload.tolerations.iter().map(each).collect();
+        pod.put("tolerations", tolerations, &key("tolerations"));
+    }
+    if !workload.topology_spread.is_empty() {
+        let each = |given: &TopologySpread| Node::from(spread(*given));
+        let spreads: Vec<Node> = workload.topology_spread.iter().map(each).collect();
+        let why =
+            format!("{}; add the labelSelector of the pods ({FILL_IN})", key("topology_spread"));
+        pod.put("topologySpreadConstraints", spreads, &why);
+    }
+    if !workload.node_pools.is_empty() {
+        pod.put("affinity", affinity(&workload.node_pools), &key("node_pools"));
+    }
+}
+
+fn toleration(text: &str) -> Map {
+    let (pair, effect) = match text.rsplit_once(':') {
+        Some((pair, effect)) => (pair, Some(effect)),
+        None => (text, None),
+    };
+    let mut toleration = match pair.split_once('=') {
+        Some((key, value)) => {
+            Map::new().with("key", key).with("operator", "Equal").with("value", value)
+        }
+        None => Map::new().with("key", pair).with("operator", "Exists"),
+    };
+    if let Some(effect) = effect {
+        toleration.put("effect", effect, "");
+    }
+    toleration
+}
+
+fn spread(given: TopologySpread) -> Map {
+    let key = match given.topology_key {
+        TopologyKey::Zone => "topology.kubernetes.io/zone",
+        TopologyKey::Hostname => "kubernetes.io/hostname",
+    };
+    let otherwise = match given.when_unsatisfiable {
+        WhenUnsatisfiable::DoNotSchedule => "DoNotSchedule",
+        WhenUnsatisfiable::ScheduleAnyway => "ScheduleAnyway",
+    };
+    Map::new()
+        .with("maxSkew", given.max_skew)
+        .with("topologyKey", key)
+        .with("whenUnsatisfiable", otherwise)
+}
+
+/// Nodes of these pools; the baseline are the nodes that Karpenter did not buy. Terms are alternatives.
+fn affinity(pools: &[String]) -> Map {
+    let term = |expression: Map| {
+        Node::from(Map::new().with("matchExpressions", vec![Node::from(expression)]))
+    };
+    let expression = |operator: &str| Map::new().with("key", POOL_LABEL).with("operator", operator);
+    let named: Vec<Node> =
+        pools.iter().filter(|pool| *pool != "baseline").map(|pool| (&**pool).into()).collect();
+    let mut terms = Vec::new();
+    if pools.iter().any(|pool| pool == "baseline") {
+        terms.push(term(expression("DoesNotExist")));
+    }
+    if !named.is_empty() {
+        terms.push(term(expression("In").with("values", named)));
+    }
+    let required = Map::new().with("nodeSelectorTerms", terms);
+    Map::new().with(
+        "nodeAffinity",
+        Map::new().with("requiredDuringSchedulingIgnoredDuringExecution", required),
+    )
+}

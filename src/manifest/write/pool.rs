@@ -1,0 +1,443 @@
+//! `NodePools` of `karpenter.sh/v1`, and the `EC2NodeClass` of `karpenter.k8s.aws/v1` that they share.
+
+use super::Wanted;
+use crate::{
+    autoscale::settings::{
+        Budget, CapacityType, ConsolidationPolicy, DisruptionReason, FeatureGate, Kubelet, NodePool,
+    },
+    manifest::{
+        DRIFT_DAYS, FILL_IN, SPOT_SHARE, is_label_value, quantity,
+        yaml::{Map, Node},
+    },
+    services::ebs,
+};
+
+/// Below the heading.
+pub(super) const ABOUT: [&str; 2] = [
+    "Node pools and the node class that they share. What says FILL-IN only you know: Karpenter refuses the",
+    "node class until a role, subnets, security groups and an image version are there.",
+];
+
+/// Keys and what is wrong with them.
+type Problems = Vec<(String, String)>;
+
+/// What the node class is called.
+const CLASS: &str = "runrate";
+const INSTANCE_TYPE: &str = "node.kubernetes.io/instance-type";
+const FAMILY: &str = "karpenter.k8s.aws/instance-family";
+
+pub(super) fn documents(wanted: &Wanted<'_>) -> Result<Vec<Map>, Problems> {
+    let cluster = &wanted.account.stack.cluster;
+    if cluster.node_pools.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut problems = Vec::new();
+    let mut documents = Vec::new();
+    for (name, pool) in &cluster.node_pools {
+        let found = wrong(name, pool);
+        if found.is_empty() {
+            documents.push(node_pool(wanted, name, pool));
+        }
+        problems.extend(found);
+    }
+    documents.push(node_class(wanted).map_err(|found| vec![found])?);
+    if problems.is_empty() { Ok(documents) } else { Err(problems) }
+}
+
+/// What Karpenter's schema would refuse.
+fn wrong(name: &str, pool: &NodePool) -> Problems {
+    let key = |field: &str| format!("cluster.node_pools.{name}.{field}");
+    let mut problems = Vec::new();
+    for (field, values) in [
+        ("instance_types", &pool.instance_types),
+        ("families", &pool.families),
+        ("categories", &pool.categories),
+        ("sizes", &pool.sizes),
+        ("architectures", &pool.architectures),
+    ] {
+        for value in values.iter().filter(|value| value.is_empty() || !is_label_value(value)) {
+            let message = format!("{value:?} cannot be a label's value; write m7g.large or m7g");
+            problems.push((key(field), message));
+        }
+    }
+    for (field, wanted, given) in [
+        ("min_values.instance_types", pool.min_values.instance_types, pool.instance_types.len()),
+        ("min_values.families", pool.min_values.families, pool.families.len()),
+    ] {
+        if given > 0 && wanted as usize > given {
+            let message = format!(
+                "{wanted} is more than the {given} named; give {given} or less, or name more"
+            );
+            problems.push((key(field), message));
+        }
+    }
+    problems
+}
+
+fn node_pool(wanted: &Wanted<'_>, name: &str, pool: &NodePool) -> Map {
+    let key = |field: &str| format!("cluster.node_pools.{name}.{field}");
+    let mut annotations = Map::new();
+    if let Some(share) = pool.spot_share {
+        annotations.put(SPOT_SHARE, Node::from(share.to_string()), &key("spot_share"));
+    }
+    if let Some(days) = pool.drift_every_days {
+        annotations.put(DRIFT_DAYS, Node::from(days.to_string()), &key("drift_every_days"));
+    }
+    let mut metadata = Map::new().why("name", name, &format!("cluster.node_pools.{name}"));
+    if !annotations.is_empty() {
+        metadata.put("annotations", annotations, "");
+    }
+    let class = Map::new()
+        .with("group", "karpenter.k8s.aws")
+        .with("kind", "EC2NodeClass")
+        .with("name", CLASS);
+    let mut claim = Map::new().with("nodeClassRef", class);
+    claim.put("requirements", requirements(name, pool), "");
+    if !pool.taints.is_empty() {
+        let taints: Vec<Node> = pool.taints.iter().map(|text| taint(text).into()).collect();
+        claim.put("taints", taints, &key("taints"));
+    }
+    if let Some(hours) = pool.expire_after_hours {
+        let after = if hours == 0 { "Never".to_owned() } else { format!("{hours}h") };
+        claim.put("expireAfter", after, &key("expire_after_hours"));
+    }
+    if let Some(seconds) = pool.termination_grace_seconds {
+        let grace = quantity::duration(u64::from(seconds));
+        claim.put("terminationGracePeriod", grace, &key("termination_grace_seconds"));
+    }
+    let mut spec = Map::new();
+    remarks(&mut spec, name, pool);
+    spec.put("template", Map::new().with("spec", claim), "");
+    spec.put("disruption", disruption(wanted, name, pool), "");
+    let limits = limits(name, pool);
+    if !limits.is_empty() {
+        spec.put("limits", limits, "");
+    }
+    if pool.weight > 0 {
+        spec.put("weight", pool.weight, &key("weight"));
+    }
+    Map::new()
+        .with("apiVersion", "karpenter.sh/v1")
+        .with("kind", "NodePool")
+        .with("metadata", metadata)
+        .with("spec", spec)
+}
+
+/// What Karpenter has no field for.
+fn remarks(spec: &mut Map, name: &str, pool: &NodePool) {
+    if let Some(share) = pool.spot_share.filter(|share| *share > 0.0 && *share < 1.0) {
+        spec.say(&format!(
+            "cluster.node_pools.{name}.spot_share = {share}: no field of a node pool keeps a share. With both capacity types below,"
+        ));
+        spec.say(
+            "spot is taken wherever there is some. A mix needs two pools, one for each capacity type, that label their nodes",
+        );
+        spec.say(
+            "`capacity-spread` with values in the wanted ratio, and pods with a topologySpreadConstraint over that label:",
+        );
+        spec.say("it counts pods, not nodes, so it comes near the share without keeping it.");
+    }
+    if pool.drift_every_days.is_some() {
+        spec.say(&format!(
+            "cluster.node_pools.{name}.drift_every_days: nodes drift when the image version of the node class changes"
+        ));
+    }
+    if pool.consolidation_policy == ConsolidationPolicy::Balanced {
+        spec.say(
+            "consolidationPolicy Balanced needs a Karpenter release whose NodePool schema has it",
+        );
+    }
+}
+
+fn texts(values: &[String]) -> Vec<Node> {
+    values.iter().map(|value| (&**value).into()).collect()
+}
+
+fn requirement(key: &str, operator: &str, values: Vec<Node>, why: &str) -> Map {
+    let mut requirement = Map::new().why("key", key, why).with("operator", operator);
+    if !values.is_empty() {
+        requirement.put("values", values, "");
+    }
+    requirement
+}
+
+fn requirements(name: &str, pool: &NodePool) -> Vec<Node> {
+    let key = |field: &str| format!("cluster.node_pools.{name}.{field}");
+    let mut all = Vec::new();
+    for (label, field, values, least) in [
+        (INSTANCE_TYPE, "instance_types", &pool.instance_types, pool.min_values.instance_types),
+        ("karpenter.k8s.aws/instance-category", "categories", &pool.categories, 0),
+        (FAMILY, "families", &pool.families, pool.min_values.families),
+        ("karpenter.k8s.aws/instance-size", "sizes", &pool.sizes, 0),
+        ("kubernetes.io/arch", "architectures", &pool.architectures, 0),
+    ] {
+        if values.is_empty() && least == 0 {
+            continue;
+        }
+        let operator = if values.is_empty() { "Exists" } else { "In" };
+        let mut one = requirement(label, operator, texts(values), &key(field));
+        if least > 0 {
+            one.put("minValues", least, &key(&format!("min_values.{field}")));
+        }
+        all.push(one.into());
+    }
+    for (label, field, operator, bound) in [
+        // Gt and Lt leave their own value out.
+        (
+            "karpenter.k8s.aws/instance-generation",
+            "min_generation",
+            "Gt",
+            pool.min_generation.map(|least| least.saturating_sub(1)),
+        ),
+        (
+            "karpenter.k8s.aws/instance-cpu",
+            "min_vcpus",
+            "Gt",
+            pool.min_vcpus.map(|least| least.saturating_sub(1)),
+        ),
+        (
+            "karpenter.k8s.aws/instance-cpu",
+            "max_vcpus",
+            "Lt",
+            pool.max_vcpus.map(|most| most.saturating_add(1)),
+        ),
+    ] {
+        if let Some(bound) = bound {
+            let values = vec![Node::from(bound.to_string())];
+            all.push(requirement(label, operator, values, &key(field)).into());
+        }
+    }
+    let (types, field) = capacity_types(pool);
+    let types: Vec<Node> = types.iter().map(|kind| Node::from(*kind)).collect();
+    all.push(requirement("karpenter.sh/capacity-type", "In", types, &key(field)).into());
+    all.push(
+        requirement("kubernetes.io/os", "In", vec!["linux".into()], "the plan's nodes").into(),
+    );
+    all
+}
+
+fn capacity_types(pool: &NodePool) -> (&'static [&'static str], &'static str) {
+    const BOTH: &[&str] = &["spot", "on-demand"];
+    let has = |kind: CapacityType| pool.capacity_types.contains(&kind);
+    match (pool.spot_share, has(CapacityType::Spot), has(CapacityType::OnDemand)) {
+        // On-demand steps in where spot is short: both types, of which Karpenter takes spot first.
+        (Some(share), ..) if share > 0.0 => (BOTH, "spot_share"),
+        (Some(_), ..) => (&["on-demand"], "spot_share"),
+        (None, true, true) => (BOTH, "capacity_types"),
+        (None, true, false) => (&["spot"], "capacity_types"),
+        (None, false, _) => (&["on-demand"], "capacity_types"),
+    }
+}
+
+fn taint(text: &str) -> Map {
+    let (pair, effect) = text.rsplit_once(':').unwrap_or((text, "NoSchedule"));
+    let (key, value) = match pair.split_once('=') {
+        Some((key, value)) => (key, Some(value)),
+        None => (pair, None),
+    };
+    let mut taint = Map::new().with("key", key);
+    if let Some(value) = value {
+        taint.put("value", value, "");
+    }
+    taint.with("effect", effect)
+}
+
+fn disruption(wanted: &Wanted<'_>, name: &str, pool: &NodePool) -> Map {
+    let key = |field: &str| format!("cluster.node_pools.{name}.{field}");
+    let policy = match pool.consolidation_policy {
+        ConsolidationPolicy::WhenEmptyOrUnderutilized | ConsolidationPolicy::Never => {
+            "WhenEmptyOrUnderutilized"
+        }
+        ConsolidationPolicy::WhenEmpty => "WhenEmpty",
+        ConsolidationPolicy::Balanced => "Balanced",
+    };
+    let mut disruption =
+        Map::new().why("consolidationPolicy", policy, &key("consolidation_policy"));
+    let usual = wanted.catalog.controllers.karpenter.consolidate_after_seconds;
+    let (after, why) = match (pool.consolidation_policy, pool.consolidate_after_seconds) {
+        (ConsolidationPolicy::Never, _) => ("Never".to_owned(), key("consolidation_policy")),
+        (_, Some(seconds)) => {
+            (quantity::duration(u64::from(seconds)), key("consolidate_after_seconds"))
+        }
+        (_, None) => (quantity::duration(u64::from(usual)), "the controller's default".into()),
+    };
+    disruption.put("consolidateAfter", after, &why);
+    if let Some(budgets) = &pool.budgets {
+        let budgets: Vec<Node> = budgets.iter().map(|given| budget(given).into()).collect();
+        disruption.put("budgets", budgets, &key("budgets"));
+    }
+    disruption
+}
+
+fn budget(given: &Budget) -> Map {
+    let mut budget = Map::new().with("nodes", Node::from(&*given.nodes));
+    if !given.reasons.is_empty() {
+        let reason = |reason: &DisruptionReason| {
+            Node::from(match reason {
+                DisruptionReason::Empty => "Empty",
+                DisruptionReason::Underutilized => "Underutilized",
+                DisruptionReason::Drifted => "Drifted",
+            })
+        };
+        let reasons: Vec<Node> = given.reasons.iter().map(reason).collect();
+        budget.put("reasons", reasons, "");
+    }
+    if let Some(schedule) = &given.schedule {
+        budget.put("schedule", &**schedule, "");
+    }
+    if let Some(minutes) = given.duration_minutes {
+        budget.put("duration", format!("{minutes}m"), "");
+    }
+    budget
+}
+
+fn limits(name: &str, pool: &NodePool) -> Map {
+    let key = |field: &str| format!("cluster.node_pools.{name}.{field}");
+    let mut limits = Map::new();
+    if let Some(vcpus) = pool.limit_vcpus {
+        limits.put("cpu", Node::from(vcpus.to_string()), &key("limit_vcpus"));
+    }
+    if let Some(gib) = pool.limit_memory_gib {
+        limits.put("memory", Node::from(format!("{gib}Gi")), &key("limit_memory_gib"));
+    }
+    if let Some(nodes) = pool.limit_nodes {
+        limits.put("nodes", Node::from(nodes.to_string()), &key("limit_nodes"));
+    }
+    limits
+}
+
+fn node_class(wanted: &Wanted<'_>) -> Result<Map, (String, String)> {
+    let cluster = &wanted.account.stack.cluster;
+    let fill_in = |what: &str| format!("fill in: {what}");
+    let discovery = |what: &str| {
+        let tags = Map::new().why(
+            "karpenter.sh/discovery",
+            FILL_IN,
+            &fill_in(&format!("the tag of your {what}, or an id")),
+        );
+        vec![Node::from(Map::new().with("tags", tags))]
+    };
+    let image = Map::new().why(
+        "alias",
+        format!("al2023@{FILL_IN}"),
+        &fill_in("a version of Amazon Linux 2023, al2023@v20260101; a new one drifts every node"),
+    );
+    let zones = format!("in {} zones: cluster.availability_zones", cluster.availability_zones);
+    let mut spec = Map::new()
+        .with("amiSelectorTerms", vec![Node::from(image)])
+        .why("role", FILL_IN, &fill_in("the IAM role of the nodes"))
+        .why("subnetSelectorTerms", discovery("subnets"), &zones)
+        .with("securityGroupSelectorTerms", discovery("security groups"))
+        .with("blockDeviceMappings", vec![Node::from(root_volume(wanted)?)]);
+    if let Some(given) = &cluster.kubelet {
+        let kubelet = kubelet(given);
+        if !kubelet.is_empty() {
+            spec.put("kubelet", kubelet, "cluster.kubelet");
+        }
+    }
+    let mut document = Map::new();
+    controller_settings(&mut document, wanted);
+    document.put("apiVersion", "karpenter.k8s.aws/v1", "");
+    Ok(document
+        .with("kind", "EC2NodeClass")
+        .with("metadata", Map::new().with("name", CLASS))
+        .with("spec", spec))
+}
+
+/// What is set on Karpenter itself.
+fn controller_settings(document: &mut Map, wanted: &Wanted<'_>) {
+    let cluster = &wanted.account.stack.cluster;
+    if let Some(kubelet) = &cluster.kubelet {
+        if kubelet.reserved_enis > 0 {
+            document.say(&format!(
+                "cluster.kubelet.reserved_enis: set RESERVED_ENIS={} on Karpenter",
+                kubelet.reserved_enis
+            ));
+        }
+        if let Some(share) = kubelet.vm_memory_overhead {
+            document.say(&format!(
+                "cluster.kubelet.vm_memory_overhead: set VM_MEMORY_OVERHEAD_PERCENT={share} on Karpenter"
+            ));
+        }
+    }
+    if cluster.feature_gates.contains(&FeatureGate::SpotToSpotConsolidation) {
+        document.say(
+            "cluster.feature_gates: set FEATURE_GATES=SpotToSpotConsolidation=true on Karpenter",
+        );
+    }
+    document.say(&format!(
+        "cluster.baseline: {} × {} are not bought by Karpenter; they are a managed node group",
+        cluster.baseline.nodes, cluster.baseline.instance_type
+    ));
+}
+
+fn root_volume(wanted: &Wanted<'_>) -> Result<Map, (String, String)> {
+    let table = wanted.scenario.stack_table(wanted.account);
+    let given: ebs::Spec = match table.get("ebs") {
+        Some(value) => {
+            value.clone().try_into().map_err(|e: toml::de::Error| ("ebs".into(), e.to_string()))?
+        }
+        None => ebs::Spec::default(),
+    };
+    let (gib, why) = match given.volume_gib {
+        Some(gib) => (gib, "ebs.volume_gib"),
+        None => (wanted.catalog.controllers.node.root_volume_gib, "Karpenter's default"),
+    };
+    let mut volume = Map::new()
+        .why("volumeSize", format!("{}Gi", gib.ceil()), why)
+        .with("volumeType", "gp3")
+        .with("encrypted", true)
+        .with("deleteOnTermination", true);
+    if let Some(iops) = given.iops {
+        volume.put("iops", iops.ceil() as u32, "ebs.iops");
+    }
+    if let Some(throughput) = given.throughput_mibps {
+        volume.put("throughput", throughput.ceil() as u32, "ebs.throughput_mibps");
+    }
+    Ok(Map::new()
+        .why("deviceName", "/dev/xvda", "the root device of Amazon Linux 2023")
+        .with("ebs", volume))
+}
+
+fn kubelet(given: &Kubelet) -> Map {
+    let cpu = |millicores: u32| quantity::cpu(f64::from(millicores));
+    let memory = |mib: u32| quantity::memory(f64::from(mib));
+    let mut kubelet = Map::new();
+    if let Some(pods) = given.max_pods {
+        kubelet.put("maxPods", pods, "cluster.kubelet.max_pods");
+    }
+    let mut kube = Map::new();
+    if let Some(millicores) = given.kube_reserved_cpu_millicores {
+        kube.put(
+            "cpu",
+            Node::from(cpu(millicores)),
+            "cluster.kubelet.kube_reserved_cpu_millicores",
+        );
+    }
+    if let Some(mib) = given.kube_reserved_memory_mib {
+        kube.put("memory", Node::from(memory(mib)), "cluster.kubelet.kube_reserved_memory_mib");
+    }
+    let mut system = Map::new();
+    if given.system_reserved_cpu_millicores > 0 {
+        let millicores = cpu(given.system_reserved_cpu_millicores);
+        system.put("cpu", Node::from(millicores), "cluster.kubelet.system_reserved_cpu_millicores");
+    }
+    if given.system_reserved_memory_mib > 0 {
+        let mib = memory(given.system_reserved_memory_mib);
+        system.put("memory", Node::from(mib), "cluster.kubelet.system_reserved_memory_mib");
+    }
+    for (field, amounts) in [("kubeReserved", kube), ("systemReserved", system)] {
+        if !amounts.is_empty() {
+            kubelet.put(field, amounts, "");
+        }
+    }
+    if let Some(mib) = given.eviction_memory_mib {
+        let hard = Map::new().why(
+            "memory.available",
+            Node::from(memory(mib)),
+            "cluster.kubelet.eviction_memory_mib",
+        );
+        kubelet.put("evictionHard", hard, "");
+    }
+    kubelet
+}

@@ -1,0 +1,674 @@
+//! Manifests out of a scenario and into one: against the published schemas, round trips, and what cannot be
+//! read.
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
+
+use std::{fs, path::Path, process::Output};
+
+use assert_cmd::Command;
+use proptest::prelude::*;
+use runrate::{
+    autoscale::settings::ConsolidationPolicy,
+    manifest::{self, Source, Wanted, Written},
+    scenario::{Account, Scenario},
+    shapes::Catalog,
+    store,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const TEMPLATE: &str = include_str!("../examples/innovate.toml");
+
+fn runrate(arguments: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("runrate").unwrap();
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().unwrap()
+}
+
+/// Runs; gives exit code and stderr.
+fn told(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = runrate(arguments);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    (output.status.code(), stderr)
+}
+
+fn path(folder: &TempDir, name: &str) -> String {
+    folder.path().join(name).display().to_string()
+}
+
+fn catalog() -> Catalog {
+    store::embedded_catalog().unwrap()
+}
+
+fn scenario(text: &str, catalog: &Catalog) -> Scenario {
+    Scenario::parse("s.toml", text, catalog).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn written(scenario: &Scenario, account: &Account, catalog: &Catalog) -> Vec<Written> {
+    let wanted = Wanted { scenario, account, catalog, sha256: "00ff", plan: None, before: None };
+    manifest::write(&wanted).unwrap()
+}
+
+fn read(files: &[Written], catalog: &Catalog) -> manifest::Read {
+    let yaml = files.iter().filter(|file| Path::new(&file.name).extension().unwrap() == "yaml");
+    let sources: Vec<Source> =
+        yaml.map(|file| Source { name: file.name.clone(), text: file.text.clone() }).collect();
+    let facts = store::manifest_facts().unwrap();
+    manifest::read((&sources, &[]), TEMPLATE, (&facts, catalog)).unwrap()
+}
+
+/// Every object of the files.
+fn objects(files: &[Written]) -> Vec<Value> {
+    let yaml = files.iter().filter(|file| Path::new(&file.name).extension().unwrap() == "yaml");
+    yaml.flat_map(|file| serde_saphyr::from_multiple::<Value>(&file.text).unwrap()).collect()
+}
+
+fn schema(kind: &str) -> Option<jsonschema::Validator> {
+    let name = match kind {
+        "HorizontalPodAutoscaler" => "horizontalpodautoscaler-autoscaling-v2",
+        "PodDisruptionBudget" => "poddisruptionbudget-policy-v1",
+        "NodePool" => "nodepool-karpenter.sh-v1",
+        "EC2NodeClass" => "ec2nodeclass-karpenter.k8s.aws-v1",
+        _ => return None,
+    };
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/schemas/{name}.json"));
+    let schema: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    Some(jsonschema::validator_for(&schema).unwrap())
+}
+
+/// Faults by the published schema, and by the rules that it has in CEL.
+fn faults(object: &Value) -> Vec<String> {
+    let kind = object["kind"].as_str().unwrap();
+    let Some(schema) = schema(kind) else { return Vec::new() };
+    let mut faults: Vec<String> = schema
+        .iter_errors(object)
+        .map(|error| format!("{kind} {}: {error}", error.instance_path()))
+        .collect();
+    let rules = match kind {
+        "NodePool" => pool_rules(&object["spec"]),
+        "EC2NodeClass" => class_rules(&object["spec"]),
+        "HorizontalPodAutoscaler" => hpa_rules(&object["spec"]),
+        _ => Vec::new(),
+    };
+    faults.extend(rules.into_iter().map(|rule| format!("{kind}: {rule}")));
+    faults
+}
+
+fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// `x-kubernetes-validations` of the `NodePool` CRD.
+fn pool_rules(spec: &Value) -> Vec<String> {
+    const AWS: [&str; 5] = [
+        "instance-category",
+        "instance-family",
+        "instance-generation",
+        "instance-size",
+        "instance-cpu",
+    ];
+    const OPEN: [&str; 4] = [
+        "kubernetes.io/arch",
+        "kubernetes.io/os",
+        "node.kubernetes.io/instance-type",
+        "karpenter.sh/capacity-type",
+    ];
+    let mut broken = Vec::new();
+    for one in list(&spec["template"]["spec"], "requirements") {
+        let (key, values) = (one["key"].as_str().unwrap(), list(one, "values"));
+        let operator = one["operator"].as_str().unwrap();
+        let aws = key.strip_prefix("karpenter.k8s.aws/").is_some_and(|label| AWS.contains(&label));
+        if !aws && !OPEN.contains(&key) {
+            broken.push(format!("label {key} is restricted, or not one of those written here"));
+        }
+        if operator == "In" && values.is_empty() {
+            broken.push("operator In must have a value".into());
+        }
+        let whole = |value: &Value| value.as_str().is_some_and(|v| v.parse::<u32>().is_ok());
+        if matches!(operator, "Gt" | "Lt") && !(values.len() == 1 && whole(&values[0])) {
+            broken.push("Gt and Lt must have a single positive integer".into());
+        }
+        let least = one["minValues"].as_u64().unwrap_or(0) as usize;
+        if operator == "In" && values.len() < least {
+            broken.push("minValues is more than the values".into());
+        }
+        if values.iter().any(|value| value.as_str().is_none_or(|v| v.len() > 63)) {
+            broken.push("a value is longer than a label's".into());
+        }
+    }
+    for budget in list(&spec["disruption"], "budgets") {
+        if budget.get("schedule").is_some() != budget.get("duration").is_some() {
+            broken.push("schedule must be set with duration".into());
+        }
+    }
+    broken
+}
+
+/// `x-kubernetes-validations` of the `EC2NodeClass` CRD.
+fn class_rules(spec: &Value) -> Vec<String> {
+    let mut broken = Vec::new();
+    if spec.get("role").is_some() == spec.get("instanceProfile").is_some() {
+        broken.push("must specify exactly one of role and instanceProfile".into());
+    }
+    for key in ["subnetSelectorTerms", "securityGroupSelectorTerms"] {
+        let empty = |term: &Value| term.get("tags").is_none() && term.get("id").is_none();
+        if list(spec, key).is_empty() || list(spec, key).iter().any(empty) {
+            broken.push(format!("{key} cannot be empty"));
+        }
+    }
+    let images = list(spec, "amiSelectorTerms");
+    for image in images {
+        let alias = image["alias"].as_str().unwrap_or("al2023@x");
+        let family = alias.split_once('@').filter(|(_, version)| !version.is_empty());
+        if family.is_none_or(|(family, _)| !["al2", "al2023", "bottlerocket"].contains(&family)) {
+            broken.push(format!("alias {alias} must be family@version"));
+        }
+        if image.get("alias").is_some()
+            && (images.len() > 1 || image.as_object().unwrap().len() > 1)
+        {
+            broken.push("alias is mutually exclusive".into());
+        }
+    }
+    for device in list(spec, "blockDeviceMappings") {
+        if device["ebs"].get("volumeSize").is_none() {
+            broken.push("snapshotID or volumeSize must be defined".into());
+        }
+    }
+    broken
+}
+
+/// What the API server checks of an autoscaler (pkg/apis/autoscaling/validation).
+fn hpa_rules(spec: &Value) -> Vec<String> {
+    let mut broken = Vec::new();
+    if spec["minReplicas"].as_u64().unwrap_or(1) > spec["maxReplicas"].as_u64().unwrap_or(u64::MAX)
+    {
+        broken.push("maxReplicas must not be below minReplicas".to_owned());
+    }
+    for metric in list(spec, "metrics") {
+        let kind = metric["type"].as_str().unwrap();
+        let field = kind.to_lowercase();
+        let target = &metric[&field]["target"];
+        let wanted = match target["type"].as_str().unwrap_or_default() {
+            "Utilization" => "averageUtilization",
+            "AverageValue" => "averageValue",
+            _ => "value",
+        };
+        if metric.as_object().unwrap().len() != 2 || target.get(wanted).is_none() {
+            broken.push(format!("{kind} metric must have {field} and {wanted} alone"));
+        }
+    }
+    for direction in ["scaleUp", "scaleDown"] {
+        for policy in list(&spec["behavior"][direction], "policies") {
+            if !matches!(policy["periodSeconds"].as_u64(), Some(1..=1800)) {
+                broken.push("periodSeconds must be 1 to 1800".into());
+            }
+        }
+    }
+    broken
+}
+
+/// The example with every setting that a manifest can have.
+fn rich() -> String {
+    let pool = "[cluster.node_pools.general]   # what Karpenter may buy\n";
+    let tuned = "weight = 20\nlimit_vcpus = 500\nlimit_memory_gib = 2000\nlimit_nodes = 60\n\
+        sizes = [\"large\", \"xlarge\", \"2xlarge\"]\nmin_values = { families = 2, instance_types = 4 }\n\
+        taints = [\"dedicated=web:NoSchedule\", \"slow:PreferNoSchedule\"]\n\
+        consolidation_policy = \"WhenEmpty\"\nexpire_after_hours = 0\ntermination_grace_seconds = 5400\n\
+        drift_every_days = 30\nbudgets = [\n  { nodes = \"20%\" },\n  { nodes = \"0\", schedule = \"0 9 * * mon-fri\", duration_minutes = 480, reasons = [\"Drifted\", \"Empty\"] },\n]\n";
+    let more = "[cluster.node_pools.steady]\ncapacity_types = [\"on-demand\"]\ninstance_types = [\"m7g.large\"]\nconsolidation_policy = \"Never\"\nconsolidate_after_seconds = 0\n\n\
+        [cluster.kubelet]\nmax_pods = 60\nreserved_enis = 1\nkube_reserved_cpu_millicores = 150\nkube_reserved_memory_mib = 700\nsystem_reserved_cpu_millicores = 100\nsystem_reserved_memory_mib = 100\neviction_memory_mib = 200\n\n";
+    let hpa = "hpa = { min_replicas = 3, max_replicas = 400, target_cpu_utilization = 65 }";
+    let metrics = "hpa = { min_replicas = 3, max_replicas = 400, tolerance = 0.05, scale_down_stabilization_seconds = 600, metrics = [\n\
+          { type = \"Resource\", name = \"cpu\", average_value = 250 },\n\
+          { type = \"Resource\", name = \"memory\", average_utilization = 80 },\n\
+          { type = \"Pods\", name = \"requests_per_second\", average_value = 12.5 },\n\
+          { type = \"External\", name = \"concurrency\", value = 300 },\n\
+        ], behavior = { scale_up = { select_policy = \"Min\", policies = [{ type = \"Pods\", value = 4, period_seconds = 30 }, { type = \"Percent\", value = 50, period_seconds = 60 }] }, scale_down = { tolerance = 0.2 } } }\n\
+        tolerations = [\"dedicated=web:NoSchedule\", \"slow\"]\nnode_pools = [\"baseline\", \"general\"]\ndo_not_disrupt = true\n\
+        topology_spread = [{ topology_key = \"topology.kubernetes.io/zone\", max_skew = 2, when_unsatisfiable = \"DoNotSchedule\" }]";
+    let text = TEMPLATE
+        .replacen(pool, &format!("{more}{pool}{tuned}"), 1)
+        .replacen(hpa, metrics, 1)
+        .replacen(", max_replicas = 20, target_cpu_utilization = 70", ", max_replicas = 20", 1)
+        .replacen("volume_gib = 50\n", "volume_gib = 50\niops = 4000\nthroughput_mibps = 250\n", 1);
+    assert!(text.contains("dedicated=web") && text.contains("[cluster.kubelet]"));
+    text
+}
+
+#[test]
+fn what_is_written_meets_the_published_schemas() {
+    let catalog = catalog();
+    for text in [TEMPLATE.to_owned(), rich()] {
+        let scenario = scenario(&text, &catalog);
+        for account in &scenario.accounts {
+            let files = written(&scenario, account, &catalog);
+            let all = objects(&files);
+            assert!(all.len() > 15, "{}", all.len());
+            let faults: Vec<String> = all.iter().flat_map(faults).collect();
+            assert!(faults.is_empty(), "{faults:#?}");
+            assert_eq!(files, written(&scenario, account, &catalog), "same input, same bytes");
+        }
+    }
+}
+
+#[test]
+fn the_schemas_and_rules_can_fail() {
+    let catalog = catalog();
+    let scenario = scenario(&rich(), &catalog);
+    let all = objects(&written(&scenario, &scenario.accounts[0], &catalog));
+    let of = |kind: &str| all.iter().find(|object| object["kind"] == kind).unwrap().clone();
+    for (kind, pointer, value) in [
+        ("HorizontalPodAutoscaler", "/spec/maxReplicas", Value::from("many")),
+        ("HorizontalPodAutoscaler", "/spec/minReplicas", Value::from(1000)),
+        ("HorizontalPodAutoscaler", "/spec/metrics/0/type", Value::from("Pods")),
+        ("PodDisruptionBudget", "/spec/maxUnavailable", Value::from(true)),
+        ("NodePool", "/spec/disruption/consolidateAfter", Value::from("5 minutes")),
+        ("NodePool", "/spec/disruption/consolidationPolicy", Value::from("Balanced")),
+        ("NodePool", "/spec/template/spec/requirements/0/operator", Value::from("Is")),
+        (
+            "NodePool",
+            "/spec/template/spec/requirements/0/key",
+            Value::from("kubernetes.io/hostname"),
+        ),
+        ("NodePool", "/spec/template/spec/requirements/0/values", Value::Array(vec![])),
+        ("EC2NodeClass", "/spec/amiSelectorTerms/0/alias", Value::from("al2023")),
+        ("EC2NodeClass", "/spec/blockDeviceMappings/0/ebs/volumeSize", Value::from("50")),
+        ("EC2NodeClass", "/spec/subnetSelectorTerms", Value::Array(vec![])),
+    ] {
+        let mut object = of(kind);
+        assert_eq!(faults(&object), Vec::<String>::new());
+        *object.pointer_mut(pointer).unwrap_or_else(|| panic!("{kind} {pointer}")) = value;
+        assert!(!faults(&object).is_empty(), "{kind} {pointer}");
+    }
+}
+
+#[test]
+fn what_was_written_is_read_back_as_it_was() {
+    let catalog = catalog();
+    for text in [TEMPLATE.to_owned(), rich()] {
+        let before = scenario(&text, &catalog);
+        for account in &before.accounts {
+            let back = read(&written(&before, account, &catalog), &catalog);
+            let after = scenario(&back.scenario, &catalog);
+            let (a, b) = (&account.stack, &after.accounts[0].stack);
+            let mut pools = a.cluster.node_pools.clone();
+            for pool in pools.values_mut() {
+                if pool.consolidation_policy == ConsolidationPolicy::Never {
+                    pool.consolidate_after_seconds = None; // one field says both
+                }
+            }
+            assert_eq!(pools, b.cluster.node_pools);
+            let kubelet = a.cluster.kubelet.map(|mut given| {
+                given.reserved_enis = 0; // a setting of Karpenter itself: told in a comment
+                given
+            });
+            assert_eq!(kubelet, b.cluster.kubelet);
+            for (name, was) in &a.workloads {
+                let is = &b.workloads[name];
+                assert_eq!((was.requests, was.limits), (is.requests, is.limits), "{name}");
+                assert_eq!((was.kind, was.replicas), (is.kind, is.replicas), "{name}");
+                let mut hpa = was.hpa.clone();
+                if let Some(hpa) = hpa.as_mut().filter(|hpa| hpa.tolerance.is_some()) {
+                    // The API has these by direction alone.
+                    let behavior = hpa.behavior.get_or_insert_default();
+                    let window = hpa.scale_down_stabilization_seconds.take();
+                    behavior.scale_down.stabilization_window_seconds = window;
+                    behavior.scale_up.tolerance = hpa.tolerance.take();
+                }
+                assert_eq!(hpa, is.hpa, "{name}");
+                assert_eq!(was.disruption_budget, is.disruption_budget, "{name}");
+                assert_eq!(was.tolerations, is.tolerations, "{name}");
+                assert_eq!(was.topology_spread, is.topology_spread, "{name}");
+                assert_eq!(was.node_pools, is.node_pools, "{name}");
+                assert_eq!(was.do_not_disrupt, is.do_not_disrupt, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_changed_requests_are_patched_when_there_is_a_before() {
+    let catalog = catalog();
+    let before = scenario(TEMPLATE, &catalog);
+    let text = TEMPLATE.replace("profile = \"coredns\"", "profile = \"coredns\"\nreplicas = 5");
+    let after = scenario(&text, &catalog);
+    let wanted = Wanted {
+        scenario: &after,
+        account: &after.accounts[0],
+        catalog: &catalog,
+        sha256: "00ff",
+        plan: None,
+        before: Some(&before.accounts[0]),
+    };
+    let files = manifest::write(&wanted).unwrap();
+    let patch = files.iter().find(|file| file.name == "requests-patch.yaml").unwrap();
+    let patches: Vec<Value> = serde_saphyr::from_multiple(&patch.text).unwrap();
+    assert_eq!(patches.len(), 1);
+    assert_eq!(patches[0]["metadata"]["name"], "coredns");
+    assert_eq!(patches[0]["spec"]["replicas"], 5);
+    let same = Wanted { before: Some(&after.accounts[0]), ..wanted };
+    let files = manifest::write(&same).unwrap();
+    assert!(!files.iter().any(|file| file.name == "requests-patch.yaml"));
+}
+
+#[test]
+fn what_karpenter_has_no_field_for_is_said() {
+    let catalog = catalog();
+    let scenario = scenario(&rich(), &catalog);
+    let files = written(&scenario, &scenario.accounts[0], &catalog);
+    let pools = &files.iter().find(|file| file.name == "nodepools.yaml").unwrap().text;
+    for said in [
+        "cluster.node_pools.general.spot_share = 0.7: no field of a node pool keeps a share",
+        "set RESERVED_ENIS=1 on Karpenter",
+        "cluster.baseline: 3 × m7g.xlarge are not bought by Karpenter",
+        "role: FILL-IN # fill in",
+        "expireAfter: Never # cluster.node_pools.general.expire_after_hours",
+        "consolidateAfter: Never # cluster.node_pools.steady.consolidation_policy",
+    ] {
+        assert!(pools.contains(said), "{said}\n{pools}");
+    }
+}
+
+#[test]
+fn a_serverless_database_becomes_its_limits() {
+    let catalog = catalog();
+    let text = TEMPLATE.replacen(
+        "families = [\"r6g\"] ",
+        "serverless = { min_acu = 0.5, max_acu = 32 }\nstorage_type = \"io-optimized\"\nmax_readers = 4 ",
+        1,
+    );
+    let scenario = scenario(&text, &catalog);
+    let files = written(&scenario, &scenario.accounts[0], &catalog);
+    let file = |name: &str| &files.iter().find(|file| file.name == name).unwrap().text;
+    for line in [
+        "aurora_instance_class = \"db.serverless\" # aurora.serverless",
+        "aurora_serverless_min_acu = 0.5 # aurora.serverless.min_acu",
+        "aurora_serverless_max_acu = 32 # aurora.serverless.max_acu",
+        "aurora_readers = 1 # aurora.min_readers",
+        "aurora_max_readers = 4 # aurora.max_readers",
+        "aurora_storage_type = \"aurora-iopt1\" #",
+        "aurora_backup_retention_days = 14 # aurora.backup_retention_days",
+        "# Scenario sha256 00ff.",
+    ] {
+        assert!(file("aurora.auto.tfvars").contains(line), "{line}");
+    }
+    assert!(
+        file("aurora-variables.tf").contains("variable \"aurora_max_readers\" { type = number }")
+    );
+}
+
+#[test]
+fn names_that_kubernetes_does_not_take_are_refused() {
+    let catalog = catalog();
+    for name in ["api: #", "a\\nb", "\\\"x", "Api", "-"] {
+        let text = format!(
+            "{TEMPLATE}\n[workloads.\"{name}\"]\nreplicas = 1\nrequests = {{ cpu_millicores = 1, memory_mib = 1 }}\n"
+        );
+        let scenario = scenario(&text, &catalog);
+        let account = &scenario.accounts[0];
+        let wanted = Wanted {
+            scenario: &scenario,
+            account,
+            catalog: &catalog,
+            sha256: "",
+            plan: None,
+            before: None,
+        };
+        let error = manifest::write(&wanted).unwrap_err();
+        assert!(error.to_string().contains("is no Kubernetes name"), "{name}: {error}");
+        assert_eq!(error.exit_code(), 2);
+    }
+    let text = TEMPLATE.replace(
+        "min_vcpus = 2",
+        "min_values = { instance_types = 9 }\ninstance_types = [\"m7g.large\"]",
+    );
+    let scenario = scenario(&text, &catalog);
+    let account = &scenario.accounts[0];
+    let wanted = Wanted {
+        scenario: &scenario,
+        account,
+        catalog: &catalog,
+        sha256: "",
+        plan: None,
+        before: None,
+    };
+    let error = manifest::write(&wanted).unwrap_err().to_string();
+    assert!(error.contains("min_values.instance_types: 9 is more than the 1 named"), "{error}");
+}
+
+#[test]
+fn a_scenario_becomes_manifests_and_they_a_scenario_that_plans() {
+    let folder = TempDir::new().unwrap();
+    let out = path(&folder, "out");
+    let (code, stderr) = told(&["manifests", "examples/innovate.toml", "--out", &out]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let file = |name: &str| fs::read_to_string(Path::new(&out).join(name)).unwrap();
+    let aurora = file("production/aurora.auto.tfvars");
+    assert!(aurora.contains("aurora_instance_class = \"db."), "{aurora}");
+    assert!(aurora.contains("chosen by the plan for 2027-01"), "{aurora}");
+    assert!(aurora.contains("\n# from "), "the class grows with the users: {aurora}");
+    assert!(file("production/hpa.yaml").contains("# Scenario sha256 "));
+    assert!(Path::new(&out).join("non-production/nodepools.yaml").exists());
+    let made = path(&folder, "made.toml");
+    let from = format!("{out}/production");
+    let (code, stderr) = told(&["init", "--from-manifests", &from, &made]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let (code, stderr) = told(&["plan", &made, "--trial", "0"]);
+    assert_eq!(code, Some(0), "{stderr}");
+
+    let (code, stderr) =
+        told(&["manifests", "examples/innovate.toml", "--out", &out, "--account", "prod"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        stderr.contains("no account \"prod\"; there are production, non-production"),
+        "{stderr}"
+    );
+}
+
+/// requests of checkout: containers 500m + 50m (its limit), sidecar 100m = 650m; the init container's 1 CPU
+/// is more. Memory: 512 + 64 + 128 = 704 MiB. Limits: no CPU limit on the sidecar; 1024 + 64 + 256 MiB.
+#[test]
+fn a_cluster_s_dump_becomes_a_scenario_that_plans() {
+    let folder = TempDir::new().unwrap();
+    let made = path(&folder, "made.toml");
+    let (code, stderr) = told(&["init", "--from-manifests", "tests/data/manifests/cluster", &made]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let text = fs::read_to_string(&made).unwrap();
+    let catalog = catalog();
+    let stack = &scenario(&text, &catalog).accounts[0].stack;
+    let checkout = &stack.workloads["checkout"];
+    assert_eq!((checkout.requests.cpu_millicores, checkout.requests.memory_mib), (1000.0, 704.0));
+    let limits = checkout.limits.unwrap();
+    assert_eq!((limits.cpu_millicores, limits.memory_mib), (1_000_000.0, 1344.0));
+    assert!(checkout.do_not_disrupt && checkout.replicas.is_none());
+    assert_eq!(checkout.tolerations, ["dedicated=web:NoSchedule"]);
+    assert_eq!(checkout.topology_spread.len(), 1);
+    let hpa = checkout.hpa.as_ref().unwrap();
+    assert_eq!((hpa.min_replicas, hpa.max_replicas, hpa.metrics.len()), (Some(3), 50, 2));
+    assert_eq!(hpa.metrics[1].average_value, Some(12.5));
+    let behavior = hpa.behavior.as_ref().unwrap();
+    assert_eq!(behavior.scale_down.tolerance, Some(0.05));
+    assert_eq!(behavior.scale_down.stabilization_window_seconds, Some(120));
+    let mailer = &stack.workloads["mailer"];
+    assert_eq!((mailer.requests.cpu_millicores, mailer.replicas), (100.0, Some(2)));
+    assert_eq!(mailer.requests.memory_mib, 2e8 / 1_048_576.0);
+    let edge = &stack.workloads["edge"];
+    assert_eq!(edge.profile.as_deref(), Some("kong"));
+    assert_eq!(edge.hpa.as_ref().unwrap().target_cpu_utilization, Some(55));
+    assert_eq!(stack.workloads["aws-node"].requests.cpu_millicores, 25.0);
+    assert!(!stack.workloads.contains_key("api") && stack.workloads.contains_key("coredns"));
+
+    let web = &stack.cluster.node_pools["web"];
+    assert_eq!((web.min_generation, web.min_vcpus, web.max_vcpus), (Some(6), Some(4), Some(16)));
+    assert_eq!((web.min_values.families, web.weight, web.limit_vcpus), (3, 10, Some(200)));
+    assert_eq!((web.expire_after_hours, web.termination_grace_seconds), (Some(336), Some(5400)));
+    assert_eq!(web.budgets.as_ref().unwrap()[1].duration_minutes, Some(480));
+    let batch = &stack.cluster.node_pools["batch"];
+    assert_eq!((batch.expire_after_hours, batch.capacity_types.len()), (Some(0), 1));
+    assert_eq!(stack.cluster.availability_zones, 2);
+    assert_eq!(stack.cluster.kubelet.unwrap().max_pods, Some(58));
+    for said in [
+        "requests = { cpu_millicores = 1000, memory_mib = 704 } # tests/data/manifests/cluster/dump.yaml Deployment/checkout",
+        "[users] # assumption: init's",
+        "disruption_budget = { min_available = \"80%\" } # tests/data/manifests/cluster/dump.yaml PodDisruptionBudget/checkout-pdb",
+        "profile = \"coredns\" # assumption: init's, not in the manifests",
+        "volume_gib = 80 # tests/data/manifests/cluster/karpenter.yaml EC2NodeClass/default",
+    ] {
+        assert!(text.contains(said), "{said}\n{text}");
+    }
+    for note in [
+        "CronJob/report: CronJob of batch/v1 has no counterpart",
+        "passed over, as they ask for no nodes of their own: ReplicaSet (1), Service (1)",
+        "\"queue_depth\" is none of the metrics a plan has",
+        "priorityClassName: has no counterpart",
+        "hostNetwork: has no counterpart",
+        "karpenter.k8s.aws/instance-hypervisor In nitro has no counterpart",
+        "limits.ephemeral-storage: has no counterpart",
+        "evictionHard.nodefs.available: has no counterpart",
+        "spec.template.metadata: has no counterpart",
+        "zones are counted, not named",
+    ] {
+        assert!(stderr.contains(note), "{note}\n{stderr}");
+        assert!(text.contains(note), "{note} stands in the scenario too");
+    }
+    for known in ["managedFields", "progressDeadlineSeconds", "status"] {
+        assert!(!stderr.contains(known), "{known} is no news\n{stderr}");
+    }
+    let (code, stderr) = told(&["plan", &made, "--trial", "0"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let (code, stderr) = told(&["init", "--from-manifests", "tests/data/manifests/cluster", &made]);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("exists; name another file, or pass --force"), "{stderr}");
+}
+
+#[test]
+fn what_cannot_be_read_is_listed_with_file_and_line() {
+    let folder = TempDir::new().unwrap();
+    let made = path(&folder, "made.toml");
+    let (code, stderr) =
+        told(&["init", "--from-manifests", "tests/data/manifests/unreadable", &made]);
+    assert_eq!(code, Some(0), "{stderr}");
+    for note in [
+        "unreadable/broken.yaml:7: is not YAML that can be read",
+        "unreadable/deployment.yaml:5: is a template, not YAML: render it (`helm template`)",
+        "deployment.yaml:9: Deployment \"{{ .Release.Name }}-api\" has no name that Kubernetes takes: render the template first",
+        "deployment.yaml:14: Deployment \"a: # \\n\\\"b\" has no name that Kubernetes takes",
+        "requests.cpu: \"lots\" is not a quantity; write 250m, 0.5, 512Mi or 2e3",
+    ] {
+        assert!(stderr.contains(note), "{note}\n{stderr}");
+    }
+    let text = fs::read_to_string(&made).unwrap();
+    assert!(text.contains("[workloads.plain]") && !text.contains("[workloads.broken]"), "{text}");
+}
+
+fn read_text(text: &str) -> (Scenario, String, String) {
+    let catalog = catalog_once();
+    let sources = [Source { name: "f.yaml".into(), text: text.into() }];
+    let read = manifest::read((&sources, &[]), TEMPLATE, (facts_once(), catalog)).unwrap();
+    let notes: Vec<String> = read.notes.iter().map(ToString::to_string).collect();
+    (scenario(&read.scenario, catalog), notes.join("\n"), read.scenario)
+}
+
+/// Autoscalers of older versions and of nothing, names that are taken, containers without requests.
+#[test]
+fn what_a_scenario_needs_and_manifests_lack_is_assumed_and_said() {
+    let (scenario, notes, text) = read_text(
+        "apiVersion: autoscaling/v2beta1\nkind: HorizontalPodAutoscaler\nmetadata: {name: lone}\nspec:\n  scaleTargetRef: {kind: Deployment, name: lone}\n  minReplicas: 0\n  maxReplicas: 9\n  metrics: [{type: Resource, resource: {name: cpu, targetAverageUtilization: 75}}]\n\
+         ---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api, namespace: a}\nspec: {template: {spec: {containers: [{name: a, resources: {requests: {cpu: 200m}}}]}}}\n\
+         ---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api, namespace: b}\nspec: {replicas: 4, template: {spec: {containers: [{name: a}]}}}\n\
+         ---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: queue}\nspec: {template: {spec: {nodeSelector: {karpenter.sh/nodepool: general}, containers: [{name: q, resources: {requests: {cpu: 1, memory: 1Gi}}}]}}}\n\
+         ---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: queue}\nspec: {maxUnavailable: 1, minAvailable: 2}\n\
+         ---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: coredns}\nspec: {replicas: 3, template: {spec: {containers: [{name: coredns, image: 'eks/coredns:v1'}]}}}\n",
+    );
+    let workloads = &scenario.accounts[0].stack.workloads;
+    let lone = &workloads["lone"];
+    let hpa = lone.hpa.as_ref().unwrap();
+    assert_eq!((hpa.min_replicas, hpa.target_cpu_utilization), (Some(1), Some(75)));
+    assert!(lone.requests.cpu_millicores > 0.0);
+    assert_eq!(
+        (workloads["api"].requests.cpu_millicores, workloads["api"].replicas),
+        (200.0, Some(1))
+    );
+    let second = &workloads["b-api"];
+    assert_eq!((second.requests.cpu_millicores, second.replicas), (0.0, Some(4)));
+    assert_eq!(workloads["queue"].node_pools, ["general"]);
+    assert!(workloads["queue"].disruption_budget.as_ref().unwrap().min_available.is_none());
+    // What the manifest does not ask for, the profile does.
+    assert_eq!(
+        (workloads["coredns"].requests.memory_mib, workloads["coredns"].replicas),
+        (70.0, Some(3))
+    );
+    for said in [
+        "scales Deployment lone, which is not among the manifests: its requests are an assumption",
+        "spec.minReplicas: 0 needs an External metric; 1 is planned",
+        "Deployment/api: is called b-api in the scenario",
+        "StatefulSet/queue: is read as a Deployment",
+        "has both maxUnavailable and minAvailable",
+        "ask for no CPU and no memory",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+    assert!(text.contains("traced = [\"api\", \"lone\"] # assumption"), "{text}");
+}
+
+#[test]
+fn folders_without_manifests_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let made = path(&folder, "made.toml");
+    let empty = path(&folder, "");
+    for (from, message) in [
+        ("tests/data/manifests/nothing", "no Deployment, StatefulSet"),
+        ("tests/data/manifests/missing", "there is no such file or folder"),
+        ("tests/data/manifests/cluster/dump.yaml", "is a file; name the folder"),
+        (&*empty, "holds no manifests"),
+    ] {
+        let (code, stderr) = told(&["init", "--from-manifests", from, &made]);
+        assert_eq!(code, Some(2), "{from}: {stderr}");
+        assert!(stderr.contains(message), "{from}: {stderr}");
+        assert!(!Path::new(&made).exists(), "{from}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// A fixture with a hole, a repetition or something strange in it: read or refused, and what is written
+    /// is TOML whatever the comments hold.
+    #[test]
+    fn spoilt_manifests_never_end_the_program(
+        file in 0_usize..3,
+        (from, length) in (0_usize..6000, 0_usize..60),
+        strange in "(null|-1|\\[\\]|\\{\\}|\"\\\\n\"|1e99|\\PC{0,6})?",
+    ) {
+        let text = [
+            include_str!("data/manifests/cluster/dump.yaml"),
+            include_str!("data/manifests/cluster/karpenter.yaml"),
+            include_str!("data/manifests/cluster/nested/system.json"),
+        ][file];
+        let at = |index: usize| {
+            let mut index = index % (text.len() + 1);
+            while !text.is_char_boundary(index) { index -= 1; }
+            index
+        };
+        let (start, end) = (at(from), at((from % (text.len() + 1) + length).min(text.len())));
+        let end = end.max(start);
+        let spoilt = format!("{}{strange}{}", &text[..start], &text[end..]);
+        let catalog = catalog_once();
+        let facts = facts_once();
+        let sources = [Source { name: "spoilt\n.yaml".into(), text: spoilt }];
+        if let Ok(read) = manifest::read((&sources, &[]), TEMPLATE, (facts, catalog)) {
+            prop_assert!(read.scenario.parse::<toml::Table>().is_ok(), "{}", read.scenario);
+        }
+    }
+}
+
+fn catalog_once() -> &'static Catalog {
+    static CATALOG: std::sync::LazyLock<Catalog> = std::sync::LazyLock::new(catalog);
+    &CATALOG
+}
+
+fn facts_once() -> &'static manifest::Facts {
+    static FACTS: std::sync::LazyLock<manifest::Facts> =
+        std::sync::LazyLock::new(|| store::manifest_facts().unwrap());
+    &FACTS
+}
