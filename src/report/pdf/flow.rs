@@ -309,18 +309,10 @@ impl<'a> Flow<'a> {
             .map(|figure| self.tree(figure, figures))
             .collect::<Result<_, _>>()?;
         let wide = tables.iter().any(table::Grid::is_wide);
-        if wide != self.is_wide() {
-            self.turn(wide);
+        if wide == self.is_wide() {
+            self.room_for(section, trees.first());
         } else {
-            // A heading stays with what it is the heading of.
-            let first = trees.first().map_or(100.0, |tree| self.scaled(tree).1 + 50.0);
-            let body = self.width() / BODY.size;
-            let lines = |text: &String| wrap(self.fonts, text, body, usize::MAX - 1).len() as f32;
-            let words: f32 = section.text.iter().chain(&section.points).map(lines).sum();
-            if !self.need(HEADING.leading() + 40.0 + words * BODY.leading() + first) && self.y > TOP
-            {
-                self.y += 14.0;
-            }
+            self.turn(wide);
         }
         self.anchor(&section.id);
         self.mark(&section.title, false);
@@ -338,6 +330,18 @@ impl<'a> Flow<'a> {
             grid.place(self);
         }
         Ok(())
+    }
+
+    /// A heading stays with what it is the heading of.
+    fn room_for(&mut self, section: &Section, first: Option<&usvg::Tree>) {
+        let first = first.map_or(100.0, |tree| self.scaled(tree).1 + 50.0);
+        let width = self.width() / BODY.size;
+        let lines = |text: &String| wrap(self.fonts, text, width, usize::MAX - 1).len() as f32;
+        let words: f32 = section.text.iter().chain(&section.points).map(lines).sum();
+        let height = HEADING.leading() + 40.0 + words * BODY.leading() + first;
+        if !self.need(height) && self.y > TOP {
+            self.y += 14.0;
+        }
     }
 
     fn points(&mut self, points: &[String]) {

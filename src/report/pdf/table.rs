@@ -34,6 +34,9 @@ struct Part {
     widths: Vec<f32>,
 }
 
+/// Lines of heads, and the height of the highest [pt].
+type Head = (Vec<Vec<String>>, f32);
+
 /// A table with its columns measured.
 pub(super) struct Grid<'a> {
     table: &'a Table,
@@ -72,7 +75,9 @@ impl<'a> Grid<'a> {
                 // Narrow tables are not pulled apart.
                 if sum > room * 0.55 && own.len() > 3 {
                     let more = (room - sum) / own.len() as f32;
-                    own.iter_mut().for_each(|width| *width += more);
+                    for width in &mut own {
+                        *width += more;
+                    }
                 }
                 return Self { table, size, wide, parts: vec![Part { columns: all, widths: own }] };
             }
@@ -110,7 +115,7 @@ impl<'a> Grid<'a> {
             flow.put(Item::Open(Role::Table));
             self.put_head(flow, part, &head, false);
             for (place, row) in self.table.rows.iter().enumerate() {
-                self.row(flow, part, &head, (place, row), number == 0);
+                self.row(flow, (part, &head), (place, row), number == 0);
             }
             flow.put(Item::Close);
             let width: f32 = part.widths.iter().sum();
@@ -121,7 +126,7 @@ impl<'a> Grid<'a> {
     }
 
     /// Lines of the heads, and their height.
-    fn head(&self, fonts: &Fonts, part: &Part) -> (Vec<Vec<String>>, f32) {
+    fn head(&self, fonts: &Fonts, part: &Part) -> Head {
         let lines: Vec<Vec<String>> = part
             .columns
             .iter()
@@ -135,13 +140,7 @@ impl<'a> Grid<'a> {
         (lines, most as f32 * self.style(true).leading() + BETWEEN)
     }
 
-    fn put_head(
-        &self,
-        flow: &mut Flow<'_>,
-        part: &Part,
-        (lines, height): &(Vec<Vec<String>>, f32),
-        again: bool,
-    ) {
+    fn put_head(&self, flow: &mut Flow<'_>, part: &Part, (lines, height): &Head, again: bool) {
         let style = self.style(true);
         if !again {
             flow.put(Item::Open(Role::Row));
@@ -188,8 +187,7 @@ impl<'a> Grid<'a> {
     fn row(
         &self,
         flow: &mut Flow<'_>,
-        part: &Part,
-        head: &(Vec<Vec<String>>, f32),
+        (part, head): (&Part, &Head),
         (place, row): (usize, &Row),
         first: bool,
     ) {
@@ -328,8 +326,8 @@ fn parts(table: &Table, own: &[f32], room: f32) -> Vec<Part> {
     };
     let used: f32 = leading().map(|(_, width)| width).sum();
     let (mut parts, mut rest, mut left) = (Vec::new(), Vec::new(), room - used);
-    for place in lead..own.len() {
-        let width = own[place].min(most);
+    for (place, width) in own.iter().enumerate().skip(lead) {
+        let width = width.min(most);
         if width > left && !rest.is_empty() {
             parts.push(part(&rest));
             rest.clear();
