@@ -223,118 +223,101 @@ fn commitments_discounts_tax_and_support_come_back_as_they_left() {
 }
 
 /// Rows of a CSV by column.
-fn rows(text: &str) -> Vec<BTreeMap<String, String>> {
+fn rows(text: &str) -> Vec<Columns> {
     csv::Reader::from_reader(text.as_bytes()).deserialize().map(Result::unwrap).collect()
+}
+
+type Columns = BTreeMap<String, String>;
+
+/// Columns of FOCUS 1.2 that may not be null, those that must be there and may be.
+const NEVER_NULL: [&str; 17] = [
+    "BilledCost",
+    "BillingAccountId",
+    "BillingCurrency",
+    "BillingPeriodEnd",
+    "BillingPeriodStart",
+    "ChargeCategory",
+    "ChargePeriodEnd",
+    "ChargePeriodStart",
+    "ContractedCost",
+    "EffectiveCost",
+    "InvoiceIssuerName",
+    "ListCost",
+    "ProviderName",
+    "PublisherName",
+    "ServiceCategory",
+    "ServiceName",
+    "ChargeFrequency",
+];
+const MAY_BE_NULL: [&str; 5] =
+    ["BillingAccountName", "ChargeClass", "ChargeDescription", "PricingQuantity", "PricingUnit"];
+
+/// What a column may say; `|` between.
+const ALLOWED: [(&str, &str); 7] = [
+    ("ChargeCategory", "Usage|Purchase|Tax|Credit|Adjustment"),
+    ("ChargeFrequency", "One-Time|Recurring|Usage-Based"),
+    ("ChargeClass", "|Correction"),
+    ("PricingCategory", "|Standard|Dynamic|Committed|Other"),
+    ("CommitmentDiscountStatus", "|Used|Unused"),
+    ("CommitmentDiscountCategory", "|Spend|Usage"),
+    (
+        "ServiceCategory",
+        "AI and Machine Learning|Analytics|Business Applications|Compute|Databases|Developer Tools|Multicloud|Identity|Integration|Internet of Things|Management and Governance|Media|Migration|Mobile|Networking|Security|Storage|Web|Other",
+    ),
+];
+
+fn number(row: &Columns, name: &str) -> Option<Decimal> {
+    row[name].parse().ok()
+}
+
+/// Which columns are there, and what they say.
+fn columns_are_right(row: &Columns) {
+    for name in NEVER_NULL {
+        assert!(!row[name].is_empty(), "{name}: {row:?}");
+    }
+    assert!(MAY_BE_NULL.iter().all(|name| row.contains_key(*name)));
+    assert_eq!(row["x_RecordType"], "forecast");
+    assert_eq!(row["BillingCurrency"], "USD");
+    for (name, allowed) in ALLOWED {
+        assert!(allowed.split('|').any(|value| value == row[name]), "{name}: {row:?}");
+    }
+    for name in ["BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart"] {
+        row[name].parse::<jiff::Timestamp>().unwrap();
+    }
+    assert!(row["ChargePeriodStart"] < row["ChargePeriodEnd"]);
+}
+
+/// What depends on the category, and products of prices and quantities.
+fn charge_is_right(row: &Columns) {
+    let category = &*row["ChargeCategory"];
+    let charged = ["Usage", "Purchase"].contains(&category);
+    for name in ["PricingQuantity", "ListUnitPrice", "ContractedUnitPrice", "PricingCategory"] {
+        assert!(!charged || !row[name].is_empty(), "{name}: {row:?}");
+        assert!(category != "Tax" || row[name].is_empty(), "{name}: {row:?}");
+    }
+    assert!(category != "Purchase" || row["ChargeFrequency"] != "Usage-Based");
+    assert_eq!(row["CommitmentDiscountId"].is_empty(), row["CommitmentDiscountStatus"].is_empty());
+    for (unit, cost) in [("ListUnitPrice", "ListCost"), ("ContractedUnitPrice", "ContractedCost")] {
+        let (unit, quantity) = (number(row, unit), number(row, "PricingQuantity"));
+        let Some((unit, quantity)) = unit.zip(quantity) else { continue };
+        let cost = number(row, cost).unwrap();
+        // A line is a rounded part of its meter's charge.
+        let dust = Decimal::new(1, 6) + cost.abs() * Decimal::new(1, 9);
+        let off = (unit * quantity - cost).abs();
+        assert!(off <= dust, "{unit} × {quantity} is not {cost}: {row:?}");
+    }
 }
 
 /// The mandatory columns of FOCUS 1.2 and which of them may be null; allowed values; products that must hold.
 #[test]
 fn rows_keep_the_rules_of_focus() {
-    const NEVER_NULL: [&str; 17] = [
-        "BilledCost",
-        "BillingAccountId",
-        "BillingCurrency",
-        "BillingPeriodEnd",
-        "BillingPeriodStart",
-        "ChargeCategory",
-        "ChargePeriodEnd",
-        "ChargePeriodStart",
-        "ContractedCost",
-        "EffectiveCost",
-        "InvoiceIssuerName",
-        "ListCost",
-        "ProviderName",
-        "PublisherName",
-        "ServiceCategory",
-        "ServiceName",
-        "ChargeFrequency",
-    ];
-    const MAY_BE_NULL: [&str; 5] = [
-        "BillingAccountName",
-        "ChargeClass",
-        "ChargeDescription",
-        "PricingQuantity",
-        "PricingUnit",
-    ];
     let folder = tempfile::tempdir().unwrap();
     let (_, plan) = planned(&folder, &with_everything(), "1");
-    let text = focus::csv(&plan, &store::focus_facts().unwrap());
-    let rows = rows(&text);
+    let rows = rows(&focus::csv(&plan, &store::focus_facts().unwrap()));
     assert_eq!(rows.len(), plan.entries.len());
-    let one_of = |row: &BTreeMap<String, String>, column: &str, allowed: &[&str]| {
-        assert!(allowed.contains(&&*row[column]), "{column}: {row:?}");
-    };
-    let number = |row: &BTreeMap<String, String>, name: &str| row[name].parse::<Decimal>().ok();
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for row in &rows {
-        for name in NEVER_NULL {
-            assert!(!row[name].is_empty(), "{name}: {row:?}");
-        }
-        assert!(MAY_BE_NULL.iter().all(|name| row.contains_key(*name)));
-        assert_eq!(row["x_RecordType"], "forecast");
-        assert_eq!(row["BillingCurrency"], "USD");
-        one_of(row, "ChargeCategory", &["Usage", "Purchase", "Tax", "Credit", "Adjustment"]);
-        one_of(row, "ChargeFrequency", &["One-Time", "Recurring", "Usage-Based"]);
-        one_of(row, "ChargeClass", &["", "Correction"]);
-        one_of(row, "PricingCategory", &["", "Standard", "Dynamic", "Committed", "Other"]);
-        one_of(row, "CommitmentDiscountStatus", &["", "Used", "Unused"]);
-        one_of(row, "CommitmentDiscountCategory", &["", "Spend", "Usage"]);
-        one_of(
-            row,
-            "ServiceCategory",
-            &[
-                "AI and Machine Learning",
-                "Analytics",
-                "Business Applications",
-                "Compute",
-                "Databases",
-                "Developer Tools",
-                "Multicloud",
-                "Identity",
-                "Integration",
-                "Internet of Things",
-                "Management and Governance",
-                "Media",
-                "Migration",
-                "Mobile",
-                "Networking",
-                "Security",
-                "Storage",
-                "Web",
-                "Other",
-            ],
-        );
-        for name in ["BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart"] {
-            row[name].parse::<jiff::Timestamp>().unwrap();
-        }
-        assert!(row["ChargePeriodStart"] < row["ChargePeriodEnd"]);
-        let category = &*row["ChargeCategory"];
-        *seen.entry(row["x_LineItemType"].clone()).or_default() += 1;
-        let charged = ["Usage", "Purchase"].contains(&category);
-        for name in ["PricingQuantity", "ListUnitPrice", "ContractedUnitPrice", "PricingCategory"] {
-            assert!(!charged || !row[name].is_empty(), "{name}: {row:?}");
-            assert!(category != "Tax" || row[name].is_empty(), "{name}: {row:?}");
-        }
-        if category == "Purchase" {
-            assert_ne!(row["ChargeFrequency"], "Usage-Based");
-        }
-        assert_eq!(
-            row["CommitmentDiscountId"].is_empty(),
-            row["CommitmentDiscountStatus"].is_empty()
-        );
-        for (unit, cost) in
-            [("ListUnitPrice", "ListCost"), ("ContractedUnitPrice", "ContractedCost")]
-        {
-            let (Some(unit), Some(quantity)) = (number(row, unit), number(row, "PricingQuantity"))
-            else {
-                continue;
-            };
-            let cost = number(row, cost).unwrap();
-            // A line is a rounded part of its meter's charge.
-            let near = (unit * quantity - cost).abs()
-                <= Decimal::new(1, 6) + cost.abs() * Decimal::new(1, 9);
-            assert!(near, "{unit} × {quantity} is not {cost}: {row:?}");
-        }
+        columns_are_right(row);
+        charge_is_right(row);
     }
     for item in [
         "Usage",
@@ -347,7 +330,7 @@ fn rows_keep_the_rules_of_focus() {
         "PrivateRateDiscount",
         "Tax",
     ] {
-        assert!(seen.contains_key(item), "{item} is not in {seen:?}");
+        assert!(rows.iter().any(|row| row["x_LineItemType"] == item), "no row is {item}");
     }
     let sum = |name: &str| rows.iter().filter_map(|row| number(row, name)).sum::<Decimal>();
     assert_eq!(sum("BilledCost").normalize(), plan.cost.decimal().normalize());
@@ -421,5 +404,31 @@ proptest! {
         same_sums(&plan, &bills);
         #[cfg(feature = "polars")]
         focus::parquet(&plan, &facts).unwrap();
+    }
+}
+
+/// The ledger as Parquet: read back, its columns add up to the plan and say where they are from.
+#[cfg(feature = "polars")]
+#[test]
+fn the_ledger_is_read_back() {
+    use polars::prelude::{DataType, ParquetReader, SerReader as _};
+
+    let mut plan = small();
+    plan.made_from.scenario_sha256 = "5ca1ab1e".repeat(8);
+    let bytes = runrate::report::parquet::ledger(&plan).unwrap();
+    assert_eq!(bytes, runrate::report::parquet::ledger(&plan).unwrap());
+    let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+    assert!(has(b"runrate.price_book_sha256") && has(plan.made_from.scenario_sha256.as_bytes()));
+    let frame = ParquetReader::new(std::io::Cursor::new(bytes.clone())).finish().unwrap();
+    assert_eq!(frame.height(), plan.entries.len());
+    assert_eq!(frame.column("month").unwrap().dtype(), &DataType::Date);
+    let costs = frame.column("cost_usd").unwrap();
+    assert_eq!(costs.dtype(), &DataType::Decimal(38, 10));
+    let costs = costs.decimal().unwrap().physical();
+    let sum: i128 = (0..costs.len()).map(|row| costs.get(row).unwrap()).sum();
+    assert_eq!(Decimal::from_i128_with_scale(sum, 10).normalize(), plan.cost.decimal().normalize());
+    let quantities = frame.column("quantity").unwrap().f64().unwrap();
+    for (row, entry) in plan.entries.iter().enumerate() {
+        assert_eq!(quantities.get(row).unwrap().to_bits(), entry.quantity.get().to_bits());
     }
 }

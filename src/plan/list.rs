@@ -17,7 +17,11 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::Plan;
-use crate::{ledger::Entry, rate::discount, units::Usd};
+use crate::{
+    ledger::Entry,
+    rate::discount,
+    units::{UnitPrice, Usd},
+};
 
 /// What a line is, as bills tell lines apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +145,6 @@ impl<'a> ListPrices<'a> {
             _ => charge.cost.decimal().checked_div(charge.quantity),
         };
         let first = || self.plan.prices[charge.price].steps.first().map(|step| step.price);
-        mean.or_else(|| first().map(|price| price.decimal())).unwrap_or_default()
+        mean.or_else(|| first().map(UnitPrice::decimal)).unwrap_or_default()
     }
 }

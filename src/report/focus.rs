@@ -44,7 +44,8 @@ pub struct Facts {
 /// Who sells a service, and what it is for.
 #[derive(Debug, Clone, Deserialize)]
 struct Service {
-    service: String,
+    #[serde(rename = "service")]
+    code: String,
     provider: String,
     publisher: String,
     invoice_issuer: String,
@@ -66,7 +67,7 @@ impl Facts {
         let mut facts = Self::default();
         for row in ::csv::Reader::from_reader(services.as_bytes()).deserialize() {
             let row: Service = row.map_err(|error| error.to_string())?;
-            facts.services.insert(row.service.clone(), row);
+            facts.services.insert(row.code.clone(), row);
         }
         for row in ::csv::Reader::from_reader(regions.as_bytes()).deserialize() {
             let row: Region = row.map_err(|error| error.to_string())?;
@@ -196,6 +197,9 @@ const COLUMNS: [(&str, Kind); 66] = [
 ];
 
 /// The forecast as CSV.
+///
+/// # Panics
+/// Never: writing to memory does not fail.
 pub fn csv(plan: &Plan, facts: &Facts) -> String {
     let mut out = ::csv::Writer::from_writer(Vec::new());
     let header = COLUMNS.map(|(name, _)| name);

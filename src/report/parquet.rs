@@ -12,12 +12,18 @@ use rust_decimal::Decimal;
 
 use crate::{
     calendar::Month,
+    ledger::Entry,
     plan::{Plan, list::ListPrices},
+    rate::PriceUsed,
     units::USD_PLACES,
 };
 
 /// Digits of a decimal column, the most that readers know.
 const DIGITS: usize = 38;
+
+/// A text of a line, and of a price, by the name of its column.
+type OfEntry = (&'static str, fn(&Entry) -> &str);
+type OfPrice = (&'static str, fn(&PriceUsed) -> &str);
 
 /// Columns on their way to a file.
 pub(super) struct Frame {
@@ -25,7 +31,7 @@ pub(super) struct Frame {
     columns: Vec<Column>,
 }
 
-fn fault(error: polars::error::PolarsError) -> String {
+fn fault(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
@@ -136,7 +142,7 @@ pub fn ledger(plan: &Plan) -> Result<Vec<u8>, String> {
     let prices = ListPrices::new(plan);
     let mut frame = Frame::new(entries.len());
     frame.dates("month", entries.iter().map(|entry| entry.month));
-    let own: [(&str, fn(&crate::ledger::Entry) -> &str); 6] = [
+    let own: [OfEntry; 6] = [
         ("account", |entry| &entry.account),
         ("region", |entry| &entry.key.region),
         ("service", |entry| &entry.key.service),
@@ -148,7 +154,7 @@ pub fn ledger(plan: &Plan) -> Result<Vec<u8>, String> {
         frame.texts(name, entries.iter().map(|entry| Some(of(entry))));
     }
     frame.numbers("quantity", entries.iter().map(|entry| entry.quantity.get()).collect());
-    let used: [(&str, fn(&crate::rate::PriceUsed) -> &str); 3] = [
+    let used: [OfPrice; 3] = [
         ("unit", |price| &price.unit),
         ("cost_explorer_service", |price| &price.cost_explorer_service),
         ("billed_usage_type", |price| &price.billed_usage_type),

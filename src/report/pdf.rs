@@ -31,7 +31,7 @@ pub fn render(page: &Page, figures: &Draw<'_>) -> Result<Vec<u8>, String> {
     let fonts = fonts::Fonts::new()?;
     let mut flow = flow::Flow::new(&fonts);
     flow.page(page, figures)?;
-    emit::document(page, &fonts, flow.finish(page))
+    emit::document(page, &fonts, &flow.finish(page))
 }
 
 #[cfg(test)]

@@ -45,13 +45,13 @@ impl Ink {
 ///
 /// # Errors
 /// What the writer says; nothing in a layout is known to cause it.
-pub(super) fn document(page: &Page, fonts: &Fonts, layout: Layout) -> Result<Vec<u8>, String> {
+pub(super) fn document(page: &Page, fonts: &Fonts, layout: &Layout) -> Result<Vec<u8>, String> {
     let mut document = Document::new();
     let mut tags = Tags::default();
     for sheet in &layout.sheets {
-        write(&mut document, sheet, &layout, fonts, &mut tags)?;
+        write(&mut document, sheet, layout, fonts, &mut tags)?;
     }
-    document.set_outline(outline(&layout));
+    document.set_outline(outline(layout));
     document.set_tag_tree(TagTree::from(tags.done).with_lang(Some("en".into())));
     let about = Metadata::new()
         .title(page.title.clone())
@@ -125,13 +125,13 @@ fn write(
             Item::Close => tags.close(),
             Item::Text { x, y, style, text, .. } => {
                 let ink = if link.is_some() { Ink::Link } else { style.ink };
-                let own = surface.start_tagged(ContentTag::Other);
+                let said = surface.start_tagged(ContentTag::Other);
                 letters(&mut surface, fonts, (*x, *y), Style { ink, ..*style }, text);
                 surface.end_tagged();
                 match link {
-                    None => tags.push(own),
-                    Some(link) => {
-                        let both = vec![own.into(), link.into()];
+                    None => tags.push(said),
+                    Some(leads) => {
+                        let both = vec![said.into(), leads.into()];
                         tags.push(TagGroup::with_children(Tag::Link, both));
                     }
                 }

@@ -303,11 +303,16 @@ impl<'a> Flow<'a> {
     fn section(&mut self, section: &Section, figures: &Draw<'_>) -> Result<(), String> {
         let tables: Vec<table::Grid<'_>> =
             section.tables.iter().map(|table| table::Grid::new(self.fonts, table)).collect();
+        let trees: Vec<usvg::Tree> = section
+            .figures
+            .iter()
+            .map(|figure| self.tree(figure, figures))
+            .collect::<Result<_, _>>()?;
         let wide = tables.iter().any(table::Grid::is_wide);
-        if wide != self.is_wide() {
+        if wide == self.is_wide() {
+            self.room_for(section, trees.first());
+        } else {
             self.turn(wide);
-        } else if !self.need(150.0) && self.y > TOP {
-            self.y += 14.0;
         }
         self.anchor(&section.id);
         self.mark(&section.title, false);
@@ -318,13 +323,25 @@ impl<'a> Flow<'a> {
             self.y += 4.0;
         }
         self.points(&section.points);
-        for figure in &section.figures {
-            self.figure(figure, figures)?;
+        for (figure, tree) in section.figures.iter().zip(trees) {
+            self.figure(figure, tree);
         }
         for grid in &tables {
             grid.place(self);
         }
         Ok(())
+    }
+
+    /// A heading stays with what it is the heading of.
+    fn room_for(&mut self, section: &Section, first: Option<&usvg::Tree>) {
+        let first = first.map_or(100.0, |tree| self.scaled(tree).1 + 50.0);
+        let width = self.width() / BODY.size;
+        let lines = |text: &String| wrap(self.fonts, text, width, usize::MAX - 1).len() as f32;
+        let words: f32 = section.text.iter().chain(&section.points).map(lines).sum();
+        let height = HEADING.leading() + 40.0 + words * BODY.leading() + first;
+        if !self.need(height) && self.y > TOP {
+            self.y += 14.0;
+        }
     }
 
     fn points(&mut self, points: &[String]) {
@@ -348,7 +365,8 @@ impl<'a> Flow<'a> {
         self.y += 4.0;
     }
 
-    fn figure(&mut self, figure: &Figure, figures: &Draw<'_>) -> Result<(), String> {
+    /// The picture of a figure.
+    fn tree(&self, figure: &Figure, figures: &Draw<'_>) -> Result<usvg::Tree, String> {
         let wrong = |error: String| format!("figure {}: {error}", figure.id);
         let options = usvg::Options {
             fontdb: self.fonts.database.clone(),
@@ -356,24 +374,30 @@ impl<'a> Flow<'a> {
             ..usvg::Options::default()
         };
         let svg = figures(figure).map_err(wrong)?;
-        let tree =
-            usvg::Tree::from_str(&svg, &options).map_err(|error| wrong(error.to_string()))?;
+        usvg::Tree::from_str(&svg, &options).map_err(|error| wrong(error.to_string()))
+    }
+
+    /// How large a picture stands on a sheet [pt].
+    fn scaled(&self, tree: &usvg::Tree) -> (f32, f32) {
         let (width, height) = (tree.size().width(), tree.size().height());
-        let most = self.size().1 - TOP - BOTTOM - 40.0;
-        let scale = (self.width() / width).min(most * 0.7 / height);
-        let (width, height) = (width * scale, height * scale);
+        let most = (self.size().1 - TOP - BOTTOM) * 0.65;
+        let scale = (self.width() / width).min(most / height);
+        (width * scale, height * scale)
+    }
+
+    fn figure(&mut self, figure: &Figure, tree: usvg::Tree) {
+        let (width, height) = self.scaled(&tree);
         self.need(height + 30.0);
         self.y += 6.0;
         self.caption(&figure.title, "");
         let x = MARGIN + (self.width() - width) / 2.0;
         let said = if figure.alt.is_empty() { &figure.title } else { &figure.alt };
         self.put(Item::Open(Role::Figure(said.clone())));
-        let tree_place = self.layout.pictures.len();
-        self.put(Item::Picture { x, y: self.y, width, height, tree: tree_place });
+        let place = self.layout.pictures.len();
+        self.put(Item::Picture { x, y: self.y, width, height, tree: place });
         self.put(Item::Close);
         self.layout.pictures.push(tree);
         self.y += height + 8.0;
-        Ok(())
     }
 
     /// What the report was made from, in full; the footer has its beginning.

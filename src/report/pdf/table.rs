@@ -4,7 +4,8 @@
 //! ```text
 //! upright at 8, 7.2 pt   if the columns at their natural widths have room
 //! on its side at 8, 7.2, 6.5 pt   the same
-//! texts in lines         if the numbers have room and each column of texts 70 pt
+//! texts in lines         if the numbers have room and each column of texts 70 pt; upright if texts keep
+//!                        seven tenths of their width there
 //! in parts               else: as many columns of numbers as have room, the first columns again
 //! ```
 
@@ -33,6 +34,9 @@ struct Part {
     widths: Vec<f32>,
 }
 
+/// Lines of heads, and the height of the highest [pt].
+type Head = (Vec<Vec<String>>, f32);
+
 /// A table with its columns measured.
 pub(super) struct Grid<'a> {
     table: &'a Table,
@@ -47,27 +51,40 @@ fn is_text(column: &Column) -> bool {
 
 impl<'a> Grid<'a> {
     pub(super) fn new(fonts: &Fonts, table: &'a Table) -> Self {
-        let natural = natural(fonts, table);
+        let [parted, whole] = natural(fonts, table);
         let all: Vec<usize> = (0..table.columns.len()).collect();
-        let at = |size: f32| -> Vec<f32> { natural.iter().map(|em| em * size + INSET).collect() };
+        let sized = |natural: &[f32], size: f32| -> Vec<f32> {
+            natural.iter().map(|em| em * size + INSET).collect()
+        };
+        let at = |size: f32| sized(&parted, size);
         let [upright, lying] = widths();
-        let ways = [(false, 8.0), (false, 7.2), (true, 8.0), (true, 7.2), (true, 6.5)];
-        for (wide, size) in ways {
-            let mut own = at(size);
+        let ways = [
+            (&whole, false, 8.0),
+            (&parted, false, 8.0),
+            (&parted, false, 7.2),
+            (&whole, true, 8.0),
+            (&parted, true, 8.0),
+            (&parted, true, 7.2),
+            (&parted, true, 6.5),
+        ];
+        for (natural, wide, size) in ways {
+            let mut own = sized(natural, size);
             let room = if wide { lying } else { upright };
             let sum: f32 = own.iter().sum();
             if sum <= room {
                 // Narrow tables are not pulled apart.
-                if sum > room * 0.55 {
+                if sum > room * 0.55 && own.len() > 3 {
                     let more = (room - sum) / own.len() as f32;
-                    own.iter_mut().for_each(|width| *width += more);
+                    for width in &mut own {
+                        *width += more;
+                    }
                 }
                 return Self { table, size, wide, parts: vec![Part { columns: all, widths: own }] };
             }
         }
-        for (wide, size) in [(false, 7.2), (true, 7.2), (true, 6.5)] {
+        for (wide, size, least) in [(false, 7.2, 0.7), (true, 7.2, 0.0), (true, 6.5, 0.0)] {
             let room = if wide { lying } else { upright };
-            if let Some(own) = squeezed(table, at(size), room) {
+            if let Some(own) = squeezed(fonts, table, &at(size), (room, least)) {
                 return Self { table, size, wide, parts: vec![Part { columns: all, widths: own }] };
             }
         }
@@ -98,7 +115,7 @@ impl<'a> Grid<'a> {
             flow.put(Item::Open(Role::Table));
             self.put_head(flow, part, &head, false);
             for (place, row) in self.table.rows.iter().enumerate() {
-                self.row(flow, part, &head, (place, row), number == 0);
+                self.row(flow, (part, &head), (place, row), number == 0);
             }
             flow.put(Item::Close);
             let width: f32 = part.widths.iter().sum();
@@ -109,7 +126,7 @@ impl<'a> Grid<'a> {
     }
 
     /// Lines of the heads, and their height.
-    fn head(&self, fonts: &Fonts, part: &Part) -> (Vec<Vec<String>>, f32) {
+    fn head(&self, fonts: &Fonts, part: &Part) -> Head {
         let lines: Vec<Vec<String>> = part
             .columns
             .iter()
@@ -123,13 +140,7 @@ impl<'a> Grid<'a> {
         (lines, most as f32 * self.style(true).leading() + BETWEEN)
     }
 
-    fn put_head(
-        &self,
-        flow: &mut Flow<'_>,
-        part: &Part,
-        (lines, height): &(Vec<Vec<String>>, f32),
-        again: bool,
-    ) {
+    fn put_head(&self, flow: &mut Flow<'_>, part: &Part, (lines, height): &Head, again: bool) {
         let style = self.style(true);
         if !again {
             flow.put(Item::Open(Role::Row));
@@ -176,8 +187,7 @@ impl<'a> Grid<'a> {
     fn row(
         &self,
         flow: &mut Flow<'_>,
-        part: &Part,
-        head: &(Vec<Vec<String>>, f32),
+        (part, head): (&Part, &Head),
         (place, row): (usize, &Row),
         first: bool,
     ) {
@@ -234,8 +244,8 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// Widths at which nothing is parted [em]: the widest cell, and the longest word of the head.
-fn natural(fonts: &Fonts, table: &Table) -> Vec<f32> {
+/// Widths of the widest cells [em], with heads in lines of a word, and with heads whole.
+fn natural(fonts: &Fonts, table: &Table) -> [Vec<f32>; 2] {
     let one = |(place, column): (usize, &Column)| {
         let cells = table.rows.iter().filter_map(|row| row.cells.get(place));
         let widest = cells
@@ -246,26 +256,60 @@ fn natural(fonts: &Fonts, table: &Table) -> Vec<f32> {
             })
             .fold(0.0, f32::max);
         let words = column.name.split_whitespace().map(|word| fonts.width(word));
-        widest.max(words.fold(0.0, f32::max)).max(fonts.width(&column.name) / 3.0)
+        let head = fonts.width(&column.name);
+        let parted = words.fold(head / 3.0, f32::max);
+        (widest.max(parted), widest.max(head.min(WIDEST)))
     };
-    table.columns.iter().enumerate().map(one).collect()
+    let (parted, whole) = table.columns.iter().enumerate().map(one).unzip();
+    [parted, whole]
 }
 
-/// Widths with the columns of texts made narrower, where that is enough.
-fn squeezed(table: &Table, mut own: Vec<f32>, room: f32) -> Option<Vec<f32>> {
-    let free = |place: usize, width: f32| {
-        if is_text(&table.columns[place]) { (width - NARROWEST).max(0.0) } else { 0.0 }
-    };
-    let sum: f32 = own.iter().sum();
-    let give: f32 = own.iter().enumerate().map(|(place, width)| free(place, *width)).sum();
-    let share = (sum - room) / give;
-    if give <= 0.0 || share > 1.0 {
+/// Widths with the columns of texts made narrower, where they then keep so much of what they would take:
+/// what is left over by numbers goes to the columns that say most.
+fn squeezed(
+    fonts: &Fonts,
+    table: &Table,
+    own: &[f32],
+    (room, least): (f32, f32),
+) -> Option<Vec<f32>> {
+    let text = |place: usize| is_text(&table.columns[place]) && own[place] > NARROWEST;
+    let fixed = |place: usize| if text(place) { NARROWEST } else { own[place] };
+    let places = || 0..own.len();
+    let left = room - places().map(fixed).sum::<f32>();
+    let wanted: f32 = places().filter(|place| text(*place)).map(|place| own[place]).sum();
+    let given = left + places().filter(|place| text(*place)).count() as f32 * NARROWEST;
+    if left < 0.0 || given < wanted * least {
         return None;
     }
-    for (place, width) in own.iter_mut().enumerate() {
-        *width -= free(place, *width) * share;
+    let says: Vec<f32> =
+        places().map(|place| if text(place) { said(fonts, table, place) } else { 0.0 }).collect();
+    let mut widths: Vec<f32> = places().map(fixed).collect();
+    let mut left = left;
+    // What a column cannot use goes to the others.
+    for _ in places() {
+        let open = |widths: &[f32], place: usize| widths[place] + 0.01 < own[place];
+        let all: f32 = places().filter(|p| open(&widths, *p)).map(|place| says[place]).sum();
+        if all <= 0.0 || left <= 0.01 {
+            break;
+        }
+        let share = left / all;
+        for place in places() {
+            if open(&widths, place) {
+                let more = (share * says[place]).min(own[place] - widths[place]);
+                widths[place] += more;
+                left -= more;
+            }
+        }
     }
-    Some(own)
+    Some(widths)
+}
+
+/// How much a column says: the mean width of its cells [em].
+fn said(fonts: &Fonts, table: &Table, place: usize) -> f32 {
+    let cells = table.rows.iter().filter_map(|row| row.cells.get(place));
+    let kind = table.columns[place].kind;
+    let sum: f32 = cells.map(|cell| fonts.width(&cell.shown(kind))).sum();
+    sum / table.rows.len().max(1) as f32 + 1.0
 }
 
 /// Parts that have room, each with the texts that lead the row.
@@ -282,8 +326,8 @@ fn parts(table: &Table, own: &[f32], room: f32) -> Vec<Part> {
     };
     let used: f32 = leading().map(|(_, width)| width).sum();
     let (mut parts, mut rest, mut left) = (Vec::new(), Vec::new(), room - used);
-    for place in lead..own.len() {
-        let width = own[place].min(most);
+    for (place, width) in own.iter().enumerate().skip(lead) {
+        let width = width.min(most);
         if width > left && !rest.is_empty() {
             parts.push(part(&rest));
             rest.clear();
