@@ -213,7 +213,7 @@ fn who_may_not_ask_is_refused() {
     }
     let large = "x".repeat(70_000);
     let head = format!("{own}{json}x-runrate: 1\r\n");
-    let request =
+    let text =
         format!("POST /api/plan HTTP/1.1\r\n{head}content-length: {}\r\n\r\n{large}", large.len());
     assert_eq!(bench.page.raw(&text).status, 413);
 }
