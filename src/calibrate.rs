@@ -28,6 +28,7 @@ use crate::{
     calendar::Month,
     error::Error,
     plan::Plan,
+    scenario::edit,
     shapes::Catalog,
 };
 
@@ -370,35 +371,21 @@ fn write(text: &str, keys: &[(String, f64)], factor: f64, most: Option<f64>) -> 
     let Ok(mut document) = text.parse::<DocumentMut>() else { return text.to_owned() };
     for (key, value) in keys {
         let parts: Vec<&str> = key.split('.').collect();
-        let Some(item) = at(document.as_item_mut(), &parts) else { continue };
+        let Some(item) = edit::at(document.as_item_mut(), &parts) else { continue };
         let most = most.unwrap_or(f64::INFINITY);
         let Some(range) = item.as_table_like_mut() else {
-            replace(item, (value * factor).min(most));
+            edit::replace(item, rounded((value * factor).min(most)));
             continue;
         };
         for end in ["low", "mid", "high"] {
             if let Some(item) = range.get_mut(end)
                 && let Some(old) = number(item)
             {
-                replace(item, (old * factor).min(most));
+                edit::replace(item, rounded((old * factor).min(most)));
             }
         }
     }
     document.to_string()
-}
-
-/// Puts a number in the place of another, with the comments around it.
-fn replace(item: &mut Item, number: f64) {
-    let Some(old) = item.as_value_mut() else { return };
-    let decor = old.decor().clone();
-    *old = rounded(number).into();
-    *old.decor_mut() = decor;
-}
-
-/// What stands at a place.
-fn at<'a>(item: &'a mut Item, parts: &[&str]) -> Option<&'a mut Item> {
-    let Some((first, rest)) = parts.split_first() else { return Some(item) };
-    at(item.as_table_like_mut()?.get_mut(first)?, rest)
 }
 
 /// Five digits: more than a bill knows.
