@@ -29,6 +29,7 @@ mod rate;
 mod reconcile;
 mod simulate;
 mod trials;
+mod tune;
 
 /// Plans AWS cost and capacity from user growth.
 #[derive(Debug, Parser)]
@@ -111,6 +112,8 @@ enum Command {
     Merge(merge::Args),
     /// Recommend Savings Plans and reservations from the forecast's distribution
     Commit(commit::Args),
+    /// Recommend settings: a frontier of cost and risk, the point to run, what each change buys and costs
+    Tune(tune::Args),
     /// Run one account's cluster tick by tick: load, replicas, nodes, saturation, and why
     Simulate(simulate::Args),
     /// Walk one amount of a saved plan back to price row, usage, formula and inputs
@@ -174,6 +177,7 @@ fn run(command: Command) -> Result<(), Error> {
         #[cfg(feature = "polars")]
         Command::Merge(args) => merge::run(&args),
         Command::Commit(args) => commit::run(&args),
+        Command::Tune(args) => tune::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rate(args) => rate::run(&args),

@@ -156,7 +156,8 @@ impl Curve {
             return 1.0;
         }
         let [from, rise] = self.points[step];
-        (step as f64 + if rise > 0.0 { (most - from) / rise } else { 0.0 }) * (STEADY / STEPS as f64)
+        (step as f64 + if rise > 0.0 { (most - from) / rise } else { 0.0 })
+            * (STEADY / STEPS as f64)
     }
 
     /// Its value at a utilization; above [`STEADY`] that at it.

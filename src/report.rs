@@ -20,3 +20,4 @@ pub mod reconcile;
 pub mod terminal;
 pub mod trace;
 pub mod trace_chart;
+pub mod tune;

@@ -295,7 +295,12 @@ impl Scenario {
     }
 
     /// What the schema has against keys set anew.
-    pub fn misfits(&self, account: &str, edits: &[(&Key, &toml::Value)], catalog: &Catalog) -> Vec<Problem> {
+    pub fn misfits(
+        &self,
+        account: &str,
+        edits: &[(&Key, &toml::Value)],
+        catalog: &Catalog,
+    ) -> Vec<Problem> {
         let mut document = self.document.clone();
         for (key, value) in edits {
             key.set(&mut document.table, (*value).clone());

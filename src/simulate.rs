@@ -172,6 +172,11 @@ impl<'a> Prepared<'a> {
         self.scenario
     }
 
+    /// What is known apart from the scenario.
+    pub fn facts(&self) -> &Facts {
+        self.facts
+    }
+
     /// The mid-value line with so many times the users.
     ///
     /// # Errors

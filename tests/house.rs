@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A module uses only names that stand earlier in this list.
-const ORDER: [&str; 37] = [
+const ORDER: [&str; 38] = [
     "units",
     "calendar",
     "budget",
@@ -40,6 +40,7 @@ const ORDER: [&str; 37] = [
     "compare",
     "calibrate",
     "backtest",
+    "tune",
     "report",
     "store",
     "cli",

@@ -128,7 +128,8 @@ fn tune(common: &Common, document: &Document) -> Vec<Problem> {
     } else if let Some(count) = tune.months {
         let left = tune.from.map_or(months, |from| last.since(from) as u32 + 1);
         if count > left {
-            let message = format!("{count} months run past {last}, the plan's last; give 1 to {left}");
+            let message =
+                format!("{count} months run past {last}, the plan's last; give 1 to {left}");
             report("tune.months", &message);
         }
     }

@@ -121,7 +121,9 @@ mod tests {
         let text = changed("accounts.p.override.workloads.a.hpa.min_replicas", "2");
         let expected = "[accounts.p.override]\nworkloads.a.hpa.min_replicas = 2\n";
         assert!(text.contains(expected), "{text}");
-        assert!(changed("cluster.node_pools.g.sizes", "[\"large\"]").contains("sizes = [\"large\"]"));
+        assert!(
+            changed("cluster.node_pools.g.sizes", "[\"large\"]").contains("sizes = [\"large\"]")
+        );
         assert!(changed("workloads.a.y", "true").contains("y = true"));
         assert!(set(TEXT, &[(Key::parse("commitments[3].count").unwrap(), 1.into())]).is_err());
         assert!(set("x =", &[]).is_err());

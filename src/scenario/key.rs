@@ -85,7 +85,12 @@ impl Key {
     }
 
     /// Where an account's setting of this key stands, or would.
-    pub(super) fn home(&self, table: &Table, accounts: &[(&str, &AccountSettings)], own: &str) -> Self {
+    pub(super) fn home(
+        &self,
+        table: &Table,
+        accounts: &[(&str, &AccountSettings)],
+        own: &str,
+    ) -> Self {
         if self.head() == "commitments" {
             return self.clone();
         }
@@ -180,7 +185,8 @@ mod tests {
     #[test]
     fn values_are_set_with_their_tables() {
         let mut table: Table = toml::from_str("a = { b = 1 }\nl = [{ x = 1 }]").unwrap();
-        for (key, value) in [("a.c.d", 2), ("l[0].x", 3), ("l[4].x", 9), ("a.b.c", 9), ("n[0]", 9)] {
+        for (key, value) in [("a.c.d", 2), ("l[0].x", 3), ("l[4].x", 9), ("a.b.c", 9), ("n[0]", 9)]
+        {
             Key::parse(key).unwrap().set(&mut table, Value::Integer(value));
         }
         let expected: Table =

@@ -84,12 +84,14 @@ impl Knob {
             return Some((".step", format!("{step} leads nowhere; give {word}")));
         }
         if self.log && from <= 0.0 {
-            return Some((".from", format!("{from} times a factor leads nowhere; give more than 0")));
+            return Some((
+                ".from",
+                format!("{from} times a factor leads nowhere; give more than 0"),
+            ));
         }
         let steps = if self.log { (to / from).ln() / step.ln() } else { (to - from) / step };
-        (steps >= MOST_VALUES as f64).then(|| {
-            (".step", format!("makes more than {MOST_VALUES} values; give a longer step"))
-        })
+        (steps >= MOST_VALUES as f64)
+            .then(|| (".step", format!("makes more than {MOST_VALUES} values; give a longer step")))
     }
 
     /// Its values, in rising order where they are of a range; whole numbers where all are whole.
@@ -100,7 +102,8 @@ impl Knob {
         let (Some(from), Some(to), Some(step)) = (self.from, self.to, self.step) else {
             return Vec::new();
         };
-        let at = |n: usize| if self.log { from * step.powi(n as i32) } else { from + step * n as f64 };
+        let at =
+            |n: usize| if self.log { from * step.powi(n as i32) } else { from + step * n as f64 };
         let inside = |value: &f64| *value <= to + 1e-9 * to.abs().max(1.0);
         // Sums of a step such as 0.1 have digits that nobody wrote.
         let clean = |value: f64| (value * 1e9).round() / 1e9;

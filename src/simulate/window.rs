@@ -12,9 +12,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Metering, PLAN_TICK_SECONDS, Prepared, Running, policy};
+use super::{
+    Metering, PLAN_TICK_SECONDS, Prepared, Running, policy,
+    trace::{Request, Trace},
+};
 use crate::{
-    calendar::Month,
+    calendar::{MINUTES_PER_DAY, Month},
     capacity::Capacity,
     error::Error,
     growth::Path,
@@ -174,6 +177,33 @@ impl Prepared<'_> {
         })
     }
 
+    /// The day with the busiest minute on the mid-value line: its month, and days before it in that month.
+    pub fn busiest_day(&self, view: &View) -> (Month, u32) {
+        let first = self.scenario.plan.start;
+        let mut best = (first.plus(view.first), 0, f64::MIN);
+        for index in view.first..view.first + view.months {
+            let month = first.plus(index);
+            let traffic = self.traffic.month(index, month, &self.users, 0);
+            for (day, minutes) in traffic.sessions.chunks(MINUTES_PER_DAY).enumerate() {
+                let peak = minutes.iter().copied().fold(0.0, f64::max);
+                if peak > best.2 {
+                    best = (month, day as u32, peak);
+                }
+            }
+        }
+        (best.0, best.1)
+    }
+
+    /// The trace of the mid-value line with some settings changed.
+    ///
+    /// # Errors
+    /// As [`Self::trace`].
+    pub fn trace_with(&self, request: &Request, edits: &Edits<'_>) -> Result<Trace, Error> {
+        let values = self.scenario.ranges.draw(self.scenario.plan.seed, 0);
+        let scenario = self.scenario.with_edits(&values, edits, &self.facts.catalog)?;
+        Prepared::new(&scenario, self.facts, self.inputs)?.trace(request)
+    }
+
     /// The same with another scenario and other users; without policies.
     fn beside<'s>(&'s self, scenario: &'s Scenario, users: &Path, spot_level: f64) -> Prepared<'s> {
         Prepared {
@@ -211,7 +241,8 @@ impl Prepared<'_> {
         for (index, traffic) in luck.traffic.iter().enumerate() {
             let month = first.plus(index as u32);
             let mut capacity = running.month(month, traffic);
-            metering.add(account, &self.demand(account, view.first as usize + index, month, &capacity));
+            metering
+                .add(account, &self.demand(account, view.first as usize + index, month, &capacity));
             capacity.minutes = Vec::new();
             capacity.hours = Vec::new();
             months.push(capacity);
@@ -223,7 +254,8 @@ impl Prepared<'_> {
     fn costs_before(&self, view: &View, trial: u32) -> Result<Vec<Vec<f64>>, Error> {
         let plan = &self.scenario.plan;
         let earlier = View { first: 0, months: view.first, ..*view };
-        let month = |index: u32| self.traffic.month(index, plan.start.plus(index), &self.users, trial);
+        let month =
+            |index: u32| self.traffic.month(index, plan.start.plus(index), &self.users, trial);
         let luck = Luck {
             trial,
             values: Vec::new(),
@@ -257,12 +289,7 @@ impl Prepared<'_> {
     }
 
     /// Whether each budget has broken by the last month looked at.
-    fn broke(
-        &self,
-        view: &View,
-        luck: &Luck,
-        costs: &BTreeMap<(usize, Month), Usd>,
-    ) -> Vec<bool> {
+    fn broke(&self, view: &View, luck: &Luck, costs: &BTreeMap<(usize, Month), Usd>) -> Vec<bool> {
         let plan = &self.scenario.plan;
         let months: Vec<Month> =
             (0..view.first + view.months).map(|index| plan.start.plus(index)).collect();
