@@ -38,6 +38,7 @@ pub struct Knob {
     /// Its key, `workloads.api.hpa.target_cpu_utilization` or `commitments[0].usd_per_hour`.
     pub key: String,
     /// The values it may take, of any kind that the key takes.
+    #[serde(default)]
     #[schemars(schema_with = "any_values")]
     pub values: Option<Vec<toml::Value>>,
     /// Least value of a range.

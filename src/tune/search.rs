@@ -26,7 +26,7 @@ use crate::{
 /// Factor between the trials of two rungs.
 const RUNG: usize = 3;
 /// Share of the evaluations that the first, coarse look may take.
-const COARSE: f64 = 0.35;
+const COARSE: f64 = 0.25;
 /// Batches without a new candidate after which there is nothing left to find.
 const PATIENCE: usize = 3;
 
