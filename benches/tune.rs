@@ -1,6 +1,8 @@
 //! A search of six knobs over a year of the example, in-process: evaluations, wall time, time of one.
 //!
-//!     cargo bench --no-default-features --bench tune [-- EVALUATIONS]
+//!     cargo bench --no-default-features --bench tune [-- EVALUATIONS] [defaults]
+//!
+//! `defaults` looks at the knobs of the model in place of the six.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
 
 use std::{
@@ -47,7 +49,10 @@ values = [2, 3, 4]
 fn main() {
     let evaluations = env::args().find_map(|word| word.parse().ok()).unwrap_or(2000);
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/innovate.toml");
-    let text = fs::read_to_string(example).unwrap() + KNOBS;
+    let mut text = fs::read_to_string(example).unwrap();
+    if env::args().all(|word| word != "defaults") {
+        text.push_str(KNOBS);
+    }
     let catalog = store::embedded_catalog().unwrap();
     let scenario = Scenario::parse("innovate.toml", &text, &catalog).unwrap();
     let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions()).unwrap();

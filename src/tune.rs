@@ -291,10 +291,8 @@ impl<'a> Setup<'a> {
         let mut archive =
             Archive::new(what, self.effort.trials as u32, earlier, (desk.watch, &save));
         let whole = search::run(&mut archive, &self.space, &self.effort)?;
-        let best = match whole {
-            true => choose::choose(&mut archive, &self.space, &self.effort)?,
-            false => None,
-        };
+        let best =
+            if whole { choose::choose(&mut archive, &self.space, &self.effort)? } else { None };
         let mut tuned = self.document(&archive, best.as_ref())?;
         if let Some(best) = best.filter(|best| *best != self.space.today()) {
             self.confirm(&mut tuned, &best, desk.watch)?;

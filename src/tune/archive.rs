@@ -30,6 +30,9 @@ pub struct Kept {
     pub record: Record,
 }
 
+/// What is done with everything known.
+pub type Save<'a> = dyn Fn(&[Kept]) -> Result<(), Error> + 'a;
+
 /// All candidates so far.
 #[allow(missing_debug_implementations, reason = "borrowed functions")]
 pub struct Archive<'a> {
@@ -38,7 +41,7 @@ pub struct Archive<'a> {
     view: View,
     watch: Watch<'a>,
     /// Called after each batch.
-    save: &'a dyn Fn(&[Kept]) -> Result<(), Error>,
+    save: &'a Save<'a>,
     lucks: Vec<OnceLock<Luck>>,
     /// Records that a search asked for.
     records: BTreeMap<Candidate, Record>,
@@ -56,7 +59,7 @@ impl<'a> Archive<'a> {
         (prepared, space, view): (&'a Prepared<'a>, &'a Space, View),
         trials: u32,
         earlier: Vec<Kept>,
-        (watch, save): (Watch<'a>, &'a dyn Fn(&[Kept]) -> Result<(), Error>),
+        (watch, save): (Watch<'a>, &'a Save<'a>),
     ) -> Self {
         Self {
             prepared,

@@ -9,7 +9,7 @@
 //! # Source
 //! Successive halving: Jamieson and Talwalkar, "Non-stochastic best arm identification and hyperparameter
 //! optimization" (2016), here with factor 3; the trials of all rungs are the same ones, 1, 2, …
-//! Spread at random: Latin hypercube, McKay, Beckman and Conover (1979).
+//! Spread at random: Latin hypercube, `McKay`, Beckman and Conover (1979).
 
 use super::{
     archive::Archive,

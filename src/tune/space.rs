@@ -201,12 +201,11 @@ impl Maker<'_> {
                 of(a).total_cmp(&of(b))
             });
         }
-        let place = match &today {
-            Some(today) => all.iter().position(|v| v.as_ref().is_some_and(|v| same(v, today))),
-            None => {
-                all.insert(0, None);
-                Some(0)
-            }
+        let place = if let Some(today) = &today {
+            all.iter().position(|v| v.as_ref().is_some_and(|v| same(v, today)))
+        } else {
+            all.insert(0, None);
+            Some(0)
         };
         Dial { key, home, values: all, today: place.unwrap_or(0) as u16, ordered, asked }
     }
