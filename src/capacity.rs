@@ -54,6 +54,10 @@ pub struct WorkloadUse {
     pub saturated_at_most_minutes: f64,
     /// Of these, with pods that had no node.
     pub saturated_pending_minutes: f64,
+    /// Minutes in which more was asked than the ready pods can serve, or p95 was above the bound that was
+    /// asked for; not part of the plan document.
+    #[serde(skip)]
+    pub late_minutes: f64,
     /// Minutes that pods waited for a node, summed over pods.
     pub pending_pod_minutes: f64,
     /// Mean of ready pods.
@@ -143,6 +147,7 @@ impl Capacity {
                 saturated_minutes: tally.saturated_minutes,
                 saturated_at_most_minutes: tally.saturated_at_most_minutes,
                 saturated_pending_minutes: tally.saturated_pending_minutes,
+                late_minutes: tally.late_minutes,
                 pending_pod_minutes: tally.pending_pod_minutes,
                 mean_replicas: tally.ready_pod_minutes / minutes,
                 peak_replicas: tally.peak_ready,

@@ -33,6 +33,7 @@ mod report;
 mod serve;
 mod simulate;
 mod trials;
+mod tune;
 
 /// Plans AWS cost and capacity from user growth.
 #[derive(Debug, Parser)]
@@ -117,6 +118,8 @@ enum Command {
     Merge(merge::Args),
     /// Recommend Savings Plans and reservations from the forecast's distribution
     Commit(commit::Args),
+    /// Recommend settings: a frontier of cost and risk, the point to run, what each change buys and costs
+    Tune(tune::Args),
     /// Run one account's cluster tick by tick: load, replicas, nodes, saturation, and why
     Simulate(simulate::Args),
     /// Show a scenario on a local page: sliders for its main numbers, the plan computed while they move
@@ -186,6 +189,7 @@ fn run(command: Command) -> Result<(), Error> {
         #[cfg(feature = "polars")]
         Command::Merge(args) => merge::run(&args),
         Command::Commit(args) => commit::run(&args),
+        Command::Tune(args) => tune::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(&args),

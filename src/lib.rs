@@ -63,5 +63,6 @@ pub mod shapes;
 pub mod simulate;
 pub mod store;
 pub mod traffic;
+pub mod tune;
 pub mod units;
 pub mod workload;

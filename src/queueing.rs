@@ -145,6 +145,21 @@ impl Curve {
         Self::new(servers, |a| a * (1.0 + mean_wait(a, servers)))
     }
 
+    /// The utilization up to which its value stays at or below `most`; none where it is above from the start,
+    /// 1 where it is below up to [`STEADY`]. For values that rise.
+    pub fn reaches(&self, most: f64) -> f64 {
+        if self.points[0][0] > most {
+            return 0.0;
+        }
+        let step = self.points.iter().rposition(|[value, _]| *value <= most).unwrap_or(0);
+        if step + 1 >= self.points.len() {
+            return 1.0;
+        }
+        let [from, rise] = self.points[step];
+        (step as f64 + if rise > 0.0 { (most - from) / rise } else { 0.0 })
+            * (STEADY / STEPS as f64)
+    }
+
     /// Its value at a utilization; above [`STEADY`] that at it.
     pub fn at(&self, utilization: f64) -> f64 {
         let place = utilization.clamp(0.0, STEADY) * (STEPS as f64 / STEADY);
@@ -197,6 +212,16 @@ mod tests {
             let two = Curve::in_system(2).at(rho);
             assert!((two / (2.0 * rho / (1.0 - rho * rho)) - 1.0).abs() < 0.005, "{two}");
         }
+    }
+
+    #[test]
+    fn the_load_that_reaches_a_time_is_where_the_curve_has_it() {
+        let latency = Curve::response(4, 50.0, 0.95);
+        for rho in [0.1, 0.5, 0.77, 0.94] {
+            assert!((latency.reaches(latency.at(rho)) - rho).abs() < 1e-3, "{rho}");
+        }
+        assert_eq!(latency.reaches(1.0), 0.0);
+        assert_eq!(latency.reaches(1e9), 1.0);
     }
 
     #[test]

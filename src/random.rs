@@ -31,6 +31,8 @@ pub enum Stream {
     Launches = 6,
     /// What spot capacity costs.
     SpotPrices = 7,
+    /// Which candidates a search looks at.
+    Search = 8,
 }
 
 /// One stream of draws.

@@ -31,3 +31,4 @@ pub mod terminal;
 pub mod trace;
 pub mod trace_chart;
 pub mod xlsx;
+pub mod tune;

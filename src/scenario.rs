@@ -21,7 +21,9 @@ use crate::{
     growth::Users,
     scenario::{
         document::Document,
+        key::Key,
         ranges::{Correlation, Input, Ranges},
+        tuning::Tuning,
     },
     services::{AnyService, Context, SERVICES},
     shapes::Catalog,
@@ -32,10 +34,13 @@ use crate::{
 pub mod check;
 pub mod document;
 pub mod edit;
+pub mod key;
 pub mod number;
 mod overlay;
 pub mod ranges;
+pub mod rewrite;
 pub mod schema;
+pub mod tuning;
 
 /// When the plan runs.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -183,6 +188,8 @@ pub struct Scenario {
     pub revenue: Option<Revenue>,
     /// Savings Plans and reserved instances.
     pub commitments: Vec<Commitment>,
+    /// What `tune` may change.
+    pub tune: Option<Tuning>,
     /// Uncertain numbers.
     pub ranges: Arc<Ranges>,
     /// The document it was read from, with one value for each range, to place later problems.
@@ -214,6 +221,8 @@ pub(crate) struct Common {
     /// Savings Plans and reserved instances.
     #[serde(default)]
     pub(crate) commitments: Vec<Commitment>,
+    /// What `tune` may change.
+    pub(crate) tune: Option<Tuning>,
 }
 
 /// Which numbers stand in the places of ranges.
@@ -274,6 +283,62 @@ impl Scenario {
         let mut document = self.document.clone();
         self.ranges.set(values, &mut document);
         Self::build(document, Numbers::Drawn(Arc::clone(&self.ranges)), catalog)
+    }
+
+    /// The same with some keys set anew, as they stand in the document.
+    ///
+    /// # Errors
+    /// As [`Self::with_values`]; the schema is not asked, see [`Self::misfits`].
+    pub fn with_edits(
+        &self,
+        values: &[f64],
+        edits: &[(&Key, &toml::Value)],
+        catalog: &Catalog,
+    ) -> Result<Self, Error> {
+        let mut document = self.document.clone();
+        self.ranges.set(values, &mut document);
+        for (key, value) in edits {
+            key.set(&mut document.table, (*value).clone());
+        }
+        Self::build(document, Numbers::Drawn(Arc::clone(&self.ranges)), catalog)
+    }
+
+    /// What the schema has against keys set anew.
+    pub fn misfits(
+        &self,
+        account: &str,
+        edits: &[(&Key, &toml::Value)],
+        catalog: &Catalog,
+    ) -> Vec<Problem> {
+        let mut document = self.document.clone();
+        for (key, value) in edits {
+            key.set(&mut document.table, (*value).clone());
+        }
+        if let Err(problems) = schema::check(&document) {
+            return problems;
+        }
+        let Some(own) = self.accounts.iter().find(|own| own.name == account) else {
+            return Vec::new();
+        };
+        let settings = document.table.get("accounts").and_then(|all| all.get(account)).cloned();
+        let settings = settings.and_then(|own| own.try_into::<AccountSettings>().ok());
+        let settings = settings.as_ref().unwrap_or(&own.settings);
+        match merged(account, settings, &document, catalog) {
+            Ok(stack) => schema::check_complete(&stack, account, &document),
+            Err(problems) => problems,
+        }
+    }
+
+    /// The tables that an account runs: base, overrides, removals, profiles.
+    pub fn stack_of(&self, account: &Account, catalog: &Catalog) -> toml::Table {
+        merged(&account.name, &account.settings, &self.document, catalog).unwrap_or_default()
+    }
+
+    /// Where an account's setting stands in the document, or would.
+    pub fn home(&self, account: &str, key: &Key) -> Key {
+        let accounts: Vec<(&str, &AccountSettings)> =
+            self.accounts.iter().map(|own| (&*own.name, &own.settings)).collect();
+        key.home(&self.document.table, &accounts, account)
     }
 
     /// A scenario of other values, placed in this one's document; its ranges are gone.
@@ -342,7 +407,8 @@ impl Scenario {
         let (Some(ranges), true) = (ranges, problems.is_empty()) else {
             return Err(Error::input(problems));
         };
-        let Common { plan, billing, users, traffic, budgets, revenue, commitments, .. } = common;
+        let Common { plan, billing, users, traffic, budgets, revenue, commitments, tune, .. } =
+            common;
         Ok(Self {
             plan,
             billing,
@@ -352,19 +418,20 @@ impl Scenario {
             budgets,
             revenue,
             commitments,
+            tune,
             ranges,
             document,
         })
     }
 }
 
-/// The stack of one account: base, overrides, removals, profiles.
-fn account(
+/// The tables of one account's stack: base, overrides, removals, profiles.
+fn merged(
     name: &str,
     settings: &AccountSettings,
-    (document, whole): (&Document, bool),
+    document: &Document,
     catalog: &Catalog,
-) -> Result<Account, Vec<Problem>> {
+) -> Result<toml::Table, Vec<Problem>> {
     let mut raw = document.table.clone();
     let mut problems = Vec::new();
     if let Some(overrides) = &settings.overrides {
@@ -384,9 +451,17 @@ fn account(
     if let Some(toml::Value::Table(workloads)) = raw.get_mut("workloads") {
         problems.extend(apply_profiles(workloads, name, document, catalog));
     }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    if problems.is_empty() { Ok(raw) } else { Err(problems) }
+}
+
+/// One account with its stack.
+fn account(
+    name: &str,
+    settings: &AccountSettings,
+    (document, whole): (&Document, bool),
+    catalog: &Catalog,
+) -> Result<Account, Vec<Problem>> {
+    let raw = merged(name, settings, document, catalog)?;
     if whole {
         let problems = schema::check_complete(&raw, name, document);
         if !problems.is_empty() {

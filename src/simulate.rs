@@ -37,10 +37,12 @@ mod line;
 pub mod replay;
 mod sample;
 pub mod trace;
+pub mod window;
 
 pub use line::{Line, Simulated};
 pub use replay::Replay;
 pub use sample::{Cost, Sample};
+pub use window::{Edits, Judged, Late, Luck, Strain, View};
 
 /// Length of a plan's tick [seconds].
 const PLAN_TICK_SECONDS: u32 = 60;
@@ -102,6 +104,8 @@ pub struct Prepared<'a> {
     residual_sigma: Option<f64>,
     /// What a history's trials are drawn from.
     bootstrap: OnceLock<Option<Bootstrap>>,
+    /// Factor on the spot prices of trials.
+    spot_level: f64,
 }
 
 impl<'a> Prepared<'a> {
@@ -143,7 +147,18 @@ impl<'a> Prepared<'a> {
             return Err(Error::input(problems));
         };
         let bootstrap = OnceLock::new();
-        Ok(Self { scenario, facts, inputs, users, traffic, policies, residual_sigma, bootstrap })
+        let spot_level = 1.0;
+        Ok(Self {
+            scenario,
+            facts,
+            inputs,
+            users,
+            traffic,
+            policies,
+            residual_sigma,
+            bootstrap,
+            spot_level,
+        })
     }
 
     /// Runs one trial of the whole plan; trial 0 is the mid-value line.
@@ -157,6 +172,11 @@ impl<'a> Prepared<'a> {
     /// The scenario.
     pub fn scenario(&self) -> &Scenario {
         self.scenario
+    }
+
+    /// What is known apart from the scenario.
+    pub fn facts(&self) -> &Facts {
+        self.facts
     }
 
     /// The mid-value line with so many times the users.
@@ -265,7 +285,8 @@ impl<'a> Prepared<'a> {
         };
         let market = (trial > 0).then(|| {
             let luck = random::stream(plan.seed, trial, Stream::SpotPrices, 0).key();
-            Market::new(luck, trial, plan.start, &self.facts.catalog.controllers.spot)
+            let facts = &self.facts.catalog.controllers.spot;
+            Market::new(luck, trial, plan.start, facts).at_level(self.spot_level)
         });
         let mut rated = rate::rate_in(&usage, (&self.facts.prices, market.as_ref()), sharing)
             .map_err(|unpriced| self.unpriced(&usage, &unpriced))?;

@@ -27,6 +27,7 @@ use crate::{
     series::{Gaps, Series},
     shapes::Catalog,
     simulate::{Facts, Inputs},
+    tune::Defaults,
 };
 
 mod bills;
@@ -304,6 +305,16 @@ pub fn coefficients() -> Result<Coefficients, Error> {
     let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
     toml::from_str(&models.text(&MODELS, "calibration.toml")?)
         .map_err(|error| Error::at(Place::file("models/calibration.toml"), error.to_string()))
+}
+
+/// What `tune` looks at where a scenario says nothing.
+///
+/// # Errors
+/// A fault of the build: a file that does not match its manifest.
+pub fn tune_defaults() -> Result<Defaults, Error> {
+    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
+    toml::from_str(&models.text(&MODELS, "tune.toml")?)
+        .map_err(|error| Error::at(Place::file("models/tune.toml"), error.to_string()))
 }
 
 /// How AWS's price lists become rows of the book.

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A module uses only names that stand earlier in this list.
-const ORDER: [&str; 38] = [
+const ORDER: [&str; 40] = [
     "units",
     "calendar",
     "budget",
@@ -41,6 +41,7 @@ const ORDER: [&str; 38] = [
     "compare",
     "calibrate",
     "backtest",
+    "tune",
     "report",
     "store",
     "serve",

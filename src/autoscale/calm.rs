@@ -9,6 +9,7 @@
 use super::{
     Cluster, SAMPLES, Sample, Second,
     policy::{Deployment, Policy, Serving},
+    serve::MINUTE,
 };
 
 /// Ticks summed at once; a stretch is cut at the hour anyway.
@@ -179,6 +180,14 @@ impl Cluster {
             *sample = Sample { usage, ready, rps, in_service: 0.0 };
             last = [rps, usage, load, p95];
         }
+        if serving.late_load.is_finite() {
+            let late = |sessions: &&f64| {
+                let rps = **sessions * serving.rps_per_session;
+                rps > 0.0 && rps * per_capacity > serving.late_load
+            };
+            let count = loads.iter().filter(late).count();
+            tally.late_minutes += count as f64 * (seconds * MINUTE);
+        }
         if let Some(curve) = &serving.in_system {
             let from = loads.len().saturating_sub(SAMPLES);
             for (place, sessions) in loads.iter().enumerate().skip(from) {
@@ -291,7 +300,8 @@ mod tests {
         fn a_stretch_is_the_same_as_its_ticks(
             seed in 0_u64..1000, noise in 0.0_f64..0.3, level in 0.0_f64..4000.0, cut in 1_usize..400,
         ) {
-            let policy = company();
+            let mut policy = company();
+            policy.count_late(None, 1.5);
             let loads = loads(seed, noise, level);
             let luck = stream(seed, 0, Stream::Cluster, 0);
             let mut whole = Cluster::new(&policy, loads[0], true, luck.clone());

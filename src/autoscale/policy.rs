@@ -202,6 +202,8 @@ pub struct Serving {
     pub servers: u32,
     /// Response time by utilization [ms].
     pub latency: Curve,
+    /// What is asked over what can be served, above which requests are late; infinite where nobody counts.
+    pub late_load: f64,
     /// Requests in a pod by utilization, where a metric or memory goes by them.
     pub in_system: Option<Curve>,
 }
@@ -533,6 +535,27 @@ impl Policy {
                 all + count,
             ]
         })
+    }
+
+    /// Counts the minutes in which p95 is above so many milliseconds, or, where none is given, above so many
+    /// times that of an idle pod; more asked than can be served is late in any case.
+    pub fn count_late(&mut self, p95_ms: Option<f64>, factor: f64) {
+        for workload in &mut self.workloads {
+            if let Some(serving) = &mut workload.serving {
+                let most = p95_ms.unwrap_or(factor * serving.latency.at(0.0));
+                serving.late_load = serving.latency.reaches(most);
+                // Rounding of a load of just 1 is not to count, as for saturation.
+                if serving.late_load >= 1.0 {
+                    serving.late_load = 1.0 + 1e-9;
+                }
+            }
+        }
+    }
+
+    /// Makes every launch take so many seconds more, or less, in the median.
+    pub fn slow_nodes(&mut self, seconds: f64) {
+        self.latencies.node.0 = (self.latencies.node.0 + seconds).max(0.0);
+        self.latencies.node_most += seconds.max(0.0);
     }
 
     /// The pool of a group; the baseline has none.

@@ -22,7 +22,7 @@ use super::{
 use crate::queueing::Curve;
 
 /// A second, in minutes: a product costs less than a quotient, and this runs every tick.
-const MINUTE: f64 = 1.0 / 60.0;
+pub(super) const MINUTE: f64 = 1.0 / 60.0;
 
 /// A deployment that serves.
 #[derive(Clone, Copy)]
@@ -169,6 +169,9 @@ impl Replicas {
             }
         }
         self.p95_ms = if requests > 0.0 { p95 } else { 0.0 };
+        if self.load > serving.late_load {
+            tally.late_minutes += tick.seconds * MINUTE;
+        }
         tally.requests += requests;
         tally.p95_weighted += requests * self.p95_ms;
         if self.rps > tally.peak_rps {

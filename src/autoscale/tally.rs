@@ -36,6 +36,9 @@ pub struct WorkloadTally {
     pub saturated_at_most_minutes: f64,
     /// Of these, with pods that had no node.
     pub saturated_pending_minutes: f64,
+    /// Ticks in which more was asked than can be served, or p95 is above the deployment's bound [minutes];
+    /// none without a bound.
+    pub late_minutes: f64,
     /// Minutes that pods waited for a node.
     pub pending_pod_minutes: f64,
     /// Minutes of ready pods.

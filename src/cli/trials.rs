@@ -152,9 +152,16 @@ pub(super) struct Watched {
 
 impl Watched {
     pub(super) fn begin(trials: u64) -> Result<Self, Error> {
-        let bar = ProgressBar::with_draw_target(Some(trials), target());
-        let style = "{pos} of {len} trials {wide_bar} {eta} left, Ctrl-C to stop and report";
-        bar.set_style(ProgressStyle::with_template(style).map_err(|error| failed(&error))?);
+        Self::begin_with(trials, "trials")
+    }
+
+    /// Counts something else than trials.
+    pub(super) fn begin_with(count: u64, what: &str) -> Result<Self, Error> {
+        let bar = ProgressBar::with_draw_target(Some(count), target());
+        let style = format!(
+            "{{pos}} of {{len}} {what} {{wide_bar}} {{eta}} left, Ctrl-C to stop and report"
+        );
+        bar.set_style(ProgressStyle::with_template(&style).map_err(|error| failed(&error))?);
         bar.enable_steady_tick(Duration::from_millis(250));
         let stop = interrupted()?;
         stop.store(false, Ordering::SeqCst);

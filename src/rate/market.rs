@@ -36,13 +36,21 @@ pub struct Market {
     sigma: [f64; 2],
     memory: f64,
     trial: u32,
+    /// Factor on all prices, of a question such as "what if spot is dearer".
+    level: f64,
 }
 
 impl Market {
     /// The market of a trial of a plan that starts in `start`.
     pub fn new(luck: u64, trial: u32, start: Month, facts: &SpotFacts) -> Self {
         let sigma = [facts.price_sigma_region, facts.price_sigma_type];
-        Self { luck, start, sigma, memory: facts.price_memory, trial }
+        Self { luck, start, sigma, memory: facts.price_memory, trial, level: 1.0 }
+    }
+
+    /// The same market with all prices times `level`.
+    #[must_use]
+    pub fn at_level(self, level: f64) -> Self {
+        Self { level, ..self }
     }
 
     /// Whether the price of a meter moves.
@@ -54,7 +62,7 @@ impl Market {
     pub fn factor(&self, key: &BillKey, month: Month) -> f64 {
         let region = self.walk(&key.region, month);
         let own = self.walk(&format!("{}/{}", key.region, key.usage_type), month);
-        (self.sigma[0] * region + self.sigma[1] * own).exp()
+        self.level * (self.sigma[0] * region + self.sigma[1] * own).exp()
     }
 
     fn walk(&self, name: &str, month: Month) -> f64 {
@@ -131,6 +139,7 @@ mod tests {
             sigma: [0.18, 0.26],
             memory: 0.9,
             trial: 1,
+            level: 1.0,
         }
     }
 

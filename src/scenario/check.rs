@@ -1,7 +1,11 @@
 //! What a schema cannot say: names that must exist elsewhere, values that must agree.
 
 use super::{Account, Common, document::Document, time_of_day};
-use crate::{calendar::Month, error::Problem, growth::Curve};
+use crate::{
+    calendar::Month,
+    error::{Problem, nearest},
+    growth::Curve,
+};
 
 /// Every contradiction in the part that is the same for all accounts.
 pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
@@ -66,6 +70,7 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
         }
     }
     problems.extend(money(common, document));
+    problems.extend(tune(common, document));
     problems
 }
 
@@ -98,6 +103,43 @@ fn money(common: &Common, document: &Document) -> Vec<Problem> {
         if common.budgets[..index].iter().any(|other| other.name == budget.name) {
             let message = format!("two budgets are called {:?}", budget.name);
             report(&format!("budgets[{index}].name"), &message);
+        }
+    }
+    problems
+}
+
+/// What `tune` is told to look at.
+fn tune(common: &Common, document: &Document) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let Some(tune) = &common.tune else { return problems };
+    let mut report = |key: &str, message: &str| problems.push(document.problem(key, message));
+    if let Some(name) = tune.account.as_ref().filter(|name| !common.accounts.contains_key(*name)) {
+        let known: Vec<&str> = common.accounts.keys().map(String::as_str).collect();
+        let hint = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => format!("there are {}", known.join(", ")),
+        };
+        report("tune.account", &format!("no account {name:?}; {hint}"));
+    }
+    let (start, months) = (common.plan.start, common.plan.months);
+    let last = start.plus(months - 1);
+    if let Some(from) = tune.from.filter(|from| *from < start || *from > last) {
+        report("tune.from", &format!("{from} is outside the plan; give {start} to {last}"));
+    } else if let Some(count) = tune.months {
+        let left = tune.from.map_or(months, |from| last.since(from) as u32 + 1);
+        if count > left {
+            let message =
+                format!("{count} months run past {last}, the plan's last; give 1 to {left}");
+            report("tune.months", &message);
+        }
+    }
+    for (index, knob) in tune.knobs.iter().enumerate() {
+        let key = format!("tune.knobs[{index}]");
+        for (below, message) in knob.check() {
+            report(&format!("{key}{below}"), &message);
+        }
+        if tune.knobs[..index].iter().any(|other| other.key == knob.key) {
+            report(&format!("{key}.key"), &format!("two knobs turn {:?}; give one", knob.key));
         }
     }
     problems

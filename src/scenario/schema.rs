@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Tables that are the same for all accounts.
-pub const COMMON: [&str; 9] = [
+pub const COMMON: [&str; 10] = [
     "plan",
     "billing",
     "users",
@@ -31,6 +31,7 @@ pub const COMMON: [&str; 9] = [
     "budgets",
     "revenue",
     "commitments",
+    "tune",
 ];
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
@@ -406,7 +407,7 @@ impl<'a> Walk<'a> {
         const KEYS: [&str; 4] = ["low", "mid", "high", "confidence"];
         let whole = is_whole(schema);
         let faults = self.found.len();
-        if path.starts_with("plan.") || path.starts_with("budgets[") {
+        if ["plan.", "budgets[", "tune."].iter().any(|fixed| path.starts_with(fixed)) {
             let message = "must be one number: what is planned for is no matter of chance";
             self.report(path, message.into());
         }

@@ -40,6 +40,7 @@ impl Fixture {
             saturated_minutes: 0.0,
             saturated_at_most_minutes: 0.0,
             saturated_pending_minutes: 0.0,
+            late_minutes: 0.0,
             pending_pod_minutes: 0.0,
             mean_replicas: 2.0,
             peak_replicas: 2,

@@ -84,6 +84,13 @@ fn cost_metric(scenario: &Scenario) -> &'static str {
     if discounted || !scenario.commitments.is_empty() { NET_COST_METRIC } else { COST_METRIC }
 }
 
+impl Prepared<'_> {
+    /// What a result is made from.
+    pub fn provenance(&self, trial: u32) -> Provenance {
+        provenance(self, trial)
+    }
+}
+
 fn provenance(prepared: &Prepared<'_>, trial: u32) -> Provenance {
     Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),

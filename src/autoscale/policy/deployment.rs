@@ -118,6 +118,7 @@ fn serving(
         timeout: workload.timeout_seconds.unwrap_or(facts.timeout_seconds),
         servers,
         latency: Curve::response(servers, served_ms, facts.quantile),
+        late_load: f64::INFINITY,
         in_system: counted.then(|| Curve::in_system(servers)),
     })
 }

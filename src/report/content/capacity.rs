@@ -17,7 +17,7 @@ pub(super) fn section(plan: &Plan) -> Section {
     if !metered.is_empty() {
         figures.push(Figure {
             id: "capacity-units".into(),
-            title: "Capacity units, mean over the month".into(),
+            title: "Capacity units, mean over the month [units]".into(),
             alt: "Lines of the mean load balancer and Aurora capacity units by month.".into(),
             chart: Chart::Lines {
                 months: plan.months.iter().map(|month| month.month).collect(),
@@ -43,7 +43,7 @@ fn nodes(plan: &Plan) -> Figure {
     };
     Figure {
         id: "nodes".into(),
-        title: "Nodes by purchase option, mean over the month".into(),
+        title: "Nodes by purchase option, mean over the month [nodes]".into(),
         alt: "Stacked areas of baseline, on-demand and spot nodes of all accounts by month.".into(),
         chart: Chart::Stacked {
             months: plan.months.iter().map(|month| month.month).collect(),
