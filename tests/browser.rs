@@ -76,7 +76,7 @@ const FAINT: &str = "(() => { \
     for (const e of document.querySelectorAll('figure text')) \
         if (ratio(getComputedStyle(e).fill, page) < 4.5) found.add('text' + getComputedStyle(e).fill); \
     for (const e of document.querySelectorAll('figure polyline[stroke]:not([stroke=\"#E2E5E9\"]):not([stroke=\"#FFFFFF\"])')) \
-        if (ratio(getComputedStyle(e).stroke, page) < 2.7) found.add('line' + getComputedStyle(e).stroke); \
+        if (ratio(getComputedStyle(e).stroke, page) < 3) found.add('line' + getComputedStyle(e).stroke); \
     return [...found]; })()";
 
 #[test]
@@ -104,6 +104,15 @@ fn a_report_fits_1280_and_400_pixels_in_light_and_dark() {
              [...f.querySelectorAll('svg')].filter(s => s.getClientRects().length).length == 1)",
         );
         assert_eq!(shown, true);
+    }
+    // The same questions find what is wrong where something is.
+    browser.evaluate(
+        "(() => { const t = [...document.querySelectorAll('figure text')].find(t => t.getClientRects().length); \
+         t.after(t.cloneNode(true)); const bad = t.cloneNode(true); t.after(bad); bad.setAttribute('x', -900); \
+         bad.setAttribute('font-size', 8); bad.style.fill = getComputedStyle(document.documentElement).backgroundColor; })()",
+    );
+    for script in [SMALL, CUT, FAINT, OVER] {
+        assert_ne!(browser.evaluate(script), serde_json::json!([]), "{script}");
     }
     browser.assert_quiet();
 }

@@ -24,7 +24,7 @@ pub(super) const GRID: RGBColor = RGBColor(226, 229, 233);
 /// Of the page: between bands.
 pub(super) const PAPER: RGBColor = RGBColor(255, 255, 255);
 /// Of the rest.
-pub(super) const REST: RGBColor = RGBColor(150, 156, 163);
+pub(super) const REST: RGBColor = RGBColor(138, 145, 153);
 pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
 pub(super) const RED: RGBColor = RGBColor(213, 94, 0);
 pub(super) const SKY: RGBColor = RGBColor(86, 180, 233);
