@@ -30,5 +30,5 @@ pub mod reconcile;
 pub mod terminal;
 pub mod trace;
 pub mod trace_chart;
-pub mod xlsx;
 pub mod tune;
+pub mod xlsx;

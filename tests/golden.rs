@@ -11,6 +11,19 @@ use assert_cmd::Command;
 
 const EXAMPLES: [&str; 4] = ["innovate", "fitted-growth", "hourly-load", "cloudfront"];
 
+/// The example whose report is kept in every format.
+const SPECIMEN: &str = "innovate";
+const FORMATS: [&str; 8] = [
+    "report.html",
+    "report.xlsx",
+    "report.pdf",
+    "report.md",
+    "ledger.csv",
+    "plan.json",
+    "ledger.parquet",
+    "focus.csv",
+];
+
 /// Trials beside the line: enough to show, few enough for a test.
 const TRIALS: &str = "30";
 
@@ -34,6 +47,11 @@ fn examples_plan_as_they_were_reviewed() {
             compare(&reports, picture, &fs::read_to_string(out.path().join(picture)).unwrap());
         }
         let capacity = fs::read_to_string(out.path().join("capacity.csv")).unwrap();
+        if example == SPECIMEN {
+            for name in FORMATS {
+                compare_bytes(&reports, name, &fs::read(out.path().join(name)).unwrap());
+            }
+        }
         compare(&golden, "capacity.csv", &capacity);
         compare(&golden, "meters.csv", &meters(&out.path().join("plan.json")));
     }
@@ -97,6 +115,18 @@ fn compare(folder: &str, name: &str, content: &str) {
         "{} differs; review it with UPDATE_GOLDEN=1 and git diff",
         path.display()
     );
+}
+
+/// A specimen is what the program writes today, to the last byte.
+fn compare_bytes(folder: &str, name: &str, bytes: &[u8]) {
+    let path = root().join(folder).join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        return;
+    }
+    let same = fs::read(&path).is_ok_and(|reviewed| reviewed == bytes);
+    assert!(same, "{} differs; look at it with UPDATE_GOLDEN=1", path.display());
 }
 
 /// Share of each Cost Explorer service in the whole plan [percent].

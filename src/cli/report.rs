@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     formats.sort_unstable();
     formats.dedup();
     let files = files(&report, &formats)?;
-    deliver(args, formats.len(), files)
+    deliver(args, formats.len(), &files)
 }
 
 /// The files of several formats, made side by side.
@@ -114,9 +114,9 @@ fn planned(args: &Args) -> Result<Plan, Error> {
 }
 
 /// A single file where a file is named, a folder where a folder is, stdout where nothing is.
-fn deliver(args: &Args, formats: usize, files: Vec<File>) -> Result<(), Error> {
+fn deliver(args: &Args, formats: usize, files: &[File]) -> Result<(), Error> {
     let Some(out) = &args.out else {
-        let [file] = &*files else {
+        let [file] = files else {
             let message = format!("these formats make {} files: give --out DIR", files.len());
             return Err(Error::at(Place::default(), message));
         };
@@ -131,8 +131,8 @@ fn deliver(args: &Args, formats: usize, files: Vec<File>) -> Result<(), Error> {
     let named: Vec<(&str, Vec<u8>)> =
         files.iter().map(|file| (&*file.name, file.bytes.clone())).collect();
     store::write_folder(out, &named)?;
-    let names: Vec<&str> = files.iter().map(|file| &*file.name).collect();
-    say(&format!("wrote {} to {}", names.join(", "), out.display()));
+    let written: Vec<&str> = files.iter().map(|file| &*file.name).collect();
+    say(&format!("wrote {} to {}", written.join(", "), out.display()));
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use super::{Format, PriceArgs, failed, pretty, print, say, trials::Watched};
 use crate::{
     error::{Error, Place},
     report,
-    scenario::{Scenario, rewrite, key::Key},
+    scenario::{Scenario, key::Key, rewrite},
     simulate::Prepared,
     store,
     tune::{Desk, Request, Setup, State, Tuned},

@@ -1,6 +1,6 @@
 //! The plan's tables as CSV files.
 
-use super::page::{Kind, Page, Table};
+use super::page::{Cell, Kind, Page, Table};
 use crate::{ledger::Entry, plan::Plan};
 
 /// Columns of `usage.csv`: what `runrate rate` reads.
@@ -107,7 +107,7 @@ pub fn table(table: &Table, currency: &str) -> String {
     let header: Vec<&str> = names.iter().map(String::as_str).collect();
     let width = header.len();
     let rows = table.rows.iter().map(|row| {
-        let cell = |place: usize| row.cells.get(place).map_or_else(String::new, |c| c.plain());
+        let cell = |place: usize| row.cells.get(place).map_or_else(String::new, Cell::plain);
         (0..width).map(cell).collect()
     });
     write(&header, rows)

@@ -4,6 +4,7 @@
     unreachable_pub,
     clippy::unwrap_used,
     clippy::missing_errors_doc,
+    clippy::needless_pass_by_value,
     clippy::print_stderr
 )]
 

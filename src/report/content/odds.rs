@@ -1,6 +1,6 @@
 //! The plan as a distribution: monthly costs with their band, unit economics, budgets, what drives the spread.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{columns, note};
 use crate::{
@@ -72,7 +72,8 @@ fn alt(plan: &Plan) -> String {
     );
     if let Some(last) = plan.spread.as_ref().and_then(|spread| spread.months.last()) {
         let of = last.cost.of;
-        text += &format!(
+        let _ = write!(
+            text,
             "; in the last month one trial in ten is below ${}, one in ten above ${}",
             dollars(of.p10),
             dollars(of.p90)
