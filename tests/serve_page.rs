@@ -163,7 +163,7 @@ fn keys_move_a_slider_and_a_wrong_number_is_told_where_it_stands() {
     seen.browser.type_text("9999");
     seen.browser.wait_for("!document.querySelector('#trouble').hidden");
     let told = seen.browser.evaluate("document.querySelector('#trouble').textContent + [...document.querySelectorAll('.wrong')].map((e) => e.textContent).join(' ')");
-    assert!(told.as_str().unwrap().contains("workload api, least replicas"), "{told}");
+    assert!(told.as_str().unwrap().contains("workload api, most replicas"), "{told}");
     assert_eq!(seen.total(), good);
     seen.picture("refused-1280");
     // Out of bounds: told beside the number.
