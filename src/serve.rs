@@ -65,6 +65,8 @@ pub struct Reports {
     pub formats: Vec<&'static str>,
     /// Writes one of them.
     pub write: Box<Write>,
+    /// What `tune` found, as one HTML file without scripts.
+    pub tuned: Option<String>,
 }
 
 /// How the page is served.
@@ -178,6 +180,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/page.css", get(api::style))
         .route("/page.js", get(api::script))
         .route("/chart.js", get(api::charts))
+        .route("/tuned", get(api::tuned))
         .route("/api/scenario", get(api::scenario))
         .route("/api/plan", post(api::plan))
         .route("/api/band", post(api::band))

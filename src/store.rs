@@ -28,6 +28,7 @@ use crate::{
     shapes::Catalog,
     simulate::{Facts, Inputs},
     tune::Defaults,
+    tune::Tuned,
 };
 
 mod bills;
@@ -534,12 +535,24 @@ pub fn load_plan(path: &Path) -> Result<Plan, Error> {
 /// # Errors
 /// A file that is none.
 pub fn load_scored(path: &Path) -> Result<Scored, Error> {
+    saved(path, "is no backtest", "`backtest --format json` writes one")
+}
+
+/// What `tune` found.
+///
+/// # Errors
+/// A file that is none.
+pub fn load_tuned(path: &Path) -> Result<Tuned, Error> {
+    saved(path, "is no result of `tune` that this version reads", "`tune --out` writes tune.json")
+}
+
+/// A document that this program saved.
+fn saved<T: serde::de::DeserializeOwned>(path: &Path, wrong: &str, by: &str) -> Result<T, Error> {
     let text = read_text(path)?;
     serde_json::from_str(&text).map_err(|error| {
         let line = Some(error.line()).filter(|line| *line > 0);
         let place = Place { line, ..Place::file(&path.display().to_string()) };
-        let message = format!("is no backtest: {error}; `backtest --format json` writes one");
-        Error::at(place, message)
+        Error::at(place, format!("{wrong}: {error}; {by}"))
     })
 }
 

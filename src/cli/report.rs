@@ -17,6 +17,7 @@ use crate::{
         format::{File, Format, Report},
     },
     store,
+    tune::Tuned,
 };
 
 #[derive(Debug, clap::Args)]
@@ -37,6 +38,9 @@ pub(super) struct Args {
     /// Show how good past forecasts were: the output of `backtest --format json`
     #[arg(long, value_name = "FILE")]
     backtest: Option<PathBuf>,
+    /// Show what `tune` found: tune.json of `tune --out`
+    #[arg(long, value_name = "FILE")]
+    tuned: Option<PathBuf>,
     #[command(flatten)]
     trials: TrialArgs,
     #[command(flatten)]
@@ -66,7 +70,9 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         .then(|| reconcile(&args.against, &args.prices, &plan))
         .transpose()?;
     let scored: Option<Scored> = args.backtest.as_deref().map(store::load_scored).transpose()?;
+    let tuned: Option<Tuned> = args.tuned.as_deref().map(store::load_tuned).transpose()?;
     let beside = Beside {
+        tuned: tuned.as_ref(),
         reconciliation: reconciled.as_ref(),
         backtest: scored.as_ref().map(|own| (&*own.scores, &*own.guesses)),
     };

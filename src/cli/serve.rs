@@ -10,11 +10,13 @@ use crate::{
     plan::Plan,
     report::{
         self,
-        content::Beside,
+        content::{self, Beside},
         format::{Format, Report},
+        html,
     },
     serve::{self, App, File, Reports, Settings},
     store,
+    tune::Tuned,
 };
 
 mod listener;
@@ -39,6 +41,9 @@ pub(super) struct Args {
     /// Trials of the band and of reports; 1 for the mid-value line alone
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     trials: u32,
+    /// Show what `tune` found beside it: tune.json of `tune --out`
+    #[arg(long, value_name = "FILE")]
+    tuned: Option<PathBuf>,
     #[command(flatten)]
     prices: PriceArgs,
 }
@@ -61,6 +66,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     regions.dedup();
     let regions: Vec<&str> = regions.iter().map(String::as_str).collect();
     let facts = store::load_facts(catalog, &args.prices.source(), &regions)?;
+    let tuned = args.tuned.as_deref().map(store::load_tuned).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(4)
@@ -73,7 +79,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         let port = listener.local_addr().map_err(|error| failed(&error))?.port();
         let settings = Settings { port, write: args.write, trials: args.trials };
         let paths = (&*args.scenario, args.second.as_deref());
-        let app = Arc::new(App::new(paths, facts, settings, reports()?)?);
+        let app = Arc::new(App::new(paths, facts, settings, reports(tuned)?)?);
         answer(listener, app).await
     });
     // A report that nobody waits for any more does not hold the program up.
@@ -135,13 +141,17 @@ async fn stopped() {
 }
 
 /// The reports of a plan.
-fn reports() -> Result<Reports, Error> {
+fn reports(tuned: Option<Tuned>) -> Result<Reports, Error> {
     let facts = store::focus_facts()?;
     let formats = Format::ALL.iter().map(|format| format.name()).collect();
+    let page = tuned.as_ref().map(|tuned| html::render(&content::tuned::page(tuned)));
+    let page = page.transpose().map_err(|message| failed_with(&message))?;
+    let shown = tuned;
     let write = move |format: &str, plan: &Plan| {
         let format = Format::of(format)
             .ok_or_else(|| failed_with(&format!("there is no report {format:?}")))?;
-        let files = Report::new(plan, Beside::default(), &facts)
+        let beside = Beside { tuned: shown.as_ref(), ..Beside::default() };
+        let files = Report::new(plan, beside, &facts)
             .files(format)
             .map_err(|message| failed_with(&format!("{} report: {message}", format.name())))?;
         // Of tables one by one, the ledger is what a download gives.
@@ -150,7 +160,7 @@ fn reports() -> Result<Reports, Error> {
             first.ok_or_else(|| failed_with("the report is empty"))?;
         Ok(File { content_type: media_type, name, bytes })
     };
-    Ok(Reports { formats, write: Box::new(write) })
+    Ok(Reports { formats, write: Box::new(write), tuned: page })
 }
 
 #[cfg(test)]

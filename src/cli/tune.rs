@@ -5,10 +5,15 @@ use std::{
     sync::Mutex,
 };
 
-use super::{Format, PriceArgs, failed, pretty, print, say, trials::Watched};
+use super::{Format as Printed, PriceArgs, failed, pretty, print, say, trials::Watched};
 use crate::{
     error::{Error, Place},
-    report,
+    manifest::{self, Wanted},
+    report::{
+        self,
+        content::{self, Beside},
+        format::{Format, Report},
+    },
     scenario::{Scenario, key::Key, rewrite},
     simulate::Prepared,
     store,
@@ -31,7 +36,7 @@ pub(super) struct Args {
     /// Trials, not seen by the search, for what is recommended
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000))]
     fresh_trials: Option<u32>,
-    /// Folder for tune.json, candidates.csv and tuned.toml
+    /// Folder for tune.json, candidates.csv, tuned.toml, frontier.svg, report.html and manifests to apply
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// File for the scenario with the recommended settings; comments stay
@@ -44,8 +49,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// What to print
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = Printed::Table)]
+    format: Printed,
     #[command(flatten)]
     prices: PriceArgs,
 }
@@ -60,9 +65,9 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     };
     write(args, &tuned)?;
     match args.format {
-        Format::Table => print(&report::tune::render(&tuned))?,
-        Format::Json => print(&pretty(&tuned)?)?,
-        Format::Csv => print(&report::tune::csv(&tuned))?,
+        Printed::Table => print(&report::tune::render(&tuned))?,
+        Printed::Json => print(&pretty(&tuned)?)?,
+        Printed::Csv => print(&report::tune::csv(&tuned))?,
     }
     if tuned.feasible || tuned.stopped {
         Ok(())
@@ -111,8 +116,8 @@ fn read_state(path: &Path) -> Result<Option<State>, Error> {
     Ok(Some(state))
 }
 
-/// The scenario's text with the recommended settings, checked.
-fn tuned_scenario(args: &Args, tuned: &Tuned) -> Result<String, Error> {
+/// The scenario's text with the recommended settings.
+fn tuned_text(args: &Args, tuned: &Tuned) -> Result<String, Error> {
     let file = args.scenario.display().to_string();
     let text = store::read_text(&args.scenario)?;
     let wrong = |message: String| Error::failed(Place::file(&file), message);
@@ -122,7 +127,6 @@ fn tuned_scenario(args: &Args, tuned: &Tuned) -> Result<String, Error> {
         .map(|change| Ok((Key::parse(&change.key)?, change.value.clone())))
         .collect();
     let changed = edits.and_then(|edits| rewrite::set(&text, &edits)).map_err(wrong)?;
-    Scenario::parse("the tuned scenario", &changed, &store::embedded_catalog()?)?;
     let [first, last] = tuned.months;
     let head = format!(
         "# Tuned over {first} to {last}, seed {}, by runrate {}.\n",
@@ -135,22 +139,58 @@ fn write(args: &Args, tuned: &Tuned) -> Result<(), Error> {
     if args.out.is_none() && args.apply.is_none() {
         return Ok(());
     }
-    let scenario = tuned_scenario(args, tuned)?;
+    let text = tuned_text(args, tuned)?;
+    let scenario = Scenario::parse("the tuned scenario", &text, &store::embedded_catalog()?)?;
     if let Some(path) = &args.apply {
         if tuned.feasible {
-            store::write_file(path, scenario.as_bytes())?;
+            store::write_file(path, text.as_bytes())?;
             say(&format!("wrote {}", path.display()));
         } else {
             say(&format!("{} is not written: nothing meets what is asked for", path.display()));
         }
     }
     let Some(folder) = &args.out else { return Ok(()) };
-    let files = [
-        ("tune.json", pretty(tuned)?.into_bytes()),
-        ("candidates.csv", report::tune::csv(tuned).into_bytes()),
-        ("tuned.toml", scenario.into_bytes()),
+    let mut files = vec![
+        ("tune.json".to_owned(), pretty(tuned)?.into_bytes()),
+        ("candidates.csv".to_owned(), report::tune::csv(tuned).into_bytes()),
+        ("tuned.toml".to_owned(), text.into_bytes()),
     ];
-    store::write_folder(folder, &files)?;
+    files.extend(shown(args, tuned, &scenario)?);
+    let named: Vec<(&str, Vec<u8>)> =
+        files.iter().map(|(name, bytes)| (&**name, bytes.clone())).collect();
+    store::write_folder(folder, &named)?;
     say(&format!("wrote {} files to {}", files.len(), folder.display()));
     Ok(())
+}
+
+/// The tuned scenario planned: its report with the frontier, and manifests of the account to apply.
+fn shown(args: &Args, tuned: &Tuned, after: &Scenario) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let catalog = store::embedded_catalog()?;
+    let (before, inputs) = store::load_scenario(&args.scenario, &catalog)?;
+    let facts = store::load_facts(catalog, &args.prices.source(), &after.regions())?;
+    let plan = Prepared::new(after, &facts, &inputs)?.run(0)?;
+    let failed = |message: String| Error::failed(Place::default(), message);
+    let chart = content::tuned::frontier(tuned).chart;
+    let svg = report::figure::svg(&chart, report::figure::WIDE).map_err(failed)?;
+    let mut files = vec![("frontier.svg".to_owned(), svg.into_bytes())];
+    let focus = store::focus_facts()?;
+    let beside = Beside { tuned: Some(tuned), ..Beside::default() };
+    let pages = Report::new(&plan, beside, &focus).files(Format::Html).map_err(failed)?;
+    files.extend(pages.into_iter().map(|file| (file.name, file.bytes)));
+    let own = |scenario: &'_ Scenario| {
+        scenario.accounts.iter().find(|account| account.name == tuned.account).cloned()
+    };
+    let (Some(account), old) = (own(after), own(&before)) else { return Ok(files) };
+    let wanted = Wanted {
+        scenario: after,
+        account: &account,
+        catalog: &facts.catalog,
+        sha256: &inputs.sha256,
+        plan: Some(&plan),
+        before: old.as_ref(),
+    };
+    for file in manifest::write(&wanted)? {
+        files.push((format!("manifests/{}", file.name), file.text.into_bytes()));
+    }
+    Ok(files)
 }

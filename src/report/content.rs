@@ -15,6 +15,7 @@ use crate::{
     backtest::{Point, Score},
     plan::{MonthPlan, Plan},
     reconcile::Reconciliation,
+    tune::Tuned,
     units::Usd,
 };
 
@@ -24,6 +25,7 @@ mod capacity;
 mod costs;
 mod materials;
 mod odds;
+pub mod tuned;
 
 /// What a report may show beside the plan.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,6 +34,8 @@ pub struct Beside<'a> {
     pub reconciliation: Option<&'a Reconciliation>,
     /// Past forecasts against bills.
     pub backtest: Option<(&'a [Score], &'a [Point])>,
+    /// What `tune` found.
+    pub tuned: Option<&'a Tuned>,
 }
 
 /// The whole report.
@@ -45,6 +49,7 @@ pub fn page(plan: &Plan, beside: Beside<'_>) -> Page {
     sections.extend(costs::commitments(plan));
     sections.extend(beside.reconciliation.map(|done| actuals::variance(plan, done)));
     sections.extend(beside.backtest.map(|(scores, points)| actuals::accuracy(scores, points)));
+    sections.extend(beside.tuned.map(tuned::section));
     sections.push(assumptions::section(plan));
     sections.extend(materials::sections(plan));
     sections.push(known(plan));

@@ -49,6 +49,20 @@ pub(super) async fn charts() -> Response {
     asset("text/javascript; charset=utf-8", include_str!("chart.js"))
 }
 
+/// Policy of a page that runs nothing and loads nothing; its styles stand in it.
+const STILL: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
+form-action 'none'; frame-ancestors 'none'";
+
+/// The frontier that `tune` found.
+pub(super) async fn tuned(State(app): State<Arc<App>>) -> Response {
+    let Some(text) = &app.reports.tuned else { return nowhere().await };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(STILL)),
+    ];
+    (headers, text.clone()).into_response()
+}
+
 pub(super) async fn nowhere() -> Response {
     answer::refuse(StatusCode::NOT_FOUND, "there is no such page")
 }
@@ -160,6 +174,7 @@ pub(super) async fn scenario(State(app): State<Arc<App>>) -> Response {
         "second": app.second,
         "trials": app.settings.trials,
         "formats": app.reports.formats,
+        "tuned": app.reports.tuned.is_some(),
         "sides": sides,
     })))
 }

@@ -95,8 +95,9 @@ pub(super) async fn guard(State(door): State<Door>, request: Request, next: Next
         None => next.run(request).await,
     };
     let headers = response.headers_mut();
+    // A page without scripts has a policy of its own, which is stricter but for its styles.
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),

@@ -533,6 +533,7 @@ async function begin() {
   document.title = `${a.told.name} · runrate`;
   by("name").textContent = a.told.name;
   by("file").textContent = told.second ? `${a.told.file} beside ${b.told.file}` : a.told.file;
+  by("tuned").hidden = !told.tuned;
   by("format").replaceChildren(...told.formats.map((format) => element("option", { value: format }, format)));
   changed(a);
   build();
