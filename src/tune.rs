@@ -271,9 +271,10 @@ impl<'a> Setup<'a> {
         Ok(Self { prepared, defaults, space, view, effort, fresh, slo: tune.slo })
     }
 
-    /// Evaluations at most, those after the search not counted.
+    /// Evaluations at most, with those for what is recommended.
     pub fn evaluations(&self) -> u64 {
-        self.effort.evaluations
+        let strained = 2 * self.defaults.strain.len() * self.effort.trials;
+        self.effort.evaluations + 2 * u64::from(self.fresh) + strained as u64
     }
 
     /// Runs it.
