@@ -119,7 +119,8 @@ fn too_many_readers_go() {
     assert_eq!(chosen(&tuned, "aurora.min_readers"), "1");
 }
 
-/// The more spot, the cheaper and the more is taken back: the greatest share below the limit is right.
+/// The more spot, the cheaper and the more is taken back: the greatest share below the limit is right. The limit
+/// leaves room for what four other trials come to.
 #[test]
 fn as_much_spot_as_the_evictions_allow() {
     let knob = "[[tune.knobs]]\nkey = \"cluster.node_pools.general.spot_share\"\nvalues = [0.0, 0.3, 0.6, 1.0]\n";
@@ -140,7 +141,7 @@ fn as_much_spot_as_the_evictions_allow() {
     let (low, high) = (evictions("0.6"), evictions("1.0"));
     assert!(evictions("0.3") < low && low < high, "{low} {high}");
     assert_eq!(chosen(&free, "cluster.node_pools.general.spot_share"), "1.0");
-    let limit = format!("slo = {{ max_evictions_per_day = {} }}", f64::midpoint(low, high));
+    let limit = format!("slo = {{ max_evictions_per_day = {} }}", low + 0.85 * (high - low));
     let tuned = tune(&text(&limit), 40, 4);
     assert_eq!(chosen(&tuned, "cluster.node_pools.general.spot_share"), "0.6");
     assert!(!tuned.today.broken.is_empty() && tuned.recommended.broken.is_empty());
