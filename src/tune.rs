@@ -42,6 +42,9 @@ use search::Effort;
 use space::{Candidate, DefaultKnob, Space};
 pub use state::State;
 
+/// Candidates between which more trials decide.
+const RIVALS: usize = 8;
+
 /// Number of the document's shape.
 pub const SCHEMA: u32 = 1;
 
@@ -271,9 +274,11 @@ impl<'a> Setup<'a> {
         Ok(Self { prepared, defaults, space, view, effort, fresh, slo: tune.slo })
     }
 
-    /// Evaluations at most, those after the search not counted.
+    /// Evaluations at most, with those for what is recommended.
     pub fn evaluations(&self) -> u64 {
-        self.effort.evaluations
+        let strained = 2 * self.defaults.strain.len() * self.effort.trials;
+        let fresh = (RIVALS as u64 + 2) * u64::from(self.fresh);
+        self.effort.evaluations + fresh + strained as u64
     }
 
     /// Runs it.
@@ -291,14 +296,36 @@ impl<'a> Setup<'a> {
         let mut archive =
             Archive::new(what, self.effort.trials as u32, earlier, (desk.watch, &save));
         let whole = search::run(&mut archive, &self.space, &self.effort)?;
-        let best =
-            if whole { choose::choose(&mut archive, &self.space, &self.effort)? } else { None };
+        let best = if whole { self.best(&mut archive, desk.watch)? } else { None };
         let mut tuned = self.document(&archive, best.as_ref())?;
         if let Some(best) = best.filter(|best| *best != self.space.today()) {
             self.confirm(&mut tuned, &best, desk.watch)?;
         }
         self.note(&mut tuned);
         Ok(tuned)
+    }
+
+    /// The point to recommend; none where the watch said stop.
+    fn best(
+        &self,
+        archive: &mut Archive<'_>,
+        watch: Watch<'_>,
+    ) -> Result<Option<Candidate>, Error> {
+        let Self { prepared, space, view, effort, .. } = self;
+        let Some(best) = choose::choose(archive, space, effort)? else { return Ok(None) };
+        let rivals = choose::rivals(archive, space, effort, (&best, RIVALS));
+        let own = search::ranked(archive, space, effort, effort.trials);
+        let meets = own.iter().any(|own| own.candidate == best && own.worse <= 0.0);
+        if best == space.today() || !meets {
+            return Ok(Some(best));
+        }
+        let bout = Bout { prepared, space, view: *view, effort, best: &best, watch };
+        let Some(proven) = bout.prove(&rivals, self.fresh)? else {
+            archive.stopped = true;
+            return Ok(None);
+        };
+        let known = choose::take_apart(archive, space, effort, &proven)?;
+        Ok(known.then_some(proven))
     }
 
     fn confirm(&self, tuned: &mut Tuned, best: &[u16], watch: Watch<'_>) -> Result<(), Error> {

@@ -95,6 +95,46 @@ pub fn choose(
     }
 }
 
+/// What may be recommended beside the best: the best with one change less, and the next cheapest that hold; no
+/// more than `count`.
+pub fn rivals(
+    archive: &Archive<'_>,
+    space: &Space,
+    effort: &Effort,
+    (best, count): (&Candidate, usize),
+) -> Vec<Candidate> {
+    let all = ranked(archive, space, effort, effort.trials);
+    let today = space.today();
+    let near: Vec<Candidate> = without(best, &today).into_iter().map(|(_, less)| less).collect();
+    let holds = |candidate: &Candidate| {
+        all.iter().any(|own| own.candidate == *candidate && own.worse <= 0.0)
+    };
+    let next = by_cost(&all).into_iter().map(|place| all[place].candidate.clone());
+    let mut rivals = vec![best.clone()];
+    for candidate in near.into_iter().take(count / 2).chain(next) {
+        let fits = candidate != today && holds(&candidate) && !rivals.contains(&candidate);
+        if fits && rivals.len() < count {
+            rivals.push(candidate);
+        }
+    }
+    rivals
+}
+
+/// What is known of a point's changes, so that [`why`] can tell.
+///
+/// # Errors
+/// As [`Archive::ensure`].
+pub fn take_apart(
+    archive: &mut Archive<'_>,
+    space: &Space,
+    effort: &Effort,
+    best: &[u16],
+) -> Result<bool, Error> {
+    let less: Vec<Candidate> =
+        without(best, &space.today()).into_iter().map(|(_, candidate)| candidate).collect();
+    archive.ensure(&less, effort.trials)
+}
+
 /// Each change of a candidate taken back alone: the knob's place, and what is left.
 fn without(candidate: &[u16], today: &[u16]) -> Vec<(usize, Candidate)> {
     let changed = (0..candidate.len()).filter(|place| candidate[*place] != today[*place]);

@@ -18,7 +18,7 @@ use super::{
     choose::paired,
     measure::{Estimate, Limits, Measures},
     search::{Effort, limits},
-    space::Space,
+    space::{Candidate, Space},
 };
 use crate::{
     error::Error,
@@ -28,6 +28,9 @@ use crate::{
 
 /// Number of the first trial that no search runs.
 const FRESH: u32 = 1_000_001;
+
+/// Number of the first trial that decides between the best of a search; others than the fresh ones.
+const PROOF: u32 = 2_000_001;
 
 /// A difference with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -70,7 +73,8 @@ pub struct Against {
     pub broken: Vec<String>,
     /// What is asked for and missed by today's settings.
     pub broken_today: Vec<String>,
-    /// Whether it is cheaper at equal or lower risk, and meets what is asked for.
+    /// Whether it is cheaper, has no more late minutes as far as the interval tells, and meets what is asked
+    /// for.
     pub holds: bool,
 }
 
@@ -110,6 +114,47 @@ impl Bout<'_> {
     /// As [`Prepared::judge`].
     pub fn fresh(&self, count: u32) -> Result<Option<Against>, Error> {
         self.against(&(FRESH..FRESH + count).collect::<Vec<u32>>())
+    }
+
+    /// Which of the best, cheapest first, is no later than today in so many trials that no search runs: what
+    /// is rare shows in few trials only by luck. Today's settings where none is; none where the watch said stop.
+    ///
+    /// # Errors
+    /// As [`Prepared::judge`].
+    pub fn prove(&self, best: &[Candidate], count: u32) -> Result<Option<Candidate>, Error> {
+        let trials: Vec<u32> = (PROOF..PROOF + count).collect();
+        let one = |trial: &u32| -> Result<Option<Vec<Judged>>, Error> {
+            let luck = self.prepared.luck(&self.view, *trial)?;
+            let mut all = vec![self.prepared.judge(&self.view, &luck, &[])?];
+            for candidate in best {
+                if (self.watch.stop)() {
+                    return Ok(None);
+                }
+                let judged = self.prepared.judge(&self.view, &luck, &self.space.edits(candidate));
+                (self.watch.done)();
+                match judged {
+                    Ok(judged) => all.push(judged),
+                    // What cannot be in one trial is not to be recommended.
+                    Err(_) => all.push(Judged { late_minutes: f64::MAX, ..all[0].clone() }),
+                }
+            }
+            Ok(Some(all))
+        };
+        let done: Result<Vec<_>, Error> = trials.par_iter().with_max_len(1).map(one).collect();
+        let Some(done) = done?.into_iter().collect::<Option<Vec<Vec<Judged>>>>() else {
+            return Ok(None);
+        };
+        let column = |place: usize| done.iter().map(|all| all[place].clone()).collect::<Vec<_>>();
+        let today = column(0);
+        let holds = |place: &usize| {
+            let against = compare(&today, &column(place + 1), self.effort);
+            against.broken.is_empty()
+                && (!against.broken_today.is_empty()
+                    || against.saves.mean > 0.0 && against.adds_late_minutes.mean <= 0.0)
+        };
+        let cost = |place: &usize| column(place + 1).iter().map(|own| own.cost).sum::<f64>();
+        let first = (0..best.len()).filter(holds).min_by(|a, b| cost(a).total_cmp(&cost(b)));
+        Ok(Some(first.map_or_else(|| self.space.today(), |place| best[place].clone())))
     }
 
     /// In the search's trials, with something worse than planned.
@@ -184,7 +229,8 @@ fn compare(today: &[Judged], own: &[Judged], effort: &Effort) -> Against {
     let cheaper = today.iter().zip(own).filter(|(today, own)| own.cost < today.cost).count();
     let (broken, broken_today) = (limits.broken(&after), limits.broken(&before));
     // Where today misses what is asked for, meeting it may cost money and is worth it.
-    let better = !broken_today.is_empty() || (saves.low > 0.0 && late.mean <= 0.0);
+    // Equal is what cannot be told apart: late minutes are so rare that a few more or less are luck.
+    let better = !broken_today.is_empty() || (saves.low > 0.0 && late.low <= 0.0);
     Against {
         trials: n as u32,
         saves_share: saves.mean / before.cost_per_month.max(1e-9),
