@@ -23,4 +23,4 @@ if [ ${#missing[@]} -gt 0 ]; then
 else
     export RUNRATE_TEST_EVERYTHING=1
 fi
-exec cargo test "$@"
+exec cargo test --no-fail-fast "$@"

@@ -86,12 +86,28 @@ fn a_plan_is_written_whole_and_reproduces_itself() {
     let first = ok(&["plan", "--trials", "1", SMALL, "--out", &out("a"), "--threads", "1"]);
     let second = ok(&["plan", "--trials", "1", SMALL, "--out", &out("b"), "--threads", "2"]);
     assert_eq!(first, second);
-    for file in ["plan.json", "ledger.csv", "usage.csv", "capacity.csv", "cost.svg"] {
+    let files = [
+        "plan.json",
+        "ledger.csv",
+        "usage.csv",
+        "capacity.csv",
+        "cost.svg",
+        "report.html",
+        "report.xlsx",
+        "report.md",
+        "focus.csv",
+        #[cfg(feature = "pdf")]
+        "report.pdf",
+        #[cfg(feature = "polars")]
+        "ledger.parquet",
+    ];
+    for file in files {
         let read = |name: &str| fs::read(folder.path().join(name).join(file)).unwrap();
         assert_eq!(read("a"), read("b"), "{file}");
         assert!(!read("a").is_empty());
     }
-    assert_eq!(fs::read_dir(folder.path().join("a")).unwrap().count(), 5, "nothing is left over");
+    let count = fs::read_dir(folder.path().join("a")).unwrap().count();
+    assert_eq!(count, files.len(), "nothing is left over");
 
     // What was metered, priced again, is the plan.
     let plan: serde_json::Value =
