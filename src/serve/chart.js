@@ -53,8 +53,6 @@ export function apart(places, least, top, bottom) {
   return set;
 }
 
-const anchor = (month, count) => (month === 0 ? "start" : month === count - 1 ? "end" : "middle");
-
 function frame(svg, { width, height }, months, most, right) {
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   const [left, top, bottom] = [46, 10, height - 22];
@@ -68,9 +66,9 @@ function frame(svg, { width, height }, months, most, right) {
     parts.push(make("line", { class: "grid", x1: left, x2: width - right, y1: at, y2: at }));
     parts.push(make("text", { x: left - 6, y: at + 4, "text-anchor": "end" }, `$${brief(mark)}`));
   }
-  const every = Math.max(1, Math.ceil((months.length * 58) / (width - left - right)));
+  const every = Math.max(1, Math.ceil((months.length * 62) / (width - left - right)));
   for (let month = 0; month < months.length; month += every) {
-    parts.push(make("text", { x: x(month), y: height - 6, "text-anchor": anchor(month, months.length) }, months[month]));
+    parts.push(make("text", { x: x(month), y: height - 6, "text-anchor": "middle" }, months[month]));
   }
   return { parts, x, y, top, bottom };
 }

@@ -48,9 +48,9 @@ pub(super) fn section(tuned: &Tuned) -> Section {
         tuned.trials,
         tuned.late
     )];
-    text.extend(tuned.fresh.as_ref().map(|fresh| confirmed(fresh)));
+    text.extend(tuned.fresh.as_ref().map(confirmed));
     let mut figures = vec![frontier(tuned)];
-    figures.extend(tuned.days.as_ref().map(|days| day(days)));
+    figures.extend(tuned.days.as_ref().map(day));
     let tables = [whys(tuned), strained(tuned), candidates(tuned)];
     Section {
         id: "tuning".into(),
