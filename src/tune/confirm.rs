@@ -116,8 +116,8 @@ impl Bout<'_> {
         self.against(&(FRESH..FRESH + count).collect::<Vec<u32>>())
     }
 
-    /// Which of the best, cheapest first, is no later than today in so many trials that no search runs: what
-    /// is rare shows in few trials only by luck. Today's settings where none is; none where the watch said stop.
+    /// The first of the best, or else the cheapest, that is no later than today in so many trials that no search
+    /// runs: what is rare shows in few trials only by luck. Today's settings where none is; none where the watch said stop.
     ///
     /// # Errors
     /// As [`Prepared::judge`].
@@ -153,7 +153,9 @@ impl Bout<'_> {
                     || against.saves.mean > 0.0 && against.adds_late_minutes.mean <= 0.0)
         };
         let cost = |place: &usize| column(place + 1).iter().map(|own| own.cost).sum::<f64>();
-        let first = (0..best.len()).filter(holds).min_by(|a, b| cost(a).total_cmp(&cost(b)));
+        let cheapest = || (0..best.len()).filter(holds).min_by(|a, b| cost(a).total_cmp(&cost(b)));
+        // The first has no change that buys nothing; the others may.
+        let first = Some(0).filter(|first| !best.is_empty() && holds(first)).or_else(cheapest);
         Ok(Some(first.map_or_else(|| self.space.today(), |place| best[place].clone())))
     }
 
