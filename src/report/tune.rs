@@ -192,10 +192,8 @@ fn confirmed(fresh: &Against, out: &mut String) {
 }
 
 fn verdict(of: &Against) -> String {
-    if of.holds && of.broken_today.is_empty() && of.adds_late_minutes.mean <= 0.0 {
+    if of.holds && of.broken_today.is_empty() {
         "it holds: cheaper at equal or lower risk".into()
-    } else if of.holds && of.broken_today.is_empty() {
-        "it holds: cheaper, and late minutes cannot be told apart from today's".into()
     } else if of.holds {
         format!("it holds: meets what today's settings miss ({})", of.broken_today.join("; "))
     } else if !of.broken.is_empty() {
