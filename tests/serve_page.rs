@@ -210,6 +210,7 @@ fn two_sides_stand_beside_each_other_and_the_changed_one_can_be_had_and_saved() 
     let to = json!({ "behavior": "allow", "downloadPath": downloads.path() });
     seen.browser.call("Page.setDownloadBehavior", to);
     seen.browser.click("#tab-a");
+    seen.browser.evaluate("document.querySelector('#format').value = 'json'");
     seen.browser.click("#download");
     let path = downloads.path().join("plan.json");
     for _ in 0..600 {

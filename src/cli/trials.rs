@@ -68,6 +68,7 @@ impl TrialArgs {
     }
 
     /// Runs some of the trials.
+    #[cfg(feature = "polars")]
     pub(super) fn run_these(
         &self,
         prepared: &Prepared<'_>,

@@ -96,6 +96,7 @@ enum Kind {
 
 impl Kind {
     /// Decimals of its numbers.
+    #[cfg(feature = "polars")]
     fn places(self) -> u32 {
         if self == Self::Money { crate::units::USD_PLACES } else { 15 }
     }

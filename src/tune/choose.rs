@@ -20,7 +20,7 @@ use super::{
 use crate::{error::Error, simulate::Judged};
 
 /// Share of today's cost below which a change buys nothing.
-const NOTHING: f64 = 0.0005;
+pub(super) const NOTHING: f64 = 0.0005;
 
 /// What one changed knob does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -136,7 +136,7 @@ pub fn take_apart(
 }
 
 /// Each change of a candidate taken back alone: the knob's place, and what is left.
-fn without(candidate: &[u16], today: &[u16]) -> Vec<(usize, Candidate)> {
+pub(super) fn without(candidate: &[u16], today: &[u16]) -> Vec<(usize, Candidate)> {
     let changed = (0..candidate.len()).filter(|place| candidate[*place] != today[*place]);
     let back = |place: usize| {
         let mut less = candidate.to_vec();

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::{
-    choose::paired,
+    choose::{NOTHING, paired, without},
     measure::{Estimate, Limits, Measures},
     search::{Effort, limits},
     space::{Candidate, Space},
@@ -116,17 +116,51 @@ impl Bout<'_> {
         self.against(&(FRESH..FRESH + count).collect::<Vec<u32>>())
     }
 
-    /// The first of the best, or else the cheapest, that is no later than today in so many trials that no search
-    /// runs: what is rare shows in few trials only by luck. Today's settings where none is; none where the watch said stop.
+    /// Of the best, the cheapest that is no later than today in so many trials that no search runs: what is rare
+    /// shows in few trials only by luck. Then without the changes that buy nothing there. Today's settings where
+    /// none holds; none where the watch said stop.
     ///
     /// # Errors
     /// As [`Prepared::judge`].
     pub fn prove(&self, best: &[Candidate], count: u32) -> Result<Option<Candidate>, Error> {
+        let Some(tried) = self.tried(best, count)? else { return Ok(None) };
+        let cost = |place: &usize| tried[*place].recommended.cost_per_month;
+        let pick = |least: Proof| {
+            let holds = (0..best.len()).filter(|place| Proof::of(&tried[*place]) >= least);
+            holds.min_by(|a, b| cost(a).total_cmp(&cost(b)))
+        };
+        let Some(first) = pick(Proof::Clear).or_else(|| pick(Proof::Meets)) else {
+            return Ok(Some(self.space.today()));
+        };
+        self.simpler(best[first].clone(), count)
+    }
+
+    /// Takes changes back, one after the other, as long as that costs next to nothing and proves no less.
+    fn simpler(&self, chosen: Candidate, count: u32) -> Result<Option<Candidate>, Error> {
+        let today = self.space.today();
+        let mut pool = vec![chosen];
+        loop {
+            let less = without(&pool[0], &today).into_iter().map(|(_, less)| less);
+            pool.extend(less.filter(|less| *less != today).collect::<Vec<_>>());
+            let Some(tried) = self.tried(&pool, count)? else { return Ok(None) };
+            let own = &tried[0];
+            let most = own.recommended.cost_per_month + NOTHING * own.today.cost_per_month;
+            let cost = |place: &usize| tried[*place].recommended.cost_per_month;
+            let fits =
+                |place: &usize| cost(place) <= most && Proof::of(&tried[*place]) >= Proof::of(own);
+            let next = (1..pool.len()).filter(fits).min_by(|a, b| cost(a).total_cmp(&cost(b)));
+            let Some(next) = next else { return Ok(Some(pool.swap_remove(0))) };
+            pool = vec![pool.swap_remove(next)];
+        }
+    }
+
+    /// Candidates against today in the trials of the proof.
+    fn tried(&self, candidates: &[Candidate], count: u32) -> Result<Option<Vec<Against>>, Error> {
         let trials: Vec<u32> = (PROOF..PROOF + count).collect();
         let one = |trial: &u32| -> Result<Option<Vec<Judged>>, Error> {
             let luck = self.prepared.luck(&self.view, *trial)?;
             let mut all = vec![self.prepared.judge(&self.view, &luck, &[])?];
-            for candidate in best {
+            for candidate in candidates {
                 if (self.watch.stop)() {
                     return Ok(None);
                 }
@@ -146,25 +180,8 @@ impl Bout<'_> {
         };
         let column = |place: usize| done.iter().map(|all| all[place].clone()).collect::<Vec<_>>();
         let today = column(0);
-        let all: Vec<Against> =
-            (1..=best.len()).map(|place| compare(&today, &column(place), self.effort)).collect();
-        let meets = |place: &usize| {
-            let of = &all[*place];
-            of.broken.is_empty()
-                && (!of.broken_today.is_empty()
-                    || of.saves.mean > 0.0 && of.adds_late_minutes.mean <= 0.0)
-        };
-        // What is rare may be absent by luck: who is clear of today's late minutes goes first.
-        let clear = |place: &usize| meets(place) && all[*place].adds_late_minutes.high <= 0.0;
-        // The first has no change that buys nothing; the others may.
-        let pick = |holds: &dyn Fn(&usize) -> bool| {
-            let cost = |place: &usize| all[*place].recommended.cost_per_month;
-            let cheapest = |a: &usize, b: &usize| cost(a).total_cmp(&cost(b));
-            let first = Some(0).filter(|first| !best.is_empty() && holds(first));
-            first.or_else(|| (0..best.len()).filter(holds).min_by(cheapest))
-        };
-        let first = pick(&clear).or_else(|| pick(&meets));
-        Ok(Some(first.map_or_else(|| self.space.today(), |place| best[place].clone())))
+        let against = |place| compare(&today, &column(place), self.effort);
+        Ok(Some((1..=candidates.len()).map(against).collect()))
     }
 
     /// In the search's trials, with something worse than planned.
@@ -226,6 +243,31 @@ impl Bout<'_> {
             today: today?,
             recommended: recommended?,
         })
+    }
+}
+
+/// What trials say of a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Proof {
+    /// It is later than today, costs more, or misses what is asked for.
+    Fails,
+    /// It is no later than today in the mean.
+    Meets,
+    /// It is no later with all its interval: what is rare may be absent by luck.
+    Clear,
+}
+
+impl Proof {
+    fn of(against: &Against) -> Self {
+        let late = against.adds_late_minutes;
+        let better = against.saves.mean > 0.0 && late.mean <= 0.0;
+        if !against.broken.is_empty() || (against.broken_today.is_empty() && !better) {
+            Self::Fails
+        } else if late.high <= 0.0 {
+            Self::Clear
+        } else {
+            Self::Meets
+        }
     }
 }
 
