@@ -32,11 +32,10 @@ pub(crate) mod warnings;
 pub const SCHEMA: u32 = 1;
 
 /// The cost metric of every amount in a plan without commitments and discounts.
-pub const COST_METRIC: &str =
-    "list price: on-demand and spot rates before discounts, commitments and credits";
+pub const COST_METRIC: &str = "list price: on-demand and spot rates before discounts, commitments and credits; other vendors at the plan that their meters name";
 
 /// The cost metric of a plan with commitments or discounts.
-pub const NET_COST_METRIC: &str = "amortized, net of the contract's discounts: on-demand and spot rates, commitments with upfront fees spread over their terms; before credits";
+pub const NET_COST_METRIC: &str = "amortized, net of the contract's discounts: on-demand and spot rates, commitments with upfront fees spread over their terms; before credits; other vendors at the plan that their meters name";
 
 /// What a plan was made from: the same provenance gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -202,10 +201,31 @@ impl Plan {
             return Err(format!("entries[{index}] names a charge that is not there"));
         }
         let accounts = self.accounts.len();
-        match self.months.iter().position(|month| month.accounts.len() != accounts) {
-            Some(index) => Err(format!("months[{index}] has not {accounts} accounts")),
-            None => Ok(()),
+        if let Some(index) = self.months.iter().position(|month| month.accounts.len() != accounts) {
+            return Err(format!("months[{index}] has not {accounts} accounts"));
         }
+        self.adds_up()
+    }
+
+    /// Whether lines, services, accounts, months and the whole are sums of each other, to the last digit.
+    fn adds_up(&self) -> Result<(), String> {
+        let differs = |what: String, stated: Usd, sum: Usd| {
+            let message = format!("{what} is {stated}, and its parts add up to {sum}");
+            if stated == sum { Ok(()) } else { Err(message) }
+        };
+        let lines = ledger::sum_by(&self.entries, |entry| (entry.month, entry.account.clone()));
+        for (index, month) in self.months.iter().enumerate() {
+            for own in &month.accounts {
+                let what = || format!("months[{index}]: the cost of {}", own.account);
+                differs(what(), own.cost, own.services.values().copied().sum())?;
+                let key = (month.month, own.account.clone());
+                let of_lines = lines.get(&key).copied().unwrap_or(Usd::ZERO);
+                differs(what() + " by its lines", own.cost, of_lines)?;
+            }
+            let sum = month.accounts.iter().map(|own| own.cost).sum();
+            differs(format!("months[{index}].cost"), month.cost, sum)?;
+        }
+        differs("cost".into(), self.cost, self.months.iter().map(|month| month.cost).sum())
     }
 
     /// The price an entry was charged at.

@@ -188,6 +188,8 @@ pub struct Compared {
     pub source: String,
     /// When it was read or pulled.
     pub read_at: String,
+    /// Its rows are a forecast of this tool, and no bill.
+    pub forecast: bool,
 }
 
 /// How near the plan came.
@@ -281,7 +283,7 @@ pub fn reconcile(
     }
     let bills: Vec<&MonthBill> =
         bills.iter().filter(|bill| taken.contains_key(&bill.month)).collect();
-    let mut notes: Vec<String> = bills.iter().filter_map(|bill| bill.no_bill()).collect();
+    let mut notes = forecasts(&bills);
     currency(plan, &bills, &mut notes)?;
     let accounts = accounts(plan, &bills, &mut notes)?;
     let mut sums = Planned::default();
@@ -317,7 +319,9 @@ pub fn reconcile(
         currency: plan.currency.clone(),
         short_names: plan.short_names.clone(),
         missing: missing(plan, &months, options),
-        accuracy: accuracy(&cells, options.bars),
+        // A forecast that meets itself says nothing of how good it is.
+        accuracy: accuracy(&cells, options.bars)
+            .filter(|_| !months.iter().any(|month| month.share > 0.0 && month.forecast)),
         unknown_accounts: unknown.into_iter().cloned().collect(),
         set_aside: bills.iter().flat_map(|bill| &bill.set_aside).map(|aside| aside.rows).sum(),
         discount: (discounts != 0.0 && consumption != 0.0).then(|| -discounts / consumption),
@@ -328,6 +332,20 @@ pub fn reconcile(
         elsewhere,
         notes,
     })
+}
+
+/// Bills that are none, each by itself or, where there are many, in one line.
+fn forecasts(bills: &[&MonthBill]) -> Vec<String> {
+    const FEW: usize = 3;
+    let notes: Vec<String> = bills.iter().filter_map(|bill| bill.no_bill()).collect();
+    if notes.len() <= FEW {
+        return notes;
+    }
+    vec![format!(
+        "{} of {} months hold rows that are a forecast of runrate, and no bill: no accuracy is told",
+        notes.len(),
+        bills.len()
+    )]
 }
 
 /// The months that both sides have, and how much of each is taken.
@@ -368,6 +386,7 @@ fn months(plan: &Plan, bills: &[MonthBill], options: Options) -> Result<Vec<Comp
                 share,
                 source: bill.source.clone(),
                 read_at: bill.read_at.clone(),
+                forecast: bill.no_bill().is_some(),
             }
         })
         .collect())

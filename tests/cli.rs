@@ -96,6 +96,7 @@ fn a_plan_is_written_whole_and_reproduces_itself() {
         "report.xlsx",
         "report.md",
         "focus.csv",
+        "provenance.csv",
         #[cfg(feature = "pdf")]
         "report.pdf",
         #[cfg(feature = "polars")]

@@ -238,7 +238,9 @@ fn write(plan: &Plan, folder: &Path) -> Result<usize, Error> {
     // Every table as a file of its own is for `report --format csv`.
     let formats: Vec<Format> =
         Format::ALL.iter().copied().filter(|format| *format != Format::Csv).collect();
-    let reports = super::report::files(&Report::new(plan, Beside::default(), &facts), &formats)?;
+    let report = Report::new(plan, Beside::default(), &facts);
+    files.push(("provenance.csv".into(), csv::provenance(report.page()).into_bytes()));
+    let reports = super::report::files(&report, &formats)?;
     files.extend(reports.into_iter().map(|file| (file.name, file.bytes)));
     let named: Vec<(&str, Vec<u8>)> =
         files.iter().map(|(name, bytes)| (&**name, bytes.clone())).collect();

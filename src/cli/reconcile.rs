@@ -60,6 +60,12 @@ pub(super) struct Against {
 }
 
 impl Against {
+    /// Whether it is said what of bills is compared.
+    pub(super) fn narrows(&self) -> bool {
+        let unusual = !matches!((self.metric, self.partial), (Cost::Unblended, Cut::Exclude));
+        unusual || self.from.is_some() || self.to.is_some()
+    }
+
     /// Whether exports are named.
     pub(super) fn names_bills(&self) -> bool {
         !self.bills.is_empty()

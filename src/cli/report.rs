@@ -1,6 +1,9 @@
 //! `runrate report`.
 
-use std::{io::IsTerminal, path::PathBuf};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
 
 use super::{
     PriceArgs, plan,
@@ -55,6 +58,7 @@ enum Chosen {
 }
 
 fn format(text: &str) -> Result<Chosen, String> {
+    let text = &*text.trim().to_lowercase();
     if text == "all" {
         return Ok(Chosen::All);
     }
@@ -66,9 +70,12 @@ fn format(text: &str) -> Result<Chosen, String> {
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
     let plan = planned(args)?;
-    let reconciled = (args.reconcile || args.against.names_bills())
-        .then(|| reconcile(&args.against, &args.prices, &plan))
-        .transpose()?;
+    let compared = args.reconcile || args.against.names_bills();
+    if args.against.narrows() && !compared {
+        let message = "--from, --to, --metric and --partial are of a comparison with bills: give --reconcile or --bill FILE";
+        return Err(Error::at(Place::default(), message));
+    }
+    let reconciled = compared.then(|| reconcile(&args.against, &args.prices, &plan)).transpose()?;
     let scored: Option<Scored> = args.backtest.as_deref().map(store::load_scored).transpose()?;
     let tuned: Option<Tuned> = args.tuned.as_deref().map(store::load_tuned).transpose()?;
     let beside = Beside {
@@ -113,8 +120,22 @@ pub(super) fn files(report: &Report<'_>, formats: &[Format]) -> Result<Vec<File>
 }
 
 fn planned(args: &Args) -> Result<Plan, Error> {
-    if args.plan.extension().is_some_and(|extension| extension == "json") {
-        return store::load_plan(&args.plan);
+    let place = || Place::file(&args.plan.display().to_string());
+    let ending = args.plan.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    match ending.as_deref() {
+        Some("json") => {
+            // What a saved plan was made with cannot be changed by asking for it.
+            if args.trials.asked() || args.prices.prices.is_some() {
+                let message = "is a saved plan: --trials, --until-stable and --prices are for a scenario, which is planned first";
+                return Err(Error::at(place(), message));
+            }
+            return store::load_plan(&args.plan);
+        }
+        Some("xlsx" | "pdf" | "html" | "csv" | "parquet" | "md") => {
+            let message = "is a report; give plan.json of `plan --out`, or a scenario";
+            return Err(Error::at(place(), message));
+        }
+        _ => {}
     }
     plan::make_with_trials(&args.plan, &args.prices, &args.trials)
 }
@@ -128,8 +149,21 @@ fn deliver(args: &Args, formats: usize, files: &[File]) -> Result<(), Error> {
         };
         return to_stdout(file);
     };
-    let one = formats == 1 && files.len() == 1 && out.extension().is_some() && !out.is_dir();
-    if one {
+    let file_like = out.extension().is_some() && !out.is_dir();
+    if file_like && (formats > 1 || files.len() > 1) {
+        let message = format!(
+            "is named like a file, and these formats make {} files: name a folder",
+            files.len()
+        );
+        return Err(Error::at(Place::file(&out.display().to_string()), message));
+    }
+    if file_like {
+        let wanted = Path::new(&files[0].name).extension();
+        if out.extension() != wanted {
+            let wanted = wanted.unwrap_or_default().to_string_lossy().into_owned();
+            let message = format!("does not end as its format does: name it with .{wanted}");
+            return Err(Error::at(Place::file(&out.display().to_string()), message));
+        }
         store::write_file(out, &files[0].bytes)?;
         say(&format!("wrote {}", out.display()));
         return Ok(());

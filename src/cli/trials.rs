@@ -51,6 +51,11 @@ impl TrialArgs {
         self.trials.unwrap_or(if self.until_stable.is_some() { MOST } else { DEFAULT })
     }
 
+    /// Whether anything is asked of the trials.
+    pub(super) fn asked(&self) -> bool {
+        self.trials.is_some() || self.until_stable.is_some()
+    }
+
     /// Whether the mid-value line is all.
     pub(super) fn mid_only(&self) -> bool {
         self.count() < 2

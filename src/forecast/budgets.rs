@@ -89,7 +89,16 @@ fn change(breaks: &[Option<usize>], probability: f64, gathered: &Gathered<'_>) -
             let told = probability - own > TOLD * error;
             if told && best.as_ref().is_none_or(|(least, _)| own < *least) {
                 let input = input.clone();
-                best = Some((own, Change { input, end: end.into(), bound, probability: own }));
+                best = Some((
+                    own,
+                    Change {
+                        input,
+                        end: end.into(),
+                        bound,
+                        probability: own,
+                        trials: trials.len() as u32,
+                    },
+                ));
             }
         }
     }

@@ -88,6 +88,16 @@ pub struct Change {
     pub bound: f64,
     /// Chance of breaking within that fifth.
     pub probability: f64,
+    /// Trials in it.
+    #[serde(default)]
+    pub trials: u32,
+}
+
+impl Change {
+    /// Standard error of the chance.
+    pub fn standard_error(&self) -> f64 {
+        (self.probability * (1.0 - self.probability) / f64::from(self.trials.max(1))).sqrt()
+    }
 }
 
 /// The chance of breaking a budget.

@@ -8,11 +8,12 @@
 use std::collections::BTreeMap;
 
 use super::{
-    number::grouped,
-    page::{Cell, Column, Fact, Kind, Page, Row, Section, Table},
+    number::{dollars, grouped},
+    page::{Cell, Column, Fact, Kind, Page, Row, Section, Table, Tied},
 };
 use crate::{
     backtest::{Point, Score},
+    calendar::Month,
     plan::{MonthPlan, Plan},
     reconcile::Reconciliation,
     tune::Tuned,
@@ -53,14 +54,17 @@ pub fn page(plan: &Plan, beside: Beside<'_>) -> Page {
     sections.push(assumptions::section(plan));
     sections.extend(materials::sections(plan));
     sections.push(known(plan));
-    Page {
+    let mut page = Page {
         title: plan.name.clone(),
         cost_metric: plan.cost_metric.clone(),
         currency: plan.currency.clone(),
         headline: headline(plan),
-        provenance: provenance(plan),
+        provenance: provenance(plan, beside),
         sections,
-    }
+    };
+    page.name_apart();
+    page.without_turns();
+    page
 }
 
 /// What stands under a table of a plan's amounts.
@@ -92,7 +96,7 @@ fn headline(plan: &Plan) -> Vec<Fact> {
         Fact {
             label: format!("Whole plan, {} months", plan.months.len()),
             value: Cell::Usd(plan.cost),
-            note: format!("{} to {}, mid-value line", first.month, last.month),
+            note: standing(plan, first.month, last.month),
         },
         Fact {
             label: format!("First month, {}", first.month),
@@ -106,21 +110,55 @@ fn headline(plan: &Plan) -> Vec<Fact> {
         },
     ];
     if let Some(spread) = &plan.spread {
-        let of = spread.total.of;
-        for (label, value, note) in [
-            ("One trial in ten is below", of.p10, "P10 of the whole plan"),
-            ("Half of the trials are below", of.p50, "P50 of the whole plan"),
-            ("One trial in ten is above", of.p90, "P90 of the whole plan"),
+        let (of, errors) = (spread.total.of, spread.total.standard_errors);
+        for (label, value, name, error) in [
+            ("One trial in ten is below", of.p10, "P10", errors[0]),
+            ("Half of the trials are below", of.p50, "P50", errors[1]),
+            ("One trial in ten is above", of.p90, "P90", errors[2]),
         ] {
-            let note = format!("{note}, {} trials", spread.trials);
-            facts.push(Fact { label: label.into(), value: Cell::Usd(value), note });
+            let note = format!(
+                "{name} of the whole plan, ± ${} standard error, {} trials",
+                dollars(error),
+                spread.trials
+            );
+            facts.push(Fact {
+                label: label.into(),
+                value: Cell::text(format!("${}", dollars(value))),
+                note,
+            });
         }
+    }
+    if !plan.warnings.is_empty() {
+        let count = plan.warnings.len();
+        facts.push(Fact {
+            label: "Before using these figures".into(),
+            value: Cell::text(if count == 1 {
+                "1 warning".into()
+            } else {
+                format!("{count} warnings")
+            }),
+            note: "in the last section".into(),
+        });
     }
     facts
 }
 
+/// Where the mid-value line stands among the trials.
+fn standing(plan: &Plan, first: Month, last: Month) -> String {
+    let text = format!("{first} to {last}, mid-value line");
+    let Some(spread) = &plan.spread else { return text };
+    let of = spread.total.of;
+    let place = match plan.cost {
+        cost if cost < of.p10 => "below P10 of the trials",
+        cost if cost < of.p50 => "below their median: more than half of the trials cost more",
+        cost if cost > of.p90 => "above P90 of the trials",
+        _ => "at or above their median",
+    };
+    format!("{text}; {place}")
+}
+
 /// What a report was made from, and what is in none of its figures.
-fn provenance(plan: &Plan) -> Vec<(String, String)> {
+fn provenance(plan: &Plan, beside: Beside<'_>) -> Vec<(String, String)> {
     let made = &plan.made_from;
     let dates = plan.prices.iter().flat_map(|price| &price.steps).map(|step| &*step.as_of);
     let dates: Vec<&str> = dates.filter(|date| !date.is_empty()).collect();
@@ -148,6 +186,24 @@ fn provenance(plan: &Plan) -> Vec<(String, String)> {
         let note = spread.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
         rows.push(("Trials", format!("{} of {} asked{note}", spread.trials, spread.asked)));
     }
+    if let Some(done) = beside.reconciliation {
+        let of = |month: &crate::reconcile::Compared| {
+            format!("{} ({}, read {})", month.month, month.source, month.read_at)
+        };
+        let months: Vec<String> = done.months.iter().map(of).collect();
+        rows.push(("Bills", format!("{}; {}", done.metric, months.join("; "))));
+    }
+    if let Some((scores, points)) = beside.backtest {
+        rows.push(("Backtest", format!("{} guesses, {} scores", points.len(), scores.len())));
+    }
+    if let Some(tuned) = beside.tuned {
+        let made = &tuned.made_from;
+        let text = format!(
+            "scenario {}, seed {}, {} evaluations",
+            made.scenario_sha256, made.seed, tuned.evaluations
+        );
+        rows.push(("Tuning", text));
+    }
     rows.push(("Not in any figure", missing.join("; ")));
     rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -160,6 +216,7 @@ fn known(plan: &Plan) -> Section {
         note: String::new(),
         columns: columns(names),
         rows,
+        ties: None,
     };
     let text = |lines: &[String]| -> Vec<Row> {
         lines.iter().map(|line| Row::new(vec![Cell::text(line)])).collect()
@@ -206,26 +263,26 @@ impl Matrix {
         Self { columns }
     }
 
-    fn table(&self, plan: &Plan, (id, title): (&str, &str)) -> Table {
-        let mut names = vec![Column::new("Month", Kind::Month)];
+    /// The total stands first: a wide table is cut on its right.
+    fn table(&self, plan: &Plan, (id, title): (&str, &str), amount: Usd) -> Table {
+        let mut names = vec![Column::new("Month", Kind::Month), Column::new("Total", Kind::Usd)];
         names.extend(self.columns.iter().map(|(name, _)| Column::new(name, Kind::Dollars)));
-        names.push(Column::new("Total", Kind::Usd));
         let mut rows: Vec<Row> = Vec::new();
         for (index, month) in plan.months.iter().enumerate() {
             let amounts: Vec<Usd> = self.columns.iter().map(|(_, all)| all[index]).collect();
-            let mut cells = vec![Cell::Month(month.month)];
-            cells.extend(amounts.iter().map(|amount| Cell::Usd(*amount)));
-            cells.push(Cell::Usd(amounts.into_iter().sum()));
+            let mut cells =
+                vec![Cell::Month(month.month), Cell::Usd(amounts.iter().copied().sum())];
+            cells.extend(amounts.into_iter().map(Cell::Usd));
             rows.push(Row::new(cells));
         }
         let sums: Vec<Usd> =
             self.columns.iter().map(|(_, all)| all.iter().copied().sum()).collect();
-        let mut cells = vec![Cell::text("Total")];
-        cells.extend(sums.iter().map(|amount| Cell::Usd(*amount)));
-        cells.push(Cell::Usd(sums.into_iter().sum()));
+        let mut cells = vec![Cell::text("Total"), Cell::Usd(sums.iter().copied().sum())];
+        cells.extend(sums.into_iter().map(Cell::Usd));
         rows.push(Row::total(cells));
         let note = note(plan, "by month");
-        Table { id: id.into(), title: title.into(), note, columns: names, rows }
+        let ties = Some(Tied { column: 1, amount });
+        Table { id: id.into(), title: title.into(), note, columns: names, rows, ties }
     }
 }
 

@@ -15,7 +15,7 @@ pub fn safe(text: &str) -> String {
 
 pub(super) fn write(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let written = writer.write_record(header).and_then(|()| {
+    let written = writer.write_record(header.iter().map(|cell| safe(cell))).and_then(|()| {
         rows.into_iter().try_for_each(|row| writer.write_record(row.iter().map(|cell| safe(cell))))
     });
     written.expect("writing to memory does not fail and all rows have the header's length");
@@ -113,6 +113,14 @@ pub fn table(table: &Table, currency: &str) -> String {
     write(&header, rows)
 }
 
+/// What the tables are: their files, titles, and what a reader must know of their amounts.
+pub fn index(page: &Page) -> String {
+    let rows = page.tables().map(|table| {
+        vec![format!("table-{}.csv", table.id), table.title.clone(), table.note.clone()]
+    });
+    write(&["file", "title", "note"], rows)
+}
+
 /// What a report was made from: name and value.
 pub fn provenance(page: &Page) -> String {
     let rows = page.provenance.iter().map(|(name, value)| vec![name.clone(), value.clone()]);
@@ -129,5 +137,6 @@ mod tests {
         assert_eq!(safe("@cmd"), "'@cmd");
         assert_eq!(safe("-0.5"), "-0.5");
         assert_eq!(safe("m7g.large"), "m7g.large");
+        assert_eq!(super::write(&["=1+1", "b"], std::iter::empty()), "'=1+1,b\n");
     }
 }

@@ -153,6 +153,7 @@ impl<'a> Report<'a> {
         let mut files = vec![
             file("ledger.csv".into(), csv::ledger(self.plan)),
             file("provenance.csv".into(), csv::provenance(&self.page)),
+            file("tables.csv".into(), csv::index(&self.page)),
         ];
         files.extend(self.page.tables().map(|table| {
             file(format!("table-{}.csv", table.id), csv::table(table, &self.page.currency))

@@ -28,6 +28,17 @@ pub fn quantity(value: f64) -> String {
     if text == "0" && value > 0.0 { format!("{value:e}") } else { text.to_owned() }
 }
 
+/// A value with three significant digits: of what is known no better.
+pub fn figures(value: f64) -> String {
+    const DIGITS: i32 = 3;
+    if value.abs() <= 0.0 || !value.is_finite() {
+        return quantity(value);
+    }
+    let places = DIGITS - 1 - value.abs().log10().floor() as i32;
+    let scale = 10_f64.powi(places);
+    quantity((value * scale).round() / scale)
+}
+
 fn separate(text: &str) -> String {
     let (sign, text) = text.strip_prefix('-').map_or(("", text), |text| ("-", text));
     let (whole, rest) = text.split_once('.').map_or((text, None), |(w, r)| (w, Some(r)));
@@ -69,5 +80,7 @@ mod tests {
         assert_eq!(quantity(0.002_007), "0.002");
         assert_eq!(quantity(1440.0), "1,440");
         assert_eq!(quantity(0.000_001), "1e-6");
+        assert_eq!(figures(521_333.183_8), "521,000");
+        assert_eq!(figures(0.018_66), "0.0187");
     }
 }

@@ -145,7 +145,7 @@ fn influences(spread: &Spread) -> comfy_table::Table {
         ]);
     }
     table.add_row(vec![
-        "luck, and what inputs do together".to_owned(),
+        "not attributed: luck, interplay, error".to_owned(),
         bar(spread.rest),
         format!("{:.0} %", spread.rest * 100.0),
     ]);
@@ -183,10 +183,12 @@ fn budget(outlook: &Outlook, view: View, meaning: Meaning) -> String {
         let side = if change.end == "low" { "at or below" } else { "at or above" };
         let _ = write!(
             text,
-            "\n    what moves it most: {} {side} {} brings it to {:.0} %",
+            "\n    what moves it most: of {} trials with {} {side} {}, it breaks in {:.0} % (± {:.0} %)",
+            change.trials,
             change.input,
-            number(change.bound),
-            change.probability * 100.0
+            super::number::figures(change.bound),
+            change.probability * 100.0,
+            change.standard_error() * 100.0
         );
     }
     text

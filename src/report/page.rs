@@ -6,7 +6,14 @@
 //! A cell is a number with its kind, not text: each writer prints it as its readers expect, and all print the
 //! same number.
 
+use std::collections::BTreeSet;
+
 use crate::{calendar::Month, units::Usd};
+
+/// Unicode's marks that embed, override or isolate a direction.
+fn turns(c: &char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
 
 /// A whole report.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -136,6 +143,17 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Rows.
     pub rows: Vec<Row>,
+    /// What a column of the body adds up to in the plan: a writer may hold what it wrote against it.
+    pub ties: Option<Tied>,
+}
+
+/// A column and its sum in the plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tied {
+    /// Place of the column.
+    pub column: usize,
+    /// What it adds up to [USD].
+    pub amount: Usd,
 }
 
 /// A chart with its words.
@@ -252,6 +270,15 @@ pub enum Chart {
     },
 }
 
+/// A share as percent with one place; what is there is never shown as nothing.
+fn percent(share: f64) -> String {
+    const LEAST: f64 = 0.0005;
+    if share > 0.0 && share < LEAST {
+        return "<0.1 %".into();
+    }
+    format!("{} %", super::number::grouped(share * 100.0, 1))
+}
+
 impl Column {
     /// A column.
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
@@ -279,7 +306,7 @@ impl Cell {
             (Self::Month(month), _) => month.to_string(),
             (Self::Usd(amount) | Self::UsdLink { amount, .. }, Kind::Dollars) => dollars(*amount),
             (Self::Usd(amount) | Self::UsdLink { amount, .. }, _) => money(*amount),
-            (Self::Number(value), Kind::Share) => format!("{:.1} %", value * 100.0),
+            (Self::Number(value), Kind::Share) => percent(*value),
             (Self::Number(value), Kind::SmallUsd) => format!("${}", grouped(*value, 4)),
             (Self::Number(value), Kind::Usd) => format!("${}", grouped(*value, 2)),
             (Self::Number(value), Kind::Dollars) => grouped(*value, 0),
@@ -313,6 +340,41 @@ impl Row {
 }
 
 impl Page {
+    /// Gives tables that have the same name, ignoring case, names of their own: files and sheets are called so.
+    pub(super) fn name_apart(&mut self) {
+        let mut taken: BTreeSet<String> = BTreeSet::new();
+        for table in self.sections.iter_mut().flat_map(|section| &mut section.tables) {
+            let (base, mut number) = (table.id.clone(), 1);
+            while !taken.insert(table.id.to_lowercase()) {
+                number += 1;
+                table.id = format!("{base}-{number}");
+            }
+        }
+    }
+
+    /// Takes marks out that turn the direction of writing: a name must not turn the figures behind it.
+    pub(super) fn without_turns(&mut self) {
+        let clean = |text: &mut String| text.retain(|c| !turns(&c));
+        clean(&mut self.title);
+        for section in &mut self.sections {
+            section.text.iter_mut().chain(&mut section.points).for_each(clean);
+            for figure in &mut section.figures {
+                clean(&mut figure.title);
+                clean(&mut figure.alt);
+            }
+            for table in &mut section.tables {
+                clean(&mut table.title);
+                clean(&mut table.note);
+                table.columns.iter_mut().for_each(|column| clean(&mut column.name));
+                for cell in table.rows.iter_mut().flat_map(|row| &mut row.cells) {
+                    if let Cell::Text(text) | Cell::Link { text, .. } = cell {
+                        clean(text);
+                    }
+                }
+            }
+        }
+    }
+
     /// Every table, in the order of reading.
     pub fn tables(&self) -> impl Iterator<Item = &Table> {
         self.sections.iter().flat_map(|section| &section.tables)

@@ -12,7 +12,10 @@
 //! one to a spreadsheet's sums, and the tie-out says so. A table of more rows than a sheet holds
 //! (1,048,576) is an error.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Workbook, Worksheet, XlsxError};
 
@@ -65,6 +68,7 @@ pub fn workbook(plan: &Plan, page: &Page) -> Result<Vec<u8>, String> {
 /// As [`workbook`], and factors that no cell is named after.
 pub fn workbook_with(plan: &Plan, page: &Page, inputs: &Inputs) -> Result<Vec<u8>, String> {
     plan.check()?;
+    let plan = &*apart(plan);
     let layout = layout::Layout::new(plan);
     let factors = assumptions::Factors::new(&layout, &inputs.factors);
     let known = |name: &&String| factors.drivers.iter().all(|driver| driver.name != **name);
@@ -73,6 +77,39 @@ pub fn workbook_with(plan: &Plan, page: &Page, inputs: &Inputs) -> Result<Vec<u8
     }
     let written = Book { plan, page, layout, factors, results: inputs.results }.write();
     written.map_err(|error| format!("the workbook could not be written: {error}"))
+}
+
+/// The plan with account names that differ by more than case: a spreadsheet's conditional sums take `Prod` and
+/// `prod` for one.
+fn apart(plan: &Plan) -> Cow<'_, Plan> {
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    let mut renamed: BTreeMap<String, String> = BTreeMap::new();
+    for account in &plan.accounts {
+        let (mut name, mut number) = (account.name.clone(), 1);
+        while !taken.insert(name.to_lowercase()) {
+            number += 1;
+            name = format!("{} ({number})", account.name);
+        }
+        if name != account.name {
+            renamed.insert(account.name.clone(), name);
+        }
+    }
+    if renamed.is_empty() {
+        return Cow::Borrowed(plan);
+    }
+    let mut plan = plan.clone();
+    let accounts = plan.accounts.iter_mut().map(|own| &mut own.name);
+    let months = plan.months.iter_mut().flat_map(|month| &mut month.accounts);
+    let names = accounts
+        .chain(months.map(|own| &mut own.account))
+        .chain(plan.entries.iter_mut().map(|own| &mut own.account))
+        .chain(plan.charges.iter_mut().map(|own| &mut own.scope));
+    for name in names {
+        if let Some(other) = renamed.get(name) {
+            name.clone_from(other);
+        }
+    }
+    Cow::Owned(plan)
 }
 
 /// What the book is made from.

@@ -146,6 +146,7 @@ fn cost_table(count: u32) -> Table {
         note: "List price, USD per month, before tax.".into(),
         columns,
         rows,
+        ties: None,
     }
 }
 
@@ -169,6 +170,7 @@ fn showback() -> Table {
         note: "List price, USD per month; shared services are not spread.".into(),
         columns,
         rows,
+        ties: None,
     }
 }
 
@@ -201,6 +203,7 @@ fn kinds() -> Table {
         note: "List price, USD; users at the end of the month.".into(),
         columns: columns.into_iter().map(|(name, kind)| Column::new(name, kind)).collect(),
         rows: vec![Row::new(full), Row::new(sparse), Row::total(vec![Cell::text("All")])],
+        ties: None,
     }
 }
 
@@ -236,6 +239,7 @@ fn bill_of_materials(lines: usize) -> Table {
         note: "List price, USD; one line for each usage type, account and month.".into(),
         columns: columns.into_iter().map(|(name, kind)| Column::new(name, kind)).collect(),
         rows: (0..lines).map(row).collect(),
+        ties: None,
     }
 }
 

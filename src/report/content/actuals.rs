@@ -102,6 +102,7 @@ fn by_service(plan: &Plan, done: &Reconciliation) -> Table {
             ("By mix", Kind::Usd),
         ]),
         rows,
+        ties: None,
     }
 }
 
@@ -120,6 +121,7 @@ fn bridge(done: &Reconciliation) -> Table {
         note: format!("{}; billed is {}", done.currency, done.metric),
         columns: columns(&[("", Kind::Text), ("Planned", Kind::Usd), ("Billed", Kind::Usd)]),
         rows,
+        ties: None,
     }
 }
 
@@ -163,6 +165,7 @@ fn unmatched(done: &Reconciliation) -> Table {
             ("Billed", Kind::Usd),
         ]),
         rows: alone.take(TOLD).map(row).collect(),
+        ties: None,
     }
 }
 
@@ -199,6 +202,7 @@ pub(super) fn accuracy(scores: &[Score], points: &[Point]) -> Section {
                 ("Coverage", Kind::Share),
             ]),
             rows: scores.iter().map(row).collect(),
+            ties: None,
         }],
         ..Section::default()
     }

@@ -67,6 +67,7 @@ fn uncertain(all: &[&Assumption]) -> Table {
             ("Confidence", Kind::Share),
         ]),
         rows: all.iter().map(row).collect(),
+        ties: None,
     }
 }
 
@@ -77,5 +78,6 @@ fn told(all: &[&Assumption]) -> Table {
         note: "In the scenario's units".into(),
         columns: columns(&[("Key", Kind::Text), ("Value", Kind::Quantity)]),
         rows: all.iter().map(|own| Row::new(vec![Cell::text(&own.key), value(own)])).collect(),
+        ties: None,
     }
 }

@@ -18,7 +18,10 @@ pub(super) fn section(plan: &Plan) -> Section {
         figures.push(Figure {
             id: "capacity-units".into(),
             title: "Capacity units, mean over the month [units]".into(),
-            alt: "Lines of the mean load balancer and Aurora capacity units by month.".into(),
+            alt: format!(
+                "Lines of the mean capacity units by month: {}.",
+                metered.iter().map(|own| &*own.name).collect::<Vec<_>>().join(", ")
+            ),
             chart: Chart::Lines {
                 months: plan.months.iter().map(|month| month.month).collect(),
                 series: metered.clone(),
@@ -43,7 +46,7 @@ fn nodes(plan: &Plan) -> Figure {
     };
     Figure {
         id: "nodes".into(),
-        title: "Nodes by purchase option, mean over the month [nodes]".into(),
+        title: "Nodes of all accounts by purchase option, mean over the month [nodes]".into(),
         alt: "Stacked areas of baseline, on-demand and spot nodes of all accounts by month.".into(),
         chart: Chart::Stacked {
             months: plan.months.iter().map(|month| month.month).collect(),
@@ -109,6 +112,7 @@ fn table(plan: &Plan, place: usize, metered: &[Series]) -> Table {
         note: "Means over the month unless said; p95 is the mean over requests of the p95 of their minute".into(),
         columns: names,
         rows: plan.months.iter().enumerate().map(row).collect(),
+        ties: None,
     }
 }
 

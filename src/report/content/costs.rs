@@ -6,7 +6,7 @@ use super::{Matrix, columns, note, slug};
 use crate::{
     commitment::uses::{CommitmentMonth, CommitmentUse, Coverage},
     plan::Plan,
-    report::page::{Cell, Chart, Column, Figure, Kind, Row, Section, Series, Table, Unit},
+    report::page::{Cell, Chart, Column, Figure, Kind, Row, Section, Series, Table, Tied, Unit},
     units::Usd,
 };
 
@@ -16,12 +16,14 @@ const BANDS: usize = 7;
 /// By service over time: all accounts, then each.
 pub(super) fn by_service(plan: &Plan) -> Section {
     let all = matrix(plan, None);
-    let mut tables = vec![all.table(plan, ("cost-by-service", "Cost by service, all accounts"))];
+    let names = ("cost-by-service", "Cost by service, all accounts");
+    let mut tables = vec![all.table(plan, names, plan.cost)];
     if plan.accounts.len() > 1 {
         for (place, account) in plan.accounts.iter().enumerate() {
             let id = format!("cost-by-service-{}", slug(&account.name));
             let title = format!("Cost by service, {}", account.name);
-            tables.push(matrix(plan, Some(place)).table(plan, (&id, &title)));
+            let amount = plan.months.iter().map(|month| month.accounts[place].cost).sum();
+            tables.push(matrix(plan, Some(place)).table(plan, (&id, &title), amount));
         }
     }
     let dearest: Vec<&str> = all.columns.iter().take(3).map(|(name, _)| &**name).collect();
@@ -120,6 +122,7 @@ pub(super) fn showback(plan: &Plan) -> Section {
             id: "showback".into(),
             title: "Cost over the whole plan by account and service".into(),
             note: note(plan, "over the whole plan"),
+            ties: Some(Tied { column: names.len() - 2, amount: plan.cost }),
             columns: names,
             rows,
         }],
@@ -185,6 +188,7 @@ fn uses(plan: &Plan) -> Table {
             ("Cash paid", Kind::Usd),
         ]),
         rows: plan.commitments.iter().map(row).collect(),
+        ties: None,
     }
 }
 
@@ -216,5 +220,6 @@ fn coverage(plan: &Plan) -> Table {
             ("Coverage", Kind::Share),
         ]),
         rows: sums.into_iter().map(row).collect(),
+        ties: None,
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     plan::Plan,
     report::{
         number::quantity,
-        page::{Cell, Kind, Row, Section, Table},
+        page::{Cell, Kind, Row, Section, Table, Tied},
     },
     units::Usd,
 };
@@ -56,7 +56,7 @@ pub(super) fn sections(plan: &Plan) -> [Section; 2] {
     let formulas = Section {
         id: "formulas".into(),
         title: "Formulas".into(),
-        text: vec!["How each meter's quantity comes about, with the inputs of its last month, and the price steps that it was charged at.".into()],
+        text: vec!["How each meter's quantity comes about in its last month, with its inputs, and the price steps that it was charged at: that month's quantity at these prices is its cost, or its share of what several lines are charged together.".into()],
         tables: vec![formulas(plan, &numbered)],
         ..Section::default()
     };
@@ -106,9 +106,10 @@ fn bill(plan: &Plan, account: &str, all: &[(usize, &([&str; 6], Material<'_>))])
             ("Quantity", Kind::Quantity),
             ("Unit", Kind::Text),
             ("Cost", Kind::Usd),
-            ("Share", Kind::Share),
+            ("Share of whole plan", Kind::Share),
         ]),
         rows,
+        ties: Some(Tied { column: 6, amount: sum }),
     }
 }
 
@@ -127,6 +128,8 @@ fn formulas(plan: &Plan, all: &[(usize, &([&str; 6], Material<'_>))]) -> Table {
                 Cell::text(&last.why.formula),
                 Cell::Month(last.month),
                 Cell::text(inputs(last)),
+                Cell::Number(last.quantity.get()),
+                Cell::Usd(last.cost),
                 Cell::text(price(plan, last)),
                 Cell::text(sources(plan, last)),
             ])
@@ -139,12 +142,15 @@ fn formulas(plan: &Plan, all: &[(usize, &([&str; 6], Material<'_>))]) -> Table {
         columns: columns(&[
             ("Meter", Kind::Text),
             ("Quantity is", Kind::Text),
-            ("Inputs of", Kind::Month),
+            ("Last month", Kind::Month),
             ("Inputs", Kind::Text),
+            ("Quantity then", Kind::Quantity),
+            ("Cost then", Kind::Usd),
             ("Price", Kind::Text),
             ("Source", Kind::Text),
         ]),
         rows: all.iter().map(row).collect(),
+        ties: None,
     }
 }
 

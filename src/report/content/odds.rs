@@ -13,7 +13,7 @@ use crate::{
     reconcile::Reconciliation,
     report::{
         number::grouped,
-        page::{Cell, Chart, Figure, Kind, Row, Section, Series, Table, Unit},
+        page::{Cell, Chart, Figure, Kind, Row, Section, Series, Table, Tied, Unit},
     },
     units::Usd,
 };
@@ -122,6 +122,7 @@ fn table(plan: &Plan) -> Table {
                 ("Cost", Kind::Usd),
             ]),
             rows,
+            ties: Some(Tied { column: 2, amount: plan.cost }),
         };
     };
     let costs = |own: &crate::plan::spread::Costs| {
@@ -161,6 +162,7 @@ fn table(plan: &Plan) -> Table {
             ("± mean", Kind::Dollars),
         ]),
         rows,
+        ties: Some(Tied { column: 2, amount: plan.cost }),
     }
 }
 
@@ -223,6 +225,7 @@ pub(super) fn units(plan: &Plan, spread: &Spread) -> Section {
             note: note(plan, "a month"),
             columns: columns(&names),
             rows: spread.units.iter().map(row).collect(),
+            ties: None,
         }],
         ..Section::default()
     }
@@ -247,7 +250,7 @@ pub(super) fn budgets(plan: &Plan, spread: &Spread) -> Option<Section> {
         points: spread.budgets.iter().filter_map(moves).collect(),
         figures: vec![Figure {
             id: "budgets".into(),
-            title: "Chance that a budget has broken by the end of a month [%]".into(),
+            title: "Chance that a budget has broken by the end of a month".into(),
             alt: "Lines of the chance of having broken each budget by month; the figures are in the table below.".into(),
             chart: Chart::Lines {
                 series: spread.budgets.iter().map(line).collect(),
@@ -265,12 +268,14 @@ fn moves(own: &Outlook) -> Option<String> {
     let change = own.change.as_ref()?;
     let side = if change.end == "low" { "at or below" } else { "at or above" };
     Some(format!(
-        "{}: {} {side} {} would bring the chance of breaking it from {:.0} % to {:.0} %",
+        "{}: it breaks in {:.0} % of all trials; of {} in which {} is {side} {}, in {:.0} % (± {:.0} %)",
         own.name,
-        change.input,
-        crate::report::number::quantity(change.bound),
         own.probability * 100.0,
-        change.probability * 100.0
+        change.trials,
+        change.input,
+        crate::report::number::figures(change.bound),
+        change.probability * 100.0,
+        change.standard_error() * 100.0
     ))
 }
 
@@ -311,6 +316,7 @@ fn budget_table(plan: &Plan, spread: &Spread) -> Table {
             ("Mid line breaks", Kind::Month),
         ]),
         rows: spread.budgets.iter().map(row).collect(),
+        ties: None,
     }
 }
 
@@ -333,14 +339,14 @@ pub(super) fn drivers(plan: &Plan, spread: &Spread) -> Option<Section> {
         ])
     };
     let mut rows: Vec<Row> = spread.influences.iter().map(row).collect();
-    let rest = "luck, and what inputs do together";
+    let rest = "not attributed: luck, what inputs do together, error of the estimate";
     let mut last = vec![Cell::text(rest), Cell::Number(spread.rest)];
     last.extend([Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty]);
     rows.push(Row::new(last));
     Some(Section {
         id: "drivers".into(),
         title: "What drives the spread".into(),
-        text: vec!["Each bar runs from the mean cost of the plan where the input is in its lowest fifth to the mean where it is in its highest. Its share is how much of the variance goes with it alone (first-order Sobol index, from the same trials).".into()],
+        text: vec!["Each bar runs from the mean cost of the plan where the input is in its lowest fifth to the mean where it is in its highest. Its share is how much of the variance goes with it alone (first-order Sobol index, from the same trials); with few trials small shares cannot be told from none.".into()],
         figures: vec![Figure {
             id: "drivers".into(),
             title: format!("Cost of the whole plan by input, low to high [{}]", plan.currency),
@@ -360,12 +366,13 @@ pub(super) fn drivers(plan: &Plan, spread: &Spread) -> Option<Section> {
             columns: columns(&[
                 ("Input", Kind::Text),
                 ("Share", Kind::Share),
-                ("Low", Kind::Quantity),
-                ("Cost there", Kind::Usd),
-                ("High", Kind::Quantity),
-                ("Cost there ", Kind::Usd),
+                ("Mean of lowest fifth", Kind::Quantity),
+                ("Cost at lowest", Kind::Usd),
+                ("Mean of highest fifth", Kind::Quantity),
+                ("Cost at highest", Kind::Usd),
             ]),
             rows,
+            ties: None,
         }],
         ..Section::default()
     })

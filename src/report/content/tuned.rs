@@ -168,6 +168,7 @@ fn whys(tuned: &Tuned) -> Table {
             ("Without it", Kind::Text),
         ]),
         rows: tuned.why.iter().map(row).collect(),
+        ties: None,
     }
 }
 
@@ -202,6 +203,7 @@ fn strained(tuned: &Tuned) -> Table {
             ("Holds", Kind::Text),
         ]),
         rows: tuned.sensitivity.iter().map(row).collect(),
+        ties: None,
     }
 }
 
@@ -232,6 +234,7 @@ fn candidates(tuned: &Tuned) -> Table {
             .map(|(name, kind)| crate::report::page::Column::new(name, kind))
             .collect(),
         rows,
+        ties: None,
     }
 }
 

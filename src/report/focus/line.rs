@@ -185,7 +185,7 @@ fn meter(row: &mut Cells, plan: &Plan, entry: &Entry, nature: Nature, facts: &Fa
     row.text("x_ServiceCode", &*key.service);
     row.text("x_UsageType", or(&price.billed_usage_type, &key.usage_type));
     row.text("x_Operation", &*key.operation);
-    row.text("x_PriceDate", price.steps.iter().map(|step| &*step.as_of).max().unwrap_or(""));
+    row.text("x_PriceDate", price.steps.iter().map(|step| &*step.as_of).min().unwrap_or(""));
     row.text("x_Resource", &*entry.resource);
     if nature == Nature::Usage && !entry.resource.is_empty() {
         row.text("ResourceId", &*entry.resource);

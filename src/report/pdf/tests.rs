@@ -29,6 +29,7 @@ fn table(rows: usize) -> Table {
         note: "USD".into(),
         columns: vec![Column::new("Meter", Kind::Text), Column::new("Cost [USD]", Kind::Usd)],
         rows: (0..rows).map(row).collect(),
+        ties: None,
     }
 }
 

@@ -9,7 +9,9 @@
 //! 7  body
 //! ```
 
-use rust_xlsxwriter::{ConditionalFormatFormula, Format, Formula, Worksheet, XlsxError};
+use rust_xlsxwriter::{
+    ConditionalFormatFormula, Format, FormatAlign, Formula, Worksheet, XlsxError,
+};
 
 use super::style::{self, Look};
 use crate::{calendar::Month, report::csv::safe};
@@ -157,6 +159,18 @@ impl Sheet {
     /// Text with a format.
     pub(super) fn text_as(&mut self, row: u32, column: u16, text: &str, format: &Format) -> Done {
         self.out.write_string_with_format(row, column, plain(text), format)?;
+        Ok(())
+    }
+
+    /// A sentence over several columns, broken into lines: one cell would make the printed page as wide as it.
+    pub(super) fn text_over(&mut self, row: u32, (from, to): (u16, u16), text: &str) -> Done {
+        /// Letters that several columns of a usual width hold, and the height of a line [points].
+        const LETTERS: usize = 100;
+        const LINE: f64 = 15.0;
+        let format = Format::new().set_text_wrap().set_align(FormatAlign::Top);
+        self.out.merge_range(row, from, row, to, &plain(text), &format)?;
+        let lines = text.chars().count().div_ceil(LETTERS).max(1);
+        self.out.set_row_height(row, LINE * lines as f64)?;
         Ok(())
     }
 

@@ -147,6 +147,9 @@ fn sums(sheet: &mut Sheet, plan: &Plan, table: Table) -> Done {
     Ok(())
 }
 
+/// Column up to which sentences run before they break.
+const LAST_OF_WORDS: u16 = 7;
+
 /// Provenance, warnings, notes, exclusions, contents: one line each.
 fn words(sheet: &mut Sheet, (plan, page): (&Plan, &Page), sheets: &[String], mut row: u32) -> Done {
     let label = style::label();
@@ -155,7 +158,7 @@ fn words(sheet: &mut Sheet, (plan, page): (&Plan, &Page), sheets: &[String], mut
     for (name, value) in provenance(plan, page) {
         sheet.text_as(row, 0, &name, &label)?;
         sheet.widen(0, name.chars().count() + 2);
-        sheet.text_as(row, 1, &value, &Look::Text.format())?;
+        sheet.text_over(row, (1, LAST_OF_WORDS), &value)?;
         row += 1;
     }
     let missing = plan.not_modelled.iter().map(|own| format!("{}: {}", own.system, own.needs));
@@ -168,7 +171,7 @@ fn words(sheet: &mut Sheet, (plan, page): (&Plan, &Page), sheets: &[String], mut
         sheet.text_as(row + 1, 0, title, &style::section())?;
         row += 2;
         for point in points {
-            sheet.text_as(row, 0, point, &Look::Text.format())?;
+            sheet.text_over(row, (0, LAST_OF_WORDS), point)?;
             row += 1;
         }
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     plan::Plan,
-    report::page::{Cell, Kind, Row, Table},
+    report::page::{Cell, Kind, Row, Table, Tied},
 };
 
 /// Most totals that a check names one by one.
@@ -23,6 +23,8 @@ pub(super) fn write(sheet: &mut Sheet, table: &Table, plan: &Plan) -> Done {
     } else {
         table.note.clone()
     };
+    // Two totals of different states in one book must not be taken for each other.
+    let note = format!("As planned: figures of this sheet do not follow the factors. {note}");
     sheet.top(&table.title, &note, &tie(table))?;
     let heads: Vec<_> = table.columns.iter().map(|of| head(&*of.name, of.kind.into())).collect();
     sheet.header(&heads)?;
@@ -107,35 +109,26 @@ fn sum_above(table: &Table, row: u32, column: usize) -> Option<String> {
     (same && !above.is_empty()).then(|| format!("=SUM({})", span(column as u16, rows)))
 }
 
-/// The first column whose numbers can be summed, money first; else the number of rows.
+/// A column's cells against what the plan says they add up to; else the number of rows.
 fn tie(table: &Table) -> Tie {
     let last = BODY + (table.rows.len().max(1) as u32) - 1;
-    let kind_of = |wanted: &[Kind]| {
-        let fits = |(column, of): &(usize, &crate::report::page::Column)| {
-            wanted.contains(&of.kind)
-                && table.rows.iter().any(|row| !row.total && in_column(row, *column).is_some())
-        };
-        table.columns.iter().enumerate().find(fits).map(|(column, _)| column)
-    };
     let totals: Vec<u32> =
         (BODY..).zip(&table.rows).filter(|(_, own)| own.total).map(|(row, _)| row).collect();
-    let money = kind_of(&[Kind::Usd, Kind::Dollars]);
-    let column = money.or_else(|| kind_of(&[Kind::SmallUsd, Kind::Quantity]));
-    let (Some(column), true) = (column, totals.len() <= MOST_TOTALS) else {
+    let Some(Tied { column, amount }) = &table.ties else { return rows(table, last) };
+    if totals.len() > MOST_TOTALS {
         return rows(table, last);
-    };
+    }
     let own = table.rows.iter().filter(|row| !row.total);
-    let sum: f64 = own.filter_map(|row| in_column(row, column)).sum();
-    let mut formula = format!("=SUM({})", span(column as u16, (BODY, last)));
+    let sum: f64 = own.filter_map(|row| in_column(row, *column)).sum();
+    let mut formula = format!("=SUM({})", span(*column as u16, (BODY, last)));
     for row in totals
         .iter()
-        .filter(|row| in_column(&table.rows[(**row - BODY) as usize], column).is_some())
+        .filter(|row| in_column(&table.rows[(**row - BODY) as usize], *column).is_some())
     {
-        let _ = write!(formula, "-{}", at(*row, column as u16));
+        let _ = write!(formula, "-{}", at(*row, *column as u16));
     }
-    let unit = if money.is_some() { "USD" } else { "sum" };
-    let unit = format!("{unit}: {}", table.columns[column].name);
-    Tie { unit, formula, result: sum, plan: sum, tolerance: 0.005 }
+    let unit = format!("USD: {}", table.columns[*column].name);
+    Tie { unit, formula, result: sum, plan: amount.to_f64(), tolerance: 0.005 }
 }
 
 fn rows(table: &Table, last: u32) -> Tie {
