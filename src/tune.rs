@@ -276,9 +276,9 @@ impl<'a> Setup<'a> {
 
     /// Evaluations at most, with those for what is recommended.
     pub fn evaluations(&self) -> u64 {
-        let strained = 2 * self.defaults.strain.len() * self.effort.trials;
+        let strained = 2 * self.defaults.strain.len() as u64 * u64::from(self.fresh);
         let fresh = (RIVALS as u64 + 2) * u64::from(self.fresh);
-        self.effort.evaluations + fresh + strained as u64
+        self.effort.evaluations + fresh + strained
     }
 
     /// Runs it.
@@ -301,7 +301,7 @@ impl<'a> Setup<'a> {
         if let Some(best) = best.filter(|best| *best != self.space.today()) {
             self.confirm(&mut tuned, &best, desk.watch)?;
         }
-        self.note(&mut tuned);
+        self.note(&mut tuned, archive.unproven);
         Ok(tuned)
     }
 
@@ -324,6 +324,9 @@ impl<'a> Setup<'a> {
             archive.stopped = true;
             return Ok(None);
         };
+        if proven == space.today() {
+            archive.unproven = rivals.len();
+        }
         let known = choose::take_apart(archive, space, effort, &proven)?;
         Ok(known.then_some(proven))
     }
@@ -334,7 +337,7 @@ impl<'a> Setup<'a> {
         if tuned.feasible {
             tuned.fresh = bout.fresh(self.fresh)?;
             for known in &self.defaults.strain {
-                tuned.sensitivity.extend(bout.strained(&known.name, known.strain)?);
+                tuned.sensitivity.extend(bout.strained(&known.name, known.strain, self.fresh)?);
             }
             tuned.stopped |= tuned.fresh.is_none();
         }
@@ -459,7 +462,7 @@ impl<'a> Setup<'a> {
         self.space.dials.iter().map(told).collect()
     }
 
-    fn note(&self, tuned: &mut Tuned) {
+    fn note(&self, tuned: &mut Tuned, unproven: usize) {
         let notes = &mut tuned.notes;
         if tuned.knobs.iter().any(|knob| !knob.asked) {
             notes.push(
@@ -479,8 +482,26 @@ impl<'a> Setup<'a> {
                     .to_owned(),
             );
         }
-        if tuned.changes.is_empty() && tuned.feasible && !tuned.stopped {
+        if unproven > 0 {
+            notes.push(format!(
+                "{unproven} candidates are cheaper at equal or lower risk in the search's trials, and none of them is in {} others",
+                self.fresh
+            ));
+        } else if tuned.changes.is_empty() && tuned.feasible && !tuned.stopped {
             notes.push("nothing that was looked at is cheaper at equal or lower risk".to_owned());
+        }
+        let changed = |part: &str| tuned.changes.iter().any(|change| change.key.contains(part));
+        if ["min_readers", "min_replicas", "baseline.nodes"].into_iter().any(changed) {
+            notes.push(
+                "the loss of a node, a zone or a database instance is no part of the risk: look at what is left of each before taking some away"
+                    .to_owned(),
+            );
+        }
+        if changed("spot_share") {
+            notes.push(
+                "no field of a NodePool holds a spot_share between 0 and 1: its manifest allows both capacity types and says how to hold the share"
+                    .to_owned(),
+            );
         }
     }
 }

@@ -207,7 +207,8 @@ fn no_variance(done: &serde_json::Value) {
         assert_eq!(step["planned"], step["billed"], "{step}");
     }
     assert_eq!(done["elsewhere"].as_object().unwrap().len(), 0);
-    assert_eq!(done["accuracy"]["wape"], 0.0);
+    // A forecast that meets itself says nothing of how good it is.
+    assert!(done["accuracy"].is_null());
     let notes = done["notes"].to_string();
     assert!(notes.contains("a forecast of runrate, and no bill"), "{notes}");
 }

@@ -15,7 +15,7 @@ use crate::{
         format::{Format, Report},
     },
     scenario::{Scenario, key::Key, rewrite},
-    simulate::Prepared,
+    simulate::{Inputs, Prepared},
     store,
     tune::{Desk, Request, Setup, State, Tuned},
 };
@@ -56,6 +56,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
+    check_targets(args)?;
+    let text = store::read_text(&args.scenario)?;
     let tuned = match args.threads {
         None => tune(args)?,
         Some(threads) => {
@@ -63,16 +65,59 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
             pool.map_err(|error| failed(&error))?.install(|| tune(args))?
         }
     };
-    write(args, &tuned)?;
+    // Minutes of work are told before anything can go wrong with files.
     match args.format {
         Printed::Table => print(&report::tune::render(&tuned))?,
         Printed::Json => print(&pretty(&tuned)?)?,
         Printed::Csv => print(&report::tune::csv(&tuned))?,
     }
-    if tuned.feasible || tuned.stopped {
-        Ok(())
-    } else {
-        Err(Error::check(report::tune::unmet(&tuned)))
+    write(args, &tuned, &text)?;
+    if !(tuned.feasible || tuned.stopped) {
+        return Err(Error::check(report::tune::unmet(&tuned)));
+    }
+    match (&args.apply, unproven(&tuned)) {
+        (Some(path), Some(why)) => {
+            Err(Error::check(format!("{} is not written: {why}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where outputs cannot go is said before the search, not after it.
+fn check_targets(args: &Args) -> Result<(), Error> {
+    let wrong = |path: &Path, message: &str| {
+        Err(Error::at(Place::file(&path.display().to_string()), message))
+    };
+    if let Some(folder) = args.out.as_deref().filter(|folder| folder.exists() && !folder.is_dir()) {
+        return wrong(folder, "is a file; name a folder with --out");
+    }
+    for path in args.apply.iter().chain(&args.state) {
+        if path.is_dir() {
+            return wrong(path, "is a folder; name a file");
+        }
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if parent.is_some_and(|parent| !parent.is_dir()) {
+            return wrong(path, "lies in a folder that does not exist; make it first");
+        }
+    }
+    Ok(())
+}
+
+/// Why the recommended settings are not to be applied; none where they are proven.
+fn unproven(tuned: &Tuned) -> Option<String> {
+    if !tuned.feasible {
+        return Some("nothing meets what is asked for".into());
+    }
+    if tuned.stopped {
+        return Some("the search was stopped before its result was tried on other trials".into());
+    }
+    if tuned.changes.is_empty() {
+        return Some("today's settings are the recommendation".into());
+    }
+    match &tuned.fresh {
+        Some(fresh) if fresh.holds => None,
+        Some(fresh) => Some(report::tune::verdict(fresh)),
+        None => Some("the result was not tried on other trials".into()),
     }
 }
 
@@ -117,58 +162,71 @@ fn read_state(path: &Path) -> Result<Option<State>, Error> {
 }
 
 /// The scenario's text with the recommended settings.
-fn tuned_text(args: &Args, tuned: &Tuned) -> Result<String, Error> {
+fn tuned_text(args: &Args, tuned: &Tuned, text: &str) -> Result<String, Error> {
     let file = args.scenario.display().to_string();
-    let text = store::read_text(&args.scenario)?;
     let wrong = |message: String| Error::failed(Place::file(&file), message);
     let edits: Result<Vec<(Key, toml::Value)>, String> = tuned
         .changes
         .iter()
         .map(|change| Ok((Key::parse(&change.key)?, change.value.clone())))
         .collect();
-    let changed = edits.and_then(|edits| rewrite::set(&text, &edits)).map_err(wrong)?;
+    let changed = edits.and_then(|edits| rewrite::set(text, &edits)).map_err(wrong)?;
     let [first, last] = tuned.months;
     let head = format!(
         "# Tuned over {first} to {last}, seed {}, by runrate {}.\n",
         tuned.made_from.seed, tuned.made_from.version
     );
-    Ok(head + &changed)
+    // The head of an earlier run tells of what is no more.
+    let rest = match changed.split_once('\n') {
+        Some((line, rest)) if line.starts_with("# Tuned over ") => rest.to_owned(),
+        _ => changed,
+    };
+    Ok(head + &rest)
 }
 
-fn write(args: &Args, tuned: &Tuned) -> Result<(), Error> {
+fn write(args: &Args, tuned: &Tuned, text: &str) -> Result<(), Error> {
     if args.out.is_none() && args.apply.is_none() {
         return Ok(());
     }
-    let text = tuned_text(args, tuned)?;
-    let scenario = Scenario::parse("the tuned scenario", &text, &store::embedded_catalog()?)?;
-    if let Some(path) = &args.apply {
-        if tuned.feasible {
-            store::write_file(path, text.as_bytes())?;
-            say(&format!("wrote {}", path.display()));
-        } else {
-            say(&format!("{} is not written: nothing meets what is asked for", path.display()));
-        }
+    let catalog = store::embedded_catalog()?;
+    let (before, _) = store::load_scenario_text(&args.scenario, text, &catalog)?;
+    let text = tuned_text(args, tuned, text)?;
+    // The digest in what is written is that of the tuned text.
+    let (after, inputs) = store::load_scenario_text(&args.scenario, &text, &catalog)?;
+    let proven = unproven(tuned).is_none();
+    if let (Some(path), true) = (&args.apply, proven) {
+        store::write_file(path, text.as_bytes())?;
+        say(&format!("wrote {}", path.display()));
     }
     let Some(folder) = &args.out else { return Ok(()) };
     let mut files = vec![
         ("tune.json".to_owned(), pretty(tuned)?.into_bytes()),
         ("candidates.csv".to_owned(), report::tune::csv(tuned).into_bytes()),
-        ("tuned.toml".to_owned(), text.into_bytes()),
     ];
-    files.extend(shown(args, tuned, &scenario)?);
+    files.extend(shown(args, tuned, (&before, &after, &inputs), proven)?);
+    if proven {
+        files.push(("tuned.toml".to_owned(), text.into_bytes()));
+    }
     let named: Vec<(&str, Vec<u8>)> =
         files.iter().map(|(name, bytes)| (&**name, bytes.clone())).collect();
     store::write_folder(folder, &named)?;
     say(&format!("wrote {} files to {}", files.len(), folder.display()));
+    if let Some(why) = unproven(tuned) {
+        say(&format!("no tuned.toml and no manifests: {why}"));
+    }
     Ok(())
 }
 
 /// The tuned scenario planned: its report with the frontier, and manifests of the account to apply.
-fn shown(args: &Args, tuned: &Tuned, after: &Scenario) -> Result<Vec<(String, Vec<u8>)>, Error> {
+fn shown(
+    args: &Args,
+    tuned: &Tuned,
+    (before, after, inputs): (&Scenario, &Scenario, &Inputs),
+    proven: bool,
+) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let catalog = store::embedded_catalog()?;
-    let (before, inputs) = store::load_scenario(&args.scenario, &catalog)?;
     let facts = store::load_facts(catalog, &args.prices.source(), &after.regions())?;
-    let plan = Prepared::new(after, &facts, &inputs)?.run(0)?;
+    let plan = Prepared::new(after, &facts, inputs)?.run(0)?;
     let failed = |message: String| Error::failed(Place::default(), message);
     let chart = content::tuned::frontier(tuned).chart;
     let svg = report::figure::svg(&chart, report::figure::WIDE).map_err(failed)?;
@@ -180,7 +238,7 @@ fn shown(args: &Args, tuned: &Tuned, after: &Scenario) -> Result<Vec<(String, Ve
     let own = |scenario: &'_ Scenario| {
         scenario.accounts.iter().find(|account| account.name == tuned.account).cloned()
     };
-    let (Some(account), old) = (own(after), own(&before)) else { return Ok(files) };
+    let (Some(account), old, true) = (own(after), own(before), proven) else { return Ok(files) };
     let wanted = Wanted {
         scenario: after,
         account: &account,

@@ -114,17 +114,28 @@ fn points(tuned: &Tuned) -> comfy_table::Table {
 }
 
 fn recommended(tuned: &Tuned, out: &mut String) {
+    let head = match (tuned.feasible, tuned.stopped) {
+        (false, _) => "Nearest to what is asked for",
+        (true, true) => "Cheapest seen before it was stopped, not tried on other trials",
+        (true, false) => "Recommended",
+    };
     if tuned.changes.is_empty() {
-        let _ = writeln!(out, "\nRecommended: today's settings");
+        let _ = writeln!(out, "\n{head}: today's settings");
+        for broken in &tuned.recommended.broken {
+            let _ = writeln!(out, "  misses: {broken}");
+        }
         return;
     }
-    let head = if tuned.feasible { "Recommended" } else { "Nearest to what is asked for" };
     let saves = tuned.recommended.saves;
+    let error = if tuned.recommended.trials > 1 {
+        format!(" (± {}, standard error)", grouped(saves.standard_error, 2))
+    } else {
+        String::new()
+    };
     let _ = writeln!(
         out,
-        "\n{head}: saves ${} a month (± {}, standard error) against today in the trials of the search",
-        grouped(saves.mean, 2),
-        grouped(saves.standard_error, 2)
+        "\n{head}: saves ${} a month{error} against today in the trials of the search",
+        grouped(saves.mean, 2)
     );
     for broken in &tuned.recommended.broken {
         let _ = writeln!(out, "  misses: {broken}");
@@ -191,17 +202,28 @@ fn confirmed(fresh: &Against, out: &mut String) {
     let _ = writeln!(out, "  {}", verdict(fresh));
 }
 
-fn verdict(of: &Against) -> String {
-    if of.holds && of.broken_today.is_empty() {
+/// Trials below which an interval says next to nothing.
+const FEW: u32 = 10;
+
+/// Whether it holds, and if not, why.
+pub fn verdict(of: &Against) -> String {
+    if of.holds && of.broken_today.is_empty() && of.adds_late_minutes.high > 0.0 {
+        format!(
+            "it holds in the mean: cheaper, and no term of risk is worse; the interval leaves room for {} late minutes more",
+            grouped(of.adds_late_minutes.high, 2)
+        )
+    } else if of.holds && of.broken_today.is_empty() {
         "it holds: cheaper at equal or lower risk".into()
     } else if of.holds {
         format!("it holds: meets what today's settings miss ({})", of.broken_today.join("; "))
     } else if !of.broken.is_empty() {
         format!("it does not hold: {}", of.broken.join("; "))
+    } else if of.saves.low <= 0.0 && of.trials < FEW {
+        format!("not known: {} trials are too few to tell", of.trials)
     } else if of.saves.low <= 0.0 {
         "it does not hold: the saving is not clear of nothing".into()
     } else {
-        "it does not hold: more late minutes than today".into()
+        format!("it does not hold: {}", of.worse.join("; "))
     }
 }
 
@@ -209,11 +231,14 @@ fn strained(tuned: &Tuned, out: &mut String) {
     if tuned.sensitivity.is_empty() {
         return;
     }
-    let mut table = table(&["What if", "Saves a month", "Late min added", "Is it still right?"], 1);
+    let header =
+        ["What if", "Saves a month", "95 % interval", "Late min added", "Is it still right?"];
+    let mut table = table(&header, 1);
     for own in &tuned.sensitivity {
         table.add_row(vec![
             own.name.clone(),
             grouped(own.against.saves.mean, 2),
+            interval(&own.against.saves, 0),
             signed(own.against.adds_late_minutes.mean, 1),
             if own.against.holds { "yes".into() } else { verdict(&own.against) },
         ]);
@@ -268,7 +293,13 @@ fn cells(tuned: &Tuned, point: &Point) -> Vec<String> {
     ];
     let mut cells = vec![fate.to_owned(), point.trials.to_string()];
     let empty = point.fate == Fate::Impossible;
-    cells.extend(numbers.iter().map(|n| if empty { String::new() } else { format!("{n:.4}") }));
+    // One trial has no error that could be told.
+    let errors = [1, 3];
+    let number = |(place, n): (usize, &f64)| {
+        let untold = empty || (point.trials < 2 && errors.contains(&place));
+        if untold { String::new() } else { format!("{n:.4}") }
+    };
+    cells.extend(numbers.iter().enumerate().map(number));
     cells.push(point.broken.join("; "));
     cells.extend(point.settings.iter().cloned());
     cells

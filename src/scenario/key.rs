@@ -31,14 +31,16 @@ impl Key {
         let mut steps = Vec::new();
         let mut rest = text;
         loop {
-            let (name, after) = match rest.strip_prefix('"') {
-                Some(quoted) => quoted.split_once('"').ok_or_else(wrong)?,
-                None => rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len())),
+            let (name, after) = if let Some(quoted) = rest.strip_prefix('"') {
+                unquoted(quoted).ok_or_else(wrong)?
+            } else {
+                let (name, after) = rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len()));
+                if name.is_empty() || name.contains([' ', '"', ']', '=']) {
+                    return Err(wrong());
+                }
+                (name.to_owned(), after)
             };
-            if name.is_empty() || name.contains([' ', '"', ']', '=']) {
-                return Err(wrong());
-            }
-            steps.push(Step::Name(name.to_owned()));
+            steps.push(Step::Name(name));
             rest = after;
             while let Some(inner) = rest.strip_prefix('[') {
                 let (index, after) = inner.split_once(']').ok_or_else(wrong)?;
@@ -142,6 +144,20 @@ fn put_below(slot: &mut Value, rest: &[Step], value: Value) {
     }
 }
 
+/// A name up to its closing quote, and what follows it.
+fn unquoted(text: &str) -> Option<(String, &str)> {
+    let mut name = String::new();
+    let mut signs = text.char_indices();
+    while let Some((at, sign)) = signs.next() {
+        match sign {
+            '"' => return Some((name, &text[at + 1..])),
+            '\\' => name.push(signs.next()?.1),
+            sign => name.push(sign),
+        }
+    }
+    None
+}
+
 impl std::fmt::Display for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (place, step) in self.0.iter().enumerate() {
@@ -149,8 +165,13 @@ impl std::fmt::Display for Key {
                 Step::Index(index) => write!(f, "[{index}]")?,
                 Step::Name(name) => {
                     let dot = if place > 0 { "." } else { "" };
-                    let quote = if name.contains('.') { "\"" } else { "" };
-                    write!(f, "{dot}{quote}{name}{quote}")?;
+                    let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+                    if !name.is_empty() && name.chars().all(bare) {
+                        write!(f, "{dot}{name}")?;
+                    } else {
+                        let name = name.replace('\\', "\\\\").replace('"', "\\\"");
+                        write!(f, "{dot}\"{name}\"")?;
+                    }
                 }
             }
         }
@@ -161,6 +182,21 @@ impl std::fmt::Display for Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn any_key_is_read_as_it_was_written(names in proptest::collection::vec(".*", 1..4), index in 0_usize..9) {
+            let mut steps: Vec<Step> = names.into_iter().map(Step::Name).collect();
+            steps.insert(1, Step::Index(index));
+            let key = Key(steps);
+            proptest::prop_assert_eq!(Key::parse(&key.to_string()), Ok(key));
+        }
+
+        #[test]
+        fn any_text_is_a_key_or_refused(text in ".*") {
+            let _ = Key::parse(&text);
+        }
+    }
 
     fn accounts(text: &str) -> (Table, Vec<(String, AccountSettings)>) {
         let table: Table = toml::from_str(text).unwrap();

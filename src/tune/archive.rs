@@ -51,6 +51,8 @@ pub struct Archive<'a> {
     pub spent: u64,
     /// Whether it was told to stop.
     pub stopped: bool,
+    /// Candidates that held in the search and not in the trials of the proof.
+    pub unproven: usize,
 }
 
 impl<'a> Archive<'a> {
@@ -72,6 +74,7 @@ impl<'a> Archive<'a> {
             earlier: earlier.into_iter().map(|kept| (kept.candidate, kept.record)).collect(),
             spent: 0,
             stopped: false,
+            unproven: 0,
         }
     }
 

@@ -154,8 +154,8 @@ pub fn why(archive: &Archive<'_>, space: &Space, effort: &Effort, best: &[u16]) 
     let limits = super::search::limits(effort, before);
     let of = |(place, less): (usize, Candidate)| {
         let dial = &space.dials[place];
-        let other = archive.trials(&less, effort.trials);
-        let other = other.unwrap_or(own);
+        let known = archive.trials(&less, effort.trials);
+        let other = known.unwrap_or(own);
         let evictions = paired(own, other, effort.length.days, |of| of.evictions);
         Why {
             key: dial.key.to_string(),
@@ -165,7 +165,10 @@ pub fn why(archive: &Archive<'_>, space: &Space, effort: &Effort, best: &[u16]) 
             saves: paired(other, own, months, |of| of.cost),
             adds_late_minutes: paired(own, other, months, |of| of.late_minutes),
             adds_evictions: evictions.mean,
-            without_it: limits.broken(&Measures::of(other, effort.length)),
+            without_it: match known {
+                Some(_) => limits.broken(&Measures::of(other, effort.length)),
+                None => vec!["the rest contradicts itself, so its part is not known".to_owned()],
+            },
         }
     };
     let mut why: Vec<Why> = without(best, &today).into_iter().map(of).collect();

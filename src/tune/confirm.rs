@@ -73,6 +73,9 @@ pub struct Against {
     pub broken: Vec<String>,
     /// What is asked for and missed by today's settings.
     pub broken_today: Vec<String>,
+    /// Terms of risk that are worse than today in the mean, in words.
+    #[serde(default)]
+    pub worse: Vec<String>,
     /// Whether it is cheaper, has no more late minutes as far as the interval tells, and meets what is asked
     /// for.
     pub holds: bool,
@@ -184,14 +187,18 @@ impl Bout<'_> {
         Ok(Some((1..=candidates.len()).map(against).collect()))
     }
 
-    /// In the search's trials, with something worse than planned.
+    /// In trials that the search has not seen, with something worse than planned.
     ///
     /// # Errors
     /// As [`Prepared::judge`].
-    pub fn strained(&self, name: &str, strain: Strain) -> Result<Option<Strained>, Error> {
+    pub fn strained(
+        &self,
+        name: &str,
+        strain: Strain,
+        count: u32,
+    ) -> Result<Option<Strained>, Error> {
         let bout = Bout { view: View { strain, ..self.view }, ..*self };
-        let trials: Vec<u32> = (1..=self.effort.trials as u32).collect();
-        let against = bout.against(&trials)?;
+        let against = bout.fresh(count)?;
         Ok(against.map(|against| Strained { name: name.to_owned(), strain, against }))
     }
 
@@ -260,7 +267,7 @@ enum Proof {
 impl Proof {
     fn of(against: &Against) -> Self {
         let late = against.adds_late_minutes;
-        let better = against.saves.mean > 0.0 && late.mean <= 0.0;
+        let better = against.saves.mean > 0.0 && against.worse.is_empty();
         if !against.broken.is_empty() || (against.broken_today.is_empty() && !better) {
             Self::Fails
         } else if late.high <= 0.0 {
@@ -280,8 +287,9 @@ fn compare(today: &[Judged], own: &[Judged], effort: &Effort) -> Against {
     let late = Difference::of(paired(own, today, length.months, |of| of.late_minutes), n);
     let cheaper = today.iter().zip(own).filter(|(today, own)| own.cost < today.cost).count();
     let (broken, broken_today) = (limits.broken(&after), limits.broken(&before));
+    let worse = limits.worsened(&after);
     // Where today misses what is asked for, meeting it may cost money and is worth it.
-    let better = !broken_today.is_empty() || (saves.low > 0.0 && late.mean <= 0.0);
+    let better = !broken_today.is_empty() || (saves.low > 0.0 && worse.is_empty());
     Against {
         trials: n as u32,
         saves_share: saves.mean / before.cost_per_month.max(1e-9),
@@ -293,6 +301,7 @@ fn compare(today: &[Judged], own: &[Judged], effort: &Effort) -> Against {
         holds: broken.is_empty() && better,
         broken,
         broken_today,
+        worse,
     }
 }
 

@@ -71,9 +71,7 @@ impl Measures {
         let costs: Vec<f64> = trials.iter().map(|own| own.cost / length.months).collect();
         let cost = Estimate::of(&costs);
         let mean = |of: fn(&Judged) -> f64| trials.iter().map(of).sum::<f64>() / n;
-        let budgets = trials.first().map_or(0, |own| own.broke.len());
-        let broke =
-            |budget: usize| trials.iter().filter(|own| own.broke[budget]).count() as f64 / n;
+        let broke = trials.iter().filter(|own| own.broke.contains(&true)).count() as f64 / n;
         Self {
             cost_per_month: cost.mean,
             cost_standard_error: cost.standard_error,
@@ -82,7 +80,7 @@ impl Measures {
             pending_pod_minutes_per_month: mean(|own| own.pending_pod_minutes) / length.months,
             evictions_per_day: mean(|own| own.evictions) / length.days,
             unserved_requests_per_month: mean(|own| own.unserved_requests) / length.months,
-            budget_break_probability: (0..budgets).map(broke).fold(0.0, f64::max),
+            budget_break_probability: broke,
             nodes: mean(|own| own.nodes),
         }
     }
@@ -162,6 +160,16 @@ impl Limits {
     /// By how much what is held is missed.
     pub fn worse(&self, of: &Measures) -> f64 {
         missed(&self.held(), of)
+    }
+
+    /// The terms that are held and got worse, in words.
+    pub fn worsened(&self, of: &Measures) -> Vec<String> {
+        let terms = TERMS.iter().zip(of.terms()).zip(self.held());
+        let over = |((name, term), limit): ((&&str, f64), Option<f64>)| {
+            let most = limit.filter(|most| above(term, *most))?;
+            Some(format!("{term:.2} {name} instead of {most:.2}"))
+        };
+        terms.filter_map(over).collect()
     }
 
     /// The terms that miss what is asked, in words.

@@ -63,9 +63,9 @@ pub(super) fn section(tuned: &Tuned) -> Section {
 }
 
 fn confirmed(fresh: &Against) -> String {
-    let verdict = if fresh.holds { "It holds." } else { "It does not hold." };
+    let verdict = crate::report::tune::verdict(fresh);
     format!(
-        "On {} trials that the search has not seen, the recommended settings save ${} a month, {:.1} % (95 % interval ${} to ${}); late minutes a month are {} against {} today. {verdict}",
+        "On {} trials that the search has not seen, the recommended settings save ${} a month, {:.1} % (95 % interval ${} to ${}); late minutes a month are {} against {} today. Verdict: {verdict}.",
         fresh.trials,
         grouped(fresh.saves.mean, 2),
         fresh.saves_share * 100.0,
