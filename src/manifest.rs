@@ -30,6 +30,11 @@ pub(crate) const SPOT_SHARE: &str = "runrate/spot-share";
 pub(crate) const DRIFT_DAYS: &str = "runrate/drift-every-days";
 /// What stands where only the user knows the value.
 pub(crate) const FILL_IN: &str = "FILL-IN";
+/// What a scenario takes at most as a limit [millicores, MiB]: where a manifest sets none, nothing is to end a
+/// pod before its node, and where a scenario has these, there is none.
+pub(crate) const NO_CPU_LIMIT: f64 = 1_000_000.0;
+/// The same of memory.
+pub(crate) const NO_MEMORY_LIMIT: f64 = 30_000_000.0;
 /// Karpenter's label of the pool that a node is of.
 pub(crate) const POOL_LABEL: &str = "karpenter.sh/nodepool";
 

@@ -326,6 +326,36 @@ fn what_was_written_is_read_back_as_it_was() {
     }
 }
 
+/// What stands for no limit in a scenario is none in a manifest either, and is read back as it was.
+#[test]
+fn no_limit_is_not_written_as_one() {
+    let catalog = catalog();
+    let (scenario, _, text) = read_text(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: coredns}\nspec: {template: {spec: {containers: [{name: coredns, resources: {requests: {cpu: 100m, memory: 70Mi}}}]}}}\n\
+         ---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: half}\nspec: {template: {spec: {containers: [{name: h, resources: {requests: {cpu: 1}, limits: {memory: 1Gi}}}]}}}\n",
+    );
+    assert!(text.contains("cpu_millicores = 1000000, memory_mib = 30000000"), "{text}");
+    let account = &scenario.accounts[0];
+    let files = written(&scenario, account, &catalog);
+    let all = objects(&files);
+    let of = |name: &str| {
+        let is = |object: &&Value| {
+            object["metadata"]["name"] == name && object["kind"] == "Deployment"
+        };
+        let found = all.iter().find(is).unwrap();
+        found["spec"]["template"]["spec"]["containers"][0]["resources"].clone()
+    };
+    assert_eq!(of("coredns").get("limits"), None);
+    assert_eq!(of("half")["limits"], serde_json::json!({ "memory": "1024Mi" }));
+    let patch = &files.iter().find(|file| file.name == "requests-patch.yaml").unwrap().text;
+    assert!(patch.contains("# workloads.half.limits: no limit of CPU; take out"), "{patch}");
+    let back = crate::scenario(&read(&files, &catalog).scenario, &catalog);
+    for name in ["coredns", "half"] {
+        let (was, is) = (&account.stack.workloads[name], &back.accounts[0].stack.workloads[name]);
+        assert_eq!(was.limits, is.limits, "{name}");
+    }
+}
+
 #[test]
 fn only_changed_requests_are_patched_when_there_is_a_before() {
     let catalog = catalog();

@@ -3,7 +3,7 @@
 use super::Wanted;
 use crate::{
     manifest::{
-        FILL_IN, POOL_LABEL, quantity,
+        FILL_IN, NO_CPU_LIMIT, NO_MEMORY_LIMIT, POOL_LABEL, quantity,
         yaml::{Map, Node},
     },
     workload::{Kind, Resources, TopologyKey, TopologySpread, WhenUnsatisfiable, Workload},
@@ -41,7 +41,7 @@ fn document(name: &str, workload: &Workload) -> Map {
     let mut resources = Map::new();
     resources.put("requests", amounts(&workload.requests), &key("requests"));
     if let Some(limits) = &workload.limits {
-        resources.put("limits", amounts(limits), &key("limits"));
+        put_limits(&mut resources, limits, &key("limits"));
     }
     let container = Map::new().with("name", name).with("resources", resources);
     pod.put("containers", vec![Node::from(container)], "");
@@ -63,6 +63,32 @@ fn document(name: &str, workload: &Workload) -> Map {
         .with("kind", kind)
         .with("metadata", Map::new().with("name", name))
         .with("spec", spec.with("template", template.with("spec", pod)))
+}
+
+/// Limits that are some: one that no node reaches stands for none, and written out it would be a limit.
+fn put_limits(resources: &mut Map, given: &Resources, key: &str) {
+    let mut limits = Map::new();
+    let mut none = Vec::new();
+    if given.cpu_millicores >= NO_CPU_LIMIT {
+        none.push("CPU");
+    } else if given.cpu_millicores > 0.0 {
+        limits.put("cpu", quantity::cpu(given.cpu_millicores), "");
+    }
+    if given.memory_mib >= NO_MEMORY_LIMIT {
+        none.push("memory");
+    } else if given.memory_mib > 0.0 {
+        limits.put("memory", quantity::memory(given.memory_mib), "");
+    }
+    if !none.is_empty() {
+        // A patch that leaves a field out leaves it as it is.
+        resources.say(&format!(
+            "{key}: no limit of {}; take out one that is there",
+            none.join(" and of ")
+        ));
+    }
+    if !limits.is_empty() {
+        resources.put("limits", limits, key);
+    }
 }
 
 /// Nothing is asked for where the scenario has 0.
