@@ -55,9 +55,10 @@ fn volume(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<L
             "a scenario has one volume a node: the root volume is read, the others are not";
         notes.field(object, "spec.blockDeviceMappings", message);
     }
-    let kind = text(root, "/ebs/volumeType").unwrap_or("gp3");
-    if kind != "gp3" {
-        let message = format!("{kind} is planned as gp3, the one volume type of a scenario");
+    let planned = &*knowledge.facts.node.volume_type;
+    let kind = text(root, "/ebs/volumeType").unwrap_or(planned);
+    if kind != planned {
+        let message = format!("{kind} is planned as {planned}, the one volume type of a scenario");
         notes.field(object, "spec.blockDeviceMappings.ebs.volumeType", &message);
     }
     let mut lines = Vec::new();
