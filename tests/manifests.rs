@@ -792,6 +792,105 @@ fn a_scaled_stateful_set_is_told() {
     assert!(!read_text(&object("Deployment")).1.contains("spec.scaleTargetRef.kind"));
 }
 
+/// A node pool with these requirements and more of its `spec`; as it is read, and the notes.
+fn pool_of(
+    requirements: &str,
+    template: &str,
+    spec: &str,
+) -> (runrate::autoscale::settings::NodePool, String) {
+    let text = format!(
+        "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {{name: p}}\nspec:\n  template: {{spec: {{requirements: [{requirements}], {template}}}}}\n{spec}"
+    );
+    let (scenario, notes, _) = read_text(&text);
+    (scenario.accounts[0].stack.cluster.node_pools["p"].clone(), notes)
+}
+
+fn requirement(key: &str, operator: &str, values: &str) -> String {
+    format!("{{key: {key}, operator: {operator}, values: [{values}]}}")
+}
+
+/// Karpenter meets all requirements on a label: what they have in common, the narrowest bounds.
+#[test]
+fn requirements_on_one_label_intersect() {
+    let family = "karpenter.k8s.aws/instance-family";
+    let cpu = "karpenter.k8s.aws/instance-cpu";
+    let (arch, capacity) = ("kubernetes.io/arch", "karpenter.sh/capacity-type");
+    let all = [
+        requirement(family, "In", "m7g, c7g, r7g"),
+        requirement(family, "In", "r7g, c7g, m8g"),
+        requirement(arch, "In", "amd64, arm64"),
+        requirement("beta.kubernetes.io/arch", "NotIn", "amd64"),
+        requirement(capacity, "In", "spot, on-demand"),
+        requirement(capacity, "NotIn", "spot"),
+        requirement(cpu, "Gt", "'3'"),
+        requirement(cpu, "Gt", "'1'"),
+        requirement(cpu, "Lt", "'17'"),
+        requirement(cpu, "Lt", "'65'"),
+        requirement("topology.kubernetes.io/zone", "In", "a, b, c"),
+        requirement("topology.kubernetes.io/zone", "In", "b, c, d"),
+    ];
+    let (pool, notes) = pool_of(&all.join(", "), "", "");
+    assert_eq!(pool.families, ["c7g", "r7g"], "{notes}");
+    assert_eq!(pool.architectures, ["arm64"]);
+    assert_eq!(pool.capacity_types.len(), 1);
+    assert_eq!(pool.capacity_types[0], runrate::autoscale::settings::CapacityType::OnDemand);
+    assert_eq!((pool.min_vcpus, pool.max_vcpus), (Some(4), Some(16)));
+    let zones = [&all[10..], &[]].concat().join(", ");
+    let text = format!(
+        "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {{name: p}}\nspec: {{template: {{spec: {{requirements: [{zones}]}}}}}}\n"
+    );
+    assert_eq!(read_text(&text).0.accounts[0].stack.cluster.availability_zones, 2);
+
+    let apart = [requirement(family, "In", "m7g"), requirement(family, "In", "c7g")].join(", ");
+    let (pool, notes) = pool_of(&apart, "", "");
+    assert_eq!(pool.families, ["m7g"]);
+    let said = "requirements[1]: karpenter.k8s.aws/instance-family In c7g has nothing in common with m7g before it";
+    assert!(notes.contains(said), "{notes}");
+    let other = [requirement(family, "In", "m7g"), requirement(family, "NotIn", "c7g")].join(", ");
+    let said = "requirements[1]: karpenter.k8s.aws/instance-family NotIn c7g has no counterpart";
+    assert!(pool_of(&other, "", "").1.contains(said));
+}
+
+/// What a scenario has in whole units or within bounds is taken so, and every other reading is told.
+#[test]
+fn values_that_are_read_otherwise_than_they_stand_are_told() {
+    let cpu = "karpenter.k8s.aws/instance-cpu";
+    let (pool, notes) = pool_of(
+        &[requirement(cpu, "In", "'4', x"), requirement(cpu, "Lt", "'5000'")].join(", "),
+        "expireAfter: 30m, terminationGracePeriod: 1000h, taints: [{key: a}, {key: b, effect: NoSchedule}, {key: c, effect: Never}]",
+        "  disruption: {consolidateAfter: 1500ms, budgets: [{nodes: '1', schedule: '0 9 * * *', duration: 90s}]}\n  limits: {cpu: 1500m, memory: 1000Gi, nodes: 10}\n",
+    );
+    assert_eq!((pool.min_vcpus, pool.max_vcpus), (Some(4), Some(4)));
+    assert_eq!(pool.expire_after_hours, Some(1));
+    assert_eq!(pool.taints, ["b:NoSchedule"]);
+    assert_eq!((pool.limit_vcpus, pool.limit_memory_gib), (Some(1), Some(1000)));
+    for said in [
+        "requirements[0]: karpenter.k8s.aws/instance-cpu: \"x\" is no whole number; it is not read",
+        "requirements[1]: 4999 is not from 1 to 1000, as max_vcpus takes it",
+        "spec.template.spec.taints[0]: is not read: \"\" is not an effect of a taint",
+        "spec.template.spec.taints[2]: is not read: \"Never\" is not an effect",
+        "spec.template.spec.expireAfter: 0.5 hours are planned as 1",
+        "spec.template.spec.terminationGracePeriod: 3600000 seconds are planned as 864000",
+        "spec.disruption.consolidateAfter: 1.5 seconds are planned as 2",
+        "spec.disruption.budgets[0].duration: 1.5 minutes are planned as 2",
+        "spec.limits.cpu: 1.5 vCPUs are planned as 1",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+    for exact in ["limits.memory", "limits.nodes", "taints[1]"] {
+        assert!(!notes.contains(exact), "{exact}\n{notes}");
+    }
+    let (_, notes, _) = read_text(
+        "apiVersion: karpenter.k8s.aws/v1\nkind: EC2NodeClass\nmetadata: {name: c}\nspec: {kubelet: {kubeReserved: {memory: 1G}, evictionHard: {memory.available: 100M}}}\n",
+    );
+    for said in [
+        "spec.kubelet.kubeReserved.memory: 953.674316 MiB are planned as 954",
+        "spec.kubelet.evictionHard.memory.available: 95.367432 MiB are planned as 96",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+}
+
 #[test]
 fn folders_without_manifests_are_refused() {
     let folder = TempDir::new().unwrap();

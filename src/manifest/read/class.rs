@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     Knowledge, Notes,
     documents::{Object, items, pairs, text},
-    value::{Line, leftover, number, quantity, whole},
+    value::{Line, leftover, number, quantity, rounded, whole},
 };
 use crate::manifest::quantity::Quantity;
 
@@ -105,8 +105,10 @@ pub(super) fn kubelet(object: &Object, pointer: &str, notes: &mut Notes) -> Vec<
                             continue;
                         }
                     };
+                    let unit = if name == "cpu" { "millicores" } else { "MiB" };
+                    let amount = rounded(object, (&place, amount), (amount.ceil(), unit), notes);
                     let key = format!("{prefix}_reserved_{key}");
-                    lines.push(Line::new(&key, amount.ceil() as i64, &label));
+                    lines.push(Line::new(&key, amount, &label));
                 }
             }
             "evictionHard" => eviction(object, (&place, value), &mut lines, notes),
@@ -125,7 +127,9 @@ fn eviction(
     for (signal, value) in pairs(value, "") {
         let amount = (signal == "memory.available").then(|| Quantity::of(value).ok()).flatten();
         if let Some(amount) = amount.filter(|amount| amount.units() >= 0.0) {
-            let mib = amount.mebibytes().ceil() as i64;
+            let mib = amount.mebibytes();
+            let place = format!("{place}.{signal}");
+            let mib = rounded(object, (&place, mib), (mib.ceil(), "MiB"), notes);
             lines.push(Line::new("eviction_memory_mib", mib, &object.label()));
         } else {
             let message = "has no counterpart: a scenario keeps memory.available back, in MiB";
