@@ -347,6 +347,10 @@ fn no_limit_is_not_written_as_one() {
          ---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: half}\nspec: {template: {spec: {containers: [{name: h, resources: {requests: {cpu: 1}, limits: {memory: 1Gi}}}]}}}\n",
     );
     assert!(text.contains("cpu_millicores = 1000000, memory_mib = 30000000"), "{text}");
+    for (most, more) in [("1000000,", "1000001,"), ("30000000 ", "30000001 ")] {
+        let more = text.replace(most, more);
+        assert!(more != text && Scenario::parse("s.toml", &more, &catalog).is_err());
+    }
     let account = &scenario.accounts[0];
     let files = written(&scenario, account, &catalog);
     let all = objects(&files);
@@ -435,8 +439,11 @@ fn what_no_manifest_does_is_a_note() {
     let empty = "consolidation_policy = \"WhenEmpty\"";
     assert!(text.contains(empty));
     let all = notes(&text.replace(empty, "consolidation_policy = \"Balanced\""));
-    let said = "consolidation_policy: the karpenter.sh/v1 schema published as of 2026-11-26 has no policy Balanced, there are WhenEmpty, WhenEmptyOrUnderutilized: it refuses this node pool";
-    assert!(all.contains(said), "{all}");
+    let said = format!(
+        "consolidation_policy: the karpenter.sh/v1 schema published as of {} has no policy Balanced, there are WhenEmpty, WhenEmptyOrUnderutilized: it refuses this node pool",
+        facts_once().karpenter.published
+    );
+    assert!(all.contains(&said), "{all}");
     for share in ["0", "1"] {
         let all = notes(&text.replace("spot_share = 0.7", &format!("spot_share = {share}")));
         assert!(!all.contains("spot_share"), "{all}");
@@ -516,6 +523,14 @@ fn vendors_names_come_from_the_facts() {
     let read = manifest::read((&sources, &[]), TEMPLATE, (&facts, &catalog)).unwrap();
     let notes: Vec<String> = read.notes.iter().map(ToString::to_string).collect();
     assert!(notes.join("\n").contains("gp3 is planned as gp9"), "{notes:?}");
+
+    let mut catalog = catalog;
+    catalog.controllers.hpa.target_cpu_utilization = 75;
+    let autoscaler = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}\nspec: {scaleTargetRef: {kind: Deployment, name: a}, maxReplicas: 5, metrics: [{type: Object}]}\n";
+    let sources = [Source { name: "f.yaml".into(), text: autoscaler.into() }];
+    let read = manifest::read((&sources, &[]), TEMPLATE, (&facts, &catalog)).unwrap();
+    let notes: Vec<String> = read.notes.iter().map(ToString::to_string).collect();
+    assert!(notes.join("\n").contains("CPU at 75 % of the request"), "{notes:?}");
 }
 
 #[test]
@@ -610,8 +625,13 @@ fn a_scenario_becomes_manifests_and_they_a_scenario_that_plans() {
     assert!(aurora.contains("aurora_instance_class = \"db."), "{aurora}");
     assert!(aurora.contains("chosen by the plan for 2027-01"), "{aurora}");
     assert!(aurora.contains("\n# from "), "the class grows with the users: {aurora}");
-    assert!(stderr.contains("aurora.auto.tfvars is of 2027-01; the plan chooses otherwise from "));
+    assert!(
+        stderr
+            .contains("aurora.auto.tfvars is of 2027-01; the plan chooses otherwise later: from ")
+    );
     assert!(stderr.contains("note: production: "), "{stderr}");
+    let still = "accounts.non-production.schedule: is in no field of an autoscaler";
+    assert!(stderr.contains(still) && !stderr.contains("accounts.production.schedule"), "{stderr}");
     assert!(file("production/hpa.yaml").contains("# Scenario sha256 "));
     assert!(Path::new(&out).join("non-production/nodepools.yaml").exists());
     let made = path(&folder, "made.toml");

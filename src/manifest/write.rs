@@ -72,7 +72,8 @@ pub fn write(wanted: &Wanted<'_>) -> Result<Manifests, Error> {
     add("hpa.yaml", &hpa::ABOUT, hpa::documents(wanted));
     let pools = pool::documents(wanted).map_err(|found| Error::input(placed(wanted, found)))?;
     add("nodepools.yaml", &pool::ABOUT, pools);
-    let mut notes = pool::notes(wanted);
+    let mut notes = hpa::notes(wanted);
+    notes.extend(pool::notes(wanted));
     add("requests-patch.yaml", &patch::ABOUT, patch::documents(wanted));
     let (variables, chosen) =
         terraform::files(wanted).map_err(|found| Error::input(placed(wanted, found)))?;

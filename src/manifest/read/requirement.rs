@@ -154,8 +154,8 @@ fn requirement(
 
 fn no_counterpart(object: &Object, one: &Requirement<'_>, notes: &mut Notes) {
     let Requirement { field, key, operator, values } = one;
-    let message =
-        format!("{key} {operator} {} has no counterpart in a scenario", values.join(", "));
+    let named = if values.is_empty() { String::new() } else { format!(" {}", values.join(", ")) };
+    let message = format!("{key} {operator}{named} has no counterpart in a scenario");
     notes.field(object, field, &message);
 }
 
@@ -201,12 +201,11 @@ fn bounds(object: &Object, one: &Requirement<'_>, lines: &mut Vec<Line>, notes: 
     let is_cpu = *key == CPU;
     let mut numbers: Vec<u32> = Vec::new();
     for value in values {
-        match value.parse() {
-            Ok(number) => numbers.push(number),
-            Err(_) => {
-                let message = format!("{key}: {value:?} is no whole number; it is not read");
-                notes.field(object, field, &message);
-            }
+        if let Ok(number) = value.parse() {
+            numbers.push(number);
+        } else {
+            let message = format!("{key}: {value:?} is no whole number; it is not read");
+            notes.field(object, field, &message);
         }
     }
     numbers.sort_unstable();

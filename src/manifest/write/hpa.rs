@@ -38,6 +38,25 @@ pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
     documents
 }
 
+/// What of an account's schedule no manifest does.
+pub(super) fn notes(wanted: &Wanted<'_>) -> Vec<(String, String)> {
+    let account = wanted.account;
+    let workloads = &account.stack.workloads;
+    let still: Vec<&str> = workloads
+        .iter()
+        .filter(|(_, workload)| workload.hpa.is_some() && !workload.always_on)
+        .map(|(name, _)| &**name)
+        .collect();
+    if account.settings.schedule.is_none() || still.is_empty() {
+        return Vec::new();
+    }
+    let message = format!(
+        "is in no field of an autoscaler: outside it the plan has {} stand still; scale them to 0 by a timer",
+        still.join(", ")
+    );
+    vec![(format!("accounts.{}.schedule", account.name), message)]
+}
+
 fn autoscaler(name: &str, workload: &Workload, (hpa, facts): (&Hpa, &Facts)) -> Map {
     let key = |field: &str| format!("workloads.{name}.hpa.{field}");
     let target = Map::new()

@@ -14,7 +14,7 @@ pub(super) const ABOUT: [&str; 4] = [
     "Parts of Deployments and DaemonSets that exist already. Either each as a strategic merge patch, or all by",
     "`kubectl apply --server-side --field-manager runrate -n NAMESPACE -f requests-patch.yaml`.",
     "A scenario knows pods, not containers: the figures are of a pod. Where it has several containers, share",
-    "them out, and write the containers' names in place of the workload's.",
+    "them out, and write the containers' names in place of the workload's. What says FILL-IN only you know.",
 ];
 
 pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {

@@ -70,11 +70,13 @@ fn later(chosen: &[(Month, u32, String)]) -> Problems {
         return Vec::new();
     }
     let each = others.iter().map(|(month, instances, class)| {
-        format!("from {month} {class} with {} readers", instances.saturating_sub(1))
+        format!("from {month} {class}, readers {}", instances.saturating_sub(1))
     });
     let each: Vec<String> = each.collect();
-    let message =
-        format!("aurora.auto.tfvars is of {first}; the plan chooses otherwise {}", each.join(", "));
+    let message = format!(
+        "aurora.auto.tfvars is of {first}; the plan chooses otherwise later: {}",
+        each.join("; ")
+    );
     vec![("aurora".to_owned(), message)]
 }
 
