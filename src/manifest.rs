@@ -22,7 +22,7 @@ mod write;
 mod yaml;
 
 pub use read::{Found, Read, Source, read};
-pub use write::{Wanted, Written, write};
+pub use write::{Manifests, Wanted, Written, write};
 
 /// Annotation of a node pool for a scenario's key that Karpenter has no field for.
 pub(crate) const SPOT_SHARE: &str = "runrate/spot-share";
@@ -30,6 +30,11 @@ pub(crate) const SPOT_SHARE: &str = "runrate/spot-share";
 pub(crate) const DRIFT_DAYS: &str = "runrate/drift-every-days";
 /// What stands where only the user knows the value.
 pub(crate) const FILL_IN: &str = "FILL-IN";
+/// What a scenario takes at most as a limit [millicores, MiB]: where a manifest sets none, nothing is to end a
+/// pod before its node, and where a scenario has these, there is none.
+pub(crate) const NO_CPU_LIMIT: f64 = 1_000_000.0;
+/// The same of memory.
+pub(crate) const NO_MEMORY_LIMIT: f64 = 30_000_000.0;
 /// Karpenter's label of the pool that a node is of.
 pub(crate) const POOL_LABEL: &str = "karpenter.sh/nodepool";
 
@@ -47,7 +52,7 @@ pub struct Known {
     pub images: Vec<String>,
 }
 
-/// What is known of other people's manifests: `models/manifests.toml`.
+/// What is known of other people's manifests, and what one is written with: `models/manifests.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
@@ -65,6 +70,58 @@ pub struct Facts {
     pub name_labels: Vec<String>,
     /// Device names of a node's root volume.
     pub root_devices: Vec<String>,
+    /// What a node class is written with.
+    pub node: NodeFacts,
+    /// What Karpenter's published schema has.
+    pub karpenter: KarpenterFacts,
+    /// What autoscalers need beyond the defaults.
+    pub autoscaler: AutoscalerFacts,
+    /// Aurora's storage as Terraform names it.
+    pub aurora_storage: StorageFacts,
+}
+
+/// What a node class is written with.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeFacts {
+    /// The machine image in words.
+    pub image: String,
+    /// Its alias, without a version.
+    pub image_alias: String,
+    /// The device of its root volume.
+    pub root_device: String,
+    /// The type of that volume: the one that plans price, and Karpenter's default.
+    pub volume_type: String,
+}
+
+/// What Karpenter's published schema has.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KarpenterFacts {
+    /// The day the schema was read.
+    pub published: String,
+    /// Consolidation policies it takes.
+    pub policies: Vec<String>,
+}
+
+/// What autoscalers need beyond the defaults, in words.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AutoscalerFacts {
+    /// For a tolerance of its own.
+    pub tolerance_needs: String,
+    /// For no replicas at all.
+    pub zero_needs: String,
+}
+
+/// Aurora's storage as Terraform names it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorageFacts {
+    /// Aurora Standard.
+    pub standard: String,
+    /// Aurora I/O-Optimized.
+    pub io_optimized: String,
 }
 
 /// Whether a name is one that Kubernetes takes: a DNS-1123 subdomain.

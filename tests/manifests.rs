@@ -44,7 +44,19 @@ fn scenario(text: &str, catalog: &Catalog) -> Scenario {
 }
 
 fn written(scenario: &Scenario, account: &Account, catalog: &Catalog) -> Vec<Written> {
-    let wanted = Wanted { scenario, account, catalog, sha256: "00ff", plan: None, before: None };
+    all_written(scenario, account, catalog).files
+}
+
+fn all_written(scenario: &Scenario, account: &Account, catalog: &Catalog) -> manifest::Manifests {
+    let wanted = Wanted {
+        scenario,
+        account,
+        catalog,
+        facts: facts_once(),
+        sha256: "00ff",
+        plan: None,
+        before: None,
+    };
     manifest::write(&wanted).unwrap()
 }
 
@@ -326,6 +338,39 @@ fn what_was_written_is_read_back_as_it_was() {
     }
 }
 
+/// What stands for no limit in a scenario is none in a manifest either, and is read back as it was.
+#[test]
+fn no_limit_is_not_written_as_one() {
+    let catalog = catalog();
+    let (scenario, _, text) = read_text(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: kong}\nspec: {template: {spec: {containers: [{name: kong, resources: {requests: {cpu: 100m, memory: 70Mi}}}]}}}\n\
+         ---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: half}\nspec: {template: {spec: {containers: [{name: h, resources: {requests: {cpu: 1}, limits: {memory: 1Gi}}}]}}}\n",
+    );
+    assert!(text.contains("cpu_millicores = 1000000, memory_mib = 30000000"), "{text}");
+    for (most, more) in [("1000000,", "1000001,"), ("30000000 ", "30000001 ")] {
+        let more = text.replace(most, more);
+        assert!(more != text && Scenario::parse("s.toml", &more, &catalog).is_err());
+    }
+    let account = &scenario.accounts[0];
+    let files = written(&scenario, account, &catalog);
+    let all = objects(&files);
+    let of = |name: &str| {
+        let is =
+            |object: &&Value| object["metadata"]["name"] == name && object["kind"] == "Deployment";
+        let found = all.iter().find(is).unwrap();
+        found["spec"]["template"]["spec"]["containers"][0]["resources"].clone()
+    };
+    assert_eq!(of("kong").get("limits"), None);
+    assert_eq!(of("half")["limits"], serde_json::json!({ "memory": "1024Mi" }));
+    let patch = &files.iter().find(|file| file.name == "requests-patch.yaml").unwrap().text;
+    assert!(patch.contains("# workloads.half.limits: no limit of CPU; take out"), "{patch}");
+    let back = crate::scenario(&read(&files, &catalog).scenario, &catalog);
+    for name in ["kong", "half"] {
+        let (was, is) = (&account.stack.workloads[name], &back.accounts[0].stack.workloads[name]);
+        assert_eq!(was.limits, is.limits, "{name}");
+    }
+}
+
 #[test]
 fn only_changed_requests_are_patched_when_there_is_a_before() {
     let catalog = catalog();
@@ -336,18 +381,19 @@ fn only_changed_requests_are_patched_when_there_is_a_before() {
         scenario: &after,
         account: &after.accounts[0],
         catalog: &catalog,
+        facts: facts_once(),
         sha256: "00ff",
         plan: None,
         before: Some(&before.accounts[0]),
     };
-    let files = manifest::write(&wanted).unwrap();
+    let files = manifest::write(&wanted).unwrap().files;
     let patch = files.iter().find(|file| file.name == "requests-patch.yaml").unwrap();
     let patches: Vec<Value> = serde_saphyr::from_multiple(&patch.text).unwrap();
     assert_eq!(patches.len(), 1);
     assert_eq!(patches[0]["metadata"]["name"], "coredns");
     assert_eq!(patches[0]["spec"]["replicas"], 5);
     let same = Wanted { before: Some(&after.accounts[0]), ..wanted };
-    let files = manifest::write(&same).unwrap();
+    let files = manifest::write(&same).unwrap().files;
     assert!(!files.iter().any(|file| file.name == "requests-patch.yaml"));
 }
 
@@ -367,6 +413,124 @@ fn what_karpenter_has_no_field_for_is_said() {
     ] {
         assert!(pools.contains(said), "{said}\n{pools}");
     }
+}
+
+/// Whoever applies the files hears of it, not only who reads them.
+#[test]
+fn what_no_manifest_does_is_a_note() {
+    let catalog = catalog();
+    let notes = |text: &str| {
+        let scenario = scenario(text, &catalog);
+        let all = all_written(&scenario, &scenario.accounts[0], &catalog).notes;
+        all.iter().map(ToString::to_string).collect::<Vec<String>>().join("\n")
+    };
+    let text = rich();
+    let all = notes(&text);
+    for said in [
+        "cluster.node_pools.general.spot_share: no field of a node pool keeps a share of 0.7",
+        "cluster.node_pools.general.drift_every_days: is no field of a node pool",
+        "cluster.kubelet.reserved_enis: set RESERVED_ENIS=1 on Karpenter",
+        "cluster.baseline: 3 × m7g.xlarge are not bought by Karpenter",
+    ] {
+        assert!(all.contains(said), "{said}\n{all}");
+    }
+    assert!(all.starts_with("s.toml:"), "placed in the scenario: {all}");
+    assert!(!all.contains("consolidation_policy"), "{all}");
+    let empty = "consolidation_policy = \"WhenEmpty\"";
+    assert!(text.contains(empty));
+    let all = notes(&text.replace(empty, "consolidation_policy = \"Balanced\""));
+    let said = format!(
+        "consolidation_policy: the karpenter.sh/v1 schema published as of {} has no policy Balanced, there are WhenEmpty, WhenEmptyOrUnderutilized: it refuses this node pool",
+        facts_once().karpenter.published
+    );
+    assert!(all.contains(&said), "{all}");
+    for share in ["0", "1"] {
+        let all = notes(&text.replace("spot_share = 0.7", &format!("spot_share = {share}")));
+        assert!(!all.contains("spot_share"), "{all}");
+    }
+}
+
+#[test]
+fn labels_and_kinds_that_a_scenario_does_not_know_are_not_guessed() {
+    let catalog = catalog();
+    let scenario = scenario(&rich(), &catalog);
+    let files = written(&scenario, &scenario.accounts[0], &catalog);
+    let all = objects(&files);
+    let budgets = all.iter().filter(|object| object["kind"] == "PodDisruptionBudget");
+    let mut selectors: Vec<&Value> = budgets.map(|object| &object["spec"]["selector"]).collect();
+    assert!(!selectors.is_empty());
+    let spreads = all
+        .iter()
+        .flat_map(|object| list(&object["spec"]["template"]["spec"], "topologySpreadConstraints"));
+    let before = selectors.len();
+    selectors.extend(spreads.map(|spread| &spread["labelSelector"]));
+    assert!(selectors.len() > before);
+    for selector in selectors {
+        let labels = selector["matchLabels"].as_object().unwrap();
+        let value = labels.values().next().unwrap().as_str().unwrap();
+        assert!(value.starts_with("FILL-IN"), "{value}");
+        // A label's value has letters, digits, '-', '_' and '.': the API server refuses this one.
+        assert!(value.contains([' ', ':', '\'']), "{value}");
+    }
+    let file = |name: &str| &files.iter().find(|file| file.name == name).unwrap().text;
+    assert!(file("hpa.yaml").contains("# FILL-IN: a scenario knows no labels; write those of"));
+    for name in ["hpa.yaml", "requests-patch.yaml"] {
+        let said = "kind: Deployment # assumed: write StatefulSet where it is one";
+        assert!(file(name).contains(said), "{name}");
+    }
+}
+
+/// What vendors call things is data: other data, other text.
+#[test]
+fn vendors_names_come_from_the_facts() {
+    let catalog = catalog();
+    let text = rich().replacen(
+        "families = [\"r6g\"] ",
+        "families = [\"r6g\"]\nstorage_type = \"io-optimized\" ",
+        1,
+    );
+    let scenario = scenario(&text, &catalog);
+    let mut facts = facts_once().clone();
+    facts.node.image_alias = "other".into();
+    facts.node.root_device = "/dev/other".into();
+    facts.node.volume_type = "gp9".into();
+    facts.autoscaler.tolerance_needs = "another release".into();
+    facts.aurora_storage.io_optimized = "other-storage".into();
+    facts.karpenter.policies = vec!["WhenEmpty".into()];
+    let wanted = Wanted {
+        scenario: &scenario,
+        account: &scenario.accounts[0],
+        catalog: &catalog,
+        facts: &facts,
+        sha256: "",
+        plan: None,
+        before: None,
+    };
+    let written = manifest::write(&wanted).unwrap();
+    let all: String = written.files.iter().map(|file| &*file.text).collect();
+    for said in [
+        "alias: other@FILL-IN",
+        "deviceName: /dev/other",
+        "volumeType: gp9",
+        "tolerance; needs another release",
+        "aurora_storage_type = \"other-storage\"",
+        "consolidationPolicy WhenEmptyOrUnderutilized needs a Karpenter release",
+    ] {
+        assert!(all.contains(said), "{said}\n{all}");
+    }
+    let class = "apiVersion: karpenter.k8s.aws/v1\nkind: EC2NodeClass\nmetadata: {name: c}\nspec: {blockDeviceMappings: [{deviceName: /dev/xvda, ebs: {volumeSize: 20Gi, volumeType: gp3}}]}\n";
+    let sources = [Source { name: "f.yaml".into(), text: class.into() }];
+    let read = manifest::read((&sources, &[]), TEMPLATE, (&facts, &catalog)).unwrap();
+    let notes: Vec<String> = read.notes.iter().map(ToString::to_string).collect();
+    assert!(notes.join("\n").contains("gp3 is planned as gp9"), "{notes:?}");
+
+    let mut catalog = catalog;
+    catalog.controllers.hpa.target_cpu_utilization = 75;
+    let autoscaler = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}\nspec: {scaleTargetRef: {kind: Deployment, name: a}, maxReplicas: 5, metrics: [{type: Object}]}\n";
+    let sources = [Source { name: "f.yaml".into(), text: autoscaler.into() }];
+    let read = manifest::read((&sources, &[]), TEMPLATE, (&facts, &catalog)).unwrap();
+    let notes: Vec<String> = read.notes.iter().map(ToString::to_string).collect();
+    assert!(notes.join("\n").contains("CPU at 75 % of the request"), "{notes:?}");
 }
 
 #[test]
@@ -397,6 +561,18 @@ fn a_serverless_database_becomes_its_limits() {
     );
 }
 
+/// Without a plan there is no class; what is said of it names options that exist.
+#[test]
+fn a_class_that_is_not_known_is_said_without_options_that_are_not_there() {
+    let catalog = catalog();
+    let scenario = scenario(TEMPLATE, &catalog);
+    let files = written(&scenario, &scenario.accounts[0], &catalog);
+    let values = &files.iter().find(|file| file.name == "aurora.auto.tfvars").unwrap().text;
+    assert!(values.contains("# aurora_instance_class is not here"), "{values}");
+    assert!(values.contains("Set aurora.instance_class."), "{values}");
+    assert!(!values.contains("--"), "{values}");
+}
+
 #[test]
 fn names_that_kubernetes_does_not_take_are_refused() {
     let catalog = catalog();
@@ -410,6 +586,7 @@ fn names_that_kubernetes_does_not_take_are_refused() {
             scenario: &scenario,
             account,
             catalog: &catalog,
+            facts: facts_once(),
             sha256: "",
             plan: None,
             before: None,
@@ -428,6 +605,7 @@ fn names_that_kubernetes_does_not_take_are_refused() {
         scenario: &scenario,
         account,
         catalog: &catalog,
+        facts: facts_once(),
         sha256: "",
         plan: None,
         before: None,
@@ -447,6 +625,13 @@ fn a_scenario_becomes_manifests_and_they_a_scenario_that_plans() {
     assert!(aurora.contains("aurora_instance_class = \"db."), "{aurora}");
     assert!(aurora.contains("chosen by the plan for 2027-01"), "{aurora}");
     assert!(aurora.contains("\n# from "), "the class grows with the users: {aurora}");
+    assert!(
+        stderr
+            .contains("aurora.auto.tfvars is of 2027-01; the plan chooses otherwise later: from ")
+    );
+    assert!(stderr.contains("note: production: "), "{stderr}");
+    let still = "accounts.non-production.schedule: is in no field of an autoscaler";
+    assert!(stderr.contains(still) && !stderr.contains("accounts.production.schedule"), "{stderr}");
     assert!(file("production/hpa.yaml").contains("# Scenario sha256 "));
     assert!(Path::new(&out).join("non-production/nodepools.yaml").exists());
     let made = path(&folder, "made.toml");
@@ -609,6 +794,121 @@ fn what_a_scenario_needs_and_manifests_lack_is_assumed_and_said() {
         assert!(notes.contains(said), "{said}\n{notes}");
     }
     assert!(text.contains("traced = [\"api\", \"lone\"] # assumption"), "{text}");
+}
+
+/// Scaled under another kind than it is, it is not scaled: whoever writes manifests again must know.
+#[test]
+fn a_scaled_stateful_set_is_told() {
+    let object = |kind: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: queue}}\nspec: {{template: {{spec: {{containers: [{{name: q, resources: {{requests: {{cpu: 1, memory: 1Gi}}}}}}]}}}}}}\n\
+             ---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: queue}}\nspec: {{scaleTargetRef: {{apiVersion: apps/v1, kind: {kind}, name: queue}}, maxReplicas: 5, metrics: [{{type: Object}}]}}\n"
+        )
+    };
+    let said = "spec.scaleTargetRef.kind: scales a StatefulSet, which a scenario has as a Deployment: `runrate manifests` writes that kind";
+    let (_, notes, _) = read_text(&object("StatefulSet"));
+    assert!(notes.contains(said), "{notes}");
+    assert!(notes.contains("the default, CPU at 80 % of the request, is planned"), "{notes}");
+    assert!(!read_text(&object("Deployment")).1.contains("spec.scaleTargetRef.kind"));
+}
+
+/// A node pool with these requirements and more of its `spec`; as it is read, and the notes.
+fn pool_of(
+    requirements: &str,
+    template: &str,
+    spec: &str,
+) -> (runrate::autoscale::settings::NodePool, String) {
+    let text = format!(
+        "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {{name: p}}\nspec:\n  template: {{spec: {{requirements: [{requirements}], {template}}}}}\n{spec}"
+    );
+    let (scenario, notes, _) = read_text(&text);
+    (scenario.accounts[0].stack.cluster.node_pools["p"].clone(), notes)
+}
+
+fn requirement(key: &str, operator: &str, values: &str) -> String {
+    format!("{{key: {key}, operator: {operator}, values: [{values}]}}")
+}
+
+/// Karpenter meets all requirements on a label: what they have in common, the narrowest bounds.
+#[test]
+fn requirements_on_one_label_intersect() {
+    let family = "karpenter.k8s.aws/instance-family";
+    let cpu = "karpenter.k8s.aws/instance-cpu";
+    let (arch, capacity) = ("kubernetes.io/arch", "karpenter.sh/capacity-type");
+    let all = [
+        requirement(family, "In", "m7g, c7g, r7g"),
+        requirement(family, "In", "r7g, c7g, m8g"),
+        requirement(arch, "In", "amd64, arm64"),
+        requirement("beta.kubernetes.io/arch", "NotIn", "amd64"),
+        requirement(capacity, "In", "spot, on-demand"),
+        requirement(capacity, "NotIn", "spot"),
+        requirement(cpu, "Gt", "'3'"),
+        requirement(cpu, "Gt", "'1'"),
+        requirement(cpu, "Lt", "'17'"),
+        requirement(cpu, "Lt", "'65'"),
+        requirement("topology.kubernetes.io/zone", "In", "a, b, c"),
+        requirement("topology.kubernetes.io/zone", "In", "b, c, d"),
+    ];
+    let (pool, notes) = pool_of(&all.join(", "), "", "");
+    assert_eq!(pool.families, ["c7g", "r7g"], "{notes}");
+    assert_eq!(pool.architectures, ["arm64"]);
+    assert_eq!(pool.capacity_types.len(), 1);
+    assert_eq!(pool.capacity_types[0], runrate::autoscale::settings::CapacityType::OnDemand);
+    assert_eq!((pool.min_vcpus, pool.max_vcpus), (Some(4), Some(16)));
+    let zones = [&all[10..], &[]].concat().join(", ");
+    let text = format!(
+        "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {{name: p}}\nspec: {{template: {{spec: {{requirements: [{zones}]}}}}}}\n"
+    );
+    assert_eq!(read_text(&text).0.accounts[0].stack.cluster.availability_zones, 2);
+
+    let apart = [requirement(family, "In", "m7g"), requirement(family, "In", "c7g")].join(", ");
+    let (pool, notes) = pool_of(&apart, "", "");
+    assert_eq!(pool.families, ["m7g"]);
+    let said = "requirements[1]: karpenter.k8s.aws/instance-family In c7g has nothing in common with m7g before it";
+    assert!(notes.contains(said), "{notes}");
+    let other = [requirement(family, "In", "m7g"), requirement(family, "NotIn", "c7g")].join(", ");
+    let said = "requirements[1]: karpenter.k8s.aws/instance-family NotIn c7g has no counterpart";
+    assert!(pool_of(&other, "", "").1.contains(said));
+}
+
+/// What a scenario has in whole units or within bounds is taken so, and every other reading is told.
+#[test]
+fn values_that_are_read_otherwise_than_they_stand_are_told() {
+    let cpu = "karpenter.k8s.aws/instance-cpu";
+    let (pool, notes) = pool_of(
+        &[requirement(cpu, "In", "'4', x"), requirement(cpu, "Lt", "'5000'")].join(", "),
+        "expireAfter: 30m, terminationGracePeriod: 1000h, taints: [{key: a}, {key: b, effect: NoSchedule}, {key: c, effect: Never}]",
+        "  disruption: {consolidateAfter: 1500ms, budgets: [{nodes: '1', schedule: '0 9 * * *', duration: 90s}]}\n  limits: {cpu: 1500m, memory: 1000Gi, nodes: 10}\n",
+    );
+    assert_eq!((pool.min_vcpus, pool.max_vcpus), (Some(4), Some(4)));
+    assert_eq!(pool.expire_after_hours, Some(1));
+    assert_eq!(pool.taints, ["b:NoSchedule"]);
+    assert_eq!((pool.limit_vcpus, pool.limit_memory_gib), (Some(1), Some(1000)));
+    for said in [
+        "requirements[0]: karpenter.k8s.aws/instance-cpu: \"x\" is no whole number; it is not read",
+        "requirements[1]: 4999 is not from 1 to 1000, as max_vcpus takes it",
+        "spec.template.spec.taints[0]: is not read: \"\" is not an effect of a taint",
+        "spec.template.spec.taints[2]: is not read: \"Never\" is not an effect",
+        "spec.template.spec.expireAfter: 0.5 hours are planned as 1",
+        "spec.template.spec.terminationGracePeriod: 3600000 seconds are planned as 864000",
+        "spec.disruption.consolidateAfter: 1.5 seconds are planned as 2",
+        "spec.disruption.budgets[0].duration: 1.5 minutes are planned as 2",
+        "spec.limits.cpu: 1.5 vCPUs are planned as 1",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+    for exact in ["limits.memory", "limits.nodes", "taints[1]"] {
+        assert!(!notes.contains(exact), "{exact}\n{notes}");
+    }
+    let (_, notes, _) = read_text(
+        "apiVersion: karpenter.k8s.aws/v1\nkind: EC2NodeClass\nmetadata: {name: c}\nspec: {kubelet: {kubeReserved: {memory: 1G}, evictionHard: {memory.available: 100M}}}\n",
+    );
+    for said in [
+        "spec.kubelet.kubeReserved.memory: 953.674316 MiB are planned as 954",
+        "spec.kubelet.evictionHard.memory.available: 95.367432 MiB are planned as 96",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
 }
 
 #[test]

@@ -32,17 +32,22 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let facts = store::load_facts(catalog, &args.prices.source(), &scenario.regions())?;
     // The plan chooses the database's class, and refuses what contradicts itself.
     let plan = Prepared::new(&scenario, &facts, &inputs)?.run(0)?;
+    let known = store::manifest_facts()?;
     let mut files = Vec::new();
+    let mut notes = Vec::new();
     for account in accounts {
         let wanted = Wanted {
             scenario: &scenario,
             account,
             catalog: &facts.catalog,
+            facts: &known,
             sha256: &inputs.sha256,
             plan: Some(&plan),
             before: None,
         };
-        for file in manifest::write(&wanted)? {
+        let written = manifest::write(&wanted)?;
+        notes.extend(written.notes.iter().map(|note| format!("note: {}: {note}", account.name)));
+        for file in written.files {
             files.push((format!("{}/{}", account.name, file.name), file.text.into_bytes()));
         }
     }
@@ -51,6 +56,9 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     store::write_folder(&args.out, &named)?;
     for (name, _) in &named {
         say(&format!("wrote {}", args.out.join(name).display()));
+    }
+    for note in &notes {
+        say(note);
     }
     say("values that only you know say FILL-IN");
     Ok(())

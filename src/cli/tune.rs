@@ -239,15 +239,21 @@ fn shown(
         scenario.accounts.iter().find(|account| account.name == tuned.account).cloned()
     };
     let (Some(account), old, true) = (own(after), own(before), proven) else { return Ok(files) };
+    let known = store::manifest_facts()?;
     let wanted = Wanted {
         scenario: after,
         account: &account,
         catalog: &facts.catalog,
+        facts: &known,
         sha256: &inputs.sha256,
         plan: Some(&plan),
         before: old.as_ref(),
     };
-    for file in manifest::write(&wanted)? {
+    let written = manifest::write(&wanted)?;
+    for note in &written.notes {
+        say(&format!("note: {note}"));
+    }
+    for file in written.files {
         files.push((format!("manifests/{}", file.name), file.text.into_bytes()));
     }
     Ok(files)

@@ -14,6 +14,7 @@ mod documents;
 mod hpa;
 mod pod;
 mod pool;
+mod requirement;
 mod value;
 mod workload;
 

@@ -1,11 +1,12 @@
 //! One account of a scenario as manifests.
 
-use super::{is_kubernetes_name, yaml};
+use super::{FILL_IN, Facts, is_kubernetes_name, yaml};
 use crate::{
-    error::Error,
+    error::{Error, Problem},
     plan::Plan,
     scenario::{Account, Scenario},
     shapes::Catalog,
+    workload::{Kind, Workload},
 };
 
 mod hpa;
@@ -22,6 +23,8 @@ pub struct Wanted<'a> {
     pub account: &'a Account,
     /// Shapes and the controllers' defaults.
     pub catalog: &'a Catalog,
+    /// What manifests are written with.
+    pub facts: &'a Facts,
     /// Digest of the scenario's text and of the series it names.
     pub sha256: &'a str,
     /// A plan of the scenario, for what services choose: the class of the database.
@@ -39,14 +42,23 @@ pub struct Written {
     pub text: String,
 }
 
+/// The manifests of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifests {
+    /// Files.
+    pub files: Vec<Written>,
+    /// What of the scenario no manifest does, placed in it: whoever applies the files must know.
+    pub notes: Vec<Problem>,
+}
+
 /// The manifests of an account: the same input gives the same bytes.
 ///
 /// # Errors
 /// Names that Kubernetes does not take, and values that Karpenter's schema refuses.
-pub fn write(wanted: &Wanted<'_>) -> Result<Vec<Written>, Error> {
+pub fn write(wanted: &Wanted<'_>) -> Result<Manifests, Error> {
     let problems = names(wanted);
     if !problems.is_empty() {
-        return Err(problem(wanted, problems));
+        return Err(Error::input(placed(wanted, problems)));
     }
     let mut files = Vec::new();
     let mut add = |name: &str, about: &[&str], documents: Vec<yaml::Map>| {
@@ -58,20 +70,25 @@ pub fn write(wanted: &Wanted<'_>) -> Result<Vec<Written>, Error> {
         }
     };
     add("hpa.yaml", &hpa::ABOUT, hpa::documents(wanted));
-    let pools = pool::documents(wanted).map_err(|found| problem(wanted, found))?;
+    let pools = pool::documents(wanted).map_err(|found| Error::input(placed(wanted, found)))?;
     add("nodepools.yaml", &pool::ABOUT, pools);
+    let mut notes = hpa::notes(wanted);
+    notes.extend(pool::notes(wanted));
     add("requests-patch.yaml", &patch::ABOUT, patch::documents(wanted));
-    files.extend(terraform::files(wanted).map_err(|found| problem(wanted, found))?);
-    Ok(files)
+    let (variables, chosen) =
+        terraform::files(wanted).map_err(|found| Error::input(placed(wanted, found)))?;
+    files.extend(variables);
+    notes.extend(chosen);
+    Ok(Manifests { files, notes: placed(wanted, notes) })
 }
 
-/// Keys and what is wrong with them, placed in the scenario.
-fn problem(wanted: &Wanted<'_>, found: Vec<(String, String)>) -> Error {
+/// Keys and what is to be said of them, placed in the scenario.
+fn placed(wanted: &Wanted<'_>, found: Vec<(String, String)>) -> Vec<Problem> {
     let document = &wanted.scenario.document;
     let place = |(key, message): (String, String)| {
         document.account_problem(&wanted.account.name, &key, &message)
     };
-    Error::input(found.into_iter().map(place).collect())
+    found.into_iter().map(place).collect()
 }
 
 fn names(wanted: &Wanted<'_>) -> Vec<(String, String)> {
@@ -87,6 +104,23 @@ fn names(wanted: &Wanted<'_>) -> Vec<(String, String)> {
             (format!("{table}.{name}"), message)
         })
         .collect()
+}
+
+/// The value of a label that only the user knows. It is none that Kubernetes takes: refused when it is
+/// applied, where another word would select no pod without a sound.
+fn fill_in_label() -> String {
+    format!("{FILL_IN}: the pods' label")
+}
+
+/// What stands beside the kind of a workload: a scenario has `StatefulSets` as Deployments, so that only the
+/// kind of ready-made workloads and `DaemonSets` is known.
+fn kind_unknown(workload: &Workload, facts: &Facts) -> &'static str {
+    let is_known = |profile: &String| facts.known.iter().any(|known| known.profile == *profile);
+    if workload.kind == Kind::Deployment && !workload.profile.as_ref().is_some_and(is_known) {
+        "assumed: write StatefulSet where it is one, as under a wrong kind nothing is found"
+    } else {
+        ""
+    }
 }
 
 /// What every file begins with.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     Knowledge, Notes,
     documents::{Object, items, pairs, text},
-    value::{Line, leftover, number, quantity, whole},
+    value::{Line, leftover, number, quantity, rounded, whole},
 };
 use crate::manifest::quantity::Quantity;
 
@@ -55,9 +55,10 @@ fn volume(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<L
             "a scenario has one volume a node: the root volume is read, the others are not";
         notes.field(object, "spec.blockDeviceMappings", message);
     }
-    let kind = text(root, "/ebs/volumeType").unwrap_or("gp3");
-    if kind != "gp3" {
-        let message = format!("{kind} is planned as gp3, the one volume type of a scenario");
+    let planned = &*knowledge.facts.node.volume_type;
+    let kind = text(root, "/ebs/volumeType").unwrap_or(planned);
+    if kind != planned {
+        let message = format!("{kind} is planned as {planned}, the one volume type of a scenario");
         notes.field(object, "spec.blockDeviceMappings.ebs.volumeType", &message);
     }
     let mut lines = Vec::new();
@@ -104,8 +105,10 @@ pub(super) fn kubelet(object: &Object, pointer: &str, notes: &mut Notes) -> Vec<
                             continue;
                         }
                     };
+                    let unit = if name == "cpu" { "millicores" } else { "MiB" };
+                    let amount = rounded(object, (&place, amount), (amount.ceil(), unit), notes);
                     let key = format!("{prefix}_reserved_{key}");
-                    lines.push(Line::new(&key, amount.ceil() as i64, &label));
+                    lines.push(Line::new(&key, amount, &label));
                 }
             }
             "evictionHard" => eviction(object, (&place, value), &mut lines, notes),
@@ -124,7 +127,9 @@ fn eviction(
     for (signal, value) in pairs(value, "") {
         let amount = (signal == "memory.available").then(|| Quantity::of(value).ok()).flatten();
         if let Some(amount) = amount.filter(|amount| amount.units() >= 0.0) {
-            let mib = amount.mebibytes().ceil() as i64;
+            let mib = amount.mebibytes();
+            let place = format!("{place}.{signal}");
+            let mib = rounded(object, (&place, mib), (mib.ceil(), "MiB"), notes);
             lines.push(Line::new("eviction_memory_mib", mib, &object.label()));
         } else {
             let message = "has no counterpart: a scenario keeps memory.available back, in MiB";

@@ -84,6 +84,12 @@ pub(super) fn apply(
             continue;
         }
         draft.is_scaled = true;
+        if kind != "Deployment" {
+            let message = format!(
+                "scales a {kind}, which a scenario has as a Deployment: `runrate manifests` writes that kind, under which nothing is scaled; write {kind} again"
+            );
+            notes.field(object, "spec.scaleTargetRef.kind", &message);
+        }
         draft.lines.retain(|line| line.key != "replicas");
         draft.lines.push(Line::new("hpa", table, &object.label()));
     }
@@ -180,9 +186,11 @@ fn metrics(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<
         }
     }
     if metrics.is_empty() && !given.is_empty() {
-        let message =
-            "no metric could be read: the default, CPU at 80 % of the request, is planned";
-        notes.field(object, "spec.metrics", message);
+        let message = format!(
+            "no metric could be read: the default, CPU at {} % of the request, is planned",
+            knowledge.catalog.controllers.hpa.target_cpu_utilization
+        );
+        notes.field(object, "spec.metrics", &message);
     }
     metrics
 }

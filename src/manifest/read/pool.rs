@@ -8,10 +8,14 @@ use serde_json::Value;
 
 use super::{
     Knowledge, Notes, class,
-    documents::{Object, at, items, pairs, text},
-    value::{Line, leftover, quantity, set, tables, texts, whole},
+    documents::{Object, items, pairs, text},
+    requirement,
+    value::{Line, leftover, quantity, rounded, set, tables, texts, whole},
 };
-use crate::manifest::{DRIFT_DAYS, SPOT_SHARE, quantity::Duration};
+use crate::{
+    autoscale::policy::taint::Taint,
+    manifest::{DRIFT_DAYS, SPOT_SHARE, quantity::Duration},
+};
 
 /// What node pools and classes came to.
 #[derive(Debug, Default)]
@@ -71,23 +75,9 @@ fn pool(
     notes: &mut Notes,
 ) -> Vec<Line> {
     let mut lines = Vec::new();
-    let requirements = items(&object.body, "/spec/template/spec/requirements");
-    for (index, given) in requirements.iter().enumerate() {
-        let field = format!("spec.template.spec.requirements[{index}]");
-        requirement(object, (&field, given), (&mut lines, all), notes);
-    }
+    requirement::read(object, (&mut lines, all), notes);
     kept(object, &mut lines, notes);
-    let taints: Vec<String> = items(&object.body, "/spec/template/spec/taints")
-        .iter()
-        .filter_map(|given| {
-            let effect = text(given, "/effect")?;
-            let key = text(given, "/key")?;
-            Some(match text(given, "/value").filter(|value| !value.is_empty()) {
-                Some(value) => format!("{key}={value}:{effect}"),
-                None => format!("{key}:{effect}"),
-            })
-        })
-        .collect();
+    let taints = taints(object, notes);
     if !taints.is_empty() {
         lines.push(Line::new("taints", texts(&taints), &object.label()));
     }
@@ -105,158 +95,24 @@ fn pool(
     lines
 }
 
-/// A requirement on a node's labels.
-fn requirement(
-    object: &Object,
-    (field, given): (&str, &Value),
-    (lines, all): (&mut Vec<Line>, &mut Pools),
-    notes: &mut Notes,
-) {
-    let label = object.label();
-    let key = text(given, "/key").unwrap_or_default();
-    let operator = text(given, "/operator").unwrap_or_default();
-    let values: Vec<&str> = items(given, "/values").iter().filter_map(Value::as_str).collect();
-    let list = match key {
-        "node.kubernetes.io/instance-type" | "beta.kubernetes.io/instance-type" => "instance_types",
-        "karpenter.k8s.aws/instance-family" => "families",
-        "karpenter.k8s.aws/instance-category" => "categories",
-        "karpenter.k8s.aws/instance-size" => "sizes",
-        "kubernetes.io/arch" | "beta.kubernetes.io/arch" => "architectures",
-        _ => "",
-    };
-    let least = at(given, "/minValues");
-    if let Some(least) = least {
-        min_values(object, (field, least), (list, lines), notes);
-    }
-    match (key, operator) {
-        (_, "In") if !list.is_empty() && !values.is_empty() => {
-            set(lines, Line::new(list, texts(&values), &label));
-        }
-        (_, "Exists") if least.is_some() && !list.is_empty() => {}
-        ("kubernetes.io/arch", "NotIn") if values == ["arm64"] => {
-            set(lines, Line::new(list, texts(&["amd64"]), &label));
-        }
-        ("kubernetes.io/arch", "NotIn") if values == ["amd64"] => {
-            set(lines, Line::new(list, texts(&["arm64"]), &label));
-        }
-        ("karpenter.sh/capacity-type", "In" | "NotIn" | "Exists") => {
-            capacity(object, (field, operator, &values), lines, notes);
-        }
-        ("topology.kubernetes.io/zone" | "failure-domain.beta.kubernetes.io/zone", "In") => {
-            let why = format!("{label}: {}", values.join(", "));
-            let zones = values.len().clamp(1, 6) as i64;
-            let most = all.zones.as_ref().and_then(|line| line.value.as_integer()).unwrap_or(0);
-            let message = "zones are counted, not named; set the account's region to theirs";
-            notes.field(object, field, message);
-            if zones > most {
-                all.zones = Some(Line::new("availability_zones", zones, &why));
+/// Taints; what is none that a scenario takes is told.
+fn taints(object: &Object, notes: &mut Notes) -> Vec<String> {
+    let mut all = Vec::new();
+    for (index, given) in items(&object.body, "/spec/template/spec/taints").iter().enumerate() {
+        let key = text(given, "/key").unwrap_or_default();
+        let value = text(given, "/value").filter(|value| !value.is_empty());
+        let value = value.map_or_else(String::new, |value| format!("={value}"));
+        let effect = text(given, "/effect").unwrap_or_default();
+        let taint = format!("{key}{value}:{effect}");
+        match Taint::parse(&taint) {
+            Ok(_) => all.push(taint),
+            Err(message) => {
+                let field = format!("spec.template.spec.taints[{index}]");
+                notes.field(object, &field, &format!("is not read: {message}"));
             }
         }
-        ("kubernetes.io/os", "In") if values == ["linux"] => {}
-        ("karpenter.k8s.aws/instance-generation" | "karpenter.k8s.aws/instance-cpu", _) => {
-            bounds(object, (field, operator, &values), (key, lines), notes);
-        }
-        _ => {
-            let message =
-                format!("{key} {operator} {} has no counterpart in a scenario", values.join(", "));
-            notes.field(object, field, message.trim_end());
-        }
     }
-}
-
-fn min_values(
-    object: &Object,
-    (field, least): (&str, &Value),
-    (list, lines): (&str, &mut Vec<Line>),
-    notes: &mut Notes,
-) {
-    let field = format!("{field}.minValues");
-    let Some(least) = whole(object, (&field, least), (1, 50), notes) else { return };
-    if !matches!(list, "instance_types" | "families") {
-        notes.field(object, &field, "a scenario counts instance types and families alone");
-        return;
-    }
-    let known = lines.iter().find(|line| line.key == "min_values");
-    let mut table =
-        known.and_then(|line| line.value.as_inline_table().cloned()).unwrap_or_default();
-    table.insert(list, i64::from(least).into());
-    set(lines, Line::new("min_values", table, &object.label()));
-}
-
-fn capacity(
-    object: &Object,
-    (field, operator, values): (&str, &str, &[&str]),
-    lines: &mut Vec<Line>,
-    notes: &mut Notes,
-) {
-    let has = |kind: &str| match operator {
-        "In" => values.contains(&kind),
-        "NotIn" => !values.contains(&kind),
-        _ => true,
-    };
-    let types: Vec<&str> = ["spot", "on-demand"].into_iter().filter(|kind| has(kind)).collect();
-    if operator == "In" && values.iter().any(|kind| !matches!(*kind, "spot" | "on-demand")) {
-        notes.field(object, field, "only the capacity types spot and on-demand have a counterpart");
-    }
-    if types.is_empty() {
-        notes.field(
-            object,
-            field,
-            "leaves no capacity type that a scenario has; on-demand is planned",
-        );
-        return;
-    }
-    set(lines, Line::new("capacity_types", texts(&types), &object.label()));
-}
-
-/// Generations and vCPUs: scenarios have a least of both, and a most of vCPUs.
-fn bounds(
-    object: &Object,
-    (field, operator, values): (&str, &str, &[&str]),
-    (key, lines): (&str, &mut Vec<Line>),
-    notes: &mut Notes,
-) {
-    let label = object.label();
-    let mut numbers: Vec<u32> = values.iter().filter_map(|value| value.parse().ok()).collect();
-    numbers.sort_unstable();
-    let cpu = key.ends_with("cpu");
-    let lowest = if cpu { "min_vcpus" } else { "min_generation" };
-    let (from, to) = match (operator, &*numbers) {
-        ("Gt", [bound]) => (bound.checked_add(1), None),
-        ("Lt", [bound]) => (None, bound.checked_sub(1)),
-        ("Gte", [bound]) => (Some(*bound), None),
-        ("Lte", [bound]) => (None, Some(*bound)),
-        ("In", [first, .., last]) => (Some(*first), Some(*last)),
-        ("In", [only]) => (Some(*only), Some(*only)),
-        _ => (None, None),
-    };
-    if operator == "In" && numbers.len() > 1 {
-        notes.field(
-            object,
-            field,
-            "is taken as the range from the least of its values to the most",
-        );
-    }
-    if to.is_some() && !cpu {
-        notes.field(
-            object,
-            field,
-            "a most of generations has no counterpart: newer ones are planned too",
-        );
-    }
-    let before = lines.len();
-    let range = 1..=if cpu { 1000 } else { 20 };
-    if let Some(from) = from.filter(|from| range.contains(from)) {
-        set(lines, Line::new(lowest, i64::from(from), &label));
-    }
-    if let Some(to) = to.filter(|to| cpu && range.contains(to)) {
-        set(lines, Line::new("max_vcpus", i64::from(to), &label));
-    }
-    if from.is_none() && to.is_none() || lines.len() == before && numbers.len() != values.len() {
-        let message =
-            format!("{key} {operator} {} has no counterpart in a scenario", values.join(", "));
-        notes.field(object, field, &message);
-    }
+    all
 }
 
 /// What runrate itself wrote into annotations, as Karpenter has no field for it.
@@ -285,6 +141,13 @@ fn kept(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
     }
 }
 
+/// A duration in whole seconds of at most ten days, as a scenario takes it; what is thereby changed is told.
+fn seconds(object: &Object, pointer: &str, seconds: f64, notes: &mut Notes) -> i64 {
+    let taken = seconds.min(864_000.0).ceil();
+    let field = pointer.trim_start_matches('/').replace('/', ".");
+    rounded(object, (&field, seconds), (taken, "seconds"), notes)
+}
+
 /// A duration; what is none is told.
 fn duration(object: &Object, pointer: &str, notes: &mut Notes) -> Option<Duration> {
     let field = pointer.trim_start_matches('/').replace('/', ".");
@@ -310,10 +173,11 @@ fn disruption(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
         }
         None => None,
     };
-    let policy = match duration(object, "/spec/disruption/consolidateAfter", notes) {
+    let path = "/spec/disruption/consolidateAfter";
+    let policy = match duration(object, path, notes) {
         Some(Duration::Never) => Some("Never"),
         Some(Duration::Seconds(after)) => {
-            let after = after.min(864_000.0).round() as i64;
+            let after = seconds(object, path, after, notes);
             lines.push(Line::new("consolidate_after_seconds", after, &label));
             policy
         }
@@ -327,7 +191,9 @@ fn disruption(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
     match duration(object, path, notes) {
         // Less than an hour would read as never.
         Some(Duration::Seconds(after)) => {
-            let hours = (after / 3600.0).ceil().clamp(1.0, 100_000.0) as i64;
+            let hours = (after / 3600.0).ceil().clamp(1.0, 100_000.0);
+            let field = path.trim_start_matches('/').replace('/', ".");
+            let hours = rounded(object, (&field, after / 3600.0), (hours, "hours"), notes);
             lines.push(Line::new("expire_after_hours", hours, &label));
         }
         Some(Duration::Never) => {
@@ -335,10 +201,9 @@ fn disruption(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
         }
         None => {}
     }
-    if let Some(Duration::Seconds(grace)) =
-        duration(object, "/spec/template/spec/terminationGracePeriod", notes)
-    {
-        let grace = grace.min(864_000.0).round() as i64;
+    let path = "/spec/template/spec/terminationGracePeriod";
+    if let Some(Duration::Seconds(grace)) = duration(object, path, notes) {
+        let grace = seconds(object, path, grace, notes);
         lines.push(Line::new("termination_grace_seconds", grace, &label));
     }
     budgets(object, lines, notes);
@@ -385,7 +250,9 @@ fn budgets(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
             .and_then(|text| Duration::parse(text.as_str().unwrap_or_default()).ok());
         match (text(given, "/schedule"), minutes) {
             (Some(schedule), Some(Duration::Seconds(seconds))) if seconds >= 60.0 => {
-                let minutes = (seconds / 60.0).ceil().min(525_600.0) as i64;
+                let (given, minutes) = (seconds / 60.0, (seconds / 60.0).ceil().min(525_600.0));
+                let place = format!("{field}.duration");
+                let minutes = rounded(object, (&place, given), (minutes, "minutes"), notes);
                 table.insert("schedule", schedule.into());
                 table.insert("duration_minutes", minutes.into());
             }
@@ -406,10 +273,10 @@ fn limits(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
     for (name, given) in pairs(&object.body, "/spec/limits") {
         let field = format!("spec.limits.{name}");
         let Some(amount) = quantity(object, (&field, given), notes) else { continue };
-        let (key, amount, most) = match name {
-            "cpu" => ("limit_vcpus", amount.units(), 1e6),
-            "memory" => ("limit_memory_gib", amount.mebibytes() / 1024.0, 1e7),
-            "nodes" => ("limit_nodes", amount.units(), 1e5),
+        let (key, amount, (most, unit)) = match name {
+            "cpu" => ("limit_vcpus", amount.units(), (1e6, "vCPUs")),
+            "memory" => ("limit_memory_gib", amount.mebibytes() / 1024.0, (1e7, "GiB")),
+            "nodes" => ("limit_nodes", amount.units(), (1e5, "nodes")),
             _ => {
                 notes.field(object, &field, "has no counterpart in a scenario");
                 continue;
@@ -423,6 +290,8 @@ fn limits(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
             );
             continue;
         }
-        lines.push(Line::new(key, amount.min(most).floor() as i64, &object.label()));
+        let taken = amount.min(most).floor();
+        let taken = rounded(object, (&field, amount), (taken, unit), notes);
+        lines.push(Line::new(key, taken, &object.label()));
     }
 }

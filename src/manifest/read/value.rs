@@ -79,6 +79,20 @@ pub(super) fn whole(
     inside
 }
 
+/// A number that a scenario takes otherwise than it was given, in whole units or within bounds; that is told.
+pub(super) fn rounded(
+    object: &Object,
+    (field, given): (&str, f64),
+    (taken, unit): (f64, &str),
+    notes: &mut Notes,
+) -> i64 {
+    if (given - taken).abs() > 1e-9 * taken.abs() {
+        let given = (given * 1e6).round() / 1e6;
+        notes.field(object, field, &format!("{given} {unit} are planned as {taken}"));
+    }
+    taken as i64
+}
+
 /// Tells every field of a map that is neither read nor known to matter nothing.
 pub(super) fn leftover(
     object: &Object,

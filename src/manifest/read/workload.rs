@@ -9,11 +9,7 @@ use super::{
     pod::{self, Amounts},
     value::{Line, leftover, number, set, tables, texts, whole},
 };
-use crate::manifest::Known;
-
-/// What a scenario takes at most: where a manifest sets no limit, nothing is to end a pod before its node.
-const NO_CPU_LIMIT: f64 = 1_000_000.0;
-const NO_MEMORY_LIMIT: f64 = 30_000_000.0;
+use crate::manifest::{Known, NO_CPU_LIMIT, NO_MEMORY_LIMIT};
 
 /// A workload in the making.
 #[derive(Debug, Clone)]

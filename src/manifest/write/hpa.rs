@@ -1,28 +1,28 @@
 //! `autoscaling/v2` `HorizontalPodAutoscalers` and `policy/v1` `PodDisruptionBudgets`.
 
-use super::Wanted;
+use super::{Wanted, fill_in_label, kind_unknown};
 use crate::{
     manifest::{
-        quantity,
+        AutoscalerFacts, FILL_IN, Facts, quantity,
         yaml::{Map, Node},
     },
     workload::{
         DisruptionBudget, Hpa, Metric, MetricName, MetricType, Pods, PolicyType, Scaling,
-        ScalingPolicy, SelectPolicy,
+        ScalingPolicy, SelectPolicy, Workload,
     },
 };
 
 /// Below the heading.
 pub(super) const ABOUT: [&str; 2] = [
     "Autoscalers and disruption budgets. Apply in the workloads' namespace: `kubectl apply -n NAMESPACE -f hpa.yaml`.",
-    "What is left out here has the controller's default, as it has in the plan.",
+    "What is left out here has the controller's default, as it has in the plan. What says FILL-IN only you know.",
 ];
 
 pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
     let mut documents = Vec::new();
     for (name, workload) in &wanted.account.stack.workloads {
         if let Some(hpa) = &workload.hpa {
-            let mut document = autoscaler(name, hpa);
+            let mut document = autoscaler(name, workload, (hpa, wanted.facts));
             if wanted.account.settings.schedule.is_some() && !workload.always_on {
                 document.say(
                     "the plan stands this workload still outside the account's schedule: no field of an autoscaler does that; scale it to 0 by a timer",
@@ -31,19 +31,45 @@ pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
             documents.push(document);
         }
         if let Some(budget) = &workload.disruption_budget {
-            documents.push(disruption_budget(name, budget));
+            let label = wanted.facts.name_labels.first().map_or(FILL_IN, String::as_str);
+            documents.push(disruption_budget(name, budget, label));
         }
     }
     documents
 }
 
-fn autoscaler(name: &str, hpa: &Hpa) -> Map {
+/// What of an account's schedule no manifest does.
+pub(super) fn notes(wanted: &Wanted<'_>) -> Vec<(String, String)> {
+    let account = wanted.account;
+    let workloads = &account.stack.workloads;
+    let still: Vec<&str> = workloads
+        .iter()
+        .filter(|(_, workload)| workload.hpa.is_some() && !workload.always_on)
+        .map(|(name, _)| &**name)
+        .collect();
+    if account.settings.schedule.is_none() || still.is_empty() {
+        return Vec::new();
+    }
+    let message = format!(
+        "is in no field of an autoscaler: outside it the plan has {} stand still; scale them to 0 by a timer",
+        still.join(", ")
+    );
+    vec![(format!("accounts.{}.schedule", account.name), message)]
+}
+
+fn autoscaler(name: &str, workload: &Workload, (hpa, facts): (&Hpa, &Facts)) -> Map {
     let key = |field: &str| format!("workloads.{name}.hpa.{field}");
-    let target =
-        Map::new().with("apiVersion", "apps/v1").with("kind", "Deployment").with("name", name);
+    let target = Map::new()
+        .with("apiVersion", "apps/v1")
+        .why("kind", "Deployment", kind_unknown(workload, facts))
+        .with("name", name);
     let mut spec = Map::new().with("scaleTargetRef", target);
     if let Some(least) = hpa.min_replicas {
-        let gate = if least == 0 { "; needs the feature gate HPAScaleToZero" } else { "" };
+        let gate = if least == 0 {
+            format!("; needs {}", facts.autoscaler.zero_needs)
+        } else {
+            String::new()
+        };
         spec.put("minReplicas", least, &format!("{}{gate}", key("min_replicas")));
     }
     spec.put("maxReplicas", hpa.max_replicas, &key("max_replicas"));
@@ -51,7 +77,7 @@ fn autoscaler(name: &str, hpa: &Hpa) -> Map {
     if !metrics.is_empty() {
         spec.put("metrics", metrics, "");
     }
-    let behavior = behavior(name, hpa);
+    let behavior = behavior(name, hpa, &facts.autoscaler);
     if !behavior.is_empty() {
         spec.put("behavior", behavior, "");
     }
@@ -116,7 +142,7 @@ fn one(metric: &Metric, why: &str) -> Map {
     Map::new().with("type", kind).with(field, source)
 }
 
-fn behavior(name: &str, hpa: &Hpa) -> Map {
+fn behavior(name: &str, hpa: &Hpa, known: &AutoscalerFacts) -> Map {
     let given = hpa.behavior.clone().unwrap_or_default();
     let mut behavior = Map::new();
     for (field, key, scaling) in
@@ -134,7 +160,7 @@ fn behavior(name: &str, hpa: &Hpa) -> Map {
         let both = format!("workloads.{name}.hpa.tolerance");
         let tolerance = scaling.tolerance.map(|band| (band, format!("{own}.tolerance")));
         if let Some((band, why)) = tolerance.or(hpa.tolerance.map(|band| (band, both))) {
-            let why = format!("{why}; needs Kubernetes 1.33 and the gate HPAConfigurableTolerance");
+            let why = format!("{why}; needs {}", known.tolerance_needs);
             rules.put("tolerance", quantity::number(band), &why);
         }
         if !rules.is_empty() {
@@ -179,7 +205,9 @@ fn policy(given: &ScalingPolicy) -> Map {
         .with("periodSeconds", given.period_seconds)
 }
 
-fn disruption_budget(name: &str, budget: &DisruptionBudget) -> Map {
+/// A label that selects nothing would protect nothing, and no one would see it: what stands here is no
+/// label's value, so that it cannot be applied as it is.
+fn disruption_budget(name: &str, budget: &DisruptionBudget, label: &str) -> Map {
     let key = format!("workloads.{name}.disruption_budget");
     let mut spec = Map::new();
     for (field, own, given) in [
@@ -193,11 +221,8 @@ fn disruption_budget(name: &str, budget: &DisruptionBudget) -> Map {
         };
         spec.put(field, value, &format!("{key}.{own}"));
     }
-    let labels = Map::new().why(
-        "app.kubernetes.io/name",
-        name,
-        "a scenario knows no labels: write those of the pods",
-    );
+    let why = format!("{FILL_IN}: a scenario knows no labels; write those of the pods of {name}");
+    let labels = Map::new().why(label, fill_in_label(), &why);
     Map::new()
         .with("apiVersion", "policy/v1")
         .with("kind", "PodDisruptionBudget")

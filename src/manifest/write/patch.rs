@@ -1,9 +1,9 @@
 //! Patches of Deployments and `DaemonSets`: what a pod asks for, and where it may run.
 
-use super::Wanted;
+use super::{Wanted, fill_in_label, kind_unknown};
 use crate::{
     manifest::{
-        FILL_IN, POOL_LABEL, quantity,
+        FILL_IN, Facts, NO_CPU_LIMIT, NO_MEMORY_LIMIT, POOL_LABEL, quantity,
         yaml::{Map, Node},
     },
     workload::{Kind, Resources, TopologyKey, TopologySpread, WhenUnsatisfiable, Workload},
@@ -14,20 +14,21 @@ pub(super) const ABOUT: [&str; 4] = [
     "Parts of Deployments and DaemonSets that exist already. Either each as a strategic merge patch, or all by",
     "`kubectl apply --server-side --field-manager runrate -n NAMESPACE -f requests-patch.yaml`.",
     "A scenario knows pods, not containers: the figures are of a pod. Where it has several containers, share",
-    "them out, and write the containers' names in place of the workload's.",
+    "them out, and write the containers' names in place of the workload's. What says FILL-IN only you know.",
 ];
 
 pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
     let before = |name: &str| wanted.before.and_then(|account| account.stack.workloads.get(name));
     let workloads = wanted.account.stack.workloads.iter();
-    let of_now = workloads.map(|(name, workload)| (name, document(name, workload)));
+    let of_now = workloads.map(|(name, workload)| (name, document(name, workload, wanted.facts)));
     let changed = of_now.filter(|(name, now)| {
-        wanted.before.is_none() || before(name).is_none_or(|before| document(name, before) != *now)
+        wanted.before.is_none()
+            || before(name).is_none_or(|before| document(name, before, wanted.facts) != *now)
     });
     changed.map(|(_, document)| document).collect()
 }
 
-fn document(name: &str, workload: &Workload) -> Map {
+fn document(name: &str, workload: &Workload, facts: &Facts) -> Map {
     let key = |field: &str| match &workload.profile {
         Some(profile) => format!("workloads.{name}.{field} (profile {profile})"),
         None => format!("workloads.{name}.{field}"),
@@ -37,11 +38,11 @@ fn document(name: &str, workload: &Workload) -> Map {
         spec.put("replicas", replicas, &key("replicas"));
     }
     let mut pod = Map::new();
-    place(&mut pod, workload, &key);
+    place(&mut pod, (workload, facts), &key);
     let mut resources = Map::new();
     resources.put("requests", amounts(&workload.requests), &key("requests"));
     if let Some(limits) = &workload.limits {
-        resources.put("limits", amounts(limits), &key("limits"));
+        put_limits(&mut resources, limits, &key("limits"));
     }
     let container = Map::new().with("name", name).with("resources", resources);
     pod.put("containers", vec![Node::from(container)], "");
@@ -60,9 +61,35 @@ fn document(name: &str, workload: &Workload) -> Map {
     };
     Map::new()
         .with("apiVersion", "apps/v1")
-        .with("kind", kind)
+        .why("kind", kind, kind_unknown(workload, facts))
         .with("metadata", Map::new().with("name", name))
         .with("spec", spec.with("template", template.with("spec", pod)))
+}
+
+/// Limits that are some: one that no node reaches stands for none, and written out it would be a limit.
+fn put_limits(resources: &mut Map, given: &Resources, key: &str) {
+    let mut limits = Map::new();
+    let mut none = Vec::new();
+    if given.cpu_millicores >= NO_CPU_LIMIT {
+        none.push("CPU");
+    } else if given.cpu_millicores > 0.0 {
+        limits.put("cpu", quantity::cpu(given.cpu_millicores), "");
+    }
+    if given.memory_mib >= NO_MEMORY_LIMIT {
+        none.push("memory");
+    } else if given.memory_mib > 0.0 {
+        limits.put("memory", quantity::memory(given.memory_mib), "");
+    }
+    if !none.is_empty() {
+        // A patch that leaves a field out leaves it as it is.
+        resources.say(&format!(
+            "{key}: no limit of {}; take out one that is there",
+            none.join(" and of ")
+        ));
+    }
+    if !limits.is_empty() {
+        resources.put("limits", limits, key);
+    }
 }
 
 /// Nothing is asked for where the scenario has 0.
@@ -77,18 +104,17 @@ fn amounts(resources: &Resources) -> Map {
     amounts
 }
 
-fn place(pod: &mut Map, workload: &Workload, key: &dyn Fn(&str) -> String) {
+fn place(pod: &mut Map, (workload, facts): (&Workload, &Facts), key: &dyn Fn(&str) -> String) {
     if !workload.tolerations.is_empty() {
         let each = |text: &String| Node::from(toleration(text));
         let tolerations: Vec<Node> = workload.tolerations.iter().map(each).collect();
         pod.put("tolerations", tolerations, &key("tolerations"));
     }
     if !workload.topology_spread.is_empty() {
-        let each = |given: &TopologySpread| Node::from(spread(*given));
+        let label = facts.name_labels.first().map_or(FILL_IN, String::as_str);
+        let each = |given: &TopologySpread| Node::from(spread(*given, label));
         let spreads: Vec<Node> = workload.topology_spread.iter().map(each).collect();
-        let why =
-            format!("{}; add the labelSelector of the pods ({FILL_IN})", key("topology_spread"));
-        pod.put("topologySpreadConstraints", spreads, &why);
+        pod.put("topologySpreadConstraints", spreads, &key("topology_spread"));
     }
     if !workload.node_pools.is_empty() {
         pod.put("affinity", affinity(&workload.node_pools), &key("node_pools"));
@@ -112,7 +138,8 @@ fn toleration(text: &str) -> Map {
     toleration
 }
 
-fn spread(given: TopologySpread) -> Map {
+/// Without a selector a constraint counts no pods, and spreads none.
+fn spread(given: TopologySpread, label: &str) -> Map {
     let key = match given.topology_key {
         TopologyKey::Zone => "topology.kubernetes.io/zone",
         TopologyKey::Hostname => "kubernetes.io/hostname",
@@ -121,10 +148,13 @@ fn spread(given: TopologySpread) -> Map {
         WhenUnsatisfiable::DoNotSchedule => "DoNotSchedule",
         WhenUnsatisfiable::ScheduleAnyway => "ScheduleAnyway",
     };
+    let why = format!("{FILL_IN}: a scenario knows no labels; write those of the pods");
+    let labels = Map::new().why(label, fill_in_label(), &why);
     Map::new()
         .with("maxSkew", given.max_skew)
         .with("topologyKey", key)
         .with("whenUnsatisfiable", otherwise)
+        .with("labelSelector", Map::new().with("matchLabels", labels))
 }
 
 /// Nodes of these pools; the baseline are the nodes that Karpenter did not buy. Terms are alternatives.

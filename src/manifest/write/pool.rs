@@ -6,7 +6,7 @@ use crate::{
         Budget, CapacityType, ConsolidationPolicy, DisruptionReason, FeatureGate, Kubelet, NodePool,
     },
     manifest::{
-        DRIFT_DAYS, FILL_IN, SPOT_SHARE, is_label_value, quantity,
+        DRIFT_DAYS, FILL_IN, KarpenterFacts, SPOT_SHARE, is_label_value, quantity,
         yaml::{Map, Node},
     },
     services::ebs,
@@ -106,7 +106,7 @@ fn node_pool(wanted: &Wanted<'_>, name: &str, pool: &NodePool) -> Map {
         claim.put("terminationGracePeriod", grace, &key("termination_grace_seconds"));
     }
     let mut spec = Map::new();
-    remarks(&mut spec, name, pool);
+    remarks(&mut spec, (name, pool), &wanted.facts.karpenter);
     spec.put("template", Map::new().with("spec", claim), "");
     spec.put("disruption", disruption(wanted, name, pool), "");
     let limits = limits(name, pool);
@@ -123,8 +123,50 @@ fn node_pool(wanted: &Wanted<'_>, name: &str, pool: &NodePool) -> Map {
         .with("spec", spec)
 }
 
+/// What of the pools no manifest does: said in the files too, but who applies these may not read them.
+pub(super) fn notes(wanted: &Wanted<'_>) -> Problems {
+    let cluster = &wanted.account.stack.cluster;
+    if cluster.node_pools.is_empty() {
+        return Vec::new();
+    }
+    let mut notes = Vec::new();
+    for (name, pool) in &cluster.node_pools {
+        let mut note = |field: &str, message: String| {
+            notes.push((format!("cluster.node_pools.{name}.{field}"), message));
+        };
+        if let Some(share) = pool.spot_share.filter(|share| *share > 0.0 && *share < 1.0) {
+            note(
+                "spot_share",
+                format!(
+                    "no field of a node pool keeps a share of {share}: with both capacity types written, Karpenter buys spot wherever there is some"
+                ),
+            );
+        }
+        if pool.drift_every_days.is_some() {
+            note(
+                "drift_every_days",
+                "is no field of a node pool: nodes drift when you change the image version of the node class".to_owned(),
+            );
+        }
+        let policy = policy(pool.consolidation_policy);
+        let known = &wanted.facts.karpenter;
+        if !known.policies.iter().any(|published| published == policy) {
+            note(
+                "consolidation_policy",
+                format!(
+                    "the karpenter.sh/v1 schema published as of {} has no policy {policy}, there are {}: it refuses this node pool",
+                    known.published,
+                    known.policies.join(", ")
+                ),
+            );
+        }
+    }
+    notes.extend(controller_settings(wanted));
+    notes
+}
+
 /// What Karpenter has no field for.
-fn remarks(spec: &mut Map, name: &str, pool: &NodePool) {
+fn remarks(spec: &mut Map, (name, pool): (&str, &NodePool), known: &KarpenterFacts) {
     if let Some(share) = pool.spot_share.filter(|share| *share > 0.0 && *share < 1.0) {
         spec.say(&format!(
             "cluster.node_pools.{name}.spot_share = {share}: no field of a node pool keeps a share. With both capacity types below,"
@@ -142,10 +184,11 @@ fn remarks(spec: &mut Map, name: &str, pool: &NodePool) {
             "cluster.node_pools.{name}.drift_every_days: nodes drift when the image version of the node class changes"
         ));
     }
-    if pool.consolidation_policy == ConsolidationPolicy::Balanced {
-        spec.say(
-            "consolidationPolicy Balanced needs a Karpenter release whose NodePool schema has it",
-        );
+    let policy = policy(pool.consolidation_policy);
+    if !known.policies.iter().any(|published| published == policy) {
+        spec.say(&format!(
+            "consolidationPolicy {policy} needs a Karpenter release whose NodePool schema has it"
+        ));
     }
 }
 
@@ -242,15 +285,20 @@ fn taint(text: &str) -> Map {
     taint.with("effect", effect)
 }
 
-fn disruption(wanted: &Wanted<'_>, name: &str, pool: &NodePool) -> Map {
-    let key = |field: &str| format!("cluster.node_pools.{name}.{field}");
-    let policy = match pool.consolidation_policy {
+/// As Karpenter names it; that it never happens is said by `consolidateAfter`.
+fn policy(policy: ConsolidationPolicy) -> &'static str {
+    match policy {
         ConsolidationPolicy::WhenEmptyOrUnderutilized | ConsolidationPolicy::Never => {
             "WhenEmptyOrUnderutilized"
         }
         ConsolidationPolicy::WhenEmpty => "WhenEmpty",
         ConsolidationPolicy::Balanced => "Balanced",
-    };
+    }
+}
+
+fn disruption(wanted: &Wanted<'_>, name: &str, pool: &NodePool) -> Map {
+    let key = |field: &str| format!("cluster.node_pools.{name}.{field}");
+    let policy = policy(pool.consolidation_policy);
     let mut disruption =
         Map::new().why("consolidationPolicy", policy, &key("consolidation_policy"));
     let usual = wanted.catalog.controllers.karpenter.consolidate_after_seconds;
@@ -308,6 +356,7 @@ fn limits(name: &str, pool: &NodePool) -> Map {
 
 fn node_class(wanted: &Wanted<'_>) -> Result<Map, (String, String)> {
     let cluster = &wanted.account.stack.cluster;
+    let node = &wanted.facts.node;
     let fill_in = |what: &str| format!("fill in: {what}");
     let discovery = |what: &str| {
         let tags = Map::new().why(
@@ -319,8 +368,11 @@ fn node_class(wanted: &Wanted<'_>) -> Result<Map, (String, String)> {
     };
     let image = Map::new().why(
         "alias",
-        format!("al2023@{FILL_IN}"),
-        &fill_in("a version of Amazon Linux 2023, al2023@v20260101; a new one drifts every node"),
+        format!("{}@{FILL_IN}", node.image_alias),
+        &fill_in(&format!(
+            "a version of {}, {}@vYYYYMMDD; a new one drifts every node",
+            node.image, node.image_alias
+        )),
     );
     let zones = format!("in {} zones: cluster.availability_zones", cluster.availability_zones);
     let mut spec = Map::new()
@@ -336,7 +388,9 @@ fn node_class(wanted: &Wanted<'_>) -> Result<Map, (String, String)> {
         }
     }
     let mut document = Map::new();
-    controller_settings(&mut document, wanted);
+    for (key, message) in controller_settings(wanted) {
+        document.say(&format!("{key}: {message}"));
+    }
     document.put("apiVersion", "karpenter.k8s.aws/v1", "");
     Ok(document
         .with("kind", "EC2NodeClass")
@@ -345,30 +399,32 @@ fn node_class(wanted: &Wanted<'_>) -> Result<Map, (String, String)> {
 }
 
 /// What is set on Karpenter itself.
-fn controller_settings(document: &mut Map, wanted: &Wanted<'_>) {
+fn controller_settings(wanted: &Wanted<'_>) -> Problems {
+    let mut all = Vec::new();
+    let mut say = |key: &str, message: String| all.push((key.to_owned(), message));
     let cluster = &wanted.account.stack.cluster;
     if let Some(kubelet) = &cluster.kubelet {
         if kubelet.reserved_enis > 0 {
-            document.say(&format!(
-                "cluster.kubelet.reserved_enis: set RESERVED_ENIS={} on Karpenter",
-                kubelet.reserved_enis
-            ));
+            let message = format!("set RESERVED_ENIS={} on Karpenter", kubelet.reserved_enis);
+            say("cluster.kubelet.reserved_enis", message);
         }
         if let Some(share) = kubelet.vm_memory_overhead {
-            document.say(&format!(
-                "cluster.kubelet.vm_memory_overhead: set VM_MEMORY_OVERHEAD_PERCENT={share} on Karpenter"
-            ));
+            let message = format!("set VM_MEMORY_OVERHEAD_PERCENT={share} on Karpenter");
+            say("cluster.kubelet.vm_memory_overhead", message);
         }
     }
     if cluster.feature_gates.contains(&FeatureGate::SpotToSpotConsolidation) {
-        document.say(
-            "cluster.feature_gates: set FEATURE_GATES=SpotToSpotConsolidation=true on Karpenter",
-        );
+        let message = "set FEATURE_GATES=SpotToSpotConsolidation=true on Karpenter".to_owned();
+        say("cluster.feature_gates", message);
     }
-    document.say(&format!(
-        "cluster.baseline: {} × {} are not bought by Karpenter; they are a managed node group",
-        cluster.baseline.nodes, cluster.baseline.instance_type
-    ));
+    if cluster.baseline.nodes > 0 {
+        let message = format!(
+            "{} × {} are not bought by Karpenter; they are a managed node group",
+            cluster.baseline.nodes, cluster.baseline.instance_type
+        );
+        say("cluster.baseline", message);
+    }
+    all
 }
 
 fn root_volume(wanted: &Wanted<'_>) -> Result<Map, (String, String)> {
@@ -385,7 +441,7 @@ fn root_volume(wanted: &Wanted<'_>) -> Result<Map, (String, String)> {
     };
     let mut volume = Map::new()
         .why("volumeSize", format!("{}Gi", gib.ceil()), why)
-        .with("volumeType", "gp3")
+        .with("volumeType", &*wanted.facts.node.volume_type)
         .with("encrypted", true)
         .with("deleteOnTermination", true);
     if let Some(iops) = given.iops {
@@ -395,7 +451,11 @@ fn root_volume(wanted: &Wanted<'_>) -> Result<Map, (String, String)> {
         volume.put("throughput", throughput.ceil() as u32, "ebs.throughput_mibps");
     }
     Ok(Map::new()
-        .why("deviceName", "/dev/xvda", "the root device of Amazon Linux 2023")
+        .why(
+            "deviceName",
+            &*wanted.facts.node.root_device,
+            &format!("the root device of {}", wanted.facts.node.image),
+        )
         .with("ebs", volume))
 }
 

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use super::{Wanted, Written};
 use crate::{
     calendar::Month,
+    manifest::StorageFacts,
     services::aurora::{Spec, StorageType},
 };
 
@@ -22,13 +23,13 @@ struct Variable {
     why: String,
 }
 
-pub(super) fn files(wanted: &Wanted<'_>) -> Result<Vec<Written>, Problems> {
+pub(super) fn files(wanted: &Wanted<'_>) -> Result<(Vec<Written>, Problems), Problems> {
     let table = wanted.scenario.stack_table(wanted.account);
-    let Some(value) = table.get("aurora") else { return Ok(Vec::new()) };
+    let Some(value) = table.get("aurora") else { return Ok((Vec::new(), Vec::new())) };
     let wrong = |error: toml::de::Error| vec![("aurora".to_owned(), error.message().to_owned())];
     let spec: Spec = value.clone().try_into().map_err(wrong)?;
     let chosen = chosen(wanted);
-    let variables = variables(&spec, chosen.first());
+    let variables = variables(&spec, chosen.first(), &wanted.facts.aurora_storage);
     let mut values = String::new();
     for line in super::heading(wanted) {
         let _ = writeln!(values, "# {}", super::yaml::one_line(&line));
@@ -36,7 +37,7 @@ pub(super) fn files(wanted: &Wanted<'_>) -> Result<Vec<Written>, Problems> {
     if spec.instance_class.is_none() && spec.serverless.is_none() && chosen.is_empty() {
         let _ = writeln!(
             values,
-            "# aurora_instance_class is not here: the plan chooses it from the load. Give a plan with --plan, as\n# `runrate plan --out` writes it, or set aurora.instance_class."
+            "# aurora_instance_class is not here: the plan chooses it from the load, and names none for\n# this account. Set aurora.instance_class."
         );
     }
     for variable in &variables {
@@ -55,10 +56,28 @@ pub(super) fn files(wanted: &Wanted<'_>) -> Result<Vec<Written>, Problems> {
     for variable in &variables {
         let _ = writeln!(declared, "variable {:?} {{ type = {} }}", variable.name, variable.kind);
     }
-    Ok(vec![
+    let files = vec![
         Written { name: "aurora.auto.tfvars".into(), text: values },
         Written { name: "aurora-variables.tf".into(), text: declared },
-    ])
+    ];
+    Ok((files, later(&chosen)))
+}
+
+/// What is written is what the first month needs: it is to be applied then, and later months need more.
+fn later(chosen: &[(Month, u32, String)]) -> Problems {
+    let [(first, ..), others @ ..] = chosen else { return Vec::new() };
+    if others.is_empty() {
+        return Vec::new();
+    }
+    let each = others.iter().map(|(month, instances, class)| {
+        format!("from {month} {class}, readers {}", instances.saturating_sub(1))
+    });
+    let each: Vec<String> = each.collect();
+    let message = format!(
+        "aurora.auto.tfvars is of {first}; the plan chooses otherwise later: {}",
+        each.join("; ")
+    );
+    vec![("aurora".to_owned(), message)]
 }
 
 /// Instances and class by the month from which they are chosen.
@@ -80,7 +99,11 @@ fn chosen(wanted: &Wanted<'_>) -> Vec<(Month, u32, String)> {
     chosen
 }
 
-fn variables(spec: &Spec, chosen: Option<&(Month, u32, String)>) -> Vec<Variable> {
+fn variables(
+    spec: &Spec,
+    chosen: Option<&(Month, u32, String)>,
+    known: &StorageFacts,
+) -> Vec<Variable> {
     let mut all = Vec::new();
     let mut add = |name, kind, value: String, why: &str| {
         all.push(Variable { name, kind, value, why: why.to_owned() });
@@ -106,10 +129,9 @@ fn variables(spec: &Spec, chosen: Option<&(Month, u32, String)>) -> Vec<Variable
     if let Some(most) = spec.max_readers {
         add("aurora_max_readers", "number", most.to_string(), "aurora.max_readers");
     }
-    // The Terraform provider names Standard by an empty storage type.
     let storage = match spec.storage_type {
-        StorageType::Standard => "",
-        StorageType::IoOptimized => "aurora-iopt1",
+        StorageType::Standard => &*known.standard,
+        StorageType::IoOptimized => &*known.io_optimized,
     };
     let why = "aurora.storage_type: empty is Aurora Standard";
     add("aurora_storage_type", "string", text(storage), why);
