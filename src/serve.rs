@@ -94,6 +94,8 @@ struct Side {
 
 /// Trials of one set of values.
 struct Kept {
+    /// The file as it was read then: after a save the same values mean something else.
+    loaded: Arc<Loaded>,
     values: side::Values,
     samples: Vec<Sample>,
 }

@@ -382,6 +382,29 @@ fn saving_keeps_comments_and_refuses_what_changed_on_disk() {
 }
 
 #[test]
+fn trials_of_the_file_before_a_save_are_not_carried_on() {
+    // Long enough for a save to fall into the band; it is done with the file that it began with.
+    const TRIALS: u32 = 100;
+    let bench = serve(&["--write", "--trials", &TRIALS.to_string()]);
+    let mut band = bench.page.connect();
+    band.ask("/api/band", &ask(1, &json!({})));
+    std::thread::sleep(Duration::from_millis(100));
+    let save =
+        json!({ "side": "a", "client": "other", "values": { "traffic.sessions_per_user": 90 } });
+    good(&bench.page.post("/api/save", &save));
+    let before = good(&band.answer());
+    let few = |page: &Page| {
+        let asked = json!({ "side": "a", "client": "test", "generation": 2, "trials": 4 });
+        good(&page.post("/api/band", &asked))
+    };
+    let after = few(&bench.page);
+    let text = fs::read_to_string(bench.folder.path().join("s.toml")).unwrap();
+    let anew = serve_text(&text, &["--trials", &TRIALS.to_string()]);
+    assert_eq!(after["total"], few(&anew.page)["total"]);
+    assert_ne!(after["total"], before["total"]);
+}
+
+#[test]
 fn two_scenarios_stand_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.toml"), SCENARIO).unwrap();

@@ -224,7 +224,8 @@ fn band_of(asking: &Asking, stops: &Stops<'_>) -> Answer {
     let prepared = Prepared::new(&scenario, facts, loaded.inputs())?;
     // A few trials are asked for first and then all of them: those are not run again.
     let kept = side.samples.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let kept = kept.filter(|kept| kept.values == asking.values);
+    let same = |kept: &Kept| Arc::ptr_eq(&kept.loaded, &loaded) && kept.values == asking.values;
+    let kept = kept.filter(same);
     let mut samples = kept.map(|kept| kept.samples).unwrap_or_default();
     let trials: Vec<u32> = (samples.len() as u32 + 1..=asking.trials).collect();
     samples.extend(forecast::run(&prepared, &trials, Watch { done: &|| (), stop: stops })?);
@@ -241,7 +242,7 @@ fn band_of(asking: &Asking, stops: &Stops<'_>) -> Answer {
         total,
     };
     let answer = answer::json(&told);
-    let kept = Kept { values: asking.values.clone(), samples };
+    let kept = Kept { loaded, values: asking.values.clone(), samples };
     *side.samples.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
     answer
 }
