@@ -189,6 +189,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/save", post(api::save))
         .route("/report/{format}", get(api::report))
         .fallback(api::nowhere)
+        .method_not_allowed_fallback(api::other_method)
         .layer(DefaultBodyLimit::max(MOST_BODY))
         .layer(guard)
         .with_state(app)

@@ -215,7 +215,47 @@ fn who_may_not_ask_is_refused() {
     let head = format!("{own}{json}x-runrate: 1\r\n");
     let text =
         format!("POST /api/plan HTTP/1.1\r\n{head}content-length: {}\r\n\r\n{large}", large.len());
-    assert_eq!(bench.page.raw(&text).status, 413);
+    let answer = bench.page.raw(&text);
+    assert_eq!(answer.status, 413);
+    let told = answer.json();
+    assert!(told["error"].as_str().unwrap().contains("at most 65536 bytes"), "{told}");
+}
+
+#[test]
+fn every_refusal_is_json_and_says_what_to_send() {
+    let bench = serve(&["--trials", "6"]);
+    let port = bench.page.port;
+    let get = |path: &str| {
+        bench.page.raw(&format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n"))
+    };
+    for (path, status, message) in [
+        ("/nowhere", 404, "no such page"),
+        ("/api/plan", 405, "with POST"),
+        ("/report/exe?side=a", 404, "there are html"),
+        ("/report/json", 400, "ask as /report/json?side=a"),
+        ("/report/json?side=a&trials=many", 400, "ask as /report/json?side=a"),
+        ("/report/%FF?side=a", 400, "ask as /report/json?side=a"),
+        ("/report/json?side=a&values=%7B", 400, "send JSON such as {\"nat.gateways\":2}"),
+        ("/report/json?side=a&trials=0", 422, "give 1 to 6"),
+        ("/report/json?side=a&trials=7", 422, "give 1 to 6, or start with a greater --trials"),
+    ] {
+        let answer = get(path);
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{path}");
+        let told = answer.json();
+        assert!(told["error"].as_str().unwrap().contains(message), "{path}: {told}");
+    }
+    for (body, status, message) in [
+        (json!({ "side": "a", "trials": 0 }), 422, "trials: 0 is out of range; give 1 to 6"),
+        (json!({ "side": "a", "trials": 7 }), 422, "or start with a greater --trials"),
+        (json!({ "values": {} }), 400, "missing field `side`"),
+        (json!("side"), 400, "send JSON such as {\"side\": \"a\""),
+    ] {
+        let answer = bench.page.post("/api/band", &body);
+        assert_eq!(answer.status, status, "{body}: {}", answer.text());
+        let told = answer.json();
+        assert!(told["error"].as_str().unwrap().contains(message), "{body}: {told}");
+    }
 }
 
 #[test]
