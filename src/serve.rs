@@ -110,7 +110,7 @@ pub struct App {
     /// Whether the second side has a file of its own.
     second: bool,
     /// One report is written at a time.
-    writing: tokio::sync::Semaphore,
+    writing: Arc<tokio::sync::Semaphore>,
     waiting_reports: AtomicUsize,
 }
 
@@ -153,7 +153,7 @@ impl App {
             reports,
             sides: [side(first)?, side(other)?],
             second: second.is_some(),
-            writing: tokio::sync::Semaphore::new(1),
+            writing: Arc::new(tokio::sync::Semaphore::new(1)),
             waiting_reports: AtomicUsize::new(0),
         })
     }

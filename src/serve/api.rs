@@ -389,29 +389,36 @@ async fn write_report(app: Arc<App>, format: String, wanted: Wanted) -> Result<F
     let _waiting = Waiting(&app);
     let gone = Gone(Arc::new(AtomicBool::new(false)));
     let stop = Arc::clone(&gone.0);
-    let turn = app.writing.acquire().await.map_err(|_| Refusal::closing())?;
-    let done = tokio::task::spawn_blocking(move || report_of(&asking, &format, &stop)).await;
-    drop(turn);
-    done.unwrap_or_else(|_| Err(Refusal::broken()))
+    let turn = Arc::clone(&app.writing).acquire_owned().await.map_err(|_| Refusal::closing())?;
+    // The turn is the work's: it lasts as long, though whoever asked has gone.
+    let work = move || {
+        let done = report_of(&asking, &format, &stop);
+        drop(turn);
+        done
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::broken()))
 }
 
 /// The plan of the values as `runrate plan` makes it, written in a format.
 fn report_of(asking: &Asking, format: &str, stop: &AtomicBool) -> Result<File, Refusal> {
     let (app, facts) = (&asking.app, &asking.app.facts);
+    let stops = || stop.load(Ordering::Relaxed);
+    let go_on = || if stops() { Err(Refusal::superseded()) } else { Ok(()) };
+    go_on()?;
     let loaded = asking.side().loaded();
     let written = loaded.written(&asking.values, &facts.catalog)?;
     let prepared = Prepared::new(&written.scenario, facts, &written.inputs)?;
+    go_on()?;
     let mut plan = prepared.run(0)?;
+    go_on()?;
     if asking.trials > 1 {
         let settings = forecast::Settings::of(&prepared, &plan)?;
         let trials: Vec<u32> = (1..=asking.trials).collect();
-        let stops = || stop.load(Ordering::Relaxed);
         let samples = forecast::run(&prepared, &trials, Watch { done: &|| (), stop: &stops })?;
-        if stops() {
-            return Err(Refusal::superseded());
-        }
+        go_on()?;
         let asked = Asked { trials: asking.trials, note: None };
         plan.spread = forecast::spread(&plan, &samples, asked, &settings);
+        go_on()?;
     }
     Ok((app.reports.write)(format, &plan)?)
 }
@@ -426,3 +433,6 @@ fn download(file: File) -> Response {
     }
     (headers, file.bytes).into_response()
 }
+
+#[cfg(test)]
+mod tests;
