@@ -2,7 +2,7 @@
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::float_cmp, clippy::needless_pass_by_value)]
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fs, io::Read, path::Path, process::Command, time::Duration};
 
 use runrate::{
     scenario::Scenario,
@@ -459,6 +459,48 @@ fn two_scenarios_stand_side_by_side() {
     good(&page.post("/api/save", &json!({ "side": "b", "values": { "nat.gateways": 2 } })));
     assert!(fs::read_to_string(folder.path().join("b.toml")).unwrap().contains("gateways = 2"));
     assert_eq!(fs::read_to_string(folder.path().join("a.toml")).unwrap(), SCENARIO);
+}
+
+#[test]
+fn what_was_tuned_goes_into_reports_of_its_own_scenario_only() {
+    const TUNE: &str = "[tune]\nslo = { max_saturated_minutes_per_month = 100_000 }\n[[tune.knobs]]\nkey = \"nat.gateways\"\nvalues = [1, 2]\n";
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("s.toml"), format!("{SCENARIO}{TUNE}")).unwrap();
+    fs::write(folder.path().join("other.toml"), SCENARIO).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_runrate"));
+    let mut command = Command::new(program);
+    command.current_dir(folder.path()).args(["tune", "s.toml", "--out", "found"]);
+    let output = command.args(["--evaluations", "4", "--trials", "2"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tuned = fs::read(folder.path().join("found/tune.json")).unwrap();
+    let tuned: Value = serde_json::from_slice(&tuned).unwrap();
+    let digest = tuned["made_from"]["scenario_sha256"].as_str().unwrap();
+    let has = |page: &Page, query: &str| {
+        let answer = page.get(&format!("/report/md?{query}"));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.text().contains("Tuning: cost against risk")
+    };
+    let start = |scenario: &str| {
+        let all = [scenario, "--trials", "1", "--tuned", "found/tune.json"];
+        let mut page = Page::start(program, folder.path(), &all);
+        assert!(page.get("/tuned").text().contains(digest));
+        let (own, moved) = (has(&page, "side=a"), {
+            has(&page, "side=a&values=%7B%22cluster.baseline.nodes%22%3A3%7D")
+        });
+        page.child.kill().unwrap();
+        let mut said = String::new();
+        page.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (own, moved, said)
+    };
+    let (own, moved, said) = start("s.toml");
+    assert!(own && !moved && !said.contains("warning"), "{own} {moved} {said}");
+    let (own, moved, said) = start("other.toml");
+    assert!(!own && !moved, "{own} {moved}");
+    let other =
+        planned(SCENARIO)["made_from"]["scenario_sha256"].as_str().unwrap()[..12].to_owned();
+    for part in ["warning: found/tune.json", "another scenario", &digest[..12], &other] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
 }
 
 #[test]

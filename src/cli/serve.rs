@@ -1,6 +1,10 @@
 //! `runrate serve`.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::net::TcpListener;
 
@@ -58,8 +62,10 @@ fn port(text: &str) -> Result<u16, String> {
 pub(super) fn run(args: &Args) -> Result<(), Error> {
     let catalog = store::embedded_catalog()?;
     let mut regions: Vec<String> = Vec::new();
+    let mut scenarios: Vec<(&Path, String)> = Vec::new();
     for path in std::iter::once(&args.scenario).chain(&args.second) {
-        let (scenario, _) = store::load_scenario(path, &catalog)?;
+        let (scenario, inputs) = store::load_scenario(path, &catalog)?;
+        scenarios.push((path, inputs.sha256));
         regions.extend(scenario.regions().into_iter().map(str::to_owned));
     }
     regions.sort_unstable();
@@ -67,6 +73,9 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let regions: Vec<&str> = regions.iter().map(String::as_str).collect();
     let facts = store::load_facts(catalog, &args.prices.source(), &regions)?;
     let tuned = args.tuned.as_deref().map(store::load_tuned).transpose()?;
+    if let (Some(path), Some(tuned)) = (&args.tuned, &tuned) {
+        strange(path, tuned, &scenarios).iter().for_each(|text| say(text));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(4)
@@ -85,6 +94,25 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     // A report that nobody waits for any more does not hold the program up.
     runtime.shutdown_background();
     done
+}
+
+/// A warning, where what was tuned is none of the scenarios.
+fn strange(path: &Path, tuned: &Tuned, scenarios: &[(&Path, String)]) -> Option<String> {
+    const SHORT: usize = 12;
+    let short = |digest: &str| digest.chars().take(SHORT).collect::<String>();
+    let of = &tuned.made_from.scenario_sha256;
+    if scenarios.iter().any(|(_, digest)| digest == of) {
+        return None;
+    }
+    let told =
+        |(path, digest): &(&Path, String)| format!("{} is {}", path.display(), short(digest));
+    let own: Vec<String> = scenarios.iter().map(told).collect();
+    Some(format!(
+        "warning: {} is of another scenario: it was tuned on {}, {}; it is shown at /tuned and put into no report; `runrate tune` makes it anew",
+        path.display(),
+        short(of),
+        own.join(", ")
+    ))
 }
 
 fn unbound(port: u16, error: &std::io::Error) -> Error {
@@ -150,7 +178,10 @@ fn reports(tuned: Option<Tuned>) -> Result<Reports, Error> {
     let write = move |format: &str, plan: &Plan| {
         let format = Format::of(format)
             .ok_or_else(|| failed_with(&format!("there is no report {format:?}")))?;
-        let beside = Beside { tuned: shown.as_ref(), ..Beside::default() };
+        // Of other values, or of another file, nothing was tuned.
+        let of = &plan.made_from.scenario_sha256;
+        let own = shown.as_ref().filter(|tuned| tuned.made_from.scenario_sha256 == *of);
+        let beside = Beside { tuned: own, ..Beside::default() };
         let files = Report::new(plan, beside, &facts)
             .files(format)
             .map_err(|message| failed_with(&format!("{} report: {message}", format.name())))?;
