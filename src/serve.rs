@@ -78,6 +78,22 @@ pub struct Settings {
     pub write: bool,
     /// Trials of the band.
     pub trials: u32,
+    /// What the page is given and must show to have anything done; with `write`, also to be had at all.
+    pub key: u128,
+}
+
+impl Settings {
+    /// The key as it stands in the page and in its address.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{:032x}", self.key)
+    }
+
+    /// Path and query at which the page is had.
+    #[must_use]
+    pub fn door(&self) -> String {
+        if self.write { format!("/?key={}", self.key()) } else { "/".into() }
+    }
 }
 
 /// One side of the page and the work on it.
@@ -176,7 +192,7 @@ impl Side {
 
 /// What answers requests.
 pub fn router(app: Arc<App>) -> Router {
-    let guard = middleware::from_fn_with_state(guard::Door::new(app.settings.port), guard::guard);
+    let guard = middleware::from_fn_with_state(guard::Door::new(app.settings), guard::guard);
     Router::new()
         .route("/", get(api::page))
         .route("/page.css", get(api::style))

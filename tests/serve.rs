@@ -11,7 +11,7 @@ use runrate::{
 };
 use serde_json::{Value, json};
 
-use support::http::{Answer, Page};
+use support::http::{Answer, Connection, Page, key_of};
 
 mod support;
 
@@ -188,7 +188,7 @@ fn the_page_and_its_parts_are_there_and_strict() {
 #[test]
 fn who_may_not_ask_is_refused() {
     let bench = serve(&[]);
-    let port = bench.page.port;
+    let (port, key) = (bench.page.port, &bench.page.key);
     let body = r#"{"side":"a"}"#;
     let request = |head: &str| {
         format!("POST /api/plan HTTP/1.1\r\n{head}content-length: {}\r\n\r\n{body}", body.len())
@@ -201,9 +201,13 @@ fn who_may_not_ask_is_refused() {
         (403, format!("GET / HTTP/1.1\r\n{own}origin: https://evil.example\r\n\r\n")),
         (200, format!("GET / HTTP/1.1\r\nhost: localhost:{port}\r\n\r\n")),
         (403, request(&format!("{own}{json}"))),
-        (403, request(&format!("{own}{json}x-runrate: 1\r\norigin: http://evil.example\r\n"))),
-        (415, request(&format!("{own}x-runrate: 1\r\ncontent-type: text/plain\r\n"))),
-        (200, request(&format!("{own}{json}x-runrate: 1\r\norigin: http://127.0.0.1:{port}\r\n"))),
+        (403, request(&format!("{own}{json}x-runrate: {key}\r\norigin: http://evil.example\r\n"))),
+        (415, request(&format!("{own}x-runrate: {key}\r\ncontent-type: text/plain\r\n"))),
+        (
+            200,
+            request(&format!("{own}{json}x-runrate: {key}\r\norigin: http://127.0.0.1:{port}\r\n")),
+        ),
+        (403, request(&format!("{own}{json}x-runrate: 1\r\n"))),
         (405, format!("PUT /api/plan HTTP/1.1\r\n{own}content-length: 0\r\n\r\n")),
         (405, format!("GET /api/plan HTTP/1.1\r\n{own}\r\n")),
     ] {
@@ -212,7 +216,7 @@ fn who_may_not_ask_is_refused() {
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{text}");
     }
     let large = "x".repeat(70_000);
-    let head = format!("{own}{json}x-runrate: 1\r\n");
+    let head = format!("{own}{json}x-runrate: {key}\r\n");
     let text =
         format!("POST /api/plan HTTP/1.1\r\n{head}content-length: {}\r\n\r\n{large}", large.len());
     let answer = bench.page.raw(&text);
@@ -419,6 +423,32 @@ fn saving_keeps_comments_and_refuses_what_changed_on_disk() {
     assert_eq!(answer.status, 409, "{}", answer.text());
     assert!(answer.text().contains("changed on disk"), "{}", answer.text());
     assert_eq!(fs::read_to_string(&path).unwrap(), theirs);
+}
+
+#[test]
+fn a_page_that_writes_is_had_at_the_printed_address_only() {
+    let bench = serve(&["--write"]);
+    let key = &bench.page.key;
+    let path = bench.folder.path().join("s.toml");
+    assert_eq!(bench.page.url, format!("http://127.0.0.1:{}/?key={key}", bench.page.port));
+    assert!(key.len() == 32 && key.bytes().all(|byte| byte.is_ascii_hexdigit()), "{key}");
+    let own = bench.page.get(&format!("/?key={key}"));
+    assert_eq!((own.status, key_of(&own.text())), (200, key.clone()));
+    for wrong in ["/".to_owned(), "/?key=1".into(), format!("/?key={key}0")] {
+        let answer = bench.page.get(&wrong);
+        assert_eq!(answer.status, 403, "{wrong}");
+        assert_eq!(answer.json()["error"], "open the address that `runrate serve` printed");
+    }
+    for open in ["/page.js", "/page.css", "/api/scenario"] {
+        assert!(!bench.page.get(open).text().contains(key.as_str()), "{open}");
+    }
+    // Another user of the machine, who has read the page of another run.
+    let save = ask(1, &json!({ "nat.gateways": 2 }));
+    let mut other = Connection::open(bench.page.port, &serve(&[]).page.key);
+    let answer = other.post("/api/save", &save);
+    assert_eq!(answer.status, 403, "{}", answer.text());
+    assert_eq!(fs::read_to_string(&path).unwrap(), SCENARIO);
+    good(&bench.page.post("/api/save", &save));
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Seen {
         self.browser.assert_quiet();
         assert!(!self.browser.requests.is_empty());
         for request in &self.browser.requests {
-            let own = request.starts_with(&self.page.url);
+            let own = request.starts_with(self.page.address());
             let local = request.starts_with("data:") || request.starts_with("blob:");
             assert!(own || local, "a request left: {request}");
         }

@@ -1,6 +1,7 @@
 //! `runrate serve`.
 
 use std::{
+    hash::{BuildHasher, RandomState},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -39,7 +40,8 @@ pub(super) struct Args {
     /// Port on 127.0.0.1; 0 takes any that is free
     #[arg(long, value_name = "N", default_value_t = PORT, value_parser = port)]
     port: u16,
-    /// Let the page save values into the scenario's file; comments stay
+    /// Let the page save values into the scenario's file; comments stay. The page is then had only at the
+    /// address that is printed, with its key
     #[arg(long)]
     write: bool,
     /// Trials of the band and of reports; 1 for the mid-value line alone
@@ -86,14 +88,21 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         let listener = TcpListener::bind(("127.0.0.1", args.port)).await;
         let listener = listener.map_err(|error| unbound(args.port, &error))?;
         let port = listener.local_addr().map_err(|error| failed(&error))?.port();
-        let settings = Settings { port, write: args.write, trials: args.trials };
+        let settings = Settings { port, write: args.write, trials: args.trials, key: key() };
         let paths = (&*args.scenario, args.second.as_deref());
         let app = Arc::new(App::new(paths, facts, settings, reports(tuned)?)?);
-        answer(listener, app).await
+        answer(listener, app, &settings.door()).await
     });
     // A report that nobody waits for any more does not hold the program up.
     runtime.shutdown_background();
     done
+}
+
+/// A key that nobody guesses: the seeds of the standard library's hash maps are the operating system's, and what
+/// their keyed hash (`SipHash`) makes of two texts does not tell them.
+fn key() -> u128 {
+    let seeds = RandomState::new();
+    (u128::from(seeds.hash_one("first half")) << 64) | u128::from(seeds.hash_one("second half"))
 }
 
 /// A warning, where what was tuned is none of the scenarios.
@@ -127,11 +136,11 @@ fn unbound(port: u16, error: &std::io::Error) -> Error {
 }
 
 /// Answers until Ctrl-C.
-async fn answer(listener: TcpListener, app: Arc<App>) -> Result<(), Error> {
+async fn answer(listener: TcpListener, app: Arc<App>, door: &str) -> Result<(), Error> {
     /// What is being sent may still be sent.
     const GRACE: Duration = Duration::from_secs(2);
     let address = listener.local_addr().map_err(|error| failed(&error))?;
-    print(&format!("http://{address}/\n"))?;
+    print(&format!("http://{address}{door}\n"))?;
     say("Ctrl-C ends it");
     let (ended, mut has_ended) = tokio::sync::watch::channel(false);
     let closing = Arc::clone(&app);
@@ -196,7 +205,14 @@ fn reports(tuned: Option<Tuned>) -> Result<Reports, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::port;
+    use super::{key, port};
+
+    #[test]
+    fn no_two_runs_have_one_key() {
+        let keys: std::collections::BTreeSet<u128> = (0..100).map(|_| key()).collect();
+        assert_eq!(keys.len(), 100);
+        assert!(keys.iter().all(|key| key >> 64 != key & u128::from(u64::MAX)));
+    }
 
     #[test]
     fn ports_are_free_ones_or_any() {

@@ -36,8 +36,10 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], text).into_response()
 }
 
-pub(super) async fn page() -> Response {
-    asset("text/html; charset=utf-8", include_str!("page.html"))
+pub(super) async fn page(State(app): State<Arc<App>>) -> Response {
+    let text = include_str!("page.html").replace("{key}", &app.settings.key());
+    let kind = HeaderValue::from_static("text/html; charset=utf-8");
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
 pub(super) async fn style() -> Response {

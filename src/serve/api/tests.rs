@@ -39,7 +39,7 @@ fn bench() -> Bench {
         Ok(File { content_type: "text/plain", name: "plan".into(), bytes: Vec::new() })
     };
     let reports = Reports { formats: vec!["json"], write: Box::new(write), tuned: None };
-    let settings = Settings { port: 0, write: false, trials: 1 };
+    let settings = Settings { port: 0, write: false, trials: 1, key: 1 };
     let app = Arc::new(App::new((&path, None), facts, settings, reports).unwrap());
     Bench { app, begun, free, written }
 }
