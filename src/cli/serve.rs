@@ -75,8 +75,10 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let regions: Vec<&str> = regions.iter().map(String::as_str).collect();
     let facts = store::load_facts(catalog, &args.prices.source(), &regions)?;
     let tuned = args.tuned.as_deref().map(store::load_tuned).transpose()?;
-    if let (Some(path), Some(tuned)) = (&args.tuned, &tuned) {
-        strange(path, tuned, &scenarios).iter().for_each(|text| say(text));
+    if let (Some(path), Some(tuned)) = (&args.tuned, &tuned)
+        && let Some(text) = strange(path, tuned, &scenarios)
+    {
+        say(&text);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
