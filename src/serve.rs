@@ -78,6 +78,22 @@ pub struct Settings {
     pub write: bool,
     /// Trials of the band.
     pub trials: u32,
+    /// What the page is given and must show to have anything done; with `write`, also to be had at all.
+    pub key: u128,
+}
+
+impl Settings {
+    /// The key as it stands in the page and in its address.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{:032x}", self.key)
+    }
+
+    /// Path and query at which the page is had.
+    #[must_use]
+    pub fn door(&self) -> String {
+        if self.write { format!("/?key={}", self.key()) } else { "/".into() }
+    }
 }
 
 /// One side of the page and the work on it.
@@ -94,6 +110,8 @@ struct Side {
 
 /// Trials of one set of values.
 struct Kept {
+    /// The file as it was read then: after a save the same values mean something else.
+    loaded: Arc<Loaded>,
     values: side::Values,
     samples: Vec<Sample>,
 }
@@ -108,7 +126,7 @@ pub struct App {
     /// Whether the second side has a file of its own.
     second: bool,
     /// One report is written at a time.
-    writing: tokio::sync::Semaphore,
+    writing: Arc<tokio::sync::Semaphore>,
     waiting_reports: AtomicUsize,
 }
 
@@ -151,7 +169,7 @@ impl App {
             reports,
             sides: [side(first)?, side(other)?],
             second: second.is_some(),
-            writing: tokio::sync::Semaphore::new(1),
+            writing: Arc::new(tokio::sync::Semaphore::new(1)),
             waiting_reports: AtomicUsize::new(0),
         })
     }
@@ -174,7 +192,7 @@ impl Side {
 
 /// What answers requests.
 pub fn router(app: Arc<App>) -> Router {
-    let guard = middleware::from_fn_with_state(guard::Door::new(app.settings.port), guard::guard);
+    let guard = middleware::from_fn_with_state(guard::Door::new(app.settings), guard::guard);
     Router::new()
         .route("/", get(api::page))
         .route("/page.css", get(api::style))
@@ -187,6 +205,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/save", post(api::save))
         .route("/report/{format}", get(api::report))
         .fallback(api::nowhere)
+        .method_not_allowed_fallback(api::other_method)
         .layer(DefaultBodyLimit::max(MOST_BODY))
         .layer(guard)
         .with_state(app)

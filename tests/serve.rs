@@ -2,7 +2,7 @@
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::float_cmp, clippy::needless_pass_by_value)]
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fs, io::Read, path::Path, process::Command, time::Duration};
 
 use runrate::{
     scenario::Scenario,
@@ -11,7 +11,7 @@ use runrate::{
 };
 use serde_json::{Value, json};
 
-use support::http::{Answer, Page};
+use support::http::{Answer, Connection, Page, key_of};
 
 mod support;
 
@@ -188,7 +188,7 @@ fn the_page_and_its_parts_are_there_and_strict() {
 #[test]
 fn who_may_not_ask_is_refused() {
     let bench = serve(&[]);
-    let port = bench.page.port;
+    let (port, key) = (bench.page.port, &bench.page.key);
     let body = r#"{"side":"a"}"#;
     let request = |head: &str| {
         format!("POST /api/plan HTTP/1.1\r\n{head}content-length: {}\r\n\r\n{body}", body.len())
@@ -201,9 +201,13 @@ fn who_may_not_ask_is_refused() {
         (403, format!("GET / HTTP/1.1\r\n{own}origin: https://evil.example\r\n\r\n")),
         (200, format!("GET / HTTP/1.1\r\nhost: localhost:{port}\r\n\r\n")),
         (403, request(&format!("{own}{json}"))),
-        (403, request(&format!("{own}{json}x-runrate: 1\r\norigin: http://evil.example\r\n"))),
-        (415, request(&format!("{own}x-runrate: 1\r\ncontent-type: text/plain\r\n"))),
-        (200, request(&format!("{own}{json}x-runrate: 1\r\norigin: http://127.0.0.1:{port}\r\n"))),
+        (403, request(&format!("{own}{json}x-runrate: {key}\r\norigin: http://evil.example\r\n"))),
+        (415, request(&format!("{own}x-runrate: {key}\r\ncontent-type: text/plain\r\n"))),
+        (
+            200,
+            request(&format!("{own}{json}x-runrate: {key}\r\norigin: http://127.0.0.1:{port}\r\n")),
+        ),
+        (403, request(&format!("{own}{json}x-runrate: 1\r\n"))),
         (405, format!("PUT /api/plan HTTP/1.1\r\n{own}content-length: 0\r\n\r\n")),
         (405, format!("GET /api/plan HTTP/1.1\r\n{own}\r\n")),
     ] {
@@ -212,10 +216,50 @@ fn who_may_not_ask_is_refused() {
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{text}");
     }
     let large = "x".repeat(70_000);
-    let head = format!("{own}{json}x-runrate: 1\r\n");
+    let head = format!("{own}{json}x-runrate: {key}\r\n");
     let text =
         format!("POST /api/plan HTTP/1.1\r\n{head}content-length: {}\r\n\r\n{large}", large.len());
-    assert_eq!(bench.page.raw(&text).status, 413);
+    let answer = bench.page.raw(&text);
+    assert_eq!(answer.status, 413);
+    let told = answer.json();
+    assert!(told["error"].as_str().unwrap().contains("at most 65536 bytes"), "{told}");
+}
+
+#[test]
+fn every_refusal_is_json_and_says_what_to_send() {
+    let bench = serve(&["--trials", "6"]);
+    let port = bench.page.port;
+    let get = |path: &str| {
+        bench.page.raw(&format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n"))
+    };
+    for (path, status, message) in [
+        ("/nowhere", 404, "no such page"),
+        ("/api/plan", 405, "with POST"),
+        ("/report/exe?side=a", 404, "there are html"),
+        ("/report/json", 400, "ask as /report/json?side=a"),
+        ("/report/json?side=a&trials=many", 400, "ask as /report/json?side=a"),
+        ("/report/%FF?side=a", 400, "ask as /report/json?side=a"),
+        ("/report/json?side=a&values=%7B", 400, "send JSON such as {\"nat.gateways\":2}"),
+        ("/report/json?side=a&trials=0", 422, "give 1 to 6"),
+        ("/report/json?side=a&trials=7", 422, "give 1 to 6, or start with a greater --trials"),
+    ] {
+        let answer = get(path);
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{path}");
+        let told = answer.json();
+        assert!(told["error"].as_str().unwrap().contains(message), "{path}: {told}");
+    }
+    for (body, status, message) in [
+        (json!({ "side": "a", "trials": 0 }), 422, "trials: 0 is out of range; give 1 to 6"),
+        (json!({ "side": "a", "trials": 7 }), 422, "or start with a greater --trials"),
+        (json!({ "values": {} }), 400, "missing field `side`"),
+        (json!("side"), 400, "send JSON such as {\"side\": \"a\""),
+    ] {
+        let answer = bench.page.post("/api/band", &body);
+        assert_eq!(answer.status, status, "{body}: {}", answer.text());
+        let told = answer.json();
+        assert!(told["error"].as_str().unwrap().contains(message), "{body}: {told}");
+    }
 }
 
 #[test]
@@ -382,6 +426,55 @@ fn saving_keeps_comments_and_refuses_what_changed_on_disk() {
 }
 
 #[test]
+fn a_page_that_writes_is_had_at_the_printed_address_only() {
+    let bench = serve(&["--write"]);
+    let key = &bench.page.key;
+    let path = bench.folder.path().join("s.toml");
+    assert_eq!(bench.page.url, format!("http://127.0.0.1:{}/?key={key}", bench.page.port));
+    assert!(key.len() == 32 && key.bytes().all(|byte| byte.is_ascii_hexdigit()), "{key}");
+    let own = bench.page.get(&format!("/?key={key}"));
+    assert_eq!((own.status, key_of(&own.text())), (200, key.clone()));
+    for wrong in ["/".to_owned(), "/?key=1".into(), format!("/?key={key}0")] {
+        let answer = bench.page.get(&wrong);
+        assert_eq!(answer.status, 403, "{wrong}");
+        assert_eq!(answer.json()["error"], "open the address that `runrate serve` printed");
+    }
+    for open in ["/page.js", "/page.css", "/api/scenario"] {
+        assert!(!bench.page.get(open).text().contains(key.as_str()), "{open}");
+    }
+    // Another user of the machine, who has read the page of another run.
+    let save = ask(1, &json!({ "nat.gateways": 2 }));
+    let mut other = Connection::open(bench.page.port, &serve(&[]).page.key);
+    let answer = other.post("/api/save", &save);
+    assert_eq!(answer.status, 403, "{}", answer.text());
+    assert_eq!(fs::read_to_string(&path).unwrap(), SCENARIO);
+    good(&bench.page.post("/api/save", &save));
+}
+
+#[test]
+fn trials_of_the_file_before_a_save_are_not_carried_on() {
+    // Long enough for a save to fall into the band; it is done with the file that it began with.
+    const TRIALS: u32 = 100;
+    let bench = serve(&["--write", "--trials", &TRIALS.to_string()]);
+    let mut band = bench.page.connect();
+    band.ask("/api/band", &ask(1, &json!({})));
+    std::thread::sleep(Duration::from_millis(100));
+    let save =
+        json!({ "side": "a", "client": "other", "values": { "traffic.sessions_per_user": 90 } });
+    good(&bench.page.post("/api/save", &save));
+    let before = good(&band.answer());
+    let few = |page: &Page| {
+        let asked = json!({ "side": "a", "client": "test", "generation": 2, "trials": 4 });
+        good(&page.post("/api/band", &asked))
+    };
+    let after = few(&bench.page);
+    let text = fs::read_to_string(bench.folder.path().join("s.toml")).unwrap();
+    let anew = serve_text(&text, &["--trials", &TRIALS.to_string()]);
+    assert_eq!(after["total"], few(&anew.page)["total"]);
+    assert_ne!(after["total"], before["total"]);
+}
+
+#[test]
 fn two_scenarios_stand_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.toml"), SCENARIO).unwrap();
@@ -396,6 +489,48 @@ fn two_scenarios_stand_side_by_side() {
     good(&page.post("/api/save", &json!({ "side": "b", "values": { "nat.gateways": 2 } })));
     assert!(fs::read_to_string(folder.path().join("b.toml")).unwrap().contains("gateways = 2"));
     assert_eq!(fs::read_to_string(folder.path().join("a.toml")).unwrap(), SCENARIO);
+}
+
+#[test]
+fn what_was_tuned_goes_into_reports_of_its_own_scenario_only() {
+    const TUNE: &str = "[tune]\nslo = { max_saturated_minutes_per_month = 100_000 }\n[[tune.knobs]]\nkey = \"nat.gateways\"\nvalues = [1, 2]\n";
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("s.toml"), format!("{SCENARIO}{TUNE}")).unwrap();
+    fs::write(folder.path().join("other.toml"), SCENARIO).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_runrate"));
+    let mut command = Command::new(program);
+    command.current_dir(folder.path()).args(["tune", "s.toml", "--out", "found"]);
+    let output = command.args(["--evaluations", "4", "--trials", "2"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tuned = fs::read(folder.path().join("found/tune.json")).unwrap();
+    let tuned: Value = serde_json::from_slice(&tuned).unwrap();
+    let digest = tuned["made_from"]["scenario_sha256"].as_str().unwrap();
+    let has = |page: &Page, query: &str| {
+        let answer = page.get(&format!("/report/md?{query}"));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.text().contains("Tuning: cost against risk")
+    };
+    let start = |scenario: &str| {
+        let all = [scenario, "--trials", "1", "--tuned", "found/tune.json"];
+        let mut page = Page::start(program, folder.path(), &all);
+        assert!(page.get("/tuned").text().contains(digest));
+        let (own, moved) = (has(&page, "side=a"), {
+            has(&page, "side=a&values=%7B%22cluster.baseline.nodes%22%3A3%7D")
+        });
+        page.child.kill().unwrap();
+        let mut said = String::new();
+        page.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (own, moved, said)
+    };
+    let (own, moved, said) = start("s.toml");
+    assert!(own && !moved && !said.contains("warning"), "{own} {moved} {said}");
+    let (own, moved, said) = start("other.toml");
+    assert!(!own && !moved, "{own} {moved}");
+    let other =
+        planned(SCENARIO)["made_from"]["scenario_sha256"].as_str().unwrap()[..12].to_owned();
+    for part in ["warning: found/tune.json", "another scenario", &digest[..12], &other] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
 }
 
 #[test]

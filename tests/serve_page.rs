@@ -23,7 +23,12 @@ fn scenario() -> String {
         "end = { low = 3_500, mid = 10_000, high = 19_000 }",
     );
     let text = text.replace("name = \"Innovate Inc.\"", &format!("name = \"{HOSTILE}\""));
-    assert!(text.contains("19_000") && text.contains("onerror"));
+    // From 1 in steps of 10: the least that is accepted is no whole step.
+    let text = text.replace(
+        "requests_per_connection = 20",
+        "requests_per_connection = { low = 1, mid = 400, high = 900 }",
+    );
+    assert!(text.contains("19_000") && text.contains("onerror") && text.contains("mid = 400"));
     text.replace("public launch", "</title><script>alert(2)</script>")
 }
 
@@ -74,7 +79,7 @@ impl Seen {
         self.browser.assert_quiet();
         assert!(!self.browser.requests.is_empty());
         for request in &self.browser.requests {
-            let own = request.starts_with(&self.page.url);
+            let own = request.starts_with(self.page.address());
             let local = request.starts_with("data:") || request.starts_with("blob:");
             assert!(own || local, "a request left: {request}");
         }
@@ -254,5 +259,59 @@ fn it_is_readable_on_a_phone_and_in_the_dark() {
     seen.browser.wait_for("document.querySelectorAll('#fan .line').length === 2");
     assert_eq!(seen.browser.evaluate("document.scrollingElement.scrollWidth"), 400);
     seen.picture("two-400");
+    seen.assert_quiet_and_alone();
+}
+
+#[test]
+fn a_slider_at_its_end_is_a_value_that_is_accepted() {
+    let Some(mut seen) = open(&[]) else { return };
+    let lines = "performance.getEntriesByName('slider to line').length";
+    let before = seen.browser.evaluate(lines);
+    let row = "document.querySelector('[data-key=\"traffic.requests_per_connection\"]')";
+    seen.browser.evaluate(&format!(
+        "(() => {{ const s = {row}.querySelector('input[type=range]'); s.value = s.min; \
+         s.dispatchEvent(new Event('input')); }})()"
+    ));
+    // Drawn again, with figures or with what was wrong.
+    seen.browser.wait_for(&format!("{lines} > {before}"));
+    let value = format!("{row}.querySelector('input[type=number]').value");
+    assert_eq!(seen.browser.evaluate(&value), "1");
+    let told = "document.querySelector('#trouble').textContent";
+    assert_eq!(seen.browser.evaluate(told), "");
+    seen.assert_quiet_and_alone();
+}
+
+#[test]
+fn a_band_pushed_out_by_another_window_is_asked_for_again() {
+    let Some(mut seen) = open(&[]) else { return };
+    let done = "document.querySelector('#band-note').textContent.includes('of 6 trials')";
+    seen.browser.wait_for(done);
+    let first = seen.total();
+    // As the program answers while another window's band takes the place.
+    seen.browser.evaluate(
+        "(() => { const own = window.fetch; window.refused = 0; window.fetch = (path, more) => { \
+         if (path !== 'api/band' || window.refused > 1) return own(path, more); \
+         window.refused += 1; \
+         return Promise.resolve(new Response('{\"error\":\"superseded\"}', { status: 409 })); }; })()",
+    );
+    seen.browser.evaluate("(() => { const f = document.querySelector('[data-key=\"cluster.baseline.nodes\"] input[type=number]'); f.value = 6; f.dispatchEvent(new Event('input')); })()");
+    seen.browser
+        .wait_for(&format!("document.querySelector('#figures dd').textContent !== {first:?}"));
+    seen.browser.wait_for(&format!("window.refused === 2 && {done}"));
+    seen.assert_quiet_and_alone();
+}
+
+#[test]
+fn a_refusal_is_shown_as_it_is_worded_and_not_as_silence() {
+    let Some(mut seen) = open(&[]) else { return };
+    seen.browser.evaluate(
+        "(() => { window.fetch = () => \
+         Promise.resolve(new Response('length limit exceeded', { status: 413 })); })()",
+    );
+    seen.browser.evaluate("(() => { const f = document.querySelector('[data-key=\"cluster.baseline.nodes\"] input[type=number]'); f.value = 6; f.dispatchEvent(new Event('input')); })()");
+    let told = "document.querySelector('#trouble').textContent";
+    seen.browser.wait_for(&format!("{told}.includes('length limit exceeded')"));
+    seen.browser.click("#download");
+    seen.browser.wait_for(&format!("{told} === 'length limit exceeded'"));
     seen.assert_quiet_and_alone();
 }

@@ -1,6 +1,11 @@
 //! `runrate serve`.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    hash::{BuildHasher, RandomState},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::net::TcpListener;
 
@@ -35,7 +40,8 @@ pub(super) struct Args {
     /// Port on 127.0.0.1; 0 takes any that is free
     #[arg(long, value_name = "N", default_value_t = PORT, value_parser = port)]
     port: u16,
-    /// Let the page save values into the scenario's file; comments stay
+    /// Let the page save values into the scenario's file; comments stay. The page is then had only at the
+    /// address that is printed, with its key
     #[arg(long)]
     write: bool,
     /// Trials of the band and of reports; 1 for the mid-value line alone
@@ -58,8 +64,10 @@ fn port(text: &str) -> Result<u16, String> {
 pub(super) fn run(args: &Args) -> Result<(), Error> {
     let catalog = store::embedded_catalog()?;
     let mut regions: Vec<String> = Vec::new();
+    let mut scenarios: Vec<(&Path, String)> = Vec::new();
     for path in std::iter::once(&args.scenario).chain(&args.second) {
-        let (scenario, _) = store::load_scenario(path, &catalog)?;
+        let (scenario, inputs) = store::load_scenario(path, &catalog)?;
+        scenarios.push((path, inputs.sha256));
         regions.extend(scenario.regions().into_iter().map(str::to_owned));
     }
     regions.sort_unstable();
@@ -67,6 +75,11 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let regions: Vec<&str> = regions.iter().map(String::as_str).collect();
     let facts = store::load_facts(catalog, &args.prices.source(), &regions)?;
     let tuned = args.tuned.as_deref().map(store::load_tuned).transpose()?;
+    if let (Some(path), Some(tuned)) = (&args.tuned, &tuned)
+        && let Some(text) = strange(path, tuned, &scenarios)
+    {
+        say(&text);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(4)
@@ -77,14 +90,40 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         let listener = TcpListener::bind(("127.0.0.1", args.port)).await;
         let listener = listener.map_err(|error| unbound(args.port, &error))?;
         let port = listener.local_addr().map_err(|error| failed(&error))?.port();
-        let settings = Settings { port, write: args.write, trials: args.trials };
+        let settings = Settings { port, write: args.write, trials: args.trials, key: key() };
         let paths = (&*args.scenario, args.second.as_deref());
         let app = Arc::new(App::new(paths, facts, settings, reports(tuned)?)?);
-        answer(listener, app).await
+        answer(listener, app, &settings.door()).await
     });
     // A report that nobody waits for any more does not hold the program up.
     runtime.shutdown_background();
     done
+}
+
+/// A key that nobody guesses: the seeds of the standard library's hash maps are the operating system's, and what
+/// their keyed hash (`SipHash`) makes of two texts does not tell them.
+fn key() -> u128 {
+    let seeds = RandomState::new();
+    (u128::from(seeds.hash_one("first half")) << 64) | u128::from(seeds.hash_one("second half"))
+}
+
+/// A warning, where what was tuned is none of the scenarios.
+fn strange(path: &Path, tuned: &Tuned, scenarios: &[(&Path, String)]) -> Option<String> {
+    const SHORT: usize = 12;
+    let short = |digest: &str| digest.chars().take(SHORT).collect::<String>();
+    let of = &tuned.made_from.scenario_sha256;
+    if scenarios.iter().any(|(_, digest)| digest == of) {
+        return None;
+    }
+    let told =
+        |(path, digest): &(&Path, String)| format!("{} is {}", path.display(), short(digest));
+    let own: Vec<String> = scenarios.iter().map(told).collect();
+    Some(format!(
+        "warning: {} is of another scenario: it was tuned on {}, {}; it is shown at /tuned and put into no report; `runrate tune` makes it anew",
+        path.display(),
+        short(of),
+        own.join(", ")
+    ))
 }
 
 fn unbound(port: u16, error: &std::io::Error) -> Error {
@@ -99,11 +138,11 @@ fn unbound(port: u16, error: &std::io::Error) -> Error {
 }
 
 /// Answers until Ctrl-C.
-async fn answer(listener: TcpListener, app: Arc<App>) -> Result<(), Error> {
+async fn answer(listener: TcpListener, app: Arc<App>, door: &str) -> Result<(), Error> {
     /// What is being sent may still be sent.
     const GRACE: Duration = Duration::from_secs(2);
     let address = listener.local_addr().map_err(|error| failed(&error))?;
-    print(&format!("http://{address}/\n"))?;
+    print(&format!("http://{address}{door}\n"))?;
     say("Ctrl-C ends it");
     let (ended, mut has_ended) = tokio::sync::watch::channel(false);
     let closing = Arc::clone(&app);
@@ -150,7 +189,10 @@ fn reports(tuned: Option<Tuned>) -> Result<Reports, Error> {
     let write = move |format: &str, plan: &Plan| {
         let format = Format::of(format)
             .ok_or_else(|| failed_with(&format!("there is no report {format:?}")))?;
-        let beside = Beside { tuned: shown.as_ref(), ..Beside::default() };
+        // Of other values, or of another file, nothing was tuned.
+        let of = &plan.made_from.scenario_sha256;
+        let own = shown.as_ref().filter(|tuned| tuned.made_from.scenario_sha256 == *of);
+        let beside = Beside { tuned: own, ..Beside::default() };
         let files = Report::new(plan, beside, &facts)
             .files(format)
             .map_err(|message| failed_with(&format!("{} report: {message}", format.name())))?;
@@ -165,7 +207,14 @@ fn reports(tuned: Option<Tuned>) -> Result<Reports, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::port;
+    use super::{key, port};
+
+    #[test]
+    fn no_two_runs_have_one_key() {
+        let keys: std::collections::BTreeSet<u128> = (0..100).map(|_| key()).collect();
+        assert_eq!(keys.len(), 100);
+        assert!(keys.iter().all(|key| key >> 64 != key & u128::from(u64::MAX)));
+    }
 
     #[test]
     fn ports_are_free_ones_or_any() {

@@ -7,7 +7,10 @@ use std::sync::{
 
 use axum::{
     body::Bytes,
-    extract::{Path, Query, State},
+    extract::{
+        Path, Query, State,
+        rejection::{BytesRejection, PathRejection, QueryRejection},
+    },
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -15,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    App, File, Kept, Side,
+    App, File, Kept, MOST_BODY, Side,
     answer::{self, Answer, BandTold, Refusal},
     lane::{Stops, Work},
     side::{Loaded, Values},
@@ -33,8 +36,10 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], text).into_response()
 }
 
-pub(super) async fn page() -> Response {
-    asset("text/html; charset=utf-8", include_str!("page.html"))
+pub(super) async fn page(State(app): State<Arc<App>>) -> Response {
+    let text = include_str!("page.html").replace("{key}", &app.settings.key());
+    let kind = HeaderValue::from_static("text/html; charset=utf-8");
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
 pub(super) async fn style() -> Response {
@@ -67,6 +72,12 @@ pub(super) async fn nowhere() -> Response {
     answer::refuse(StatusCode::NOT_FOUND, "there is no such page")
 }
 
+pub(super) async fn other_method() -> Response {
+    let message = "there is something here, but not by this method: pages and reports are had with GET, \
+        lines, bands and saving with POST";
+    answer::refuse(StatusCode::METHOD_NOT_ALLOWED, message)
+}
+
 fn respond(answer: Answer) -> Response {
     match answer {
         Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
@@ -92,6 +103,35 @@ struct Ask {
     trials: Option<u32>,
 }
 
+/// What a body is, for who sent another.
+const BODY: &str = r#"send JSON such as {"side": "a", "values": {"nat.gateways": 2}}"#;
+
+/// A request's body as it came.
+type Sent = Result<Bytes, BytesRejection>;
+
+fn body(sent: Sent) -> Result<Bytes, Refusal> {
+    sent.map_err(|wrong| {
+        let message = match wrong.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                format!("the request is too long: send at most {MOST_BODY} bytes")
+            }
+            _ => format!("the request broke off ({}); {BODY}", wrong.body_text()),
+        };
+        Refusal::new(wrong.status(), None, &message)
+    })
+}
+
+/// How many trials: as many as the program was started with, if none are asked for.
+fn trials(asked: Option<u32>, most: u32) -> Result<u32, Refusal> {
+    let trials = asked.unwrap_or(most);
+    if (1..=most).contains(&trials) {
+        return Ok(trials);
+    }
+    let more = if trials > most { ", or start with a greater --trials" } else { "" };
+    let message = format!("trials: {trials} is out of range; give 1 to {most}{more}");
+    Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, None, &message))
+}
+
 /// An understood request.
 struct Asking {
     app: Arc<App>,
@@ -103,26 +143,20 @@ struct Asking {
 }
 
 impl Asking {
-    fn read(app: Arc<App>, body: &[u8]) -> Result<Self, Refusal> {
+    fn read(app: Arc<App>, sent: Sent) -> Result<Self, Refusal> {
         const LONGEST_NAME: usize = 64;
         let bad = |message: &str| Refusal::new(StatusCode::BAD_REQUEST, None, message);
-        let ask: Ask = serde_json::from_slice(body)
-            .map_err(|error| bad(&format!("is not what is asked for here: {error}")))?;
+        let ask: Ask = serde_json::from_slice(&body(sent)?)
+            .map_err(|error| bad(&format!("is not what is asked for here: {error}; {BODY}")))?;
         if ask.client.len() > LONGEST_NAME {
             return Err(bad("client: give at most 64 characters"));
-        }
-        let most = app.settings.trials;
-        let trials = ask.trials.unwrap_or(most);
-        if trials > most {
-            let message = format!("trials: give at most {most}, or start with a greater --trials");
-            return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, None, &message));
         }
         Ok(Self {
             place: place(&ask.side)?,
             values: values(ask.values)?,
             client: ask.client,
             generation: ask.generation,
-            trials,
+            trials: trials(ask.trials, app.settings.trials)?,
             app,
         })
     }
@@ -179,17 +213,17 @@ pub(super) async fn scenario(State(app): State<Arc<App>>) -> Response {
     })))
 }
 
-pub(super) async fn plan(State(app): State<Arc<App>>, body: Bytes) -> Response {
-    respond(in_turn(app, &body, false).await)
+pub(super) async fn plan(State(app): State<Arc<App>>, sent: Sent) -> Response {
+    respond(in_turn(app, sent, false).await)
 }
 
-pub(super) async fn band(State(app): State<Arc<App>>, body: Bytes) -> Response {
-    respond(in_turn(app, &body, true).await)
+pub(super) async fn band(State(app): State<Arc<App>>, sent: Sent) -> Response {
+    respond(in_turn(app, sent, true).await)
 }
 
 /// Has a line or a band computed on the lane of its side.
-async fn in_turn(app: Arc<App>, body: &[u8], is_band: bool) -> Answer {
-    let asking = Asking::read(Arc::clone(&app), body)?;
+async fn in_turn(app: Arc<App>, sent: Sent, is_band: bool) -> Answer {
+    let asking = Asking::read(Arc::clone(&app), sent)?;
     let side = &app.sides[asking.place];
     if !side.turns.admit(&asking.client, asking.generation) {
         return Err(Refusal::superseded());
@@ -224,7 +258,8 @@ fn band_of(asking: &Asking, stops: &Stops<'_>) -> Answer {
     let prepared = Prepared::new(&scenario, facts, loaded.inputs())?;
     // A few trials are asked for first and then all of them: those are not run again.
     let kept = side.samples.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let kept = kept.filter(|kept| kept.values == asking.values);
+    let same = |kept: &Kept| Arc::ptr_eq(&kept.loaded, &loaded) && kept.values == asking.values;
+    let kept = kept.filter(same);
     let mut samples = kept.map(|kept| kept.samples).unwrap_or_default();
     let trials: Vec<u32> = (samples.len() as u32 + 1..=asking.trials).collect();
     samples.extend(forecast::run(&prepared, &trials, Watch { done: &|| (), stop: stops })?);
@@ -241,13 +276,13 @@ fn band_of(asking: &Asking, stops: &Stops<'_>) -> Answer {
         total,
     };
     let answer = answer::json(&told);
-    let kept = Kept { values: asking.values.clone(), samples };
+    let kept = Kept { loaded, values: asking.values.clone(), samples };
     *side.samples.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
     answer
 }
 
-pub(super) async fn save(State(app): State<Arc<App>>, body: Bytes) -> Response {
-    let done = match Asking::read(Arc::clone(&app), &body) {
+pub(super) async fn save(State(app): State<Arc<App>>, sent: Sent) -> Response {
+    let done = match Asking::read(Arc::clone(&app), sent) {
         Ok(asking) => tokio::task::spawn_blocking(move || saved(&asking))
             .await
             .unwrap_or_else(|_| Err(Refusal::broken())),
@@ -313,9 +348,17 @@ impl Drop for Waiting<'_> {
 
 pub(super) async fn report(
     State(app): State<Arc<App>>,
-    Path(format): Path<String>,
-    Query(wanted): Query<Wanted>,
+    format: Result<Path<String>, PathRejection>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Response {
+    const LINK: &str = r#"ask as /report/json?side=a&values={"nat.gateways":2}&trials=100"#;
+    let bad =
+        |message: &str| answer::refuse(StatusCode::BAD_REQUEST, &format!("{message}; {LINK}"));
+    let (Path(format), Query(wanted)) = match (format, wanted) {
+        (Ok(format), Ok(wanted)) => (format, wanted),
+        (Err(wrong), _) => return bad(&wrong.body_text()),
+        (_, Err(wrong)) => return bad(&wrong.body_text()),
+    };
     match write_report(app, format, wanted).await {
         Ok(file) => download(file),
         Err(refusal) => refusal.into_response(),
@@ -329,14 +372,15 @@ async fn write_report(app: Arc<App>, format: String, wanted: Wanted) -> Result<F
     }
     let given = if wanted.values.is_empty() { "{}" } else { &wanted.values };
     let given = serde_json::from_str(given).map_err(|error| {
-        Refusal::new(StatusCode::BAD_REQUEST, None, &format!("values: {error}"))
+        let message = format!(r#"values: {error}; send JSON such as {{"nat.gateways":2}}"#);
+        Refusal::new(StatusCode::BAD_REQUEST, None, &message)
     })?;
     let asking = Asking {
         place: place(&wanted.side)?,
         values: values(given)?,
         client: String::new(),
         generation: 0,
-        trials: wanted.trials.unwrap_or(app.settings.trials).min(app.settings.trials),
+        trials: trials(wanted.trials, app.settings.trials)?,
         app: Arc::clone(&app),
     };
     if app.waiting_reports.fetch_add(1, Ordering::Relaxed) >= MOST_REPORTS {
@@ -347,29 +391,36 @@ async fn write_report(app: Arc<App>, format: String, wanted: Wanted) -> Result<F
     let _waiting = Waiting(&app);
     let gone = Gone(Arc::new(AtomicBool::new(false)));
     let stop = Arc::clone(&gone.0);
-    let turn = app.writing.acquire().await.map_err(|_| Refusal::closing())?;
-    let done = tokio::task::spawn_blocking(move || report_of(&asking, &format, &stop)).await;
-    drop(turn);
-    done.unwrap_or_else(|_| Err(Refusal::broken()))
+    let turn = Arc::clone(&app.writing).acquire_owned().await.map_err(|_| Refusal::closing())?;
+    // The turn is the work's: it lasts as long, though whoever asked has gone.
+    let work = move || {
+        let done = report_of(&asking, &format, &stop);
+        drop(turn);
+        done
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::broken()))
 }
 
 /// The plan of the values as `runrate plan` makes it, written in a format.
 fn report_of(asking: &Asking, format: &str, stop: &AtomicBool) -> Result<File, Refusal> {
     let (app, facts) = (&asking.app, &asking.app.facts);
+    let stops = || stop.load(Ordering::Relaxed);
+    let go_on = || if stops() { Err(Refusal::superseded()) } else { Ok(()) };
+    go_on()?;
     let loaded = asking.side().loaded();
     let written = loaded.written(&asking.values, &facts.catalog)?;
     let prepared = Prepared::new(&written.scenario, facts, &written.inputs)?;
+    go_on()?;
     let mut plan = prepared.run(0)?;
+    go_on()?;
     if asking.trials > 1 {
         let settings = forecast::Settings::of(&prepared, &plan)?;
         let trials: Vec<u32> = (1..=asking.trials).collect();
-        let stops = || stop.load(Ordering::Relaxed);
         let samples = forecast::run(&prepared, &trials, Watch { done: &|| (), stop: &stops })?;
-        if stops() {
-            return Err(Refusal::superseded());
-        }
+        go_on()?;
         let asked = Asked { trials: asking.trials, note: None };
         plan.spread = forecast::spread(&plan, &samples, asked, &settings);
+        go_on()?;
     }
     Ok((app.reports.write)(format, &plan)?)
 }
@@ -384,3 +435,6 @@ fn download(file: File) -> Response {
     }
     (headers, file.bytes).into_response()
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,9 @@
 //! 127.0.0.1 would stand there), our Origin, or a header of its own without being asked first, which we never
 //! answer.
 //!
+//! Other users of this machine can send all of that. What is done for a request is done for its key, which stands
+//! in the page; where the page may write into a file, it is itself had for its key only, which `cli` prints.
+//!
 //! # Source
 //! Fetch standard, "CORS protocol" and "Origin header"; W3C "Fetch Metadata Request Headers";
 //! W3C "Content Security Policy Level 3".
@@ -16,7 +19,7 @@ use axum::{
     response::Response,
 };
 
-use super::answer::refuse;
+use super::{Settings, answer::refuse};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
 connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -25,11 +28,36 @@ connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 #[derive(Debug, Clone)]
 pub(super) struct Door {
     hosts: [String; 2],
+    key: String,
+    /// Whether the page is shown to who has the key only.
+    locked: bool,
 }
 
 impl Door {
-    pub(super) fn new(port: u16) -> Self {
-        Self { hosts: [format!("127.0.0.1:{port}"), format!("localhost:{port}")] }
+    pub(super) fn new(settings: Settings) -> Self {
+        let port = settings.port;
+        let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
+        Self { hosts, key: settings.key(), locked: settings.write }
+    }
+
+    /// Whether this is the key; how long that takes tells nothing of it.
+    fn is_key(&self, given: &[u8]) -> bool {
+        let pairs = given.iter().zip(self.key.bytes());
+        given.len() == self.key.len() && pairs.fold(0, |apart, (a, b)| apart | (a ^ b)) == 0
+    }
+
+    /// Why the page is not shown, or nothing done, to who has no key.
+    fn locked(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+        if method == Method::POST {
+            let given = headers.get("x-runrate").map(HeaderValue::as_bytes).unwrap_or_default();
+            let message = "send the key that stands in the page as the header x-runrate; \
+                if the program was started anew, open the address that it printed";
+            return (!self.is_key(given)).then_some(message);
+        }
+        let given = uri.query().unwrap_or_default().split('&').find_map(|p| p.strip_prefix("key="));
+        let shut =
+            self.locked && uri.path() == "/" && !self.is_key(given.unwrap_or_default().as_bytes());
+        shut.then_some("open the address that `runrate serve` printed")
     }
 
     fn is_host(&self, text: &str) -> bool {
@@ -72,10 +100,10 @@ impl Door {
                 format!("{method}: only GET and POST are known here"),
             ));
         }
+        if let Some(message) = self.locked(method, uri, headers) {
+            return forbidden(message.into());
+        }
         if method == Method::POST {
-            if headers.get("x-runrate").map(HeaderValue::as_bytes) != Some(b"1") {
-                return forbidden("send the header x-runrate: 1".into());
-            }
             let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
             let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
             if !kind.eq_ignore_ascii_case("application/json") {
@@ -124,20 +152,55 @@ pub(super) async fn guard(State(door): State<Door>, request: Request, next: Next
 mod tests {
     use super::*;
 
-    fn status(method: &Method, path: &str, headers: &[(&'static str, &'static str)]) -> u16 {
+    const KEY: &str = "000000000000000000000000000000a7";
+
+    fn asked(
+        write: bool,
+        (method, path): (&Method, &str),
+        headers: &[(&'static str, &'static str)],
+    ) -> u16 {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_static(value));
         }
         let uri: Uri = path.parse().unwrap();
-        Door::new(8383).refuses(method, &uri, &map).map_or(200, |(status, _)| status.as_u16())
+        let door = Door::new(Settings { port: 8383, write, trials: 1, key: 0xa7 });
+        door.refuses(method, &uri, &map).map_or(200, |(status, _)| status.as_u16())
+    }
+
+    #[test]
+    fn who_has_no_key_has_nothing_done_and_sees_no_page_that_writes() {
+        let host = ("host", "127.0.0.1:8383");
+        let json = ("content-type", "application/json");
+        let get = Method::GET;
+        for (expected, path) in [
+            (200, "/?key=000000000000000000000000000000a7"),
+            (200, "/?a=b&key=000000000000000000000000000000a7"),
+            (403, "/"),
+            (403, "/?key="),
+            (403, "/?key=a7"),
+            (403, "/?key=000000000000000000000000000000a8"),
+            (403, "/?key=000000000000000000000000000000a70"),
+            (403, "/?monkey=000000000000000000000000000000a7"),
+            (200, "/page.css"),
+        ] {
+            assert_eq!(asked(true, (&get, path), &[host]), expected, "{path}");
+            assert_eq!(asked(false, (&get, path), &[host]), 200, "{path}");
+        }
+        for write in [false, true] {
+            for (expected, key) in [(200, KEY), (403, "1"), (403, ""), (403, &KEY[1..])] {
+                let headers = [host, json, ("x-runrate", key)];
+                let post = (&Method::POST, "/api/save");
+                assert_eq!(asked(write, post, &headers), expected, "{key:?}");
+            }
+        }
     }
 
     #[test]
     fn only_the_page_itself_is_answered() {
         let host = ("host", "127.0.0.1:8383");
         let (get, post) = (Method::GET, Method::POST);
-        let json = [host, ("x-runrate", "1"), ("content-type", "application/json; charset=utf-8")];
+        let json = [host, ("x-runrate", KEY), ("content-type", "application/json; charset=utf-8")];
         for (expected, method, path, headers) in [
             (200, &get, "/", &[host][..]),
             (200, &get, "/", &[("host", "LOCALHOST:8383")]),
@@ -162,7 +225,11 @@ mod tests {
             (415, &post, "/api/plan", &[host, json[1]]),
             (415, &post, "/api/plan", &[host, json[1], ("content-type", "text/plain")]),
         ] {
-            assert_eq!(status(method, path, headers), expected, "{method} {path} {headers:?}");
+            assert_eq!(
+                asked(false, (method, path), headers),
+                expected,
+                "{method} {path} {headers:?}"
+            );
         }
     }
 }

@@ -5,6 +5,8 @@ import { brief, fan, stack, usd } from "./chart.js";
 
 const by = (id) => document.getElementById(id);
 const client = Array.from(crypto.getRandomValues(new Uint32Array(3)), (part) => part.toString(36)).join("");
+/** Without it nothing is done: who has the page has it. */
+const key = document.querySelector("meta[name=runrate-key]").content;
 const QUIET_MS = 160;
 const FIRST_TRIALS = 24;
 const LAYERS = 7;
@@ -20,13 +22,25 @@ function side(place, told) {
   };
 }
 
+/** What a response says; what is not JSON is told as it stands. */
+async function heard(response) {
+  const text = await response.text();
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { error: text.trim() || `The program refused: ${response.status} ${response.statusText}`.trim() };
+  }
+}
+
+/** Another window came first: a moment, then again. */
+const pause = () => new Promise((done) => setTimeout(done, 100));
+
 async function ask(path, body, signal) {
   const response = await fetch(path, {
     method: "POST", signal, body: JSON.stringify(body),
-    headers: { "content-type": "application/json", "x-runrate": "1" },
+    headers: { "content-type": "application/json", "x-runrate": key },
   });
-  const told = await response.json();
-  return { status: response.status, told };
+  return { status: response.status, told: await heard(response) };
 }
 
 const request = (side) => ({
@@ -59,7 +73,7 @@ async function follow(side) {
         side.wrong = [];
       } else if (status === 409) {
         // Another window moved this side meanwhile: after it, if nothing newer is here.
-        await new Promise((done) => setTimeout(done, 100));
+        await pause();
         side.moved = true;
       } else {
         side.wrong = told.problems ?? [{ key: null, message: told.error }];
@@ -92,16 +106,20 @@ async function bands(side) {
   side.breaks = breaks;
   for (const trials of new Set([Math.min(FIRST_TRIALS, state.trials), state.trials])) {
     try {
-      const { status, told } = await ask("api/band", { ...request(side), trials }, breaks.signal);
+      const asked = () => ask("api/band", { ...request(side), trials }, breaks.signal);
+      let { status, told } = await asked();
+      while (status === 409 && generation === side.generation) {
+        await pause();
+        if (generation === side.generation) ({ status, told } = await asked());
+      }
       if (generation !== side.generation) return;
-      if (status === 200) {
-        side.band = told;
-        side.stale = false;
-      } else {
-        if (status !== 409) side.wrong = told.problems ?? [{ key: null, message: told.error }];
+      if (status !== 200) {
+        side.wrong = told.problems ?? [{ key: null, message: told.error }];
         draw();
         return;
       }
+      side.band = told;
+      side.stale = false;
     } catch {
       return;
     }
@@ -353,7 +371,9 @@ function knobRow(knob, at) {
     element("div", { class: "rail" }, slider, marks), wrong);
   const said = knob.range ? `\n${knob.range[2] * 100} % between ${knob.range[0]} and ${knob.range[1]}; the range moves as a whole` : "";
   row.title = `${knob.about}\n${knob.key} = ${knob.value}; accepted: ${knob.accepted}${said}`;
-  slider.addEventListener("input", () => set(knob, clean(Math.round(Number(slider.value) / knob.step) * knob.step)));
+  // A bound need not be a whole step: what is rounded stays on the rail.
+  const stepped = (value) => Math.min(most, Math.max(least, clean(Math.round(value / knob.step) * knob.step)));
+  slider.addEventListener("input", () => set(knob, stepped(Number(slider.value))));
   number.addEventListener("input", () => {
     if (number.value !== "" && Number.isFinite(number.valueAsNumber)) set(knob, number.valueAsNumber, true);
   });
@@ -480,7 +500,7 @@ async function download() {
     const response = await fetch(`report/${encodeURIComponent(format)}?${query}`);
     if (!response.ok) {
       troubles();
-      trouble((await response.json()).error);
+      trouble((await heard(response)).error);
       return;
     }
     const name = /filename="([^"]*)"/.exec(response.headers.get("content-disposition") ?? "")?.[1] ?? format;
@@ -526,7 +546,11 @@ by("tab-b").addEventListener("click", () => turn(1));
 
 async function begin() {
   const response = await fetch("api/scenario");
-  const told = await response.json();
+  const told = await heard(response);
+  if (!response.ok) {
+    trouble(told.error);
+    return;
+  }
   state.trials = told.trials;
   state.sides = told.sides.map((own, place) => side(place, own));
   const [a, b] = state.sides;

@@ -40,8 +40,11 @@ impl Answer {
 /// A page that is served.
 pub struct Page {
     pub child: Child,
+    /// As it was printed, with a key if there is one.
     pub url: String,
     pub port: u16,
+    /// What a request must show to have something done.
+    pub key: String,
 }
 
 impl Drop for Page {
@@ -63,7 +66,8 @@ impl Page {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().to_owned();
-        let port = url
+        let (address, key) = url.split_once("?key=").unwrap_or((&url, ""));
+        let port = address
             .strip_prefix("http://127.0.0.1:")
             .and_then(|rest| rest.strip_suffix('/')?.parse().ok());
         let Some(port) = port else {
@@ -71,11 +75,20 @@ impl Page {
             let _ = child.stderr.take().unwrap().read_to_string(&mut said);
             panic!("no address but {line:?}; {said}");
         };
-        Self { child, url, port }
+        let mut key = key.to_owned();
+        if key.is_empty() {
+            key = key_of(&Connection::open(port, "").get("/").text());
+        }
+        Self { child, url, port, key }
+    }
+
+    /// The address without a key.
+    pub fn address(&self) -> &str {
+        self.url.split('?').next().unwrap_or_default()
     }
 
     pub fn connect(&self) -> Connection {
-        Connection::open(self.port)
+        Connection::open(self.port, &self.key)
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -107,18 +120,25 @@ impl Page {
     }
 }
 
+/// The key that stands in a page.
+pub fn key_of(html: &str) -> String {
+    let (_, rest) = html.split_once("<meta name=\"runrate-key\" content=\"").unwrap();
+    rest.split('"').next().unwrap().to_owned()
+}
+
 /// A connection that is kept.
 pub struct Connection {
     port: u16,
+    key: String,
     reader: BufReader<TcpStream>,
 }
 
 impl Connection {
-    pub fn open(port: u16) -> Self {
+    pub fn open(port: u16, key: &str) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
-        Self { port, reader: BufReader::new(stream) }
+        Self { port, key: key.to_owned(), reader: BufReader::new(stream) }
     }
 
     pub fn send(&mut self, bytes: &[u8]) {
@@ -133,9 +153,9 @@ impl Connection {
     }
 
     pub fn ask(&mut self, path: &str, body: &Value) {
-        let (port, body) = (self.port, body.to_string());
+        let (port, key, body) = (self.port, &self.key, body.to_string());
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nx-runrate: 1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nx-runrate: {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         self.send(format!("{head}{body}").as_bytes());
