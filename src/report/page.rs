@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use crate::{calendar::Month, units::Usd};
 
 /// Unicode's marks that embed, override or isolate a direction.
-fn turns(c: &char) -> bool {
+fn turns(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -354,7 +354,7 @@ impl Page {
 
     /// Takes marks out that turn the direction of writing: a name must not turn the figures behind it.
     pub(super) fn without_turns(&mut self) {
-        let clean = |text: &mut String| text.retain(|c| !turns(&c));
+        let clean = |text: &mut String| text.retain(|c| !turns(c));
         clean(&mut self.title);
         for section in &mut self.sections {
             section.text.iter_mut().chain(&mut section.points).for_each(clean);
