@@ -1,11 +1,11 @@
 //! The report of a plan as PDF, read back by another program: every amount, page numbers, provenance on each
 //! page, no typeface of the system.
 #![cfg(feature = "pdf")]
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
-use std::{collections::BTreeMap, fs, process::Command};
+use std::collections::BTreeMap;
 
 use runrate::report::{
     chart,
@@ -13,28 +13,6 @@ use runrate::report::{
     page::{Cell, Column, Kind, Page, Row, Section, Table},
     pdf,
 };
-
-/// What one of poppler's programs says of a document; none where the program is not there.
-fn said(program: &str, options: &[&str], bytes: &[u8]) -> Option<String> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("report.pdf");
-    fs::write(&path, bytes).unwrap();
-    let mut command = Command::new(program);
-    command.args(options).arg(&path);
-    if program == "pdftotext" {
-        command.arg("-");
-    }
-    let Ok(output) = command.output() else {
-        assert!(
-            std::env::var_os("RUNRATE_TEST_EVERYTHING").is_none(),
-            "{program} is not there; install poppler-utils"
-        );
-        eprintln!("skipped: {program} is not there");
-        return None;
-    };
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(String::from_utf8(output.stdout).unwrap())
-}
 
 /// A small company with a report of all sections that need no trials.
 fn report() -> (Page, String) {
@@ -54,7 +32,7 @@ fn every_amount_and_the_provenance_can_be_read() {
     let (page, svg) = report();
     let bytes = pdf::render(&page, &|_| Ok(svg.clone())).unwrap();
     assert_eq!(bytes, pdf::render(&page, &|_| Ok(svg.clone())).unwrap());
-    let Some(text) = said("pdftotext", &["-layout"], &bytes) else { return };
+    let Some(text) = support::poppler("pdftotext", &["-layout"], &bytes) else { return };
     let pages: Vec<String> = text.trim_end_matches('\u{c}').split('\u{c}').map(bare).collect();
     let (version, count) = (&page.provenance[1], pages.len());
     assert!(count > 3, "{count}");
@@ -93,7 +71,7 @@ fn every_amount_and_the_provenance_can_be_read() {
 fn it_is_tagged_and_has_typefaces_of_its_own() {
     let (page, svg) = report();
     let bytes = pdf::render(&page, &|_| Ok(svg.clone())).unwrap();
-    if let Some(info) = said("pdfinfo", &[], &bytes) {
+    if let Some(info) = support::poppler("pdfinfo", &[], &bytes) {
         let line = |name: &str| {
             let line = info.lines().find(|line| line.starts_with(name)).unwrap_or_default();
             line.split_once(':').map_or("", |(_, value)| value.trim()).to_owned()
@@ -103,7 +81,7 @@ fn it_is_tagged_and_has_typefaces_of_its_own() {
         assert_eq!(line("CreationDate"), "");
         assert!(line("Page size").ends_with("(A4)"), "{info}");
     }
-    let Some(fonts) = said("pdffonts", &[], &bytes) else { return };
+    let Some(fonts) = support::poppler("pdffonts", &[], &bytes) else { return };
     let names: Vec<&str> = fonts.lines().skip(2).collect();
     assert!(!names.is_empty());
     for name in names {
@@ -130,7 +108,7 @@ fn foreign_names_do_not_vanish() {
     };
     let page = Page { title: "名前".into(), sections: vec![section], ..Page::default() };
     let bytes = pdf::render(&page, &|_| Err("none".into())).unwrap();
-    let Some(text) = said("pdftotext", &["-layout"], &bytes) else { return };
+    let Some(text) = support::poppler("pdftotext", &["-layout"], &bytes) else { return };
     assert!(text.contains("größe → ≤ 5 €"), "{text}");
     assert!(text.contains("=cmd|' /C calc'!A0"), "{text}");
     assert!(text.contains("注文-api") || text.contains("\u{fffd}\u{fffd}-api"), "{text}");

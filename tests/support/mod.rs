@@ -21,6 +21,7 @@ use runrate::{
 };
 
 pub mod browser;
+pub mod generate;
 pub mod http;
 pub mod page;
 pub mod server;
@@ -29,6 +30,28 @@ pub mod server;
 pub fn runrate(arguments: &[&str]) -> Output {
     let mut command = Command::cargo_bin("runrate").unwrap();
     command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().unwrap()
+}
+
+/// What one of poppler's programs prints of a document; none where the program is not there.
+pub fn poppler(program: &str, options: &[&str], bytes: &[u8]) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.pdf");
+    std::fs::write(&path, bytes).unwrap();
+    let mut command = std::process::Command::new(program);
+    command.args(options).arg(&path);
+    if program == "pdftotext" {
+        command.arg("-");
+    }
+    let Ok(output) = command.output() else {
+        assert!(
+            std::env::var_os("RUNRATE_TEST_EVERYTHING").is_none(),
+            "{program} is not there; install poppler-utils"
+        );
+        eprintln!("skipped: {program} is not there");
+        return None;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(String::from_utf8(output.stdout).unwrap())
 }
 
 /// What a run printed, which went well.

@@ -1,0 +1,749 @@
+//! Laws between features, over generated scenarios: two routes to one number agree.
+//!
+//! `RUNRATE_LAWS=2000 cargo test --test laws` tries 2,000 scenarios in place of 200; a failure prints the seed, and
+//! `RUNRATE_LAW_SEED=17` tries that one alone and prints its text.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+mod support;
+
+use std::{collections::BTreeMap, env, sync::LazyLock};
+
+use rayon::prelude::*;
+use runrate::{
+    calendar::Month,
+    error::Error,
+    ledger::Entry,
+    plan::{Plan, usage_kind},
+    prices::{PriceBook, Table},
+    rate::{self, Sharing, usage},
+    report::{
+        content::Beside,
+        csv, focus,
+        format::{Format, Report},
+        terminal,
+    },
+    scenario::Scenario,
+    services::{self, Demand, Flows, UsageLine},
+    simulate::{
+        Facts, Inputs, Prepared,
+        trace::{Request, Trace},
+    },
+    store::{self, PriceSource},
+    units::Usd,
+};
+use support::generate::Small;
+
+static FACTS: LazyLock<Facts> = LazyLock::new(|| {
+    let catalog = store::embedded_catalog().unwrap();
+    store::load_facts(catalog, &PriceSource::Embedded, &["us-east-1", "us-west-2"]).unwrap()
+});
+static FOCUS: LazyLock<focus::Facts> = LazyLock::new(|| store::focus_facts().unwrap());
+
+/// How many scenarios a law is tried on; a law that plans several times takes a part of them.
+fn tries(part: u64) -> Vec<u64> {
+    if let Ok(seed) = env::var("RUNRATE_LAW_SEED") {
+        let seed = seed.parse().unwrap();
+        eprintln!("{}", Small::of(seed).text());
+        return vec![seed];
+    }
+    let all: u64 = env::var("RUNRATE_LAWS").map_or(200, |count| count.parse().unwrap());
+    (0..all.div_ceil(part)).collect()
+}
+
+/// Holds a law on generated scenarios and names the seeds on which it fails.
+fn hold(part: u64, law: impl Fn(&Small) -> Result<(), String> + Sync) {
+    // Reading the book works in parallel too: within a worker it would wait for itself.
+    LazyLock::force(&FACTS);
+    let seeds = tries(part);
+    let broken: Vec<String> = seeds
+        .par_iter()
+        .filter_map(|seed| law(&Small::of(*seed)).err().map(|why| format!("seed {seed}: {why}")))
+        .collect();
+    assert!(
+        broken.is_empty(),
+        "{} of {} scenarios break the law:\n{}",
+        broken.len(),
+        seeds.len(),
+        broken[..broken.len().min(8)].join("\n")
+    );
+}
+
+fn words(error: Error) -> String {
+    error.to_string()
+}
+
+fn scenario(small: &Small) -> Result<Scenario, String> {
+    Scenario::parse("law.toml", &small.text(), &FACTS.catalog).map_err(words)
+}
+
+/// Plans with the facts of one's choice.
+fn plan_with(small: &Small, facts: &Facts, trial: u32) -> Result<Plan, String> {
+    let scenario = scenario(small)?;
+    let inputs = Inputs::default();
+    Prepared::new(&scenario, facts, &inputs).and_then(|prepared| prepared.run(trial)).map_err(words)
+}
+
+fn plan(small: &Small) -> Result<Plan, String> {
+    plan_with(small, &FACTS, 0)
+}
+
+/// A trial that differs between seeds: laws hold on trials as on the mid case.
+fn trial_of(small: &Small) -> u32 {
+    (small.seed % 3) as u32
+}
+
+fn close(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0)
+}
+
+fn equal(what: &str, a: f64, b: f64) -> Result<(), String> {
+    if close(a, b) { Ok(()) } else { Err(format!("{what}: {a} and {b}")) }
+}
+
+fn same(what: &str, a: Usd, b: Usd) -> Result<(), String> {
+    if a == b { Ok(()) } else { Err(format!("{what}: {a} and {b}")) }
+}
+
+/// Without support, discounts and tax: what was metered, at list price.
+fn at_list(small: &Small) -> Small {
+    Small { billing: String::new(), ..small.clone() }
+}
+
+/// Ticks of the first month of each account, and what its services meter from them.
+fn simulated(small: &Small, trial: u32) -> Result<Vec<(Trace, Vec<UsageLine>)>, String> {
+    let small = Small { months: 1, ..small.clone() };
+    let scenario = scenario(&small)?;
+    let inputs = Inputs::default();
+    let prepared = Prepared::new(&scenario, &FACTS, &inputs).map_err(words)?;
+    let month: Month = small.start.parse().unwrap();
+    let of_account = |account: &runrate::scenario::Account| {
+        let request = Request {
+            account: Some(account.name.clone()),
+            days: Some(month.days() as u32),
+            tick_seconds: 60,
+            trial,
+            ..Request::default()
+        };
+        let trace = prepared.trace(&request).map_err(words)?;
+        let users = if trial == 0 {
+            small.users as f64
+        } else {
+            prepared.run(trial).map_err(words)?.months[0].users
+        };
+        let demand = Demand {
+            month,
+            month_index: 0,
+            minutes: &trace.capacity.minutes,
+            region: &account.settings.region,
+            zones: account.stack.cluster.availability_zones,
+            users,
+            traffic_share: account.settings.traffic_share,
+            capacity: &trace.capacity,
+            classes: &scenario.traffic.classes,
+            requests_per_connection: scenario.traffic.requests_per_connection,
+            workloads: &account.stack.workloads,
+            catalog: &FACTS.catalog,
+            free_tier: false,
+            stops_database: account.settings.schedule.as_ref().is_some_and(|s| s.stop_database),
+            flows: Flows::default(),
+        };
+        let lines = services::meter(&account.stack.services, &demand).lines;
+        Ok((trace, lines))
+    };
+    scenario.accounts.iter().map(of_account).collect()
+}
+
+#[test]
+fn the_generator_has_real_variety() {
+    let all: Vec<Small> = (0..200).map(Small::of).collect();
+    let share = |has: &dyn Fn(&Small) -> bool| all.iter().filter(|small| has(small)).count();
+    let at_least = |what: &str, count: usize| assert!(count >= 20, "{what}: {count} of 200");
+    at_least("several accounts", share(&|small| small.accounts.len() > 1));
+    at_least(
+        "two regions",
+        share(&|small| small.accounts.iter().any(|a| a.region != small.accounts[0].region)),
+    );
+    at_least("schedules", share(&|small| small.accounts.iter().any(|a| a.schedule.is_some())));
+    at_least("pools", share(&|small| small.has_pools));
+    at_least("no pools", share(&|small| !small.has_pools));
+    at_least("spot", share(&|small| small.cluster.contains("spot")));
+    at_least("no users or one", share(&|small| small.users < 2));
+    at_least("support, discounts, tax", share(&|small| !small.billing.is_empty()));
+    for service in
+        ["aurora", "waf", "nat", "s3", "datadog", "ecr", "route53", "vpc_endpoints", "ebs", "kms"]
+    {
+        at_least(service, share(&|small| small.services.contains_key(service)));
+    }
+}
+
+#[test]
+fn every_generated_scenario_is_planned_and_its_parts_add_up() {
+    hold(1, |small| {
+        let plan = plan_with(small, &FACTS, trial_of(small))?;
+        plan.check()
+    });
+}
+
+#[test]
+fn a_plan_and_a_simulation_of_the_same_days_agree() {
+    hold(2, |small| {
+        let small = at_list(small);
+        let trial = trial_of(&small);
+        let plan = plan_with(&small, &FACTS, trial)?;
+        for (index, (trace, lines)) in simulated(&small, trial)?.into_iter().enumerate() {
+            let planned = &plan.months[0].accounts[index];
+            let who = &planned.account;
+            equal(
+                &format!("node-hours of {who}"),
+                planned.capacity.node_hours(),
+                trace.capacity.node_hours(),
+            )?;
+            let own = |entry: &&Entry| entry.month == plan.months[0].month && entry.account == *who;
+            // Spot prices of trials move; `simulate` states list prices.
+            if trial == 0 {
+                let nodes = plan.entries.iter().filter(own).filter(|entry| {
+                    matches!(usage_kind(&entry.key.usage_type), "BoxUsage" | "SpotUsage")
+                        && entry.key.region == trace.region
+                });
+                let cost: Usd = nodes.map(|entry| entry.cost).sum();
+                let (plan, trace) = (cost.to_f64(), trace.node_cost);
+                if (plan - trace).abs() > 0.01 {
+                    return Err(format!(
+                        "cost of {who}'s nodes: {plan} planned, {trace} simulated"
+                    ));
+                }
+            }
+            let mut metered: BTreeMap<(String, String), f64> = BTreeMap::new();
+            for line in lines {
+                *metered.entry((line.key.to_string(), line.resource)).or_default() +=
+                    line.quantity.get();
+            }
+            for entry in plan.entries.iter().filter(own) {
+                let key = (entry.key.to_string(), entry.resource.clone());
+                let quantity = metered.remove(&key).unwrap_or(f64::NAN);
+                equal(&format!("{who}: {} {}", key.0, key.1), entry.quantity.get(), quantity)?;
+            }
+            if let Some((key, quantity)) = metered.into_iter().next() {
+                return Err(format!(
+                    "{who}: {key:?} has {quantity} simulated and no line in the plan"
+                ));
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn the_hours_of_a_line_add_up_to_its_quantity() {
+    hold(2, |small| {
+        for (trace, lines) in simulated(small, trial_of(small))? {
+            for line in lines.iter().filter(|line| !line.hours.is_empty()) {
+                let what = format!("{} {} {}", trace.account, line.key, line.resource);
+                equal(&what, line.hours.iter().sum(), line.quantity.get())?;
+                if line.hours.iter().any(|hour| !hour.is_finite() || *hour < 0.0) {
+                    return Err(format!("{what}: an hour is negative or not finite"));
+                }
+                let calendar = trace.len() / 60;
+                if line.hours.len() != calendar {
+                    return Err(format!("{what}: {} hours of {calendar}", line.hours.len()));
+                }
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Whether a schedule has an account awake in an hour that begins at its minute 0.
+fn awake(small: &Small, account: usize, hour: usize) -> bool {
+    let month: Month = small.start.parse().unwrap();
+    let Some(schedule) = &small.accounts[account].schedule else { return true };
+    let weekday = (month.first_weekday() + hour / 24) % 7;
+    let name = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"][weekday];
+    let at = (hour % 24) as u64;
+    schedule.days.contains(name) && (schedule.from..schedule.to).contains(&at)
+}
+
+#[test]
+fn nothing_that_is_stopped_is_billed() {
+    hold(1, |small| {
+        if small.accounts.iter().all(|account| account.schedule.is_none()) {
+            return Ok(());
+        }
+        for (index, (trace, lines)) in simulated(small, 0)?.into_iter().enumerate() {
+            let Some(schedule) = &small.accounts[index].schedule else { continue };
+            let hours = trace.len() / 60;
+            let awake_hours = (0..hours).filter(|hour| awake(small, index, *hour)).count() as f64;
+            equal("awake hours", trace.capacity.awake_hours, awake_hours)?;
+            // Work happens in waking hours alone.
+            let asleep = |hour: &usize| !awake(small, index, *hour);
+            for hour in (0..hours).filter(asleep) {
+                let sessions: f64 = trace.capacity.minutes[hour * 60..(hour + 1) * 60].iter().sum();
+                equal(&format!("sessions of sleeping hour {hour}"), sessions, 0.0)?;
+            }
+            for line in &lines {
+                let what = format!("{} {} {}", trace.account, line.key, line.resource);
+                let kind = usage_kind(&line.key.usage_type);
+                let own = line.key.region == trace.region;
+                let database =
+                    kind.starts_with("InstanceUsage") || kind == "Aurora:ServerlessV2Usage";
+                if own && database && schedule.stop_database {
+                    if line.hours.is_empty() {
+                        return Err(format!("{what}: a database that stops has hours of its own"));
+                    }
+                    let asleep: f64 = (0..hours).filter(asleep).map(|hour| line.hours[hour]).sum();
+                    equal(&format!("{what} asleep"), asleep, 0.0)?;
+                }
+                // Nodes drain for a while; an hour into the sleep no more than the sleeping ones are there.
+                if line.resource.starts_with("baseline/") {
+                    let least = small.asleep_nodes.unwrap_or(f64::INFINITY);
+                    let deep = |hour: &usize| *hour > 0 && asleep(hour) && asleep(&(hour - 1));
+                    for hour in (0..hours).filter(deep) {
+                        if line.hours[hour] > least + 1e-9 {
+                            let nodes = line.hours[hour];
+                            return Err(format!("{what}: {nodes} nodes in sleeping hour {hour}"));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn the_first_months_of_a_longer_plan_are_the_shorter_plan() {
+    hold(4, |small| {
+        let trial = trial_of(small);
+        let short = plan_with(small, &FACTS, trial)?;
+        let long = plan_with(&Small { months: small.months * 2, ..small.clone() }, &FACTS, trial)?;
+        for (short, long) in short.months.iter().zip(&long.months) {
+            equal(&format!("users of {}", short.month), short.users, long.users)?;
+            for (short, long) in short.accounts.iter().zip(&long.accounts) {
+                for (service, cost) in &short.services {
+                    let longer = long.services.get(service).copied().unwrap_or_default();
+                    same(&format!("{} {service}", short.account), *cost, longer)?;
+                }
+                same(&short.account, short.cost, long.cost)?;
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_year_of_two_years_is_that_year() {
+    for seed in [3, 11] {
+        let year = Small { months: 12, ..Small::of(seed) };
+        let short = plan(&year).unwrap();
+        let long = plan(&Small { months: 24, ..year }).unwrap();
+        assert_eq!(short.months, long.months[..12], "seed {seed}");
+    }
+}
+
+/// Usage lines as `plan --out` writes them, priced as `rate` prices them.
+fn rated(plan: &Plan, sharing: Sharing) -> Result<rate::Rated, String> {
+    let read = usage::parse("usage.csv", &csv::usage(plan), &FACTS.prices).map_err(words)?;
+    rate::rate(&read.usage, &FACTS.prices, sharing).map_err(|wrong| format!("{wrong:?}"))
+}
+
+#[test]
+fn rating_the_usage_file_gives_the_ledger() {
+    hold(2, |small| {
+        let plan = plan(&at_list(small))?;
+        let sharing = if small.consolidated { Sharing::Consolidated } else { Sharing::PerAccount };
+        let again = rated(&plan, sharing)?;
+        let by = |entries: &[Entry]| {
+            runrate::ledger::sum_by(entries, |entry| {
+                (entry.month, entry.account.clone(), entry.key.to_string())
+            })
+        };
+        let (planned, again) = (by(&plan.entries), by(&again.entries));
+        for (key, cost) in &planned {
+            same(&format!("{key:?}"), *cost, again.get(key).copied().unwrap_or_default())?;
+        }
+        if planned.len() == again.len() { Ok(()) } else { Err("rate has lines of its own".into()) }
+    });
+}
+
+/// The book with every price doubled; what AWS Support charges is a share and stays.
+fn doubled() -> Facts {
+    let mut book = PriceBook::default();
+    for (region, service, table) in FACTS.prices.tables() {
+        let mut out = ::csv::Writer::from_writer(Vec::new());
+        out.write_record([
+            "usage_type",
+            "operation",
+            "description",
+            "unit",
+            "begin_range",
+            "end_range",
+            "usd_per_unit",
+            "pool",
+            "billed_usage_type",
+            "cost_explorer_service",
+            "as_of",
+            "source",
+            "confidence",
+            "note",
+        ])
+        .unwrap();
+        for row in table.rows() {
+            let price = row.price.to_string().parse::<rust_decimal::Decimal>().unwrap();
+            let price = if service == "AWSSupport" { price } else { price + price };
+            let end = row.end.map_or_else(|| "Inf".to_owned(), |end| end.to_string());
+            out.write_record([
+                row.usage_type(),
+                row.operation(),
+                row.description(),
+                row.unit(),
+                &row.begin.to_string(),
+                &end,
+                &price.to_string(),
+                row.pool(),
+                row.billed_usage_type(),
+                row.cost_explorer_service(),
+                row.as_of(),
+                row.source(),
+                row.confidence(),
+                row.note(),
+            ])
+            .unwrap();
+        }
+        let text = String::from_utf8(out.into_inner().unwrap()).unwrap();
+        book.insert(
+            region,
+            service,
+            Table::parse(&format!("{region}/{service}.csv"), &text).unwrap(),
+        );
+    }
+    Facts { prices: book, ..FACTS.clone() }
+}
+
+/// Support has bands and least fees, so it does not double and is left out; free parts are rows at price zero,
+/// and stay free.
+#[test]
+fn twice_the_prices_is_twice_the_cost() {
+    let twice = doubled();
+    hold(4, |small| {
+        let billing = small.billing.lines().filter(|line| !line.starts_with("support"));
+        let small =
+            Small { billing: billing.map(|line| format!("{line}\n")).collect(), ..small.clone() };
+        let (once, twice) = (plan(&small)?, plan_with(&small, &twice, 0)?);
+        let (cost, more) = (once.cost.to_f64(), twice.cost.to_f64());
+        if (more - 2.0 * cost).abs() <= 1e-6 * cost.max(1.0) {
+            return Ok(());
+        }
+        let meters = |plan: &Plan| {
+            runrate::ledger::sum_by(&plan.entries, |entry| {
+                (entry.month, entry.account.clone(), entry.key.to_string())
+            })
+        };
+        let doubled = meters(&twice);
+        let odd = meters(&once).into_iter().find(|(key, cost)| {
+            let more = doubled.get(key).copied().unwrap_or_default().to_f64();
+            (more - 2.0 * cost.to_f64()).abs() > 1e-6 * cost.to_f64().abs().max(1.0)
+        });
+        Err(format!(
+            "{cost} becomes {more}; {odd:?}, doubled {:?}",
+            odd.as_ref().and_then(|(key, _)| doubled.get(key))
+        ))
+    });
+}
+
+/// Exact where nothing is drawn: no nodes are bought and none wakes up.
+#[test]
+fn two_accounts_alike_cost_the_same() {
+    hold(2, |small| {
+        let first =
+            support::generate::Account { overrides: String::new(), ..small.accounts[0].clone() };
+        let second = support::generate::Account { name: "twin".into(), ..first.clone() };
+        // Enterprise support has one minimum for the organization, and one account carries it.
+        let billing = small.billing.replace("\"Enterprise\"", "\"Business Support+\"");
+        let accounts = vec![first, second];
+        let twins = Small { accounts, billing, consolidated: false, ..small.clone() };
+        let plan = plan(&twins)?;
+        let drawn = twins.has_pools || twins.accounts[0].schedule.is_some();
+        for month in &plan.months {
+            let [one, two] = [&month.accounts[0], &month.accounts[1]].map(|account| account.cost);
+            if drawn {
+                let (one, two) = (one.to_f64(), two.to_f64());
+                if (one - two).abs() > 0.1 * one.max(two) {
+                    return Err(format!("{}: {one} and {two}", month.month));
+                }
+            } else {
+                same(&month.month.to_string(), one, two)?;
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Meters whose quantity may fall when users rise, because something else takes their place: nodes and databases
+/// of another size, and Datadog's allotments, which grow with hosts.
+fn is_replaced(usage_type: &str) -> bool {
+    const REPLACED: [&str; 9] = [
+        "BoxUsage",
+        "SpotUsage",
+        "CPUCredits",
+        "InstanceUsage",
+        "EBS:Volume",
+        "container:",
+        "apm_",
+        "custom_metrics",
+        "Aurora:StorageIOUsage",
+    ];
+    REPLACED.iter().any(|start| usage_type.starts_with(start))
+}
+
+#[test]
+fn cost_never_falls_when_users_rise_but_by_a_step_that_has_a_name() {
+    hold(3, |small| {
+        let few = Small { users: small.users.min(30_000), ..at_list(small) };
+        let many = Small { users: few.users * 2 + 100, ..few.clone() };
+        let (few, many) = (plan(&few)?, plan(&many)?);
+        let meters = |plan: &Plan| {
+            let mut sums: BTreeMap<_, (f64, f64)> = BTreeMap::new();
+            for entry in &plan.entries {
+                let key = (
+                    entry.month,
+                    entry.account.clone(),
+                    entry.key.to_string(),
+                    entry.key.usage_type.clone(),
+                );
+                let sum = sums.entry(key).or_default();
+                *sum = (sum.0 + entry.quantity.get(), sum.1 + entry.cost.to_f64());
+            }
+            sums
+        };
+        let more = meters(&many);
+        let mut replaced = 0.0;
+        for (key, (quantity, cost)) in meters(&few) {
+            let (above, dearer) = more.get(&key).copied().unwrap_or_default();
+            if is_replaced(&key.3) {
+                replaced += (cost - dearer).max(0.0);
+            } else if above < quantity * (1.0 - 1e-9) {
+                return Err(format!("{key:?}: {quantity} falls to {above}"));
+            }
+        }
+        let fall = few.cost.to_f64() - many.cost.to_f64();
+        if fall > replaced + 1e-6 {
+            Err(format!("cost falls by {fall}, of which {replaced} has a name"))
+        } else {
+            Ok(())
+        }
+    });
+}
+
+#[test]
+fn without_users_only_the_standing_cost_is_left() {
+    hold(3, |small| {
+        let none =
+            Small { users: 0, curve: "curve = \"linear\", per_month = 0".into(), ..small.clone() };
+        // What nobody does costs nothing, however much of it there would be.
+        let busier = none.traffic.replacen("per_session = ", "per_session = 9", 1);
+        let idle = plan(&none)?;
+        same("standing cost", idle.cost, plan(&Small { traffic: busier, ..none })?.cost)?;
+        let cost =
+            plan(&Small { curve: "curve = \"linear\", per_month = 0".into(), ..small.clone() })?
+                .cost;
+        if idle.cost.to_f64() <= cost.to_f64() * 1.02 + 1.0 {
+            Ok(())
+        } else {
+            Err(format!("{} idle, {cost} busy", idle.cost))
+        }
+    });
+}
+
+#[test]
+fn what_is_written_is_read_back_equal() {
+    hold(4, |small| {
+        let plan = plan_with(small, &FACTS, trial_of(small))?;
+        let text = serde_json::to_string(&plan).map_err(|error| error.to_string())?;
+        let again: Plan = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        again.check()?;
+        let again = serde_json::to_string(&again).map_err(|error| error.to_string())?;
+        if text != again {
+            return Err("plan.json is read back otherwise".into());
+        }
+        let usage = csv::usage(&plan);
+        let read = usage::parse("usage.csv", &usage, &FACTS.prices).map_err(words)?;
+        let planned: f64 = plan.entries.iter().map(|entry| entry.quantity.get()).sum();
+        let held: f64 = read.usage.iter().map(|usage| usage.line.quantity.get()).sum();
+        equal("quantities of usage.csv", planned, held)
+    });
+}
+
+/// Sum of one column of a CSV.
+fn column_sum(text: &str, name: &str) -> Result<rust_decimal::Decimal, String> {
+    let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+    let place = reader.headers().unwrap().iter().position(|column| column == name);
+    let place = place.ok_or_else(|| format!("no column {name}: {:?}", reader.headers()))?;
+    let mut sum = rust_decimal::Decimal::ZERO;
+    for record in reader.records() {
+        let record = record.map_err(|error| error.to_string())?;
+        sum += record[place]
+            .parse::<rust_decimal::Decimal>()
+            .map_err(|error| format!("{name}: {error}"))?;
+    }
+    Ok(sum)
+}
+
+/// What a workbook's ledger adds up to.
+fn tie_out(bytes: &[u8]) -> Result<f64, String> {
+    use calamine::{Data, Reader};
+    let mut book =
+        calamine::Xlsx::new(std::io::Cursor::new(bytes)).map_err(|error| error.to_string())?;
+    let sheet = book.worksheet_range("Lines").map_err(|error| error.to_string())?;
+    match (sheet.get_value((2, 0)), sheet.get_value((3, 1))) {
+        (Some(Data::String(title)), Some(Data::Float(sum))) if title == "Tie-out" => Ok(*sum),
+        cells => Err(format!("the ledger's sheet has no tie-out: {cells:?}")),
+    }
+}
+
+#[test]
+fn every_format_states_the_same_totals() {
+    hold(8, |small| {
+        let plan = plan(small)?;
+        let total =
+            plan.cost.to_string().parse::<rust_decimal::Decimal>().map_err(|e| e.to_string())?;
+        let report = Report::new(&plan, Beside::default(), &FOCUS);
+        let shown = format!(
+            "{:.2}",
+            total.round_dp_with_strategy(2, rust_decimal::RoundingStrategy::MidpointAwayFromZero)
+        );
+        let (whole, cents) = shown.split_once('.').unwrap();
+        let digits: Vec<char> = whole.chars().rev().collect();
+        let grouped: Vec<String> = digits.chunks(3).map(|group| group.iter().collect()).collect();
+        let grouped: String = grouped.join(",").chars().rev().collect();
+        let money = format!("{grouped}.{cents}");
+        let terminal = terminal::render(
+            &plan,
+            terminal::View { width: 120, color: false, detail: terminal::Detail::Normal },
+        );
+        if !terminal.contains(&money) {
+            return Err(format!("the terminal does not show {money}"));
+        }
+        for format in Format::ALL {
+            let files = report.files(*format)?;
+            let text = String::from_utf8_lossy(&files[0].bytes).into_owned();
+            let sum = match format.name() {
+                "html" | "md" if text.contains(&money) => total,
+                "json" => serde_json::from_str::<Plan>(&text)
+                    .map_err(|e| e.to_string())?
+                    .cost
+                    .to_string()
+                    .parse()
+                    .unwrap(),
+                "csv" => column_sum(&text, "cost_usd")?,
+                "focus" => column_sum(&text, "BilledCost")?,
+                "xlsx" => {
+                    let (sum, planned) = (tie_out(&files[0].bytes)?, plan.cost.to_f64());
+                    if (sum - planned).abs() > 0.005 {
+                        return Err(format!("the workbook sums to {sum}, the plan to {planned}"));
+                    }
+                    continue;
+                }
+                "pdf" => {
+                    // Poppler takes a second a report.
+                    if small.seed.is_multiple_of(5)
+                        && support::poppler("pdftotext", &["-layout"], &files[0].bytes)
+                            .is_some_and(|text| !text.contains(&money))
+                    {
+                        return Err(format!("the PDF does not show {money}"));
+                    }
+                    continue;
+                }
+                // tests/focus_export.rs reads it with polars.
+                "parquet" => continue,
+                name => return Err(format!("{name} does not show {money}")),
+            };
+            if sum != total {
+                return Err(format!("{} sums to {sum}, the plan to {total}", format.name()));
+            }
+        }
+        Ok(())
+    });
+}
+
+/// A launch that multiplies traffic by one or more takes none away, whenever it begins.
+#[test]
+fn a_launch_takes_no_traffic_away() {
+    hold(1, |small| {
+        let Some((before, _)) = small.traffic.split_once("[[traffic.events]]") else {
+            return Ok(());
+        };
+        let without = Small { traffic: before.to_owned(), ..small.clone() };
+        let traffic = |small: &Small| -> Result<_, String> {
+            let first = Small { accounts: small.accounts[..1].to_vec(), ..small.clone() };
+            let scenario = scenario(&first)?;
+            let inputs = Inputs::default();
+            let prepared = Prepared::new(&scenario, &FACTS, &inputs).map_err(words)?;
+            let month: Month = small.start.parse().unwrap();
+            let days = Some(month.days() as u32);
+            let request = Request { days, tick_seconds: 60, ..Request::default() };
+            prepared.trace(&request).map(|trace| trace.sessions).map_err(words)
+        };
+        let (with, without) = (traffic(small)?, traffic(&without)?);
+        match with.iter().zip(&without).position(|(with, without)| *with < without * (1.0 - 1e-12))
+        {
+            Some(at) => {
+                Err(format!("minute {at}: {} with the launch, {} without", with[at], without[at]))
+            }
+            None => Ok(()),
+        }
+    });
+}
+
+/// Every number of a document, with where it is; `NaN` and infinity become null there.
+fn numbers_are_finite(
+    value: &serde_json::Value,
+    place: &str,
+    optional: &[&str],
+) -> Result<(), String> {
+    match value {
+        serde_json::Value::Null if !optional.iter().any(|key| place.ends_with(key)) => {
+            Err(format!("{place} is not finite"))
+        }
+        serde_json::Value::Array(all) => {
+            all.iter().try_for_each(|value| numbers_are_finite(value, place, optional))
+        }
+        serde_json::Value::Object(all) => all.iter().try_for_each(|(key, value)| {
+            numbers_are_finite(value, &format!("{place}.{key}"), optional)
+        }),
+        _ => Ok(()),
+    }
+}
+
+#[test]
+fn no_stage_passes_on_what_is_no_number() {
+    // Settings that may be missing.
+    const OPTIONAL: [&str; 5] =
+        [".id", ".requested_spot_share", ".realized_spot_share", ".fit", ".steps.to"];
+    hold(2, |small| {
+        let plan = plan_with(small, &FACTS, trial_of(small))?;
+        let document = serde_json::to_value(&plan).map_err(|error| error.to_string())?;
+        numbers_are_finite(&document, "plan", &OPTIONAL)?;
+        for (trace, lines) in simulated(small, trial_of(small))? {
+            let finite = |what: &str, values: &[f64]| match values
+                .iter()
+                .position(|value| !value.is_finite() || *value < 0.0)
+            {
+                Some(at) => Err(format!("{what} at tick {at} is {}", values[at])),
+                None => Ok(()),
+            };
+            finite("sessions", &trace.sessions)?;
+            finite("utilization", &trace.utilization)?;
+            for workload in &trace.workloads {
+                finite(&format!("{} requests", workload.name), &workload.rps)?;
+                finite(&format!("{} queue", workload.name), &workload.queued)?;
+                if workload.p95_ms.iter().chain(&workload.load).any(|value| value.is_nan()) {
+                    return Err(format!("{}: NaN", workload.name));
+                }
+            }
+            for line in &lines {
+                finite(&line.key.to_string(), &[line.quantity.get()])?;
+            }
+        }
+        Ok(())
+    });
+}
