@@ -224,6 +224,7 @@ impl Cluster {
 
     /// Advances one tick under `sessions_per_minute` of load.
     pub fn step(&mut self, policy: &Policy, sessions_per_minute: f64, awake: bool) {
+        debug_assert!(sessions_per_minute.is_finite() && sessions_per_minute >= 0.0);
         if awake != self.awake {
             self.wake(policy, awake);
         }

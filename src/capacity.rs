@@ -117,6 +117,9 @@ pub struct Capacity {
     /// Sessions in each minute, as they reached the account; not part of the plan document.
     #[serde(skip)]
     pub minutes: Vec<f64>,
+    /// Whether the account was awake in each minute; empty where it always is. Not part of the plan document.
+    #[serde(skip)]
+    pub awake: Vec<bool>,
     /// Hour by hour; not part of the plan document.
     #[serde(skip)]
     pub hours: Vec<HourTally>,
@@ -159,6 +162,7 @@ impl Capacity {
         let mean =
             |of: usize| tally.hours.iter().map(|h| h.node_minutes[of]).sum::<f64>() / minutes;
         let [baseline_mean, on_demand_mean, spot_mean] = [0, 1, 2].map(mean);
+        debug_assert!(tally.is_finite(), "a month's sums are numbers: {tally:?}");
         Self {
             nodes,
             workloads: workloads.collect(),
@@ -184,6 +188,7 @@ impl Capacity {
             sessions: tally.hours.iter().map(|hour| hour.sessions).sum(),
             peak_sessions_per_minute: load.iter().copied().fold(0.0, f64::max),
             minutes: load,
+            awake: Vec::new(),
             awake_hours: tally.awake_minutes / 60.0,
             hours: tally.hours,
         }

@@ -27,6 +27,7 @@ use crate::{
     growth::fit::Fit,
     random::Draws,
     series::{Gaps, Series},
+    units::MOST_QUANTITY,
 };
 
 pub mod bass;
@@ -225,6 +226,17 @@ impl Path {
         if self.drift.is_empty() { users } else { users * self.drift_at(t).exp() }
     }
 
+    /// Whether the users of each month of a plan can be counted with.
+    ///
+    /// # Errors
+    /// The first month with more than [`MOST_QUANTITY`] users.
+    pub fn check(&self, start: Month, months: u32) -> Result<(), String> {
+        let too_many = |index: &u32| !(0.0..=MOST_QUANTITY).contains(&self.at(f64::from(*index)));
+        let Some(index) = (0..months).find(too_many) else { return Ok(()) };
+        let (month, users) = (start.plus(index), self.at(f64::from(index)));
+        Err(format!("{users:e} users in {month}; growth may reach {MOST_QUANTITY:e}. Lower it"))
+    }
+
     /// Mean of how far users are off their curve over the plan, ln; of a history, off the curve that was
     /// fitted, because another curve is drawn with them.
     pub fn strayed(&self, fitted: &Self) -> f64 {
@@ -398,6 +410,18 @@ mod tests {
         let path = users.path(month("2027-01"), 6, None).unwrap();
         let found = [0.0, 1.0, 2.0, 2.4, 2.6, 3.0, 5.0].map(|t| path.at(t).round() as u32);
         assert_eq!(found, [1000, 2000, 3000, 3400, 9000, 9000, 9000]);
+    }
+
+    /// 1,000 users that double each month pass 10^15 in the 40th month: 1,000 × 2^40 = 1.1 × 10^15.
+    #[test]
+    fn growth_beyond_counting_is_refused_with_its_month() {
+        let text = "growth = { curve = \"compound\", start = 1000, monthly_rate = 1.0 }";
+        let users: Users = toml::from_str(text).unwrap();
+        let start = month("2027-01");
+        let path = users.path(start, 60, None).unwrap();
+        assert!(path.check(start, 40).is_ok());
+        let message = path.check(start, 60).unwrap_err();
+        assert!(message.contains("users in 2030-05;"), "{message}");
     }
 
     #[test]

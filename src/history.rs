@@ -9,7 +9,8 @@
 //! interval = exp(ln mean ± f w)                       w: half of the ETS interval at that distance
 //! f        = quantile of |ln y − ln mean| / w over k inner origins at 0.8 + 0.2 / (k + 1), drawn towards 0.8
 //!            when there are few rows; × (1 + 8 / rows known)
-//! MASE     = mean |y − mean| / mean |y_t − y_(t−m)| of the known part      m: the shortest season
+//! MASE     = mean |y − mean| / mean |y_t − y_(t−m)| of the known part      m: the shortest season; undefined where
+//!            the known part repeats itself exactly
 //! ```
 //! # Source
 //! Bandara, Hyndman, Bergmeir, "MSTL: a seasonal-trend decomposition algorithm for time series with multiple
@@ -71,10 +72,11 @@ pub struct Score {
     pub method: &'static str,
     /// Forecast rows.
     pub guesses: usize,
-    /// Mean absolute scaled error: below 1 is better than repeating the last season was in the known part.
-    pub mase: f64,
-    /// Weighted absolute error.
-    pub wape: f64,
+    /// Mean absolute scaled error: below 1 is better than repeating the last season was in the known part. None
+    /// where the known part repeats itself exactly, which leaves nothing to scale by.
+    pub mase: Option<f64>,
+    /// Weighted absolute error; none where all that came is 0.
+    pub wape: Option<f64>,
     /// Share inside the 80 % interval; none without one.
     pub coverage: Option<f64>,
 }
@@ -202,7 +204,7 @@ impl History {
             let scale = mean(known.windows(season + 1).map(|w| (w[season] - w[0]).abs()));
             let steps = self.from(origin, ahead)?;
             for (index, (step, value)) in steps.iter().zip(came).enumerate() {
-                let inside = (step[1]..=step[2]).contains(value);
+                let inside = inside(*step, *value);
                 tallies[0].add(step[0], *value, scale, Some(inside));
                 tallies[1].add(known[origin - season + index % season], *value, scale, None);
                 tallies[2].add(known[origin - 1], *value, scale, None);
@@ -390,9 +392,20 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     if count > 0.0 { sum / count } else { 0.0 }
 }
 
+/// Relative error of the decomposition, which works in single precision.
+const SINGLE: f64 = 1e-6;
+
+/// Whether a value lies in the interval of a step, up to the precision of the decomposition: the interval of an
+/// exact forecast is a point.
+fn inside([_, low, high]: [f64; 3], value: f64) -> bool {
+    (low * (1.0 - SINGLE)..=high * (1.0 + SINGLE)).contains(&value)
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Tally {
     guesses: usize,
+    /// Guesses at origins whose scale is 0.
+    unscaled: usize,
     scaled: f64,
     error: f64,
     came: f64,
@@ -403,7 +416,11 @@ struct Tally {
 impl Tally {
     fn add(&mut self, guess: f64, came: f64, scale: f64, inside: Option<bool>) {
         self.guesses += 1;
-        self.scaled += (guess - came).abs() / scale.max(f64::MIN_POSITIVE);
+        if scale > 0.0 {
+            self.scaled += (guess - came).abs() / scale;
+        } else {
+            self.unscaled += 1;
+        }
         self.error += (guess - came).abs();
         self.came += came;
         self.ranged += usize::from(inside.is_some());
@@ -414,8 +431,9 @@ impl Tally {
         Score {
             method,
             guesses: self.guesses,
-            mase: self.scaled / self.guesses as f64,
-            wape: self.error / self.came,
+            // A mean over the origins that have a scale alone would praise a method for the others.
+            mase: (self.unscaled == 0).then(|| self.scaled / self.guesses as f64),
+            wape: (self.came > 0.0).then(|| self.error / self.came),
             coverage: (self.ranged > 0).then(|| self.inside as f64 / self.ranged as f64),
         }
     }
@@ -456,7 +474,8 @@ mod tests {
             assert!(step.low <= step.mean && step.mean <= step.high);
         }
         let scores = history.score(14).unwrap();
-        assert!(scores[0].mase < 0.3 * scores[1].mase, "{scores:?}");
+        let mase = |place: usize| scores[place].mase.unwrap();
+        assert!(mase(0) < 0.3 * mase(1), "{scores:?}");
     }
 
     #[test]
@@ -497,6 +516,26 @@ mod tests {
         assert!(history.score(10).unwrap_err().contains("24 are needed"));
         let flat = History::new(&daily([5.0; 30]), BTreeMap::new()).unwrap().forecast(3).unwrap();
         assert!((flat[2].mean - 5.0).abs() < 1e-3 && (flat[2].high - 5.0).abs() < 1e-3);
+    }
+
+    /// 5 every day: every method is exact, nothing scales its error, and the interval is the value itself.
+    #[test]
+    fn an_exact_forecast_has_no_scaled_error_and_covers_all() {
+        let scores = History::new(&daily([5.0; 60]), BTreeMap::new()).unwrap().score(3).unwrap();
+        assert_eq!(scores[0].coverage, Some(1.0));
+        for score in &scores {
+            assert_eq!(score.mase, None);
+            assert!(score.wape.unwrap() < SINGLE, "{score:?}");
+        }
+        // A week that repeats itself: scaled by the last season, which is exact too.
+        let weekly = (0..70).map(|day| if day % 7 < 2 { 50.0 } else { 100.0 });
+        let scores = History::new(&daily(weekly), BTreeMap::new()).unwrap().score(7).unwrap();
+        assert_eq!((scores[0].mase, scores[1].mase), (None, None));
+        assert_eq!(scores[0].coverage, Some(1.0), "{scores:?}");
+        // Nothing came in the days that are guessed: no share of it can be wrong.
+        let ended = (0..60).map(|day| if day < 20 { 100.0 } else { 0.0 });
+        let scores = History::new(&daily(ended), BTreeMap::new()).unwrap().score(3).unwrap();
+        assert!(scores.iter().all(|score| score.wape.is_none()), "{scores:?}");
     }
 
     proptest! {

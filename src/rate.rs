@@ -34,7 +34,7 @@ use crate::{
     prices::{BillKey, Ladder, PriceBook},
     rate::market::Market,
     services::UsageLine,
-    units::{Quantity, UnitPrice, Usd},
+    units::{MOST_QUANTITY, MOST_USD, Quantity, UnitPrice, Usd},
 };
 
 pub mod commitment;
@@ -90,7 +90,7 @@ fn cost(parts: &[Part]) -> Option<Usd> {
     for part in parts {
         sum = sum.checked_add(part.quantity.checked_mul(part.price.decimal())?)?;
     }
-    Some(Usd::from_decimal(sum))
+    Usd::checked(sum)
 }
 
 /// Usage of one account in one month, to be priced.
@@ -328,15 +328,17 @@ fn group(
         let group = groups.entry((used.month, scope, used.line.key.clone())).or_default();
         group.price = price;
         group.lines.push(line);
-        let quantity = used.line.quantity.decimal();
-        match quantity.and_then(|quantity| group.quantity.checked_add(quantity)) {
+        let quantity = used.line.quantity;
+        let counted = Some(quantity).filter(|quantity| quantity.get() <= MOST_QUANTITY);
+        let counted = counted.and_then(Quantity::decimal);
+        match counted.and_then(|counted| group.quantity.checked_add(counted)) {
             Some(sum) => group.quantity = sum,
             None => unpriced.push(Unpriced {
                 line,
                 message: format!(
-                    "{}: {} units are beyond counting",
+                    "{}: {:e} units are above {MOST_QUANTITY:e}, the largest quantity that is priced",
                     used.line.key,
-                    used.line.quantity.get()
+                    quantity.get()
                 ),
             }),
         }
@@ -350,7 +352,9 @@ fn beyond(key: &BillKey, quantity: Decimal, price: &PriceUsed) -> String {
         Some(gap) if quantity > gap => format!(
             "no price for {key} above {gap} {unit} (asked for {quantity}); the book's steps end there"
         ),
-        _ => format!("{key}: the cost of {quantity} {unit} is beyond counting"),
+        _ => format!(
+            "{key}: {quantity} {unit} cost more than {MOST_USD:e} USD, the largest amount that is counted"
+        ),
     }
 }
 

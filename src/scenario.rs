@@ -383,10 +383,12 @@ impl Scenario {
             }
         }
         for account in &accounts {
+            let schedule = account.settings.schedule.as_ref();
             let context = Context {
                 classes: &common.traffic.classes,
                 workloads: &account.stack.workloads,
                 region: &account.settings.region,
+                stops_database: schedule.is_some_and(|schedule| schedule.stop_database),
                 catalog,
             };
             for service in &account.stack.services {

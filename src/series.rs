@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     calendar::parse_moment,
     error::{Error, Place, Problem},
+    units::parse_figure,
 };
 
 /// What to do about rows that are missing.
@@ -48,6 +49,13 @@ pub struct Words<'a> {
 
 /// The words of a scenario's own series.
 const SCENARIO: Words<'static> = Words { columns: "date,value", allow_gaps: "set gaps = \"skip\"" };
+
+/// Most rows that may be missing in a file whose gaps are filled: an hourly series of a century. More are a wrong
+/// date, and a grid of them would fill the memory.
+const MOST_MISSING: f64 = 1e6;
+
+/// Minutes of a mean year.
+const MINUTES_PER_YEAR: f64 = 525_960.0;
 
 /// Longest list of problems printed for one file; the rest is counted.
 const MOST_PROBLEMS: usize = 8;
@@ -111,17 +119,13 @@ fn read_rows(file: &str, text: &str) -> Result<Vec<Row>, Error> {
             continue; // a header
         }
         let number = record.get(1).unwrap_or_default();
-        let value = number.parse().ok().filter(|v: &f64| v.is_finite() && *v >= 0.0);
-        match (moment, value) {
-            (Some(moment), Some(value)) => rows.push(Row { line, moment, value }),
+        match (moment, parse_figure(number)) {
+            (Some(moment), Ok(value)) => rows.push(Row { line, moment, value }),
             (None, _) => problems.push(Problem::new(
                 Place::line(file, line),
                 format!("{first:?} is not a date; write 2027-01-31, 2027-01-31T18:00 or 2027-Q1"),
             )),
-            (_, None) => problems.push(Problem::new(
-                Place::line(file, line),
-                format!("{number:?} is not a finite number of 0 or more"),
-            )),
+            (_, Err(message)) => problems.push(Problem::new(Place::line(file, line), message)),
         }
     }
     if problems.is_empty() { Ok(rows) } else { Err(Error::input(shorten(file, problems))) }
@@ -163,18 +167,33 @@ fn check_order(
         Ordering::Greater => None,
     });
     // Distances between rows in disorder say nothing of holes.
-    if !unordered.is_empty() || gaps == Gaps::Skip {
+    if !unordered.is_empty() {
         return unordered;
+    }
+    let missing_after = |before: &Row, here: &Row| {
+        let distance = minutes_between(before.moment, here.moment);
+        if distance > 1.6 * step { (distance / step).round() - 1.0 } else { 0.0 }
+    };
+    let all: f64 = rows.windows(2).map(|pair| missing_after(&pair[0], &pair[1])).sum();
+    if gaps == Gaps::Skip && all <= MOST_MISSING {
+        return Vec::new();
     }
     find(&|before, here| {
         let distance = minutes_between(before.moment, here.moment);
-        (distance > 1.6 * step).then(|| {
-            let missing = (distance / step).round() as usize - 1;
-            format!(
-                "{missing} rows missing between {} and {}; fill them, or {}",
-                before.moment, here.moment, words.allow_gaps
-            )
-        })
+        let missing = missing_after(before, here);
+        if missing < 1.0 {
+            return None;
+        }
+        let (from, to) = (before.moment, here.moment);
+        let help = if all <= MOST_MISSING {
+            format!("fill them, or {}", words.allow_gaps)
+        } else {
+            format!("at most {MOST_MISSING} are filled in a file. Check the dates")
+        };
+        let years = distance / MINUTES_PER_YEAR;
+        let span = if years < 2.0 { String::new() } else { format!(" ({years:.0} years)") };
+        let noun = if missing > 1.0 { "rows" } else { "row" };
+        Some(format!("{missing:.0} {noun}{span} missing between {from} and {to}; {help}"))
     })
 }
 
@@ -225,6 +244,26 @@ mod tests {
     fn gaps_may_be_skipped() {
         let text = "2027-01-01,1\n2027-01-02,2\n2027-01-03,2\n2027-01-06,2\n";
         assert_eq!(Series::parse("a.csv", text, Gaps::Skip).unwrap().values.len(), 4);
+    }
+
+    /// Seconds from 2027 to 4227: 2,200 years are 6.9 × 10^10 rows that nothing can hold.
+    #[test]
+    fn a_gap_that_no_memory_holds_is_refused_with_its_length() {
+        let text = "2027-01-01T00:00:00,1\n2027-01-01T00:00:01,2\n2027-01-01T00:00:02,3\n4227-01-01T00:00:03,3\n";
+        for gaps in [Gaps::Skip, Gaps::Refuse] {
+            let error = Series::parse("a.csv", text, gaps).unwrap_err().to_string();
+            assert!(error.starts_with("a.csv:4: 69"), "{error}");
+            assert!(
+                error.contains(
+                    "rows (2200 years) missing between 2027-01-01T00:00:02 and 4227-01-01T00:00:03"
+                ),
+                "{error}"
+            );
+        }
+        // An hourly series may lack a year.
+        let text =
+            "2027-01-01T00:00,1\n2027-01-01T01:00,2\n2027-01-01T02:00,3\n2028-01-01T00:00,3\n";
+        assert!(Series::parse("a.csv", text, Gaps::Skip).is_ok());
     }
 
     #[test]

@@ -244,6 +244,11 @@ impl Demand<'_> {
         self.month.hours() as f64
     }
 
+    /// Whether the database runs in a minute of the month, and is billed: a schedule may stop it.
+    pub fn database_runs(&self, minute: usize) -> bool {
+        !self.stops_database || self.capacity.awake.get(minute).copied().unwrap_or(true)
+    }
+
     /// Requests that reach the load balancer in one session.
     pub fn alb_requests_per_session(&self) -> f64 {
         self.through_alb(|_| 1.0)
@@ -354,6 +359,8 @@ pub struct Context<'a> {
     pub workloads: &'a IndexMap<String, Workload>,
     /// The account's region.
     pub region: &'a str,
+    /// Whether the account's schedule stops the database outside its hours.
+    pub stops_database: bool,
     /// Shapes and facts.
     pub catalog: &'a Catalog,
 }

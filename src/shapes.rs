@@ -354,10 +354,8 @@ pub struct AuroraFacts {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatadogFacts {
-    /// Highest hours of a month that are not billed.
-    pub dropped_hours: usize,
-    /// The same in February.
-    pub dropped_hours_february: usize,
+    /// Share of the month's hours, the highest ones, that is not billed.
+    pub dropped_share: f64,
     /// Containers included with each host, by plan.
     pub containers_per_host: BTreeMap<String, f64>,
     /// Custom metrics included with each host, by plan.

@@ -122,6 +122,7 @@ impl<'a> Prepared<'a> {
         let mut problems: Vec<Problem> = Vec::new();
         let plan = &scenario.plan;
         let users = scenario.users.path(plan.start, plan.months, inputs.history.as_ref());
+        let users = users.and_then(|users| users.check(plan.start, plan.months).map(|()| users));
         let users =
             users.map_err(|message| problems.push(document.problem_below("users", &message))).ok();
         let profile = profile(scenario, inputs.shape.as_ref());
@@ -213,6 +214,10 @@ impl<'a> Prepared<'a> {
             let luck = random::stream(plan.seed, trial, Stream::Growth, 0);
             prepared.users =
                 drawn.users.stray(&prepared.users, plan.months, history.as_ref(), luck);
+            prepared.users.check(plan.start, plan.months).map_err(|message| {
+                let problem = drawn.document.problem_below("users", &message);
+                self.in_words(trial, &values, &Error::input(vec![problem]))
+            })?;
         }
         task(&prepared)
     }
@@ -238,9 +243,10 @@ impl<'a> Prepared<'a> {
     fn outcome(&self, trial: u32) -> Result<Outcome, Error> {
         let plan = &self.scenario.plan;
         let months: Vec<Month> = (0..plan.months).map(|index| plan.start.plus(index)).collect();
-        let month =
-            |index: u32| self.traffic.month(index, plan.start.plus(index), &self.users, trial);
-        let traffic: Vec<MonthTraffic> = (0..plan.months).into_par_iter().map(month).collect();
+        let month = |index: u32| self.month_traffic(index, &self.users, trial);
+        let traffic: Result<Vec<MonthTraffic>, Error> =
+            (0..plan.months).into_par_iter().map(month).collect();
+        let traffic = traffic?;
         let simulated: Vec<Vec<Capacity>> = (0..self.scenario.accounts.len())
             .into_par_iter()
             .map(|account| {
@@ -259,6 +265,14 @@ impl<'a> Prepared<'a> {
         let (rated, applied) = self.rate(metering.usage, trial)?;
         let choices = metering.choices;
         Ok(Outcome { trial, months, traffic, simulated, choices, rated, applied })
+    }
+
+    /// The traffic of a month of the plan.
+    fn month_traffic(&self, index: u32, users: &Path, trial: u32) -> Result<MonthTraffic, Error> {
+        let month = self.scenario.plan.start.plus(index);
+        self.traffic.month(index, month, users, trial).map_err(|message| {
+            Error::input(vec![self.scenario.document.problem_below("traffic", &message)])
+        })
     }
 
     /// An account's cluster at the start of the plan.
@@ -561,6 +575,9 @@ impl<'a> Running<'a> {
             from = to;
         }
         let minutes = month.minutes() as f64;
-        Capacity::of(self.cluster.take_tally(self.policy), self.policy, minutes, loads)
+        let tally = self.cluster.take_tally(self.policy);
+        let awake = self.week.as_ref().map(|_| (0..loads.len()).map(awake).collect());
+        let awake = awake.unwrap_or_default();
+        Capacity { awake, ..Capacity::of(tally, self.policy, minutes, loads) }
     }
 }

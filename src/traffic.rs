@@ -24,6 +24,7 @@ use crate::{
     growth::Path,
     random::{self, Stream},
     series::Gaps,
+    units::MOST_QUANTITY,
 };
 
 pub mod event;
@@ -194,7 +195,17 @@ impl Model {
     }
 
     /// The load of the plan's month number `index`.
-    pub fn month(&self, index: u32, month: Month, users: &Path, trial: u32) -> MonthTraffic {
+    ///
+    /// # Errors
+    /// A minute whose sessions are no number, or more than [`MOST_QUANTITY`]: launches, seasons and growth
+    /// multiply.
+    pub fn month(
+        &self,
+        index: u32,
+        month: Month,
+        users: &Path,
+        trial: u32,
+    ) -> Result<MonthTraffic, String> {
         let days = month.days();
         let first = month.first_weekday() * MINUTES_PER_DAY;
         let week = &self.profile.minutes;
@@ -222,11 +233,26 @@ impl Model {
             let draws = random::stream(self.seed, trial, Stream::TrafficNoise, index);
             noise::apply(self.noise, self.noise_memory_minutes, draws, &mut sessions);
         }
-        MonthTraffic { sessions }
+        MonthTraffic::checked(month, sessions)
     }
 }
 
 impl MonthTraffic {
+    /// Sessions by the minute, each of which must be a number that later stages can count with.
+    fn checked(month: Month, sessions: Vec<f64>) -> Result<Self, String> {
+        let accepted = |value: &f64| (0.0..=MOST_QUANTITY).contains(value);
+        let Some(minute) = sessions.iter().position(|value| !accepted(value)) else {
+            return Ok(Self { sessions });
+        };
+        let (day, minute) = (minute / MINUTES_PER_DAY + 1, minute % MINUTES_PER_DAY);
+        Err(format!(
+            "{:e} sessions in the minute {month}-{day:02}T{:02}:{:02}; users, months, seasons and events multiply to more than {MOST_QUANTITY:e}. Lower one of them",
+            sessions[(day - 1) * MINUTES_PER_DAY + minute],
+            minute / 60,
+            minute % 60,
+        ))
+    }
+
     /// Totals of the month.
     pub fn summary(&self) -> Summary {
         Summary {
@@ -265,7 +291,7 @@ mod tests {
         {
             let path = path(rate);
             let month: Month = month.parse().unwrap();
-            let traffic = model(0.0).month(index, month, &path, 0);
+            let traffic = model(0.0).month(index, month, &path, 0).unwrap();
             assert_eq!(traffic.sessions.len(), month.minutes());
             let expected = path.at(f64::from(index)) * 10.0;
             assert!((traffic.summary().sessions / expected - 1.0).abs() < 1e-9);
@@ -274,18 +300,36 @@ mod tests {
 
     #[test]
     fn growth_shows_inside_the_month() {
-        let traffic = model(0.0).month(0, "2027-01".parse().unwrap(), &path(0.5), 0);
+        let traffic = model(0.0).month(0, "2027-01".parse().unwrap(), &path(0.5), 0).unwrap();
         let day = |d: usize| traffic.sessions[d * 1440..(d + 1) * 1440].iter().sum::<f64>();
         // Day 28 is the same weekday as day 0, 28/31 of a month later.
         assert!((day(28) / day(0) / 1.5_f64.powf(28.0 / 31.0) - 1.0).abs() < 1e-9);
     }
 
+    /// 10 launches of 10,000 at once: 10^40 times the traffic, in finite numbers until 10^308.
+    #[test]
+    fn traffic_that_nothing_can_count_is_refused_with_its_minute() {
+        let text = "name = 'x'\nat = '2027-01-10T12:00'\npeak = 10000\nrise_minutes = 0\nhalf_life_hours = 1";
+        let event: Event = toml::from_str(text).unwrap();
+        let events = |count: usize| Model {
+            events: vec![(event.moment().unwrap(), event.clone()); count],
+            ..model(0.0)
+        };
+        let month = |count| events(count).month(0, "2027-01".parse().unwrap(), &path(0.0), 0);
+        assert!(month(3).is_ok());
+        for count in [10, 90] {
+            let message = month(count).unwrap_err();
+            assert!(message.contains("in the minute 2027-01-10T12:00;"), "{message}");
+        }
+    }
+
     #[test]
     fn noise_keeps_the_level_and_replays() {
         let month: Month = "2027-01".parse().unwrap();
-        let [a, b] = [0, 0].map(|trial| model(0.2).month(0, month, &path(0.0), trial));
+        let of = |trial| model(0.2).month(0, month, &path(0.0), trial).unwrap();
+        let [a, b] = [0, 0].map(of);
         assert_eq!(a, b);
-        assert_ne!(a, model(0.2).month(0, month, &path(0.0), 1));
+        assert_ne!(a, of(1));
         let total = a.summary().sessions;
         assert!((total / 10_000.0 - 1.0).abs() < 0.03, "{total}");
     }

@@ -19,6 +19,33 @@ use serde::{Deserialize, Serialize};
 /// Decimal places kept on every amount of money.
 pub const USD_PLACES: u32 = 10;
 
+/// Largest figure that any input may hold, and largest quantity that is priced.
+///
+/// Above 10^15 an `f64` no longer holds hundredths, and a million lines of that size at 10,000 USD a unit are
+/// still within what a [`Decimal`] holds (7.9 × 10^28), so sums of accepted figures never overflow. AWS bills no
+/// single meter of this size: a wrong unit or a damaged file does.
+pub const MOST_QUANTITY: f64 = 1e15;
+
+/// Reads a figure of 0 or more, and at most [`MOST_QUANTITY`].
+///
+/// # Errors
+/// Text that is no such number: what is accepted.
+pub fn parse_figure(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > MOST_QUANTITY => {
+            Err(format!("{text} is above {MOST_QUANTITY:e}, the largest figure that is read"))
+        }
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err(format!("{text:?} is not a finite number of 0 or more")),
+    }
+}
+
+/// Largest amount of money that an input may hold or a charge may come to [USD].
+///
+/// A million lines of [`MOST_QUANTITY`] units at 1 USD; tens of millions of such amounts add up without
+/// overflow.
+pub const MOST_USD: f64 = 1e21;
+
 /// Bytes in what AWS prints as "GB" and meters as 2^30
 /// (AWS pricing pages, "GB = 1024^3 bytes" for transfer and storage).
 pub const BYTES_PER_GB: f64 = 1_073_741_824.0;
@@ -36,6 +63,12 @@ impl Usd {
     /// Rounds once, half to even, to ten places.
     pub fn from_decimal(value: Decimal) -> Self {
         Self(value.round_dp_with_strategy(USD_PLACES, RoundingStrategy::MidpointNearestEven))
+    }
+
+    /// The same for outside data: none beyond [`MOST_USD`] either way.
+    pub fn checked(value: Decimal) -> Option<Self> {
+        let most = Decimal::from_f64(MOST_USD)?;
+        (value.abs() <= most).then(|| Self::from_decimal(value))
     }
 
     /// The exact amount.
@@ -70,7 +103,12 @@ impl Serialize for Usd {
 
 impl<'de> Deserialize<'de> for Usd {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        rust_decimal::serde::str::deserialize(deserializer).map(Self::from_decimal)
+        let value = rust_decimal::serde::str::deserialize(deserializer)?;
+        Self::checked(value).ok_or_else(|| {
+            let message =
+                format!("{value} USD is beyond {MOST_USD:e}, the largest amount that is read");
+            serde::de::Error::custom(message)
+        })
     }
 }
 
@@ -202,8 +240,11 @@ impl Quantity {
 
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::checked(f64::deserialize(deserializer)?)
-            .ok_or_else(|| serde::de::Error::custom("a quantity is finite and not negative"))
+        let value = f64::deserialize(deserializer)?;
+        Self::checked(value).ok_or_else(|| {
+            let message = format!("a quantity is a finite number of 0 or more, not {value}");
+            serde::de::Error::custom(message)
+        })
     }
 }
 

@@ -339,7 +339,7 @@ fn bad_series_are_refused_with_their_line() {
     write(lines.join("\n"), "given twice");
     lines.remove(5);
     lines.remove(9);
-    write(lines.join("\n"), "1 rows missing");
+    write(lines.join("\n"), "1 row missing");
 }
 
 #[test]

@@ -157,6 +157,21 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Returns whether every sum is a number: what a later stage divides and bills.
+    pub fn is_finite(&self) -> bool {
+        let of_hour = |hour: &HourTally| {
+            let sums = [hour.sessions, hour.pod_minutes, hour.cpu_minutes, hour.vcpu_minutes];
+            sums.iter().chain(&hour.node_minutes).all(|sum| sum.is_finite())
+        };
+        let of_workload = |own: &WorkloadTally| {
+            let sums = [own.requests, own.unserved, own.queued, own.p95_weighted, own.p95_peak];
+            sums.iter().all(|sum| sum.is_finite())
+        };
+        self.hours.iter().all(of_hour)
+            && self.workloads.iter().all(of_workload)
+            && self.node_hours.iter().all(|hours| hours.is_finite())
+    }
+
     pub(super) fn refuse(&mut self, refusal: Refusal) {
         self.refusals[refusal as usize] += 1;
     }

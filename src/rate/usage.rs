@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Place, Problem, nearest},
     prices::{BillKey, PriceBook},
     services::{Basis, UsageLine},
-    units::Quantity,
+    units::{Quantity, parse_figure},
 };
 
 const COLUMNS: [&str; 7] =
@@ -112,9 +112,8 @@ fn line(
             return Err(wrong(required, "is empty".into()));
         }
     }
-    let quantity = cell(6).parse().ok().and_then(Quantity::checked);
-    let quantity = quantity
-        .ok_or_else(|| wrong(6, format!("{:?} is not a finite number of 0 or more", cell(6))))?;
+    let quantity = parse_figure(cell(6)).map_err(|message| wrong(6, message))?;
+    let quantity = Quantity::new(quantity);
     let (region, service) = (cell(2), cell(3));
     let usage_type = book.unprefixed(region, service, cell(4));
     Ok(Usage {
@@ -160,6 +159,10 @@ mod tests {
         assert_eq!(
             row("2027-01,a,r,S,T,,-1"),
             "u.csv:2: quantity: \"-1\" is not a finite number of 0 or more"
+        );
+        assert_eq!(
+            row("2027-01,a,r,S,T,,7e28"),
+            "u.csv:2: quantity: 7e28 is above 1e15, the largest figure that is read"
         );
         assert_eq!(row("2027-01,a,,S,T,,1"), "u.csv:2: region: is empty");
         assert!(read("month,account\n").unwrap_err().contains("is not a usage file"));

@@ -54,9 +54,9 @@ pub fn scores(scores: &[Score], history: &History, ahead: usize) -> String {
         rows.add_row([
             score.method.to_owned(),
             score.guesses.to_string(),
-            format!("{:.2}", score.mase),
-            format!("{:.1}", 100.0 * score.wape),
-            score.coverage.map_or("–".into(), |share| format!("{:.0} %", 100.0 * share)),
+            score.mase.map_or("-".into(), |mase| format!("{mase:.2}")),
+            score.wape.map_or("-".into(), |wape| format!("{:.1}", 100.0 * wape)),
+            score.coverage.map_or("-".into(), |share| format!("{:.0} %", 100.0 * share)),
         ]);
     }
     let seasons = history.seasons().iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -73,13 +73,14 @@ pub fn scores(scores: &[Score], history: &History, ahead: usize) -> String {
 
 /// Scores, one row each.
 pub fn scores_csv(scores: &[Score]) -> String {
+    let known = |figure: Option<f64>| figure.map_or(String::new(), |figure| figure.to_string());
     let rows = scores.iter().map(|score| {
         vec![
             score.method.to_owned(),
             score.guesses.to_string(),
-            score.mase.to_string(),
-            score.wape.to_string(),
-            score.coverage.map_or(String::new(), |share| share.to_string()),
+            known(score.mase),
+            known(score.wape),
+            known(score.coverage),
         ]
     });
     csv::write(&["method", "guesses", "mase", "wape", "coverage"], rows)

@@ -17,6 +17,7 @@ use crate::{
     error::nearest,
     range::{Bounds, CONFIDENCE, Range},
     services::SERVICES,
+    units::MOST_QUANTITY,
     workload::Workload,
 };
 
@@ -516,15 +517,20 @@ impl<'a> Walk<'a> {
 
     fn bounds(&mut self, schema: &Value, number: f64, path: &str) {
         let (least, most) = (schema["minimum"].as_f64(), schema["maximum"].as_f64());
-        if least.is_some_and(|least| number < least) || most.is_some_and(|most| number > most) {
-            let accepted = match (least, most) {
-                (Some(least), Some(most)) => format!("{least} to {most}"),
-                (Some(least), None) => format!("{least} or more"),
-                (_, most) => format!("{} or less", most.unwrap_or(f64::INFINITY)),
+        // A seed may be any whole number; every other figure ends up in sums that must stay finite.
+        let open = if is_whole(schema) { f64::INFINITY } else { MOST_QUANTITY };
+        let accepted = least.unwrap_or(-open)..=most.unwrap_or(open);
+        if !accepted.contains(&number) {
+            let shown = |number: f64| {
+                if number.abs() < 1e15 { number.to_string() } else { format!("{number:e}") }
             };
-            let number =
-                if number.abs() < 1e15 { number.to_string() } else { format!("{number:e}") };
-            self.report(path, format!("{number} is out of range; give {accepted}"));
+            let accepted = match (least, most) {
+                (Some(least), None) if number < least => format!("{} or more", shown(least)),
+                (None, _) if number < most.unwrap_or(open) => format!("{} or more", shown(-open)),
+                (Some(least), Some(most)) => format!("{} to {}", shown(least), shown(most)),
+                (_, most) => format!("{} or less", shown(most.unwrap_or(open))),
+            };
+            self.report(path, format!("{} is out of range; give {accepted}", shown(number)));
         }
     }
 

@@ -170,8 +170,8 @@ impl Spec {
         };
         let per_session = self.queries_per_session(demand.classes);
         let memory = load.working_set_gib / (facts.acu_gib * facts.acu_buffer_share);
-        let stops = demand.stops_database;
-        serverless::follow(demand.minutes, limits, stops, facts, |sessions| {
+        let runs = |minute| demand.database_runs(minute);
+        serverless::follow(demand.minutes, runs, limits, facts, |sessions| {
             let queries = sessions / 60.0 * per_session * share;
             let vcpu = queries * load.cpu_ms_per_query / 1000.0 / facts.target_cpu_utilization;
             // Memory is given up when it must: it bounds the wish, not the need.
@@ -267,14 +267,11 @@ impl Spec {
         }
         let per_session = self.queries_per_session(demand.classes) * (1.0 - self.write_share);
         let cores = f64::from(size.class.vcpu) * facts.target_cpu_utilization;
-        let mut readers =
-            readers::follow(demand.minutes, (self.min_readers, most), facts, |sessions| {
-                let queries = sessions / 60.0 * per_session;
-                (queries * self.cpu_ms_per_query / 1000.0 / cores).ceil() as u32
-            });
-        // Outside the schedule a stopped cluster has no readers either.
-        readers.hours = readers.hours.min(f64::from(readers.peak) * hours);
-        readers
+        let runs = |minute| demand.database_runs(minute);
+        readers::follow(demand.minutes, runs, (self.min_readers, most), facts, |sessions| {
+            let queries = sessions / 60.0 * per_session;
+            (queries * self.cpu_ms_per_query / 1000.0 / cores).ceil() as u32
+        })
     }
 
     fn hours(demand: &Demand<'_>) -> f64 {
@@ -314,8 +311,12 @@ impl Spec {
             Some(tally) if demand.stops_database => tally.awake_minutes / 60.0,
             _ => 1.0,
         };
-        let instances = |hour: usize| 1.0 + readers.hourly.get(hour).copied().unwrap_or(0.0);
-        (0..demand.month.hours()).map(|hour| awake(hour) * instances(hour)).collect()
+        let reading = |hour: usize| match readers.hourly.get(hour) {
+            Some(hours) => *hours,
+            None if readers.hourly.is_empty() => awake(hour) * f64::from(readers.peak),
+            None => 0.0,
+        };
+        (0..demand.month.hours()).map(|hour| awake(hour) + reading(hour)).collect()
     }
 
     fn io_line(&self, demand: &Demand<'_>, hit_ratio: f64) -> UsageLine {
@@ -521,7 +522,7 @@ fn extended_support(demand: &Demand<'_>, version: &str, size: &Size<'_>, hours: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::services::fixture::Fixture;
+    use crate::{autoscale::tally::HourTally, services::fixture::Fixture};
 
     fn spec() -> Spec {
         toml::from_str(
@@ -576,10 +577,19 @@ mod tests {
     fn a_stopped_database_bills_its_awake_hours() {
         let mut fixture = Fixture::new("2027-04");
         fixture.capacity.awake_hours = 240.0;
+        let awake = |hour: usize| if hour % 24 < 8 { 60.0 } else { 0.0 };
+        let hour = |at| HourTally { awake_minutes: awake(at), ..HourTally::default() };
+        fixture.capacity.hours = (0..720).map(hour).collect();
         let mut demand = fixture.demand();
         demand.stops_database = true;
         let lines = Service::meter(&spec(), &demand).lines;
         assert_eq!(quantity(&lines, "InstanceUsage:db.r6g.large"), 480.0);
+        // Storage and backups go on.
+        assert_eq!(quantity(&lines, "Aurora:StorageUsage"), 20.0);
+        // What a reservation may cover is all of it: writer and reader, hour by hour.
+        let line = lines.iter().find(|line| line.key.usage_type.starts_with("InstanceUsage"));
+        let hours = &line.unwrap().hours;
+        assert_eq!((hours[7], hours[8], hours.iter().sum::<f64>()), (2.0, 0.0, 480.0));
     }
 
     /// 60 sessions a minute × 10 requests × 4 queries = 40 queries/s; with one reader the reads' 75 % decide:

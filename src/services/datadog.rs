@@ -2,7 +2,8 @@
 //!
 //! # Formula
 //! ```text
-//! infra_host      [host-month]     = the ninth-highest hourly node count (eighth in February)
+//! infra_host      [host-month]     = the highest hourly node count after the top 1 % of the month's hours:
+//!                                    the eighth-highest of 720 or 744 hours, the seventh of 672 or 696
 //! container       [container-hour] = Σ over hours of max(0, containers − allotment × hosts)
 //! apm_host        [host-month]     = the same count, while traces are on
 //! apm_ingested    [GB]             = max(0, spans × bytes − 150 × hosts)
@@ -12,8 +13,10 @@
 //! custom_metrics  [100 metrics]    = max(0, metrics − allotment × hosts) / 100
 //! ```
 //! # Source
-//! Billing rules, "Datadog": unique hosts each hour, the top 1 % of hours dropped; a host in Kubernetes is
-//! the node; containers counted every five minutes against a pooled allotment.
+//! docs.datadoghq.com, "Account management", "Pricing": unique hosts each hour; the high-water mark is the maximum
+//! of the lower 99 % of the month's hours, for infrastructure and APM hosts alike (the ninth-highest hour is the
+//! rule of profiled containers); a host in Kubernetes is the node; containers are counted every five minutes
+//! against a pooled allotment.
 //! # Limits
 //! Each account is counted on its own; Datadog takes the mark and the allotments over the organization,
 //! which is lower when one account's slack serves the other, and higher when both peak in different hours.
@@ -135,8 +138,7 @@ impl Spec {
 
     fn hosts(demand: &Demand<'_>) -> (f64, Basis) {
         let facts = &demand.catalog.controllers.datadog;
-        let february = demand.month.number() == 2;
-        let dropped = if february { facts.dropped_hours_february } else { facts.dropped_hours };
+        let dropped = (facts.dropped_share * demand.hours()).floor() as usize;
         let hourly: Vec<u32> = demand.capacity.hours.iter().map(|hour| hour.peak_nodes).collect();
         let peak = hourly.iter().copied().max().unwrap_or(0);
         let own = high_water_mark(hourly, dropped);
@@ -300,16 +302,31 @@ mod tests {
         lines.iter().find(|line| line.key.usage_type.starts_with(start)).unwrap().quantity.get()
     }
 
-    /// Eight hours of 20 nodes, one of 9, the rest 3: the ninth-highest hour has 9.
     #[test]
     fn short_peaks_are_not_billed() {
-        let mut hosts = vec![3; 711];
-        hosts.extend([20; 8]);
-        hosts.push(9);
-        assert_eq!(high_water_mark(hosts.clone(), 8), 9);
-        assert_eq!(high_water_mark(hosts, 7), 20);
-        assert_eq!(high_water_mark(vec![], 8), 0);
-        assert_eq!(high_water_mark(vec![2], 8), 2);
+        assert_eq!(high_water_mark(vec![3, 20, 9, 20], 2), 9);
+        assert_eq!(high_water_mark(vec![], 7), 0);
+        assert_eq!(high_water_mark(vec![2], 7), 2);
+    }
+
+    /// The top 1 % of 720 and 744 hours are 7 whole hours, of 672 and 696 (a leap year's February) 6. With one
+    /// hour more of 20 nodes than that, one of 9 and 3 in the rest, the mark is 20; with as many, it is 9.
+    #[test]
+    fn one_hour_in_a_hundred_is_dropped_whatever_the_month() {
+        for (month, dropped) in [("2027-04", 7), ("2027-05", 7), ("2027-02", 6), ("2028-02", 6)] {
+            let mut fixture = Fixture::new(month);
+            let mut billed = |peaks: usize| {
+                let hour = |nodes| HourTally { peak_nodes: nodes, ..HourTally::default() };
+                let mut hours = vec![hour(3); fixture.month.hours() as usize];
+                hours[100..100 + peaks].fill(hour(20));
+                hours[300] = hour(9);
+                fixture.capacity.hours = hours;
+                let lines = Service::meter(&spec(), &fixture.demand()).lines;
+                [quantity(&lines, "infra_host"), quantity(&lines, "apm_host")]
+            };
+            assert_eq!(billed(dropped), [9.0, 9.0], "{month}");
+            assert_eq!(billed(dropped + 1), [20.0, 20.0], "{month}");
+        }
     }
 
     /// Three nodes for 720 h; 1,048,576 requests. Logs: 1 KiB each, 1 GB, half of 1,048,576 events

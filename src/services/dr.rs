@@ -271,6 +271,10 @@ impl Service for Spec {
             let message = format!("no class {class:?}; did you mean {near:?}?");
             problems.push(("instance_class".into(), message));
         }
+        if self.database != Database::None && context.stops_database {
+            let message = "AWS stops no cluster of an Aurora Global Database, and the account's schedule has stop_database = true. Set database = \"none\", or leave stop_database out";
+            problems.push(("database".into(), message.into()));
+        }
         if self.nodes > 0 && self.node_type.is_none() {
             problems.push(("node_type".into(), "give the type of the nodes, m7g.large".into()));
         }
@@ -363,6 +367,16 @@ mod tests {
         assert!(found.contains(&line("us-west-2", "BoxUsage:m7g.large", 2160.0)), "{found:?}");
         assert!(found.contains(&line("us-west-2", "NatGateway-Hours", 1440.0)), "{found:?}");
         assert!(lines(&spec("database = \"none\"\nstand_by = \"none\""), 0).is_empty());
+    }
+
+    /// Systems Manager runbook AWS-StartStopAuroraCluster: no cluster that is part of a global database.
+    #[test]
+    fn a_global_database_cannot_be_stopped() {
+        let fixture = Fixture::new("2027-04");
+        let context = Context { stops_database: true, ..fixture.context() };
+        assert_eq!(Service::check(&spec(""), &context)[0].0, "database");
+        assert!(Service::check(&spec("database = \"none\""), &context).is_empty());
+        assert!(Service::check(&spec(""), &fixture.context()).is_empty());
     }
 
     #[test]

@@ -69,6 +69,7 @@ impl Fixture {
                 awake_hours: 0.0,
                 hours: vec![],
                 minutes: vec![],
+                awake: vec![],
             },
             classes: IndexMap::from([("api".to_owned(), class)]),
             workloads: IndexMap::from([("api".to_owned(), api)]),
@@ -81,6 +82,7 @@ impl Fixture {
             classes: &self.classes,
             workloads: &self.workloads,
             region: "us-east-1",
+            stops_database: false,
             catalog: &self.catalog,
         }
     }

@@ -67,7 +67,7 @@ impl Prepared<'_> {
     /// # Errors
     /// As [`Prepared::run`].
     pub fn line(&self, before: Option<&Simulated>) -> Result<(Line, Simulated), Error> {
-        let simulated = self.simulated(before);
+        let simulated = self.simulated(before)?;
         let plan = &self.scenario.plan;
         // Lines in the order of `run`: month by month, in each the accounts.
         let month = |index: u32| {
@@ -88,7 +88,7 @@ impl Prepared<'_> {
     }
 
     /// Runs the clusters, or takes what was run before.
-    fn simulated(&self, before: Option<&Simulated>) -> Simulated {
+    fn simulated(&self, before: Option<&Simulated>) -> Result<Simulated, Error> {
         let Self { scenario, .. } = self;
         let before = before.filter(|before| {
             before.plan == scenario.plan
@@ -103,7 +103,7 @@ impl Prepared<'_> {
             scenario.accounts.iter().enumerate().map(|(place, own)| kept(place, own)).collect();
         let traffic = match before {
             Some(_) if kept.iter().all(Option::is_some) => Vec::new(),
-            _ => self.traffic_of_months(),
+            _ => self.traffic_of_months()?,
         };
         let sessions = match before {
             Some(before) => before.sessions.clone(),
@@ -112,19 +112,18 @@ impl Prepared<'_> {
         let run =
             |(place, kept): (usize, Option<Ran>)| kept.unwrap_or_else(|| self.ran(place, &traffic));
         let accounts = kept.into_par_iter().enumerate().map(run).collect();
-        Simulated {
+        Ok(Simulated {
             plan: scenario.plan.clone(),
             users: scenario.users.clone(),
             traffic: scenario.traffic.clone(),
             sessions,
             accounts,
-        }
+        })
     }
 
-    fn traffic_of_months(&self) -> Vec<MonthTraffic> {
-        let plan = &self.scenario.plan;
-        let month = |index| self.traffic.month(index, plan.start.plus(index), &self.users, 0);
-        (0..plan.months).into_par_iter().map(month).collect()
+    fn traffic_of_months(&self) -> Result<Vec<MonthTraffic>, Error> {
+        let month = |index| self.month_traffic(index, &self.users, 0);
+        (0..self.scenario.plan.months).into_par_iter().map(month).collect()
     }
 
     /// One account's cluster over all months.

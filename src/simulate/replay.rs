@@ -86,6 +86,17 @@ impl Replay {
         self.series.moments[0]
     }
 
+    /// Ticks of `tick` seconds from its start to its end.
+    pub fn ticks(&self, tick: u32) -> usize {
+        let last = self
+            .series
+            .moments
+            .last()
+            .map_or(0.0, |moment| moment.duration_since(self.start()).as_secs_f64());
+        let length = last + self.series.step_minutes * 60.0;
+        (length / f64::from(tick)).floor() as usize
+    }
+
     /// Sessions a minute at each of `ticks` of `tick` seconds from the start on, or up to its end.
     pub fn sessions(&self, tick: u32, ticks: Option<usize>) -> Vec<f64> {
         let seconds: Vec<f64> = self
@@ -94,9 +105,7 @@ impl Replay {
             .iter()
             .map(|moment| moment.duration_since(self.start()).as_secs_f64())
             .collect();
-        let step = self.series.step_minutes * 60.0;
-        let length = seconds[seconds.len() - 1] + step;
-        let all = (length / f64::from(tick)).floor() as usize;
+        let all = self.ticks(tick);
         let joined = self.series.step_minutes > HOLD_MINUTES;
         let mut row = 0;
         let values = &self.series.values;

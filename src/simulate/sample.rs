@@ -88,7 +88,7 @@ impl Prepared<'_> {
     /// As [`Prepared::run`].
     pub fn eligible(&self, trial: u32) -> Result<Vec<Vec<Eligible>>, Error> {
         self.in_trial(trial, |drawn| {
-            let mut usage = drawn.metered(trial, |_, _| ());
+            let mut usage = drawn.metered(trial, |_, _| ())?;
             let regions = drawn.commitment_regions();
             let terms = drawn.terms(&regions);
             let drawn_down = rate::commitment::draw_down(&mut usage, &terms);
@@ -97,13 +97,17 @@ impl Prepared<'_> {
     }
 
     /// Usage of all months, month by month so that each stays in the cache; `look` sees the traffic.
-    fn metered(&self, trial: u32, mut look: impl FnMut(u32, &MonthTraffic)) -> Vec<Usage> {
+    fn metered(
+        &self,
+        trial: u32,
+        mut look: impl FnMut(u32, &MonthTraffic),
+    ) -> Result<Vec<Usage>, Error> {
         let plan = &self.scenario.plan;
         let mut metering = Metering::default();
         let mut running: Vec<Running<'_>> = Vec::new();
         for index in 0..plan.months {
             let month = plan.start.plus(index);
-            let traffic: MonthTraffic = self.traffic.month(index, month, &self.users, trial);
+            let traffic = self.month_traffic(index, &self.users, trial)?;
             look(index, &traffic);
             for (place, account) in self.scenario.accounts.iter().enumerate() {
                 if index == 0 {
@@ -115,12 +119,12 @@ impl Prepared<'_> {
                 metering.add(account, &self.demand(account, index as usize, month, &capacity));
             }
         }
-        metering.usage
+        Ok(metering.usage)
     }
 
     fn sums(&self, trial: u32) -> Result<Sample, Error> {
         let mut sessions = Vec::new();
-        let usage = self.metered(trial, |_, traffic| sessions.push(traffic.summary().sessions));
+        let usage = self.metered(trial, |_, traffic| sessions.push(traffic.summary().sessions))?;
         self.summed(trial, &sessions, usage)
     }
 

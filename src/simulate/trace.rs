@@ -251,7 +251,7 @@ impl Prepared<'_> {
         let mut policy =
             policy(self.scenario, account, self.facts, settings).map_err(Error::input)?;
         policy.first_second = span.first_second;
-        let sessions = self.sessions(request, account, &span);
+        let sessions = self.sessions(request, account, &span)?;
         let luck =
             random::stream(self.scenario.plan.seed, request.trial, Stream::Cluster, index as u32);
         let run = Run::new(&policy, account, &sessions, &span);
@@ -316,7 +316,7 @@ impl Prepared<'_> {
                 let second = i32::from(start.hour()) * 3600
                     + i32::from(start.minute()) * 60
                     + i32::from(start.second());
-                let ticks = load.sessions(request.tick_seconds, None).len();
+                let ticks = load.ticks(request.tick_seconds);
                 (start, second as u32, Some(ticks))
             }
             None => (month.first_day().at(0, 0, 0, 0), 0, None),
@@ -357,24 +357,28 @@ impl Prepared<'_> {
     }
 
     /// Sessions a minute that reach the account, tick by tick.
-    fn sessions(&self, request: &Request, account: &Account, span: &Span) -> Vec<f64> {
+    fn sessions(
+        &self,
+        request: &Request,
+        account: &Account,
+        span: &Span,
+    ) -> Result<Vec<f64>, Error> {
         let share = account.settings.traffic_share;
         if let Some(load) = &request.load {
-            return load.sessions(request.tick_seconds, Some(span.ticks));
+            return Ok(load.sessions(request.tick_seconds, Some(span.ticks)));
         }
         let per_minute = (60 / request.tick_seconds).max(1) as usize;
         let mut sessions = Vec::with_capacity(span.ticks);
         let mut index = span.index;
         while sessions.len() < span.ticks {
-            let month = self.scenario.plan.start.plus(index);
-            let traffic = self.traffic.month(index, month, &self.users, request.trial);
+            let traffic = self.month_traffic(index, &self.users, request.trial)?;
             for minute in traffic.sessions {
                 sessions.extend(std::iter::repeat_n(minute * share, per_minute));
             }
             index += 1;
         }
         sessions.truncate(span.ticks);
-        sessions
+        Ok(sessions)
     }
 
     fn database(&self, account: &Account, span: &Span, trace: &Trace) -> Option<DatabaseTrace> {
@@ -390,6 +394,9 @@ impl Prepared<'_> {
             })
             .collect();
         let readings = (0..trace.len()).map(|tick| {
+            if !demand.database_runs(tick * trace.tick_seconds as usize / 60) {
+                return database.rest(trace.tick_seconds);
+            }
             let connections = held.iter().map(|(place, each)| {
                 let workload = &trace.workloads[*place];
                 each * f64::from(workload.desired[tick] - workload.pending[tick])
@@ -492,7 +499,7 @@ impl<'a> Run<'a> {
         let load = |run: &Self, tick: usize| if run.awake(tick) { run.sessions[tick] } else { 0.0 };
         let mut cluster = Cluster::new(policy, load(&self, 0), self.awake(0), luck);
         cluster.keep_events();
-        let mut minutes = Vec::new();
+        let (mut minutes, mut awake_minutes) = (Vec::new(), Vec::new());
         for tick in 0..count {
             let sessions = load(&self, tick);
             let awake = self.awake(tick);
@@ -500,13 +507,15 @@ impl<'a> Run<'a> {
             self.keep(&cluster, tick, sessions);
             if (tick * policy.tick_seconds as usize).is_multiple_of(60) {
                 minutes.push(sessions);
+                awake_minutes.push(awake);
             }
         }
         let tally = cluster.take_tally(policy);
         let hours = tally.node_hours.iter().zip(&policy.offers);
         self.trace.node_cost = hours.map(|(hours, offer)| hours * offer.price).sum();
         let span = count as f64 * f64::from(policy.tick_seconds) / 60.0;
-        self.trace.capacity = Capacity::of(tally, policy, span, minutes);
+        let capacity = Capacity::of(tally, policy, span, minutes);
+        self.trace.capacity = Capacity { awake: awake_minutes, ..capacity };
         self.name_events(cluster.take_events());
         self.trace
     }

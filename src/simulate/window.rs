@@ -125,11 +125,10 @@ impl Prepared<'_> {
         self.in_trial(trial, |drawn| {
             let mut users = drawn.users.clone();
             faster(&mut users, self.scenario.plan.months, view.strain.growth);
-            let month = |index: u32| {
-                let month = self.scenario.plan.start.plus(index);
-                drawn.traffic.month(index, month, &users, trial)
-            };
-            let traffic = (view.first..view.first + view.months).map(month).collect();
+            let month = |index: u32| drawn.month_traffic(index, &users, trial);
+            let traffic: Result<Vec<MonthTraffic>, Error> =
+                (view.first..view.first + view.months).map(month).collect();
+            let traffic = traffic?;
             let drawn = drawn.beside(drawn.scenario, &users, view.strain.spot_price);
             let mut luck =
                 Luck { trial, values, users, traffic, others: Vec::new(), before: Vec::new() };
@@ -178,12 +177,15 @@ impl Prepared<'_> {
     }
 
     /// The day with the busiest minute on the mid-value line: its month, and days before it in that month.
-    pub fn busiest_day(&self, view: &View) -> (Month, u32) {
+    ///
+    /// # Errors
+    /// Traffic that is no number.
+    pub fn busiest_day(&self, view: &View) -> Result<(Month, u32), Error> {
         let first = self.scenario.plan.start;
         let mut best = (first.plus(view.first), 0, f64::MIN);
         for index in view.first..view.first + view.months {
             let month = first.plus(index);
-            let traffic = self.traffic.month(index, month, &self.users, 0);
+            let traffic = self.month_traffic(index, &self.users, 0)?;
             for (day, minutes) in traffic.sessions.chunks(MINUTES_PER_DAY).enumerate() {
                 let peak = minutes.iter().copied().fold(0.0, f64::max);
                 if peak > best.2 {
@@ -191,7 +193,7 @@ impl Prepared<'_> {
                 }
             }
         }
-        (best.0, best.1)
+        Ok((best.0, best.1))
     }
 
     /// The trace of the mid-value line with some settings changed.
@@ -244,6 +246,7 @@ impl Prepared<'_> {
             metering
                 .add(account, &self.demand(account, view.first as usize + index, month, &capacity));
             capacity.minutes = Vec::new();
+            capacity.awake = Vec::new();
             capacity.hours = Vec::new();
             months.push(capacity);
         }
@@ -254,13 +257,13 @@ impl Prepared<'_> {
     fn costs_before(&self, view: &View, trial: u32) -> Result<Vec<Vec<f64>>, Error> {
         let plan = &self.scenario.plan;
         let earlier = View { first: 0, months: view.first, ..*view };
-        let month =
-            |index: u32| self.traffic.month(index, plan.start.plus(index), &self.users, trial);
+        let traffic: Result<Vec<MonthTraffic>, Error> =
+            (0..view.first).map(|index| self.month_traffic(index, &self.users, trial)).collect();
         let luck = Luck {
             trial,
             values: Vec::new(),
             users: self.users.clone(),
-            traffic: (0..view.first).map(month).collect(),
+            traffic: traffic?,
             others: Vec::new(),
             before: Vec::new(),
         };

@@ -101,8 +101,11 @@ impl Event {
         let to = ((start + lasts).ceil() as usize).min(sessions.len());
         for (offset, value) in sessions[from..to].iter_mut().enumerate() {
             let since = (from + offset) as f64 - start;
-            let share = if since < self.rise_minutes {
-                since.max(0.0) / self.rise_minutes
+            // A launch on a second begins inside a minute, whose own moment lies before it.
+            let share = if since < 0.0 {
+                0.0
+            } else if since < self.rise_minutes {
+                since / self.rise_minutes
             } else {
                 (-(since - self.rise_minutes) / half_life).exp2()
             };
@@ -155,6 +158,31 @@ mod tests {
         assert!((sessions[noon + 5] - 2.0).abs() < 1e-12);
         assert!((sessions[noon + 10] - 3.0).abs() < 1e-12);
         assert!((sessions[noon + 130] - 2.0).abs() < 1e-12);
+    }
+
+    /// A launch at 17:00:30 without a rise: 17:00 is before it, 17:01 half a minute after it, and no minute
+    /// of the month is lost.
+    #[test]
+    fn a_launch_on_a_second_leaves_its_own_minute_as_it_was() {
+        let launch = |rise: f64| {
+            let text = format!(
+                "name = 'x'\nat = '2027-01-12T17:00:30'\npeak = 3\nrise_minutes = {rise}\nhalf_life_hours = 6"
+            );
+            let event: Event = toml::from_str(&text).unwrap();
+            let month: Month = "2027-01".parse().unwrap();
+            let mut sessions = vec![6.72; month.minutes()];
+            event.apply(event.moment().unwrap(), month, &mut sessions);
+            assert!(sessions.iter().all(|value| *value >= 6.72), "{rise}");
+            let first = 11 * 1440 + 17 * 60;
+            [sessions[first], sessions[first + 1]].map(|value| value / 6.72)
+        };
+        let after = |minutes: f64| 1.0 + 2.0 * 0.5_f64.powf(minutes / 360.0);
+        let [before, next] = launch(0.0);
+        assert!((before - 1.0).abs() < 1e-12 && (next - after(0.5)).abs() < 1e-12, "{next}");
+        let [before, next] = launch(0.25);
+        assert!((before - 1.0).abs() < 1e-12 && (next - after(0.25)).abs() < 1e-12, "{next}");
+        let [before, next] = launch(2.0);
+        assert!((before - 1.0).abs() < 1e-12 && (next - 1.5).abs() < 1e-12, "{next}");
     }
 
     #[test]

@@ -228,7 +228,7 @@ impl Bout<'_> {
     /// # Errors
     /// As [`Prepared::trace`].
     pub fn days(&self) -> Result<Days, Error> {
-        let (month, day) = self.prepared.busiest_day(&self.view);
+        let (month, day) = self.prepared.busiest_day(&self.view)?;
         let request = trace::Request {
             account: Some(self.prepared.scenario().accounts[self.view.account].name.clone()),
             at: Some(month),

@@ -120,6 +120,17 @@ impl Database {
         (write, (all - write) / f64::from(serving))
     }
 
+    /// One tick [seconds] in which the cluster is stopped: nothing runs, and it starts with its least capacity.
+    pub fn rest(&mut self, tick: u32) -> Reading {
+        let from = self.seconds;
+        self.seconds += tick;
+        for _ in from / 60..self.seconds / 60 {
+            self.scaler.rest();
+        }
+        self.acu = self.wanted_acu(0.0);
+        Reading::default()
+    }
+
     /// One tick under a load, with the connections that pods hold.
     pub fn step(&mut self, sessions_per_minute: f64, connections: f64, tick: u32) -> Reading {
         let wanted = self.wanted_acu(sessions_per_minute);
@@ -211,6 +222,18 @@ mod tests {
         assert_eq!(readings[3 * 4].readers, 2);
         assert!(readings[12 * 4].reader_cpu > 1.0 && readings[12 * 4].saturated);
         assert!(readings[14 * 4].reader_cpu < 0.7);
+    }
+
+    /// Nothing is read, written or provided while it is stopped; its two readers are there again afterwards.
+    #[test]
+    fn a_stopped_database_shows_nothing() {
+        let mut database = Database::new(setup(Size::Class(2.0), (2, 1, 4)), 1000.0);
+        assert_eq!(database.rest(60), Reading::default());
+        assert_eq!(database.step(1000.0, 0.0, 60).readers, 2);
+        let limits = Serverless { min_acu: 2.0, max_acu: 64.0 };
+        let mut database = Database::new(setup(Size::Serverless(limits, 0.0), (0, 0, 0)), 4000.0);
+        assert_eq!(database.rest(60).acu, 0.0);
+        assert!((2.0..4.0).contains(&database.step(4000.0, 0.0, 15).acu));
     }
 
     #[test]

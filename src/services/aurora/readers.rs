@@ -5,6 +5,7 @@
 //! wanted(minute) = ceil(read queries per second × CPU s per query / target / vCPU)
 //! out: after 3 minutes above the count, to the wanted one; billed from its creation, serves 10 minutes later
 //! in : after 15 minutes below it, one reader at a time; 300 s between two acts
+//! stopped: no reader is billed and nothing is decided; the cluster starts with the readers it had
 //! ```
 //! # Source
 //! Sizing reference 6.3 (Aurora user guide, "Amazon Aurora Auto Scaling with Aurora Replicas"): target
@@ -49,6 +50,12 @@ impl Scaler {
         self.count - self.creating.len() as u32
     }
 
+    /// One minute in which the cluster is stopped: its metrics have no data, so no alarm counts on.
+    pub fn rest(&mut self) {
+        (self.above, self.below) = (0, 0);
+        self.rest = self.rest.saturating_sub(1);
+    }
+
     /// One minute: follows the wish by the rules of target tracking, which act only while all readers
     /// are available.
     pub fn minute(&mut self, wished: u32, facts: &AuroraFacts) {
@@ -74,20 +81,25 @@ impl Scaler {
     }
 }
 
-/// Follows the load of a month between `least` and `most` readers.
+/// Follows the load of a month between `least` and `most` readers; `runs` says in which minutes the cluster does.
 pub fn follow(
     minutes: &[f64],
+    runs: impl Fn(usize) -> bool,
     (least, most): (u32, u32),
     facts: &AuroraFacts,
     wanted: impl Fn(f64) -> u32,
 ) -> Readers {
     let wish = |sessions: &f64| wanted(*sessions).clamp(least, most);
     let mut scaler = Scaler::new(minutes.first().map_or(least, wish));
-    let mut readers = Readers { peak: scaler.count, ..Readers::default() };
+    let mut readers = Readers::default();
     let mut reader_minutes = 0_u64;
-    for hour in minutes.chunks(60) {
+    for (hour, minutes) in minutes.chunks(60).enumerate() {
         let before = reader_minutes;
-        for sessions in hour {
+        for (minute, sessions) in minutes.iter().enumerate() {
+            if !runs(60 * hour + minute) {
+                scaler.rest();
+                continue;
+            }
             scaler.minute(wish(sessions), facts);
             readers.peak = readers.peak.max(scaler.count);
             reader_minutes += u64::from(scaler.count);
@@ -105,7 +117,12 @@ mod tests {
 
     fn run(minutes: &[f64]) -> Readers {
         let fixture = Fixture::new("2027-04");
-        follow(minutes, (1, 4), &fixture.catalog.controllers.aurora, |sessions| sessions as u32)
+        run_while(minutes, |_| true, &fixture)
+    }
+
+    fn run_while(minutes: &[f64], runs: impl Fn(usize) -> bool, fixture: &Fixture) -> Readers {
+        let facts = &fixture.catalog.controllers.aurora;
+        follow(minutes, runs, (1, 4), facts, |sessions| sessions as u32)
     }
 
     #[test]
@@ -113,6 +130,20 @@ mod tests {
         assert_eq!(run(&[2.0; 60]), Readers { hours: 2.0, hourly: vec![2.0], peak: 2 });
         assert_eq!(run(&[9.0; 60]).peak, 4);
         assert_eq!(run(&[0.0; 60]), Readers { hours: 1.0, hourly: vec![1.0], peak: 1 });
+    }
+
+    /// Two hours of work, ten stopped, two of work: four hours of two readers, whatever the load would have
+    /// asked for in between, and the second reader is still there when the cluster starts.
+    #[test]
+    fn a_stopped_cluster_has_no_reader_to_bill() {
+        let fixture = Fixture::new("2027-04");
+        let runs = |minute: usize| !(120..720).contains(&minute);
+        let mut load = vec![2.0; 14 * 60];
+        load[120..720].fill(0.0);
+        let readers = run_while(&load, runs, &fixture);
+        assert_eq!((readers.hours, readers.peak), (8.0, 2));
+        assert_eq!(readers.hourly[..3], [2.0, 2.0, 0.0]);
+        assert_eq!(readers.hourly[11..], [0.0, 2.0, 2.0]);
     }
 
     /// Two minutes above the count do nothing; three add readers, which go one by one after 15 minutes

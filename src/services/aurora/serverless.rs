@@ -73,25 +73,31 @@ pub(super) fn half_steps(acu: f64, step: f64) -> f64 {
     (acu / step).ceil() * step
 }
 
-/// Follows the load of a month; with `stops` a minute without load is one in which the account's schedule
-/// has stopped the cluster. `need` gives the capacity that a minute's sessions ask for [ACU].
+/// Follows the load of a month; `runs` says in which minutes the cluster does, and `need` gives the capacity that a
+/// minute's sessions ask for [ACU].
 pub fn follow(
     minutes: &[f64],
+    runs: impl Fn(usize) -> bool,
     limits: Serverless,
-    stops: bool,
     facts: &AuroraFacts,
     need: impl Fn(f64) -> f64,
 ) -> Used {
+    let least = half_steps(limits.min_acu, facts.acu_step);
     let wish = |sessions: f64| {
         // Nothing asked and a minimum of 0: paused.
         if sessions <= 0.0 {
-            return if stops { 0.0 } else { half_steps(limits.min_acu, facts.acu_step) };
+            return least;
         }
         half_steps(need(sessions).max(limits.min_acu), facts.acu_step)
     };
     let mut used = Used::default();
     let mut capacity = minutes.first().map_or(0.0, |first| wish(*first).min(limits.max_acu));
-    for sessions in minutes {
+    for (minute, sessions) in minutes.iter().enumerate() {
+        if !runs(minute) {
+            // Stopping frees the capacity at once; the cluster starts with its least.
+            capacity = least.min(limits.max_acu);
+            continue;
+        }
         let wanted = wish(*sessions);
         if wanted > limits.max_acu {
             used.short_minutes += 1.0;
@@ -114,7 +120,7 @@ mod tests {
     fn run(minutes: &[f64], min_acu: f64, max_acu: f64) -> Used {
         let fixture = Fixture::new("2027-04");
         let facts = &fixture.catalog.controllers.aurora;
-        follow(minutes, Serverless { min_acu, max_acu }, false, facts, |sessions| sessions)
+        follow(minutes, |_| true, Serverless { min_acu, max_acu }, facts, |sessions| sessions)
     }
 
     #[test]
@@ -134,12 +140,22 @@ mod tests {
         assert_eq!(run(&[0.0; 60], 0.0, 16.0).acu_hours, 0.0);
     }
 
+    /// Stopped from the second hour on: 8 ACU for one hour and no tail. Awake without load it costs its minimum.
     #[test]
     fn a_stopped_cluster_costs_nothing() {
         let fixture = Fixture::new("2027-04");
         let facts = &fixture.catalog.controllers.aurora;
         let limits = Serverless { min_acu: 2.0, max_acu: 16.0 };
-        assert_eq!(follow(&[0.0; 60], limits, true, facts, |s| s).acu_hours, 0.0);
+        let mut load = vec![8.0; 60];
+        load.extend([0.0; 60]);
+        let hours = |load: &[f64], runs: fn(usize) -> bool| {
+            follow(load, runs, limits, facts, |sessions| sessions).acu_hours
+        };
+        assert!((hours(&load, |minute| minute < 60) - 8.0).abs() < 1e-9);
+        assert!((hours(&[0.0; 60], |_| true) - 2.0).abs() < 1e-9);
+        // Starting again: the least capacity, then its growth.
+        let again = hours(&[8.0; 61], |minute| minute == 60);
+        assert!((2.0 / 60.0..8.0 / 60.0).contains(&again), "{again}");
     }
 
     /// After a spike the capacity falls by 5 % every 15 s: more than the load alone would cost.
