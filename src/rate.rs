@@ -39,6 +39,7 @@ use crate::{
 
 pub mod commitment;
 pub mod discount;
+pub mod fixed;
 pub mod market;
 pub mod surcharge;
 pub mod usage;

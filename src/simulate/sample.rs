@@ -3,13 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Metering, Prepared, Running};
-use crate::{
-    calendar::Month,
-    error::Error,
-    rate::{self, Usage, commitment::Eligible},
-    traffic::MonthTraffic,
-    units::Usd,
-};
+use crate::{calendar::Month, error::Error, rate::Usage, traffic::MonthTraffic, units::Usd};
 
 /// What a service costs an account in a month.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,22 +76,12 @@ impl Prepared<'_> {
         })
     }
 
-    /// What commitments could cover in a trial, month by month and hour by hour, after those of the scenario.
-    ///
-    /// # Errors
-    /// As [`Prepared::run`].
-    pub fn eligible(&self, trial: u32) -> Result<Vec<Vec<Eligible>>, Error> {
-        self.in_trial(trial, |drawn| {
-            let mut usage = drawn.metered(trial, |_, _| ());
-            let regions = drawn.commitment_regions();
-            let terms = drawn.terms(&regions);
-            let drawn_down = rate::commitment::draw_down(&mut usage, &terms);
-            drawn_down.map(|(_, left)| left).map_err(|wrong| drawn.unbought(wrong))
-        })
-    }
-
     /// Usage of all months, month by month so that each stays in the cache; `look` sees the traffic.
-    fn metered(&self, trial: u32, mut look: impl FnMut(u32, &MonthTraffic)) -> Vec<Usage> {
+    pub(super) fn metered(
+        &self,
+        trial: u32,
+        mut look: impl FnMut(u32, &MonthTraffic),
+    ) -> Vec<Usage> {
         let plan = &self.scenario.plan;
         let mut metering = Metering::default();
         let mut running: Vec<Running<'_>> = Vec::new();
