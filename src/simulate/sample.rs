@@ -3,7 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Metering, Prepared, Running};
-use crate::{calendar::Month, error::Error, rate::Usage, traffic::MonthTraffic, units::Usd};
+use crate::{
+    calendar::Month,
+    error::Error,
+    rate::{Beyond, Usage},
+    traffic::MonthTraffic,
+    units::Usd,
+};
 
 /// What a service costs an account in a month.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +39,8 @@ pub struct Sample {
     pub revenue: Vec<f64>,
     /// Costs, by month, account and service.
     pub costs: Vec<Cost>,
+    /// Meters that used more than the book has steps for, each with its last step.
+    pub beyond: Vec<String>,
 }
 
 /// How far users are off their curve, in what a trial drew.
@@ -137,6 +145,15 @@ impl Prepared<'_> {
         });
         let per_user = self.scenario.revenue.map(|revenue| revenue.per_user_month);
         let revenue = users.iter().map(|users| per_user.map_or(0.0, |each| users * each)).collect();
-        Ok(Sample { trial, drawn: Vec::new(), users, requests, revenue, costs: costs.collect() })
+        let beyond = |own: &Beyond| format!("{} above {} {}", own.key, own.end, own.unit);
+        Ok(Sample {
+            trial,
+            drawn: Vec::new(),
+            users,
+            requests,
+            revenue,
+            costs: costs.collect(),
+            beyond: rated.beyond().iter().map(beyond).collect(),
+        })
     }
 }
