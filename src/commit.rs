@@ -2,16 +2,19 @@
 //!
 //! # Formula
 //! ```text
-//! a layer k of a plan is its k-th dollar an hour (or instance), used in an hour by what the order of
-//! AWS puts there:  used_k(m) [USD on demand] and a fee f(m) = price × hours
-//! saving of a purchase in month b = Σ over its term  used_k(m) − f(m)
-//! regret of a trial = saving of the best purchases in hindsight − saving of the chosen ones, both over the
+//! a layer k of a product is its k-th dollar an hour (or instance), used in an hour by what the order of
+//! AWS puts there:  used_k(m) [USD on demand] and a fee f(m) = price × hours of the term in month m
+//! worth of a purchase in month b = Σ over its term  used_k(m) − f(m)
+//! regret of a trial = worth of the best purchases in hindsight − worth of the chosen ones, both over the
 //!                     plan and a term after it
-//! least expected regret = greatest expected saving, for each layer by itself, over the months of purchase:
-//!   V(b) = max( V(b + 1),  E[saving(b)] + V(b + term) ),   V = 0 a term after the plan
+//! least expected regret = greatest expected worth, for each layer by itself, over the months of purchase:
+//!   V(b) = max( V(b + 1),  E[worth(b)] + V(b + term) ),   V = 0 a term after the plan
+//! saving of a trial = cost of the plan − cost of the plan with the purchases in `[[commitments]]`
+//!                     + the same for the months after it, to the end of the last term
 //! ```
 //! Layers are independent: an hour's usage fills them from below, so each can be bought, or not, when it
-//! pays. Purchases of one month add up to a plan of that month, and those of all months to the ladder.
+//! pays. Purchases of one month add up to a plan of that month, and those of all months to the ladder. Layers
+//! choose the purchases; what these save is rated as a plan is, by [`crate::simulate::Prepared::savings`].
 //!
 //! # Source
 //! Savage's minimax regret in its expected form: because what is best in hindsight does not depend on the
@@ -19,8 +22,7 @@
 //! uncertainty", Operations Research 30, 1982). The order of usage: [`crate::rate::commitment`].
 //! # Limits
 //! After the plan's last month usage stays as in that month. A purchase is decided now: what later months
-//! teach is not used. Products are looked at one at a time; two for the same instances do not add up. Sizes of a
-//! family are not exchanged for each other in the advice on reservations, which makes it careful.
+//! teach is not used. Products are chosen one at a time, from what the scenario's own commitments leave.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,16 +31,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     calendar::Month,
-    commitment::{Kind, Payment, Rate, Term, family_and_size},
+    commitment::{Commitment, Kind, Payment, Rate, Term, family_and_size},
     error::Error,
     forecast::{Watch, quantile},
     prices::BillKey,
-    rate::commitment::Eligible,
-    simulate::Prepared,
+    rate::commitment::{Eligible, Reach},
+    simulate::{Metered, Prepared, Saving},
 };
 
 /// Layers of a product, at most.
 const LAYERS: usize = 48;
+
+/// Bytes of usage that are kept between choosing and judging; trials beyond are metered again.
+const MOST_KEPT: usize = 256 << 20;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +59,8 @@ pub struct Question {
 pub struct Product {
     /// What it is.
     pub kind: Kind,
+    /// The account that buys it.
+    pub account: String,
     /// Region; none for all of them.
     pub region: Option<String>,
     /// Family, type or class; none for any instance.
@@ -62,12 +69,56 @@ pub struct Product {
     pub term: Term,
     /// How it is paid.
     pub payment: Payment,
-    /// Effective price of an instance-hour by type [USD].
-    pub prices: BTreeMap<String, f64>,
-    /// Where the prices are from, and their date.
+    /// Discount on the on-demand price, where the book has no price [percent].
+    pub discount_percent: Option<f64>,
+    /// Where its prices are from, and their date.
     pub source: String,
 }
 
+impl Product {
+    /// So much of it from a month on, as a scenario writes it.
+    fn bought(&self, month: Month, size: f64) -> Commitment {
+        let Self { kind, term, payment, .. } = *self;
+        let parts = [self.of.as_deref(), self.region.as_deref()].into_iter().flatten();
+        let what: String = parts.map(|part| format!(" {part}")).collect();
+        let (plan, name) = (kind.is_savings_plan(), self.of.clone());
+        Commitment {
+            name: format!(
+                "{}{what}, {} {}, from {month}",
+                kind.title(),
+                term.name(),
+                payment.name()
+            ),
+            kind,
+            account: self.account.clone(),
+            start: month,
+            term,
+            payment,
+            usd_per_hour: plan.then_some(size),
+            family: name.clone().filter(|_| plan),
+            instance_type: name.filter(|_| !plan),
+            count: (!plan).then_some(size),
+            region: self.region.clone(),
+            discount_percent: self.discount_percent,
+        }
+    }
+
+    /// Whether it may cover what another product covers.
+    fn meets(&self, other: &Self, shared: bool) -> bool {
+        let ec2 = |own: &Self| own.kind != Kind::RdsReservedInstance;
+        let family = |own: &Self| own.of.as_deref().map(|of| family_of(own.kind, of).to_owned());
+        let alike = |a: Option<String>, b: Option<String>| a.is_none() || b.is_none() || a == b;
+        ec2(self) == ec2(other)
+            && (shared || self.account == other.account)
+            && alike(self.region.clone(), other.region.clone())
+            && alike(family(self), family(other))
+    }
+}
+
+/// The family of what a kind of product is of.
+fn family_of(kind: Kind, of: &str) -> &str {
+    if kind.is_savings_plan() { of } else { family_and_size(of).0 }
+}
 /// A purchase of the ladder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Purchase {
@@ -108,8 +159,10 @@ pub struct Advice {
     pub product: Product,
     /// What to buy, month by month; empty when nothing pays.
     pub ladder: Vec<Purchase>,
-    /// Saved against on demand over the terms, waste taken off.
+    /// Cost of the plan without it, less that with it, over its terms.
     pub saving: Odds,
+    /// Of the mean saving, what falls into the plan's months.
+    pub in_plan: f64,
     /// What the best purchases in hindsight would have saved more.
     pub regret: Odds,
     /// Chance that it loses money.
@@ -120,6 +173,17 @@ pub struct Advice {
     pub utilization: f64,
     /// Whether it saves most, in the mean, of what covers the same instances.
     pub recommended: bool,
+}
+
+/// All recommended purchases together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Together {
+    /// The purchases, as `[[commitments]]` of a scenario.
+    pub commitments: Vec<Commitment>,
+    /// Cost of the plan without them, less that with them, over their terms.
+    pub saving: Odds,
+    /// Of the mean saving, what falls into the plan's months.
+    pub in_plan: f64,
 }
 
 /// A type whose price under a plan is below its spot price.
@@ -150,18 +214,38 @@ pub struct Advised {
     pub months: [Month; 2],
     /// Products, the best first.
     pub products: Vec<Advice>,
+    /// All that is recommended; none when nothing is.
+    pub recommended: Option<Together>,
     /// Spot types that a full plan would undercut; spot of the mid-value line.
     pub below_spot: Vec<BelowSpot>,
     /// What is assumed.
     pub notes: Vec<String>,
 }
 
-/// What layers of one product were used in one trial, each [layer][month].
-struct Use {
-    /// At on-demand prices [USD].
-    used: Vec<Vec<f64>>,
-    /// In the product's own units: dollars of plan rates, or instances, times hours.
-    filled: Vec<Vec<f32>>,
+/// On-demand cost of what each layer of one product was used for in one trial, by layer and month [USD].
+type Used = Vec<Vec<f64>>;
+
+/// What a trial is judged by.
+struct Trial {
+    number: u32,
+    /// By product.
+    used: Vec<Result<Used, String>>,
+    /// Its usage, where there was room to keep it.
+    kept: Option<Metered>,
+}
+
+impl Trial {
+    /// What sets of purchases save of it.
+    fn savings(
+        &self,
+        prepared: &Prepared<'_>,
+        sets: &[Vec<Commitment>],
+    ) -> Result<Vec<Saving>, Error> {
+        match &self.kept {
+            Some(metered) => prepared.savings(metered, sets),
+            None => prepared.savings(&prepared.metered_for_purchases(self.number)?, sets),
+        }
+    }
 }
 
 /// Asks what to buy.
@@ -174,60 +258,74 @@ pub fn advise(
     trials: &[u32],
     watch: Watch<'_>,
 ) -> Result<Advised, Error> {
-    let mid = prepared.eligible(0)?;
-    let seen = seen(&mid);
-    let products = products(prepared, question, &seen);
+    let metered = prepared.metered_for_purchases(0)?;
+    let mid = prepared.left_over(&metered)?;
+    let (offers, mut notes) = offers(prepared, question, &mid);
     let months = prepared.scenario().plan.months as usize;
     let start = prepared.scenario().plan.start;
-    let widths: Vec<f64> = products.iter().map(|product| width(product, &mid)).collect();
-    let one = |trial: &u32| {
+    let room = MOST_KEPT / metered.bytes().max(1);
+    let one = |(place, number): (usize, &u32)| {
         if (watch.stop)() {
             return None;
         }
-        let uses = prepared.eligible(*trial).map(|eligible| {
-            let of = |(product, width): (&Product, &f64)| layers(product, *width, &eligible);
-            products.iter().zip(&widths).map(of).collect::<Vec<Use>>()
+        let trial = prepared.metered_for_purchases(*number).and_then(|metered| {
+            let left = prepared.left_over(&metered)?;
+            let used = |offer: &Offer| {
+                let one = offer.product.bought(start, 1.0);
+                layers(offer.width, &left, |lines| prepared.reach_of(&one, lines))
+            };
+            let used = offers.iter().map(used).collect();
+            Ok(Trial { number: *number, used, kept: (place < room).then_some(metered) })
         });
         (watch.done)();
-        Some(uses)
+        Some(trial)
     };
-    let all: Vec<Option<Result<Vec<Use>, Error>>> = trials.par_iter().map(one).collect();
+    let all: Vec<Option<Result<Trial, Error>>> = trials.par_iter().enumerate().map(one).collect();
     let stopped = all.iter().any(Option::is_none);
-    let uses: Vec<Vec<Use>> = all.into_iter().flatten().collect::<Result<_, Error>>()?;
-    if uses.is_empty() {
+    let trials: Vec<Trial> = all.into_iter().flatten().collect::<Result<_, Error>>()?;
+    if trials.is_empty() {
         let place = crate::error::Place::default();
         return Err(Error::failed(place, "stopped before a trial was done; nothing to report"));
     }
-    let mut advice: Vec<Advice> = products
-        .into_iter()
-        .enumerate()
-        .map(|(place, product)| {
-            let own: Vec<&Use> = uses.iter().map(|trial| &trial[place]).collect();
-            let horizon = Horizon {
-                start,
-                months,
-                every: question.every as usize,
-                term: product.term.years() as usize * 12,
-            };
-            judge(product, widths[place], &own, &horizon)
-        })
-        .collect();
+    let mut chosen = Vec::new();
+    for (place, offer) in offers.into_iter().enumerate() {
+        let used: Result<Vec<&Used>, &String> =
+            trials.iter().map(|trial| trial.used[place].as_ref()).collect();
+        let horizon = Horizon {
+            start,
+            months,
+            every: question.every as usize,
+            term: offer.product.term.years() as usize * 12,
+            term_hours: prepared.commitment_rules().hours(offer.product.term) as usize,
+        };
+        match used {
+            Ok(used) => chosen.push(choose(offer, &used, &horizon)),
+            // A plan with it would be refused.
+            Err(message) => notes.push(format!("not looked at: {message}")),
+        }
+    }
+    let sets: Vec<Vec<Commitment>> = chosen.iter().map(Chosen::commitments).collect();
+    let saved = savings(prepared, &trials, &sets)?;
+    let mut advice: Vec<Advice> =
+        chosen.into_iter().zip(&saved).map(|(own, saved)| own.judged(saved)).collect();
     advice.sort_by(|a, b| b.saving.mean.total_cmp(&a.saving.mean));
-    recommend(&mut advice);
+    recommend(&mut advice, prepared.scenario().billing.consolidated);
+    notes.extend(general_notes(prepared));
     Ok(Advised {
-        trials: uses.len() as u32,
+        trials: trials.len() as u32,
         stopped,
         months: [start, start.plus(months as u32 - 1)],
-        below_spot: below_spot(prepared, &advice)?,
+        below_spot: below_spot(prepared, question)?,
+        recommended: together(prepared, &trials, &advice)?,
         products: advice,
-        notes: notes(prepared),
+        notes,
     })
 }
 
-fn notes(prepared: &Prepared<'_>) -> Vec<String> {
+fn general_notes(prepared: &Prepared<'_>) -> Vec<String> {
     let mut notes = vec![
         "after the plan's last month usage is taken to stay as in that month".to_owned(),
-        "each product is looked at by itself, after what the scenario has already bought"
+        "each product is looked at by itself, beside what the scenario has already bought"
             .to_owned(),
     ];
     if !prepared.scenario().is_uncertain() {
@@ -239,65 +337,151 @@ fn notes(prepared: &Prepared<'_>) -> Vec<String> {
     notes
 }
 
-/// What ran on demand: region, type, on-demand price, whether it is EC2.
-type Seen = BTreeSet<(bool, String, String)>;
-
-fn seen(mid: &[Vec<Eligible>]) -> Seen {
-    let lines = mid.iter().flatten().filter(|line| line.left.iter().any(|hour| *hour > 0.0));
-    lines.map(|l| (l.is_ec2(), l.key.region.clone(), l.instance_type.clone())).collect()
+/// Something that ran on demand, and where: what products are looked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Seen {
+    /// Who would buy; none where any account of the organization may.
+    account: Option<String>,
+    is_ec2: bool,
+    region: String,
+    instance_type: String,
 }
 
-/// Everything that the book, or the question, has a price of, for what ran on demand.
-fn products(prepared: &Prepared<'_>, question: &Question, seen: &Seen) -> Vec<Product> {
-    let mut found: BTreeMap<(Kind, String, String, String, String), Product> = BTreeMap::new();
-    for (is_ec2, region, instance_type) in seen {
-        for rate in prepared.commitment_rates().of_region(region) {
-            let Some((kind, term, payment)) = bought_as(rate, *is_ec2) else { continue };
-            if rate.instance_type != *instance_type {
-                continue;
-            }
-            let of = if kind == Kind::Ec2InstanceSavingsPlan {
-                family_and_size(instance_type).0
-            } else {
-                instance_type
+fn seen(mid: &[Vec<Eligible>], shared: bool) -> BTreeSet<Seen> {
+    let lines = mid.iter().flatten().filter(|line| line.left.iter().any(|hour| *hour > 0.0));
+    let seen = |line: &Eligible| Seen {
+        account: (!shared).then(|| line.account.clone()),
+        is_ec2: line.is_ec2(),
+        region: line.key.region.clone(),
+        instance_type: line.instance_type.clone(),
+    };
+    lines.map(seen).collect()
+}
+
+/// A product, and how its layers are cut.
+struct Offer {
+    product: Product,
+    /// Width of a layer: dollars an hour, or instances.
+    width: f64,
+    /// Fee of a dollar an hour, or of an instance [USD an hour].
+    fee: f64,
+}
+
+/// Everything that the book, or the question, has a price of, for what ran on demand; and what was left out,
+/// and why.
+fn offers(
+    prepared: &Prepared<'_>,
+    question: &Question,
+    mid: &[Vec<Eligible>],
+) -> (Vec<Offer>, Vec<String>) {
+    let shared = prepared.scenario().billing.consolidated;
+    let mut found: Vec<Product> = Vec::new();
+    for own in &seen(mid, shared) {
+        for product in products(prepared, question, own) {
+            let same = |known: &Product| {
+                Product { source: product.source.clone(), ..known.clone() } == product
             };
-            let name = (
-                kind,
-                region.clone(),
-                of.to_owned(),
-                rate.term.clone(),
-                rate.payment_option.clone(),
-            );
-            let product = found.entry(name).or_insert_with(|| Product {
-                kind,
-                region: Some(region.clone()),
-                of: Some(of.to_owned()),
-                term,
-                payment,
-                prices: BTreeMap::new(),
-                source: format!("{}, {}", rate.source, rate.as_of),
-            });
-            product.prices.insert(instance_type.clone(), rate.usd_per_hour);
+            if !found.iter().any(same) {
+                found.push(product);
+            }
         }
     }
-    let mut products: Vec<Product> = found.into_values().collect();
-    if let Some((share, term, payment)) = question.compute {
-        let ec2 = seen.iter().filter(|(is_ec2, ..)| *is_ec2);
-        let prices = ec2.filter_map(|(_, region, instance_type)| {
-            let price = prepared.on_demand_price(region, instance_type)?;
-            Some((instance_type.clone(), price * (1.0 - share)))
-        });
+    let mut offers = Vec::new();
+    let mut notes = Vec::new();
+    for product in found {
+        match Offer::of(prepared, product, mid) {
+            Ok(offer) => offers.push(offer),
+            // A plan with it would be refused.
+            Err(message) => notes.push(format!("not looked at: {message}")),
+        }
+    }
+    notes.dedup();
+    (offers, notes)
+}
+
+/// Products for something that ran on demand.
+fn products(prepared: &Prepared<'_>, question: &Question, own: &Seen) -> Vec<Product> {
+    let rules = prepared.commitment_rules();
+    let account = own.account.clone().unwrap_or_default();
+    let rates = prepared.commitment_rates().of_region(&own.region).iter();
+    let product = |rate: &Rate| {
+        let (kind, term, payment) = bought_as(rate, own.is_ec2)?;
+        let family = family_and_size(&own.instance_type).0;
+        let of = if kind.is_savings_plan() { family } else { &own.instance_type };
+        rules.sells(kind, term, payment).then(|| Product {
+            kind,
+            account: account.clone(),
+            region: Some(own.region.clone()),
+            of: Some(of.to_owned()),
+            term,
+            payment,
+            discount_percent: None,
+            source: format!("{}, {}", rate.source, rate.as_of),
+        })
+    };
+    let own_rates = rates.filter(|rate| rate.instance_type == own.instance_type);
+    let mut products: Vec<Product> = own_rates.filter_map(product).collect();
+    if let (true, Some((share, term, payment))) = (own.is_ec2, question.compute) {
+        // A share of 0.27 is 27 %, not 27.000000000000004 %.
+        let percent = (share * 1e8).round() / 1e6;
         products.push(Product {
             kind: Kind::ComputeSavingsPlan,
+            account,
             region: None,
             of: None,
             term,
             payment,
-            prices: prices.collect(),
-            source: format!("{} % off on demand, as asked", share * 100.0),
+            discount_percent: Some(percent),
+            source: format!("{percent} % off on demand, as asked"),
         });
     }
     products
+}
+
+impl Offer {
+    /// Cuts a product into layers by what the busiest hour of the mid-value line uses of it. Where any account
+    /// may buy, the one that runs most of what it covers does: its usage comes first.
+    fn of(
+        prepared: &Prepared<'_>,
+        mut product: Product,
+        mid: &[Vec<Eligible>],
+    ) -> Result<Self, String> {
+        let scenario = prepared.scenario();
+        if product.account.is_empty() {
+            product.account.clone_from(&scenario.accounts[0].name);
+        }
+        let one = product.bought(scenario.plan.start, 1.0);
+        let (mut peak, mut fee) = (0.0_f64, 0.0);
+        let mut spent: BTreeMap<&str, f64> = BTreeMap::new();
+        for lines in mid {
+            let reach = prepared.reach_of(&one, lines)?;
+            let covered = |hour: usize| -> f64 {
+                reach.candidates.iter().map(|c| lines[c.place].left[hour] * c.takes).sum()
+            };
+            let most = (0..hours(lines)).map(covered).fold(0.0, f64::max);
+            peak = peak.max(most / reach.gives);
+            fee = reach.fee;
+            for candidate in &reach.candidates {
+                let line = &lines[candidate.place];
+                let cost = line.left.iter().sum::<f64>() * line.on_demand;
+                *spent.entry(&line.account).or_default() += cost;
+            }
+        }
+        let buyer = spent.into_iter().rev().max_by(|(_, a), (_, b)| a.total_cmp(b));
+        if let Some((account, _)) = buyer {
+            account.clone_into(&mut product.account);
+        }
+        // Trials may grow to a multiple of the mid-value line; what lies above the last layer is not bought.
+        let reach = 1.5 * peak / LAYERS as f64;
+        let step = if product.kind.is_savings_plan() { 0.001 } else { 1.0 };
+        let width = (reach / step).ceil().max(1.0) * step;
+        Ok(Self { product, width, fee })
+    }
+}
+
+/// Hours of a month's lines.
+fn hours(lines: &[Eligible]) -> usize {
+    lines.iter().map(|line| line.left.len()).max().unwrap_or(0)
 }
 
 /// What a price of the book is of.
@@ -309,58 +493,26 @@ fn bought_as(rate: &Rate, is_ec2: bool) -> Option<(Kind, Term, Payment)> {
     };
     let kind = kinds.iter().find(|kind| kind.plan_kind() == rate.plan_kind)?;
     let term = [Term::One, Term::Three].into_iter().find(|term| term.name() == rate.term)?;
-    let payments = [Payment::NoUpfront, Payment::PartialUpfront, Payment::AllUpfront];
-    let payment = payments.into_iter().find(|payment| payment.name() == rate.payment_option)?;
+    let payment = Payment::ALL.into_iter().find(|payment| payment.name() == rate.payment_option)?;
     Some((*kind, term, payment))
 }
 
-/// What of a line a product covers: what an hour takes of it, if any.
-fn takes(product: &Product, line: &Eligible) -> Option<f64> {
-    let region = product.region.as_ref().is_none_or(|region| *region == line.key.region);
-    let ec2 = product.kind != Kind::RdsReservedInstance;
-    let price = *product.prices.get(&line.instance_type)?;
-    (region && ec2 == line.is_ec2())
-        .then(|| if product.kind.is_savings_plan() { price } else { 1.0 })
-}
-
-/// Width of a layer: dollars an hour, or one instance, so that the busiest hour has few enough layers.
-fn width(product: &Product, mid: &[Vec<Eligible>]) -> f64 {
-    let most = mid
-        .iter()
-        .map(|month| {
-            let lines: Vec<(&Eligible, f64)> =
-                month.iter().filter_map(|line| Some((line, takes(product, line)?))).collect();
-            let hours = lines.iter().map(|(line, _)| line.left.len()).max().unwrap_or(0);
-            (0..hours)
-                .map(|h| lines.iter().map(|(line, takes)| line.left[h] * takes).sum::<f64>())
-                .fold(0.0, f64::max)
-        })
-        .fold(0.0, f64::max);
-    // Trials may grow to a multiple of the mid-value line; what lies above the last layer is not bought.
-    let reach = 1.5 * most / LAYERS as f64;
-    let step = if product.kind.is_savings_plan() { 0.001 } else { 1.0 };
-    (reach / step).ceil().max(1.0) * step
-}
-
-/// What each layer was used for, by month.
-fn layers(product: &Product, width: f64, months: &[Vec<Eligible>]) -> Use {
+/// What each layer was used for, by month: it is filled in the order of a plan.
+fn layers(
+    width: f64,
+    months: &[Vec<Eligible>],
+    reach_of: impl Fn(&[Eligible]) -> Result<Reach, String>,
+) -> Result<Used, String> {
     let mut used = vec![vec![0.0; months.len()]; LAYERS];
-    let mut filled = vec![vec![0.0_f32; months.len()]; LAYERS];
     for (month, lines) in months.iter().enumerate() {
-        let mut lines: Vec<(&Eligible, f64)> =
-            lines.iter().filter_map(|line| Some((line, takes(product, line)?))).collect();
-        // The highest saving first, the lowest rate on a tie, as a plan is drawn down.
-        let price = |line: &Eligible| product.prices[&line.instance_type];
-        lines.sort_by(|(a, _), (b, _)| {
-            let saving = |line: &Eligible| 1.0 - price(line) / line.on_demand;
-            saving(b).total_cmp(&saving(a)).then(price(a).total_cmp(&price(b)))
-        });
-        let hours = lines.iter().map(|(line, _)| line.left.len()).max().unwrap_or(0);
-        for hour in 0..hours {
+        let reach = reach_of(lines)?;
+        let width = width * reach.gives;
+        for hour in 0..hours(lines) {
             let mut at = 0.0;
-            for (line, takes) in &lines {
-                let value = line.on_demand / takes;
-                let mut rest = line.left[hour] * takes;
+            for candidate in &reach.candidates {
+                let line = &lines[candidate.place];
+                let value = line.on_demand / candidate.takes;
+                let mut rest = line.left[hour] * candidate.takes;
                 while rest > 1e-12 {
                     let layer = (at / width + 1e-9) as usize;
                     if layer >= LAYERS {
@@ -368,14 +520,13 @@ fn layers(product: &Product, width: f64, months: &[Vec<Eligible>]) -> Use {
                     }
                     let part = rest.min(((layer + 1) as f64 * width - at).max(1e-9));
                     used[layer][month] += part * value;
-                    filled[layer][month] += part as f32;
                     at += part;
                     rest -= part;
                 }
             }
         }
     }
-    Use { used, filled }
+    Ok(used)
 }
 
 /// When purchases may be made.
@@ -383,28 +534,30 @@ struct Horizon {
     start: Month,
     months: usize,
     every: usize,
-    /// Months of a term.
+    /// Months that a term touches.
     term: usize,
+    term_hours: usize,
 }
 
 impl Horizon {
-    fn hours(&self, month: usize) -> f64 {
-        self.start.plus(month as u32).hours() as f64
+    fn hours(&self, month: usize) -> usize {
+        self.start.plus(month as u32).hours()
     }
 
-    /// Used value of a layer in a month, the last month's level carried on after the plan.
-    fn used(&self, layer: &[f64], month: usize) -> f64 {
-        let last = self.months - 1;
-        if month <= last {
-            layer[month]
-        } else {
-            layer[last] / self.hours(last) * self.hours(month)
-        }
+    /// Months of a purchase in month `b` up to `end`, with the hours of its term in each.
+    fn terms(&self, b: usize, end: usize) -> impl Iterator<Item = (usize, f64)> {
+        let mut left = self.term_hours;
+        (b..(b + self.term).min(end)).map(move |month| {
+            let hours = self.hours(month).min(left);
+            left -= hours;
+            (month, hours as f64)
+        })
     }
 
-    /// Saving of a purchase in month `b`: what was used, less the fee an hour.
-    fn saving(&self, layer: &[f64], b: usize, fee: f64) -> f64 {
-        (b..b + self.term).map(|m| self.used(layer, m) - fee * self.hours(m)).sum()
+    /// Used value of a layer in so many hours of a month, the last month's level carried on after the plan.
+    fn used(&self, layer: &[f64], month: usize, hours: f64) -> f64 {
+        let known = month.min(self.months - 1);
+        layer[known] / self.hours(known) as f64 * hours
     }
 
     /// Months that are looked at: those of the plan, and a term after them, so that a purchase late in the
@@ -413,12 +566,10 @@ impl Horizon {
         self.months + self.term
     }
 
-    /// Saving of a purchase up to the end of what is looked at.
-    fn seen_saving(&self, layer: &[f64], b: usize, fee: f64) -> f64 {
-        let end = (b + self.term).min(self.end());
-        (b..end).map(|m| self.used(layer, m) - fee * self.hours(m)).sum()
+    /// Worth of a purchase up to the end of what is looked at: what was used, less the fee an hour.
+    fn worth(&self, layer: &[f64], b: usize, fee: f64) -> f64 {
+        self.terms(b, self.end()).map(|(m, hours)| self.used(layer, m, hours) - fee * hours).sum()
     }
-
     /// The months of purchase that save most; some lie after the plan.
     fn best(&self, layer: &[f64], fee: f64) -> Vec<usize> {
         let n = self.end();
@@ -427,7 +578,7 @@ impl Horizon {
         for b in (0..n).rev() {
             value[b] = value[b + 1];
             if b % self.every == 0 {
-                let own = self.seen_saving(layer, b, fee) + value[(b + self.term).min(n)];
+                let own = self.worth(layer, b, fee) + value[(b + self.term).min(n)];
                 if own > value[b] + 1e-9 {
                     (value[b], buys[b]) = (own, true);
                 }
@@ -446,98 +597,144 @@ impl Horizon {
         months
     }
 
-    /// What purchases save of all that is looked at.
+    /// Worth of purchases over all that is looked at.
     fn value(&self, layer: &[f64], bought: &[usize], fee: f64) -> f64 {
-        bought.iter().map(|b| self.seen_saving(layer, *b, fee)).sum()
+        bought.iter().map(|b| self.worth(layer, *b, fee)).sum()
     }
 }
 
-fn judge(product: Product, width: f64, trials: &[&Use], horizon: &Horizon) -> Advice {
-    // A layer's fee an hour: its width in dollars, or its width in instances at their one price.
-    let each = product.prices.values().next().copied().unwrap_or_default();
-    let fee = if product.kind.is_savings_plan() { width } else { width * each };
+/// A product's ladder, before it is judged.
+struct Chosen {
+    product: Product,
+    ladder: Vec<Purchase>,
+    /// By trial.
+    regrets: Vec<f64>,
+    /// On-demand cost of what its layers could cover, by trial.
+    used: Vec<f64>,
+}
+
+fn choose(offer: Offer, trials: &[&Used], horizon: &Horizon) -> Chosen {
+    let fee = offer.width * offer.fee;
     let n = trials.len() as f64;
     let mut sizes: BTreeMap<usize, f64> = BTreeMap::new();
-    let mut savings = vec![0.0; trials.len()];
     let mut regrets = vec![0.0; trials.len()];
-    let (mut fees, mut covered) = (0.0, 0.0);
     for layer in 0..LAYERS {
-        let months = trials.first().map_or(0, |own| own.used[layer].len());
+        let months = trials.first().map_or(0, |own| own[layer].len());
         let mean: Vec<f64> = (0..months)
-            .map(|month| trials.iter().map(|own| own.used[layer][month]).sum::<f64>() / n)
+            .map(|month| trials.iter().map(|own| own[layer][month]).sum::<f64>() / n)
             .collect();
         let policy = horizon.best(&mean, fee);
-        let chosen: Vec<usize> = policy.iter().copied().filter(|b| *b < horizon.months).collect();
-        for b in &chosen {
-            *sizes.entry(*b).or_default() += width;
-            fees += (*b..b + horizon.term).map(|m| fee * horizon.hours(m)).sum::<f64>();
-            let filled: Vec<f64> = (0..months)
-                .map(|m| trials.iter().map(|own| f64::from(own.filled[layer][m])).sum::<f64>() / n)
-                .collect();
-            let term = *b..b + horizon.term;
-            covered += term.map(|m| horizon.used(&filled, m) / width * fee).sum::<f64>();
+        for b in policy.iter().filter(|b| **b < horizon.months) {
+            *sizes.entry(*b).or_default() += offer.width;
         }
-        for (trial, own) in trials.iter().enumerate() {
-            let used = &own.used[layer];
-            savings[trial] += chosen.iter().map(|b| horizon.saving(used, *b, fee)).sum::<f64>();
-            let best = horizon.value(used, &horizon.best(used, fee), fee);
-            regrets[trial] += best - horizon.value(used, &policy, fee);
+        for (regret, own) in regrets.iter_mut().zip(trials) {
+            let best = horizon.value(&own[layer], &horizon.best(&own[layer], fee), fee);
+            *regret += best - horizon.value(&own[layer], &policy, fee);
         }
     }
-    let per_size = if product.kind.is_savings_plan() { 1.0 } else { each };
     let ladder = sizes.into_iter().map(|(b, size)| Purchase {
         month: horizon.start.plus(b as u32),
         size: (size * 1e6).round() / 1e6,
-        fee: (b..b + horizon.term).map(|m| size * per_size * horizon.hours(m)).sum(),
+        fee: size * offer.fee * horizon.term_hours as f64,
     });
-    Advice {
-        ladder: ladder.collect(),
-        saving: Odds::of(&savings),
-        regret: Odds::of(&regrets),
-        loses: savings.iter().filter(|saving| **saving < 0.0).count() as f64 / n,
-        if_growth_misses: lowest_fifth(trials, &savings),
-        utilization: if fees > 0.0 { covered / fees } else { 0.0 },
-        recommended: false,
-        product,
+    let used = trials.iter().map(|own| own.iter().flatten().sum()).collect();
+    Chosen { ladder: ladder.collect(), regrets, used, product: offer.product }
+}
+
+/// What each set of purchases saves of each trial: by set, then by trial.
+fn savings(
+    prepared: &Prepared<'_>,
+    trials: &[Trial],
+    sets: &[Vec<Commitment>],
+) -> Result<Vec<Vec<Saving>>, Error> {
+    let of = |trial: &Trial| trial.savings(prepared, sets);
+    let by_trial: Vec<Vec<Saving>> = trials.par_iter().map(of).collect::<Result<_, Error>>()?;
+    Ok((0..sets.len()).map(|set| by_trial.iter().map(|own| own[set]).collect()).collect())
+}
+
+fn mean(savings: &[Saving], of: impl Fn(&Saving) -> f64) -> f64 {
+    savings.iter().map(of).sum::<f64>() / savings.len().max(1) as f64
+}
+
+impl Chosen {
+    /// Judges it by what it saves of each trial.
+    fn judged(self, savings: &[Saving]) -> Advice {
+        let totals: Vec<f64> = savings.iter().map(Saving::total).collect();
+        let fees = mean(savings, |saving| saving.fees);
+        let covered = mean(savings, |saving| saving.used);
+        Advice {
+            ladder: self.ladder,
+            saving: Odds::of(&totals),
+            in_plan: mean(savings, |saving| saving.in_plan.to_f64()),
+            regret: Odds::of(&self.regrets),
+            loses: totals.iter().filter(|saving| **saving < 0.0).count() as f64
+                / totals.len().max(1) as f64,
+            if_growth_misses: lowest_fifth(&self.used, &totals),
+            utilization: if fees > 0.0 { covered / fees } else { 0.0 },
+            recommended: false,
+            product: self.product,
+        }
+    }
+
+    /// The purchases as `[[commitments]]` of a scenario.
+    fn commitments(&self) -> Vec<Commitment> {
+        bought(&self.product, &self.ladder)
     }
 }
 
+fn bought(product: &Product, ladder: &[Purchase]) -> Vec<Commitment> {
+    ladder.iter().map(|purchase| product.bought(purchase.month, purchase.size)).collect()
+}
+
 /// Mean saving of the trials that use least.
-fn lowest_fifth(trials: &[&Use], savings: &[f64]) -> f64 {
-    let all = |own: &Use| own.used.iter().flatten().sum::<f64>();
-    let mut order: Vec<usize> = (0..trials.len()).collect();
-    order.sort_by(|a, b| all(trials[*a]).total_cmp(&all(trials[*b])).then(a.cmp(b)));
+fn lowest_fifth(used: &[f64], savings: &[f64]) -> f64 {
+    let mut order: Vec<usize> = (0..used.len()).collect();
+    order.sort_by(|a, b| used[*a].total_cmp(&used[*b]).then(a.cmp(b)));
     let fifth = (order.len() / 5).max(1);
     order[..fifth].iter().map(|trial| savings[*trial]).sum::<f64>() / fifth as f64
 }
 
 /// Marks, best first, what covers instances that no better product covers.
-fn recommend(advice: &mut [Advice]) {
-    let mut covered: BTreeSet<(bool, Option<String>, String)> = BTreeSet::new();
+fn recommend(advice: &mut [Advice], shared: bool) {
+    let mut taken: Vec<Product> = Vec::new();
     for own in advice.iter_mut() {
-        let ec2 = own.product.kind != Kind::RdsReservedInstance;
-        let types: Vec<(bool, Option<String>, String)> = own
-            .product
-            .prices
-            .keys()
-            .map(|name| (ec2, own.product.region.clone(), name.clone()))
-            .collect();
-        let taken = types.iter().any(|(ec2, region, name)| {
-            covered.iter().any(|(of, other, known)| {
-                of == ec2
-                    && known == name
-                    && (other.is_none() || region.is_none() || other == region)
-            })
-        });
-        if !own.ladder.is_empty() && own.saving.mean > 0.0 && !taken {
+        let free = !taken.iter().any(|other| own.product.meets(other, shared));
+        if !own.ladder.is_empty() && own.saving.mean > 0.0 && free {
             own.recommended = true;
-            covered.extend(types);
+            taken.push(own.product.clone());
         }
     }
 }
 
+/// All recommended purchases together, and what they save.
+fn together(
+    prepared: &Prepared<'_>,
+    trials: &[Trial],
+    advice: &[Advice],
+) -> Result<Option<Together>, Error> {
+    let chosen: Vec<&Advice> = advice.iter().filter(|own| own.recommended).collect();
+    let purchases = chosen.iter().flat_map(|own| bought(&own.product, &own.ladder));
+    let commitments: Vec<Commitment> = purchases.collect();
+    Ok(match &*chosen {
+        [] => None,
+        // It was rated already.
+        [own] => Some(Together { commitments, saving: own.saving, in_plan: own.in_plan }),
+        _ => {
+            let sets = [commitments];
+            let saved = savings(prepared, trials, &sets)?.swap_remove(0);
+            let totals: Vec<f64> = saved.iter().map(Saving::total).collect();
+            let [commitments] = sets;
+            Some(Together {
+                commitments,
+                saving: Odds::of(&totals),
+                in_plan: mean(&saved, |saving| saving.in_plan.to_f64()),
+            })
+        }
+    })
+}
+
 /// Spot types of the mid-value line that a fully used plan would undercut.
-fn below_spot(prepared: &Prepared<'_>, advice: &[Advice]) -> Result<Vec<BelowSpot>, Error> {
+fn below_spot(prepared: &Prepared<'_>, question: &Question) -> Result<Vec<BelowSpot>, Error> {
     let plan = prepared.run(0)?;
     let mut found = Vec::new();
     let mut spot: BTreeSet<(&str, &str)> = BTreeSet::new();
@@ -551,7 +748,7 @@ fn below_spot(prepared: &Prepared<'_>, advice: &[Advice]) -> Result<Vec<BelowSpo
         let price = plan.prices.iter().find(|price| price.key == key);
         let spot_price = price.map_or(0.0, |price| price.steps[0].price.to_f64());
         let Some(on_demand_price) = prepared.on_demand_price(region, name) else { continue };
-        for (plan, plan_price) in offers(prepared, advice, (region, name), on_demand_price) {
+        for (plan, plan_price) in plan_prices(prepared, question, (region, name), on_demand_price) {
             if plan_price < spot_price {
                 found.push(BelowSpot {
                     instance_type: name.to_owned(),
@@ -568,14 +765,14 @@ fn below_spot(prepared: &Prepared<'_>, advice: &[Advice]) -> Result<Vec<BelowSpo
 }
 
 /// Prices of a type under every plan of the book, and under the one asked for.
-fn offers(
+fn plan_prices(
     prepared: &Prepared<'_>,
-    advice: &[Advice],
+    question: &Question,
     (region, name): (&str, &str),
     on_demand: f64,
 ) -> Vec<(String, f64)> {
     let rates = prepared.commitment_rates().of_region(region).iter();
-    let mut offers: Vec<(String, f64)> = rates
+    let mut prices: Vec<(String, f64)> = rates
         .filter(|rate| rate.instance_type == name)
         .filter_map(|rate| {
             let (kind, term, payment) = bought_as(rate, true)?;
@@ -583,16 +780,11 @@ fn offers(
             Some((plan, rate.usd_per_hour))
         })
         .collect();
-    let compute = advice.iter().find(|own| own.product.kind == Kind::ComputeSavingsPlan);
-    if let Some(Product { prices, term, payment, .. }) = compute.map(|own| &own.product)
-        && let Some(share) = prices
-            .iter()
-            .find_map(|(known, price)| Some(price / prepared.on_demand_price(region, known)?))
-    {
+    if let Some((share, term, payment)) = question.compute {
         let plan = format!("Compute Savings Plan, {} {}", term.name(), payment.name());
-        offers.push((plan, on_demand * share));
+        prices.push((plan, on_demand * (1.0 - share)));
     }
-    offers
+    prices
 }
 
 #[cfg(test)]
@@ -603,11 +795,12 @@ mod tests {
     fn product() -> Product {
         Product {
             kind: Kind::Ec2InstanceSavingsPlan,
+            account: "a".into(),
             region: Some("us".into()),
             of: Some("m".into()),
             term: Term::One,
             payment: Payment::NoUpfront,
-            prices: BTreeMap::from([("m.large".to_owned(), 0.06)]),
+            discount_percent: None,
             source: String::new(),
         }
     }

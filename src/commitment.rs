@@ -118,6 +118,9 @@ pub enum Payment {
 }
 
 impl Payment {
+    /// Every payment option.
+    pub const ALL: [Self; 3] = [Self::NoUpfront, Self::PartialUpfront, Self::AllUpfront];
+
     /// Its name in the book.
     pub fn name(self) -> &'static str {
         match self {
@@ -171,11 +174,49 @@ pub struct Rules {
     pub partial_upfront_share: f64,
     /// Units of an I/O-Optimized Aurora instance.
     pub io_optimized_units: f64,
+    /// What AWS does not sell.
+    pub not_sold: Vec<NotSold>,
     /// Normalization factors by size.
     pub normalization: BTreeMap<String, f64>,
 }
 
+/// A payment option that AWS does not offer for a kind of commitment and a term.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotSold {
+    /// What would be bought.
+    pub kind: Kind,
+    /// For how long.
+    pub term: Term,
+    /// How it would be paid.
+    pub payment: Payment,
+    /// Where AWS says so.
+    pub source: String,
+}
+
 impl Rules {
+    /// Whether AWS sells a kind of commitment for a term and a payment option.
+    pub fn sells(&self, kind: Kind, term: Term, payment: Payment) -> bool {
+        let same = |no: &NotSold| (no.kind, no.term, no.payment) == (kind, term, payment);
+        !self.not_sold.iter().any(same)
+    }
+
+    /// Says that AWS does not sell a payment option, and which ones it sells.
+    pub fn refusal(&self, kind: Kind, term: Term, payment: Payment) -> String {
+        let sold: Vec<&str> = Payment::ALL
+            .into_iter()
+            .filter(|other| self.sells(kind, term, *other))
+            .map(Payment::name)
+            .collect();
+        format!(
+            "AWS sells no {} for {} with {}; choose {}, or another term",
+            kind.title(),
+            term.name(),
+            payment.name(),
+            sold.join(" or ")
+        )
+    }
+
     /// Hours of a term.
     pub fn hours(&self, term: Term) -> u32 {
         self.hours_per_year * term.years()
@@ -325,6 +366,11 @@ impl Commitment {
             wrong.push(("instance_type", "is a DB instance class: db.r6g.large".into()));
         }
         wrong
+    }
+
+    /// How much is bought: dollars an hour of a Savings Plan, or instances.
+    pub fn size(&self) -> f64 {
+        if self.kind.is_savings_plan() { self.usd_per_hour } else { self.count }.unwrap_or_default()
     }
 
     /// The share of the term's hours in a month: from and to, in hours since the month's first.

@@ -241,7 +241,7 @@ pub fn spread(
     Some(Spread {
         asked: asked.trials,
         trials: samples.len() as u32,
-        note: asked.note,
+        note: note(asked.note, samples),
         total: costs(&gathered.totals, plan.cost),
         months: (0..gathered.months.len()).map(|index| gathered.month(index)).collect(),
         influences,
@@ -253,6 +253,22 @@ pub fn spread(
             .collect(),
         units: units::all(&gathered),
     })
+}
+
+/// What a reader must know of the trials, with the meters that used more than the book has steps for.
+fn note(asked: Option<String>, samples: &[Sample]) -> Option<String> {
+    let mut trials: BTreeMap<&str, usize> = BTreeMap::new();
+    for meter in samples.iter().flat_map(|sample| &sample.beyond) {
+        *trials.entry(meter).or_default() += 1;
+    }
+    let beyond = trials.into_iter().map(|(meter, count)| {
+        format!(
+            "{count} of {} trials use {meter}, where the price book's steps end; the rest is charged at the last known step. `runrate prices refresh` reads all of them",
+            samples.len()
+        )
+    });
+    let notes: Vec<String> = asked.into_iter().chain(beyond).collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
 }
 
 /// What of a scenario the gathering needs.

@@ -5,8 +5,9 @@
 //!
 //! # Formula
 //! ```text
-//! ladder(key) = the newest row for each step of the quantity axis
-//!               newest = greatest as_of among rows that do not overlap a newer row
+//! ladder(key) = the best row for each step of the quantity axis
+//!               a row that was read before one that was derived, whatever their dates; then the greatest as_of,
+//!               among rows that do not overlap a better one
 //! ```
 //! # Limits
 //! Rows marked `crosscheck` are a second source of a figure: they are shown, never used.
@@ -219,7 +220,7 @@ impl Table {
     }
 }
 
-/// The steps of one meter, lowest first, and the rows that lost to a newer one.
+/// The steps of one meter, lowest first, and the rows that lost to a better one.
 #[derive(Debug, Clone)]
 pub struct Ladder<'a> {
     /// The rows in use.
@@ -229,12 +230,15 @@ pub struct Ladder<'a> {
 }
 
 impl<'a> Ladder<'a> {
-    /// The newest row for each step.
+    /// The best row for each step: what was read beats what was derived, then the newer beats the older.
     fn of(rows: impl Iterator<Item = &'a PriceRow>) -> Option<Self> {
         let (mut candidates, mut others): (Vec<_>, Vec<_>) =
             rows.partition(|row| row.confidence() != "crosscheck");
-        // Newest first; the stable sort keeps the file's order on a tie, so the choice is fixed.
-        candidates.sort_by(|a, b| b.as_of().cmp(a.as_of()));
+        // The stable sort keeps the file's order on a tie, so the choice is fixed.
+        candidates.sort_by(|a, b| {
+            let derived = |row: &PriceRow| row.confidence() == "derived";
+            derived(a).cmp(&derived(b)).then_with(|| b.as_of().cmp(a.as_of()))
+        });
         let mut rows: Vec<&PriceRow> = Vec::new();
         for row in candidates {
             if rows.iter().any(|taken| taken.overlaps(row)) {
@@ -373,6 +377,17 @@ mod tests {
         let ladder = book.ladder(&BillKey::new("S", "r1", "Hours", "")).unwrap();
         assert_eq!(ladder.others.len(), 3);
         assert_eq!(ladder.gap(), None);
+    }
+
+    #[test]
+    fn a_derived_row_never_beats_one_that_was_read() {
+        let book = book(
+            "Hours,,,Hrs,0,10,0.2,,Hours,S,2024-04-04,a,exact,\n\
+             Hours,,,Hrs,0,Inf,0.3,,Hours,S,2026-07,b,derived,\n\
+             Hours,,,Hrs,10,Inf,0.1,,Hours,S,2025,c,derived,\n",
+        );
+        // The derived row of 2026 overlaps the read one; the derived step above it does not.
+        assert_eq!(price(&book, ""), "0.2,0.1");
     }
 
     #[test]

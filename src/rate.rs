@@ -10,7 +10,9 @@
 //! that name the pool, in proportion to their quantities; the steps above it begin where its share ends.
 //!
 //! # Errors
-//! Nothing is rated until every line has a price: a bill with a hole in it is not a bill.
+//! Nothing is rated until every line has a price: a bill with a hole in it is not a bill. Where only the end of
+//! a ladder is missing, usage above the last step known is charged at that step, and [`Rated::beyond`] names it;
+//! a last step that is free is no price for more.
 //!
 //! # Example
 //! ```
@@ -23,7 +25,7 @@
 //! assert_eq!(charge(Quantity::new(150.0), &egress).unwrap().to_string(), "4.5");
 //! ```
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -39,6 +41,7 @@ use crate::{
 
 pub mod commitment;
 pub mod discount;
+pub mod fixed;
 pub mod market;
 pub mod surcharge;
 pub mod usage;
@@ -185,6 +188,22 @@ impl PriceUsed {
         }
     }
 
+    /// Whether usage above the book's last step is charged at that step.
+    pub fn is_extended(&self) -> bool {
+        self.gap.is_some() && self.steps.last().is_some_and(|step| step.to.is_none())
+    }
+
+    /// Takes the last step as one without end, where it has a price and the book has no hole below it.
+    fn extend(&mut self) {
+        let gap = self.gap;
+        if let Some(last) = self.steps.last_mut()
+            && last.to == gap
+            && !last.price.decimal().is_zero()
+        {
+            last.to = None;
+        }
+    }
+
     fn pool(&self) -> Option<&PriceStep> {
         self.steps.iter().find(|step| !step.pool.is_empty())
     }
@@ -215,6 +234,71 @@ pub struct Rated {
     pub charges: Vec<Charge>,
     /// The prices used.
     pub prices: Vec<PriceUsed>,
+}
+
+/// Usage above the last step that the book has of a meter, charged at that step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beyond {
+    /// The meter.
+    pub key: BillKey,
+    /// Pricing unit.
+    pub unit: String,
+    /// Where the book's steps end.
+    pub end: Decimal,
+    /// Price of the last step [USD].
+    pub price: UnitPrice,
+    /// The month with the most usage.
+    pub month: Month,
+    /// Its quantity.
+    pub quantity: Decimal,
+    /// What all usage above the end costs [USD].
+    pub cost: Usd,
+}
+
+impl fmt::Display for Beyond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, unit, end, price, month, quantity, cost } = self;
+        write!(
+            f,
+            "{key}: the price book's steps end at {end} {unit}, and usage reaches {} {unit} in {month}. ${:.2} above that end is charged at the last known step (${price} per {unit}). `runrate prices refresh --region {}` adds the further steps",
+            quantity.round_dp(0),
+            cost.to_f64(),
+            key.region
+        )
+    }
+}
+
+impl Rated {
+    /// Usage that the book has no price of and that was charged at the last step, by meter.
+    pub fn beyond(&self) -> Vec<Beyond> {
+        let mut found: BTreeMap<usize, Beyond> = BTreeMap::new();
+        for charge in &self.charges {
+            let price = &self.prices[charge.price];
+            let (Some(end), Some(last), true) =
+                (price.gap, price.steps.last(), price.is_extended())
+            else {
+                continue;
+            };
+            if charge.quantity <= end {
+                continue;
+            }
+            let beyond = found.entry(charge.price).or_insert_with(|| Beyond {
+                key: price.key.clone(),
+                unit: price.unit.clone(),
+                end,
+                price: last.price,
+                month: charge.month,
+                quantity: charge.quantity,
+                cost: Usd::ZERO,
+            });
+            let cost = (charge.quantity - end).checked_mul(last.price.decimal());
+            beyond.cost += Usd::from_decimal(cost.unwrap_or_default());
+            if charge.quantity > beyond.quantity {
+                (beyond.month, beyond.quantity) = (charge.month, charge.quantity);
+            }
+        }
+        found.into_values().collect()
+    }
 }
 
 /// Whose usage shares the steps of a price.
@@ -252,7 +336,7 @@ pub struct Unpriced {
 ///
 /// # Errors
 /// The first line of every meter without a price, with the nearest rows, and of every quantity that
-/// reaches beyond the book's steps.
+/// reaches a hole in the book's steps, or beyond a last step that is free.
 pub fn rate(usage: &[Usage], book: &PriceBook, sharing: Sharing) -> Result<Rated, Vec<Unpriced>> {
     rate_in(usage, (book, None), sharing)
 }
@@ -268,6 +352,12 @@ pub fn rate_in(
 ) -> Result<Rated, Vec<Unpriced>> {
     let mut rated = Rated::default();
     let groups = group(usage, prices, sharing, &mut rated.prices)?;
+    for group in groups.values() {
+        let price = &mut rated.prices[group.price];
+        if price.gap.is_some_and(|gap| group.quantity > gap) {
+            price.extend();
+        }
+    }
     let pools = pool_totals(&groups, &rated.prices);
     let mut entries: Vec<Option<Entry>> = vec![None; usage.len()];
     let mut unpriced = Vec::new();
@@ -278,7 +368,8 @@ pub fn rate_in(
             let total = pools[&(*month, scope.clone(), step.pool.clone())];
             if total > size { size * (group.quantity / total) } else { size }
         });
-        let parts = match price.gap.filter(|gap| group.quantity > *gap) {
+        let known = price.gap.filter(|_| !price.is_extended());
+        let parts = match known.filter(|gap| group.quantity > *gap) {
             Some(_) => None,
             None => split(group.quantity, &price.tiers(share)),
         };
@@ -349,8 +440,9 @@ fn group(
 fn beyond(key: &BillKey, quantity: Decimal, price: &PriceUsed) -> String {
     let unit = &price.unit;
     match price.gap {
-        Some(gap) if quantity > gap => format!(
-            "no price for {key} above {gap} {unit} (asked for {quantity}); the book's steps end there"
+        Some(gap) if quantity > gap && !price.is_extended() => format!(
+            "no price for {key} above {gap} {unit} (usage is {quantity}): the price book's steps end there; `runrate prices refresh --region {}` reads all of them",
+            key.region
         ),
         _ => format!(
             "{key}: {quantity} {unit} cost more than {MOST_USD:e} USD, the largest amount that is counted"

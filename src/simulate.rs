@@ -22,6 +22,7 @@ use crate::{
         self, Rated, Sharing, Usage,
         commitment::{Applied, Terms},
         discount::{self, Contract},
+        fixed::Fixed,
         market::Market,
         surcharge,
     },
@@ -34,12 +35,14 @@ use crate::{
 
 mod document;
 mod line;
+mod purchase;
 pub mod replay;
 mod sample;
 pub mod trace;
 pub mod window;
 
 pub use line::{Line, Simulated};
+pub use purchase::{Metered, Saving};
 pub use replay::Replay;
 pub use sample::{Cost, Sample};
 pub use window::{Edits, Judged, Late, Luck, Strain, View};
@@ -135,6 +138,14 @@ impl<'a> Prepared<'a> {
         let traffic = traffic
             .map_err(|message| problems.push(document.problem_below("traffic", &message)))
             .ok();
+        for (index, bought) in scenario.commitments.iter().enumerate() {
+            let rules = &facts.commitment_rules;
+            if !rules.sells(bought.kind, bought.term, bought.payment) {
+                let key = format!("commitments[{index}].payment");
+                let message = rules.refusal(bought.kind, bought.term, bought.payment);
+                problems.push(document.problem(&key, &message));
+            }
+        }
         let days = (0..plan.months).map(|index| plan.start.plus(index).days() as u32).sum();
         let span = (PLAN_TICK_SECONDS, plan.start.first_day(), days);
         let mut policies = Vec::new();
@@ -282,16 +293,37 @@ impl<'a> Prepared<'a> {
         Running::new(account, policy, (first, traffic), luck)
     }
 
-    /// Usage to money: commitments first, then prices, support, discounts and tax.
-    fn rate(&self, mut usage: Vec<Usage>, trial: u32) -> Result<(Rated, Applied), Error> {
-        let plan = &self.scenario.plan;
-        let regions = self.commitment_regions();
-        let terms = self.terms(&regions);
-        let applied = if self.scenario.commitments.is_empty() {
+    /// Usage to money under the scenario's commitments.
+    fn rate(&self, usage: Vec<Usage>, trial: u32) -> Result<(Rated, Applied), Error> {
+        self.rate_under(usage, trial, &self.scenario.commitments, &[])
+    }
+
+    /// Usage to money: commitments first, then prices, the charges that are known already, support, discounts
+    /// and tax.
+    fn rate_under(
+        &self,
+        mut usage: Vec<Usage>,
+        trial: u32,
+        bought: &[commitment::Commitment],
+        fixed: &[Fixed],
+    ) -> Result<(Rated, Applied), Error> {
+        let regions = self.regions_of(bought);
+        let terms = self.terms(bought, &regions);
+        let applied = if bought.is_empty() {
             Applied::default()
         } else {
             rate::commitment::apply(&mut usage, &terms).map_err(|wrong| self.unbought(wrong))?
         };
+        let mut rated = self.priced(&usage, trial)?;
+        applied.add_to(&mut rated, &terms);
+        rated.add_fixed(fixed);
+        self.add_surcharges(&mut rated)?;
+        Ok((rated, applied))
+    }
+
+    /// Usage at the prices of a trial.
+    fn priced(&self, usage: &[Usage], trial: u32) -> Result<Rated, Error> {
+        let plan = &self.scenario.plan;
         let sharing = if self.scenario.billing.consolidated {
             Sharing::Consolidated
         } else {
@@ -302,11 +334,15 @@ impl<'a> Prepared<'a> {
             let facts = &self.facts.catalog.controllers.spot;
             Market::new(luck, trial, plan.start, facts).at_level(self.spot_level)
         });
-        let mut rated = rate::rate_in(&usage, (&self.facts.prices, market.as_ref()), sharing)
-            .map_err(|unpriced| self.unpriced(&usage, &unpriced))?;
-        applied.add_to(&mut rated, &terms);
-        self.add_surcharges(&mut rated)?;
-        Ok((rated, applied))
+        rate::rate_in(usage, (&self.facts.prices, market.as_ref()), sharing)
+            .map_err(|unpriced| self.unpriced(usage, &unpriced))
+    }
+
+    /// Whether a charge changes with the sum of others.
+    fn has_surcharges(&self) -> bool {
+        let billing = &self.scenario.billing;
+        let discounted = billing.discount_percent > 0.0 || !billing.discounts.is_empty();
+        billing.support.is_some() || discounted || billing.tax_percent > 0.0
     }
 
     /// Commitments that have no price.
@@ -334,19 +370,23 @@ impl<'a> Prepared<'a> {
         Some(self.facts.prices.find(&key)?.rows[0].price.to_f64())
     }
 
-    /// Regions of the commitments, the account's where none is named.
-    fn commitment_regions(&self) -> Vec<String> {
+    /// Regions of commitments, the account's where none is named.
+    fn regions_of(&self, bought: &[commitment::Commitment]) -> Vec<String> {
         let region = |bought: &commitment::Commitment| {
             let own = self.scenario.accounts.iter().find(|account| account.name == bought.account);
             let own = own.map(|account| account.settings.region.clone());
             bought.region.clone().or(own).unwrap_or_default()
         };
-        self.scenario.commitments.iter().map(region).collect()
+        bought.iter().map(region).collect()
     }
 
-    fn terms<'t>(&'t self, regions: &'t [String]) -> Terms<'t> {
+    fn terms<'t>(
+        &'t self,
+        bought: &'t [commitment::Commitment],
+        regions: &'t [String],
+    ) -> Terms<'t> {
         Terms {
-            bought: &self.scenario.commitments,
+            bought,
             regions,
             rules: &self.facts.commitment_rules,
             rates: &self.facts.commitment_rates,

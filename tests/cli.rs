@@ -385,9 +385,14 @@ fn wrong_usage_files_and_plans_are_refused() {
     assert!(refused(&["rate", &columns]).contains("is not a usage file"));
     let beyond = path(
         "b.csv",
-        &format!("{header}2027-01,a,eu-west-1,AmazonS3,TimedStorage-ByteHrs,,60000\n"),
+        &format!("{header}2027-01,a,us-east-1,AmazonGuardDuty,PaidEventsAnalyzed-Bytes,,600\n"),
     );
-    assert!(refused(&["rate", &beyond]).contains("above 51200"));
+    // The book knows the first 500 GB alone: the other 100 cost as much, and the user hears of it.
+    let output = runrate(&["rate", &beyond]);
+    let warning = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(stdout(&output).contains("600"), "{warning}");
+    assert!(warning.contains("warning: us-east-1/AmazonGuardDuty/PaidEventsAnalyzed-Bytes"));
+    assert!(warning.contains("end at 500 GB") && warning.contains("$100.00"), "{warning}");
     let text = path("p.json", "{\"schema\": 99}");
     assert!(refused(&["explain", &text]).contains("has schema 99"));
     let cut = path("r.json", "{\"schema\": 1}");

@@ -14,6 +14,9 @@ mod refresh;
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Ask AWS for today's prices and renew the book
+    ///
+    /// A list that cannot be read is named and skipped: its prices stay, the other lists are written, and the
+    /// exit code is 1. Without a connection, credentials or permission nothing is written.
     #[cfg(feature = "aws")]
     Refresh(refresh::Args),
     /// Prices that differ between two books, and what that does to a plan

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Format, PriceArgs, pretty, print};
+use super::{Format, PriceArgs, pretty, print, say};
 use crate::{
     error::{Error, Place, Problem},
     rate::{self, Sharing, usage},
@@ -37,6 +37,9 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         };
         Error::input(unpriced.into_iter().map(problem).collect())
     })?;
+    for beyond in rated.beyond() {
+        say(&format!("warning: {beyond}"));
+    }
     match args.format {
         Format::Table => print(&rated::to_table(&rated)),
         Format::Csv => print(&rated::to_csv(&rated)),

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Number of the file's shape.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// What a part is of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,6 +109,11 @@ pub fn write(part: &Part) -> Result<Vec<u8>, String> {
                 rows.add((kind, sample.trial), place, *value);
             }
         }
+        for (place, meter) in (0..).zip(&sample.beyond) {
+            rows.add(("beyond", sample.trial), place, 0.0);
+            let last = rows.kind.len() - 1;
+            rows.text[last].clone_from(meter);
+        }
         for cost in &sample.costs {
             rows.add(("cost", sample.trial), cost.month, 0.0);
             let last = rows.kind.len() - 1;
@@ -190,6 +195,7 @@ fn parse(frame: &DataFrame) -> Result<Part, String> {
             requests: vec![],
             revenue: vec![],
             costs: vec![],
+            beyond: vec![],
         });
         let value = values.get(row).ok_or_else(hole)?;
         match kind {
@@ -197,6 +203,7 @@ fn parse(frame: &DataFrame) -> Result<Part, String> {
             "users" => sample.users.push(value),
             "requests" => sample.requests.push(value),
             "revenue" => sample.revenue.push(value),
+            "beyond" => sample.beyond.push(text.to_owned()),
             "cost" => {
                 let amount = amounts.get(row).ok_or_else(hole)?;
                 let name = services.entry(text.to_owned()).or_insert_with(|| text.into());

@@ -7,7 +7,7 @@ use crate::{
     capacity::WorkloadUse,
     growth::fit::Fit,
     plan::MonthPlan,
-    rate::{PriceUsed, Rated},
+    rate::{Beyond, PriceUsed, Rated},
 };
 
 /// Months after which a price is called old, counted to the plan's first month.
@@ -31,6 +31,7 @@ pub(crate) fn find(
     capacity(months, &mut warnings);
     choices(months, &mut warnings);
     prices(months, &rated.prices, &mut warnings);
+    warnings.extend(rated.beyond().iter().map(Beyond::to_string));
     if let Some(month) = months.iter().find(|month| month.users < 1.0) {
         warnings
             .push(format!("there are no users in {}; only standing charges remain", month.month));

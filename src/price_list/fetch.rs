@@ -8,6 +8,7 @@ use std::{io::Read, thread, time::Duration};
 
 use aws_sdk_pricing::{
     Client,
+    error::ProvideErrorMetadata as _,
     types::{Filter, FilterType},
 };
 use serde::Deserialize;
@@ -49,6 +50,18 @@ pub struct Bulk {
     pub bytes: u64,
 }
 
+/// Why a list was not read.
+#[derive(Debug)]
+pub enum Unread {
+    /// Something about this list: others may be read.
+    List(Error),
+    /// Something that no list can be read with: no connection, no credentials, no permission.
+    All(Error),
+}
+
+/// Answers of the Price List API that are about the service asked for.
+const OF_THE_SERVICE: [&str; 2] = ["NotFoundException", "InvalidParameterException"];
+
 /// Why an answer is of no use.
 enum Fault {
     /// Another try may help.
@@ -84,7 +97,7 @@ impl Bulk {
         &mut self,
         scope: &Scope<'_>,
         wanted: impl Fn(&str, &str) -> bool,
-    ) -> Result<Option<Offer>, Error> {
+    ) -> Result<Option<Offer>, Unread> {
         let code = &scope.service.code;
         let current = format!("{}/offers/v1.0/aws/{code}/current", self.base);
         let url = if scope.service.global {
@@ -103,7 +116,9 @@ impl Bulk {
             let Some(listed) = found.regions.get(scope.region) else { return Ok(None) };
             let path = &listed.current_version_url;
             let Some(path) = path.strip_suffix(".json").filter(|path| path.starts_with('/')) else {
-                return Err(failed(format!("{index}: {path:?} is no path of a list")));
+                return Err(Unread::List(failed(format!(
+                    "{index}: {path:?} is no path of a list"
+                ))));
             };
             format!("{}{path}.csv", self.base)
         };
@@ -129,8 +144,9 @@ impl Bulk {
         &mut self,
         url: &str,
         mut read: impl FnMut(&str, &mut dyn Read, Option<u64>) -> Result<T, Fault>,
-    ) -> Result<Option<T>, Error> {
+    ) -> Result<Option<T>, Unread> {
         let mut last = String::new();
+        let mut answered = false;
         for attempt in 0..self.attempts {
             if attempt > 0 {
                 thread::sleep(Duration::from_millis(self.backoff_ms << (attempt - 1).min(10)));
@@ -138,16 +154,20 @@ impl Bulk {
             let answer = self.agent.get(url).call();
             let done = match answer {
                 Err(error) => Err(Fault::Passing(error.to_string())),
-                Ok(answer) => self.opened(answer, url, &mut read),
+                Ok(answer) => {
+                    answered = true;
+                    self.opened(answer, url, &mut read)
+                }
             };
             match done {
                 Ok(value) => return Ok(Some(value)),
                 Err(Fault::Absent) => return Ok(None),
-                Err(Fault::Lasting(error)) => return Err(error),
+                Err(Fault::Lasting(error)) => return Err(Unread::List(error)),
                 Err(Fault::Passing(message)) => last = message,
             }
         }
-        Err(failed(format!("{url}: {last}, on every one of {} tries", self.attempts)))
+        let error = failed(format!("{url}: {last}, on every one of {} tries", self.attempts));
+        Err(if answered { Unread::List(error) } else { Unread::All(error) })
     }
 
     fn opened<T>(
@@ -219,7 +239,7 @@ impl Products {
         &mut self,
         scope: &Scope<'_>,
         wanted: impl Fn(&str, &str) -> bool,
-    ) -> Result<Option<Offer>, Error> {
+    ) -> Result<Option<Offer>, Unread> {
         let mut offer = Offer::default();
         let everything = [std::collections::BTreeMap::new()];
         let asked = if scope.service.ask.is_empty() { &everything[..] } else { &scope.service.ask };
@@ -233,7 +253,7 @@ impl Products {
                     Filter::builder().r#type(kind).field(field).value(value).build()
                 })
                 .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| failed(error.to_string()))?;
+                .map_err(|error| Unread::List(failed(error.to_string())))?;
             self.pages(scope, &filters, &wanted, &mut offer)?;
         }
         Ok((offer.rows > 0).then_some(offer))
@@ -245,7 +265,7 @@ impl Products {
         filters: &[Filter],
         wanted: &impl Fn(&str, &str) -> bool,
         offer: &mut Offer,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Unread> {
         let mut token: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let request = self
@@ -256,22 +276,28 @@ impl Products {
                 .max_results(PAGE)
                 .set_next_token(token.clone());
             let answer = self.connection.runtime.block_on(request.send()).map_err(|error| {
-                aws::refused(("pricing", "a read-only one"), "GetProducts", &error)
+                let told = aws::refused(("pricing", "a read-only one"), "GetProducts", &error);
+                let code = error.code().unwrap_or_default();
+                let of_service = OF_THE_SERVICE.contains(&code);
+                if of_service { Unread::List(told) } else { Unread::All(told) }
             })?;
             self.requests += 1;
             for document in answer.price_list() {
                 read_product(document, scope, wanted, offer).map_err(|message| {
-                    failed(format!("GetProducts of {}: {message}", scope.service.code))
+                    let code = &scope.service.code;
+                    Unread::List(failed(format!("GetProducts of {code}: {message}")))
                 })?;
             }
             match answer.next_token().filter(|next| !next.is_empty()) {
                 None => return Ok(()),
                 next if next == token.as_deref() => {
-                    return Err(failed("an answer points to the page it came from"));
+                    let message = "an answer points to the page it came from";
+                    return Err(Unread::List(failed(message)));
                 }
                 Some(next) => token = Some(next.to_owned()),
             }
         }
-        Err(failed(format!("more than {MOST_PAGES} pages of {}", scope.service.code)))
+        let message = format!("more than {MOST_PAGES} pages of {}", scope.service.code);
+        Err(Unread::List(failed(message)))
     }
 }

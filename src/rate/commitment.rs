@@ -36,6 +36,16 @@ use crate::{
     units::{Quantity, UnitPrice, Usd},
 };
 
+const EC2: &str = "AmazonEC2";
+const RDS: &str = "AmazonRDS";
+/// Usage types of Aurora instances, before the colon.
+const INSTANCE_HOURS: &str = "InstanceUsage";
+const IO_OPTIMIZED_HOURS: &str = "InstanceUsageIOOptimized";
+/// Linux instances, the only ones whose reservations cover other sizes.
+const LINUX: &str = "RunInstances";
+/// Aurora PostgreSQL: a reservation is for one engine.
+const AURORA_POSTGRESQL: &str = "CreateDBInstance:0021";
+
 /// What commitments are drawn down by.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
@@ -75,7 +85,18 @@ pub struct Eligible {
 impl Eligible {
     /// Whether it is an EC2 instance.
     pub fn is_ec2(&self) -> bool {
-        self.key.service == "AmazonEC2"
+        self.key.service == EC2
+    }
+}
+
+/// EC2 instance type, or DB instance class as the book of commitments names it, of a meter that commitments
+/// may cover; none for any other meter.
+pub fn instance_of(key: &BillKey) -> Option<String> {
+    let (kind, name) = key.usage_type.split_once(':')?;
+    match (&*key.service, kind) {
+        (EC2, "BoxUsage") => Some(name.to_owned()),
+        (RDS, INSTANCE_HOURS | IO_OPTIMIZED_HOURS) => Some(in_full(name)),
+        _ => None,
     }
 }
 
@@ -118,13 +139,8 @@ pub fn eligible(usage: &[Usage], lines: &[usize], terms: &Terms<'_>) -> Vec<Elig
     let of = |line: &usize| {
         let used = &usage[*line];
         let key = &used.line.key;
-        let (kind, name) = key.usage_type.split_once(':')?;
-        let io_optimized = kind == "InstanceUsageIOOptimized";
-        let instance_type = match (&*key.service, kind) {
-            ("AmazonEC2", "BoxUsage") => name.to_owned(),
-            ("AmazonRDS", "InstanceUsage" | "InstanceUsageIOOptimized") => in_full(name),
-            _ => return None,
-        };
+        let instance_type = instance_of(key)?;
+        let io_optimized = key.usage_type.starts_with(IO_OPTIMIZED_HOURS);
         let hours = used.month.hours();
         let quantity = used.line.quantity.get();
         let sum: f64 = used.line.hours.iter().sum();
@@ -221,11 +237,44 @@ struct Drawn {
 }
 
 /// A line that a commitment may cover, with what an hour of it takes from the pool.
-struct Candidate {
-    place: usize,
-    takes: f64,
-    rate: f64,
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// Its place among the eligible lines.
+    pub place: usize,
+    /// Units of the pool that an hour of it takes.
+    pub takes: f64,
+    /// Effective price of a covered hour [USD].
+    pub rate: f64,
     source: String,
+}
+
+/// What one unit of a commitment, a dollar an hour or an instance, gives and costs, and what it covers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reach {
+    /// Units of the pool that it gives each hour.
+    pub gives: f64,
+    /// Its fee [USD an hour].
+    pub fee: f64,
+    /// The lines that it covers, in its order.
+    pub candidates: Vec<Candidate>,
+}
+
+/// Returns what one unit of a commitment covers of a month's eligible lines. Plans and the advice on what to
+/// buy both ask here, so that they cannot differ.
+///
+/// # Errors
+/// A commitment without a price, with the nearest ones.
+pub fn reach(
+    (bought, region): (&Commitment, &str),
+    left: &[Eligible],
+    terms: &Terms<'_>,
+) -> Result<Reach, String> {
+    if bought.kind.is_savings_plan() {
+        let candidates = plan_candidates((bought, region), left, terms)?;
+        Ok(Reach { gives: 1.0, fee: 1.0, candidates })
+    } else {
+        reservation((bought, region), left, terms)
+    }
 }
 
 fn draw(
@@ -236,12 +285,8 @@ fn draw(
 ) -> Result<Drawn, String> {
     let bought = &terms.bought[place];
     let hours = bought.hours_in(month, terms.rules);
-    let (pool, fee, candidates) = if bought.kind.is_savings_plan() {
-        let pool = bought.usd_per_hour.unwrap_or_default();
-        (pool, pool, plan_candidates(place, left, terms)?)
-    } else {
-        reservation(place, left, terms)?
-    };
+    let Reach { gives, fee, candidates } = reach((bought, &terms.regions[place]), left, terms)?;
+    let (pool, fee) = (bought.size() * gives, bought.size() * fee);
     let mut covered = vec![0.0; candidates.len()];
     let mut on_demand = 0.0;
     for hour in hours.clone() {
@@ -296,16 +341,15 @@ pub fn rate_of(
 
 /// Lines that a Savings Plan covers, in its order.
 fn plan_candidates(
-    place: usize,
+    (bought, region): (&Commitment, &str),
     left: &[Eligible],
     terms: &Terms<'_>,
 ) -> Result<Vec<Candidate>, String> {
-    let bought = &terms.bought[place];
     let mut candidates = Vec::new();
     for (at, line) in left.iter().enumerate().filter(|(_, line)| line.is_ec2()) {
         let (family, _) = family_and_size(&line.instance_type);
         let of_family = bought.kind == Kind::ComputeSavingsPlan
-            || bought.family.as_deref() == Some(family) && line.key.region == terms.regions[place];
+            || bought.family.as_deref() == Some(family) && line.key.region == region;
         if !of_family || !belongs(bought, line, terms.shared) {
             continue;
         }
@@ -325,25 +369,26 @@ fn plan_candidates(
     Ok(candidates)
 }
 
-/// Units that a reservation gives an hour, its fee an hour, and the lines it covers in its order.
+/// What one reservation gives and covers: sizes of its family share its normalized units, of one operating
+/// system or engine.
 fn reservation(
-    place: usize,
+    (bought, region): (&Commitment, &str),
     left: &[Eligible],
     terms: &Terms<'_>,
-) -> Result<(f64, f64, Vec<Candidate>), String> {
-    let bought = &terms.bought[place];
-    let (own, region) =
-        (bought.instance_type.as_deref().unwrap_or_default(), &terms.regions[place]);
+) -> Result<Reach, String> {
+    let own = bought.instance_type.as_deref().unwrap_or_default();
     let (family, size) = family_and_size(own);
     let on_demand = on_demand_price(bought, region, own, terms.book)?;
     let (price, source) = rate_of(bought, region, (own, on_demand), terms.rates)?;
     // A size without units (metal) covers its own type alone.
     let units = terms.rules.units(size);
-    let count = bought.count.unwrap_or_default();
+    let operation =
+        if bought.kind == Kind::Ec2ReservedInstance { LINUX } else { AURORA_POSTGRESQL };
     let mut candidates = Vec::new();
     for (at, line) in left.iter().enumerate() {
         let same = family_and_size(&line.instance_type).0 == family
-            && line.key.region == *region
+            && line.key.region == region
+            && line.key.operation == operation
             && line.is_ec2() == (bought.kind == Kind::Ec2ReservedInstance);
         let takes = match (units, line.units) {
             (Some(_), Some(takes)) => takes,
@@ -359,7 +404,7 @@ fn reservation(
         let own = |c: &Candidate| left[c.place].account != bought.account;
         own(a).cmp(&own(b)).then(a.takes.total_cmp(&b.takes)).then(a.place.cmp(&b.place))
     });
-    Ok((count * units.unwrap_or(1.0), count * price, candidates))
+    Ok(Reach { gives: units.unwrap_or(1.0), fee: price, candidates })
 }
 
 /// The on-demand price of what a reservation is for.
@@ -370,11 +415,10 @@ fn on_demand_price(
     book: &PriceBook,
 ) -> Result<f64, String> {
     let key = if bought.kind == Kind::Ec2ReservedInstance {
-        BillKey::new("AmazonEC2", region, &format!("BoxUsage:{instance_type}"), "RunInstances")
+        BillKey::new(EC2, region, &format!("BoxUsage:{instance_type}"), LINUX)
     } else {
         let class = instance_type.replace("xlarge", "xl");
-        let usage_type = format!("InstanceUsage:{class}");
-        BillKey::new("AmazonRDS", region, &usage_type, "CreateDBInstance:0021")
+        BillKey::new(RDS, region, &format!("{INSTANCE_HOURS}:{class}"), AURORA_POSTGRESQL)
     };
     Ok(book.ladder(&key)?.rows[0].price.to_f64())
 }
@@ -512,15 +556,13 @@ fn fee_meter(bought: &Commitment, region: &str, book: &PriceBook) -> (BillKey, S
         return (key, "Savings Plans for AWS Compute usage".into());
     }
     let own = bought.instance_type.as_deref().unwrap_or_default();
-    let (service, kind) = if bought.kind == Kind::Ec2ReservedInstance {
-        ("AmazonEC2", "BoxUsage")
+    let (service, kind, operation) = if bought.kind == Kind::Ec2ReservedInstance {
+        (EC2, "BoxUsage", LINUX)
     } else {
-        ("AmazonRDS", "InstanceUsage")
+        (RDS, INSTANCE_HOURS, AURORA_POSTGRESQL)
     };
-    let class = if service == "AmazonRDS" { own.replace("xlarge", "xl") } else { own.to_owned() };
-    let like = BillKey::new(service, region, &format!("{kind}:{class}"), "");
-    let operation = if service == "AmazonRDS" { "CreateDBInstance:0021" } else { "RunInstances" };
-    let like = BillKey { operation: operation.into(), ..like };
+    let class = if service == RDS { own.replace("xlarge", "xl") } else { own.to_owned() };
+    let like = BillKey::new(service, region, &format!("{kind}:{class}"), operation);
     let key = BillKey::new(service, region, &format!("HeavyUsage:{class}"), "");
     (key, printed(&like, book).1)
 }

@@ -63,10 +63,38 @@ fn a_pooled_step_is_shared_over_regions() {
     assert_eq!(costs(&both, Sharing::PerAccount), ["20.25", "9"]);
 }
 
+/// 60,000 GB where the steps end at 51,300: 10,240 × 0.09 + 49,660 × 0.085 = 5,142.70, of which 8,700 × 0.085 =
+/// 739.50 are beyond. A quantity inside the steps is charged as ever and no one is warned.
 #[test]
-fn usage_beyond_the_last_step_is_an_error() {
-    let error = rate(&[usage("a", "us", 60_000.0)], &book(), Sharing::PerAccount).unwrap_err();
-    assert!(error[0].message.contains("no price for us/T/Out above 51300 GB"), "{error:?}");
+fn usage_beyond_the_last_step_is_charged_at_it_and_named() {
+    let later = Usage { month: "2027-02".parse().unwrap(), ..usage("a", "us", 60_000.0) };
+    let rated = rate(&[usage("a", "us", 12_340.0), later], &book(), Sharing::PerAccount).unwrap();
+    let costs: Vec<String> = rated.entries.iter().map(|entry| entry.cost.to_string()).collect();
+    assert_eq!(costs, ["1091.6", "5142.7"]);
+    let beyond = rated.beyond();
+    assert_eq!((beyond.len(), beyond[0].month.to_string()), (1, "2027-02".into()));
+    assert_eq!(beyond[0].cost.to_string(), "739.5");
+    let warning = beyond[0].to_string();
+    assert!(warning.starts_with("us/T/Out: the price book's steps end at 51300 GB"), "{warning}");
+    let inside = rate(&[usage("a", "us", 51_300.0)], &book(), Sharing::PerAccount).unwrap();
+    assert!(inside.beyond().is_empty() && !inside.prices[0].is_extended());
+}
+
+/// Charging more at a step that is free would be a silent zero; a hole below a step has no price at all.
+#[test]
+fn a_last_step_that_is_free_and_a_hole_are_errors() {
+    for (rows, expected) in [
+        ("Out,,,GB,0,10,0,,Out,S,2026,s,exact,\n", "no price for us/T/Out above 10 GB"),
+        (
+            "Out,,,GB,0,10,1,,Out,S,2026,s,exact,\nOut,,,GB,20,Inf,1,,Out,S,2026,s,exact,\n",
+            "no price for us/T/Out above 10 GB",
+        ),
+    ] {
+        let mut book = PriceBook::default();
+        book.insert("us", "T", Table::parse("us", &format!("{HEADER}{rows}")).unwrap());
+        let error = rate(&[usage("a", "us", 30.0)], &book, Sharing::PerAccount).unwrap_err();
+        assert!(error[0].message.contains(expected), "{error:?}");
+    }
 }
 
 #[test]

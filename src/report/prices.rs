@@ -173,6 +173,9 @@ pub struct Refreshed {
     pub added: usize,
     /// Meters that keep their prices, and why.
     pub kept: Vec<Kept>,
+    /// Why the list was not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// A meter whose price was not renewed.
@@ -207,6 +210,7 @@ impl Refreshed {
             changed: 0,
             added: 0,
             kept: Vec::new(),
+            error: None,
         }
     }
 
@@ -245,7 +249,9 @@ pub fn refresh_table(done: &Refresh) -> String {
         rows.add_row([
             file.region.clone(),
             file.service.clone(),
-            file.version.clone().unwrap_or_else(|| "none".into()),
+            file.version
+                .clone()
+                .unwrap_or_else(|| if file.error.is_some() { "not read" } else { "none" }.into()),
             number::grouped(file.rows as f64, 0),
             file.confirmed.to_string(),
             file.changed.to_string(),

@@ -326,6 +326,9 @@ pub(super) struct Wanted {
     #[serde(default)]
     values: String,
     trials: Option<u32>,
+    /// Read by the guard.
+    #[serde(rename = "key")]
+    _key: Option<String>,
 }
 
 /// Sets a flag when the request is broken off.

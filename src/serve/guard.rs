@@ -6,7 +6,8 @@
 //! answer.
 //!
 //! Other users of this machine can send all of that. What is done for a request is done for its key, which stands
-//! in the page; where the page may write into a file, it is itself had for its key only, which `cli` prints.
+//! in the page; where the page may write into a file, it and all that shows a scenario, a plan or what `tune` found
+//! is served for its key only, which `cli` prints. Scripts and styles hold nothing of either.
 //!
 //! # Source
 //! Fetch standard, "CORS protocol" and "Origin header"; W3C "Fetch Metadata Request Headers";
@@ -23,6 +24,9 @@ use super::{Settings, answer::refuse};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
 connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What holds nothing of a scenario, a bill or the key: anybody on this machine may read it.
+const OPEN: [&str; 3] = ["/page.css", "/page.js", "/chart.js"];
 
 /// The names under which the page may be asked for.
 #[derive(Debug, Clone)]
@@ -54,9 +58,13 @@ impl Door {
                 if the program was started anew, open the address that it printed";
             return (!self.is_key(given)).then_some(message);
         }
-        let given = uri.query().unwrap_or_default().split('&').find_map(|p| p.strip_prefix("key="));
-        let shut =
-            self.locked && uri.path() == "/" && !self.is_key(given.unwrap_or_default().as_bytes());
+        if !self.locked || OPEN.contains(&uri.path()) {
+            return None;
+        }
+        let query = uri.query().unwrap_or_default().split('&');
+        let asked = query.filter_map(|part| part.strip_prefix("key=")).map(str::as_bytes);
+        let sent = headers.get("x-runrate").map(HeaderValue::as_bytes);
+        let shut = !asked.chain(sent).any(|given| self.is_key(given));
         shut.then_some("open the address that `runrate serve` printed")
     }
 
@@ -183,10 +191,24 @@ mod tests {
             (403, "/?key=000000000000000000000000000000a70"),
             (403, "/?monkey=000000000000000000000000000000a7"),
             (200, "/page.css"),
+            (200, "/page.js"),
+            (200, "/chart.js"),
+            // Whatever shows a scenario or a plan, and whatever is added to the router later.
+            (403, "/api/scenario"),
+            (403, "/report/json?side=a"),
+            (403, "/report/json?side=a&key=1"),
+            (200, "/report/json?side=a&key=000000000000000000000000000000a7"),
+            (403, "/tuned"),
+            (200, "/tuned?key=000000000000000000000000000000a7"),
+            (403, "/new"),
         ] {
             assert_eq!(asked(true, (&get, path), &[host]), expected, "{path}");
             assert_eq!(asked(false, (&get, path), &[host]), 200, "{path}");
         }
+        let sent = [host, ("x-runrate", KEY)];
+        assert_eq!(asked(true, (&get, "/api/scenario"), &sent), 200);
+        let sent = [host, ("x-runrate", "1")];
+        assert_eq!(asked(true, (&get, "/api/scenario"), &sent), 403);
         for write in [false, true] {
             for (expected, key) in [(200, KEY), (403, "1"), (403, ""), (403, &KEY[1..])] {
                 let headers = [host, json, ("x-runrate", key)];

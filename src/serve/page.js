@@ -497,7 +497,7 @@ async function download() {
   by("download").textContent = "Writing…";
   try {
     const query = new URLSearchParams({ side: side.name, values });
-    const response = await fetch(`report/${encodeURIComponent(format)}?${query}`);
+    const response = await fetch(`report/${encodeURIComponent(format)}?${query}`, { headers: { "x-runrate": key } });
     if (!response.ok) {
       troubles();
       trouble((await heard(response)).error);
@@ -545,7 +545,7 @@ by("tab-a").addEventListener("click", () => turn(0));
 by("tab-b").addEventListener("click", () => turn(1));
 
 async function begin() {
-  const response = await fetch("api/scenario");
+  const response = await fetch("api/scenario", { headers: { "x-runrate": key } });
   const told = await heard(response);
   if (!response.ok) {
     trouble(told.error);

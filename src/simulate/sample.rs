@@ -6,7 +6,7 @@ use super::{Metering, Prepared, Running};
 use crate::{
     calendar::Month,
     error::Error,
-    rate::{self, Usage, commitment::Eligible},
+    rate::{Beyond, Usage},
     traffic::MonthTraffic,
     units::Usd,
 };
@@ -39,6 +39,8 @@ pub struct Sample {
     pub revenue: Vec<f64>,
     /// Costs, by month, account and service.
     pub costs: Vec<Cost>,
+    /// Meters that used more than the book has steps for, each with its last step.
+    pub beyond: Vec<String>,
 }
 
 /// How far users are off their curve, in what a trial drew.
@@ -82,22 +84,8 @@ impl Prepared<'_> {
         })
     }
 
-    /// What commitments could cover in a trial, month by month and hour by hour, after those of the scenario.
-    ///
-    /// # Errors
-    /// As [`Prepared::run`].
-    pub fn eligible(&self, trial: u32) -> Result<Vec<Vec<Eligible>>, Error> {
-        self.in_trial(trial, |drawn| {
-            let mut usage = drawn.metered(trial, |_, _| ())?;
-            let regions = drawn.commitment_regions();
-            let terms = drawn.terms(&regions);
-            let drawn_down = rate::commitment::draw_down(&mut usage, &terms);
-            drawn_down.map(|(_, left)| left).map_err(|wrong| drawn.unbought(wrong))
-        })
-    }
-
     /// Usage of all months, month by month so that each stays in the cache; `look` sees the traffic.
-    fn metered(
+    pub(super) fn metered(
         &self,
         trial: u32,
         mut look: impl FnMut(u32, &MonthTraffic),
@@ -157,6 +145,15 @@ impl Prepared<'_> {
         });
         let per_user = self.scenario.revenue.map(|revenue| revenue.per_user_month);
         let revenue = users.iter().map(|users| per_user.map_or(0.0, |each| users * each)).collect();
-        Ok(Sample { trial, drawn: Vec::new(), users, requests, revenue, costs: costs.collect() })
+        let beyond = |own: &Beyond| format!("{} above {} {}", own.key, own.end, own.unit);
+        Ok(Sample {
+            trial,
+            drawn: Vec::new(),
+            users,
+            requests,
+            revenue,
+            costs: costs.collect(),
+            beyond: rated.beyond().iter().map(beyond).collect(),
+        })
     }
 }

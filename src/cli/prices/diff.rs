@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    cli::{Format, pretty, print},
+    cli::{Format, pretty, print, say},
     error::{Error, Place, Problem},
     plan::Plan,
     price_list::{self, Change},
@@ -108,8 +108,12 @@ fn priced(
     (book, sharing): (&PriceBook, Sharing),
     folder: &Path,
 ) -> Result<rate::Rated, Error> {
-    rate::rate(usage, book, sharing).map_err(|unpriced| {
+    let rated = rate::rate(usage, book, sharing).map_err(|unpriced| {
         let place = || Place::file(&folder.display().to_string());
         Error::input(unpriced.into_iter().map(|it| Problem::new(place(), it.message)).collect())
-    })
+    })?;
+    for beyond in rated.beyond() {
+        say(&format!("warning: {}: {beyond}", folder.display()));
+    }
+    Ok(rated)
 }

@@ -8,7 +8,7 @@ use crate::{
     price_list::{
         Change, Item, Offer, Outcome, Rules, Scope, Service,
         ec2::{self, Ec2},
-        fetch::{Bulk, Products},
+        fetch::{Bulk, Products, Unread},
         merge,
     },
     prices::{GLOBAL, PriceBook},
@@ -101,15 +101,20 @@ pub(in crate::cli) fn run(args: &Args) -> Result<(), Error> {
             let scope = Scope { rules: &rules, service, region, prefixes: &prefixes, today };
             say(&format!("{region} {} …", service.code));
             let wanted = scope.wanted(&book);
-            let offer = match &mut source {
-                Source::Bulk(bulk) => bulk.read(&scope, wanted)?,
-                Source::Api(products) => products.read(&scope, wanted)?,
+            let read = match &mut source {
+                Source::Bulk(bulk) => bulk.read(&scope, wanted),
+                Source::Api(products) => products.read(&scope, wanted),
             };
             let mut line = report::Refreshed::new(region, &service.code);
-            if let Some(offer) = offer {
-                let outcome = merge(&book, &offer, &scope);
-                line.fill(&offer, &outcome);
-                keep(&mut files, &mut changes, (region, &service.code), outcome);
+            match read {
+                Ok(Some(offer)) => {
+                    let outcome = merge(&book, &offer, &scope);
+                    line.fill(&offer, &outcome);
+                    keep(&mut files, &mut changes, (region, &service.code), outcome);
+                }
+                Ok(None) => {}
+                Err(Unread::List(error)) => line.error = Some(error.to_string()),
+                Err(Unread::All(error)) => return Err(error),
             }
             lines.push(line);
         }
@@ -265,9 +270,16 @@ fn finish(
     files: &BTreeMap<String, String>,
     done: &report::Refresh,
 ) -> Result<(), Error> {
+    let unread: Vec<String> = done
+        .files
+        .iter()
+        .filter_map(|file| Some((file, file.error.as_ref()?)))
+        .map(|(file, error)| format!("{} {}: {error}", file.region, file.service))
+        .collect();
     if files.is_empty() {
-        let message = "no list had a price of the model; nothing was written";
-        return Err(Error::failed(Place::default(), message));
+        let message = "no list had a price of the model; nothing was written".to_owned();
+        let all: Vec<String> = unread.into_iter().chain([message]).collect();
+        return Err(Error::failed(Place::default(), all.join("\n")));
     }
     if args.dry_run {
         say(&format!("{} files would change; nothing was written", files.len()));
@@ -280,5 +292,14 @@ fn finish(
         Format::Table => print(&report::refresh_table(done)),
         Format::Json => print(&pretty(done)?),
         Format::Csv => print(&report::changes_csv(&done.changes)),
+    }?;
+    if unread.is_empty() {
+        return Ok(());
     }
+    let lists = if unread.len() == 1 { "1 list was" } else { "some lists were" };
+    let message = format!(
+        "{lists} not read, and the book keeps those prices; all other lists were read:\n{}",
+        unread.join("\n")
+    );
+    Err(Error::failed(Place::default(), message))
 }

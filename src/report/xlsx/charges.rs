@@ -209,7 +209,7 @@ fn cost(layout: &Layout<'_>, index: usize, factors: &Factors) -> String {
     if way.kind == Kind::Discount {
         sum = format!("-({sum})");
     }
-    match price.gap {
+    match price.gap.filter(|_| !price.is_extended()) {
         // A bill with a hole in it is not a bill.
         Some(gap) => format!("=IF({}>{gap},NA(),{sum}{factor})", at(row, QUANTITY)),
         None => format!("={sum}{factor}"),
