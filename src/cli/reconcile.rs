@@ -8,6 +8,7 @@ use super::{
     Format, PriceArgs,
     actuals::{self, Kept},
     plan, pretty, print,
+    trials::percent_or_zero,
 };
 use crate::{
     actuals::{Metric, MonthBill, naming::Naming},
@@ -25,7 +26,7 @@ pub(super) struct Args {
     #[command(flatten)]
     against: Against,
     /// Exit with 3 when a month's total of an account is off by more than this, 15%
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = percent_or_zero)]
     fail_over: Option<f64>,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -94,12 +95,6 @@ enum Cut {
 
 fn month(text: &str) -> Result<Month, String> {
     text.parse().map_err(|_| "give a month, 2027-03".to_owned())
-}
-
-fn percent(text: &str) -> Result<f64, String> {
-    let number = text.trim_end_matches('%').trim().parse::<f64>().ok();
-    let number = number.filter(|number| number.is_finite() && *number >= 0.0);
-    number.map(|number| number / 100.0).ok_or_else(|| "give a share of 0 or more, 15%".to_owned())
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
