@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::{Format, PriceArgs, pretty, print, trials::{TrialArgs, percent_or_zero}};
+use super::{
+    Format, PriceArgs, pretty, print,
+    trials::{TrialArgs, percent_or_zero},
+};
 use crate::{
     compare::{self, Compared, Side},
     error::Error,

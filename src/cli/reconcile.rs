@@ -43,9 +43,9 @@ pub(super) struct Against {
     /// Export to compare with in place of the bills that are kept; may be given more than once
     #[arg(long = "bill", value_name = "FILE")]
     bills: Vec<PathBuf>,
-    /// Cost to compare
-    #[arg(long, value_enum, default_value_t = Cost::Unblended)]
-    metric: Cost,
+    /// Cost to compare [default: amortized for a plan with commitments where the bills have it, else unblended]
+    #[arg(long, value_enum)]
+    metric: Option<Cost>,
     /// First month, 2027-03
     #[arg(long, value_name = "MONTH", value_parser = month)]
     from: Option<Month>,
@@ -63,7 +63,7 @@ pub(super) struct Against {
 impl Against {
     /// Whether it is said what of bills is compared.
     pub(super) fn narrows(&self) -> bool {
-        let unusual = !matches!((self.metric, self.partial), (Cost::Unblended, Cut::Exclude));
+        let unusual = self.metric.is_some() || !matches!(self.partial, Cut::Exclude);
         unusual || self.from.is_some() || self.to.is_some()
     }
 
@@ -122,10 +122,11 @@ pub(super) fn reconcile(
     let naming = Naming::new(&book, &catalog, &billing);
     let options = Options {
         metric: match against.metric {
-            Cost::Unblended => Metric::Unblended,
-            Cost::Amortized => Metric::Amortized,
-            Cost::NetUnblended => Metric::NetUnblended,
-            Cost::NetAmortized => Metric::NetAmortized,
+            None => reconcile::comparable_metric(plan, &bills),
+            Some(Cost::Unblended) => Metric::Unblended,
+            Some(Cost::Amortized) => Metric::Amortized,
+            Some(Cost::NetUnblended) => Metric::NetUnblended,
+            Some(Cost::NetAmortized) => Metric::NetAmortized,
         },
         partial: match against.partial {
             Cut::Exclude => Partial::Exclude,

@@ -41,7 +41,9 @@ pub(super) struct TrialArgs {
 /// Reads a percentage above 0 and up to 100, `1%` or `1`, as a share.
 pub(super) fn percent(text: &str) -> Result<f64, String> {
     let number = percentage(text)?.filter(|percent| *percent > 0.0 && *percent <= 100.0);
-    number.map(|percent| percent / 100.0).ok_or("give a percentage above 0 and up to 100, 1%".into())
+    number
+        .map(|percent| percent / 100.0)
+        .ok_or("give a percentage above 0 and up to 100, 1%".into())
 }
 
 /// Reads a percentage of 0 or more, `15%` or `15`, as a share.
