@@ -7,8 +7,13 @@
 //! cumulative  … with  Σ cost from `from` up to m > amount                   (credits to burn)
 //! cash        … with  amount − Σ (cost + other − revenue) up to m < keep     (cash to keep)
 //! ```
+//! A budget counts the charges of its account and of its services, or those that AWS makes: support with them,
+//! tax and other vendors not.
+//!
 //! # Limits
 //! A month is the smallest step: money that runs out within a month runs out in it.
+
+use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +34,35 @@ pub enum Period {
     Cash,
 }
 
+/// Whose charges a budget counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Vendor {
+    /// Amazon Web Services.
+    Aws,
+}
+
+/// The services whose charges a budget counts, as Cost Explorer names them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Scope {
+    /// These alone; all where empty.
+    pub only: BTreeSet<String>,
+    /// All but these.
+    pub without: BTreeSet<String>,
+}
+
+impl Scope {
+    /// Whether the charges of a service count.
+    pub fn counts(&self, service: &str) -> bool {
+        (self.only.is_empty() || self.only.contains(service)) && !self.without.contains(service)
+    }
+
+    /// Whether every charge counts.
+    pub fn is_all(&self) -> bool {
+        self.only.is_empty() && self.without.is_empty()
+    }
+}
+
 /// One `[[budgets]]` table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +76,13 @@ pub struct Budget {
     pub period: Period,
     /// The account it is for; all of them if left out.
     pub account: Option<String>,
+    /// Services whose charges count, as reports name them: `EC2`, `Amazon Relational Database Service`; all of
+    /// them if left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
+    /// Whose charges count: `aws` leaves out other vendors and tax, as AWS credits do; everyone's if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<Vendor>,
     /// First month that counts; the plan's if left out.
     pub from: Option<Month>,
     /// Other net spending of the company, of cash only [USD a month].
@@ -64,6 +105,14 @@ pub struct Revenue {
 }
 
 impl Budget {
+    /// What it counts, in words; none where it counts everything.
+    pub fn scope_name(&self) -> Option<String> {
+        match self.vendor {
+            Some(Vendor::Aws) => Some("AWS".into()),
+            None => (!self.services.is_empty()).then(|| self.services.join(", ")),
+        }
+    }
+
     /// The month in which it breaks, as its place among `months`.
     pub fn breaks(&self, months: &[Month], costs: &[f64], revenue: &[f64]) -> Option<usize> {
         let mut sum = 0.0;
@@ -105,7 +154,17 @@ impl Budget {
             let message = format!("no account {account:?}; there are {}", accounts.join(", "));
             wrong.push(("account", message));
         }
+        if self.vendor.is_some() && !self.services.is_empty() {
+            wrong.push(("vendor", "services says already what counts; leave one out".to_owned()));
+        }
         if self.period == Period::Cash {
+            for (key, set) in
+                [("services", !self.services.is_empty()), ("vendor", self.vendor.is_some())]
+            {
+                if set {
+                    wrong.push((key, "cash pays for everything; leave it out".to_owned()));
+                }
+            }
             if self.account.is_some() {
                 let message = "cash pays for all accounts; leave it out".to_owned();
                 wrong.push(("account", message));

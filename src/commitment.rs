@@ -160,7 +160,7 @@ pub struct Commitment {
     /// Region; the account's if left out.
     pub region: Option<String>,
     /// Discount on the on-demand price, as AWS quotes it, where the book has no price [percent].
-    #[schemars(range(min = 0, max = 90))]
+    #[schemars(range(min = 0, max = 90), extend("format" = "percent"))]
     pub discount_percent: Option<f64>,
 }
 

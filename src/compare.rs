@@ -317,6 +317,7 @@ pub fn plans((name_a, a): (&str, &Plan), (name_b, b): (&str, &Plan)) -> Result<C
             ("quantity", cell.variance.quantity),
             ("price", cell.variance.price),
             ("mix", cell.variance.mix),
+            ("not in A", cell.variance.unplanned),
         ];
         for (part, change) in parts.into_iter().filter(|(_, change)| *change != Usd::ZERO) {
             *steps.entry((place.clone(), part.to_owned())).or_default() += change;

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::{
+    budget::{Budget, Scope},
     calendar::Month,
     error::Error,
     plan::{
@@ -249,7 +250,8 @@ pub fn spread(
         budgets: settings
             .budgets
             .iter()
-            .map(|budget| budgets::outlook(budget, &gathered))
+            .zip(settings.scopes.iter().chain(std::iter::repeat(&Scope::default())))
+            .map(|(budget, scope)| budgets::outlook(budget, scope, &gathered))
             .collect(),
         units: units::all(&gathered),
     })
@@ -277,7 +279,10 @@ pub struct Settings {
     /// Names of what a trial draws.
     pub drawn: Vec<String>,
     /// Budgets.
-    pub budgets: Vec<crate::budget::Budget>,
+    pub budgets: Vec<Budget>,
+    /// What each of them counts.
+    #[serde(default)]
+    pub scopes: Vec<Scope>,
     /// Revenue of each month on the mid-value line [USD]; none without.
     pub revenue: Option<Vec<f64>>,
     /// Cost of one more user in each month, on the mid-value line [USD].
@@ -306,6 +311,7 @@ impl Settings {
         Ok(Self {
             drawn: prepared.drawn(),
             budgets: scenario.budgets.clone(),
+            scopes: prepared.scopes().to_vec(),
             revenue,
             marginal_per_user: plan.months.iter().zip(&more.months).map(marginal).collect(),
             requests: plan.months.iter().map(|m| m.traffic.sessions * per_session).collect(),

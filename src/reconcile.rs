@@ -8,11 +8,16 @@
 //! quantity  (r − 1) c_p                         as much more or less of all, at the planned mix
 //! price     c_b − q_b c_p/q_p                   the same units at another rate
 //! mix       (q_b − r q_p) c_p/q_p               dearer or cheaper kinds of the same
+//! unplanned c_b                                 of a group with nothing planned
+//! fees      c_b − c_p                           of commitments: they are no usage
 //! WAPE      Σ |b − p| / Σ |b|                   bias = Σ (p − b) / Σ b
 //! ```
-//! The three add up to the difference of each cell exactly: mix takes what rounding leaves. A cell that
-//! was not planned is priced at the list price of its rows, or its group's P; a group with nothing
-//! planned, or nothing billed, differs by quantity alone.
+//! They add up to the difference of each cell exactly: mix takes what rounding leaves. A cell that was not
+//! planned, in a group that was, is another kind in place of a planned one: mix, but for what its rate departs
+//! from the list price of its rows. A group with nothing billed differs by quantity alone.
+//!
+//! A plan with commitments is amortized. It is compared with amortized bills as it is. Compared with unblended
+//! bills it is taken as paid: covered hours cost nothing, and fees fall into the month that they are charged in.
 //!
 //! # Source
 //! Price-volume-mix analysis as management accounting has it; `FinOps` Framework, "Forecasting", for the bars.
@@ -28,8 +33,11 @@ use serde::Serialize;
 use crate::{
     actuals::{Kind, Line, Metric, MonthBill, amount::Amount, layout::Bars, naming::Naming},
     calendar::Month,
-    plan::Plan,
-    rate::discount,
+    plan::{
+        Plan,
+        list::{ListPrices, Nature},
+    },
+    rate::{discount, surcharge::SUPPORT},
     units::Usd,
 };
 
@@ -101,6 +109,10 @@ pub struct Variance {
     pub quantity: Usd,
     /// By what was used in place of what.
     pub mix: Usd,
+    /// By what was not planned at all.
+    pub unplanned: Usd,
+    /// By fees of commitments.
+    pub fees: Usd,
 }
 
 impl Variance {
@@ -109,6 +121,8 @@ impl Variance {
         self.price += other.price;
         self.quantity += other.quantity;
         self.mix += other.mix;
+        self.unplanned += other.unplanned;
+        self.fees += other.fees;
     }
 }
 
@@ -212,6 +226,8 @@ pub struct Reconciliation {
     pub plan: String,
     /// The cost compared.
     pub metric: &'static str,
+    /// What the plan's costs are, in words.
+    pub basis: &'static str,
     /// Currency.
     pub currency: String,
     /// Months that both sides have.
@@ -287,23 +303,31 @@ pub fn reconcile(
     currency(plan, &bills, &mut notes)?;
     let accounts = accounts(plan, &bills, &mut notes)?;
     let mut sums = Planned::default();
-    add_planned(plan, &taken, &elsewhere(not_billed, &bills, naming), &mut sums);
+    let view = View::of(plan, options.metric);
+    notes.extend(view.note(plan, options.metric));
+    add_planned((plan, view), &taken, &elsewhere(not_billed, &bills, naming), &mut sums);
     let Planned { mut sides, elsewhere, kinds: planned_kinds } = sums;
     let own = own_meters(plan);
     for bill in &bills {
         has_metric(bill, options.metric)?;
-        for line in bill.lines.iter().filter(|line| line.key.kind.is_consumption()) {
+        for line in bill.lines.iter().filter(|line| kind_of(line).is_consumption()) {
             let account = accounts.get(&line.key.account).unwrap_or(&line.key.account);
-            let known = place_of(line, naming, &own);
+            let known = match fees_of(kind_of(line)) {
+                Some(fees) => Some([FEES.into(), String::new(), fees.name().into()]),
+                None => place_of(line, naming, &own),
+            };
             add_billed((bill, line, options.metric), account, known, &mut sides);
         }
     }
     let cells = variance::cells(sides);
-    let mut total = Sum::default();
+    let (mut total, mut fees) = (Sum::default(), Sum::default());
     for cell in &cells {
         total.add(cell);
+        if cell.service == FEES {
+            fees.add(cell);
+        }
     }
-    let bridge = bridge(&bills, options.metric, &planned_kinds, total);
+    let bridge = bridge(&bills, options.metric, &planned_kinds, (total, fees));
     let consumption = total.billed.to_f64();
     let discounts: f64 = bridge
         .iter()
@@ -316,6 +340,7 @@ pub fn reconcile(
     Ok(Reconciliation {
         plan: plan.name.clone(),
         metric: options.metric.name(),
+        basis: view.name(plan),
         currency: plan.currency.clone(),
         short_names: plan.short_names.clone(),
         missing: missing(plan, &months, options),
@@ -422,6 +447,90 @@ fn missing(plan: &Plan, months: &[Compared], options: Options) -> Vec<Month> {
         .collect()
 }
 
+/// What fees of commitments are compared as, in the place of a service: bills and plans name them apart.
+const FEES: &str = "commitment fees";
+
+/// How a plan with commitments is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum View {
+    /// Without commitments there is one view.
+    Plain,
+    /// As the plan has it: fees spread over what they cover.
+    Amortized,
+    /// Fees in the month they are charged in, covered hours at nothing.
+    Paid,
+}
+
+impl View {
+    fn of(plan: &Plan, metric: Metric) -> Self {
+        match metric {
+            _ if plan.commitments.is_empty() => Self::Plain,
+            Metric::Amortized | Metric::NetAmortized => Self::Amortized,
+            Metric::Unblended | Metric::NetUnblended => Self::Paid,
+        }
+    }
+
+    fn name(self, plan: &Plan) -> &'static str {
+        match self {
+            Self::Plain if plan.entries.iter().any(|entry| discount::is_discount(&entry.key)) => {
+                "list price, discounts in lines of their own"
+            }
+            Self::Plain => "list price",
+            Self::Amortized => "amortized",
+            Self::Paid => "as paid",
+        }
+    }
+
+    /// What a reader must know of the two sides.
+    fn note(self, plan: &Plan, metric: Metric) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self == Self::Paid {
+            notes.push(format!(
+                "the plan has commitments and {} is not amortized: the plan is taken as paid, with covered hours at no cost and fees in the month that they are charged in",
+                metric.name()
+            ));
+        }
+        let discounted = plan.entries.iter().any(|entry| discount::is_discount(&entry.key));
+        if discounted && matches!(metric, Metric::NetUnblended | Metric::NetAmortized) {
+            notes.push(format!(
+                "{} is after discounts; the plan's discounts are lines of their own in the bridge, so each service is planned before them",
+                metric.name()
+            ));
+        }
+        notes
+    }
+}
+
+/// The cost of bills that a plan compares with: amortized where the plan has commitments and every bill says
+/// it, else unblended.
+pub fn comparable_metric(plan: &Plan, bills: &[MonthBill]) -> Metric {
+    let amortized =
+        bills.iter().flat_map(|bill| &bill.lines).all(|l| l.cost(Metric::Amortized).is_some());
+    if !plan.commitments.is_empty() && amortized { Metric::Amortized } else { Metric::Unblended }
+}
+
+/// What a line of a bill is. Support is known by its code whatever the row says it is, and the upfront fee of a
+/// reservation by its meter: CUR calls both `Fee`.
+fn kind_of(line: &Line) -> Kind {
+    let key = &line.key;
+    match key.kind {
+        Kind::Usage | Kind::Fee | Kind::Unknown if key.service.starts_with(SUPPORT) => {
+            Kind::Support
+        }
+        Kind::Fee if key.usage_type.contains("HeavyUsage:") => Kind::ReservedUpfront,
+        kind => kind,
+    }
+}
+
+/// Whose fees a kind of row is.
+fn fees_of(kind: Kind) -> Option<Kind> {
+    match kind {
+        Kind::PlanFee | Kind::PlanUpfront => Some(Kind::PlanFee),
+        Kind::ReservedFee | Kind::ReservedUpfront => Some(Kind::ReservedFee),
+        _ => None,
+    }
+}
+
 /// Names of the plan by account id of the bill.
 fn accounts(
     plan: &Plan,
@@ -483,16 +592,38 @@ pub fn between(a: &Plan, b: &Plan) -> Vec<Cell> {
 }
 
 fn add_planned(
-    plan: &Plan,
+    (plan, view): (&Plan, View),
     taken: &BTreeMap<Month, f64>,
     not_billed: &[String],
     sums: &mut Planned,
 ) {
+    let lists = ListPrices::new(plan);
+    if view == View::Paid {
+        for bought in &plan.commitments {
+            let fees =
+                if bought.kind.is_savings_plan() { Kind::PlanFee } else { Kind::ReservedFee };
+            for own in &bought.months {
+                if let Some(share) = taken.get(&own.month) {
+                    sums.add_fee((own.month, &bought.account), fees, part(own.cash, *share));
+                }
+            }
+        }
+    }
     for entry in &plan.entries {
         let Some(share) = taken.get(&entry.month) else { continue };
         let price = plan.price_of(entry);
-        let whole = (*share - 1.0).abs() < f64::EPSILON;
-        let cost = if whole { entry.cost } else { usd(entry.cost.to_f64() * share) };
+        let nature = lists.nature(entry);
+        let cost = match (view, nature.is_covered()) {
+            (View::Paid, true) => Usd::ZERO,
+            _ => part(entry.cost, *share),
+        };
+        if nature.is_unused() {
+            let fees = if nature == Nature::PlanFee { Kind::PlanFee } else { Kind::ReservedFee };
+            if view == View::Amortized {
+                sums.add_fee((entry.month, &entry.account), fees, cost);
+            }
+            continue;
+        }
         let kind = match entry.key.service.as_str() {
             "AWSSupport" => Kind::Support,
             "Tax" => Kind::Tax,
@@ -520,6 +651,18 @@ fn add_planned(
         let quantity = entry.quantity.get() * share;
         side.quantity = Some(side.quantity.unwrap_or(0.0) + quantity);
         side.cost += cost;
+    }
+}
+
+/// A month's amount, or so much of it as is taken.
+fn part(cost: Usd, share: f64) -> Usd {
+    if (share - 1.0).abs() < f64::EPSILON { cost } else { usd(cost.to_f64() * share) }
+}
+
+impl Planned {
+    fn add_fee(&mut self, (month, account): (Month, &str), fees: Kind, cost: Usd) {
+        let place = (month, account.to_owned(), FEES.into(), String::new(), fees.name().into());
+        self.sides.entry(place).or_default().planned.get_or_insert_default().cost += cost;
     }
 }
 
@@ -594,14 +737,8 @@ fn add_billed(
     let billed = sides.billed.get_or_insert_default();
     billed.cost += cost.usd();
     // Covered usage stands twice, once with its negation: its quantity is the covered row's.
-    let counts = !matches!(
-        key.kind,
-        Kind::PlanNegation
-            | Kind::PlanFee
-            | Kind::PlanUpfront
-            | Kind::ReservedFee
-            | Kind::ReservedUpfront
-    );
+    let kind = kind_of(line);
+    let counts = kind != Kind::PlanNegation && fees_of(kind).is_none();
     if let Some(quantity) = line.quantity.filter(|_| counts) {
         billed.quantity = Some(billed.quantity.unwrap_or(0.0) + quantity.to_f64());
     }
@@ -619,22 +756,27 @@ fn bridge(
     bills: &[&MonthBill],
     metric: Metric,
     planned: &BTreeMap<Kind, Usd>,
-    total: Sum,
+    (total, fees): (Sum, Sum),
 ) -> Vec<Step> {
-    let mut billed: BTreeMap<Kind, Usd> = BTreeMap::new();
-    for bill in bills {
-        for (kind, cost) in bill.by_kind(metric) {
-            if !kind.is_consumption() {
-                *billed.entry(kind).or_insert(Usd::ZERO) += cost.usd();
-            }
+    let mut billed: BTreeMap<Kind, Amount> = BTreeMap::new();
+    for line in bills.iter().flat_map(|bill| &bill.lines) {
+        let kind = kind_of(line);
+        if let Some(cost) = line.cost(metric).filter(|_| !kind.is_consumption()) {
+            *billed.entry(kind).or_insert(Amount::ZERO) += cost;
         }
     }
-    let first = Step {
-        kind: Kind::Usage,
-        name: "consumption",
-        planned: Some(total.planned),
-        billed: total.billed,
-    };
+    let billed: BTreeMap<Kind, Usd> =
+        billed.into_iter().map(|(kind, cost)| (kind, cost.usd())).collect();
+    let step = |kind, name, planned, billed| Step { kind, name, planned: Some(planned), billed };
+    let mut first = vec![step(
+        Kind::Usage,
+        "consumption",
+        total.planned - fees.planned,
+        total.billed - fees.billed,
+    )];
+    if fees != Sum::default() {
+        first.push(step(Kind::PlanFee, FEES, fees.planned, fees.billed));
+    }
     let others = Kind::ALL.into_iter().filter_map(|kind| {
         let (planned, billed) = (planned.get(&kind).copied(), billed.get(&kind).copied());
         (planned.is_some() || billed.is_some()).then(|| Step {
@@ -644,7 +786,7 @@ fn bridge(
             billed: billed.unwrap_or(Usd::ZERO),
         })
     });
-    std::iter::once(first).chain(others).collect()
+    first.into_iter().chain(others).collect()
 }
 
 fn accuracy(cells: &[Cell], bars: Bars) -> Option<Accuracy> {

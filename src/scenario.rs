@@ -27,7 +27,7 @@ use crate::{
     },
     services::{AnyService, Context, SERVICES},
     shapes::Catalog,
-    traffic::Traffic,
+    traffic::{Class, Traffic},
     workload::{Reached, Workload},
 };
 
@@ -70,14 +70,14 @@ pub struct Billing {
     pub support: Option<String>,
     /// Discount of a contract (EDP) on all AWS charges but support [percent].
     #[serde(default)]
-    #[schemars(range(min = 0, max = 90))]
+    #[schemars(range(min = 0, max = 90), extend("format" = "percent"))]
     pub discount_percent: f64,
     /// Private discounts by service.
     #[serde(default)]
     pub discounts: Vec<Discount>,
     /// Tax on all charges [percent].
     #[serde(default)]
-    #[schemars(range(min = 0, max = 100))]
+    #[schemars(range(min = 0, max = 100), extend("format" = "percent"))]
     pub tax_percent: f64,
 }
 
@@ -88,7 +88,7 @@ pub struct Discount {
     /// Service code or Cost Explorer service: `AmazonRDS`.
     pub service: String,
     /// Discount on its charges [percent].
-    #[schemars(range(min = 0, max = 90))]
+    #[schemars(range(min = 0, max = 90), extend("format" = "percent"))]
     pub percent: f64,
 }
 
@@ -165,6 +165,8 @@ pub struct Account {
     pub name: String,
     /// Its settings.
     pub settings: AccountSettings,
+    /// Traffic classes as they reach its load balancer and pods.
+    pub classes: IndexMap<String, Class>,
     /// What it runs.
     pub stack: Stack,
 }
@@ -377,7 +379,8 @@ impl Scenario {
         let mut problems = check::common(&common, &document);
         let mut accounts = Vec::new();
         for (name, settings) in &common.accounts {
-            match account(name, settings, (&document, whole), catalog) {
+            let classes = &common.traffic.classes;
+            match account((name, settings), classes, (&document, whole), catalog) {
                 Ok(account) => accounts.push(account),
                 Err(found) => problems.extend(found),
             }
@@ -385,7 +388,7 @@ impl Scenario {
         for account in &accounts {
             let schedule = account.settings.schedule.as_ref();
             let context = Context {
-                classes: &common.traffic.classes,
+                classes: &account.classes,
                 workloads: &account.stack.workloads,
                 region: &account.settings.region,
                 stops_database: schedule.is_some_and(|schedule| schedule.stop_database),
@@ -458,8 +461,8 @@ fn merged(
 
 /// One account with its stack.
 fn account(
-    name: &str,
-    settings: &AccountSettings,
+    (name, settings): (&str, &AccountSettings),
+    classes: &IndexMap<String, Class>,
     (document, whole): (&Document, bool),
     catalog: &Catalog,
 ) -> Result<Account, Vec<Problem>> {
@@ -470,20 +473,48 @@ fn account(
             return Err(problems);
         }
     }
-    let read = stack(&raw)
+    let stack = stack(&raw)
         .map_err(|(key, message)| vec![document.account_problem(name, &key, &message)])?;
-    let problems = carriers(&read, name, document);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    Ok(Account { name: name.to_owned(), settings: settings.clone(), stack: read })
+    let classes = classes_behind_edge(classes, &stack);
+    let account = Account { name: name.to_owned(), settings: settings.clone(), classes, stack };
+    let problems = carriers(&account, document);
+    if problems.is_empty() { Ok(account) } else { Err(problems) }
 }
 
-/// What needs a load balancer must have one: its usage would be billed to nobody.
-fn carriers(stack: &Stack, name: &str, document: &Document) -> Vec<Problem> {
+/// Traffic classes as they reach the account's load balancer and pods: of what `CloudFront` serves with a
+/// workload behind the load balancer as its origin, the requests that it passes on.
+fn classes_behind_edge(
+    classes: &IndexMap<String, Class>,
+    stack: &Stack,
+) -> IndexMap<String, Class> {
+    let mut classes = classes.clone();
+    let Some(edge) = stack.services.iter().find_map(|service| service.edge()) else {
+        return classes;
+    };
+    for (name, class) in classes.iter_mut().filter(|(name, _)| edge.classes.contains(*name)) {
+        let is_origin = |workload: &Workload| {
+            workload.reached == Reached::ThroughAlb
+                && workload.calls_per.get(name).is_some_and(|calls| *calls > 0.0)
+        };
+        if stack.workloads.values().any(is_origin) {
+            class.at_edge = Some(class.per_session);
+            class.per_session *= 1.0 - edge.hit_ratio;
+        }
+    }
+    classes
+}
+
+/// What needs a load balancer must have one, and it must lead to a workload: the usage would be billed to
+/// nobody.
+fn carriers(account: &Account, document: &Document) -> Vec<Problem> {
+    let (stack, name) = (&account.stack, &*account.name);
     let has = |kind: &str| stack.services.iter().any(|service| service.kind() == kind);
     let mut problems = Vec::new();
-    if !has("alb") {
+    if has("alb") {
+        if let Some(message) = unreached(account) {
+            problems.push(document.account_problem(name, "alb", &message));
+        }
+    } else {
         let through_alb = stack.workloads.iter().filter(|(_, w)| w.reached == Reached::ThroughAlb);
         for (workload, _) in through_alb {
             let key = format!("workloads.{workload}.reached");
@@ -498,6 +529,31 @@ fn carriers(stack: &Stack, name: &str, document: &Document) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Why a load balancer carries nothing although users reach the account; none where it does, or where
+/// `CloudFront` serves all that they ask for.
+fn unreached(account: &Account) -> Option<String> {
+    let stack = &account.stack;
+    let serves = |workload: &&Workload| {
+        workload.reached == Reached::ThroughAlb
+            && workload.requests_per_session(|class| Some(account.classes.get(class)?.per_session))
+                > 0.0
+    };
+    let edge = stack.services.iter().find_map(|service| service.edge());
+    let at_edge = |name: &String| edge.is_some_and(|edge| edge.classes.contains(name));
+    let asked =
+        account.classes.iter().any(|(name, class)| class.per_session > 0.0 && !at_edge(name));
+    if !asked
+        || account.settings.traffic_share <= 0.0
+        || stack.workloads.values().any(|w| serves(&w))
+    {
+        return None;
+    }
+    Some(format!(
+        "no workload of account {} has reached = \"through-alb\" and calls_per, so answers to users, load balancer units and WAF requests would cost nothing; set it on the workload behind the load balancer, or remove [alb]",
+        account.name
+    ))
 }
 
 fn stack(raw: &toml::Table) -> Result<Stack, (String, String)> {

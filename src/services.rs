@@ -8,7 +8,7 @@
 
 use std::{fmt, sync::Arc};
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -259,9 +259,9 @@ impl Demand<'_> {
         self.through_alb(|class| class.request_kib + class.response_kib)
     }
 
-    /// Answer bytes to clients in one session [KiB].
+    /// Answer bytes from the load balancer to the internet in one session [KiB]; those to `CloudFront` are free.
     pub fn alb_response_kib_per_session(&self) -> f64 {
-        self.through_alb(|class| class.response_kib)
+        self.through_alb(|class| if class.at_edge.is_some() { 0.0 } else { class.response_kib })
     }
 
     fn through_alb(&self, of: impl Fn(&Class) -> f64) -> f64 {
@@ -403,6 +403,15 @@ fn above_limits<'a>(
 /// operation.
 pub type Meter = (&'static str, &'static str, &'static str);
 
+/// What answers users before the account's load balancer does.
+#[derive(Debug, Clone, Copy)]
+pub struct Edge<'a> {
+    /// Traffic classes that it serves.
+    pub classes: &'a IndexSet<String>,
+    /// Share of requests that it answers itself.
+    pub hit_ratio: f64,
+}
+
 /// A metered service; the type is its own table of the scenario.
 pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 'static {
     /// The scenario's table name, `waf`.
@@ -426,6 +435,11 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
     /// Regions beside the account's own whose prices it needs.
     fn regions(&self) -> Vec<&str> {
         Vec::new()
+    }
+
+    /// The traffic that it answers before the account's load balancer does.
+    fn edge(&self) -> Option<Edge<'_>> {
+        None
     }
 
     /// What it sends over the network.
@@ -452,6 +466,8 @@ pub trait AnyService: fmt::Debug + Send + Sync {
     fn check(&self, context: &Context<'_>) -> Vec<(String, String)>;
     /// See [`Service::regions`].
     fn regions(&self) -> Vec<&str>;
+    /// See [`Service::edge`].
+    fn edge(&self) -> Option<Edge<'_>>;
     /// See [`Service::flows`].
     fn flows(&self, demand: &Demand<'_>) -> Flows;
     /// See [`Service::database`].
@@ -475,6 +491,9 @@ impl<S: Service> AnyService for S {
     }
     fn regions(&self) -> Vec<&str> {
         Service::regions(self)
+    }
+    fn edge(&self) -> Option<Edge<'_>> {
+        Service::edge(self)
     }
     fn flows(&self, demand: &Demand<'_>) -> Flows {
         Service::flows(self, demand)

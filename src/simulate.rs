@@ -10,6 +10,7 @@ use crate::{
         Cluster,
         policy::{self, Policy},
     },
+    budget::Scope,
     calendar::{MINUTES_PER_DAY, Month},
     capacity::Capacity,
     commitment,
@@ -38,6 +39,7 @@ mod line;
 mod purchase;
 pub mod replay;
 mod sample;
+mod spending;
 pub mod trace;
 pub mod window;
 
@@ -105,6 +107,8 @@ pub struct Prepared<'a> {
     traffic: Model,
     policies: Vec<Policy>,
     residual_sigma: Option<f64>,
+    /// What each budget counts.
+    scopes: Vec<Scope>,
     /// What a history's trials are drawn from.
     bootstrap: OnceLock<Option<Bootstrap>>,
     /// Factor on the spot prices of trials.
@@ -155,6 +159,10 @@ impl<'a> Prepared<'a> {
                 Err(found) => problems.extend(found),
             }
         }
+        let scopes = spending::scopes(scenario, facts).unwrap_or_else(|found| {
+            problems.extend(found);
+            Vec::new()
+        });
         let (Some(users), Some(traffic), true) = (users, traffic, problems.is_empty()) else {
             return Err(Error::input(problems));
         };
@@ -168,6 +176,7 @@ impl<'a> Prepared<'a> {
             traffic,
             policies,
             residual_sigma,
+            scopes,
             bootstrap,
             spot_level,
         })
@@ -184,6 +193,11 @@ impl<'a> Prepared<'a> {
     /// The scenario.
     pub fn scenario(&self) -> &Scenario {
         self.scenario
+    }
+
+    /// What each budget counts, in the order of the scenario.
+    pub fn scopes(&self) -> &[Scope] {
+        &self.scopes
     }
 
     /// What is known apart from the scenario.
@@ -492,7 +506,7 @@ impl<'a> Prepared<'a> {
             users: self.users.at(index as f64),
             traffic_share: account.settings.traffic_share,
             capacity,
-            classes: &self.scenario.traffic.classes,
+            classes: &account.classes,
             requests_per_connection: self.scenario.traffic.requests_per_connection,
             workloads: &account.stack.workloads,
             catalog: &self.facts.catalog,
@@ -532,7 +546,7 @@ fn policy(
     let inputs = policy::Inputs {
         workloads: &account.stack.workloads,
         cluster: &account.stack.cluster,
-        classes: &scenario.traffic.classes,
+        classes: &account.classes,
         catalog: &facts.catalog,
         prices: &facts.prices,
         region,

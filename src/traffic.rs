@@ -47,6 +47,17 @@ pub struct Class {
     /// Bytes of an answer with headers [KiB].
     #[schemars(range(min = 0, max = 10_000_000))]
     pub response_kib: f64,
+    /// Requests in a session that `CloudFront` answers or passes on, where it stands before the load balancer:
+    /// `per_session` is then what it passes on.
+    #[serde(skip)]
+    pub at_edge: Option<f64>,
+}
+
+impl Class {
+    /// Requests that users make in a session, wherever they are answered.
+    pub fn asked_per_session(&self) -> f64 {
+        self.at_edge.unwrap_or(self.per_session)
+    }
 }
 
 /// A real series to learn the shape of traffic from.

@@ -205,6 +205,12 @@ pub fn factors_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     })
 }
 
+/// Returns the percentage that a fraction in its place most likely means: 7 for 0.07.
+pub fn percent_of_fraction(number: f64) -> Option<f64> {
+    // Rounded to a millionth: 0.07 × 100 is 7.000000000000001.
+    (number > 0.0 && number < 1.0).then(|| (number * 1e8).round() / 1e6)
+}
+
 /// How much was used, in the usage type's own unit: finite and not negative.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default, Serialize)]
 pub struct Quantity(f64);

@@ -47,7 +47,7 @@ pub struct Hpa {
     #[schemars(range(min = 1, max = 100_000))]
     pub max_replicas: u32,
     /// Target CPU [percent of request]: short for the one metric of type Resource named cpu.
-    #[schemars(range(min = 1, max = 1000))]
+    #[schemars(range(min = 1, max = 1000), extend("format" = "percent"))]
     pub target_cpu_utilization: Option<u32>,
     /// Metrics; the largest proposal wins.
     #[serde(default)]
@@ -97,7 +97,7 @@ pub struct Metric {
     /// What it measures.
     pub name: MetricName,
     /// Percent of the request; Resource.
-    #[schemars(range(min = 1, max = 1000))]
+    #[schemars(range(min = 1, max = 1000), extend("format" = "percent"))]
     pub average_utilization: Option<u32>,
     /// A pod's share.
     #[schemars(range(min = 0.001, max = 1_000_000_000))]

@@ -254,7 +254,7 @@ fn what_cannot_be_compared_is_said() {
         2,
         "has no NetUnblendedCost; it has UnblendedCost",
     );
-    refused(&with(&["--fail-over", "lots"]), 2, "give a share of 0 or more, 15%");
+    refused(&with(&["--fail-over", "lots"]), 2, "give a percentage from 0 to 10000, 15%");
     for (from, to, code, expected) in [
         (",USD,", ",EUR,", 2, "is in EUR, the plan in USD"),
         ("111111111111", "999999999999", 0, ""),

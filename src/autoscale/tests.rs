@@ -38,7 +38,7 @@ impl Company {
             workloads: IndexMap::from([("api".to_owned(), toml::from_str(api).unwrap())]),
             classes: IndexMap::from([(
                 "api".to_owned(),
-                Class { per_session: 1.0, request_kib: 1.0, response_kib: 5.0 },
+                Class { per_session: 1.0, request_kib: 1.0, response_kib: 5.0, at_edge: None },
             )]),
         }
     }

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::{Format, PriceArgs, pretty, print, trials::TrialArgs};
+use super::{
+    Format, PriceArgs, pretty, print,
+    trials::{TrialArgs, percent_or_zero},
+};
 use crate::{
     compare::{self, Compared, Side},
     error::Error,
@@ -22,19 +25,13 @@ pub(super) struct Args {
     #[command(flatten)]
     trials: TrialArgs,
     /// Exit with 3 when B costs more than A by over this share: 5%, or 0%
-    #[arg(long, value_name = "PERCENT", value_parser = share)]
+    #[arg(long, value_name = "PERCENT", value_parser = percent_or_zero)]
     fail_over: Option<f64>,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     #[command(flatten)]
     prices: PriceArgs,
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let number = text.trim().trim_end_matches('%').trim_end().parse::<f64>().ok();
-    let fits = |percent: &f64| (0.0..=10_000.0).contains(percent);
-    number.filter(fits).map(|percent| percent / 100.0).ok_or_else(|| "give a percentage, 5%".into())
 }
 
 enum Given {

@@ -8,6 +8,7 @@ use super::{
     Format, PriceArgs,
     actuals::{self, Kept},
     plan, pretty, print,
+    trials::percent_or_zero,
 };
 use crate::{
     actuals::{Metric, MonthBill, naming::Naming},
@@ -25,7 +26,7 @@ pub(super) struct Args {
     #[command(flatten)]
     against: Against,
     /// Exit with 3 when a month's total of an account is off by more than this, 15%
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = percent_or_zero)]
     fail_over: Option<f64>,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -42,9 +43,9 @@ pub(super) struct Against {
     /// Export to compare with in place of the bills that are kept; may be given more than once
     #[arg(long = "bill", value_name = "FILE")]
     bills: Vec<PathBuf>,
-    /// Cost to compare
-    #[arg(long, value_enum, default_value_t = Cost::Unblended)]
-    metric: Cost,
+    /// Cost to compare [default: amortized for a plan with commitments where the bills have it, else unblended]
+    #[arg(long, value_enum)]
+    metric: Option<Cost>,
     /// First month, 2027-03
     #[arg(long, value_name = "MONTH", value_parser = month)]
     from: Option<Month>,
@@ -62,7 +63,7 @@ pub(super) struct Against {
 impl Against {
     /// Whether it is said what of bills is compared.
     pub(super) fn narrows(&self) -> bool {
-        let unusual = !matches!((self.metric, self.partial), (Cost::Unblended, Cut::Exclude));
+        let unusual = self.metric.is_some() || !matches!(self.partial, Cut::Exclude);
         unusual || self.from.is_some() || self.to.is_some()
     }
 
@@ -96,12 +97,6 @@ fn month(text: &str) -> Result<Month, String> {
     text.parse().map_err(|_| "give a month, 2027-03".to_owned())
 }
 
-fn percent(text: &str) -> Result<f64, String> {
-    let number = text.trim_end_matches('%').trim().parse::<f64>().ok();
-    let number = number.filter(|number| number.is_finite() && *number >= 0.0);
-    number.map(|number| number / 100.0).ok_or_else(|| "give a share of 0 or more, 15%".to_owned())
-}
-
 pub(super) fn run(args: &Args) -> Result<(), Error> {
     let plan = planned(args)?;
     let done = reconcile(&args.against, &args.prices, &plan)?;
@@ -127,10 +122,11 @@ pub(super) fn reconcile(
     let naming = Naming::new(&book, &catalog, &billing);
     let options = Options {
         metric: match against.metric {
-            Cost::Unblended => Metric::Unblended,
-            Cost::Amortized => Metric::Amortized,
-            Cost::NetUnblended => Metric::NetUnblended,
-            Cost::NetAmortized => Metric::NetAmortized,
+            None => reconcile::comparable_metric(plan, &bills),
+            Some(Cost::Unblended) => Metric::Unblended,
+            Some(Cost::Amortized) => Metric::Amortized,
+            Some(Cost::NetUnblended) => Metric::NetUnblended,
+            Some(Cost::NetAmortized) => Metric::NetAmortized,
         },
         partial: match against.partial {
             Cut::Exclude => Partial::Exclude,

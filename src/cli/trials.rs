@@ -17,6 +17,7 @@ use crate::{
     forecast::{self, Asked, Settings, Watch},
     plan::Plan,
     simulate::{Prepared, Sample},
+    units::percent_of_fraction,
 };
 
 /// Trials of a plan that names no number.
@@ -37,12 +38,35 @@ pub(super) struct TrialArgs {
     until_stable: Option<f64>,
 }
 
-/// `1%` or `1` as a share.
+/// Reads a percentage above 0 and up to 100, `1%` or `1`, as a share.
 pub(super) fn percent(text: &str) -> Result<f64, String> {
-    let number = text.trim().trim_end_matches('%').trim_end().parse::<f64>().ok();
-    let fits = |percent: &f64| *percent > 0.0 && *percent <= 100.0;
-    let percent = number.filter(fits).ok_or("give a percentage above 0 and up to 100, 1%")?;
-    Ok(percent / 100.0)
+    let number = percentage(text)?.filter(|percent| *percent > 0.0 && *percent <= 100.0);
+    number
+        .map(|percent| percent / 100.0)
+        .ok_or("give a percentage above 0 and up to 100, 1%".into())
+}
+
+/// Reads a percentage of 0 or more, `15%` or `15`, as a share.
+pub(super) fn percent_or_zero(text: &str) -> Result<f64, String> {
+    let number = percentage(text)?.filter(|percent| (0.0..=10_000.0).contains(percent));
+    number.map(|percent| percent / 100.0).ok_or("give a percentage from 0 to 10000, 15%".into())
+}
+
+/// A number with or without its sign; none where it is no number. A fraction without the sign is refused: it
+/// may mean either.
+fn percentage(text: &str) -> Result<Option<f64>, String> {
+    let text = text.trim();
+    let (number, signed) = match text.strip_suffix('%') {
+        Some(number) => (number.trim_end(), true),
+        None => (text, false),
+    };
+    let number = number.parse::<f64>().ok();
+    match number.and_then(percent_of_fraction) {
+        Some(meant) if !signed => Err(format!(
+            "{text} is less than 1 %; did you mean {meant}%? Write {text}% if it is less than 1 %"
+        )),
+        _ => Ok(number),
+    }
 }
 
 impl TrialArgs {
@@ -218,7 +242,7 @@ fn interrupted() -> Result<Arc<AtomicBool>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::percent;
+    use super::{percent, percent_or_zero};
 
     #[test]
     fn percentages_are_read_with_or_without_their_sign() {
@@ -226,6 +250,19 @@ mod tests {
         assert_eq!(percent(" 0.5 % "), Ok(0.005));
         for wrong in ["0", "-1%", "101", "one", "", "%"] {
             assert!(percent(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(percent_or_zero("0"), Ok(0.0));
+    }
+
+    #[test]
+    fn a_fraction_without_its_sign_is_refused_with_what_was_meant() {
+        for (text, meant) in [("0.27", "27%"), ("0.15", "15%"), ("0.005", "0.5%")] {
+            for read in [percent, percent_or_zero] {
+                let wrong = read(text).unwrap_err();
+                assert!(wrong.contains(&format!("did you mean {meant}?")), "{wrong}");
+            }
+            let signed = format!("{text}%");
+            assert_eq!(percent(&signed), Ok(text.parse::<f64>().unwrap() / 100.0));
         }
     }
 }

@@ -6,25 +6,29 @@
 
 use super::{Gathered, influence::fifths};
 use crate::{
-    budget::Budget,
+    budget::{Budget, Scope},
     calendar::Month,
     plan::spread::{Change, Outlook},
+    simulate::{Cost, Sample},
+    units::Usd,
 };
 
 /// A change is told of when it takes off at least this many standard errors of the chance.
 const TOLD: f64 = 2.0;
 
-pub(super) fn outlook(budget: &Budget, gathered: &Gathered<'_>) -> Outlook {
+pub(super) fn outlook(budget: &Budget, scope: &Scope, gathered: &Gathered<'_>) -> Outlook {
     let months = &gathered.months;
     let account = |name: &String| gathered.plan.accounts.iter().position(|a| a.name == *name);
     let account = budget.account.as_ref().and_then(account);
     let breaks: Vec<Option<usize>> = (0..gathered.samples.len())
         .map(|trial| {
+            let sample = &gathered.samples[trial];
             let costs = match account {
+                _ if !scope.is_all() => &spent(sample, account, scope, months.len()),
                 Some(place) => &gathered.table.accounts[trial][place],
                 None => &gathered.table.months[trial],
             };
-            budget.breaks(months, costs, &gathered.samples[trial].revenue)
+            budget.breaks(months, costs, &sample.revenue)
         })
         .collect();
     let n = breaks.len() as f64;
@@ -37,8 +41,9 @@ pub(super) fn outlook(budget: &Budget, gathered: &Gathered<'_>) -> Outlook {
         name: budget.name.clone(),
         period: budget.period,
         account: budget.account.clone(),
+        scope: budget.scope_name(),
         amount: budget.amount,
-        mid_breaks: mid_breaks(budget, account, gathered),
+        mid_breaks: mid_breaks((budget, scope), account, gathered),
         probability,
         standard_error: (probability * (1.0 - probability) / n).sqrt(),
         by_month: months.iter().enumerate().map(by).collect(),
@@ -47,10 +52,29 @@ pub(super) fn outlook(budget: &Budget, gathered: &Gathered<'_>) -> Outlook {
     }
 }
 
-fn mid_breaks(budget: &Budget, account: Option<usize>, gathered: &Gathered<'_>) -> Option<Month> {
-    let cost = |month: &crate::plan::MonthPlan| match account {
-        Some(place) => month.accounts[place].cost.to_f64(),
-        None => month.cost.to_f64(),
+/// What of a trial's charges counts, month by month [USD].
+fn spent(sample: &Sample, account: Option<usize>, scope: &Scope, months: usize) -> Vec<f64> {
+    let mut sums = vec![Usd::ZERO; months];
+    let counts = |cost: &&Cost| {
+        account.is_none_or(|place| cost.account as usize == place) && scope.counts(&cost.service)
+    };
+    for cost in sample.costs.iter().filter(counts) {
+        sums[cost.month as usize] += cost.cost;
+    }
+    sums.into_iter().map(Usd::to_f64).collect()
+}
+
+fn mid_breaks(
+    (budget, scope): (&Budget, &Scope),
+    account: Option<usize>,
+    gathered: &Gathered<'_>,
+) -> Option<Month> {
+    let cost = |month: &crate::plan::MonthPlan| {
+        let own = |(place, _): &(usize, _)| account.is_none_or(|account| account == *place);
+        let accounts = month.accounts.iter().enumerate().filter(own);
+        let charges = accounts.flat_map(|(_, account)| &account.services);
+        let counted = charges.filter(|(service, _)| scope.counts(service));
+        counted.map(|(_, cost)| *cost).sum::<Usd>().to_f64()
     };
     let costs: Vec<f64> = gathered.plan.months.iter().map(cost).collect();
     let place = budget.breaks(

@@ -18,7 +18,7 @@ pub struct Compound {
     #[schemars(range(min = 0, max = 1e10))]
     pub start: Option<f64>,
     /// Growth a month as a fraction: 0.1 is 10 % a month.
-    #[schemars(range(min = -0.99, max = 20))]
+    #[schemars(range(min = -0.99, max = 2))]
     pub monthly_rate: Option<f64>,
     /// Users in the last month.
     #[schemars(range(min = 0, max = 1e10))]

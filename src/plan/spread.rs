@@ -109,6 +109,9 @@ pub struct Outlook {
     pub period: Period,
     /// The account; all if none.
     pub account: Option<String>,
+    /// The services that count, or `AWS`; all charges if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
     /// Its amount [USD].
     pub amount: f64,
     /// The month in which the mid-value line breaks it.
@@ -123,6 +126,22 @@ pub struct Outlook {
     pub breaks: Option<[Month; 3]>,
     /// The single change that moves the chance most.
     pub change: Option<Change>,
+}
+
+impl Outlook {
+    /// What it counts, in words: `production, AWS only`.
+    pub fn counts(&self) -> String {
+        let account = self.account.as_deref().unwrap_or("all accounts");
+        match &self.scope {
+            Some(scope) => format!("{account}, {scope} only"),
+            None => account.to_owned(),
+        }
+    }
+
+    /// Whether it counts every charge.
+    pub fn counts_all(&self) -> bool {
+        self.account.is_none() && self.scope.is_none()
+    }
 }
 
 /// What a user and a request cost in a month.

@@ -23,10 +23,10 @@ use crate::{
     units::{Quantity, UnitPrice, Usd},
 };
 
-/// Code of the support plans' prices.
-const SUPPORT: &str = "AWSSupport";
+/// Code of the support plans' prices, with which the codes of a bill's support lines begin.
+pub const SUPPORT: &str = "AWSSupport";
 /// What a bill calls tax.
-const TAX: &str = "Tax";
+pub const TAX: &str = "Tax";
 
 /// Plans that the book knows.
 pub fn support_plans(book: &PriceBook) -> BTreeSet<String> {

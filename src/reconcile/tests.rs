@@ -50,12 +50,71 @@ fn what_stands_on_one_side_alone_is_named() {
     assert_eq!(of("NatGateway-Hours").matched, Match::Unbilled);
     assert_eq!(of("NatGateway-Hours").variance.quantity.to_string(), "-33.48");
     assert_eq!(of("NatGateway-Bytes").matched, Match::Unplanned);
-    // Of a group with a plan: 5 h at the planned mean of 0.10 are mix, what they cost above is price.
+    let new = of("NatGateway-Bytes").variance;
+    assert_eq!((new.unplanned.to_string(), new.quantity), ("0.45".into(), Usd::ZERO));
+    // Of a group with a plan: another kind in place of a planned one, whose price no plan knows.
     let other = of("BoxUsage:b").variance;
-    assert_eq!((other.mix.to_string(), other.price.to_string()), ("0.5".into(), "0.5".into()));
+    assert_eq!((other.mix.to_string(), other.price.to_string()), ("1".into(), "0".into()));
     // r = 15 / 10: half as much again of what was planned, which the new type made up for.
     let same = of("BoxUsage:a").variance;
     assert_eq!((same.quantity.to_string(), same.mix.to_string()), ("0.5".into(), "-0.5".into()));
+}
+
+/// A class twice as large at twice the price: AWS changed no price, whether the bill has quantities or not.
+#[test]
+fn another_instance_class_is_mix() {
+    for quantity in [Some(744.0), None] {
+        let mut larger = sides(None, Some((744.0, "386.88")));
+        larger.billed.as_mut().unwrap().quantity = quantity;
+        let cells = compare(vec![
+            ("InstanceUsage:db.r6g.large", sides(Some((744.0, "193.44")), None)),
+            ("InstanceUsage:db.r6g.xl", larger),
+        ]);
+        let mut sum = Sum::default();
+        cells.iter().for_each(|cell| sum.add(cell));
+        let Variance { price, mix, quantity, .. } = sum.variance;
+        assert_eq!(mix.to_string(), "193.44", "{cells:?}");
+        assert_eq!((price, quantity), (Usd::ZERO, Usd::ZERO));
+    }
+    // What the bill's list price says is another rate is price: 386.88 listed, 10 % off.
+    let mut larger = sides(None, Some((744.0, "348.192")));
+    larger.list = Some(386.88);
+    let cells = compare(vec![
+        ("InstanceUsage:db.r6g.large", sides(Some((744.0, "193.44")), None)),
+        ("InstanceUsage:db.r6g.xl", larger),
+    ]);
+    let price: Usd = cells.iter().map(|cell| cell.variance.price).sum();
+    assert!((price.to_f64() + 38.688).abs() < 1e-9, "{cells:?}");
+}
+
+fn line(service: &str, usage_type: &str, kind: Kind, cost: &str) -> Line {
+    let key = crate::actuals::LineKey {
+        account: "a".into(),
+        service: service.into(),
+        region: String::new(),
+        usage_type: usage_type.into(),
+        operation: String::new(),
+        kind,
+        record: String::new(),
+        unit: String::new(),
+    };
+    let cost = cost.parse().ok();
+    Line { key, quantity: None, costs: [cost; 4], list: None, rows: 1 }
+}
+
+/// Support in rows of type Fee or Usage, the upfront fee of a reservation in one of type Fee; the tax on support
+/// stays tax.
+#[test]
+fn a_line_is_what_its_service_says() {
+    for (service, usage_type, kind, expected) in [
+        ("AWSSupportBusiness", "Dollar", Kind::Fee, Kind::Support),
+        ("AWSSupportEnterprise", "", Kind::Usage, Kind::Support),
+        ("AWSSupportBusiness", "", Kind::Tax, Kind::Tax),
+        ("AmazonEC2", "USW2-HeavyUsage:m7g.large", Kind::Fee, Kind::ReservedUpfront),
+        ("AmazonRegistrar", "", Kind::Fee, Kind::Fee),
+    ] {
+        assert_eq!(kind_of(&line(service, usage_type, kind, "1")), expected, "{service}");
+    }
 }
 
 #[test]
@@ -81,12 +140,13 @@ proptest! {
                 prop::option::of((0.0..1e6_f64, 0_i64..1_000_000_000)),
                 prop::option::of((0.0..1e6_f64, -1_000_000_i64..1_000_000_000)),
                 any::<bool>(),
+                0_usize..4,
             ),
             1..12,
         ),
     ) {
         let money = |cents: i64| Usd::from_decimal(Decimal::new(cents, 4));
-        let all = rows.iter().enumerate().map(|(index, (planned, billed, known))| {
+        let all = rows.iter().enumerate().map(|(index, (planned, billed, known, kind))| {
             let side = |(quantity, cost): (f64, i64)| Side {
                 quantity: known.then_some(quantity),
                 cost: money(cost),
@@ -96,13 +156,18 @@ proptest! {
                 billed: billed.map(side),
                 ..Sides::default()
             };
-            (place(&format!("BoxUsage:{index}")), sides)
+            let kind = ["BoxUsage", "SpotUsage", "NatGateway", FEES][*kind];
+            let mut place = place(&format!("{kind}:{index}"));
+            if kind == FEES {
+                place.2 = FEES.into();
+            }
+            (place, sides)
         });
         let cells = variance::cells(all.collect());
         let mut sum = Sum::default();
         for cell in &cells {
-            let Variance { total, price, quantity, mix } = cell.variance;
-            prop_assert_eq!(price + quantity + mix, total);
+            let Variance { total, price, quantity, mix, unplanned, fees } = cell.variance;
+            prop_assert_eq!(price + quantity + mix + unplanned + fees, total);
             prop_assert_eq!(cell.billed.cost - cell.planned.cost, total);
             sum.add(cell);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Cell, Match, Place, Sides, Variance, usd};
+use super::{Cell, FEES, Match, Place, Sides, Variance, usd};
 use crate::{calendar::Month, plan::usage_kind, units::Usd};
 
 /// Cells of one month, account, service and kind of usage.
@@ -48,7 +48,6 @@ fn split(group: Vec<(Place, Sides)>) -> Vec<Cell> {
         group.iter().filter_map(|(_, sides)| of(sides)).reduce(|a, b| a + b)
     };
     let planned_quantity = sum(&|s| s.planned.and_then(|side| side.quantity)).filter(|q| *q > 0.0);
-    let planned_cost = sum(&|s| s.planned.map(|side| side.cost.to_f64())).unwrap_or(0.0);
     let billed_quantity = sum(&|s| s.billed.and_then(|side| side.quantity));
     let any_billed = group.iter().any(|(_, sides)| sides.billed.is_some());
     let any_planned = group.iter().any(|(_, sides)| sides.planned.is_some());
@@ -57,24 +56,31 @@ fn split(group: Vec<(Place, Sides)>) -> Vec<Cell> {
         let (planned, billed) =
             (sides.planned.unwrap_or_default(), sides.billed.unwrap_or_default());
         let total = billed.cost - planned.cost;
-        let (quantity, price) = match (planned_quantity, billed_quantity) {
-            _ if !any_planned || !any_billed => (total, Usd::ZERO),
+        let mut variance = Variance { total, ..Variance::default() };
+        match (planned_quantity, billed_quantity) {
+            _ if place.2 == FEES => variance.fees = total,
+            _ if !any_planned => variance.unplanned = total,
+            _ if !any_billed => variance.quantity = total,
             (Some(all), Some(used)) => {
                 let ratio = used / all;
-                let quantity = usd((ratio - 1.0) * planned.cost.to_f64());
+                variance.quantity = usd((ratio - 1.0) * planned.cost.to_f64());
                 let own = billed.quantity.unwrap_or(0.0);
                 let rate = match planned.quantity.filter(|q| *q > 0.0) {
-                    Some(of) => planned.cost.to_f64() / of,
-                    None => match sides.list.filter(|_| own > 0.0) {
-                        Some(list) => list / own,
-                        None => planned_cost / all,
-                    },
+                    Some(of) => Some(planned.cost.to_f64() / of),
+                    // Of another kind than was planned, only the bill can say that its rate is not the list's.
+                    None => sides.list.filter(|_| own > 0.0).map(|list| list / own),
                 };
-                let price = if alone { total - quantity } else { billed.cost - usd(own * rate) };
-                (quantity, price)
+                variance.price = match rate {
+                    _ if alone => total - variance.quantity,
+                    Some(rate) => billed.cost - usd(own * rate),
+                    None => Usd::ZERO,
+                };
             }
-            _ => (Usd::ZERO, total),
-        };
+            _ if sides.planned.is_some() && sides.billed.is_some() => variance.price = total,
+            _ => {}
+        }
+        let Variance { price, quantity, unplanned, fees, .. } = variance;
+        variance.mix = total - price - quantity - unplanned - fees;
         let matched = match (sides.planned.is_some(), sides.billed.is_some(), sides.unmapped) {
             (true, true, _) => Match::Both,
             (true, false, _) => Match::Unbilled,
@@ -82,7 +88,6 @@ fn split(group: Vec<(Place, Sides)>) -> Vec<Cell> {
             (false, _, true) => Match::Unmapped,
         };
         let (month, account, service, region, usage_type) = place;
-        let variance = Variance { total, price, quantity, mix: total - price - quantity };
         Cell { month, account, service, region, usage_type, matched, planned, billed, variance }
     };
     group.into_iter().map(cell).collect()

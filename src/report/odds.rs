@@ -163,7 +163,7 @@ fn number(value: f64) -> String {
 }
 
 fn budget(outlook: &Outlook, view: View, meaning: Meaning) -> String {
-    let whose = outlook.account.as_deref().unwrap_or("all accounts");
+    let whose = outlook.counts();
     let period = format!("{:?}", outlook.period).to_lowercase();
     let mut text = format!(
         "  {} (${} {period}, {whose}): {} (± {:.0} %)",

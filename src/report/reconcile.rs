@@ -8,7 +8,7 @@ use super::{
     terminal::table,
 };
 use crate::{
-    reconcile::{Cell, Match, Reconciliation, Sum},
+    reconcile::{Cell, Match, Reconciliation, Sum, Variance},
     units::Usd,
 };
 
@@ -30,8 +30,8 @@ pub fn render(done: &Reconciliation) -> String {
     };
     let _ = writeln!(
         out,
-        "{}: planned (list price) against billed ({}), {}, {span}\n",
-        done.plan, done.metric, done.currency
+        "{}: planned ({}) against billed ({}), {}, {span}\n",
+        done.plan, done.basis, done.metric, done.currency
     );
     let _ = writeln!(out, "{}\n", services(done));
     let _ = writeln!(out, "From consumption to the bill\n{}\n", bridge(done));
@@ -60,8 +60,19 @@ pub fn render(done: &Reconciliation) -> String {
 }
 
 fn services(done: &Reconciliation) -> comfy_table::Table {
-    let header =
-        ["Account", "Service", "Planned", "Billed", "Difference", "%", "Price", "Quantity", "Mix"];
+    let further = further(done);
+    let mut header = vec![
+        "Account",
+        "Service",
+        "Planned",
+        "Billed",
+        "Difference",
+        "%",
+        "Price",
+        "Quantity",
+        "Mix",
+    ];
+    header.extend(further.iter().map(|part| part.name));
     let mut rows = table(&header, 2);
     let sums: BTreeMap<(String, String), Sum> =
         done.by(|cell| (cell.account.clone(), cell.service.clone())).into_iter().collect();
@@ -80,20 +91,36 @@ fn services(done: &Reconciliation) -> comfy_table::Table {
                 continue;
             }
             let short = done.short_names.get(service).unwrap_or(service);
-            rows.add_row(cells(account, short, sum));
+            rows.add_row(cells(account, short, sum, &further));
         }
         if accounts.len() > 1 {
-            rows.add_row(cells(account, "all", sum));
+            rows.add_row(cells(account, "all", sum, &further));
         }
     }
-    rows.add_row(cells("all", "", &done.total));
+    rows.add_row(cells("all", "", &done.total, &further));
     rows
 }
 
-fn cells(account: &str, service: &str, sum: &Sum) -> Vec<String> {
+/// A part of a difference that not every comparison has.
+struct Further {
+    name: &'static str,
+    of: fn(&Variance) -> Usd,
+}
+
+/// The parts that this comparison has beside price, quantity and mix.
+fn further(done: &Reconciliation) -> Vec<Further> {
+    let all = [
+        Further { name: "Unplanned", of: |variance| variance.unplanned },
+        Further { name: "Fees", of: |variance| variance.fees },
+    ];
+    let used = |part: &Further| done.cells.iter().any(|c| (part.of)(&c.variance) != Usd::ZERO);
+    all.into_iter().filter(used).collect()
+}
+
+fn cells(account: &str, service: &str, sum: &Sum, further: &[Further]) -> Vec<String> {
     let percent = sum.share().map_or("–".into(), |share| format!("{:+.1}", 100.0 * share));
     let variance = &sum.variance;
-    vec![
+    let mut cells = vec![
         account.to_owned(),
         service.to_owned(),
         money(sum.planned),
@@ -103,7 +130,9 @@ fn cells(account: &str, service: &str, sum: &Sum) -> Vec<String> {
         money(variance.price),
         money(variance.quantity),
         money(variance.mix),
-    ]
+    ];
+    cells.extend(further.iter().map(|part| money((part.of)(variance))));
+    cells
 }
 
 fn bridge(done: &Reconciliation) -> comfy_table::Table {
@@ -209,6 +238,8 @@ pub fn to_csv(done: &Reconciliation) -> String {
         "price_usd",
         "quantity_usd",
         "mix_usd",
+        "unplanned_usd",
+        "fees_usd",
         "metric",
     ];
     let row = |cell: &Cell| {
@@ -234,6 +265,8 @@ pub fn to_csv(done: &Reconciliation) -> String {
             cell.variance.price.to_string(),
             cell.variance.quantity.to_string(),
             cell.variance.mix.to_string(),
+            cell.variance.unplanned.to_string(),
+            cell.variance.fees.to_string(),
             done.metric.to_owned(),
         ]
     };

@@ -17,7 +17,7 @@ use crate::{
     error::nearest,
     range::{Bounds, CONFIDENCE, Range},
     services::SERVICES,
-    units::MOST_QUANTITY,
+    units::{MOST_QUANTITY, percent_of_fraction},
     workload::Workload,
 };
 
@@ -241,6 +241,26 @@ fn bounds_of(schema: &Value) -> Bounds {
     Bounds { least: schema["minimum"].as_f64(), most: schema["maximum"].as_f64() }
 }
 
+/// A fraction in the place of a percentage: a discount of 7 % written as 0.07.
+fn fraction(schema: &Value, number: f64) -> Option<String> {
+    let percent = schema["format"] == "percent";
+    let meant = percent.then(|| percent_of_fraction(number)).flatten()?;
+    Some(format!("{number} is less than 1 %; did you mean {meant}? Give a percentage, 1 or more"))
+}
+
+/// The mend of a percentage in the place of a share: `; did you mean 0.7?` for 70.
+fn share(schema: &Value, number: f64) -> String {
+    /// Most of a number that is a share, or a factor near to one.
+    const MOST_OF_A_SHARE: f64 = 10.0;
+    let Bounds { least, most } = bounds_of(schema);
+    let is_share = !is_whole(schema) && most.is_some_and(|most| most <= MOST_OF_A_SHARE);
+    let meant = number / 100.0;
+    let fits = number > 1.0
+        && most.is_some_and(|most| number > most && meant <= most.min(1.0))
+        && least.is_none_or(|least| meant >= least);
+    if is_share && fits { format!("; did you mean {meant}?") } else { String::new() }
+}
+
 fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
@@ -381,11 +401,14 @@ impl<'a> Walk<'a> {
             )
         };
         if !kinds.is_empty() && !kinds.iter().any(fits) {
-            let given = match (kinds[0], value) {
-                ("integer", toml::Value::Float(number)) => number.to_string(),
-                _ => type_name(value).to_owned(),
+            let (given, fraction) = match (kinds[0], value) {
+                ("integer", toml::Value::Float(number)) => {
+                    (number.to_string(), fraction(schema, *number))
+                }
+                _ => (type_name(value).to_owned(), None),
             };
             let message = format!("must be {}, not {given}", expected(kinds[0]));
+            let message = fraction.unwrap_or(message);
             self.report(path, message);
             return;
         }
@@ -451,7 +474,12 @@ impl<'a> Walk<'a> {
         }
         let range = Range { low, mid, high, confidence };
         let bounds = bounds_of(schema);
-        match range.check(bounds) {
+        if let Some(message) = fraction(schema, mid) {
+            self.report(path, message);
+            return;
+        }
+        let mend = |message: String| message + &share(schema, high);
+        match range.check(bounds).map_err(mend) {
             Ok(()) => {
                 self.note(schema, range, (path, true));
                 self.ranges.push(Input::new(path.to_owned(), range, bounds, whole));
@@ -516,11 +544,15 @@ impl<'a> Walk<'a> {
     }
 
     fn bounds(&mut self, schema: &Value, number: f64, path: &str) {
-        let (least, most) = (schema["minimum"].as_f64(), schema["maximum"].as_f64());
+        if let Some(message) = fraction(schema, number) {
+            self.report(path, message);
+            return;
+        }
+        let Bounds { least, most } = bounds_of(schema);
         // A seed may be any whole number; every other figure ends up in sums that must stay finite.
         let open = if is_whole(schema) { f64::INFINITY } else { MOST_QUANTITY };
-        let accepted = least.unwrap_or(-open)..=most.unwrap_or(open);
-        if !accepted.contains(&number) {
+        let within = least.unwrap_or(-open)..=most.unwrap_or(open);
+        if !within.contains(&number) {
             let shown = |number: f64| {
                 if number.abs() < 1e15 { number.to_string() } else { format!("{number:e}") }
             };
@@ -530,7 +562,9 @@ impl<'a> Walk<'a> {
                 (Some(least), Some(most)) => format!("{} to {}", shown(least), shown(most)),
                 (_, most) => format!("{} or less", shown(most.unwrap_or(open))),
             };
-            self.report(path, format!("{} is out of range; give {accepted}", shown(number)));
+            let number_shown = shown(number);
+            let mend = share(schema, number);
+            self.report(path, format!("{number_shown} is out of range; give {accepted}{mend}"));
         }
     }
 
@@ -599,6 +633,67 @@ mod tests {
         ] {
             has(text, expected);
         }
+    }
+
+    /// 7 % written as 0.07, and 70 % written as 70 where a share is due: in numbers and in ranges.
+    #[test]
+    fn percentages_and_shares_are_not_taken_for_each_other() {
+        for (text, expected) in [
+            (
+                "[billing]\ndiscount_percent = 0.07",
+                "billing.discount_percent: 0.07 is less than 1 %; did you mean 7?",
+            ),
+            ("[billing]\ntax_percent = 0.19", "did you mean 19?"),
+            ("[[billing.discounts]]\nservice = \"AmazonRDS\"\npercent = 0.29", "did you mean 29?"),
+            ("[[commitments]]\ndiscount_percent = 0.275", "did you mean 27.5?"),
+            (
+                "[billing]\ntax_percent = { low = 0.1, mid = 0.2, high = 1.5 }",
+                "tax_percent: 0.2 is less than 1 %; did you mean 20?",
+            ),
+            ("[workloads.api.hpa]\ntarget_cpu_utilization = 0.7", "did you mean 70?"),
+            (
+                "[aurora]\nwrite_share = 70",
+                "aurora.write_share: 70 is out of range; give 0 to 1; did you mean 0.7?",
+            ),
+            ("[aurora]\nwrite_share = { low = 10, mid = 20, high = 30 }", "did you mean 0.3?"),
+            ("[accounts.a]\ntraffic_share = 15", "give 0 to 10; did you mean 0.15?"),
+            ("[traffic]\nnoise = 8", "give 0 to 2; did you mean 0.08?"),
+            ("[users]\ngrowth = { curve = \"compound\", monthly_rate = 6 }", "did you mean 0.06?"),
+        ] {
+            has(text, expected);
+        }
+        for fine in ["discount_percent = 0", "discount_percent = 1", "tax_percent = 7.25"] {
+            let found = problems(&format!("[billing]\n{fine}"));
+            assert!(found.iter().all(|p| !p.contains("percent")), "{fine}: {found:?}");
+        }
+        let found = problems("[cluster]\navailability_zones = 7");
+        assert!(found.iter().any(|p| p.ends_with("give 1 to 6")), "{found:?}");
+    }
+
+    /// Every number whose description is a percentage or a share has the bounds that tell them apart.
+    #[test]
+    fn every_percentage_and_share_of_the_schema_is_bounded() {
+        fn walk(value: &Value, key: &str, found: &mut Vec<String>) {
+            if let Value::Object(map) = value {
+                let about = map.get("description").and_then(Value::as_str).unwrap_or_default();
+                let number = map.get("type").is_some_and(is_number);
+                let percent = about.contains("[percent") || about.starts_with("Percent of");
+                if number && percent && map.get("format") != Some(&json!("percent")) {
+                    found.push(format!("{key}: no format percent"));
+                }
+                let share = about.starts_with("Share ") && key != "traffic_share";
+                let most = map.get("maximum").and_then(Value::as_f64);
+                if number && share && most != Some(1.0) {
+                    found.push(format!("{key}: a share up to {most:?}"));
+                }
+                for (key, value) in map {
+                    walk(value, key, found);
+                }
+            }
+        }
+        let mut found = Vec::new();
+        walk(&SCHEMA, "", &mut found);
+        assert_eq!(found, Vec::<String>::new());
     }
 
     #[test]

@@ -153,7 +153,9 @@ impl Spec {
             Some(name) => class.class == *name,
             None => self.allowed_families(facts).contains(&class.family),
         });
-        let most = self.max_readers.unwrap_or(facts.max_readers);
+        // Without a maximum, a cluster with readers has as many as its busiest minute needs, and one without has none.
+        let without = if self.min_readers == 0 { 0 } else { facts.max_readers };
+        let most = self.max_readers.unwrap_or(without);
         size::choose(&self.load(demand), allowed, (self.min_readers, most), facts)
     }
 
@@ -193,8 +195,7 @@ impl Spec {
             (name, size, serverless::max_connections(limits, facts), readers)
         } else {
             let most = self.max_readers.unwrap_or(self.min_readers).max(self.min_readers);
-            let follows = most > self.min_readers && self.min_readers > 0;
-            let readers = if follows {
+            let readers = if most > self.min_readers {
                 (self.min_readers, self.min_readers, most)
             } else {
                 (chosen.readers, chosen.readers, chosen.readers)
@@ -261,16 +262,17 @@ impl Spec {
         let facts = &demand.catalog.controllers.aurora;
         let hours = Self::hours(demand);
         let most = self.max_readers.unwrap_or(self.min_readers).max(self.min_readers);
-        if most == self.min_readers || self.min_readers == 0 {
+        if most == self.min_readers {
             let hours = f64::from(size.readers) * hours;
             return Readers { hours, hourly: Vec::new(), peak: size.readers };
         }
-        let per_session = self.queries_per_session(demand.classes) * (1.0 - self.write_share);
+        let per_session = self.queries_per_session(demand.classes);
         let cores = f64::from(size.class.vcpu) * facts.target_cpu_utilization;
         let runs = |minute| demand.database_runs(minute);
-        readers::follow(demand.minutes, runs, (self.min_readers, most), facts, |sessions| {
-            let queries = sessions / 60.0 * per_session;
-            (queries * self.cpu_ms_per_query / 1000.0 / cores).ceil() as u32
+        let bounds = (self.min_readers, most);
+        readers::follow(demand.minutes, runs, bounds, facts, |sessions| {
+            let busy = sessions / 60.0 * per_session * self.cpu_ms_per_query / 1000.0;
+            readers::wanted(busy, self.write_share, cores, self.min_readers)
         })
     }
 
@@ -397,6 +399,11 @@ impl Service for Spec {
             ("backup_retention_days", self.backup_retention_days, facts.max_backup_retention_days),
             ("storage_gib", self.storage_gib, facts.max_storage_gib),
         ]);
+        if let Some(most) = self.max_readers.filter(|most| *most < self.min_readers) {
+            let message =
+                format!("{most} is below min_readers ({0}); give {0} or more", self.min_readers);
+            problems.push(("max_readers".into(), message));
+        }
         if let Some(limits) = self.serverless {
             problems.extend(super::above_limits([
                 ("serverless.max_acu", limits.max_acu, facts.max_acu),

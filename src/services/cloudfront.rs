@@ -1,24 +1,25 @@
-//! `CloudFront` in front of a bucket: the single-page application served from the edge.
+//! `CloudFront` in front of a bucket or of the load balancer: answers from the edge.
 //!
 //! # Formula
 //! ```text
 //! <zone>-DataTransfer-Out-Bytes  [GB]       = sessions × calls × response bytes    (first 1,024 GB free)
 //! <zone>-Requests-Tier2-HTTPS    [Requests] = sessions × calls                 (first 10 million free)
 //! Invalidations                  [URL]      = releases × paths                       (first 1,000 free)
-//! to S3: requests × (1 − hit ratio)
+//! <zone>-DataTransfer-Out-OBytes [GB]       = requests passed to the load balancer × request bytes
+//! to S3 or the load balancer: requests × (1 − hit ratio)
 //! ```
 //! # Source
 //! Billing rules, "`CloudFront`": pay-as-you-go by edge location; 1 TB and 10 million requests a month free.
 //! # Limits
-//! One price zone for all users. Fetches from an S3 origin carry no transfer charge. Flat plans are not
-//! modelled.
+//! One price zone for all users. Answers of an AWS origin to the edge carry no transfer charge. A web ACL stays
+//! at the load balancer: it inspects what the edge passes on. Flat plans are not modelled.
 
 use indexmap::IndexSet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Context, Demand, Flows, Meter, Metered, Service, kib_to_gb};
-use crate::{traffic::Class, workload::Reached};
+use super::{Basis, Choice, Context, Demand, Edge, Flows, Meter, Metered, Service, kib_to_gb};
+use crate::traffic::Class;
 
 /// Price zone of an edge location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -32,11 +33,15 @@ pub enum Zone {
     AP,
 }
 
+/// Bytes of requests from the edge to an origin that is no bucket.
+const TO_ORIGIN: Meter = ("AmazonCloudFront", "US-DataTransfer-Out-OBytes", "");
+
 /// The distribution.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// Traffic classes that it serves; no workload behind the load balancer may serve them too.
+    /// Traffic classes that it serves: from a workload behind the load balancer where one serves the class too,
+    /// else from a bucket.
     pub classes: IndexSet<String>,
     /// Price zone of the users.
     #[serde(default)]
@@ -53,7 +58,29 @@ pub struct Spec {
 impl Spec {
     fn per_session(&self, demand: &Demand<'_>, of: impl Fn(&Class) -> f64) -> f64 {
         let served = self.classes.iter().filter_map(|name| demand.classes.get(name));
-        served.map(|class| class.per_session * of(class)).sum()
+        served.map(|class| class.asked_per_session() * of(class)).sum()
+    }
+
+    /// Requests and their bytes that go on to the load balancer in a session: a number, and GB.
+    fn to_load_balancer_gb(&self, demand: &Demand<'_>) -> f64 {
+        let served = self.classes.iter().filter_map(|name| demand.classes.get(name));
+        let passed = served.filter(|class| class.at_edge.is_some());
+        let kib: f64 = passed.map(|class| class.per_session * class.request_kib).sum();
+        kib_to_gb(demand.capacity.sessions * kib)
+    }
+
+    /// A warning where the book has no price of what is sent to the load balancer.
+    fn unpriced(&self, demand: &Demand<'_>) -> Option<Choice> {
+        let gb = self.to_load_balancer_gb(demand);
+        (self.zone != Zone::US && gb > 0.0).then(|| Choice {
+            subject: "cloudfront".into(),
+            choice: "none".into(),
+            reason: format!(
+                "{gb:.2} GB of requests to the load balancer are in no line: the price book has no {:?}-DataTransfer-Out-OBytes",
+                self.zone
+            ),
+            warning: true,
+        })
     }
 
     fn meters(&self) -> [Meter; 3] {
@@ -77,24 +104,25 @@ impl Service for Spec {
         ("AmazonCloudFront", "AP-DataTransfer-Out-Bytes", ""),
         ("AmazonCloudFront", "AP-Requests-Tier2-HTTPS", ""),
         ("AmazonCloudFront", "Invalidations", ""),
+        TO_ORIGIN,
     ];
 
     fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
         let mut problems = context.unknown_classes("classes", self.classes.iter());
-        for (name, workload) in context.workloads {
-            let both = workload.calls_per.keys().find(|class| self.classes.contains(*class));
-            if let Some(class) = both.filter(|_| workload.reached == Reached::ThroughAlb) {
-                let message = format!(
-                    "{class} is also served through the load balancer, by workloads.{name}; take it from one of them"
-                );
-                problems.push(("classes".into(), message));
-            }
+        if self.classes.is_empty() {
+            let message = "name at least one traffic class, or remove [cloudfront]";
+            problems.push(("classes".into(), message.into()));
         }
         problems
     }
 
+    fn edge(&self) -> Option<Edge<'_>> {
+        Some(Edge { classes: &self.classes, hit_ratio: self.hit_ratio })
+    }
+
     fn flows(&self, demand: &Demand<'_>) -> Flows {
-        let requests = demand.capacity.sessions * self.per_session(demand, |_| 1.0);
+        let from_bucket = |class: &Class| f64::from(u8::from(class.at_edge.is_none()));
+        let requests = demand.capacity.sessions * self.per_session(demand, from_bucket);
         Flows { s3_gets: requests * (1.0 - self.hit_ratio), ..Flows::default() }
     }
 
@@ -106,12 +134,20 @@ impl Service for Spec {
         let out = Basis::new("sessions × calls × response bytes", &[("sent", gb, "GB")]);
         let asked = Basis::new("sessions × calls", &[("sessions", sessions, "sessions")]);
         let paths = Basis::new("invalidated paths", &[("paths", self.invalidated_paths, "paths")]);
-        vec![
+        let mut lines = vec![
             demand.global_line(bytes, "cloudfront", gb, out),
             demand.global_line(https, "cloudfront", requests, asked),
             demand.global_line(invalidations, "cloudfront", self.invalidated_paths, paths),
-        ]
-        .into()
+        ];
+        if self.zone == Zone::US {
+            let gb = self.to_load_balancer_gb(demand);
+            let why = Basis::new(
+                "sessions × requests passed on × request bytes",
+                &[("sent to the load balancer", gb, "GB")],
+            );
+            lines.push(demand.global_line(TO_ORIGIN, "cloudfront", gb, why));
+        }
+        Metered { lines, choices: self.unpriced(demand).into_iter().collect() }
     }
 }
 
@@ -142,10 +178,28 @@ mod tests {
         assert_eq!(fixture.price(&lines[2], 1001.0), "0.005");
     }
 
+    /// A class that the load balancer serves too: users ask for 1,048,576 answers of 1 KiB, a tenth of which come
+    /// from the load balancer, as 0.1 GB of requests of 1 KiB; the bucket is asked for nothing.
     #[test]
-    fn a_class_has_one_way_to_the_user() {
-        let fixture = Fixture::new("2027-04");
-        let problems = Service::check(&spec(), &fixture.context());
-        assert!(problems[0].1.contains("workloads.api"), "{problems:?}");
+    fn a_load_balancer_may_be_the_origin() {
+        let mut fixture = Fixture::new("2027-04");
+        let class = &mut fixture.classes["api"];
+        class.at_edge = Some(1.0);
+        class.per_session = 0.1;
+        class.response_kib = 1.0;
+        fixture.capacity.sessions = 1_048_576.0;
+        assert_eq!(Service::check(&spec(), &fixture.context()), []);
+        let demand = fixture.demand();
+        let Metered { lines, choices } = Service::meter(&spec(), &demand);
+        assert_eq!((lines[0].quantity.get(), lines[1].quantity.get()), (1.0, 1_048_576.0));
+        assert!((lines[3].quantity.get() - 0.1).abs() < 1e-12);
+        assert_eq!(fixture.price(&lines[3], 100.0), "2");
+        assert_eq!(Service::flows(&spec(), &demand).s3_gets, 0.0);
+        assert_eq!((choices, demand.alb_response_kib_per_session()), (vec![], 0.0));
+        assert!((demand.alb_requests_per_session() - 0.1).abs() < 1e-12);
+        let far = Spec { zone: Zone::EU, ..spec() };
+        let Metered { lines, choices } = Service::meter(&far, &demand);
+        assert_eq!(lines.len(), 3);
+        assert!(choices[0].reason.starts_with("0.10 GB of requests"), "{choices:?}");
     }
 }

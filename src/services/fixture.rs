@@ -32,7 +32,7 @@ impl Fixture {
              requests = { cpu_millicores = 100, memory_mib = 128 }",
         )
         .unwrap();
-        let class = Class { per_session: 20.0, request_kib: 1.0, response_kib: 5.0 };
+        let class = Class { per_session: 20.0, request_kib: 1.0, response_kib: 5.0, at_edge: None };
         let used = WorkloadUse {
             name: "api".into(),
             requests: 0.0,

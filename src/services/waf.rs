@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Basis, Context, Demand, Flows, Meter, Metered, Service, kib_to_gb};
+use crate::shapes::WafFacts;
 
 /// Web ACL on the load balancer.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -90,22 +91,23 @@ impl Spec {
     }
 }
 
-const TIERS: [&str; 4] = [
-    "RequestV2-Tier1",
-    "RequestV2-Tier2-2000WCU",
-    "RequestV2-Tier3-2500WCU",
-    "RequestV2-Tier4-3000WCU",
-];
+/// The meter of requests to a web ACL of so many capacity units: the first tier, then one for each started step.
+fn request_meter(wcu: u32, facts: &WafFacts) -> String {
+    match wcu.saturating_sub(facts.included_wcu).div_ceil(facts.wcu_step) {
+        0 => "RequestV2-Tier1".into(),
+        step => {
+            let most = facts.included_wcu + step * facts.wcu_step;
+            format!("RequestV2-Tier{}-{most}WCU", step + 1)
+        }
+    }
+}
 
 impl Service for Spec {
     const KIND: &'static str = "waf";
     const METERS: &'static [Meter] = &[
         ("awswaf", "WebACLV2", ""),
         ("awswaf", "RuleV2", ""),
-        ("awswaf", TIERS[0], ""),
-        ("awswaf", TIERS[1], ""),
-        ("awswaf", TIERS[2], ""),
-        ("awswaf", TIERS[3], ""),
+        ("awswaf", "RequestV2-Tier*", ""),
         ("awswaf", "AMR-BotControl", ""),
         ("awswaf", "AMR-BotControl-Request", ""),
         ("awswaf", "AMR-BotControl-Targeted-Request", ""),
@@ -131,8 +133,7 @@ impl Service for Spec {
         let rules = f64::from(self.rules + self.rule_groups + bots);
         let passed = demand.capacity.sessions * demand.alb_requests_per_session();
         let requests = self.requests(demand);
-        let step = self.wcu.saturating_sub(facts.included_wcu).div_ceil(facts.wcu_step) as usize;
-        let tier = TIERS[step.min(TIERS.len() - 1)];
+        let tier = request_meter(self.wcu, facts);
         let acl = Basis::new("web ACLs", &[("web ACLs", acls, "web ACLs")]);
         let rule = Basis::new(
             "(rules + rule groups) × web ACLs",
@@ -153,7 +154,7 @@ impl Service for Spec {
         let mut lines = vec![
             demand.line(Self::METERS[0], "web-acl", acls, acl),
             demand.line(Self::METERS[1], "web-acl", rules * acls, rule),
-            demand.line(("awswaf", tier, ""), "web-acl", requests, request),
+            demand.line(("awswaf", &tier, ""), "web-acl", requests, request),
         ];
         let inspected = match self.bot_control {
             BotControl::None => return lines.into(),
@@ -199,6 +200,15 @@ blocked_per_request = 0.5",
         spec.wcu = 3000;
         let lines = Service::meter(&spec, &fixture.demand()).lines;
         assert_eq!(lines[2].key.usage_type, "RequestV2-Tier4-3000WCU");
+        // A million at 4,000 WCU: 0.60 + 5 × 0.20, where five steps of 500 are begun above 1,500; 5,000 is the most.
+        for (wcu, expected) in [(4000, "1.6"), (4001, "1.8"), (5000, "2")] {
+            spec.wcu = wcu;
+            assert_eq!(Service::check(&spec, &fixture.context()), []);
+            let lines = Service::meter(&spec, &fixture.demand()).lines;
+            assert_eq!(fixture.price(&lines[2], 1e6), expected, "{wcu}");
+        }
+        spec.wcu = 5001;
+        assert_eq!(Service::check(&spec, &fixture.context()).len(), 1);
     }
 
     /// 12 million inspected: 10 free, 2 × 1.00; targeted: 1 free, 11 × 10.

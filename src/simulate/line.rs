@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     growth::Users,
     scenario::{Account, PlanSettings, Schedule},
-    traffic::{MonthTraffic, Traffic},
+    traffic::{Class, MonthTraffic, Traffic},
     workload::Workload,
 };
 
@@ -46,6 +46,7 @@ struct Ran {
     schedule: Option<Schedule>,
     cluster: Cluster,
     workloads: Arc<indexmap::IndexMap<String, Workload>>,
+    classes: Arc<indexmap::IndexMap<String, Class>>,
     months: Arc<Vec<Capacity>>,
 }
 
@@ -58,6 +59,7 @@ impl Ran {
             && self.schedule == settings.schedule
             && self.cluster == stack.cluster
             && *self.workloads == stack.workloads
+            && *self.classes == account.classes
     }
 }
 
@@ -140,6 +142,7 @@ impl Prepared<'_> {
             schedule: account.settings.schedule.clone(),
             cluster: account.stack.cluster.clone(),
             workloads: Arc::new(account.stack.workloads.clone()),
+            classes: Arc::new(account.classes.clone()),
             months: Arc::new(months),
         }
     }

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     fn classes() -> IndexMap<String, Class> {
-        let class = Class { per_session: 20.0, request_kib: 1.0, response_kib: 1.0 };
+        let class = Class { per_session: 20.0, request_kib: 1.0, response_kib: 1.0, at_edge: None };
         IndexMap::from([("api".to_owned(), class)])
     }
 

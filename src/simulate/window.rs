@@ -8,8 +8,6 @@
 //! The cluster begins the first month at the size that its first minute asks for. Months before the window
 //! count for budgets alone, as the scenario has them.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -17,6 +15,7 @@ use super::{
     trace::{Request, Trace},
 };
 use crate::{
+    budget::Budget,
     calendar::{MINUTES_PER_DAY, Month},
     capacity::Capacity,
     error::Error,
@@ -104,7 +103,7 @@ pub struct Luck {
     traffic: Vec<MonthTraffic>,
     /// Usage of the other accounts.
     others: Vec<Usage>,
-    /// Costs before the first month looked at, by account [USD].
+    /// What each budget counts of the months before the first one looked at [USD].
     before: Vec<Vec<f64>>,
 }
 
@@ -159,7 +158,6 @@ impl Prepared<'_> {
         let mut usage = metering.usage;
         usage.extend(luck.others.iter().cloned());
         let (rated, _) = drawn.rate(usage, luck.trial)?;
-        let costs = drawn.costs(&rated);
         let sum = |of: &dyn Fn(&Capacity) -> f64| months.iter().map(of).sum::<f64>();
         let each = |of: fn(&crate::capacity::WorkloadUse) -> f64| {
             sum(&|month| month.workloads.iter().map(of).sum())
@@ -172,7 +170,7 @@ impl Prepared<'_> {
             evictions: sum(&|month| f64::from(month.evictions)),
             unserved_requests: each(|own| own.unserved_requests),
             nodes: sum(&|month| month.total.mean) / months.len().max(1) as f64,
-            broke: drawn.broke(view, luck, &costs),
+            broke: drawn.broke(view, luck, &rated),
         })
     }
 
@@ -216,6 +214,7 @@ impl Prepared<'_> {
             traffic: self.traffic.clone(),
             policies: Vec::new(),
             residual_sigma: None,
+            scopes: self.scopes.clone(),
             bootstrap: std::sync::OnceLock::new(),
             spot_level,
         }
@@ -253,7 +252,7 @@ impl Prepared<'_> {
         Ok(months)
     }
 
-    /// Costs of the months before those looked at, by account [USD].
+    /// What each budget counts of the months before those looked at [USD].
     fn costs_before(&self, view: &View, trial: u32) -> Result<Vec<Vec<f64>>, Error> {
         let plan = &self.scenario.plan;
         let earlier = View { first: 0, months: view.first, ..*view };
@@ -272,50 +271,24 @@ impl Prepared<'_> {
             self.meter((place, account), &earlier, &luck, &mut metering)?;
         }
         let (rated, _) = self.rate(metering.usage, trial)?;
-        let costs = self.costs(&rated);
-        let of = |place: usize| {
-            let month = |index: u32| costs.get(&(place, plan.start.plus(index)));
-            (0..view.first).map(|index| month(index).map_or(0.0, |cost| cost.to_f64())).collect()
-        };
-        Ok((0..self.scenario.accounts.len()).map(of).collect())
-    }
-
-    /// Costs by account and month.
-    fn costs(&self, rated: &Rated) -> BTreeMap<(usize, Month), Usd> {
-        let mut costs = BTreeMap::new();
-        for entry in &rated.entries {
-            let name = |account: &Account| account.name == entry.account;
-            let account = self.scenario.accounts.iter().position(name).unwrap_or_default();
-            *costs.entry((account, entry.month)).or_default() += entry.cost;
-        }
-        costs
+        Ok(self.spent(&rated, plan.start, view.first))
     }
 
     /// Whether each budget has broken by the last month looked at.
-    fn broke(&self, view: &View, luck: &Luck, costs: &BTreeMap<(usize, Month), Usd>) -> Vec<bool> {
+    fn broke(&self, view: &View, luck: &Luck, rated: &Rated) -> Vec<bool> {
         let plan = &self.scenario.plan;
-        let months: Vec<Month> =
-            (0..view.first + view.months).map(|index| plan.start.plus(index)).collect();
-        let cost = |account: usize, index: usize| {
-            let before = luck.before.get(account).and_then(|own| own.get(index)).copied();
-            let own = costs.get(&(account, months[index])).map_or(0.0, |cost| cost.to_f64());
-            before.unwrap_or(own)
-        };
-        let users = |index: usize| self.users.at(index as f64);
+        let count = view.first + view.months;
+        let months: Vec<Month> = (0..count).map(|index| plan.start.plus(index)).collect();
         let each = self.scenario.revenue.map_or(0.0, |revenue| revenue.per_user_month);
-        let revenue: Vec<f64> = (0..months.len()).map(|index| users(index) * each).collect();
-        let accounts = &self.scenario.accounts;
-        let broke = |budget: &crate::budget::Budget| {
-            let own = budget.account.as_ref();
-            let counts = |name: &String| own.is_none_or(|own| own == name);
-            let month = |index: usize| {
-                let places = accounts.iter().enumerate().filter(|(_, own)| counts(&own.name));
-                places.map(|(place, _)| cost(place, index)).sum()
-            };
-            let costs: Vec<f64> = (0..months.len()).map(month).collect();
+        let revenue: Vec<f64> = (0..count).map(|m| self.users.at(f64::from(m)) * each).collect();
+        let spent = self.spent(rated, plan.start.plus(view.first), view.months);
+        let broke = |(place, (budget, spent)): (usize, (&Budget, Vec<f64>))| {
+            let mut costs = luck.before.get(place).cloned().unwrap_or_default();
+            costs.resize(view.first as usize, 0.0);
+            costs.extend(spent);
             budget.breaks(&months, &costs, &revenue).is_some()
         };
-        self.scenario.budgets.iter().map(broke).collect()
+        self.scenario.budgets.iter().zip(spent).enumerate().map(broke).collect()
     }
 }
 

@@ -22,12 +22,15 @@ pub(super) fn variance(plan: &Plan, done: &Reconciliation) -> Section {
         ("price".into(), total.variance.price.to_f64()),
         ("quantity".into(), total.variance.quantity.to_f64()),
         ("mix".into(), total.variance.mix.to_f64()),
+        ("not planned".into(), total.variance.unplanned.to_f64()),
+        ("commitment fees".into(), total.variance.fees.to_f64()),
     ];
     steps.retain(|(_, change)| *change != 0.0);
     let used = done.months.iter().filter(|month| month.share > 0.0);
     let months: Vec<String> = used.map(|month| month.month.to_string()).collect();
     let mut text = vec![format!(
-        "Planned against billed ({}), {}: {}.",
+        "Planned ({}) against billed ({}), {}: {}.",
+        done.basis,
         done.metric,
         done.currency,
         months.join(", ")
@@ -49,7 +52,7 @@ pub(super) fn variance(plan: &Plan, done: &Reconciliation) -> Section {
         figures: vec![Figure {
             id: "variance".into(),
             title: format!("From planned to billed consumption [{}]", done.currency),
-            alt: "A waterfall from the planned to the billed amount by price, quantity and mix."
+            alt: "A waterfall from the planned to the billed amount by price, quantity, mix, what was not planned and commitment fees."
                 .into(),
             chart: Chart::Waterfall {
                 from: ("planned".into(), total.planned.to_f64()),
@@ -76,6 +79,8 @@ fn sums(account: &str, service: &str, sum: &Sum) -> Vec<Cell> {
         Cell::Usd(variance.price),
         Cell::Usd(variance.quantity),
         Cell::Usd(variance.mix),
+        Cell::Usd(variance.unplanned),
+        Cell::Usd(variance.fees),
     ]
 }
 
@@ -100,6 +105,8 @@ fn by_service(plan: &Plan, done: &Reconciliation) -> Table {
             ("By price", Kind::Usd),
             ("By quantity", Kind::Usd),
             ("By mix", Kind::Usd),
+            ("Not planned", Kind::Usd),
+            ("Commitment fees", Kind::Usd),
         ]),
         rows,
         ties: None,

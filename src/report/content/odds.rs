@@ -97,7 +97,7 @@ fn billed(months: &[Month], done: Option<&Reconciliation>) -> Vec<Option<f64>> {
 
 fn limits(plan: &Plan) -> Vec<(String, f64)> {
     let budgets = plan.spread.iter().flat_map(|spread| &spread.budgets);
-    let monthly = budgets.filter(|own| own.period == Period::Monthly && own.account.is_none());
+    let monthly = budgets.filter(|own| own.period == Period::Monthly && own.counts_all());
     monthly.map(|own| (own.name.clone(), own.amount)).collect()
 }
 
@@ -286,7 +286,7 @@ fn budget_table(plan: &Plan, spread: &Spread) -> Table {
         Row::new(vec![
             Cell::text(&own.name),
             Cell::text(format!("{:?}", own.period).to_lowercase()),
-            Cell::text(own.account.as_deref().unwrap_or("all accounts")),
+            Cell::text(own.counts()),
             Cell::Number(own.amount),
             Cell::Number(own.probability),
             Cell::Number(own.standard_error),

@@ -170,11 +170,9 @@ impl Database {
         if most == least {
             return least;
         }
-        let reads = 1.0 - self.setup.write_share;
-        let cores =
-            sessions_per_minute * self.setup.queries_per_session * reads * self.setup.cpu_seconds;
-        let wished = (cores / self.setup.facts.target_cpu_utilization / vcpu).ceil() as u32;
-        wished.clamp(least, most)
+        let busy = sessions_per_minute * self.setup.queries_per_session * self.setup.cpu_seconds;
+        let cores = vcpu * self.setup.facts.target_cpu_utilization;
+        super::readers::wanted(busy, self.setup.write_share, cores, least).clamp(least, most)
     }
 }
 

@@ -3,6 +3,7 @@
 //! # Formula
 //! ```text
 //! wanted(minute) = ceil(read queries per second × CPU s per query / target / vCPU)
+//!                  0 while the writer alone stays at its target, where there may be none
 //! out: after 3 minutes above the count, to the wanted one; billed from its creation, serves 10 minutes later
 //! in : after 15 minutes below it, one reader at a time; 300 s between two acts
 //! stopped: no reader is billed and nothing is decided; the cluster starts with the readers it had
@@ -81,6 +82,14 @@ impl Scaler {
     }
 }
 
+/// Readers wanted for queries that keep so many cores `busy`, with `cores` of an instance in use at the target.
+pub fn wanted(busy: f64, write_share: f64, cores: f64, least: u32) -> u32 {
+    if least == 0 && busy <= cores {
+        return 0;
+    }
+    (busy * (1.0 - write_share) / cores).ceil() as u32
+}
+
 /// Follows the load of a month between `least` and `most` readers; `runs` says in which minutes the cluster does.
 pub fn follow(
     minutes: &[f64],
@@ -144,6 +153,20 @@ mod tests {
         assert_eq!((readers.hours, readers.peak), (8.0, 2));
         assert_eq!(readers.hourly[..3], [2.0, 2.0, 0.0]);
         assert_eq!(readers.hourly[11..], [0.0, 2.0, 2.0]);
+    }
+
+    /// Four cores of queries, half of them writes, on instances that give 1.4 at their target: two readers. At one
+    /// core the writer is enough, and only a cluster that must have a reader keeps one.
+    #[test]
+    fn readers_come_from_none() {
+        assert_eq!([0, 1].map(|least| wanted(4.0, 0.5, 1.4, least)), [2, 2]);
+        assert_eq!([0, 1].map(|least| wanted(1.0, 0.5, 1.4, least)), [0, 1]);
+        let facts = &Fixture::new("2027-04").catalog.controllers.aurora;
+        let mut load = vec![0.0; 60];
+        load.extend(vec![2.0; 60]);
+        let readers = follow(&load, |_| true, (0, 4), facts, |sessions| sessions as u32);
+        assert_eq!((readers.peak, readers.hourly[0]), (2, 0.0));
+        assert!(readers.hours > 1.8, "{readers:?}");
     }
 
     /// Two minutes above the count do nothing; three add readers, which go one by one after 15 minutes

@@ -62,10 +62,10 @@ fn fit(
         |queries: f64| queries * load.cpu_ms_per_query / 1000.0 / facts.target_cpu_utilization;
     let cores = f64::from(class.vcpu);
     let reads = load.peak_queries_per_second * (1.0 - load.write_share);
-    let needed = (vcpu_for(reads) / cores).ceil() as u32;
     // Without readers the writer serves everything.
-    let readers =
-        if min_readers == 0 { 0 } else { needed.clamp(min_readers, most.max(min_readers)) };
+    let alone = min_readers == 0 && (most == 0 || vcpu_for(load.peak_queries_per_second) <= cores);
+    let needed = if alone { 0 } else { (vcpu_for(reads) / cores).ceil() as u32 };
+    let readers = needed.clamp(min_readers, most.max(min_readers));
     let on_writer = if readers == 0 {
         load.peak_queries_per_second
     } else {
