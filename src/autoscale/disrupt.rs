@@ -6,7 +6,7 @@
 //! delete   when all pods of the candidates fit on other ready nodes
 //! replace  when one new node holds what does not fit, at a worst price below the sum of theirs
 //! several  the longest prefix of the candidates for which either works, by binary search
-one      the first of each pool, then the second of each, and so on
+//! one      the first of each pool, then the second of each, and so on
 //! Balanced (saving / pool's cost) ÷ (disruption / pool's disruption) ≥ 1/k
 //! ```
 //! The methods are tried in the order Empty, Drifted, several nodes, one node; the first that finds

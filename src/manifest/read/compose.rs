@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use toml_edit::{DocumentMut, InlineTable, Item, Table};
 
 use super::{
-    Found, Notes,
+    Found, Knowledge, Notes,
     pool::Pools,
     value::{Line, number, set},
     workload::Draft,
@@ -40,7 +40,7 @@ pub(super) fn scenario(
     template: &str,
     parts: Parts,
     notes: &mut Notes,
-    catalog: &Catalog,
+    Knowledge { catalog, facts }: Knowledge<'_>,
 ) -> Result<String, Error> {
     let wrong = |message: &str| Error::failed(Place::file("init's scenario"), message);
     let mut document: DocumentMut = template.parse().map_err(|_| wrong("is not TOML"))?;
@@ -48,6 +48,10 @@ pub(super) fn scenario(
     one_account(&mut document).ok_or_else(|| wrong("has no account production"))?;
     assumptions(&mut document);
     let zero = drafts.iter().any(scales_to_zero);
+    if let Some(why) = &pools.auto_mode {
+        let built_in = &facts.auto_mode.built_in;
+        auto_mode(&mut document, why, built_in).ok_or_else(|| wrong("has no [eks]"))?;
+    }
     cluster(&mut document, pools, zero).ok_or_else(|| wrong("has no [cluster]"))?;
     let workloads = document.get_mut("workloads").and_then(Item::as_table_mut);
     let workloads = workloads.ok_or_else(|| wrong("has no [workloads]"))?;
@@ -142,21 +146,34 @@ fn put(table: &mut Table, lines: &[Line]) {
     }
 }
 
+/// EKS Auto Mode has a fee, needs no managed node group, and runs some of the template's workloads itself.
+fn auto_mode(document: &mut DocumentMut, why: &str, built_in: &[String]) -> Option<()> {
+    let eks = document.get_mut("eks")?.as_table_mut()?;
+    eks.insert("auto_mode", commented(true.into(), why));
+    let baseline = document.get_mut("cluster")?.get_mut("baseline")?.as_inline_table_mut()?;
+    baseline.insert("nodes", 0.into());
+    let none = " # assumption: EKS Auto Mode, so no managed node group";
+    baseline.decor_mut().set_suffix(none);
+    let workloads = document.get_mut("workloads")?.as_table_mut()?;
+    workloads.retain(|_, item| {
+        profile_of(item).is_none_or(|profile| built_in.iter().all(|known| known != profile))
+    });
+    Some(())
+}
+
 fn cluster(document: &mut DocumentMut, pools: Pools, zero: bool) -> Option<()> {
-    let Pools { named, zones, volume, kubelet } = pools;
+    let Pools { named, zones, assumed, .. } = pools;
     let cluster = document.get_mut("cluster")?.as_table_mut()?;
     put(cluster, zones.as_slice());
     if zero {
         let gates = super::value::texts(&["HPAScaleToZero"]);
         cluster.insert("feature_gates", commented(gates, "an autoscaler's minReplicas is 0"));
     }
-    if !kubelet.is_empty() {
-        let mut table = Table::new();
-        put(&mut table, &kubelet);
-        cluster.insert("kubelet", Item::Table(table));
+    let all = cluster.get_mut("node_pools")?.as_table_mut()?;
+    for (_, pool) in all.iter_mut() {
+        put(pool.as_table_mut()?, &assumed);
     }
     if !named.is_empty() {
-        let all = cluster.get_mut("node_pools")?.as_table_mut()?;
         all.clear();
         for (name, lines) in named {
             let mut table = Table::new();
@@ -164,11 +181,6 @@ fn cluster(document: &mut DocumentMut, pools: Pools, zero: bool) -> Option<()> {
             put(&mut table, &lines);
             all.insert(&name, Item::Table(table));
         }
-    }
-    if !volume.is_empty() {
-        let ebs = document.get_mut("ebs")?.as_table_mut()?;
-        ebs.remove("volume_gib");
-        put(ebs, &volume);
     }
     Some(())
 }
