@@ -88,11 +88,7 @@ pub struct Property {
 
 /// The lists of a node pool.
 pub const PROPERTIES: [Property; 5] = [
-    Property {
-        key: "instance_types",
-        what: "instance type",
-        of: |shape| &shape.instance_type,
-    },
+    Property { key: "instance_types", what: "instance type", of: |shape| &shape.instance_type },
     Property { key: "families", what: "instance family", of: |shape| &shape.family },
     Property { key: "categories", what: "instance category", of: |shape| &shape.category },
     Property { key: "sizes", what: "instance size", of: |shape| &shape.size },

@@ -147,7 +147,8 @@ impl Cluster {
                 let launched = purchases(pool, self.round(policy, 0).sizes[index])
                     .into_iter()
                     .find_map(|buys| {
-                        let claim = without_shortage(self, policy, Claim::empty(policy, index, buys))?;
+                        let claim =
+                            without_shortage(self, policy, Claim::empty(policy, index, buys))?;
                         self.launch_claim(policy, &claim, None)
                     });
                 let Some(node) = launched else { break };

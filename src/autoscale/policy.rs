@@ -465,7 +465,9 @@ impl Policy {
                         problems.extend(pool::check_built(inputs, &pool, settings, &offers));
                     }
                     if pool.offers_any() {
-                        notes.extend(unmatched.iter().map(|one| format!("{one}; it matches nothing")));
+                        notes.extend(
+                            unmatched.iter().map(|one| format!("{one}; it matches nothing")),
+                        );
                     } else {
                         problems.extend(unmatched);
                     }

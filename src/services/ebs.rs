@@ -182,6 +182,9 @@ mod tests {
         let lines = Service::meter(&spec, &fixture.demand()).lines;
         let quantities: Vec<f64> = lines.iter().map(|line| line.quantity.get()).collect();
         assert_eq!(quantities, [50.0, 0.0, 100.0, 2048.0, 6500.0, 50.0, 0.0]);
-        assert_eq!((&*lines[0].resource, &*lines[3].resource), ("node volumes", "node volumes of big"));
+        assert_eq!(
+            (&*lines[0].resource, &*lines[3].resource),
+            ("node volumes", "node volumes of big")
+        );
     }
 }

@@ -63,10 +63,14 @@ impl Spec {
                 "no dates of support for Kubernetes {version}, which is newer than models/eks_versions.csv ({}): planned without extended support",
                 demand.catalog.eks_versions.last().map_or("none", |known| &known.version)
             ),
-            Some(known) if demand.month.first_day().last_of_month() >= known.extended_support_ends => format!(
-                "extended support of Kubernetes {version} ends on {}; EKS then upgrades to the oldest version that it supports, which is in extended support too, so the surcharge goes on; upgrade the cluster to end it",
-                known.extended_support_ends
-            ),
+            Some(known)
+                if demand.month.first_day().last_of_month() >= known.extended_support_ends =>
+            {
+                format!(
+                    "extended support of Kubernetes {version} ends on {}; EKS then upgrades to the oldest version that it supports, which is in extended support too, so the surcharge goes on; upgrade the cluster to end it",
+                    known.extended_support_ends
+                )
+            }
             Some(_) => return None,
         };
         Some(Choice { subject: "eks".into(), choice: version.clone(), reason, warning: true })
@@ -195,7 +199,8 @@ mod tests {
         fixture.capacity.nodes = vec![node(BASELINE, 720.0), node("general", 100.0)];
         let spec = Spec { auto_mode: true, ..Spec::default() };
         let lines = Service::meter(&spec, &fixture.demand()).lines;
-        let fees: Vec<_> = lines.iter().filter(|line| line.key.usage_type.contains("Auto")).collect();
+        let fees: Vec<_> =
+            lines.iter().filter(|line| line.key.usage_type.contains("Auto")).collect();
         assert_eq!((fees.len(), fees[0].quantity.get()), (1, 100.0));
     }
 }

@@ -44,11 +44,8 @@ pub(super) fn read(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes)
     let read: &[&str] =
         if is_auto { &["ephemeralStorage"] } else { &["blockDeviceMappings", "kubelet"] };
     leftover(object, ("/spec", read), ignored, notes);
-    let mut lines = if is_auto {
-        storage(object, knowledge, notes)
-    } else {
-        volumes(object, knowledge, notes)
-    };
+    let mut lines =
+        if is_auto { storage(object, knowledge, notes) } else { volumes(object, knowledge, notes) };
     lines.extend(kubelet(object, "/spec/kubelet", notes).filter(|_| !is_auto));
     Class { name: object.name.clone(), is_auto, lines }
 }
@@ -89,8 +86,10 @@ fn volumes(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<
     let facts = &knowledge.catalog.controllers.ebs;
     if all.len() > 1 {
         let gib: f64 = all.iter().map(|volume| volume.gib).sum();
-        let message =
-            format!("{} volumes of a node are planned as one of {gib} GiB at the same price", all.len());
+        let message = format!(
+            "{} volumes of a node are planned as one of {gib} GiB at the same price",
+            all.len()
+        );
         notes.field(object, FIELD, &message);
     }
     // What each has above the included part is paid; the sum has the included part once.

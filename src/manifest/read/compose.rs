@@ -155,9 +155,17 @@ fn auto_mode(document: &mut DocumentMut, why: &str, built_in: &[String]) -> Opti
     let none = " # assumption: EKS Auto Mode, so no managed node group";
     baseline.decor_mut().set_suffix(none);
     let workloads = document.get_mut("workloads")?.as_table_mut()?;
+    let first = |workloads: &Table| Some(workloads.iter().next()?.1.as_table()?.decor().clone());
+    let heading = first(workloads);
     workloads.retain(|_, item| {
         profile_of(item).is_none_or(|profile| built_in.iter().all(|known| known != profile))
     });
+    // The heading of the workloads is before the first of them.
+    if let (Some(heading), Some((_, item))) = (heading, workloads.iter_mut().next())
+        && let Some(table) = item.as_table_mut()
+    {
+        *table.decor_mut() = heading;
+    }
     Some(())
 }
 

@@ -81,7 +81,11 @@ pub(super) fn read(
         }
     }
     match &*read {
-        [only] if pools.is_empty() => all.assumed = only.lines.clone(),
+        [only] if pools.is_empty() => {
+            let message = "no node pool among the manifests: the pools that init assumes have its volume and kubelet";
+            notes.field(&classes[0], "", message);
+            all.assumed = only.lines.clone();
+        }
         _ => {
             for (object, _) in classes.iter().zip(used).filter(|(_, used)| !used) {
                 notes.field(object, "", "no node pool refers to it; it is not used");
@@ -116,9 +120,8 @@ fn reference<'a>(object: &'a Object, knowledge: Knowledge<'_>) -> Reference<'a> 
     let version = field("apiVersion").split('/').next();
     let labels = items(&object.body, "/spec/template/spec/requirements");
     let prefix = format!("{group}/");
-    let has_label = labels
-        .iter()
-        .any(|given| text(given, "/key").unwrap_or_default().starts_with(&prefix));
+    let has_label =
+        labels.iter().any(|given| text(given, "/key").unwrap_or_default().starts_with(&prefix));
     let is_auto = field("group") == group
         || version == Some(group)
         || (field("kind").is_empty() && has_label);

@@ -56,12 +56,7 @@ pub(super) fn read(
 }
 
 /// Names that no instance type has.
-fn unmatched(
-    object: &Object,
-    one: &Requirement<'_>,
-    knowledge: Knowledge<'_>,
-    notes: &mut Notes,
-) {
+fn unmatched(object: &Object, one: &Requirement<'_>, knowledge: Knowledge<'_>, notes: &mut Notes) {
     let list = list_of(&one.key);
     let Some(property) = PROPERTIES.into_iter().find(|property| property.key == list) else {
         return;

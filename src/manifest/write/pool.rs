@@ -291,18 +291,8 @@ fn requirements(wanted: &Wanted<'_>, name: &str, pool: &NodePool) -> Vec<Node> {
             "Gt",
             pool.min_generation.map(|least| least.saturating_sub(1)),
         ),
-        (
-            label("cpu"),
-            "min_vcpus",
-            "Gt",
-            pool.min_vcpus.map(|least| least.saturating_sub(1)),
-        ),
-        (
-            label("cpu"),
-            "max_vcpus",
-            "Lt",
-            pool.max_vcpus.map(|most| most.saturating_add(1)),
-        ),
+        (label("cpu"), "min_vcpus", "Gt", pool.min_vcpus.map(|least| least.saturating_sub(1))),
+        (label("cpu"), "max_vcpus", "Lt", pool.max_vcpus.map(|most| most.saturating_add(1))),
     ] {
         if let Some(bound) = bound {
             let values = vec![Node::from(bound.to_string())];
@@ -593,11 +583,7 @@ fn kubelet(given: &Kubelet, from: &str) -> Map {
     }
     let mut kube = Map::new();
     if let Some(millicores) = given.kube_reserved_cpu_millicores {
-        kube.put(
-            "cpu",
-            Node::from(cpu(millicores)),
-            &from("kube_reserved_cpu_millicores"),
-        );
+        kube.put("cpu", Node::from(cpu(millicores)), &from("kube_reserved_cpu_millicores"));
     }
     if let Some(mib) = given.kube_reserved_memory_mib {
         kube.put("memory", Node::from(memory(mib)), &from("kube_reserved_memory_mib"));
