@@ -122,6 +122,8 @@ pub struct KarpenterFacts {
     pub published: String,
     /// Consolidation policies it takes.
     pub policies: Vec<String>,
+    /// What `spec.replicas` needs, in words.
+    pub static_needs: String,
 }
 
 /// What autoscalers need beyond the defaults, in words.

@@ -228,7 +228,7 @@ fn rich() -> String {
         consolidation_policy = \"WhenEmpty\"\nexpire_after_hours = 0\ntermination_grace_seconds = 5400\n\
         drift_every_days = 30\nbudgets = [\n  { nodes = \"20%\" },\n  { nodes = \"0\", schedule = \"0 9 * * mon-fri\", duration_minutes = 480, reasons = [\"Drifted\", \"Empty\"] },\n]\n";
     let more = "[cluster.node_pools.steady]\ncapacity_types = [\"on-demand\"]\ninstance_types = [\"m7g.large\"]\nconsolidation_policy = \"Never\"\nconsolidate_after_seconds = 0\nvolume_gib = 100\nvolume_iops = 5000\nvolume_throughput_mibps = 200\nkubelet = { max_pods = 30 }\n\n\
-        [cluster.node_pools.fixed]\ncapacity_types = [\"on-demand\"]\nfamilies = [\"m7g\"]\nreplicas = 4\nlimit_nodes = 6\n\n\
+        [cluster.node_pools.fixed]\ncapacity_types = [\"on-demand\"]\nfamilies = [\"m7g\"]\nreplicas = 4\nlimit_nodes = 6\nconsolidate_after_seconds = 0\n\n\
         [cluster.kubelet]\nmax_pods = 60\nreserved_enis = 1\nkube_reserved_cpu_millicores = 150\nkube_reserved_memory_mib = 700\nsystem_reserved_cpu_millicores = 100\nsystem_reserved_memory_mib = 100\neviction_memory_mib = 200\n\n";
     let hpa = "hpa = { min_replicas = 3, max_replicas = 400, target_cpu_utilization = 65 }";
     let metrics = "hpa = { min_replicas = 3, max_replicas = 400, tolerance = 0.05, scale_down_stabilization_seconds = 600, metrics = [\n\
@@ -719,7 +719,7 @@ fn a_cluster_s_dump_becomes_a_scenario_that_plans() {
         "limits.ephemeral-storage: has no counterpart",
         "evictionHard.nodefs.available: has no counterpart",
         "spec.template.metadata: has no counterpart",
-        "zones are counted, not named",
+        "zones are counted over all pools, not named",
     ] {
         assert!(stderr.contains(note), "{note}\n{stderr}");
         assert!(text.contains(note), "{note} stands in the scenario too");
@@ -869,6 +869,19 @@ fn requirements_on_one_label_intersect() {
     );
     assert_eq!(read_text(&text).0.accounts[0].stack.cluster.availability_zones, 2);
 
+    // One pool a zone is a cluster of as many; a pool without zones leaves the number open.
+    let pool = |name: &str, zones: &str| {
+        format!(
+            "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {{name: {name}}}\nspec: {{template: {{spec: {{requirements: [{zones}]}}}}}}\n---\n"
+        )
+    };
+    let zone = |zone: &str| requirement("topology.kubernetes.io/zone", "In", zone);
+    let pinned = pool("a", &zone("a")) + &pool("b", &zone("b"));
+    for (text, expected) in [(pinned.clone(), 2), (pinned + &pool("any", ""), 3)] {
+        let zones = read_text(&text).0.accounts[0].stack.cluster.availability_zones;
+        assert_eq!(zones, expected);
+    }
+
     let apart = [requirement(family, "In", "m7g"), requirement(family, "In", "c7g")].join(", ");
     let (pool, notes) = pool_of(&apart, "", "");
     assert_eq!(pool.families, ["m7g"]);
@@ -936,9 +949,12 @@ fn a_pool_without_a_capacity_type_allows_both() {
         let (pool, _) = pool_of(&requirement(capacity, operator, values), "", "");
         assert_eq!(pool.capacity_types, expected, "{operator}");
     }
-    let (pool, notes) = pool_of("", "", "  replicas: 4\n");
-    assert_eq!(pool.replicas, Some(4));
+    let (pool, notes) = pool_of("", "", "  replicas: 4\n  limits: {nodes: 6}\n");
+    assert_eq!((pool.replicas, pool.limit_nodes), (Some(4), Some(6)));
     assert!(!notes.contains("replicas"), "{notes}");
+    let (pool, notes) = pool_of("", "", "  replicas: 4\n  weight: 3\n");
+    assert_eq!((pool.replicas, pool.weight), (Some(4), 0));
+    assert!(notes.contains("spec.replicas: static node pools have no weight"), "{notes}");
     let families = requirement("karpenter.k8s.aws/instance-family", "In", "m7g, m9x");
     let (pool, notes) = pool_of(&families, "", "");
     assert_eq!(pool.families, ["m7g", "m9x"]);
@@ -1006,7 +1022,7 @@ fn eks_auto_mode_is_read_and_written_by_its_own_names() {
         label("instance-hypervisor", "In", "nitro"),
     ];
     let text = format!(
-        "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {{name: auto}}\nspec: {{template: {{spec: {{nodeClassRef: {{group: eks.amazonaws.com, kind: NodeClass, name: fast}}, requirements: [{}]}}}}}}\n---\n\
+        "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {{name: auto}}\nspec: {{template: {{spec: {{nodeClassRef: {{group: eks.amazonaws.com, kind: NodeClass, name: fast}}, requirements: [{}]}}}}, disruption: {{consolidateAfter: 30s}}}}\n---\n\
          apiVersion: eks.amazonaws.com/v1\nkind: NodeClass\nmetadata: {{name: fast}}\nspec: {{ephemeralStorage: {{size: 100Gi, iops: 6000}}, snatPolicy: Random}}\n",
         requirements.join(", ")
     );

@@ -704,4 +704,6 @@ fn a_static_pool_keeps_its_nodes() {
     let policy = Company::new(&format!("{fixed}limit_nodes = 2\n")).policy().unwrap();
     assert_eq!(Cluster::new(&policy, 60.0, true, luck()).node_counts(), [2, 2, 0]);
     assert!(policy.warnings()[0].contains("replicas: 3 is above limit_nodes (2)"));
+    let problems = Company::new(&format!("{fixed}weight = 3\n")).policy().unwrap_err();
+    assert!(problems[0].contains("node_pools.fixed.weight: has no effect on a pool with replicas"));
 }

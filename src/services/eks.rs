@@ -97,7 +97,7 @@ impl Service for Spec {
         }
         let known: Vec<&str> = versions.iter().map(|known| &*known.version).collect();
         let message = format!(
-            "no dates of support for Kubernetes {version:?}; there are {}, and a newer one is taken with a warning",
+            "no dates of support for Kubernetes {version:?}; there are {}, and newer versions are accepted with a warning",
             known.join(", ")
         );
         vec![("version".into(), message)]

@@ -49,6 +49,18 @@ pub(super) fn check(catalog: &Catalog, name: &str, pool: &NodePool) -> Vec<Probl
             problems.push(problem(&format!("cluster.node_pools.{name}.{key}"), message));
         }
     }
+    // The CEL rules of Karpenter's `NodePoolSpec`.
+    for (key, given) in [
+        ("limit_vcpus", pool.limit_vcpus.is_some()),
+        ("limit_memory_gib", pool.limit_memory_gib.is_some()),
+        ("weight", pool.weight > 0),
+    ] {
+        if given && pool.replicas.is_some() {
+            let message =
+                "has no effect on a pool with replicas, whose one limit is limit_nodes; remove it";
+            problems.push(problem(&format!("cluster.node_pools.{name}.{key}"), message.to_owned()));
+        }
+    }
     if let (Some(least), Some(most)) = (pool.min_vcpus, pool.max_vcpus)
         && least > most
     {

@@ -66,7 +66,7 @@ fn volumes(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<
             || knowledge.facts.root_devices.iter().any(|known| known == name)
     };
     if !devices.iter().any(is_root) {
-        let message = "has no root volume that is known; the image's own is in no line of the plan";
+        let message = "names no known root volume; the plan leaves out the one of the image";
         notes.field(object, FIELD, message);
     }
     let planned = &*knowledge.facts.node.volume_type;
@@ -129,7 +129,7 @@ fn volume(
     let size = given.get(key).filter(|size| !size.is_null());
     let read = size.and_then(|size| quantity(object, (&place, size), notes));
     if read.is_none() {
-        notes.field(object, &place, &format!("none that can be read; {usual} GiB are planned"));
+        notes.field(object, &place, &format!("is missing or unreadable; {usual} GiB are planned"));
     }
     let mut figure = |key: &str| {
         let value = given.get(key).filter(|value| !value.is_null())?;

@@ -49,8 +49,13 @@ pub(super) fn scenario(
     assumptions(&mut document);
     let zero = drafts.iter().any(scales_to_zero);
     if let Some(why) = &pools.auto_mode {
-        let built_in = &facts.auto_mode.built_in;
-        auto_mode(&mut document, why, built_in).ok_or_else(|| wrong("has no [eks]"))?;
+        auto_mode(&mut document, why, &facts.auto_mode.built_in)
+            .ok_or_else(|| wrong("has no [eks]"))?;
+        // Where every pool has taints, the other pods need nodes that no manifest has.
+        let tainted = |lines: &[Line]| lines.iter().any(|line| line.key == "taints");
+        if pools.named.is_empty() || pools.named.iter().any(|(_, lines)| !tainted(lines)) {
+            no_baseline(&mut document).ok_or_else(|| wrong("has no baseline"))?;
+        }
     }
     cluster(&mut document, pools, zero).ok_or_else(|| wrong("has no [cluster]"))?;
     let workloads = document.get_mut("workloads").and_then(Item::as_table_mut);
@@ -146,14 +151,19 @@ fn put(table: &mut Table, lines: &[Line]) {
     }
 }
 
-/// EKS Auto Mode has a fee, needs no managed node group, and runs some of the template's workloads itself.
+/// EKS Auto Mode needs no managed node group.
+fn no_baseline(document: &mut DocumentMut) -> Option<()> {
+    let baseline = document.get_mut("cluster")?.get_mut("baseline")?.as_inline_table_mut()?;
+    baseline.insert("nodes", 0.into());
+    let why = " # assumption: EKS Auto Mode, so no managed node group";
+    baseline.decor_mut().set_suffix(why);
+    Some(())
+}
+
+/// EKS Auto Mode has a fee, and runs some of the template's workloads itself.
 fn auto_mode(document: &mut DocumentMut, why: &str, built_in: &[String]) -> Option<()> {
     let eks = document.get_mut("eks")?.as_table_mut()?;
     eks.insert("auto_mode", commented(true.into(), why));
-    let baseline = document.get_mut("cluster")?.get_mut("baseline")?.as_inline_table_mut()?;
-    baseline.insert("nodes", 0.into());
-    let none = " # assumption: EKS Auto Mode, so no managed node group";
-    baseline.decor_mut().set_suffix(none);
     let workloads = document.get_mut("workloads")?.as_table_mut()?;
     let first = |workloads: &Table| Some(workloads.iter().next()?.1.as_table()?.decor().clone());
     let heading = first(workloads);
@@ -170,9 +180,15 @@ fn auto_mode(document: &mut DocumentMut, why: &str, built_in: &[String]) -> Opti
 }
 
 fn cluster(document: &mut DocumentMut, pools: Pools, zero: bool) -> Option<()> {
-    let Pools { named, zones, assumed, .. } = pools;
+    let Pools { named, zones, in_any_zone, assumed, .. } = pools;
     let cluster = document.get_mut("cluster")?.as_table_mut()?;
-    put(cluster, zones.as_slice());
+    let assumed_zones = cluster.get("availability_zones").and_then(Item::as_integer).unwrap_or(1);
+    let named_zones = zones.len().min(6) as i64;
+    if named_zones > 0 && (!in_any_zone || named_zones > assumed_zones) {
+        let names: Vec<&str> = zones.iter().map(String::as_str).collect();
+        let why = format!("zones that node pools name: {}", names.join(", "));
+        put(cluster, &[Line::new("availability_zones", named_zones, &why)]);
+    }
     if zero {
         let gates = super::value::texts(&["HPAScaleToZero"]);
         cluster.insert("feature_gates", commented(gates, "an autoscaler's minReplicas is 0"));

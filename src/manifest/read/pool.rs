@@ -9,6 +9,8 @@
 //! Karpenter's `NodePool` CRDs, its migration guides to v1beta1 and v1, and its documentation ("`NodePools`",
 //! `spec.template.spec.requirements`); for EKS Auto Mode `models/manifests.toml`.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{
@@ -29,7 +31,9 @@ pub(super) struct Pools {
     /// Pools by name.
     pub(super) named: Vec<(String, Vec<Line>)>,
     /// Zones that pools name.
-    pub(super) zones: Option<Line>,
+    pub(super) zones: BTreeSet<String>,
+    /// Whether a pool names none, so that it buys in every zone there is.
+    pub(super) in_any_zone: bool,
     /// What the one node class of manifests without pools sets in the pools that `init` assumes.
     pub(super) assumed: Vec<Line>,
     /// The first object by which EKS Auto Mode manages the nodes.
@@ -158,7 +162,6 @@ fn pool(
     let mut lines = Vec::new();
     requirement::read(object, (&mut lines, all), knowledge, notes);
     kept(object, &mut lines, notes);
-    static_nodes(object, &mut lines, notes);
     let taints = taints(object, notes);
     if !taints.is_empty() {
         lines.push(Line::new("taints", texts(&taints), &object.label()));
@@ -170,6 +173,7 @@ fn pool(
     {
         lines.push(Line::new("weight", i64::from(weight), &object.label()));
     }
+    static_nodes(object, &mut lines, notes);
     let ignored = knowledge.facts.ignored.get("pool_template").map_or(&[][..], Vec::as_slice);
     leftover(object, ("/spec/template/spec", &[]), ignored, notes);
     leftover(object, ("/spec/template", &["spec"]), &[], notes);
@@ -184,6 +188,13 @@ fn static_nodes(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
         && let Some(replicas) = whole(object, ("spec.replicas", replicas), (0, 1000), notes)
     {
         lines.push(Line::new("replicas", i64::from(replicas), &object.label()));
+        // Karpenter refuses these beside it.
+        let no_effect = ["limit_vcpus", "limit_memory_gib", "weight"];
+        for line in lines.iter().filter(|line| no_effect.contains(&&*line.key)) {
+            let message = format!("static node pools have no {}; it is not read", line.key);
+            notes.field(object, "spec.replicas", &message);
+        }
+        lines.retain(|line| !no_effect.contains(&&*line.key));
     }
 }
 

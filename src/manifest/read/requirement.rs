@@ -48,6 +48,7 @@ pub(super) fn read(
         unmatched(object, one, knowledge, notes);
         requirement(object, one, (lines, all), notes);
     }
+    all.in_any_zone |= !requirements.iter().any(|one| one.key == ZONE && one.operator == "In");
     // An annotation of runrate's own may still say which share is to be spot.
     if requirements.iter().all(|one| one.key != CAPACITY) {
         let why = format!("{}: no requirement on {CAPACITY}, so both; spot first", object.label());
@@ -181,14 +182,10 @@ fn requirement(
         }
         (CAPACITY, "In" | "NotIn") => capacity(object, one, lines, notes),
         (ZONE, "In") => {
-            let why = format!("{label}: {}", values.join(", "));
-            let zones = values.len().clamp(1, 6) as i64;
-            let most = all.zones.as_ref().and_then(|line| line.value.as_integer()).unwrap_or(0);
-            let message = "zones are counted, not named; set the account's region to theirs";
+            let message =
+                "zones are counted over all pools, not named; set the account's region to theirs";
             notes.field(object, field, message);
-            if zones > most {
-                all.zones = Some(Line::new("availability_zones", zones, &why));
-            }
+            all.zones.extend(values.iter().map(|zone| (*zone).to_owned()));
         }
         ("kubernetes.io/os", "In") if *values == ["linux"] => {}
         (COMPUTE, "In") if *values == ["auto"] => {}

@@ -159,7 +159,7 @@ fn node_pool(wanted: &Wanted<'_>, name: &str, pool: &NodePool) -> Map {
     if !limits.is_empty() {
         spec.put("limits", limits, "");
     }
-    if pool.weight > 0 && pool.replicas.is_none() {
+    if pool.weight > 0 {
         spec.put("weight", pool.weight, &key("weight"));
     }
     if let Some(replicas) = pool.replicas {
@@ -201,8 +201,11 @@ pub(super) fn notes(wanted: &Wanted<'_>) -> Problems {
                 "is no field of a node pool: nodes drift when you change the image version of the node class".to_owned(),
             );
         }
-        let policy = policy(pool.consolidation_policy);
         let known = &wanted.facts.karpenter;
+        if pool.replicas.is_some() && !is_auto(wanted) {
+            note("replicas", format!("a static node pool needs {}", known.static_needs));
+        }
+        let policy = policy(pool.consolidation_policy);
         if !known.policies.iter().any(|published| published == policy) {
             note(
                 "consolidation_policy",
