@@ -154,6 +154,7 @@ impl Cluster {
         for _ in 0..baseline {
             cluster.launch_baseline(policy);
         }
+        cluster.keep_static_nodes(policy);
         for (index, workload) in policy.workloads.iter().enumerate() {
             if awake || workload.always_on {
                 let first = workload.replicas_for(first_sessions_per_minute);
@@ -230,6 +231,9 @@ impl Cluster {
         }
         if self.now >= self.next_timer {
             self.arrive(policy);
+        }
+        if policy.has_static_pools && self.lacks_static_nodes(policy) {
+            self.keep_static_nodes(policy);
         }
         self.scale(policy);
         if self.pending > 0 {

@@ -19,6 +19,9 @@ use crate::{
     units::{BYTES_PER_GB, BYTES_PER_MIB},
 };
 
+/// What the baseline is called among pools.
+pub const BASELINE: &str = "baseline";
+
 /// Hours of one instance type bought one way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeUse {
@@ -135,7 +138,7 @@ impl Capacity {
                 nodes.push(NodeUse {
                     instance_type: offer.instance_type.clone(),
                     purchase: purchase_name(offer.purchase).to_owned(),
-                    pool: policy.pool_of(offer.group).map_or("baseline", |p| &p.name).to_owned(),
+                    pool: policy.pool_of(offer.group).map_or(BASELINE, |p| &p.name).to_owned(),
                     hours,
                     launches,
                     hourly: hourly(&tally, index, hours, minutes),

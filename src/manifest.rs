@@ -70,6 +70,8 @@ pub struct Facts {
     pub name_labels: Vec<String>,
     /// Device names of a node's root volume.
     pub root_devices: Vec<String>,
+    /// What EKS Auto Mode calls its objects, and does by default.
+    pub auto_mode: AutoModeFacts,
     /// What a node class is written with.
     pub node: NodeFacts,
     /// What Karpenter's published schema has.
@@ -78,6 +80,24 @@ pub struct Facts {
     pub autoscaler: AutoscalerFacts,
     /// Aurora's storage as Terraform names it.
     pub aurora_storage: StorageFacts,
+}
+
+/// What EKS Auto Mode calls its objects, and does where a pool or node class says nothing.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AutoModeFacts {
+    /// API group of its node class, and the prefix of its labels.
+    pub group: String,
+    /// Size of a node's volume [GiB].
+    pub volume_gib: f64,
+    /// Age at which a node is replaced [hours].
+    pub expire_after_hours: u32,
+    /// Longest drain [seconds].
+    pub termination_grace_seconds: u32,
+    /// Days between two machine images.
+    pub drift_every_days: u32,
+    /// Profiles of workloads that EKS runs itself, not as pods.
+    pub built_in: Vec<String>,
 }
 
 /// What a node class is written with.
@@ -102,6 +122,8 @@ pub struct KarpenterFacts {
     pub published: String,
     /// Consolidation policies it takes.
     pub policies: Vec<String>,
+    /// What `spec.replicas` needs, in words.
+    pub static_needs: String,
 }
 
 /// What autoscalers need beyond the defaults, in words.

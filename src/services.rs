@@ -13,6 +13,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    autoscale::settings::NodePool,
     calendar::Month,
     capacity::Capacity,
     error::nearest,
@@ -228,6 +229,8 @@ pub struct Demand<'a> {
     pub requests_per_connection: f64,
     /// Workloads.
     pub workloads: &'a IndexMap<String, Workload>,
+    /// Node pools.
+    pub node_pools: &'a IndexMap<String, NodePool>,
     /// Shapes and facts.
     pub catalog: &'a Catalog,
     /// Whether the account is in its first twelve months, with the legacy free tier.

@@ -6,12 +6,12 @@
 //! # Limits
 //! Allocatable figures are Karpenter's documented ones for AL2023; a joined node can differ.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::error::{Error, Place};
+use crate::error::{Error, Place, nearest};
 
 pub mod allocatable;
 
@@ -74,6 +74,26 @@ impl Shape {
             && self.accelerator_count.unwrap_or(0) == 0
     }
 }
+
+/// A list of a node pool that names instance types by a property of theirs.
+#[derive(Debug, Clone, Copy)]
+pub struct Property {
+    /// Key of a node pool, `families`.
+    pub key: &'static str,
+    /// One of its values in words.
+    pub what: &'static str,
+    /// What a type has.
+    pub of: fn(&Shape) -> &str,
+}
+
+/// The lists of a node pool.
+pub const PROPERTIES: [Property; 5] = [
+    Property { key: "instance_types", what: "instance type", of: |shape| &shape.instance_type },
+    Property { key: "families", what: "instance family", of: |shape| &shape.family },
+    Property { key: "categories", what: "instance category", of: |shape| &shape.category },
+    Property { key: "sizes", what: "instance size", of: |shape| &shape.size },
+    Property { key: "architectures", what: "architecture", of: |shape| &shape.arch },
+];
 
 /// How often AWS takes back spot instances of a type.
 #[derive(Debug, Clone, Deserialize)]
@@ -416,10 +436,10 @@ pub struct SupportFacts {
 pub struct EksVersion {
     /// `1.33`.
     pub version: String,
-    /// Last day of standard support.
+    /// Day on which standard support ends: extended support is paid from its first hour.
     #[serde(deserialize_with = "day")]
     pub standard_support_ends: Date,
-    /// Last day of extended support.
+    /// Day on which extended support ends: EKS upgrades the cluster.
     #[serde(deserialize_with = "day")]
     pub extended_support_ends: Date,
 }
@@ -587,6 +607,24 @@ impl Catalog {
         let shape = self.shape(instance_type).filter(|shape| shape.burstable == Some(true))?;
         let known = self.burstable.iter().find(|known| known.size == shape.size);
         known.map(|known| known.baseline_share)
+    }
+
+    /// A message for a value of a node pool's list that no instance type has, with the nearest that one has.
+    pub fn unmatched(&self, property: Property, value: &str) -> Option<String> {
+        let known: BTreeSet<&str> = self.shapes.iter().map(property.of).collect();
+        if known.contains(value) {
+            return None;
+        }
+        let mut message = format!("no {} {value:?}", property.what);
+        match nearest(value, known.iter().copied()) {
+            Some(near) => message.push_str(&format!("; did you mean {near:?}?")),
+            None if known.len() <= 40 => {
+                let known: Vec<&str> = known.into_iter().collect();
+                message.push_str(&format!("; there are {}", known.join(", ")));
+            }
+            None => {}
+        }
+        Some(message)
     }
 
     /// Spot supply of a type in a region.

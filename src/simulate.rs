@@ -509,6 +509,7 @@ impl<'a> Prepared<'a> {
             classes: &account.classes,
             requests_per_connection: self.scenario.traffic.requests_per_connection,
             workloads: &account.stack.workloads,
+            node_pools: &account.stack.cluster.node_pools,
             catalog: &self.facts.catalog,
             free_tier: account.settings.free_tier_until.is_some_and(|last| month <= last),
             stops_database: schedule.is_some_and(|schedule| schedule.stop_database),

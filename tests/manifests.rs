@@ -227,7 +227,8 @@ fn rich() -> String {
         taints = [\"dedicated=web:NoSchedule\", \"slow:PreferNoSchedule\"]\n\
         consolidation_policy = \"WhenEmpty\"\nexpire_after_hours = 0\ntermination_grace_seconds = 5400\n\
         drift_every_days = 30\nbudgets = [\n  { nodes = \"20%\" },\n  { nodes = \"0\", schedule = \"0 9 * * mon-fri\", duration_minutes = 480, reasons = [\"Drifted\", \"Empty\"] },\n]\n";
-    let more = "[cluster.node_pools.steady]\ncapacity_types = [\"on-demand\"]\ninstance_types = [\"m7g.large\"]\nconsolidation_policy = \"Never\"\nconsolidate_after_seconds = 0\n\n\
+    let more = "[cluster.node_pools.steady]\ncapacity_types = [\"on-demand\"]\ninstance_types = [\"m7g.large\"]\nconsolidation_policy = \"Never\"\nconsolidate_after_seconds = 0\nvolume_gib = 100\nvolume_iops = 5000\nvolume_throughput_mibps = 200\nkubelet = { max_pods = 30 }\n\n\
+        [cluster.node_pools.fixed]\ncapacity_types = [\"on-demand\"]\nfamilies = [\"m7g\"]\nreplicas = 4\nlimit_nodes = 6\nconsolidate_after_seconds = 0\n\n\
         [cluster.kubelet]\nmax_pods = 60\nreserved_enis = 1\nkube_reserved_cpu_millicores = 150\nkube_reserved_memory_mib = 700\nsystem_reserved_cpu_millicores = 100\nsystem_reserved_memory_mib = 100\neviction_memory_mib = 200\n\n";
     let hpa = "hpa = { min_replicas = 3, max_replicas = 400, target_cpu_utilization = 65 }";
     let metrics = "hpa = { min_replicas = 3, max_replicas = 400, tolerance = 0.05, scale_down_stabilization_seconds = 600, metrics = [\n\
@@ -304,17 +305,24 @@ fn what_was_written_is_read_back_as_it_was() {
             let after = scenario(&back.scenario, &catalog);
             let (a, b) = (&account.stack, &after.accounts[0].stack);
             let mut pools = a.cluster.node_pools.clone();
+            let ebs = before.stack_table(account)["ebs"].clone();
+            let ebs: runrate::services::ebs::Spec = ebs.try_into().unwrap();
             for pool in pools.values_mut() {
                 if pool.consolidation_policy == ConsolidationPolicy::Never {
                     pool.consolidate_after_seconds = None; // one field says both
                 }
+                // A node class is of its pools: what they share is read back as each pool's own.
+                pool.volume_gib = pool.volume_gib.or(ebs.volume_gib);
+                pool.volume_iops = pool.volume_iops.or(ebs.iops);
+                let throughput = pool.volume_throughput_mibps.or(ebs.throughput_mibps);
+                pool.volume_throughput_mibps = throughput;
+                pool.kubelet = pool.kubelet.or(a.cluster.kubelet.map(|mut given| {
+                    given.reserved_enis = 0; // a setting of Karpenter itself: told in a comment
+                    given
+                }));
             }
             assert_eq!(pools, b.cluster.node_pools);
-            let kubelet = a.cluster.kubelet.map(|mut given| {
-                given.reserved_enis = 0; // a setting of Karpenter itself: told in a comment
-                given
-            });
-            assert_eq!(kubelet, b.cluster.kubelet);
+            assert_eq!(b.cluster.kubelet, None);
             for (name, was) in &a.workloads {
                 let is = &b.workloads[name];
                 assert_eq!((was.requests, was.limits), (is.requests, is.limits), "{name}");
@@ -691,7 +699,7 @@ fn a_cluster_s_dump_becomes_a_scenario_that_plans() {
     let batch = &stack.cluster.node_pools["batch"];
     assert_eq!((batch.expire_after_hours, batch.capacity_types.len()), (Some(0), 1));
     assert_eq!(stack.cluster.availability_zones, 2);
-    assert_eq!(stack.cluster.kubelet.unwrap().max_pods, Some(58));
+    assert_eq!((web.kubelet.unwrap().max_pods, stack.cluster.kubelet), (Some(58), None));
     for said in [
         "requests = { cpu_millicores = 1000, memory_mib = 704 } # tests/data/manifests/cluster/dump.yaml Deployment/checkout",
         "[users] # assumption: init's",
@@ -711,7 +719,7 @@ fn a_cluster_s_dump_becomes_a_scenario_that_plans() {
         "limits.ephemeral-storage: has no counterpart",
         "evictionHard.nodefs.available: has no counterpart",
         "spec.template.metadata: has no counterpart",
-        "zones are counted, not named",
+        "zones are counted over all pools, not named",
     ] {
         assert!(stderr.contains(note), "{note}\n{stderr}");
         assert!(text.contains(note), "{note} stands in the scenario too");
@@ -861,6 +869,19 @@ fn requirements_on_one_label_intersect() {
     );
     assert_eq!(read_text(&text).0.accounts[0].stack.cluster.availability_zones, 2);
 
+    // One pool a zone is a cluster of as many; a pool without zones leaves the number open.
+    let pool = |name: &str, zones: &str| {
+        format!(
+            "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {{name: {name}}}\nspec: {{template: {{spec: {{requirements: [{zones}]}}}}}}\n---\n"
+        )
+    };
+    let zone = |zone: &str| requirement("topology.kubernetes.io/zone", "In", zone);
+    let pinned = pool("a", &zone("a")) + &pool("b", &zone("b"));
+    for (text, expected) in [(pinned.clone(), 2), (pinned + &pool("any", ""), 3)] {
+        let zones = read_text(&text).0.accounts[0].stack.cluster.availability_zones;
+        assert_eq!(zones, expected);
+    }
+
     let apart = [requirement(family, "In", "m7g"), requirement(family, "In", "c7g")].join(", ");
     let (pool, notes) = pool_of(&apart, "", "");
     assert_eq!(pool.families, ["m7g"]);
@@ -909,6 +930,134 @@ fn values_that_are_read_otherwise_than_they_stand_are_told() {
     ] {
         assert!(notes.contains(said), "{said}\n{notes}");
     }
+}
+
+/// A requirement that is not there leaves its label open; the defaults of v1alpha5 ended with it.
+#[test]
+fn a_pool_without_a_capacity_type_allows_both() {
+    use runrate::autoscale::settings::CapacityType::{OnDemand, Spot};
+    let (pool, notes) = pool_of("", "", "");
+    assert_eq!(pool.capacity_types, [Spot, OnDemand], "{notes}");
+    assert!(pool.architectures.is_empty() && pool.categories.is_empty());
+    assert_eq!(pool.min_generation, None);
+    let capacity = "karpenter.sh/capacity-type";
+    for (operator, values, expected) in [
+        ("In", "on-demand", vec![OnDemand]),
+        ("NotIn", "on-demand", vec![Spot]),
+        ("Exists", "", vec![Spot, OnDemand]),
+    ] {
+        let (pool, _) = pool_of(&requirement(capacity, operator, values), "", "");
+        assert_eq!(pool.capacity_types, expected, "{operator}");
+    }
+    let (pool, notes) = pool_of("", "", "  replicas: 4\n  limits: {nodes: 6}\n");
+    assert_eq!((pool.replicas, pool.limit_nodes), (Some(4), Some(6)));
+    assert!(!notes.contains("replicas"), "{notes}");
+    let (pool, notes) = pool_of("", "", "  replicas: 4\n  weight: 3\n");
+    assert_eq!((pool.replicas, pool.weight), (Some(4), 0));
+    assert!(notes.contains("spec.replicas: static node pools have no weight"), "{notes}");
+    let families = requirement("karpenter.k8s.aws/instance-family", "In", "m7g, m9x");
+    let (pool, notes) = pool_of(&families, "", "");
+    assert_eq!(pool.families, ["m7g", "m9x"]);
+    let said = "spec.template.spec.requirements[0]: no instance family \"m9x\"";
+    assert!(notes.contains(said) && notes.contains("it matches nothing"), "{notes}");
+}
+
+/// 4 TiB with 16,000 IOPS and 100 GiB with 4,000: 4,196 GiB and, with 3,000 included once, 17,000 IOPS.
+#[test]
+fn a_node_class_is_of_the_pools_that_refer_to_it() {
+    let pool = |name: &str, class: &str| {
+        format!(
+            "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {{name: {name}}}\nspec: {{template: {{spec: {{nodeClassRef: {{group: karpenter.k8s.aws, kind: EC2NodeClass, name: {class}}}}}}}}}\n---\n"
+        )
+    };
+    let class = |name: &str, spec: &str| {
+        format!(
+            "apiVersion: karpenter.k8s.aws/v1\nkind: EC2NodeClass\nmetadata: {{name: {name}}}\nspec: {{{spec}}}\n---\n"
+        )
+    };
+    let big = "kubelet: {maxPods: 40}, blockDeviceMappings: [{deviceName: /dev/xvda, ebs: {volumeSize: 4Ti, iops: 16000, throughput: 1000}}, {deviceName: /dev/xvdb, ebs: {volumeSize: 100Gi, iops: 4000}}]";
+    let classes = class("big", big) + &class("plain", "role: r") + &class("idle", big);
+    let pools = pool("a", "big") + &pool("b", "plain") + &pool("c", "gone");
+    let (scenario, notes, text) = read_text(&(pools + &classes));
+    let account = &scenario.accounts[0];
+    let pools = &account.stack.cluster.node_pools;
+    let (a, b, c) = (&pools["a"], &pools["b"], &pools["c"]);
+    assert_eq!((a.volume_gib, a.volume_iops), (Some(4196.0), Some(17_000.0)));
+    assert_eq!(a.volume_throughput_mibps, Some(1000.0));
+    assert_eq!(a.kubelet.unwrap().max_pods, Some(40));
+    assert_eq!((b.volume_gib, b.volume_iops, b.kubelet), (Some(20.0), None, None));
+    assert_eq!(c.volume_gib, None);
+    assert_eq!(account.stack.cluster.kubelet, None);
+    assert_eq!(scenario.stack_table(account)["ebs"]["volume_gib"].as_integer(), Some(50));
+    for said in [
+        "EC2NodeClass/big spec.blockDeviceMappings: 2 volumes of a node are planned as one of 4196 GiB",
+        "NodePool/c spec.template.spec.nodeClassRef: node class \"gone\" is not among the manifests",
+        "EC2NodeClass/idle: no node pool refers to it; it is not used",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+    assert!(text.contains("no blockDeviceMappings, so Karpenter's default"), "{text}");
+
+    // Without pools the one class is that of the pools that are assumed; the baseline keeps its own volume.
+    let (scenario, notes, _) = read_text(&class("big", big));
+    let account = &scenario.accounts[0];
+    assert_eq!(account.stack.cluster.node_pools["general"].volume_gib, Some(4196.0));
+    assert_eq!(scenario.stack_table(account)["ebs"]["volume_gib"].as_integer(), Some(50));
+    assert!(notes.contains("EC2NodeClass/big: no node pool among the manifests"), "{notes}");
+}
+
+/// EKS Auto Mode has its own names for Karpenter's labels and a node class of its own; it has a fee, and runs
+/// without a managed node group. What is written for it is its own names, and is read back as it was.
+#[test]
+fn eks_auto_mode_is_read_and_written_by_its_own_names() {
+    let label = |name: &str, operator: &str, values: &str| {
+        requirement(&format!("eks.amazonaws.com/{name}"), operator, values)
+    };
+    let requirements = [
+        requirement("karpenter.sh/capacity-type", "In", "on-demand"),
+        label("compute-type", "In", "auto"),
+        label("instance-category", "In", "m, c"),
+        label("instance-generation", "Gt", "'6'"),
+        label("instance-cpu", "Lt", "'17'"),
+        label("instance-hypervisor", "In", "nitro"),
+    ];
+    let text = format!(
+        "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {{name: auto}}\nspec: {{template: {{spec: {{nodeClassRef: {{group: eks.amazonaws.com, kind: NodeClass, name: fast}}, requirements: [{}]}}}}, disruption: {{consolidateAfter: 30s}}}}\n---\n\
+         apiVersion: eks.amazonaws.com/v1\nkind: NodeClass\nmetadata: {{name: fast}}\nspec: {{ephemeralStorage: {{size: 100Gi, iops: 6000}}, snatPolicy: Random}}\n",
+        requirements.join(", ")
+    );
+    let (scenario, notes, _) = read_text(&text);
+    let account = &scenario.accounts[0];
+    let cluster = &account.stack.cluster;
+    let pool = &cluster.node_pools["auto"];
+    assert_eq!(pool.categories, ["m", "c"], "{notes}");
+    assert_eq!((pool.min_generation, pool.max_vcpus), (Some(7), Some(16)));
+    assert_eq!((pool.volume_gib, pool.volume_iops), (Some(100.0), Some(6000.0)));
+    let defaults = (pool.expire_after_hours, pool.termination_grace_seconds, pool.drift_every_days);
+    assert_eq!(defaults, (Some(336), Some(86_400), Some(7)));
+    assert_eq!(cluster.baseline.nodes, 0);
+    assert_eq!(scenario.stack_table(account)["eks"]["auto_mode"].as_bool(), Some(true));
+    let workloads = &account.stack.workloads;
+    assert!(!workloads.contains_key("karpenter") && workloads.contains_key("metrics-server"));
+    assert!(notes.contains("eks.amazonaws.com/instance-hypervisor In nitro has no counterpart"));
+    assert!(!notes.contains("compute-type"), "{notes}");
+
+    let catalog = catalog();
+    let files = written(&scenario, account, &catalog);
+    let pools = files.iter().find(|file| file.text.contains("kind: NodePool")).unwrap();
+    for has in [
+        "key: eks.amazonaws.com/instance-category",
+        "group: eks.amazonaws.com",
+        "kind: NodeClass",
+        "size: 100Gi",
+    ] {
+        assert!(pools.text.contains(has), "{has}\n{}", pools.text);
+    }
+    for other in ["karpenter.k8s.aws", "kubernetes.io/os", "amiSelectorTerms"] {
+        assert!(!pools.text.contains(other), "{other}\n{}", pools.text);
+    }
+    let back = Scenario::parse("s.toml", &read(&files, &catalog).scenario, &catalog).unwrap();
+    assert_eq!(&back.accounts[0].stack.cluster.node_pools, &cluster.node_pools);
 }
 
 #[test]

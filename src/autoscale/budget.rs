@@ -26,9 +26,12 @@ pub struct Schedule {
     days: u64,
     months: u64,
     weekdays: u64,
-    /// Either of day and weekday is `*`: then both must hold, otherwise one is enough.
+    /// Either of day and weekday has a star: then both must hold, otherwise one is enough.
     any_day: bool,
 }
+
+/// A bit beside those of values, as robfig/cron keeps it: the field names `*` or `?` without a step above 1.
+const STAR: u64 = 1 << 63;
 
 const MONTHS: [&str; 12] =
     ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
@@ -56,14 +59,13 @@ impl Schedule {
         };
         let days = field("day", day, (1, 31), &[])?;
         let weekdays = field("weekday", weekday, (0, 6), &WEEKDAYS)?;
-        let star = |text: &str| matches!(text, "*" | "?");
         Ok(Self {
             minutes: field("minute", minute, (0, 59), &[])?,
             hours: field("hour", hour, (0, 23), &[])?,
             days,
             months: field("month", month, (1, 12), &MONTHS)?,
             weekdays,
-            any_day: star(day) || star(weekday),
+            any_day: (days | weekdays) & STAR != 0,
         })
     }
 
@@ -117,7 +119,7 @@ impl Schedule {
     }
 }
 
-/// One field: lists of values, ranges and steps, as bits.
+/// One field: lists of values, ranges and steps, as bits, with [`STAR`] where robfig/cron sets its star bit.
 fn field(what: &str, text: &str, (least, most): (u32, u32), names: &[&str]) -> Result<u64, String> {
     let wrong = || {
         format!(
@@ -151,8 +153,12 @@ fn field(what: &str, text: &str, (least, most): (u32, u32), names: &[&str]) -> R
         if from > to {
             return Err(wrong());
         }
-        for at in (from..=to).step_by(step.unwrap_or(1) as usize) {
+        let step = step.unwrap_or(1);
+        for at in (from..=to).step_by(step as usize) {
             bits |= 1_u64 << at;
+        }
+        if matches!(range, "*" | "?") && step == 1 {
+            bits |= STAR;
         }
     }
     Ok(bits)

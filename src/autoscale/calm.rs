@@ -40,7 +40,10 @@ impl Cluster {
     /// How many of the next ticks are calm.
     fn calm_ticks(&self, policy: &Policy, loads: &[f64], awake: bool) -> usize {
         let until = self.next_timer.min(self.settle_at);
-        let stirs = self.pending > 0 || self.now >= until || awake != self.awake;
+        let stirs = self.pending > 0
+            || self.now >= until
+            || awake != self.awake
+            || (policy.has_static_pools && self.lacks_static_nodes(policy));
         let (age, window) = (policy.latencies.sample_ticks, policy.latencies.sample_window_ticks);
         let seen = age + window;
         if stirs || self.log.is_some() || !policy.scaled_idle.is_empty() {

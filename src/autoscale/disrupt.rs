@@ -6,6 +6,7 @@
 //! delete   when all pods of the candidates fit on other ready nodes
 //! replace  when one new node holds what does not fit, at a worst price below the sum of theirs
 //! several  the longest prefix of the candidates for which either works, by binary search
+//! one      the first of each pool, then the second of each, and so on
 //! Balanced (saving / pool's cost) ÷ (disruption / pool's disruption) ≥ 1/k
 //! ```
 //! The methods are tried in the order Empty, Drifted, several nodes, one node; the first that finds
@@ -15,16 +16,23 @@
 //! # Source
 //! kubernetes-sigs/karpenter `pkg/controllers/disruption/` (`consolidation.go#computeConsolidation`,
 //! `multinodeconsolidation.go#firstNConsolidationOption`, `#filterOutSameInstanceType`,
+//! `singlenodeconsolidation.go#shuffleCandidates`,
 //! `balanced.go#ScoreMove`, `helpers.go#BuildDisruptionBudgetMapping`), commit 2266468.
 //! # Limits
 //! Pods that are pending anyway are not part of the simulation. Preferences of pods are not looked
-//! at. A pool with a share of spot replaces on-demand by on-demand, so that the share stays what its
+//! at. Karpenter takes pools in no particular order; here the one with the first candidate goes first. A
+//! pool with a share of spot replaces on-demand by on-demand, so that the share stays what its
 //! owner asked for.
 
 use self::consolidate::Targets;
 use super::{
-    Cluster, NEVER, Second, event::Reason, karpenter::Claim, node::Node, policy::Policy,
-    settings::DisruptionReason, tally::Refusal,
+    Cluster, NEVER, Second,
+    event::Reason,
+    karpenter::Claim,
+    node::Node,
+    policy::{MOST_POOLS, Policy},
+    settings::DisruptionReason,
+    tally::Refusal,
 };
 
 mod candidate;
@@ -133,12 +141,13 @@ impl Cluster {
         }
         // Most passes end here: nothing could be removed, and no list need be made.
         let free = self.free_room(policy);
-        candidates
-            .retain(|candidate| !policy.pools[candidate.pool].only_empty && candidate.cost > 1.0);
-        let within =
-            self.within_budgets(policy, &candidates, DisruptionReason::Underutilized, pass);
+        candidates.retain(|candidate| !policy.pools[candidate.pool].only_empty);
+        let occupied = |candidate: &Candidate| candidate.cost > 1.0;
+        let within: Vec<Candidate> = candidates.iter().copied().filter(occupied).collect();
         let hopeful = |one: &Candidate| self.may_pay(policy, std::slice::from_ref(one), free);
-        if drifted.is_empty() && within.len() < 2 && !candidates.iter().any(hopeful) {
+        let hope = within.iter().any(hopeful);
+        let within = self.within_budgets(policy, &within, DisruptionReason::Underutilized, pass);
+        if drifted.is_empty() && within.len() < 2 && !hope {
             return None;
         }
         let targets = self.targets(policy);
@@ -150,7 +159,8 @@ impl Cluster {
         }
         // One at a time, each pool with an allowance may lose any of its nodes.
         let allowed = self.allowances(policy, DisruptionReason::Underutilized);
-        candidates.retain(|candidate| allowed[candidate.pool] > 0);
+        let mut candidates = interleaved(candidates);
+        candidates.retain(|candidate| occupied(candidate) && allowed[candidate.pool] > 0);
         self.one(policy, &candidates, &targets, pass)
     }
 
@@ -202,6 +212,12 @@ impl Cluster {
                 }
                 // Budgets of drift wait for nodes that leave, which are changes of their own.
                 continue;
+            }
+            if policy.pools[pool].replicas.is_some() {
+                let Some(claim) = self.static_replacement(policy, pool) else { continue };
+                let replacement = Replacement { offers: claim.offers(policy).collect(), claim };
+                let one = std::iter::once(*index);
+                return Some(self.command(DisruptionReason::Drifted, one, vec![replacement]));
             }
             let (rest, _) = self.move_pods(policy, &[*index], targets);
             let mut round = self.round(policy, usize::MAX);
@@ -263,4 +279,22 @@ impl Cluster {
             }
         }
     }
+}
+
+/// The first candidate of each pool, then the second of each, and so on: no pool waits for all of another.
+fn interleaved(candidates: Vec<Candidate>) -> Vec<Candidate> {
+    let mut order: Vec<usize> = Vec::new();
+    let mut rounds: Vec<(usize, usize, Candidate)> = Vec::with_capacity(candidates.len());
+    let mut taken = [0; MOST_POOLS];
+    for candidate in candidates {
+        let round = &mut taken[candidate.pool];
+        if *round == 0 {
+            order.push(candidate.pool);
+        }
+        let place = order.iter().position(|pool| *pool == candidate.pool).unwrap_or(0);
+        rounds.push((*round, place, candidate));
+        *round += 1;
+    }
+    rounds.sort_by_key(|(round, place, _)| (*round, *place));
+    rounds.into_iter().map(|(.., candidate)| candidate).collect()
 }

@@ -178,6 +178,8 @@ pub struct Observed {
     pub cpu: Totals,
     /// Memory [MiB].
     pub memory: Totals,
+    /// Pods that are Running and Ready, with or without a sample.
+    pub ready: u32,
     /// Requests a second [thousandths].
     pub requests_per_second: i64,
     /// Requests served or waiting [thousandths].
@@ -208,8 +210,8 @@ impl Metric {
                 replicas::pod_metric_replicas(current, &totals, target, tolerance)
             }
             Self::ExternalValue(signal, target) => {
-                let (usage, ready) = (seen.signal(signal), seen.cpu.ready);
-                replicas::value_replicas(current, usage, target, Some(ready), tolerance)
+                let usage = seen.signal(signal);
+                replicas::value_replicas(current, usage, target, Some(seen.ready), tolerance)
             }
             Self::ExternalAverageValue(signal, target) => {
                 let usage = seen.signal(signal);

@@ -10,6 +10,7 @@
 //! spot next, when  spot nodes + 1 ≤ spot_share × (nodes + 1)                          pools with a share
 //! ```
 //! So packing goes on until the largest allowed type is full, and only then a second node opens.
+//! Static pools (`spec.replicas`) keep their nodes, each of the cheapest type, and pods bring them no others.
 //! Preferences (`ScheduleAnyway`, `PreferNoSchedule`) count as demands until a pod fits nowhere.
 //!
 //! # Source
@@ -28,6 +29,7 @@ use self::claim::try_claim;
 use super::{
     Cluster, MOST_ZONES, Second,
     event::Reason,
+    node::Node,
     policy::{Mix, Policy, Pool, Purchase},
     schedule::open_zones,
     tally::Refusal,
@@ -121,6 +123,51 @@ impl Cluster {
             }
         }
         failed
+    }
+
+    /// Whether a static pool lacks nodes.
+    pub(super) fn lacks_static_nodes(&self, policy: &Policy) -> bool {
+        let lacks = |pool: &Pool| {
+            pool.static_nodes().is_some_and(|wanted| self.staying(policy, pool.group) < wanted)
+        };
+        policy.pools.iter().any(lacks)
+    }
+
+    /// Nodes of a group that do not leave.
+    fn staying(&self, policy: &Policy, group: u8) -> u32 {
+        let own = |node: &&Node| policy.offers[node.offer].group == group && node.drain.is_none();
+        self.nodes().filter(own).count() as u32
+    }
+
+    /// Buys the nodes that static pools lack; those without capacity are tried again in the next tick.
+    pub(super) fn keep_static_nodes(&mut self, policy: &Policy) {
+        for (index, pool) in policy.pools.iter().enumerate() {
+            let Some(wanted) = pool.static_nodes() else { continue };
+            while self.staying(policy, pool.group) < wanted {
+                let launched = purchases(pool, self.round(policy, 0).sizes[index])
+                    .into_iter()
+                    .find_map(|buys| {
+                        let claim =
+                            without_shortage(self, policy, Claim::empty(policy, index, buys))?;
+                        self.launch_claim(policy, &claim, None)
+                    });
+                let Some(node) = launched else { break };
+                self.note_launch(node, Reason::Launched { pods: 0, ready_in: self.ready_in(node) });
+            }
+        }
+    }
+
+    /// What takes the place of a drifted node of a static pool, where its limit leaves room for both.
+    pub(super) fn static_replacement(&self, policy: &Policy, index: usize) -> Option<Claim> {
+        let pool = &policy.pools[index];
+        let own = self.nodes().filter(|node| policy.offers[node.offer].group == pool.group);
+        if pool.limits.nodes.is_some_and(|most| own.count() as u32 >= most) {
+            return None;
+        }
+        let size = self.round(policy, 0).sizes[index];
+        purchases(pool, size)
+            .into_iter()
+            .find_map(|buys| without_shortage(self, policy, Claim::empty(policy, index, buys)))
     }
 
     pub(super) fn ready_in(&self, node: usize) -> Second {
@@ -439,6 +486,9 @@ impl Round {
         let zones = self.pinned(policy, workload, zones, demands);
         for pool in 0..policy.pools.len() {
             let group = policy.pools[pool].group;
+            if policy.pools[pool].replicas.is_some() {
+                continue; // pods bring a static pool no nodes
+            }
             if demands.avoid && policy.workloads[workload].avoids & (1 << group) != 0 {
                 continue;
             }

@@ -112,6 +112,8 @@ pub struct Pool {
     pub mix: Mix,
     /// Limits.
     pub limits: Limits,
+    /// Nodes that a static pool keeps, whatever its pods need; `None` where nodes follow pods.
+    pub replicas: Option<u32>,
     /// Distinct instance types and families that a node's set of types keeps.
     pub min_values: (u32, u32),
     /// Seconds without a pod event before removal; `None` is never.
@@ -138,6 +140,17 @@ impl Pool {
     /// Offers of one purchase option, cheapest first.
     pub fn offers(&self, purchase: Purchase) -> &[usize] {
         if purchase == Purchase::Spot { &self.spot } else { &self.on_demand }
+    }
+
+    /// Whether it can buy any node at all.
+    fn offers_any(&self) -> bool {
+        !(self.on_demand.is_empty() && self.spot.is_empty())
+    }
+
+    /// Nodes that a static pool keeps: no more than its limit.
+    pub fn static_nodes(&self) -> Option<u32> {
+        let most = self.limits.nodes.unwrap_or(u32::MAX);
+        self.replicas.map(|replicas| replicas.min(most))
     }
 
     /// The share of nodes asked for as spot.
@@ -365,6 +378,8 @@ pub struct Policy {
     pub multi_node_candidates: usize,
     /// Any deployment has a disruption budget or must not be disrupted.
     pub guarded: bool,
+    /// Any pool keeps a number of nodes.
+    pub has_static_pools: bool,
     /// Any deployment is held to a spread over zones.
     pub zoned: bool,
     /// Weight of the spread among the scores.
@@ -377,6 +392,8 @@ pub struct Policy {
     pub daemon_idle_cpu: f64,
     /// Images of all daemonsets, pulled by each new node [MiB].
     pub daemon_image_mib: f64,
+    /// What its owner should know of the node pools.
+    pub notes: Vec<String>,
 }
 
 /// What a policy is made from.
@@ -432,20 +449,29 @@ impl Policy {
         }
         check_counts(cluster, &mut problems)?;
         problems.extend(taint::check(cluster));
-        let mut pools: Vec<Pool> = Vec::new();
+        let (mut pools, mut notes): (Vec<Pool>, Vec<String>) = (Vec::new(), Vec::new());
         let mut order: Vec<(&String, &NodePool)> = cluster.node_pools.iter().collect();
         order.sort_by_key(|(name, pool)| Reverse((pool.weight, *name)));
         for (index, (name, settings)) in order.into_iter().enumerate() {
             let group = index as u8 + 1;
-            let unknown = pool::check(inputs.catalog, name, settings);
-            let all_known = unknown.is_empty();
-            problems.extend(unknown);
+            let contradictions = pool::check(inputs.catalog, name, settings);
+            let unmatched = pool::unmatched(inputs.catalog, name, settings);
             let pool = pool::build(inputs, daemons, &mut offers, (name, settings), group);
             match pool {
                 Ok(pool) => {
-                    if all_known {
+                    if !contradictions.is_empty() {
+                        problems.extend(contradictions);
+                    } else if pool.offers_any() || unmatched.is_empty() {
                         problems.extend(pool::check_built(inputs, &pool, settings, &offers));
                     }
+                    if pool.offers_any() {
+                        notes.extend(
+                            unmatched.iter().map(|one| format!("{one}; it matches nothing")),
+                        );
+                    } else {
+                        problems.extend(unmatched);
+                    }
+                    notes.extend(pool::advice(&pool));
                     pools.push(pool);
                 }
                 Err(found) => problems.extend(found),
@@ -477,6 +503,7 @@ impl Policy {
             cluster.feature_gates.contains(&FeatureGate::SpotToSpotConsolidation);
         policy.daemon_idle_cpu = daemons.idle_cpu;
         policy.daemon_image_mib = daemons.image_mib;
+        policy.notes = notes;
         Ok(policy)
     }
 
@@ -507,6 +534,7 @@ impl Policy {
             scaled_idle: of(|workload| workload.hpa.is_some() && workload.serving.is_none()),
             zoned: workloads.iter().any(|w| w.zone_spread.is_some()),
             guarded: workloads.iter().any(|w| w.available.is_some() || w.do_not_disrupt),
+            has_static_pools: pools.iter().any(|pool| pool.replicas.is_some()),
             workloads,
             scheduling_order,
             offers,
@@ -522,6 +550,7 @@ impl Policy {
             default_spread: [soft(serving.default_zone_skew), soft(serving.default_host_skew)],
             daemon_idle_cpu: 0.0,
             daemon_image_mib: 0.0,
+            notes: Vec::new(),
         }
     }
 

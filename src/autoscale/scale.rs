@@ -136,6 +136,7 @@ impl Cluster {
         Some(Observed {
             cpu,
             memory,
+            ready: replicas.ready,
             requests_per_second: (sample.rps * 1000.0) as i64,
             concurrency: (in_service * 1000.0) as i64,
         })

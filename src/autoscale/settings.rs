@@ -90,7 +90,7 @@ pub enum CapacityType {
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NodePool {
-    /// Instance types by name; any when empty.
+    /// Instance types by name; any when empty. As in Kubernetes, a name that no type has matches nothing.
     #[serde(default)]
     pub instance_types: Vec<String>,
     /// Families, `m7g`; any when empty.
@@ -114,8 +114,8 @@ pub struct NodePool {
     /// Most vCPUs of a node.
     #[schemars(range(min = 1, max = 1000))]
     pub max_vcpus: Option<u32>,
-    /// `karpenter.sh/capacity-type`: with both, spot is bought first and on-demand where spot is short.
-    /// In its place, `spot_share` asks for a mix.
+    /// `karpenter.sh/capacity-type`: with both, spot is bought first and on-demand where spot is short;
+    /// on-demand if left out. In its place, `spot_share` asks for a mix.
     #[serde(default)]
     pub capacity_types: Vec<CapacityType>,
     /// Share of the pool's nodes asked for as spot, 0 to 1; the rest is on-demand. On-demand also
@@ -138,6 +138,21 @@ pub struct NodePool {
     /// Most nodes in the pool.
     #[schemars(range(min = 1, max = 100_000))]
     pub limit_nodes: Option<u32>,
+    /// Static capacity (`spec.replicas`): the pool keeps this many nodes, whatever its pods need. Nodes
+    /// follow pods if left out.
+    #[schemars(range(min = 0, max = 1000))]
+    pub replicas: Option<u32>,
+    /// Size of a node's volumes [GiB]; that of `[ebs]` if left out.
+    #[schemars(range(min = 1))]
+    pub volume_gib: Option<f64>,
+    /// Provisioned IOPS of a node's volume; those of `[ebs]` if left out.
+    #[schemars(range(min = 1))]
+    pub volume_iops: Option<f64>,
+    /// Provisioned throughput of a node's volume [MiB/s]; that of `[ebs]` if left out.
+    #[schemars(range(min = 1))]
+    pub volume_throughput_mibps: Option<f64>,
+    /// What the kubelet of the pool's nodes keeps back; `cluster.kubelet` if left out.
+    pub kubelet: Option<Kubelet>,
     /// Taints, `dedicated=batch:NoSchedule`.
     #[serde(default)]
     pub taints: Vec<String>,
@@ -222,7 +237,7 @@ pub struct Cluster {
     /// The same that 95 % of nodes stay below; the model's ratio to the median if left out.
     #[schemars(range(min = 0, max = 900))]
     pub node_startup_p95_seconds: Option<u32>,
-    /// What the kubelet keeps back.
+    /// What the kubelet keeps back, where a pool has no `kubelet` of its own.
     pub kubelet: Option<Kubelet>,
     /// Feature gates that are on.
     #[serde(default)]

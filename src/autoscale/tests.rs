@@ -604,3 +604,106 @@ proptest::proptest! {
         proptest::prop_assert_eq!(cluster, again);
     }
 }
+
+/// Types with a GPU are bought where no general type is left, and by pools that name one.
+#[test]
+fn gpu_types_are_left_out_only_while_a_general_type_remains() {
+    let families = |pool: &str| {
+        let policy = Company::new(&format!("[node_pools.p]\n{pool}\n")).policy().unwrap();
+        let bought = policy.pools[0].on_demand.iter();
+        let family = |index: &usize| {
+            policy.offers[*index].instance_type.split('.').next().unwrap_or_default().to_owned()
+        };
+        bought.map(family).collect::<std::collections::BTreeSet<String>>()
+    };
+    assert_eq!(Vec::from_iter(families("families = [\"g5\", \"g6\"]")), ["g5", "g6"]);
+    assert_eq!(Vec::from_iter(families("families = [\"g5\", \"m7g\"]")), ["m7g"]);
+    assert_eq!(Vec::from_iter(families("families = [\"p5\"]")), ["p5"]);
+    assert!(families("instance_types = [\"g5.xlarge\", \"m7g.large\"]").contains("g5"));
+}
+
+/// As in Kubernetes, a name that no type has matches nothing; the others remain.
+#[test]
+fn a_family_that_does_not_exist_is_a_warning_while_others_remain() {
+    let pool = "[node_pools.p]\nfamilies = [\"m7g\", \"m9x\"]\nsizes = [\"large\", \"hugge\"]\n";
+    let policy = Company::new(pool).policy().unwrap();
+    let bought =
+        policy.pools[0].on_demand.iter().map(|index| &*policy.offers[*index].instance_type);
+    assert_eq!(Vec::from_iter(bought), ["m7g.large"]);
+    let warnings = policy.warnings().join("\n");
+    for expected in [
+        "cluster.node_pools.p.families: no instance family \"m9x\"",
+        "cluster.node_pools.p.sizes: no instance size \"hugge\"",
+        "it matches nothing",
+    ] {
+        assert!(warnings.contains(expected), "{expected}\n{warnings}");
+    }
+}
+
+/// A pool's kubelet is of its nodes alone, and its volume no larger than AWS has them.
+#[test]
+fn what_a_node_class_sets_is_of_its_pool() {
+    let pods = |kubelet: &str| {
+        let policy = Company::new(&format!("{POOL}{kubelet}")).policy().unwrap();
+        let large = |purchase: Purchase| {
+            let offers = &policy.offers;
+            let is = |o: &&policy::Offer| o.instance_type == "m7g.large" && o.purchase == purchase;
+            offers.iter().find(is).map(|offer| offer.pods)
+        };
+        (large(Purchase::Baseline), large(Purchase::OnDemand))
+    };
+    assert_eq!(pods(""), (Some(29), Some(29)));
+    assert_eq!(pods("kubelet = { max_pods = 11 }\n"), (Some(29), Some(11)));
+    assert_eq!(
+        pods("kubelet = { max_pods = 11 }\n[kubelet]\nmax_pods = 17\n"),
+        (Some(17), Some(11))
+    );
+    let problems = Company::new(&format!("{POOL}volume_gib = 70000\n")).policy().unwrap_err();
+    assert!(problems.join("\n").contains("node_pools.general.volume_gib: 70000 is above 65536"));
+}
+
+/// Static capacity: as many nodes as it says whatever the load, through expiry and drift, and none more for
+/// pods that wait.
+#[test]
+fn a_static_pool_keeps_its_nodes() {
+    let fixed = "[node_pools.fixed]\nfamilies = [\"m7g\"]\nmin_vcpus = 2\nreplicas = 3\n";
+    let policy = Company::new(fixed).policy().unwrap();
+    let loads: Vec<f64> = (0..600).map(|at| if at < 300 { 60.0 } else { 30_000.0 }).collect();
+    let mut cluster = Cluster::new(&policy, 60.0, true, luck());
+    for (minute, load) in loads.iter().enumerate() {
+        assert_eq!(cluster.node_counts(), [2, 3, 0], "{minute}");
+        cluster.step(&policy, *load, true);
+        check(&cluster, &policy);
+    }
+    assert!(cluster.pending() > 0, "60 pods of half a core fit on no five nodes of two");
+    let mut whole = Cluster::new(&policy, 60.0, true, luck());
+    whole.run(&policy, &loads, true);
+    assert_eq!(whole, cluster);
+    let tally = cluster.take_tally(&policy);
+    assert_eq!(tally.disruptions.nodes(), 0);
+    assert_eq!(tally.node_hours.iter().sum::<f64>(), 50.0);
+
+    // What leaves for another reason is replaced; with room above its limit, before it leaves.
+    for (more, drifted) in [
+        ("expire_after_hours = 2\n", false),
+        ("drift_every_days = 1\n", true),
+        ("drift_every_days = 1\nlimit_nodes = 4\n", true),
+        ("drift_every_days = 1\nlimit_nodes = 3\n", false),
+    ] {
+        let policy = Company::new(&format!("{fixed}{more}")).policy().unwrap();
+        let mut cluster = Cluster::new(&policy, 60.0, true, luck());
+        for minute in 0..2000 {
+            cluster.step(&policy, 60.0, true);
+            let staying = cluster.nodes().filter(|node| node.drain.is_none()).count();
+            assert_eq!(staying, 5, "{more} {minute}");
+        }
+        let disruptions = cluster.take_tally(&policy).disruptions;
+        assert_eq!(disruptions.drifted > 0, drifted, "{more} {disruptions:?}");
+        assert_eq!(disruptions.expired > 0, more.contains("expire"), "{more} {disruptions:?}");
+    }
+    let policy = Company::new(&format!("{fixed}limit_nodes = 2\n")).policy().unwrap();
+    assert_eq!(Cluster::new(&policy, 60.0, true, luck()).node_counts(), [2, 2, 0]);
+    assert!(policy.warnings()[0].contains("replicas: 3 is above limit_nodes (2)"));
+    let problems = Company::new(&format!("{fixed}weight = 3\n")).policy().unwrap_err();
+    assert!(problems[0].contains("node_pools.fixed.weight: has no effect on a pool with replicas"));
+}

@@ -107,7 +107,7 @@ pub fn read(
         node_classes: sorted.classes.len(),
     };
     if found == Found::default() {
-        let message = "no Deployment, StatefulSet, DaemonSet, HorizontalPodAutoscaler, PodDisruptionBudget, NodePool or EC2NodeClass among the manifests";
+        let message = "no Deployment, StatefulSet, DaemonSet, HorizontalPodAutoscaler, PodDisruptionBudget, NodePool, EC2NodeClass or NodeClass among the manifests";
         let mut problems = notes.0;
         problems.push(Problem::new(Place::default(), message));
         return Err(Error::input(problems));
@@ -118,7 +118,7 @@ pub fn read(
     budget::apply(&sorted.budgets, &mut drafts, knowledge, &mut notes);
     let pools = pool::read(&sorted.pools, &sorted.classes, knowledge, &mut notes);
     let parts = compose::Parts { drafts, pools, found };
-    let scenario = compose::scenario(template, parts, &mut notes, catalog)?;
+    let scenario = compose::scenario(template, parts, &mut notes, knowledge)?;
     Ok(Read { scenario, notes: notes.0, found })
 }
 
@@ -134,6 +134,7 @@ fn sort(objects: Vec<Object>, facts: &Facts, notes: &mut Notes) -> Sorted {
             ("policy", "PodDisruptionBudget") => sorted.budgets.push(object),
             ("karpenter.sh", "NodePool") => sorted.pools.push(object),
             ("karpenter.k8s.aws", "EC2NodeClass") => sorted.classes.push(object),
+            (group, "NodeClass") if group == facts.auto_mode.group => sorted.classes.push(object),
             (_, kind) if facts.passed_over.iter().any(|known| known == kind) => {
                 count(&mut passed, kind);
             }

@@ -6,6 +6,8 @@
 //! EBS:VolumeP-IOPS.gp3       [IOPS-Mo]  = max(0, IOPS − included) × node hours / hours
 //! EBS:VolumeP-Throughput.gp3 [MiBps-Mo] = max(0, MiB/s − included) × node hours / hours
 //! ```
+//! Nodes of a pool with `volume_gib` or its neighbours have the pool's volume, all others that of `[ebs]`.
+//!
 //! # Source
 //! EBS pricing rows of the price book: gp3 includes 3,000 IOPS and 125 MiB/s; per-month meters are
 //! fractions of the calendar month (billing rules, "Month and hours").
@@ -13,9 +15,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Context, Demand, Meter, Metered, Service};
+use super::{Basis, Context, Demand, Meter, Metered, Service, UsageLine};
+use crate::autoscale::settings::NodePool;
 
-/// Root volumes.
+/// Root volumes, where a node pool does not set its own.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
@@ -58,8 +61,45 @@ impl Service for Spec {
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
-        let facts = &demand.catalog.controllers;
-        let (node_hours, hours) = (demand.capacity.node_hours(), demand.hours());
+        let own = |pool: &&NodePool| {
+            [pool.volume_gib, pool.volume_iops, pool.volume_throughput_mibps]
+                .iter()
+                .any(Option::is_some)
+        };
+        let mut shared = 0.0;
+        let mut lines = Vec::new();
+        let mut pools: Vec<(&str, f64)> = Vec::new();
+        for node in &demand.capacity.nodes {
+            if demand.node_pools.get(&node.pool).filter(own).is_none() {
+                shared += node.hours;
+            } else if let Some((_, hours)) = pools.iter_mut().find(|(pool, _)| *pool == node.pool) {
+                *hours += node.hours;
+            } else {
+                pools.push((&node.pool, node.hours));
+            }
+        }
+        lines.extend(self.volumes(demand, "node volumes", shared));
+        for (pool, hours) in pools {
+            let Some(settings) = demand.node_pools.get(pool) else { continue };
+            let volume = Self {
+                volume_gib: settings.volume_gib.or(self.volume_gib),
+                iops: settings.volume_iops.or(self.iops),
+                throughput_mibps: settings.volume_throughput_mibps.or(self.throughput_mibps),
+                snapshot_gb: 0.0,
+            };
+            lines.extend(volume.volumes(demand, &format!("node volumes of {pool}"), hours));
+        }
+        let kept = Basis::new("snapshots kept", &[("snapshots", self.snapshot_gb, "GB")]);
+        let snapshots = ("AmazonEC2", "EBS:SnapshotUsage", "");
+        lines.push(demand.line(snapshots, "snapshots", self.snapshot_gb, kept));
+        lines.into()
+    }
+}
+
+impl Spec {
+    /// Volumes of nodes with so many hours.
+    fn volumes(&self, demand: &Demand<'_>, resource: &str, node_hours: f64) -> Vec<UsageLine> {
+        let (facts, hours) = (&demand.catalog.controllers, demand.hours());
         let months = node_hours / hours;
         let gib = self.volume_gib.unwrap_or(facts.node.root_volume_gib);
         let used = [("node hours", node_hours, "Hrs"), ("hours of the month", hours, "Hrs")];
@@ -68,7 +108,7 @@ impl Service for Spec {
             &[("volume size", gib, "GiB"), used[0], used[1]],
         );
         let storage = ("AmazonEC2", "EBS:VolumeUsage.gp3", "");
-        let mut lines = vec![demand.line(storage, "node volumes", gib * months, size)];
+        let mut lines = vec![demand.line(storage, resource, gib * months, size)];
         let extras = [
             ("EBS:VolumeP-IOPS.gp3", self.iops, facts.ebs.gp3_included_iops, "IOPS"),
             (
@@ -90,12 +130,9 @@ impl Service for Spec {
                 ],
             );
             let meter = ("AmazonEC2", usage_type, "");
-            lines.push(demand.line(meter, "node volumes", above * months, why));
+            lines.push(demand.line(meter, resource, above * months, why));
         }
-        let kept = Basis::new("snapshots kept", &[("snapshots", self.snapshot_gb, "GB")]);
-        let snapshots = ("AmazonEC2", "EBS:SnapshotUsage", "");
-        lines.push(demand.line(snapshots, "snapshots", self.snapshot_gb, kept));
-        lines.into()
+        lines
     }
 }
 
@@ -104,22 +141,50 @@ mod tests {
     use super::*;
     use crate::{capacity::NodeUse, services::fixture::Fixture};
 
+    fn node(pool: &str, hours: f64) -> NodeUse {
+        NodeUse {
+            instance_type: "m7g.large".into(),
+            purchase: if pool == "baseline" { pool } else { "on-demand" }.into(),
+            pool: pool.into(),
+            hours,
+            launches: 2,
+            hourly: Vec::new(),
+        }
+    }
+
     /// Two nodes for all of April (1,440 node-hours over 720 h): 2 × 50 GiB; 4,000 IOPS are 1,000
     /// above the free 3,000, times two; 125 MiB/s are free.
     #[test]
     fn size_and_iops_above_the_free_part_are_billed_by_the_month() {
         let mut fixture = Fixture::new("2027-04");
-        fixture.capacity.nodes = vec![NodeUse {
-            instance_type: "m7g.large".into(),
-            purchase: "on-demand".into(),
-            pool: "p".into(),
-            hours: 1440.0,
-            launches: 2,
-            hourly: Vec::new(),
-        }];
+        fixture.capacity.nodes = vec![node("p", 1440.0)];
         let spec = Spec { volume_gib: Some(50.0), iops: Some(4000.0), ..Spec::default() };
         let lines = Service::meter(&spec, &fixture.demand()).lines;
         let quantities: Vec<f64> = lines.iter().map(|line| line.quantity.get()).collect();
         assert_eq!(quantities, [100.0, 2000.0, 0.0, 0.0]);
+    }
+
+    /// One baseline node all month has 50 GiB. Half a node of `big` in the mean has 4,096 GiB and 16,000 IOPS:
+    /// 2,048 GB and 6,500 IOPS above 3,000; its throughput is that of `[ebs]`, 225 MiB/s, 100 above 125.
+    #[test]
+    fn a_pool_s_volume_is_no_one_else_s() {
+        let mut fixture = Fixture::new("2027-04");
+        fixture.capacity.nodes =
+            vec![node("baseline", 720.0), node("big", 240.0), node("big", 120.0)];
+        let big = NodePool {
+            volume_gib: Some(4096.0),
+            volume_iops: Some(16_000.0),
+            ..NodePool::default()
+        };
+        fixture.node_pools.insert("big".into(), big);
+        let throughput_mibps = Some(225.0);
+        let spec = Spec { volume_gib: Some(50.0), throughput_mibps, ..Spec::default() };
+        let lines = Service::meter(&spec, &fixture.demand()).lines;
+        let quantities: Vec<f64> = lines.iter().map(|line| line.quantity.get()).collect();
+        assert_eq!(quantities, [50.0, 0.0, 100.0, 2048.0, 6500.0, 50.0, 0.0]);
+        assert_eq!(
+            (&*lines[0].resource, &*lines[3].resource),
+            ("node volumes", "node volumes of big")
+        );
     }
 }

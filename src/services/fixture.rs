@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::{Context, Demand, Flows};
 use crate::{
-    autoscale::tally::Disruptions,
+    autoscale::{settings::NodePool, tally::Disruptions},
     calendar::Month,
     capacity::{Capacity, Nodes, WorkloadUse},
     rate,
@@ -22,6 +22,7 @@ pub(crate) struct Fixture {
     pub(crate) capacity: Capacity,
     pub(crate) classes: IndexMap<String, Class>,
     pub(crate) workloads: IndexMap<String, Workload>,
+    pub(crate) node_pools: IndexMap<String, NodePool>,
     pub(crate) catalog: Catalog,
 }
 
@@ -73,6 +74,7 @@ impl Fixture {
             },
             classes: IndexMap::from([("api".to_owned(), class)]),
             workloads: IndexMap::from([("api".to_owned(), api)]),
+            node_pools: IndexMap::new(),
             catalog: store::embedded_catalog().unwrap(),
         }
     }
@@ -111,6 +113,7 @@ impl Fixture {
             classes: &self.classes,
             requests_per_connection: 20.0,
             workloads: &self.workloads,
+            node_pools: &self.node_pools,
             catalog: &self.catalog,
             free_tier: false,
             stops_database: false,

@@ -228,6 +228,7 @@ fn pool(case: &PoolCase, group: u8, types: &[Type], offers: &mut Vec<Offer>) -> 
             memory: None,
             nodes: case.limit_nodes,
         },
+        replicas: None,
         min_values: (case.min_values, 0),
         consolidate_after_seconds: match &case.consolidate_after {
             None => Some(0),

@@ -79,6 +79,16 @@ fn a_policy_holds_over_its_period() {
     assert_eq!(counts, [9, 9, 9, 9, 8, 8, 8, 8, 7]);
 }
 
+/// Pods that are Running and Ready count, sampled or not: twice the value asks for twice four pods, of which
+/// two have a sample (`replica_calculator.go#GetExternalMetricReplicas`, `#getReadyPodsCount`).
+#[test]
+fn a_value_goes_by_ready_pods() {
+    let metric = Metric::ExternalValue(Signal::RequestsPerSecond, 100_000);
+    let cpu = Totals { ready: 2, unready: 3, ..Totals::default() };
+    let seen = Observed { cpu, ready: 4, requests_per_second: 200_000, ..Observed::default() };
+    assert_eq!(metric.replicas(5, &seen, Tolerance::both(0.1)), Some(8));
+}
+
 proptest! {
     /// The two windows keep what the whole list of recommendations would say.
     #[test]

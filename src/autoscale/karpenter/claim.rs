@@ -31,6 +31,21 @@ pub(super) struct With {
 const PURCHASES: [Purchase; 2] = [Purchase::OnDemand, Purchase::Spot];
 
 impl Claim {
+    /// A node of a pool without pods.
+    pub(super) fn empty(policy: &Policy, pool: usize, buys: [bool; 2]) -> Self {
+        Self {
+            pool,
+            zones: policy.pools[pool].zones,
+            buys,
+            first: [0, 0],
+            cpu: 0,
+            memory: 0,
+            pods: 0,
+            room: [i64::MAX; 2],
+            workloads: Vec::new(),
+        }
+    }
+
     fn fits(&self, offer: &Offer, [cpu, memory, pods]: [i64; 3], zones: u8) -> bool {
         offer.cpu >= cpu
             && offer.memory >= memory
@@ -136,17 +151,7 @@ pub(super) fn try_claim(
     workload: usize,
     zones: u8,
 ) -> Option<Claim> {
-    let mut claim = Claim {
-        pool,
-        zones,
-        buys,
-        first: [0, 0],
-        cpu: 0,
-        memory: 0,
-        pods: 0,
-        room,
-        workloads: Vec::new(),
-    };
+    let mut claim = Claim { zones, room, ..Claim::empty(policy, pool, buys) };
     let with = claim.with(policy, workload, zones)?;
     claim.add(policy, workload, with);
     Some(claim)

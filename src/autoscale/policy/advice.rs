@@ -4,9 +4,9 @@ use super::{Deployment, Policy, Serving};
 use crate::autoscale::hpa::{Metric, Rules, replicas::PodTarget};
 
 impl Policy {
-    /// What its owner should know of the autoscalers, whatever the load.
+    /// What its owner should know of the node pools and autoscalers, whatever the load.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.notes.clone();
         for workload in &self.workloads {
             let Some(rules) = &workload.hpa else { continue };
             let idle =

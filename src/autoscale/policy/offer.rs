@@ -24,12 +24,12 @@ pub(super) fn price(inputs: &Inputs<'_>, kind: &str, instance_type: &str) -> Opt
 
 pub(super) fn offer(
     inputs: &Inputs<'_>,
-    shape: &Shape,
+    (shape, kubelet): (&Shape, Option<&Kubelet>),
     daemons: Daemons,
     (price, purchase): (f64, Purchase),
     group: u8,
 ) -> Option<Offer> {
-    let room = room(inputs, shape)?;
+    let room = room(inputs, shape, kubelet)?;
     let supply = inputs.catalog.spot(inputs.region, &shape.instance_type);
     let (hazard, shortage) = match supply {
         Some(supply) if purchase == Purchase::Spot && inputs.cluster.spot_interruptions => {
@@ -80,9 +80,13 @@ fn risks(inputs: &Inputs<'_>, supply: &SpotSupply) -> (f64, f64) {
     (monthly / SECONDS_PER_MONTH, of(&facts.shortage))
 }
 
-/// Room for pods: the documented one, or by the formula with settings of one's own.
-fn room(inputs: &Inputs<'_>, shape: &Shape) -> Option<allocatable::Room> {
-    match &inputs.cluster.kubelet {
+/// Room for pods: the documented one, or by the formula with the pool's or the cluster's settings.
+fn room(
+    inputs: &Inputs<'_>,
+    shape: &Shape,
+    kubelet: Option<&Kubelet>,
+) -> Option<allocatable::Room> {
+    match kubelet.or(inputs.cluster.kubelet.as_ref()) {
         Some(kubelet) => {
             shape.allocatable(&inputs.catalog.controllers.kubelet, &overrides(kubelet))
         }
@@ -112,7 +116,7 @@ pub(super) fn baseline_offer(inputs: &Inputs<'_>, daemons: Daemons) -> Result<Of
     let shape = known_shape(inputs.catalog, name)?;
     let ladder = inputs.prices.ladder(&key(inputs, "BoxUsage", name))?;
     let price = ladder.rows[0].price.to_f64();
-    offer(inputs, shape, daemons, (price, Purchase::Baseline), 0)
+    offer(inputs, (shape, None), daemons, (price, Purchase::Baseline), 0)
         .ok_or_else(|| format!("{name} has no room left beside the daemonsets; take a larger type"))
 }
 

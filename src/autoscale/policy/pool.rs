@@ -1,43 +1,66 @@
 //! Node pools: their requirements, and the offers that meet them.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::collections::BTreeSet;
 
 use super::{
     Daemons, Inputs, Limits, Mix, Offer, Pool, Purchase,
     offer::{offer, price, zones},
-    problem, unknown,
+    problem,
 };
 use crate::{
     autoscale::{
         budget::Budget,
         settings::{self, CapacityType, ConsolidationPolicy, NodePool},
     },
-    error::{Problem, nearest},
-    shapes::{Catalog, Shape},
+    error::Problem,
+    shapes::{Catalog, PROPERTIES, Shape},
 };
 
-/// Names that do not exist and bounds that contradict.
-pub(super) fn check(catalog: &Catalog, name: &str, pool: &NodePool) -> Vec<Problem> {
+/// Names of instance types, families and the like that do not exist. As in Kubernetes, they match nothing.
+pub(super) fn unmatched(catalog: &Catalog, name: &str, pool: &NodePool) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut known = |key: &str, what: &str, names: &[String], of: fn(&Shape) -> &str| {
-        for wanted in names {
-            if !catalog.shapes().iter().any(|shape| of(shape) == wanted) {
-                let near = nearest(wanted, catalog.shapes().iter().map(of));
-                let known: BTreeSet<&str> = catalog.shapes().iter().map(of).collect();
-                let mut message = unknown(what, wanted, near);
-                if near.is_none() && known.len() <= 40 {
-                    let known: Vec<&str> = known.into_iter().collect();
-                    let _ = write!(message, "; there are {}", known.join(", "));
-                }
-                problems.push(problem(&format!("cluster.node_pools.{name}.{key}"), message));
+    for (property, names) in PROPERTIES.into_iter().zip(lists(pool)) {
+        for value in names {
+            if let Some(message) = catalog.unmatched(property, value) {
+                let key = format!("cluster.node_pools.{name}.{}", property.key);
+                problems.push(problem(&key, message));
             }
         }
-    };
-    known("instance_types", "instance type", &pool.instance_types, |shape| &shape.instance_type);
-    known("families", "instance family", &pool.families, |shape| &shape.family);
-    known("categories", "instance category", &pool.categories, |shape| &shape.category);
-    known("sizes", "instance size", &pool.sizes, |shape| &shape.size);
-    known("architectures", "architecture", &pool.architectures, |shape| &shape.arch);
+    }
+    problems
+}
+
+/// The lists of a pool in the order of [`PROPERTIES`].
+fn lists(pool: &NodePool) -> [&[String]; 5] {
+    [&pool.instance_types, &pool.families, &pool.categories, &pool.sizes, &pool.architectures]
+}
+
+/// Bounds that contradict each other or what AWS allows.
+pub(super) fn check(catalog: &Catalog, name: &str, pool: &NodePool) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let most = &catalog.controllers.ebs;
+    for (key, value, most) in [
+        ("volume_gib", pool.volume_gib, most.gp3_max_gib),
+        ("volume_iops", pool.volume_iops, most.gp3_max_iops),
+        ("volume_throughput_mibps", pool.volume_throughput_mibps, most.gp3_max_mibps),
+    ] {
+        if let Some(value) = value.filter(|value| *value > most) {
+            let message = format!("{value} is above {most}, the most AWS allows");
+            problems.push(problem(&format!("cluster.node_pools.{name}.{key}"), message));
+        }
+    }
+    // The CEL rules of Karpenter's `NodePoolSpec`.
+    for (key, given) in [
+        ("limit_vcpus", pool.limit_vcpus.is_some()),
+        ("limit_memory_gib", pool.limit_memory_gib.is_some()),
+        ("weight", pool.weight > 0),
+    ] {
+        if given && pool.replicas.is_some() {
+            let message =
+                "has no effect on a pool with replicas, whose one limit is limit_nodes; remove it";
+            problems.push(problem(&format!("cluster.node_pools.{name}.{key}"), message.to_owned()));
+        }
+    }
     if let (Some(least), Some(most)) = (pool.min_vcpus, pool.max_vcpus)
         && least > most
     {
@@ -49,17 +72,28 @@ pub(super) fn check(catalog: &Catalog, name: &str, pool: &NodePool) -> Vec<Probl
 
 fn admits(pool: &NodePool, shape: &Shape) -> bool {
     let any = |names: &[String], value: &str| names.is_empty() || names.iter().any(|n| n == value);
-    any(&pool.instance_types, &shape.instance_type)
-        && any(&pool.families, &shape.family)
-        && any(&pool.categories, &shape.category)
-        && any(&pool.sizes, &shape.size)
-        && any(&pool.architectures, &shape.arch)
+    PROPERTIES.iter().zip(lists(pool)).all(|(property, names)| any(names, (property.of)(shape)))
         && pool.min_generation.is_none_or(|least| shape.generation.is_some_and(|g| g >= least))
         && pool.min_vcpus.is_none_or(|least| shape.vcpus >= least)
         && pool.max_vcpus.is_none_or(|most| shape.vcpus <= most)
-        // Karpenter drops metal, GPU and accelerator types while a generic type remains; a pool
-        // that names such a type gets it.
-        && (shape.is_generic() || pool.instance_types.contains(&shape.instance_type))
+}
+
+/// The types that a pool buys. Karpenter drops metal, GPU and accelerator types while a generic type remains
+/// (`filter.go#ExoticInstanceTypeFilter`); a pool that names such a type gets it.
+fn shapes<'a>(inputs: &Inputs<'a>, pool: &NodePool) -> Vec<&'a Shape> {
+    let sold = |shape: &&Shape| {
+        ["BoxUsage", "SpotUsage"]
+            .iter()
+            .any(|kind| price(inputs, kind, &shape.instance_type).is_some())
+    };
+    let all = inputs.catalog.shapes().iter();
+    let mut all: Vec<&Shape> = all.filter(|shape| admits(pool, shape)).filter(sold).collect();
+    if all.iter().any(|shape| shape.is_generic()) {
+        all.retain(|shape| {
+            shape.is_generic() || pool.instance_types.contains(&shape.instance_type)
+        });
+    }
+    all
 }
 
 /// The pool with its offers, which are added to `offers`.
@@ -71,16 +105,18 @@ pub(super) fn build(
     group: u8,
 ) -> Result<Pool, Vec<Problem>> {
     let mix = mix(settings);
+    let shapes = shapes(inputs, settings);
     let mut buy = |kind: &str, purchase: Purchase| -> Vec<usize> {
         let from = offers.len();
-        for shape in inputs.catalog.shapes().iter().filter(|shape| admits(settings, shape)) {
+        for shape in &shapes {
             let supply = inputs.catalog.spot(inputs.region, &shape.instance_type);
             if purchase == Purchase::Spot && supply.is_none_or(|s| s.savings_percent <= 0.0) {
                 continue; // little or no spot supply
             }
             // A type without a price in the region is not sold there, as far as the book knows.
             if let Some(price) = price(inputs, kind, &shape.instance_type) {
-                offers.extend(offer(inputs, shape, daemons, (price, purchase), group));
+                let kubelet = settings.kubelet.as_ref();
+                offers.extend(offer(inputs, (shape, kubelet), daemons, (price, purchase), group));
             }
         }
         let mut found: Vec<usize> = (from..offers.len()).collect();
@@ -93,7 +129,11 @@ pub(super) fn build(
     let budgets = budgets(inputs, name, settings)?;
     let defaults = &inputs.catalog.controllers.karpenter;
     let quiet = settings.consolidate_after_seconds.unwrap_or(defaults.consolidate_after_seconds);
-    let policy = settings.consolidation_policy;
+    // The nodes of a static pool are never consolidated.
+    let policy = match settings.replicas {
+        Some(_) => ConsolidationPolicy::Never,
+        None => settings.consolidation_policy,
+    };
     let hours = settings.expire_after_hours.unwrap_or(defaults.expire_after_hours);
     Ok(Pool {
         name: name.to_owned(),
@@ -105,6 +145,7 @@ pub(super) fn build(
             memory: settings.limit_memory_gib.map(|limit| i64::from(limit) * 1024),
             nodes: settings.limit_nodes,
         },
+        replicas: settings.replicas,
         min_values: (settings.min_values.instance_types, settings.min_values.families),
         consolidate_after_seconds: (policy != ConsolidationPolicy::Never).then_some(quiet),
         only_empty: policy == ConsolidationPolicy::WhenEmpty,
@@ -156,6 +197,17 @@ fn budgets(
     if problems.is_empty() { Ok(budgets) } else { Err(problems) }
 }
 
+/// What holds for a static pool and is perhaps not meant.
+pub(super) fn advice(pool: &Pool) -> Option<String> {
+    let (replicas, most) = (pool.replicas?, pool.limits.nodes?);
+    (replicas > most).then(|| {
+        format!(
+            "cluster.node_pools.{}.replicas: {replicas} is above limit_nodes ({most}): the pool keeps {most} nodes",
+            pool.name
+        )
+    })
+}
+
 /// What a pool with known names still cannot do.
 pub(super) fn check_built(
     inputs: &Inputs<'_>,
@@ -164,7 +216,7 @@ pub(super) fn check_built(
     offers: &[Offer],
 ) -> Vec<Problem> {
     let key = |field: &str| format!("cluster.node_pools.{}{field}", pool.name);
-    if pool.on_demand.is_empty() && pool.spot.is_empty() {
+    if !pool.offers_any() {
         let message = if pool.mix == Mix::SpotOnly {
             format!("no instance type in {} with spot supply meets all requirements", inputs.region)
         } else {

@@ -1,6 +1,8 @@
-//! `EC2NodeClass`: the root volume, and what the kubelet keeps back.
+//! Node classes, `EC2NodeClass` and EKS Auto Mode's `NodeClass`: the volumes of a node, and what its kubelet keeps
+//! back. Both are of the pools that refer to the class, and of no other node.
 
 use serde_json::Value;
+use toml_edit::InlineTable;
 
 use super::{
     Knowledge, Notes,
@@ -10,12 +12,21 @@ use super::{
 use crate::manifest::quantity::Quantity;
 
 /// What a node class says.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Class {
-    /// Keys of `[ebs]`.
-    pub(super) volume: Vec<Line>,
-    /// Keys of `[cluster.kubelet]`.
-    pub(super) kubelet: Vec<Line>,
+    /// Its name.
+    pub(super) name: String,
+    /// Whether it is one of EKS Auto Mode.
+    pub(super) is_auto: bool,
+    /// Keys of the pools that refer to it.
+    pub(super) lines: Vec<Line>,
+}
+
+/// A volume of a node.
+struct Volume {
+    gib: f64,
+    iops: Option<f64>,
+    throughput: Option<f64>,
 }
 
 pub(super) fn read(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Class {
@@ -29,59 +40,133 @@ pub(super) fn read(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes)
             &format!("not read, as no plan depends on it: {}", unread.join(", ")),
         );
     }
-    leftover(object, ("/spec", &["blockDeviceMappings", "kubelet"]), ignored, notes);
-    Class {
-        volume: volume(object, knowledge, notes),
-        kubelet: kubelet(object, "/spec/kubelet", notes),
-    }
+    let is_auto = object.version.split('/').next() == Some(&*knowledge.facts.auto_mode.group);
+    let read: &[&str] =
+        if is_auto { &["ephemeralStorage"] } else { &["blockDeviceMappings", "kubelet"] };
+    leftover(object, ("/spec", read), ignored, notes);
+    let mut lines =
+        if is_auto { storage(object, knowledge, notes) } else { volumes(object, knowledge, notes) };
+    lines.extend(kubelet(object, "/spec/kubelet", notes).filter(|_| !is_auto));
+    Class { name: object.name.clone(), is_auto, lines }
 }
 
-fn volume(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<Line> {
+/// The volumes of an `EC2NodeClass` as one that costs the same.
+fn volumes(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<Line> {
+    const FIELD: &str = "spec.blockDeviceMappings";
     let label = object.label();
     let devices = items(&object.body, "/spec/blockDeviceMappings");
-    let is_root = |device: &&Value| device.get("rootVolume").and_then(Value::as_bool) == Some(true);
-    let known = |device: &&Value| {
+    let usual = knowledge.catalog.controllers.node.root_volume_gib;
+    if devices.is_empty() {
+        let why = format!("{label}: no blockDeviceMappings, so Karpenter's default");
+        return vec![Line::new("volume_gib", number(usual), &why)];
+    }
+    let is_root = |device: &Value| {
         let name = text(device, "/deviceName").unwrap_or_default();
-        knowledge.facts.root_devices.iter().any(|known| known == name)
+        device.get("rootVolume").and_then(Value::as_bool) == Some(true)
+            || knowledge.facts.root_devices.iter().any(|known| known == name)
     };
-    let Some(root) = devices.iter().find(is_root).or_else(|| devices.iter().find(known)) else {
-        if !devices.is_empty() {
-            notes.field(object, "spec.blockDeviceMappings", "has no root volume that is known");
-        }
-        return Vec::new();
-    };
-    if devices.len() > 1 {
-        let message =
-            "a scenario has one volume a node: the root volume is read, the others are not";
-        notes.field(object, "spec.blockDeviceMappings", message);
+    if !devices.iter().any(is_root) {
+        let message = "names no known root volume; the plan leaves out the one of the image";
+        notes.field(object, FIELD, message);
     }
     let planned = &*knowledge.facts.node.volume_type;
-    let kind = text(root, "/ebs/volumeType").unwrap_or(planned);
-    if kind != planned {
-        let message = format!("{kind} is planned as {planned}, the one volume type of a scenario");
-        notes.field(object, "spec.blockDeviceMappings.ebs.volumeType", &message);
-    }
-    let mut lines = Vec::new();
-    if let Some(size) = root.pointer("/ebs/volumeSize") {
-        let field = "spec.blockDeviceMappings.ebs.volumeSize";
-        if let Some(size) = quantity(object, (field, size), notes) {
-            lines.push(Line::new("volume_gib", number(size.mebibytes() / 1024.0), &label));
+    let mut all = Vec::new();
+    for (index, device) in devices.iter().enumerate() {
+        let Some(ebs) = device.get("ebs") else { continue };
+        let field = format!("{FIELD}[{index}].ebs");
+        let kind = text(ebs, "/volumeType").unwrap_or(planned);
+        if kind != planned {
+            let message =
+                format!("{kind} is planned as {planned}, the one volume type of a scenario");
+            notes.field(object, &format!("{field}.volumeType"), &message);
         }
+        let volume = volume(object, (&field, ebs), ("volumeSize", usual), notes);
+        all.push(volume);
     }
-    for (field, key) in [("iops", "iops"), ("throughput", "throughput_mibps")] {
-        if let Some(value) = root.pointer(&format!("/ebs/{field}")).filter(|value| !value.is_null())
-        {
-            let place = format!("spec.blockDeviceMappings.ebs.{field}");
-            if let Some(value) = whole(object, (&place, value), (1, 1_000_000), notes) {
-                lines.push(Line::new(key, i64::from(value), &label));
-            }
-        }
+    let facts = &knowledge.catalog.controllers.ebs;
+    if all.len() > 1 {
+        let gib: f64 = all.iter().map(|volume| volume.gib).sum();
+        let message = format!(
+            "{} volumes of a node are planned as one of {gib} GiB at the same price",
+            all.len()
+        );
+        notes.field(object, FIELD, &message);
     }
-    lines
+    // What each has above the included part is paid; the sum has the included part once.
+    let sum = |of: fn(&Volume) -> Option<f64>, included: f64| {
+        let given = all.iter().filter_map(of).fold(None, |sum: Option<f64>, value| {
+            Some(sum.unwrap_or(included) + (value - included).max(0.0))
+        });
+        if all.len() == 1 { of(&all[0]) } else { given }
+    };
+    let volume = Volume {
+        gib: all.iter().map(|volume| volume.gib).sum(),
+        iops: sum(|volume| volume.iops, facts.gp3_included_iops),
+        throughput: sum(|volume| volume.throughput, facts.gp3_included_mibps),
+    };
+    lines(&volume, &label)
 }
 
-/// Keys of `[cluster.kubelet]`; also of a `v1beta1` node pool, which had them itself.
-pub(super) fn kubelet(object: &Object, pointer: &str, notes: &mut Notes) -> Vec<Line> {
+/// The volume of EKS Auto Mode's node class.
+fn storage(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<Line> {
+    let usual = knowledge.facts.auto_mode.volume_gib;
+    let Some(given) = object.at("/spec/ephemeralStorage") else {
+        let why = format!("{}: no ephemeralStorage, so EKS Auto Mode's default", object.label());
+        return vec![Line::new("volume_gib", number(usual), &why)];
+    };
+    let volume = volume(object, ("spec.ephemeralStorage", given), ("size", usual), notes);
+    lines(&volume, &object.label())
+}
+
+/// A volume with its size under `key`; the usual size where it has none.
+fn volume(
+    object: &Object,
+    (field, given): (&str, &Value),
+    (key, usual): (&str, f64),
+    notes: &mut Notes,
+) -> Volume {
+    let place = format!("{field}.{key}");
+    let size = given.get(key).filter(|size| !size.is_null());
+    let read = size.and_then(|size| quantity(object, (&place, size), notes));
+    if read.is_none() {
+        notes.field(object, &place, &format!("is missing or unreadable; {usual} GiB are planned"));
+    }
+    let mut figure = |key: &str| {
+        let value = given.get(key).filter(|value| !value.is_null())?;
+        let place = format!("{field}.{key}");
+        whole(object, (&place, value), (1, 1_000_000), notes).map(f64::from)
+    };
+    Volume {
+        gib: read.map_or(usual, |size| size.mebibytes() / 1024.0),
+        iops: figure("iops"),
+        throughput: figure("throughput"),
+    }
+}
+
+fn lines(volume: &Volume, label: &str) -> Vec<Line> {
+    let figures = [
+        ("volume_gib", Some(volume.gib)),
+        ("volume_iops", volume.iops),
+        ("volume_throughput_mibps", volume.throughput),
+    ];
+    let given = figures.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    given.map(|(key, value)| Line::new(key, number(value), label)).collect()
+}
+
+/// A pool's `kubelet`; also of a `v1beta1` node pool, which had it itself.
+pub(super) fn kubelet(object: &Object, pointer: &str, notes: &mut Notes) -> Option<Line> {
+    let lines = kubelet_lines(object, pointer, notes);
+    if lines.is_empty() {
+        return None;
+    }
+    let mut table = InlineTable::new();
+    for line in lines {
+        table.insert(&line.key, line.value);
+    }
+    Some(Line::new("kubelet", table, &object.label()))
+}
+
+fn kubelet_lines(object: &Object, pointer: &str, notes: &mut Notes) -> Vec<Line> {
     let label = object.label();
     let dotted = pointer.trim_start_matches('/').replace('/', ".");
     let mut lines = Vec::new();

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use toml_edit::{DocumentMut, InlineTable, Item, Table};
 
 use super::{
-    Found, Notes,
+    Found, Knowledge, Notes,
     pool::Pools,
     value::{Line, number, set},
     workload::Draft,
@@ -40,7 +40,7 @@ pub(super) fn scenario(
     template: &str,
     parts: Parts,
     notes: &mut Notes,
-    catalog: &Catalog,
+    Knowledge { catalog, facts }: Knowledge<'_>,
 ) -> Result<String, Error> {
     let wrong = |message: &str| Error::failed(Place::file("init's scenario"), message);
     let mut document: DocumentMut = template.parse().map_err(|_| wrong("is not TOML"))?;
@@ -48,6 +48,15 @@ pub(super) fn scenario(
     one_account(&mut document).ok_or_else(|| wrong("has no account production"))?;
     assumptions(&mut document);
     let zero = drafts.iter().any(scales_to_zero);
+    if let Some(why) = &pools.auto_mode {
+        auto_mode(&mut document, why, &facts.auto_mode.built_in)
+            .ok_or_else(|| wrong("has no [eks]"))?;
+        // Where every pool has taints, the other pods need nodes that no manifest has.
+        let tainted = |lines: &[Line]| lines.iter().any(|line| line.key == "taints");
+        if pools.named.is_empty() || pools.named.iter().any(|(_, lines)| !tainted(lines)) {
+            no_baseline(&mut document).ok_or_else(|| wrong("has no baseline"))?;
+        }
+    }
     cluster(&mut document, pools, zero).ok_or_else(|| wrong("has no [cluster]"))?;
     let workloads = document.get_mut("workloads").and_then(Item::as_table_mut);
     let workloads = workloads.ok_or_else(|| wrong("has no [workloads]"))?;
@@ -142,21 +151,53 @@ fn put(table: &mut Table, lines: &[Line]) {
     }
 }
 
+/// EKS Auto Mode needs no managed node group.
+fn no_baseline(document: &mut DocumentMut) -> Option<()> {
+    let baseline = document.get_mut("cluster")?.get_mut("baseline")?.as_inline_table_mut()?;
+    baseline.insert("nodes", 0.into());
+    let why = " # assumption: EKS Auto Mode, so no managed node group";
+    baseline.decor_mut().set_suffix(why);
+    Some(())
+}
+
+/// EKS Auto Mode has a fee, and runs some of the template's workloads itself.
+fn auto_mode(document: &mut DocumentMut, why: &str, built_in: &[String]) -> Option<()> {
+    let eks = document.get_mut("eks")?.as_table_mut()?;
+    eks.insert("auto_mode", commented(true.into(), why));
+    let workloads = document.get_mut("workloads")?.as_table_mut()?;
+    let first = |workloads: &Table| Some(workloads.iter().next()?.1.as_table()?.decor().clone());
+    let heading = first(workloads);
+    workloads.retain(|_, item| {
+        profile_of(item).is_none_or(|profile| built_in.iter().all(|known| known != profile))
+    });
+    // The heading of the workloads is before the first of them.
+    if let (Some(heading), Some((_, item))) = (heading, workloads.iter_mut().next())
+        && let Some(table) = item.as_table_mut()
+    {
+        *table.decor_mut() = heading;
+    }
+    Some(())
+}
+
 fn cluster(document: &mut DocumentMut, pools: Pools, zero: bool) -> Option<()> {
-    let Pools { named, zones, volume, kubelet } = pools;
+    let Pools { named, zones, in_any_zone, assumed, .. } = pools;
     let cluster = document.get_mut("cluster")?.as_table_mut()?;
-    put(cluster, zones.as_slice());
+    let assumed_zones = cluster.get("availability_zones").and_then(Item::as_integer).unwrap_or(1);
+    let named_zones = zones.len().min(6) as i64;
+    if named_zones > 0 && (!in_any_zone || named_zones > assumed_zones) {
+        let names: Vec<&str> = zones.iter().map(String::as_str).collect();
+        let why = format!("zones that node pools name: {}", names.join(", "));
+        put(cluster, &[Line::new("availability_zones", named_zones, &why)]);
+    }
     if zero {
         let gates = super::value::texts(&["HPAScaleToZero"]);
         cluster.insert("feature_gates", commented(gates, "an autoscaler's minReplicas is 0"));
     }
-    if !kubelet.is_empty() {
-        let mut table = Table::new();
-        put(&mut table, &kubelet);
-        cluster.insert("kubelet", Item::Table(table));
+    let all = cluster.get_mut("node_pools")?.as_table_mut()?;
+    for (_, pool) in all.iter_mut() {
+        put(pool.as_table_mut()?, &assumed);
     }
     if !named.is_empty() {
-        let all = cluster.get_mut("node_pools")?.as_table_mut()?;
         all.clear();
         for (name, lines) in named {
             let mut table = Table::new();
@@ -164,11 +205,6 @@ fn cluster(document: &mut DocumentMut, pools: Pools, zero: bool) -> Option<()> {
             put(&mut table, &lines);
             all.insert(&name, Item::Table(table));
         }
-    }
-    if !volume.is_empty() {
-        let ebs = document.get_mut("ebs")?.as_table_mut()?;
-        ebs.remove("volume_gib");
-        put(ebs, &volume);
     }
     Some(())
 }

@@ -1,16 +1,24 @@
 //! `NodePools`: `karpenter.sh/v1`, and `v1beta1`, which kept `expireAfter` under `disruption`, the kubelet's
 //! settings in the pool, and called its policy `WhenUnderutilized`.
 //!
+//! A requirement that is not there leaves its label open: both capacity types, of which Karpenter takes spot
+//! first, both architectures, every category and generation. The defaults of `v1alpha5` (on-demand, amd64,
+//! c, m and r above generation 2) ended with it.
+//!
 //! # Source
-//! Karpenter's `NodePool` CRDs, and its migration guide to v1.
+//! Karpenter's `NodePool` CRDs, its migration guides to v1beta1 and v1, and its documentation ("`NodePools`",
+//! `spec.template.spec.requirements`); for EKS Auto Mode `models/manifests.toml`.
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::{
-    Knowledge, Notes, class,
+    Knowledge, Notes,
+    class::{self, Class},
     documents::{Object, items, pairs, text},
     requirement,
-    value::{Line, leftover, quantity, rounded, set, tables, texts, whole},
+    value::{Line, leftover, number, quantity, rounded, set, tables, texts, whole},
 };
 use crate::{
     autoscale::policy::taint::Taint,
@@ -23,11 +31,13 @@ pub(super) struct Pools {
     /// Pools by name.
     pub(super) named: Vec<(String, Vec<Line>)>,
     /// Zones that pools name.
-    pub(super) zones: Option<Line>,
-    /// Keys of `[ebs]`.
-    pub(super) volume: Vec<Line>,
-    /// Keys of `[cluster.kubelet]`.
-    pub(super) kubelet: Vec<Line>,
+    pub(super) zones: BTreeSet<String>,
+    /// Whether a pool names none, so that it buys in every zone there is.
+    pub(super) in_any_zone: bool,
+    /// What the one node class of manifests without pools sets in the pools that `init` assumes.
+    pub(super) assumed: Vec<Line>,
+    /// The first object by which EKS Auto Mode manages the nodes.
+    pub(super) auto_mode: Option<String>,
 }
 
 pub(super) fn read(
@@ -37,35 +47,110 @@ pub(super) fn read(
     notes: &mut Notes,
 ) -> Pools {
     let mut all = Pools::default();
+    let read: Vec<Class> =
+        classes.iter().map(|object| class::read(object, knowledge, notes)).collect();
+    let mut used = vec![false; read.len()];
+    let is_auto = |object: &&Object| reference(object, knowledge).is_auto;
     for object in pools {
         if all.named.iter().any(|(name, _)| *name == object.name) {
             notes.field(object, "", "stands in the manifests twice; the first is used");
             continue;
         }
-        let lines = pool(object, &mut all, knowledge, notes);
+        let mut lines = pool(object, &mut all, knowledge, notes);
+        lines.extend(class::kubelet(object, "/spec/template/spec/kubelet", notes));
+        let reference = reference(object, knowledge);
+        let found = read.iter().position(|class| reference.names(class, read.len()));
+        if let Some(index) = found {
+            used[index] = true;
+            add_missing(&mut lines, read[index].lines.clone());
+        } else if !reference.is_auto {
+            let message = format!(
+                "node class {:?} is not among the manifests: its nodes have the volume of [ebs], an assumption",
+                reference.name
+            );
+            notes.field(object, "spec.template.spec.nodeClassRef", &message);
+        }
+        if reference.is_auto {
+            add_missing(&mut lines, auto_mode(object, knowledge));
+        }
         all.named.push((object.name.clone(), lines));
-        let own = class::kubelet(object, "/spec/template/spec/kubelet", notes);
-        take(&mut all.kubelet, own, object, notes);
     }
-    for object in classes {
-        let class = class::read(object, knowledge, notes);
-        take(&mut all.volume, class.volume, object, notes);
-        take(&mut all.kubelet, class.kubelet, object, notes);
+    let auto = pools.iter().find(is_auto).map(Object::label);
+    let auto_class = classes.iter().zip(&read).find(|(_, class)| class.is_auto);
+    all.auto_mode = auto.or_else(|| auto_class.map(|(object, _)| object.label()));
+    if all.auto_mode.is_some() {
+        for object in pools.iter().filter(|object| !is_auto(object)) {
+            let message = "is not of EKS Auto Mode, as others are: eks.auto_mode puts its fee on the nodes of all pools";
+            notes.field(object, "spec.template.spec.nodeClassRef", message);
+        }
+    }
+    match &*read {
+        [only] if pools.is_empty() => {
+            let message = "no node pool among the manifests: the pools that init assumes have its volume and kubelet";
+            notes.field(&classes[0], "", message);
+            all.assumed = only.lines.clone();
+        }
+        _ => {
+            for (object, _) in classes.iter().zip(used).filter(|(_, used)| !used) {
+                notes.field(object, "", "no node pool refers to it; it is not used");
+            }
+        }
     }
     all
 }
 
-/// A scenario has one volume and one kubelet for all pools: the first that says something.
-fn take(all: &mut Vec<Line>, own: Vec<Line>, object: &Object, notes: &mut Notes) {
-    let plain = |lines: &[Line]| -> Vec<(String, String)> {
-        lines.iter().map(|line| (line.key.clone(), line.value.to_string())).collect()
-    };
-    if all.is_empty() {
-        *all = own;
-    } else if !own.is_empty() && plain(all) != plain(&own) {
-        let message = "differs from the first node class: a scenario has one volume and one kubelet for all pools";
-        notes.field(object, "", message);
+/// Which node class a pool names.
+struct Reference<'a> {
+    name: &'a str,
+    is_auto: bool,
+}
+
+impl Reference<'_> {
+    /// Whether it is this one of so many; a pool that names none has the only one.
+    fn names(&self, class: &Class, count: usize) -> bool {
+        if self.name.is_empty() {
+            count == 1
+        } else {
+            self.name == class.name && self.is_auto == class.is_auto
+        }
     }
+}
+
+fn reference<'a>(object: &'a Object, knowledge: Knowledge<'_>) -> Reference<'a> {
+    let field = |name: &str| {
+        text(&object.body, &format!("/spec/template/spec/nodeClassRef/{name}")).unwrap_or_default()
+    };
+    let group = &*knowledge.facts.auto_mode.group;
+    let version = field("apiVersion").split('/').next();
+    let labels = items(&object.body, "/spec/template/spec/requirements");
+    let prefix = format!("{group}/");
+    let has_label =
+        labels.iter().any(|given| text(given, "/key").unwrap_or_default().starts_with(&prefix));
+    let is_auto = field("group") == group
+        || version == Some(group)
+        || (field("kind").is_empty() && has_label);
+    Reference { name: field("name"), is_auto }
+}
+
+/// Adds the lines whose keys are not there yet.
+fn add_missing(lines: &mut Vec<Line>, more: Vec<Line>) {
+    for line in more {
+        if lines.iter().all(|known| known.key != line.key) {
+            lines.push(line);
+        }
+    }
+}
+
+/// What EKS Auto Mode does where a pool says nothing.
+fn auto_mode(object: &Object, knowledge: Knowledge<'_>) -> Vec<Line> {
+    let facts = &knowledge.facts.auto_mode;
+    let why = format!("{}: EKS Auto Mode's default", object.label());
+    vec![
+        Line::new("expire_after_hours", i64::from(facts.expire_after_hours), &why),
+        Line::new("termination_grace_seconds", i64::from(facts.termination_grace_seconds), &why),
+        Line::new("drift_every_days", i64::from(facts.drift_every_days), &why),
+        Line::new("volume_gib", number(facts.volume_gib), &why),
+    ]
 }
 
 fn pool(
@@ -75,7 +160,7 @@ fn pool(
     notes: &mut Notes,
 ) -> Vec<Line> {
     let mut lines = Vec::new();
-    requirement::read(object, (&mut lines, all), notes);
+    requirement::read(object, (&mut lines, all), knowledge, notes);
     kept(object, &mut lines, notes);
     let taints = taints(object, notes);
     if !taints.is_empty() {
@@ -88,11 +173,29 @@ fn pool(
     {
         lines.push(Line::new("weight", i64::from(weight), &object.label()));
     }
+    static_nodes(object, &mut lines, notes);
     let ignored = knowledge.facts.ignored.get("pool_template").map_or(&[][..], Vec::as_slice);
     leftover(object, ("/spec/template/spec", &[]), ignored, notes);
     leftover(object, ("/spec/template", &["spec"]), &[], notes);
-    leftover(object, ("/spec", &["template", "disruption", "limits", "weight"]), &[], notes);
+    let read = ["template", "disruption", "limits", "weight", "replicas"];
+    leftover(object, ("/spec", &read), &[], notes);
     lines
+}
+
+/// `spec.replicas`: static capacity.
+fn static_nodes(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
+    if let Some(replicas) = object.at("/spec/replicas").filter(|value| !value.is_null())
+        && let Some(replicas) = whole(object, ("spec.replicas", replicas), (0, 1000), notes)
+    {
+        lines.push(Line::new("replicas", i64::from(replicas), &object.label()));
+        // Karpenter refuses these beside it.
+        let no_effect = ["limit_vcpus", "limit_memory_gib", "weight"];
+        for line in lines.iter().filter(|line| no_effect.contains(&&*line.key)) {
+            let message = format!("static node pools have no {}; it is not read", line.key);
+            notes.field(object, "spec.replicas", &message);
+        }
+        lines.retain(|line| !no_effect.contains(&&*line.key));
+    }
 }
 
 /// Taints; what is none that a scenario takes is told.

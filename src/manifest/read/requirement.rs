@@ -6,15 +6,20 @@
 //! # Source
 //! Karpenter's `NodePool` CRD and `pkg/scheduling/requirements.go` (requirements of a key intersect).
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::{
-    Notes,
+    Knowledge, Notes,
     documents::{Object, at, items, text},
     pool::Pools,
     value::{Line, set, texts, whole},
 };
+use crate::shapes::PROPERTIES;
 
+/// Of nodes of EKS Auto Mode; `auto` is its one value.
+const COMPUTE: &str = "eks.amazonaws.com/compute-type";
 const ARCH: &str = "kubernetes.io/arch";
 const CAPACITY: &str = "karpenter.sh/capacity-type";
 const ZONE: &str = "topology.kubernetes.io/zone";
@@ -24,26 +29,59 @@ const GENERATION: &str = "karpenter.k8s.aws/instance-generation";
 /// One requirement.
 struct Requirement<'a> {
     field: String,
-    key: &'a str,
+    /// The label as the manifest has it.
+    label: &'a str,
+    /// The same in `karpenter.sh/v1`.
+    key: Cow<'a, str>,
     operator: &'a str,
     values: Vec<&'a str>,
 }
 
-pub(super) fn read(object: &Object, (lines, all): (&mut Vec<Line>, &mut Pools), notes: &mut Notes) {
-    for one in merged(object, lines, notes) {
-        requirement(object, &one, (lines, all), notes);
+pub(super) fn read(
+    object: &Object,
+    (lines, all): (&mut Vec<Line>, &mut Pools),
+    knowledge: Knowledge<'_>,
+    notes: &mut Notes,
+) {
+    let requirements = merged(object, lines, &knowledge.facts.auto_mode.group, notes);
+    for one in &requirements {
+        unmatched(object, one, knowledge, notes);
+        requirement(object, one, (lines, all), notes);
+    }
+    all.in_any_zone |= !requirements.iter().any(|one| one.key == ZONE && one.operator == "In");
+    // An annotation of runrate's own may still say which share is to be spot.
+    if requirements.iter().all(|one| one.key != CAPACITY) {
+        let why = format!("{}: no requirement on {CAPACITY}, so both; spot first", object.label());
+        set(lines, Line::new("capacity_types", texts(values_of(CAPACITY)), &why));
     }
 }
 
-/// What the label is called in `karpenter.sh/v1`.
-fn key_of(key: &str) -> &str {
-    match key {
+/// Names that no instance type has.
+fn unmatched(object: &Object, one: &Requirement<'_>, knowledge: Knowledge<'_>, notes: &mut Notes) {
+    let list = list_of(&one.key);
+    let Some(property) = PROPERTIES.into_iter().find(|property| property.key == list) else {
+        return;
+    };
+    for value in one.values.iter().filter(|_| one.operator == "In") {
+        if let Some(message) = knowledge.catalog.unmatched(property, value) {
+            notes.field(object, &one.field, &format!("{message}; it matches nothing"));
+        }
+    }
+}
+
+/// What the label is called in `karpenter.sh/v1`. EKS Auto Mode has its own prefix for Karpenter's labels.
+fn key_of<'a>(key: &'a str, auto_mode: &str) -> Cow<'a, str> {
+    Cow::Borrowed(match key {
         "beta.kubernetes.io/instance-type" => "node.kubernetes.io/instance-type",
         "beta.kubernetes.io/arch" => ARCH,
         "failure-domain.beta.kubernetes.io/zone" => ZONE,
         "beta.kubernetes.io/os" => "kubernetes.io/os",
-        other => other,
-    }
+        other => match other.strip_prefix(auto_mode).and_then(|rest| rest.strip_prefix('/')) {
+            Some("compute-type") => COMPUTE,
+            Some(name) => return Cow::Owned(format!("karpenter.k8s.aws/{name}")),
+            None => other,
+        },
+    })
 }
 
 /// The key of a scenario that lists a label's values.
@@ -71,15 +109,17 @@ fn values_of(key: &str) -> &'static [&'static str] {
 fn merged<'a>(
     object: &'a Object,
     lines: &mut Vec<Line>,
+    auto_mode: &str,
     notes: &mut Notes,
 ) -> Vec<Requirement<'a>> {
     let mut all: Vec<Requirement<'a>> = Vec::new();
     let given = items(&object.body, "/spec/template/spec/requirements");
     for (index, given) in given.iter().enumerate() {
-        let one = one(given, index);
+        let one = one(given, index, auto_mode);
+        let list = list_of(&one.key);
         if let Some(least) = at(given, "/minValues") {
-            min_values(object, (&one.field, least), (list_of(one.key), lines), notes);
-            if one.operator == "Exists" && !list_of(one.key).is_empty() {
+            min_values(object, (&one.field, least), (list, lines), notes);
+            if one.operator == "Exists" && !list.is_empty() {
                 continue;
             }
         }
@@ -95,7 +135,7 @@ fn merged<'a>(
         if common.is_empty() {
             let message = format!(
                 "{} In {} has nothing in common with {} before it, so that Karpenter buys no node; it is not read",
-                one.key,
+                one.label,
                 one.values.join(", "),
                 known.values.join(", ")
             );
@@ -107,17 +147,22 @@ fn merged<'a>(
     all
 }
 
-fn one(given: &Value, index: usize) -> Requirement<'_> {
-    let key = key_of(text(given, "/key").unwrap_or_default());
+fn one<'a>(given: &'a Value, index: usize, auto_mode: &str) -> Requirement<'a> {
+    let label = text(given, "/key").unwrap_or_default();
+    let key = key_of(label, auto_mode);
     let operator = text(given, "/operator").unwrap_or_default();
     let values: Vec<&str> = items(given, "/values").iter().filter_map(Value::as_str).collect();
     let field = format!("spec.template.spec.requirements[{index}]");
-    let known = values_of(key);
+    let known = values_of(&key);
     let others: Vec<&str> = known.iter().copied().filter(|value| !values.contains(value)).collect();
     match operator {
-        "NotIn" if !others.is_empty() => Requirement { field, key, operator: "In", values: others },
-        "Exists" if key == CAPACITY => Requirement { field, key, operator: "In", values: others },
-        _ => Requirement { field, key, operator, values },
+        "NotIn" if !others.is_empty() => {
+            Requirement { field, label, key, operator: "In", values: others }
+        }
+        "Exists" if !known.is_empty() => {
+            Requirement { field, label, key, operator: "In", values: known.to_vec() }
+        }
+        _ => Requirement { field, label, key, operator, values },
     }
 }
 
@@ -129,33 +174,30 @@ fn requirement(
     notes: &mut Notes,
 ) {
     let label = object.label();
-    let Requirement { field, key, operator, values } = one;
+    let Requirement { field, key, operator, values, .. } = one;
     let list = list_of(key);
-    match (*key, *operator) {
+    match (&**key, *operator) {
         (_, "In") if !list.is_empty() && !values.is_empty() => {
             set(lines, Line::new(list, texts(values), &label));
         }
         (CAPACITY, "In" | "NotIn") => capacity(object, one, lines, notes),
         (ZONE, "In") => {
-            let why = format!("{label}: {}", values.join(", "));
-            let zones = values.len().clamp(1, 6) as i64;
-            let most = all.zones.as_ref().and_then(|line| line.value.as_integer()).unwrap_or(0);
-            let message = "zones are counted, not named; set the account's region to theirs";
+            let message =
+                "zones are counted over all pools, not named; set the account's region to theirs";
             notes.field(object, field, message);
-            if zones > most {
-                all.zones = Some(Line::new("availability_zones", zones, &why));
-            }
+            all.zones.extend(values.iter().map(|zone| (*zone).to_owned()));
         }
         ("kubernetes.io/os", "In") if *values == ["linux"] => {}
+        (COMPUTE, "In") if *values == ["auto"] => {}
         (GENERATION | CPU, _) => bounds(object, one, lines, notes),
         _ => no_counterpart(object, one, notes),
     }
 }
 
 fn no_counterpart(object: &Object, one: &Requirement<'_>, notes: &mut Notes) {
-    let Requirement { field, key, operator, values } = one;
+    let Requirement { field, label, operator, values, .. } = one;
     let named = if values.is_empty() { String::new() } else { format!(" {}", values.join(", ")) };
-    let message = format!("{key} {operator}{named} has no counterpart in a scenario");
+    let message = format!("{label} {operator}{named} has no counterpart in a scenario");
     notes.field(object, field, &message);
 }
 
@@ -197,14 +239,14 @@ fn capacity(object: &Object, one: &Requirement<'_>, lines: &mut Vec<Line>, notes
 
 /// Generations and vCPUs: scenarios have a least of both, and a most of vCPUs.
 fn bounds(object: &Object, one: &Requirement<'_>, lines: &mut Vec<Line>, notes: &mut Notes) {
-    let Requirement { field, key, operator, values } = one;
-    let is_cpu = *key == CPU;
+    let Requirement { field, label, key, operator, values } = one;
+    let is_cpu = key == CPU;
     let mut numbers: Vec<u32> = Vec::new();
     for value in values {
         if let Ok(number) = value.parse() {
             numbers.push(number);
         } else {
-            let message = format!("{key}: {value:?} is no whole number; it is not read");
+            let message = format!("{label}: {value:?} is no whole number; it is not read");
             notes.field(object, field, &message);
         }
     }

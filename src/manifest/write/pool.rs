@@ -1,4 +1,6 @@
-//! `NodePools` of `karpenter.sh/v1`, and the `EC2NodeClass` of `karpenter.k8s.aws/v1` that they share.
+//! `NodePools` of `karpenter.sh/v1`, and their `EC2NodeClass` of `karpenter.k8s.aws/v1`: one that they share, and
+//! one for each pool with a volume or a kubelet of its own. With `eks.auto_mode` labels and node classes are those
+//! of EKS Auto Mode.
 
 use super::Wanted;
 use crate::{
@@ -14,8 +16,8 @@ use crate::{
 
 /// Below the heading.
 pub(super) const ABOUT: [&str; 2] = [
-    "Node pools and the node class that they share. What says FILL-IN only you know: Karpenter refuses the",
-    "node class until a role, subnets, security groups and an image version are there.",
+    "Node pools and their node classes. What says FILL-IN only you know: Karpenter refuses a node class",
+    "until a role, subnets, security groups and an image version are there.",
 ];
 
 /// Keys and what is wrong with them.
@@ -24,7 +26,44 @@ type Problems = Vec<(String, String)>;
 /// What the node class is called.
 const CLASS: &str = "runrate";
 const INSTANCE_TYPE: &str = "node.kubernetes.io/instance-type";
-const FAMILY: &str = "karpenter.k8s.aws/instance-family";
+/// Karpenter's API group of node classes and the prefix of its labels.
+const KARPENTER: &str = "karpenter.k8s.aws";
+
+/// Whether EKS Auto Mode manages the nodes.
+fn is_auto(wanted: &Wanted<'_>) -> bool {
+    let eks = wanted.scenario.stack_table(wanted.account);
+    let auto_mode = eks.get("eks").and_then(|eks| eks.get("auto_mode")?.as_bool());
+    auto_mode == Some(true)
+}
+
+/// The API group of node classes, which is the prefix of labels too.
+fn group<'w>(wanted: &Wanted<'w>) -> &'w str {
+    if is_auto(wanted) { &wanted.facts.auto_mode.group } else { KARPENTER }
+}
+
+/// A pool and its name.
+#[derive(Clone, Copy)]
+struct Named<'a> {
+    name: &'a str,
+    pool: &'a NodePool,
+}
+
+impl Named<'_> {
+    /// Whether it needs a node class of its own.
+    fn has_class(&self) -> bool {
+        let volume =
+            [self.pool.volume_gib, self.pool.volume_iops, self.pool.volume_throughput_mibps];
+        volume.iter().any(Option::is_some) || self.pool.kubelet.is_some()
+    }
+
+    fn class(&self) -> String {
+        if self.has_class() { format!("{CLASS}-{}", self.name) } else { CLASS.to_owned() }
+    }
+
+    fn key(&self, field: &str) -> String {
+        format!("cluster.node_pools.{}.{field}", self.name)
+    }
+}
 
 pub(super) fn documents(wanted: &Wanted<'_>) -> Result<Vec<Map>, Problems> {
     let cluster = &wanted.account.stack.cluster;
@@ -40,7 +79,14 @@ pub(super) fn documents(wanted: &Wanted<'_>) -> Result<Vec<Map>, Problems> {
         }
         problems.extend(found);
     }
-    documents.push(node_class(wanted).map_err(|found| vec![found])?);
+    let pools: Vec<Named<'_>> =
+        cluster.node_pools.iter().map(|(name, pool)| Named { name, pool }).collect();
+    if pools.iter().any(|pool| !pool.has_class()) {
+        documents.push(node_class(wanted, None).map_err(|found| vec![found])?);
+    }
+    for pool in pools.into_iter().filter(Named::has_class) {
+        documents.push(node_class(wanted, Some(pool)).map_err(|found| vec![found])?);
+    }
     if problems.is_empty() { Ok(documents) } else { Err(problems) }
 }
 
@@ -88,11 +134,11 @@ fn node_pool(wanted: &Wanted<'_>, name: &str, pool: &NodePool) -> Map {
         metadata.put("annotations", annotations, "");
     }
     let class = Map::new()
-        .with("group", "karpenter.k8s.aws")
-        .with("kind", "EC2NodeClass")
-        .with("name", CLASS);
+        .with("group", group(wanted))
+        .with("kind", class_kind(wanted))
+        .with("name", Named { name, pool }.class());
     let mut claim = Map::new().with("nodeClassRef", class);
-    claim.put("requirements", requirements(name, pool), "");
+    claim.put("requirements", requirements(wanted, name, pool), "");
     if !pool.taints.is_empty() {
         let taints: Vec<Node> = pool.taints.iter().map(|text| taint(text).into()).collect();
         claim.put("taints", taints, &key("taints"));
@@ -116,11 +162,18 @@ fn node_pool(wanted: &Wanted<'_>, name: &str, pool: &NodePool) -> Map {
     if pool.weight > 0 {
         spec.put("weight", pool.weight, &key("weight"));
     }
+    if let Some(replicas) = pool.replicas {
+        spec.put("replicas", replicas, &key("replicas"));
+    }
     Map::new()
         .with("apiVersion", "karpenter.sh/v1")
         .with("kind", "NodePool")
         .with("metadata", metadata)
         .with("spec", spec)
+}
+
+fn class_kind(wanted: &Wanted<'_>) -> &'static str {
+    if is_auto(wanted) { "NodeClass" } else { "EC2NodeClass" }
 }
 
 /// What of the pools no manifest does: said in the files too, but who applies these may not read them.
@@ -148,8 +201,11 @@ pub(super) fn notes(wanted: &Wanted<'_>) -> Problems {
                 "is no field of a node pool: nodes drift when you change the image version of the node class".to_owned(),
             );
         }
-        let policy = policy(pool.consolidation_policy);
         let known = &wanted.facts.karpenter;
+        if pool.replicas.is_some() && !is_auto(wanted) {
+            note("replicas", format!("a static node pool needs {}", known.static_needs));
+        }
+        let policy = policy(pool.consolidation_policy);
         if !known.policies.iter().any(|published| published == policy) {
             note(
                 "consolidation_policy",
@@ -204,21 +260,27 @@ fn requirement(key: &str, operator: &str, values: Vec<Node>, why: &str) -> Map {
     requirement
 }
 
-fn requirements(name: &str, pool: &NodePool) -> Vec<Node> {
+fn requirements(wanted: &Wanted<'_>, name: &str, pool: &NodePool) -> Vec<Node> {
     let key = |field: &str| format!("cluster.node_pools.{name}.{field}");
+    let label = |of: &str| format!("{}/instance-{of}", group(wanted));
     let mut all = Vec::new();
     for (label, field, values, least) in [
-        (INSTANCE_TYPE, "instance_types", &pool.instance_types, pool.min_values.instance_types),
-        ("karpenter.k8s.aws/instance-category", "categories", &pool.categories, 0),
-        (FAMILY, "families", &pool.families, pool.min_values.families),
-        ("karpenter.k8s.aws/instance-size", "sizes", &pool.sizes, 0),
-        ("kubernetes.io/arch", "architectures", &pool.architectures, 0),
+        (
+            INSTANCE_TYPE.to_owned(),
+            "instance_types",
+            &pool.instance_types,
+            pool.min_values.instance_types,
+        ),
+        (label("category"), "categories", &pool.categories, 0),
+        (label("family"), "families", &pool.families, pool.min_values.families),
+        (label("size"), "sizes", &pool.sizes, 0),
+        ("kubernetes.io/arch".to_owned(), "architectures", &pool.architectures, 0),
     ] {
         if values.is_empty() && least == 0 {
             continue;
         }
         let operator = if values.is_empty() { "Exists" } else { "In" };
-        let mut one = requirement(label, operator, texts(values), &key(field));
+        let mut one = requirement(&label, operator, texts(values), &key(field));
         if least > 0 {
             one.put("minValues", least, &key(&format!("min_values.{field}")));
         }
@@ -227,35 +289,27 @@ fn requirements(name: &str, pool: &NodePool) -> Vec<Node> {
     for (label, field, operator, bound) in [
         // Gt and Lt leave their own value out.
         (
-            "karpenter.k8s.aws/instance-generation",
+            label("generation"),
             "min_generation",
             "Gt",
             pool.min_generation.map(|least| least.saturating_sub(1)),
         ),
-        (
-            "karpenter.k8s.aws/instance-cpu",
-            "min_vcpus",
-            "Gt",
-            pool.min_vcpus.map(|least| least.saturating_sub(1)),
-        ),
-        (
-            "karpenter.k8s.aws/instance-cpu",
-            "max_vcpus",
-            "Lt",
-            pool.max_vcpus.map(|most| most.saturating_add(1)),
-        ),
+        (label("cpu"), "min_vcpus", "Gt", pool.min_vcpus.map(|least| least.saturating_sub(1))),
+        (label("cpu"), "max_vcpus", "Lt", pool.max_vcpus.map(|most| most.saturating_add(1))),
     ] {
         if let Some(bound) = bound {
             let values = vec![Node::from(bound.to_string())];
-            all.push(requirement(label, operator, values, &key(field)).into());
+            all.push(requirement(&label, operator, values, &key(field)).into());
         }
     }
     let (types, field) = capacity_types(pool);
     let types: Vec<Node> = types.iter().map(|kind| Node::from(*kind)).collect();
     all.push(requirement("karpenter.sh/capacity-type", "In", types, &key(field)).into());
-    all.push(
-        requirement("kubernetes.io/os", "In", vec!["linux".into()], "the plan's nodes").into(),
-    );
+    // EKS Auto Mode knows Linux alone, and not the label.
+    if !is_auto(wanted) {
+        let linux = vec!["linux".into()];
+        all.push(requirement("kubernetes.io/os", "In", linux, "the plan's nodes").into());
+    }
     all
 }
 
@@ -354,7 +408,8 @@ fn limits(name: &str, pool: &NodePool) -> Map {
     limits
 }
 
-fn node_class(wanted: &Wanted<'_>) -> Result<Map, (String, String)> {
+/// The class that pools share, or that of a pool.
+fn node_class(wanted: &Wanted<'_>, own: Option<Named<'_>>) -> Result<Map, (String, String)> {
     let cluster = &wanted.account.stack.cluster;
     let node = &wanted.facts.node;
     let fill_in = |what: &str| format!("fill in: {what}");
@@ -375,27 +430,40 @@ fn node_class(wanted: &Wanted<'_>) -> Result<Map, (String, String)> {
         )),
     );
     let zones = format!("in {} zones: cluster.availability_zones", cluster.availability_zones);
-    let mut spec = Map::new()
-        .with("amiSelectorTerms", vec![Node::from(image)])
+    let mut spec = Map::new();
+    if !is_auto(wanted) {
+        spec.put("amiSelectorTerms", vec![Node::from(image)], "");
+    }
+    let mut spec = spec
         .why("role", FILL_IN, &fill_in("the IAM role of the nodes"))
         .why("subnetSelectorTerms", discovery("subnets"), &zones)
-        .with("securityGroupSelectorTerms", discovery("security groups"))
-        .with("blockDeviceMappings", vec![Node::from(root_volume(wanted)?)]);
-    if let Some(given) = &cluster.kubelet {
-        let kubelet = kubelet(given);
+        .with("securityGroupSelectorTerms", discovery("security groups"));
+    let mut document = Map::new();
+    let name = own.map_or(CLASS.to_owned(), |own| own.class());
+    let metadata = Map::new().with("name", name);
+    let volume = volume(wanted, own)?;
+    if is_auto(wanted) {
+        spec.put("ephemeralStorage", volume.fields("size"), "");
+        document.put("apiVersion", format!("{}/v1", group(wanted)), "");
+        return Ok(document
+            .with("kind", class_kind(wanted))
+            .with("metadata", metadata)
+            .with("spec", spec));
+    }
+    spec.put("blockDeviceMappings", vec![Node::from(root_volume(wanted, &volume))], "");
+    let own_kubelet = own.and_then(|own| Some((own.pool.kubelet.as_ref()?, own.key("kubelet"))));
+    let shared = cluster.kubelet.as_ref().map(|kubelet| (kubelet, "cluster.kubelet".to_owned()));
+    if let Some((given, key)) = own_kubelet.or(shared) {
+        let kubelet = kubelet(given, &key);
         if !kubelet.is_empty() {
-            spec.put("kubelet", kubelet, "cluster.kubelet");
+            spec.put("kubelet", kubelet, &key);
         }
     }
-    let mut document = Map::new();
     for (key, message) in controller_settings(wanted) {
         document.say(&format!("{key}: {message}"));
     }
-    document.put("apiVersion", "karpenter.k8s.aws/v1", "");
-    Ok(document
-        .with("kind", "EC2NodeClass")
-        .with("metadata", Map::new().with("name", CLASS))
-        .with("spec", spec))
+    document.put("apiVersion", format!("{KARPENTER}/v1"), "");
+    Ok(document.with("kind", class_kind(wanted)).with("metadata", metadata).with("spec", spec))
 }
 
 /// What is set on Karpenter itself.
@@ -403,14 +471,23 @@ fn controller_settings(wanted: &Wanted<'_>) -> Problems {
     let mut all = Vec::new();
     let mut say = |key: &str, message: String| all.push((key.to_owned(), message));
     let cluster = &wanted.account.stack.cluster;
-    if let Some(kubelet) = &cluster.kubelet {
+    let pools = cluster.node_pools.iter();
+    let pools = pools.filter_map(|(name, pool)| {
+        Some((Named { name, pool }.key("kubelet"), pool.kubelet.as_ref()?))
+    });
+    let shared = cluster.kubelet.as_ref().map(|kubelet| ("cluster.kubelet".to_owned(), kubelet));
+    for (key, kubelet) in shared.into_iter().chain(pools) {
+        if is_auto(wanted) {
+            say(&key, "EKS Auto Mode's node class has no kubelet; it is not written".to_owned());
+            continue;
+        }
         if kubelet.reserved_enis > 0 {
             let message = format!("set RESERVED_ENIS={} on Karpenter", kubelet.reserved_enis);
-            say("cluster.kubelet.reserved_enis", message);
+            say(&format!("{key}.reserved_enis"), message);
         }
         if let Some(share) = kubelet.vm_memory_overhead {
             let message = format!("set VM_MEMORY_OVERHEAD_PERCENT={share} on Karpenter");
-            say("cluster.kubelet.vm_memory_overhead", message);
+            say(&format!("{key}.vm_memory_overhead"), message);
         }
     }
     if cluster.feature_gates.contains(&FeatureGate::SpotToSpotConsolidation) {
@@ -427,7 +504,34 @@ fn controller_settings(wanted: &Wanted<'_>) -> Problems {
     all
 }
 
-fn root_volume(wanted: &Wanted<'_>) -> Result<Map, (String, String)> {
+/// A figure and the key that it comes from.
+struct Figure {
+    value: f64,
+    key: String,
+}
+
+/// The volume of a node class.
+struct Volume {
+    gib: Figure,
+    iops: Option<Figure>,
+    throughput: Option<Figure>,
+}
+
+impl Volume {
+    /// Size, IOPS and throughput, the size under a name of one's choice.
+    fn fields(&self, size: &str) -> Map {
+        let mut fields =
+            Map::new().why(size, format!("{}Gi", self.gib.value.ceil()), &self.gib.key);
+        for (field, figure) in [("iops", &self.iops), ("throughput", &self.throughput)] {
+            if let Some(figure) = figure {
+                fields.put(field, figure.value.ceil() as u32, &figure.key);
+            }
+        }
+        fields
+    }
+}
+
+fn volume(wanted: &Wanted<'_>, own: Option<Named<'_>>) -> Result<Volume, (String, String)> {
     let table = wanted.scenario.stack_table(wanted.account);
     let given: ebs::Spec = match table.get("ebs") {
         Some(value) => {
@@ -435,56 +539,66 @@ fn root_volume(wanted: &Wanted<'_>) -> Result<Map, (String, String)> {
         }
         None => ebs::Spec::default(),
     };
-    let (gib, why) = match given.volume_gib {
-        Some(gib) => (gib, "ebs.volume_gib"),
-        None => (wanted.catalog.controllers.node.root_volume_gib, "Karpenter's default"),
+    let figure = |of: fn(&NodePool) -> Option<f64>, field: &str, shared: Option<f64>, key: &str| {
+        let own = own.and_then(|own| Some((of(own.pool)?, own.key(field))));
+        let found = own.or_else(|| Some((shared?, key.to_owned())));
+        found.map(|(value, key)| Figure { value, key })
     };
-    let mut volume = Map::new()
-        .why("volumeSize", format!("{}Gi", gib.ceil()), why)
+    let gib = figure(|pool| pool.volume_gib, "volume_gib", given.volume_gib, "ebs.volume_gib");
+    Ok(Volume {
+        gib: gib.unwrap_or_else(|| Figure {
+            value: wanted.catalog.controllers.node.root_volume_gib,
+            key: "Karpenter's default".to_owned(),
+        }),
+        iops: figure(|pool| pool.volume_iops, "volume_iops", given.iops, "ebs.iops"),
+        throughput: figure(
+            |pool| pool.volume_throughput_mibps,
+            "volume_throughput_mibps",
+            given.throughput_mibps,
+            "ebs.throughput_mibps",
+        ),
+    })
+}
+
+fn root_volume(wanted: &Wanted<'_>, volume: &Volume) -> Map {
+    let fields = volume
+        .fields("volumeSize")
         .with("volumeType", &*wanted.facts.node.volume_type)
         .with("encrypted", true)
         .with("deleteOnTermination", true);
-    if let Some(iops) = given.iops {
-        volume.put("iops", iops.ceil() as u32, "ebs.iops");
-    }
-    if let Some(throughput) = given.throughput_mibps {
-        volume.put("throughput", throughput.ceil() as u32, "ebs.throughput_mibps");
-    }
-    Ok(Map::new()
+    Map::new()
         .why(
             "deviceName",
             &*wanted.facts.node.root_device,
             &format!("the root device of {}", wanted.facts.node.image),
         )
-        .with("ebs", volume))
+        .with("ebs", fields)
 }
 
-fn kubelet(given: &Kubelet) -> Map {
+/// The kubelet's fields; `from` is the key of the table that they come from.
+fn kubelet(given: &Kubelet, from: &str) -> Map {
+    let from = |field: &str| format!("{from}.{field}");
     let cpu = |millicores: u32| quantity::cpu(f64::from(millicores));
     let memory = |mib: u32| quantity::memory(f64::from(mib));
     let mut kubelet = Map::new();
     if let Some(pods) = given.max_pods {
-        kubelet.put("maxPods", pods, "cluster.kubelet.max_pods");
+        kubelet.put("maxPods", pods, &from("max_pods"));
     }
     let mut kube = Map::new();
     if let Some(millicores) = given.kube_reserved_cpu_millicores {
-        kube.put(
-            "cpu",
-            Node::from(cpu(millicores)),
-            "cluster.kubelet.kube_reserved_cpu_millicores",
-        );
+        kube.put("cpu", Node::from(cpu(millicores)), &from("kube_reserved_cpu_millicores"));
     }
     if let Some(mib) = given.kube_reserved_memory_mib {
-        kube.put("memory", Node::from(memory(mib)), "cluster.kubelet.kube_reserved_memory_mib");
+        kube.put("memory", Node::from(memory(mib)), &from("kube_reserved_memory_mib"));
     }
     let mut system = Map::new();
     if given.system_reserved_cpu_millicores > 0 {
         let millicores = cpu(given.system_reserved_cpu_millicores);
-        system.put("cpu", Node::from(millicores), "cluster.kubelet.system_reserved_cpu_millicores");
+        system.put("cpu", Node::from(millicores), &from("system_reserved_cpu_millicores"));
     }
     if given.system_reserved_memory_mib > 0 {
         let mib = memory(given.system_reserved_memory_mib);
-        system.put("memory", Node::from(mib), "cluster.kubelet.system_reserved_memory_mib");
+        system.put("memory", Node::from(mib), &from("system_reserved_memory_mib"));
     }
     for (field, amounts) in [("kubeReserved", kube), ("systemReserved", system)] {
         if !amounts.is_empty() {
@@ -495,7 +609,7 @@ fn kubelet(given: &Kubelet) -> Map {
         let hard = Map::new().why(
             "memory.available",
             Node::from(memory(mib)),
-            "cluster.kubelet.eviction_memory_mib",
+            &from("eviction_memory_mib"),
         );
         kubelet.put("evictionHard", hard, "");
     }
