@@ -24,7 +24,7 @@ use super::{
     MonthBill,
     amount::Amount,
     gather::{Gather, Row},
-    layout::{Billing, FIGURES, Layout, TEXTS},
+    layout::{Billing, FIGURES, Figure, Layout, TEXTS},
     text::not_a_number,
 };
 use crate::error::{Error, Place};
@@ -231,7 +231,8 @@ fn add(
             None => gather.add(&row, at),
             Some((place, text)) => {
                 let column = layout.figures[place].map_or("", |place| columns[place].name());
-                gather.set_aside(not_a_number(column, &text), at);
+                let cost = row.figures[Figure::Unblended as usize];
+                gather.set_aside(not_a_number(column, &text), cost, at);
             }
         }
     }

@@ -427,6 +427,7 @@ fn add(
         forecasts: Vec::new(),
         lines: Vec::new(),
         set_aside: Vec::new(),
+        notes: Vec::new(),
         forecast_rows: 0,
     });
     bill.estimated |= period.estimated;
