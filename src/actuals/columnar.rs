@@ -7,6 +7,7 @@
 
 use std::{
     io::{Read, Seek},
+    panic::resume_unwind,
     path::Path,
     sync::mpsc,
     thread,
@@ -111,9 +112,8 @@ fn scan(
         }
         // A closed channel ends the run.
         drop(batches);
-        let ran = running.join().unwrap_or_else(|_| {
-            Err(PolarsError::ComputeError("the reader gave up on this file".into()))
-        });
+        // A panic of the reader is passed on to the one place that catches them.
+        let ran = running.join().unwrap_or_else(|panic| resume_unwind(panic));
         taken.and(ran)
     })
 }

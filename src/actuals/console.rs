@@ -360,14 +360,95 @@ fn agrees(name: &str, sum: Amount, total: Option<Amount>, parts: usize) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::actuals::{Kind, Metric, text};
+
+    fn bills(file: &str, text: &str) -> Result<Vec<MonthBill>, String> {
+        let billing: Billing = toml::from_str(include_str!("../../models/billing.toml")).unwrap();
+        text::read(file, text.as_bytes(), &billing, "2027-03-05T00:00:00Z")
+            .map_err(|error| error.to_string())
+    }
+
+    fn sum(bill: &MonthBill, wanted: impl Fn(&super::super::Line) -> bool) -> String {
+        bill.sum(Metric::Unblended, wanted).map_or(String::new(), |sum| sum.to_string())
+    }
+
     #[test]
-    fn cost_explorer_s_download_is_unpivoted() {
+    fn dates_down_are_unpivoted() {
         let text = "Service,EC2-Instances($),EC2-Other($),Total costs($)\n\
                     Service total,3,0.5,3.5\n2027-01-01,1,0.25,1.25\n2027-02-01,2,0.25,2.25\n";
-        let bills = bills(text).unwrap();
-        assert_eq!(bills.len(), 2);
-        assert_eq!(bills[1].lines[0].key.service, "EC2-Instances");
-        assert_eq!(bills[1].sum(Metric::Unblended, |_| true).unwrap().to_string(), "2.25");
-        assert!(!bills[1].is_partial());
+        let bills = bills("ce.csv", text).unwrap();
+        assert_eq!((bills.len(), &*bills[1].currency), (2, "USD"));
+        let services: Vec<&str> = bills[1].lines.iter().map(|l| &*l.key.service).collect();
+        assert_eq!(services, ["Amazon Elastic Compute Cloud - Compute", "EC2 - Other"]);
+        assert_eq!(sum(&bills[1], |_| true), "2.25");
+        assert!(!bills[1].is_partial() && bills[1].notes[0].contains("credits, refunds"));
+    }
+
+    /// Spreadsheets of other countries: semicolons, decimal commas, points between thousands.
+    #[test]
+    fn semicolons_bring_decimal_commas() {
+        let text = "\"Linked account\";\"Example prod (111122223333)(€)\";\"x (444455556666)(€)\";\"Total costs(€)\"\r\n\
+                    \"2027-01-01\";\"1.234,5\";\"0,25\";\"1.234,75\"\r\n";
+        let bill = &bills("eu.csv", text).unwrap()[0];
+        assert_eq!((&*bill.currency, sum(bill, |_| true)), ("EUR", "1234.75".into()));
+        let accounts: Vec<&str> = bill.lines.iter().map(|l| &*l.key.account).collect();
+        assert_eq!(accounts, ["111122223333", "444455556666"]);
+        let unclear = bills("eu.csv", &text.replace("1.234,5\"", "1.234\"")).unwrap_err();
+        assert!(unclear.contains("eu.csv:2") && unclear.contains("decimal or thousands"), "{unclear}");
+    }
+
+    #[test]
+    fn dates_across_and_kinds_by_name_are_read() {
+        let text = "Service,Service total,2027-01-01,2027-02-01\nTotal costs,62,29,33\n\
+                    EC2-Instances,30,14,16\nTax,3,1,2\nSupport (Developer),29,14,15\n";
+        let found = bills("ce.csv", text).unwrap();
+        let by_kind = |kind: Kind| sum(&found[1], |line| line.key.kind == kind);
+        assert_eq!([Kind::Usage, Kind::Tax, Kind::Support].map(by_kind), ["16", "2", "15"]);
+        assert_eq!(found[1].currency, "");
+        let text = "Usage type,BoxUsage:m7g.large($),Dollar($),NoUsageType($),Total costs($)\n\
+                    2027-01-01,5,3,1,9\n";
+        let found = bills("ce.csv", text).unwrap();
+        let by_kind = |kind: Kind| sum(&found[0], |line| line.key.kind == kind);
+        assert_eq!([Kind::Usage, Kind::Support, Kind::Unknown].map(by_kind), ["5", "3", "1"]);
+        let text = "Charge type,Usage($),Credit($),Refund($),Tax($),Total costs($)\n\
+                    2027-01-01,9,-4,-1,1,5\n";
+        let found = bills("ce.csv", text).unwrap();
+        let by_kind = |kind: Kind| sum(&found[0], |line| line.key.kind == kind);
+        let kinds = [Kind::Usage, Kind::Credit, Kind::Refund, Kind::Tax].map(by_kind);
+        assert_eq!(kinds, ["9", "-4", "-1", "1"]);
+    }
+
+    /// Days with rows: a day to come has a row of nothing, and a month that is open has no days to come.
+    #[test]
+    fn an_open_month_has_the_days_with_rows() {
+        let text = "Service,EC2-Other($),Tax($),Total costs($)\n2027-02-26,1,,1\n2027-02-27,1,,1\n2027-02-28,0,,0\n";
+        let found = bills("ce.csv", text).unwrap();
+        assert_eq!((found[0].days, sum(&found[0], |_| true)), (27, "2".into()));
+        let text = "Service,EC2-Other($),Tax($),Total costs($)\n2027-02-01,1,,1\n2027-03-01,1,,1\n";
+        let found = bills("ce.csv", text).unwrap();
+        let days: Vec<(u32, bool)> = found.iter().map(|bill| (bill.days, bill.estimated)).collect();
+        assert_eq!(days, [(28, false), (5, true)]);
+    }
+
+    #[test]
+    fn what_does_not_add_up_is_refused() {
+        let text = "Service,A($),B($),Total costs($)\nService total,3,1,4\n2027-01-01,1,0.5,1.5\n2027-02-01,2,0.5,2.5\n";
+        assert!(bills("ce.csv", text).is_ok());
+        for (from, to, expected) in [
+            ("01,2,", "01,3,", "ce.csv:4: the costs of 2027-02-01 sum to 3.5, its total is 2.5"),
+            ("2027-02-01,2,0.5,2.5\n", "", "ce.csv:1: the costs of A($) sum to 1, its total is 3"),
+            ("2027-02-01,2,", "2027-02-30,2,", "ce.csv:4: \"2027-02-30\" is not a date"),
+            ("2027-02", "2027-01", "ce.csv:4: 2027-01-01 is there twice, first at line 3"),
+            ("B($)", "A($)", "ce.csv:1: has \"A($)\" twice"),
+            ("B($)", "B", "ce.csv:1: the column \"B\" is not in the unit ($)"),
+            ("01,2,", "01,x,", "ce.csv:4: A($) \"x\" is not a number"),
+            ("01,2,0.5", "01,2", "ce.csv:4: has 3 cells, the header has 4"),
+            ("Service,", "Team,", "ce.csv:1: is Cost Explorer's CSV grouped by \"Team\""),
+            ("($)", "(Hrs)", "ce.csv:1: the unit (Hrs) is no currency"),
+        ] {
+            let error = bills("ce.csv", &text.replace(from, to)).unwrap_err();
+            assert!(error.starts_with(expected), "{error}");
+        }
     }
 }

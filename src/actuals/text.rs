@@ -13,7 +13,7 @@ use super::{
     amount::Amount,
     console,
     gather::{Gather, Row},
-    layout::{Billing, FIGURES, Figure, Layout, TEXTS, Text},
+    layout::{Billing, Figure, Layout},
     lines::Records,
 };
 use crate::error::{Error, Place};
