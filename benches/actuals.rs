@@ -83,6 +83,7 @@ fn bills(plan: &Plan) -> Vec<MonthBill> {
                 }
             })
             .collect(),
+        notes: Vec::new(),
         set_aside: Vec::new(),
         forecast_rows: 0,
     };

@@ -3,9 +3,10 @@
 //! # Formula
 //! ```text
 //! consumption = usage + what plans and reservations cover + their fees
-//! bill        = consumption + fees + support + tax + discounts + credits + refunds + what is not known
+//! bill        = consumption + fees + support + Marketplace + tax + discounts + credits + refunds + what is not known
 //! ```
-//! Each row is used or set aside with its reason: rows in = rows used + rows set aside.
+//! Each row is used or set aside with its reason: rows in = rows used + rows set aside. A row that was set aside
+//! counts with its cost where the row has one.
 //!
 //! # Source
 //! AWS Data Exports, Cost Explorer and FOCUS as `models/billing.toml` names them.
@@ -22,10 +23,12 @@ use crate::calendar::Month;
 pub mod amount;
 #[cfg(feature = "polars")]
 pub mod columnar;
+mod console;
 #[cfg(feature = "aws")]
 pub mod cost_explorer;
 pub mod gather;
 pub mod layout;
+mod lines;
 pub mod naming;
 pub mod span;
 pub mod text;
@@ -58,8 +61,10 @@ pub enum Kind {
     ReservedUpfront,
     /// Purchases and charges out of cycle.
     Fee,
-    /// AWS Support.
+    /// AWS Support, whatever the type of its row.
     Support,
+    /// What other sellers charge through AWS Marketplace.
+    Marketplace,
     /// Tax.
     Tax,
     /// Discounts that stand in rows of their own: EDP, private rates.
@@ -74,7 +79,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the bridge from consumption to the bill.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Usage,
         Self::PlanUsage,
         Self::PlanNegation,
@@ -85,6 +90,7 @@ impl Kind {
         Self::ReservedUpfront,
         Self::Fee,
         Self::Support,
+        Self::Marketplace,
         Self::Tax,
         Self::Discount,
         Self::Credit,
@@ -110,6 +116,7 @@ impl Kind {
             Self::ReservedUpfront => "reservation upfront fees",
             Self::Fee => "other fees",
             Self::Support => "support",
+            Self::Marketplace => "AWS Marketplace",
             Self::Tax => "tax",
             Self::Discount => "discounts",
             Self::Credit => "credits",
@@ -208,7 +215,7 @@ pub struct MonthBill {
     pub read_at: String,
     /// The figures may still change.
     pub estimated: bool,
-    /// Days of the month that the rows reach into.
+    /// Days of the month up to the last that has rows.
     pub days: u32,
     /// AWS's own forecasts from this month on, where they were pulled: month and mean.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -217,6 +224,9 @@ pub struct MonthBill {
     pub lines: Vec<Line>,
     /// Rows that were not used, by reason.
     pub set_aside: Vec<SetAside>,
+    /// What a reader of its figures must know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Rows of `lines` that say they are a forecast: the month is then no bill, or not all of it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub forecast_rows: u64,
@@ -251,6 +261,9 @@ pub struct SetAside {
     pub rows: u64,
     /// The first of them: file and line.
     pub first: String,
+    /// What those of them cost that have a cost [currency of the bill]; none where no row has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Amount>,
 }
 
 impl MonthBill {
@@ -276,23 +289,50 @@ impl MonthBill {
     /// Adds another part of the same month.
     ///
     /// # Errors
-    /// A part in another currency.
+    /// A part in another currency; sums that are no amounts.
     pub fn add(&mut self, part: Self) -> Result<(), String> {
-        if part.currency != self.currency {
+        // A part without a line is in no currency.
+        if self.lines.is_empty() {
+            self.currency.clone_from(&part.currency);
+        }
+        if !part.lines.is_empty() && part.currency != self.currency {
+            let named = |currency: &str| match currency {
+                "" => "no currency that it states".to_owned(),
+                named => named.to_owned(),
+            };
             return Err(format!(
-                "{} is in {}, and in {} in another file; import the bills apart",
-                self.month, part.currency, self.currency
+                "{} is in {}, and in {} in another file; import the bills separately",
+                self.month,
+                named(&part.currency),
+                named(&self.currency)
             ));
         }
         self.lines.extend(part.lines);
         self.lines = gather::merged(std::mem::take(&mut self.lines));
+        gather::check_sums(self.month, &self.lines)?;
         self.set_aside.extend(part.set_aside);
+        for note in part.notes {
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
         self.forecast_rows += part.forecast_rows;
         self.days = self.days.max(part.days);
         self.estimated |= part.estimated;
         let source = part.source.split_once(": ").map_or(&*part.source, |(_, file)| file);
         self.source = format!("{}, {source}", self.source);
         Ok(())
+    }
+
+    /// Gives the lines without an account this one; false where every line has one.
+    pub fn set_account(&mut self, account: &str) -> bool {
+        let mut any = false;
+        for line in self.lines.iter_mut().filter(|line| line.key.account.is_empty()) {
+            account.clone_into(&mut line.key.account);
+            any = true;
+        }
+        self.lines = gather::merged(std::mem::take(&mut self.lines));
+        any
     }
 
     /// Rows used.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub mod guard;
+
 /// Where a problem is: the file, its line, the dotted key in it. Any part may be unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Place {

@@ -43,7 +43,7 @@ const COMMITMENTS: &str = ".commitments.csv";
 #[cfg(feature = "serve")]
 pub use self::rewrite::rewrite;
 pub use self::{
-    bills::{import_bills, kept_months, load_bills, save_bills},
+    bills::{BillFile, import_bill_files, import_bills, kept_months, load_bills, save_bills},
     manifests::{manifest_facts, manifests},
     price_files::{book_at, save_prices},
 };

@@ -2,7 +2,7 @@
 //!
 //! # Limits
 //! Fifteen decimals are kept; a bill prints ten, and quantities fifteen. What stands behind them is cut
-//! off row by row.
+//! off row by row. An amount is below 10^18, either side of zero.
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,8 @@ const PLACES: u32 = 15;
 const SCALE: i128 = 1_000_000_000_000_000;
 /// Whole digits beyond which a figure is no amount.
 const MOST_WHOLE: usize = 18;
+/// The first number that is no amount.
+const BOUND: i128 = SCALE * 10_i128.pow(MOST_WHOLE as u32);
 
 /// A number of up to fifteen decimals; money or a quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -87,22 +89,23 @@ impl Amount {
             return None;
         }
         let value = value.checked_mul(10_i128.pow(PLACES - places.unwrap_or(0)))?;
-        let whole = value / SCALE;
-        if whole >= 10_i128.pow(MOST_WHOLE as u32) {
-            return None;
-        }
-        Some(Self(if negative { -value } else { value }))
+        Self(if negative { -value } else { value }).bounded()
     }
 
     fn scientific(text: &str) -> Option<Self> {
         Decimal::from_scientific(text).ok().and_then(Self::from_decimal)
     }
 
-    /// From a decimal, cut to fifteen places; `None` above 10^18.
+    /// From a decimal, cut to fifteen places; `None` from 10^18 on, either side of zero.
     pub fn from_decimal(value: Decimal) -> Option<Self> {
         let value = value.trunc_with_scale(PLACES);
-        let scaled = value.mantissa().checked_mul(10_i128.pow(PLACES - value.scale()))?;
-        (scaled / SCALE < 10_i128.pow(MOST_WHOLE as u32)).then_some(Self(scaled))
+        Self(value.mantissa().checked_mul(10_i128.pow(PLACES - value.scale()))?).bounded()
+    }
+
+    /// Returns the amount, or `None` where it is 10^18 or more, either side of zero. A sum can be that
+    /// large although its parts are not, and a bill with such a sum could not be read again.
+    pub fn bounded(self) -> Option<Self> {
+        (self.0.unsigned_abs() < BOUND.unsigned_abs()).then_some(self)
     }
 
     /// From a binary number, as Parquet files hold money; `None` for what is not finite or above 10^18.
@@ -125,7 +128,7 @@ impl Amount {
         } else {
             value / 10_i128.checked_pow(places - PLACES)?
         };
-        (amount / SCALE < 10_i128.pow(MOST_WHOLE as u32)).then_some(Self(amount))
+        Self(amount).bounded()
     }
 
     /// As a decimal, rounded where a decimal has no room for fifteen places.
@@ -153,20 +156,21 @@ impl Amount {
 impl std::ops::Add for Amount {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        Self(self.0 + other.0)
+        // Saturation is far beyond what `bounded` lets through.
+        Self(self.0.saturating_add(other.0))
     }
 }
 
 impl std::ops::Sub for Amount {
     type Output = Self;
     fn sub(self, other: Self) -> Self {
-        Self(self.0 - other.0)
+        Self(self.0.saturating_sub(other.0))
     }
 }
 
 impl std::ops::AddAssign for Amount {
     fn add_assign(&mut self, other: Self) {
-        self.0 += other.0;
+        self.0 = self.0.saturating_add(other.0);
     }
 }
 
@@ -176,9 +180,18 @@ impl std::iter::Sum for Amount {
     }
 }
 
+/// Every digit, so that what is written is read back as the same amount: a [`Decimal`] has no room for eighteen
+/// whole digits and fifteen decimals.
 impl std::fmt::Display for Amount {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.decimal().fmt(f)
+        let (whole, fraction) = (self.0 / SCALE, (self.0 % SCALE).unsigned_abs());
+        let sign = if self.0 < 0 { "-" } else { "" };
+        write!(f, "{sign}{}", whole.unsigned_abs())?;
+        if fraction == 0 {
+            return Ok(());
+        }
+        let digits = format!("{fraction:0places$}", places = PLACES as usize);
+        write!(f, ".{}", digits.trim_end_matches('0'))
     }
 }
 
@@ -217,9 +230,23 @@ mod tests {
         ] {
             assert_eq!(Amount::parse(text).unwrap().to_string(), expected, "{text}");
         }
-        for text in
-            ["", "-", ".", "NaN", "inf", "1.2.3", "1,5", "1e", "e5", "1e40", "10000000000000000000"]
-        {
+        for text in [
+            "",
+            "-",
+            ".",
+            "NaN",
+            "inf",
+            "1.2.3",
+            "1,5",
+            "1e",
+            "e5",
+            "1e40",
+            "-1e23",
+            "1e18",
+            "-1e18",
+            "10000000000000000000",
+            "-1000000000000000000",
+        ] {
             assert_eq!(Amount::parse(text), None, "{text}");
         }
     }
@@ -232,6 +259,10 @@ mod tests {
         assert_eq!(Amount::from_f64(f64::INFINITY), None);
         assert_eq!(Amount::from_scaled(12_345, 2).unwrap().to_string(), "123.45");
         assert_eq!(Amount::from_scaled(1, 20).unwrap(), Amount::ZERO);
+        // Both sides of zero have the same bound.
+        assert_eq!(Amount::from_f64(-1e23), None);
+        assert_eq!(Amount::from_scaled(-10_i128.pow(20), 2), None);
+        assert_eq!(Amount::from_decimal(Decimal::from_scientific("-1e23").unwrap()), None);
     }
 
     proptest! {
@@ -255,7 +286,14 @@ mod tests {
         fn any_text_is_read_or_refused(text in "[-+0-9.eE]{0,60}") {
             if let Some(amount) = Amount::parse(&text) {
                 let _ = (amount.usd(), amount.to_f64());
+                prop_assert_eq!(Amount::parse(&amount.to_string()), Some(amount));
             }
+        }
+
+        /// What is written is read back, to the last of its thirty-three digits.
+        #[test]
+        fn every_amount_is_read_back(units in -(BOUND - 1)..BOUND) {
+            prop_assert_eq!(Amount::parse(&Amount(units).to_string()), Some(Amount(units)));
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use std::{
     io::{Read, Seek},
+    panic::resume_unwind,
     path::Path,
     sync::mpsc,
     thread,
@@ -24,7 +25,7 @@ use super::{
     MonthBill,
     amount::Amount,
     gather::{Gather, Row},
-    layout::{Billing, FIGURES, Layout, TEXTS},
+    layout::{Billing, FIGURES, Figure, Layout, TEXTS},
     text::not_a_number,
 };
 use crate::error::{Error, Place};
@@ -111,9 +112,8 @@ fn scan(
         }
         // A closed channel ends the run.
         drop(batches);
-        let ran = running.join().unwrap_or_else(|_| {
-            Err(PolarsError::ComputeError("the reader gave up on this file".into()))
-        });
+        // A panic of the reader is passed on to the one place that catches them.
+        let ran = running.join().unwrap_or_else(|panic| resume_unwind(panic));
         taken.and(ran)
     })
 }
@@ -231,7 +231,8 @@ fn add(
             None => gather.add(&row, at),
             Some((place, text)) => {
                 let column = layout.figures[place].map_or("", |place| columns[place].name());
-                gather.set_aside(not_a_number(column, &text), at);
+                let cost = row.figures[Figure::Unblended as usize];
+                gather.set_aside(not_a_number(column, &text), cost, at);
             }
         }
     }

@@ -14,7 +14,7 @@
 //! # Limits
 //! A group without cost in a period is absent in the answer and here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use aws_sdk_costexplorer::{
     Client,
@@ -66,6 +66,8 @@ struct Period {
     estimated: bool,
     /// Keys and metrics.
     groups: Vec<(Vec<String>, BTreeMap<String, Measure>)>,
+    /// The keys of all groups.
+    keys: HashSet<Vec<String>>,
 }
 
 impl CostExplorer {
@@ -99,7 +101,10 @@ impl CostExplorer {
             for value in answer.dimension_values() {
                 let name = value.value().unwrap_or_default().to_owned();
                 let said = value.attributes().and_then(|of| of.get("description").cloned());
-                found.push((name, said.unwrap_or_default()));
+                // An account that is listed twice would be asked for, and billed, twice.
+                if !found.iter().any(|(known, _)| *known == name) {
+                    found.push((name, said.unwrap_or_default()));
+                }
             }
             match next(answer.next_page_token(), token.as_deref())? {
                 Some(next) => token = Some(next),
@@ -221,7 +226,7 @@ impl CostExplorer {
             })?;
             self.requests += 1;
             for result in answer.results_by_time() {
-                merge(&mut periods, plain(result));
+                merge(&mut periods, plain(result)).map_err(Paging::Restart)?;
             }
             match next(answer.next_page_token(), token.as_deref()).map_err(Paging::Failed)? {
                 Some(next) => token = Some(next),
@@ -267,6 +272,9 @@ impl CostExplorer {
             let (Some(month), Some(mean)) = (month, mean) else {
                 return Err(failed(format!("GetCostForecast answered no amount for {start:?}")));
             };
+            if found.iter().any(|known: &Forecast| known.month == month) {
+                return Err(failed(format!("GetCostForecast answered {month} twice")));
+            }
             found.push(Forecast {
                 account: account.to_owned(),
                 month,
@@ -367,18 +375,32 @@ fn plain(result: &ResultByTime) -> Period {
         end: result.time_period().map_or_else(String::new, |period| period.end().to_owned()),
         estimated: result.estimated(),
         groups: groups.collect(),
+        keys: HashSet::new(),
     }
 }
 
-/// A period may be split over pages.
-fn merge(periods: &mut Vec<Period>, more: Period) {
-    match periods.iter_mut().find(|known| known.start == more.start && known.end == more.end) {
-        Some(known) => {
-            known.estimated |= more.estimated;
-            known.groups.extend(more.groups);
+/// A period may be split over pages, each of its groups is on one of them: a group that comes again is a page
+/// that was sent twice, perhaps in place of another.
+fn merge(periods: &mut Vec<Period>, more: Period) -> Result<(), Error> {
+    let same = |known: &Period| known.start == more.start && known.end == more.end;
+    let place = periods.iter().position(same).unwrap_or_else(|| {
+        let (start, end) = (more.start.clone(), more.end.clone());
+        periods.push(Period { start, end, ..Period::default() });
+        periods.len() - 1
+    });
+    let known = &mut periods[place];
+    known.estimated |= more.estimated;
+    for (keys, metrics) in more.groups {
+        if !known.keys.insert(keys.clone()) {
+            return Err(failed(format!(
+                "an answer that has {} of {} twice; nothing of it was kept, ask again",
+                keys.join(", "),
+                known.start
+            )));
         }
-        None => periods.push(more),
+        known.groups.push((keys, metrics));
     }
+    Ok(())
 }
 
 /// Every period of the span is there, one after the other.
@@ -427,23 +449,30 @@ fn add(
         forecasts: Vec::new(),
         lines: Vec::new(),
         set_aside: Vec::new(),
+        notes: Vec::new(),
         forecast_rows: 0,
     });
     bill.estimated |= period.estimated;
-    // The end is not in the period.
+    // The end is not in the period. An open day without a group has no rows yet.
     let whole = month.days() as u32;
     let ends = super::gather::month_of(&period.end) == Some(month);
     let day = period.end.get(8..10).and_then(|day| day.parse::<u32>().ok());
     let days = if ends { day.map_or(whole, |day| day - 1) } else { whole };
-    bill.days = bill.days.max(days);
+    if !period.groups.is_empty() || !period.estimated {
+        bill.days = bill.days.max(days);
+    }
     for (names, metrics) in &period.groups {
         let [first, second] = names.as_slice() else {
             let message = format!("an answer with keys {names:?}, where two were asked for");
             return Err(failed(message));
         };
         let named = || billing.records.get(first).copied().unwrap_or(Kind::Unknown);
-        let (kind, record) = consumed.cloned().unwrap_or_else(|| (named(), first.clone()));
+        let (mut kind, record) = consumed.cloned().unwrap_or_else(|| (named(), first.clone()));
         let consumed = consumed.is_some();
+        let service = if consumed { first } else { second };
+        if matches!(kind, Kind::Usage | Kind::Fee | Kind::Unknown) {
+            kind = billing.kind_of_service(service).unwrap_or(kind);
+        }
         let amount = |name: &str| amount(metrics.get(name), name, (month, names));
         let mut costs = [None; 4];
         for metric in Metric::ALL {
@@ -459,7 +488,7 @@ fn add(
         bill.lines.push(Line {
             key: LineKey {
                 account: account.to_owned(),
-                service: if consumed { first.clone() } else { second.clone() },
+                service: service.clone(),
                 region: String::new(),
                 usage_type: if usage_type == "NoUsageType" { "" } else { usage_type }.to_owned(),
                 operation: String::new(),

@@ -25,6 +25,11 @@ use crate::{
     error::{Error, Place},
 };
 
+/// Characters of `2024-09`.
+const MONTH_DIGITS: usize = 7;
+/// Further reasons that are told when no row could be used.
+const MOST_REASONS: usize = 2;
+
 /// A row as a reader hands it over: texts by their numbers, figures read.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
@@ -237,12 +242,21 @@ pub struct Gather<'a> {
     /// Numbers of the groups' texts; at the place of the end, whether the rows lack the first quantity.
     keys: Vec<[u32; TEXTS]>,
     last: Option<([u32; TEXTS], u32)>,
-    /// Ends that were looked at, by the number of the month's text and their own.
-    seen: Vec<Vec<bool>>,
+    /// Whether an end is a date, by the number of the month's text and its own; none where it was not looked
+    /// at yet.
+    seen: Vec<Vec<Option<bool>>>,
     reached: BTreeMap<Month, u32>,
     currencies: BTreeMap<String, String>,
-    set_aside: BTreeMap<String, (u64, String)>,
-    aside_of: BTreeMap<Month, BTreeMap<String, (u64, String)>>,
+    /// By month, where a row has one, and reason.
+    set_aside: BTreeMap<(Option<Month>, String), Aside>,
+}
+
+/// Rows that were not used, for one reason.
+#[derive(Debug)]
+struct Aside {
+    rows: u64,
+    first: String,
+    cost: Option<Amount>,
 }
 
 impl<'a> Gather<'a> {
@@ -260,13 +274,12 @@ impl<'a> Gather<'a> {
             reached: BTreeMap::new(),
             currencies: BTreeMap::new(),
             set_aside: BTreeMap::new(),
-            aside_of: BTreeMap::new(),
         }
     }
 
     /// Whether nothing is to be said of where a row stands: none was set aside, all are in one currency.
     pub fn needs_no_place(&self) -> bool {
-        self.set_aside.is_empty() && self.aside_of.is_empty() && self.currencies.len() < 2
+        self.set_aside.is_empty() && self.currencies.len() < 2
     }
 
     /// The number of a text of a column.
@@ -288,10 +301,29 @@ impl<'a> Gather<'a> {
         &self.names[which as usize].all[texts[which as usize] as usize]
     }
 
-    /// A row that cannot be used; `at` says where it stands.
-    pub fn set_aside(&mut self, reason: String, at: impl FnOnce() -> String) {
-        let entry = self.set_aside.entry(reason).or_insert_with(|| (0, at()));
-        entry.0 += 1;
+    /// A row that cannot be used and what it costs, where that can be read; `at` says where it stands.
+    pub fn set_aside(
+        &mut self,
+        reason: String,
+        cost: Option<Amount>,
+        at: impl FnOnce() -> String,
+    ) {
+        self.set_aside_of(None, reason, cost, at);
+    }
+
+    fn set_aside_of(
+        &mut self,
+        month: Option<Month>,
+        reason: String,
+        cost: Option<Amount>,
+        at: impl FnOnce() -> String,
+    ) {
+        let new = || Aside { rows: 0, first: at(), cost: None };
+        let aside = self.set_aside.entry((month, reason)).or_insert_with(new);
+        aside.rows += 1;
+        if let Some(cost) = cost {
+            *aside.cost.get_or_insert(Amount::ZERO) += cost;
+        }
     }
 
     /// Takes a row, or sets it aside; `at` says where it stands.
@@ -300,13 +332,16 @@ impl<'a> Gather<'a> {
         let Group { month, kind, .. } = self.groups[place];
         let Some(month) = month else {
             let text = self.text(&row.texts, Text::Month);
-            return self.set_aside(format!("{text:?} is not a billing period"), at);
+            let reason = format!("{text:?} is not a billing period");
+            return self.set_aside(reason, row.figure(Figure::Unblended), at);
         };
         let Some(unblended) = row.figure(Figure::Unblended) else {
-            let aside = self.aside_of.entry(month).or_default();
-            aside.entry("no cost".into()).or_insert_with(|| (0, at())).0 += 1;
-            return;
+            return self.set_aside_of(Some(month), "the cost is empty".into(), None, at);
         };
+        if kind == Kind::Usage && !self.reach(month, &row.texts) {
+            let reason = format!("{:?} is not a date", self.text(&row.texts, Text::End));
+            return self.set_aside_of(Some(month), reason, Some(unblended), at);
+        }
         let quantity = row.figure(Figure::Quantity).or(row.figure(Figure::OtherQuantity));
         let amortized = self.amortized(kind, row, unblended);
         let net = row.figure(Figure::NetUnblended);
@@ -318,9 +353,6 @@ impl<'a> Gather<'a> {
             if !self.currencies.contains_key(currency) {
                 self.currencies.insert(currency.to_owned(), at());
             }
-        }
-        if kind == Kind::Usage {
-            self.reach(month, &row.texts);
         }
     }
 
@@ -350,11 +382,23 @@ impl<'a> Gather<'a> {
         let named = self.billing.records.get(record).copied();
         let unnamed = record.is_empty() && self.layout.texts[Text::Class as usize].is_none();
         let default = if unnamed { Kind::Usage } else { Kind::Unknown };
-        match (named.unwrap_or(default), committed) {
+        let kind = match (named.unwrap_or(default), committed) {
             _ if class == "Correction" => Kind::Refund,
             (Kind::Usage, true) => Kind::PlanUsage,
             (Kind::Fee, true) => Kind::PlanFee,
             (kind, _) => kind,
+        };
+        let by_service = || self.billing.kind_of_service(self.text(texts, Text::Service));
+        let (entity, publisher) =
+            (self.text(texts, Text::Entity), self.text(texts, Text::Publisher));
+        match kind {
+            Kind::Usage | Kind::Fee | Kind::Unknown if by_service().is_some() => {
+                by_service().unwrap_or(kind)
+            }
+            Kind::Usage | Kind::Fee if self.billing.marketplace.sold(entity, publisher) => {
+                Kind::Marketplace
+            }
+            kind => kind,
         }
     }
 
@@ -385,21 +429,26 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Notes how far into its month a row reaches: each end is looked at once a month.
-    fn reach(&mut self, month: Month, texts: &[u32; TEXTS]) {
+    /// Notes how far into its month a row reaches, each end once a month; false where the end is no date.
+    fn reach(&mut self, month: Month, texts: &[u32; TEXTS]) -> bool {
         let (of, end) = (texts[Text::Month as usize] as usize, texts[Text::End as usize] as usize);
         if self.seen.len() <= of {
             self.seen.resize(of + 1, Vec::new());
         }
         let seen = &mut self.seen[of];
         if seen.len() <= end {
-            seen.resize(end + 1, false);
+            seen.resize(end + 1, None);
         }
-        if !std::mem::replace(&mut seen[end], true) {
-            let days = days_reached(month, self.text(texts, Text::End));
+        if let Some(known) = seen[end] {
+            return known;
+        }
+        let days = days_reached(month, self.text(texts, Text::End));
+        self.seen[of][end] = Some(days.is_some());
+        if let Some(days) = days {
             let reached = self.reached.entry(month).or_insert(0);
             *reached = (*reached).max(days);
         }
+        days.is_some()
     }
 
     /// The months of all rows, and what could not be used at all.
@@ -418,12 +467,16 @@ impl<'a> Gather<'a> {
                 return Err(Error::at(place(), message));
             }
             (None, _) => {
-                let first = self.set_aside.iter().next();
-                let why = first.map(|(reason, (rows, at))| format!(": {rows} × {reason} ({at})"));
-                let message = format!(
-                    "no row could be used{}",
-                    why.unwrap_or_else(|| "; it has none".into())
-                );
+                let mut reasons = self.set_aside.iter().map(|((_, reason), aside)| {
+                    format!("{} × {reason} ({})", aside.rows, aside.first)
+                });
+                let message = match reasons.next() {
+                    Some(first) => {
+                        let others: Vec<String> = reasons.take(MOST_REASONS).collect();
+                        format!("no row could be used: {}", [vec![first], others].concat().join("; "))
+                    }
+                    None => "no row could be used; it has none".into(),
+                };
                 return Err(Error::at(place(), message));
             }
         };
@@ -452,39 +505,65 @@ impl<'a> Gather<'a> {
             }));
         }
         let first = months.keys().next().copied();
-        let aside = |reasons: &BTreeMap<String, (u64, String)>| -> Vec<SetAside> {
-            let one = |(reason, (rows, first)): (&String, &(u64, String))| SetAside {
-                reason: reason.clone(),
-                rows: *rows,
-                first: first.clone(),
+        let mut asides: BTreeMap<Month, Vec<SetAside>> = BTreeMap::new();
+        for ((month, reason), Aside { rows, first: at, cost }) in self.set_aside {
+            // What has no month, or a month without a line, is kept with the first.
+            let Some(of) = month.filter(|month| months.contains_key(month)).or(first) else {
+                continue;
             };
-            reasons.iter().map(one).collect()
-        };
-        let bills = months.into_iter().map(|(month, lines)| {
+            let reason = match month {
+                Some(month) if month != of => format!("{reason} in {month}"),
+                _ => reason,
+            };
+            asides.entry(of).or_default().push(SetAside { reason, rows, first: at, cost });
+        }
+        let read: Option<jiff::Timestamp> = read_at.parse().ok();
+        let today = read.map(|read| jiff::tz::Offset::UTC.to_datetime(read).date());
+        let mut bills = Vec::new();
+        for (month, lines) in months {
             let whole = month.days() as u32;
             let dated = self.layout.texts[Text::End as usize].is_some();
-            let days = if dated { self.reached.get(&month).copied() } else { None };
-            let mut set_aside = self.aside_of.get(&month).map(aside).unwrap_or_default();
-            // What has no month stands with the first.
-            if Some(month) == first {
-                set_aside.extend(aside(&self.set_aside));
-            }
-            MonthBill {
+            // A month that is not over when it is read has no rows of the days to come.
+            let open = today.filter(|today| !dated && Month::of(*today) == Some(month));
+            let days = match (dated, open) {
+                (true, _) => self.reached.get(&month).copied().unwrap_or(whole),
+                (false, Some(today)) => today.day().unsigned_abs().into(),
+                (false, None) => whole,
+            };
+            let lines = merged(lines);
+            check_sums(month, &lines).map_err(|message| Error::at(place(), message))?;
+            bills.push(MonthBill {
                 schema: SCHEMA,
                 month,
                 currency: currency.clone(),
                 source: source.to_owned(),
                 read_at: read_at.to_owned(),
-                estimated: false,
-                days: days.unwrap_or(whole),
+                estimated: open.is_some(),
+                days,
                 forecasts: Vec::new(),
-                lines: merged(lines),
-                set_aside,
+                lines,
+                notes: Vec::new(),
+                set_aside: asides.remove(&month).unwrap_or_default(),
                 forecast_rows: forecast.get(&month).copied().unwrap_or(0),
-            }
-        });
-        Ok(bills.collect())
+            });
+        }
+        Ok(bills)
     }
+}
+
+/// Checks that each sum of a line is an amount: a month with a sum beyond them could not be read again.
+pub(super) fn check_sums(month: Month, lines: &[Line]) -> Result<(), String> {
+    for line in lines {
+        let sums = line.costs.iter().chain([&line.quantity, &line.list]);
+        if sums.flatten().any(|sum| sum.bounded().is_none()) {
+            let key = &line.key;
+            return Err(format!(
+                "the rows of {} {} in {month} sum to 10^18 or more, which is no amount of a bill",
+                key.service, key.usage_type
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Lines in the order of their keys; those that differ only in how the row was written are one.
@@ -510,28 +589,43 @@ pub(super) fn merged(lines: Vec<Line>) -> Vec<Line> {
     sums.into_values().collect()
 }
 
-/// The month of `2024-09`, `2024-09-01 00:00:00` or `2023-11-01T00:00:00.000Z`.
+/// The month of `2024-09`, `2024-09-01 00:00:00` or `2023-11-01T00:00:00.000Z`; `None` for any other text.
 pub(super) fn month_of(text: &str) -> Option<Month> {
-    let month = text.get(..7)?;
-    let rest = text.get(7..)?;
-    (rest.is_empty() || rest.starts_with('-')).then(|| month.parse().ok()).flatten()
+    if text.len() == MONTH_DIGITS {
+        return text.parse().ok();
+    }
+    day_of(text).map(|(month, _, _)| month)
 }
 
-/// Days of the month before the end of a charge; all when the end lies beyond it or is not said.
-fn days_reached(month: Month, end: &str) -> u32 {
+/// The month and day of `2024-09-30` and what follows them: nothing, or a time of the day.
+fn day_of(text: &str) -> Option<(Month, u32, &str)> {
+    let month: Month = text.get(..MONTH_DIGITS)?.parse().ok()?;
+    let day = text.get(MONTH_DIGITS..)?.strip_prefix('-')?;
+    let number = day.get(..2).filter(|day| day.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let number = number.parse().ok().filter(|day| (1..=month.days() as u32).contains(day))?;
+    let time = day.get(2..)?;
+    let is_time = time.starts_with(['T', ' '])
+        && time[1..].bytes().all(|byte| byte.is_ascii_digit() || b":.+-ZUTC ".contains(&byte));
+    (time.is_empty() || is_time).then_some((month, number, time))
+}
+
+/// Days of the month before the end of a charge; all when the end lies beyond it or is not said, none when the
+/// text is no date.
+fn days_reached(month: Month, end: &str) -> Option<u32> {
     let whole = month.days() as u32;
-    let Some(in_month) = month_of(end) else { return whole };
-    let day = end.get(8..10).and_then(|day| day.parse::<u32>().ok()).unwrap_or(whole);
+    if end.is_empty() {
+        return Some(whole);
+    }
+    let (in_month, day, time) = day_of(end)?;
     if in_month > month {
-        return whole;
+        return Some(whole);
     }
     if in_month < month {
-        return 0;
+        return Some(0);
     }
     // An end at midnight is the day before's.
-    let midnight =
-        end.get(11..).is_none_or(|time| !time.bytes().any(|b| (b'1'..=b'9').contains(&b)));
-    if midnight { day.saturating_sub(1) } else { day }
+    let midnight = !time.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
+    Some(if midnight { day - 1 } else { day })
 }
 
 #[cfg(test)]
@@ -544,7 +638,7 @@ mod tests {
         /// Keys have one group each, whether their numbers fit one machine number or not.
         #[test]
         fn every_key_has_a_group_of_its_own(
-            keys in prop::collection::vec(prop::array::uniform14(prop_oneof![0_u32..4, 0_u32..100_000]), 1..60),
+            keys in prop::collection::vec(prop::array::uniform16(prop_oneof![0_u32..4, 0_u32..100_000]), 1..60),
         ) {
             let (mut places, mut known) = (Places::default(), Vec::new());
             for mut key in keys {

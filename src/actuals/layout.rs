@@ -25,8 +25,61 @@ pub struct Billing {
     pub formats: Vec<Format>,
     /// Kinds of rows by name.
     pub records: BTreeMap<String, Kind>,
+    /// Kinds of rows that a service tells, whatever the type of the row.
+    #[serde(rename = "kind_by_service")]
+    pub kinds_by_service: Vec<KindByService>,
+    /// How rows of AWS Marketplace are known.
+    pub marketplace: Marketplace,
+    /// ISO codes of currencies by the sign that the Cost Explorer console prints.
+    pub currency_signs: BTreeMap<String, String>,
+    /// Names of services in Cost Explorer by the short names of its console.
+    pub console_services: BTreeMap<String, String>,
+    /// Kinds of rows by the usage types of its console that are none.
+    pub console_usage_types: BTreeMap<String, String>,
     /// Price-list codes by the names that bills give services.
     pub services: BTreeMap<String, Vec<String>>,
+}
+
+impl Billing {
+    /// Returns the kind that a service tells of a row whose type tells less: support is billed in rows of
+    /// type `Usage` or `Fee`, and Cost Explorer's CSV has no types at all.
+    pub fn kind_of_service(&self, service: &str) -> Option<Kind> {
+        let names = |rule: &&KindByService| {
+            rule.is.iter().any(|name| name == service)
+                || rule.begins_with.iter().any(|start| service.starts_with(start))
+        };
+        self.kinds_by_service.iter().find(names).map(|rule| rule.kind)
+    }
+}
+
+/// A kind of row that a service tells.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KindByService {
+    kind: Kind,
+    #[serde(default)]
+    is: Vec<String>,
+    #[serde(default)]
+    begins_with: Vec<String>,
+}
+
+/// How rows of AWS Marketplace are known.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Marketplace {
+    billing_entities: Vec<String>,
+    providers: Vec<String>,
+    publishers_of_aws: Vec<String>,
+}
+
+impl Marketplace {
+    /// Whether a row was sold by another seller through AWS: by CUR's billing entity, or by a FOCUS provider
+    /// and its publisher.
+    pub fn sold(&self, entity: &str, publisher: &str) -> bool {
+        let has = |names: &[String]| names.iter().any(|name| name == entity);
+        let by_aws = || self.publishers_of_aws.iter().any(|start| publisher.starts_with(start));
+        has(&self.billing_entities) || has(&self.providers) && !publisher.is_empty() && !by_aws()
+    }
 }
 
 /// Cost Explorer's own price and reach.
@@ -86,6 +139,8 @@ pub struct Format {
     reserved_unused: Vec<String>,
     commitment: Vec<String>,
     stated: Vec<String>,
+    entity: Vec<String>,
+    publisher: Vec<String>,
 }
 
 /// Texts of a row, by place.
@@ -119,10 +174,14 @@ pub enum Text {
     Commitment,
     /// What runrate's own exports say they are.
     Stated,
+    /// CUR: the billing entity; FOCUS: the provider.
+    Entity,
+    /// FOCUS: the publisher.
+    Publisher,
 }
 
 /// How many texts a row has.
-pub const TEXTS: usize = 14;
+pub const TEXTS: usize = 16;
 
 /// Figures of a row, by place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,8 +233,18 @@ impl Layout {
     /// Columns of no format, or of one with a needed column missing.
     pub fn find(file: &str, header: &[&str], billing: &Billing) -> Result<Self, Error> {
         let has = |name: &String| header.contains(&name.as_str());
-        let known = billing.formats.iter().find(|format| format.recognized_by.iter().all(has));
-        let Some(format) = known else { return Err(unknown(file, header, billing)) };
+        let wrong =
+            |message: String| Error::at(Place { line: Some(1), ..Place::file(file) }, message);
+        let mut known =
+            billing.formats.iter().filter(|format| format.recognized_by.iter().all(has));
+        let Some(format) = known.next() else { return Err(unknown(file, header, billing)) };
+        if let Some(other) = known.next() {
+            let message = format!(
+                "has the columns of two formats, {} and {}; keep the columns of one",
+                format.name, other.name
+            );
+            return Err(wrong(message));
+        }
         let place = |names: &[String], nth: usize| {
             let there = names.iter().filter_map(|n| header.iter().position(|column| column == n));
             there.into_iter().nth(nth)
@@ -195,6 +264,8 @@ impl Layout {
             place(&format.currency, 0),
             place(&format.commitment, 0),
             place(&format.stated, 0),
+            place(&format.entity, 0),
+            place(&format.publisher, 0),
         ];
         let figures = [
             place(&format.quantity, 0),
@@ -217,10 +288,23 @@ impl Layout {
             if found.is_none() {
                 let message =
                     format!("{} without {name}: no column {}", format.name, names.join(" or "));
-                return Err(Error::at(Place { line: Some(1), ..Place::file(file) }, message));
+                return Err(wrong(message));
             }
         }
-        Ok(Self { format: format.name.clone(), texts, figures })
+        let layout = Self { format: format.name.clone(), texts, figures };
+        for first in layout.columns() {
+            let second = header.iter().skip(first + 1).position(|name| *name == header[first]);
+            if let Some(second) = second.map(|gap| first + 1 + gap) {
+                let message = format!(
+                    "has the column {} twice, as columns {} and {}; keep the one that counts",
+                    header[first],
+                    first + 1,
+                    second + 1
+                );
+                return Err(wrong(message));
+            }
+        }
+        Ok(layout)
     }
 
     /// Columns that are read, each once, in rising order.

@@ -81,6 +81,9 @@ impl<'a> Naming<'a> {
         }
         let (prefix, rest) = self.split(usage_type);
         let said = [region, prefix.unwrap_or(&self.unprefixed), GLOBAL];
+        if service.is_empty() {
+            return self.key_of_any(&said, [usage_type, rest]);
+        }
         let codes = self.codes.get(service)?;
         for code in codes {
             for region in said.into_iter().filter(|region| !region.is_empty()) {
@@ -95,6 +98,20 @@ impl<'a> Naming<'a> {
             }
         }
         None
+    }
+
+    /// The key of a usage type of a bill without services: of the only service that has it in these regions.
+    /// Storage is metered under one name in several services, and stays unknown.
+    fn key_of_any(&self, regions: &[&str], names: [&str; 2]) -> Option<(BillKey, &'a str)> {
+        let mut found: Vec<(BillKey, &'a str)> = Vec::new();
+        for ((region, code), own) in &self.billed {
+            let shown = names.iter().find_map(|name| own.get(name));
+            if let Some((plain, shown)) = shown.filter(|_| regions.contains(region)) {
+                found.push((BillKey::new(code, region, plain, ""), shown));
+            }
+        }
+        let first = found.pop()?;
+        found.is_empty().then_some(first)
     }
 
     /// The price-list code of a service, where one is known.
@@ -165,6 +182,8 @@ mod tests {
                 "us-east-1/awskms/KMS-Requests",
             ),
             ("Amazon Route 53", "", "HostedZone", "global/AmazonRoute53/HostedZone"),
+            ("", "", "BoxUsage:m7g.large", "us-east-1/AmazonEC2/BoxUsage:m7g.large"),
+            ("", "", "USW2-NatGateway-Hours", "us-west-2/AmazonEC2/NatGateway-Hours"),
         ] {
             let key = naming.key(service, region, usage_type);
             let found = key.map(|(key, _)| key.to_string());
@@ -172,5 +191,7 @@ mod tests {
         }
         assert_eq!(naming.key("Amazon Braket", "", "BoxUsage:m7g.large"), None);
         assert_eq!(naming.key("AmazonEC2", "", "NoUsageType"), None);
+        // Of S3, ECR and CloudWatch.
+        assert_eq!(naming.key("", "", "TimedStorage-ByteHrs"), None);
     }
 }

@@ -62,6 +62,7 @@ mod tests {
             forecasts: Vec::new(),
             lines: Vec::new(),
             set_aside: Vec::new(),
+            notes: Vec::new(),
             forecast_rows: 0,
         }
     }

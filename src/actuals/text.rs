@@ -11,8 +11,10 @@ use simd_csv::ZeroCopyReaderBuilder;
 use super::{
     MonthBill,
     amount::Amount,
+    console,
     gather::{Gather, Row},
-    layout::{Billing, FIGURES, Layout, TEXTS, Text},
+    layout::{Billing, Figure, Layout},
+    lines::Records,
 };
 use crate::error::{Error, Place};
 
@@ -31,51 +33,52 @@ pub fn read(
     billing: &Billing,
     read_at: &str,
 ) -> Result<Vec<MonthBill>, Error> {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .buffer_capacity(BUFFER)
-        .from_reader(bytes);
+    let mut records = Records::open(file, bytes)?;
     let mut record = ByteRecord::new();
-    let failed = |error: &csv::Error| {
-        let line = error.position().map(|position| position.line() as usize);
-        Error::at(Place { line, ..Place::file(file) }, error.to_string())
-    };
-    if !reader.read_byte_record(&mut record).map_err(|error| failed(&error))? {
+    if records.next(&mut record)?.is_none() {
         return Err(Error::at(Place::file(file), "is empty"));
     }
     let header: Vec<String> = record
         .iter()
         .map(|name| String::from_utf8_lossy(name).trim_start_matches('\u{feff}').trim().to_owned())
         .collect();
-    if let Some(pivot) = Pivot::find(&header) {
-        return pivot.read(file, &mut reader, billing, read_at);
+    if let Some(shape) = console::Shape::find(&header) {
+        return console::read(file, (shape, &header), &mut records, (billing, read_at));
     }
     let names: Vec<&str> = header.iter().map(String::as_str).collect();
     let layout = Layout::find(file, &names, billing)?;
     let mut gather = Gather::new(&layout, billing);
-    loop {
-        match reader.read_byte_record(&mut record) {
-            Ok(false) => break,
-            Ok(true) => {}
-            // What the decompressor or the disk says ends the file: half of it is no bill.
-            Err(error) => return Err(failed(&error)),
-        }
-        let line = record.position().map_or(0, csv::Position::line);
+    let commas = records.has_semicolons();
+    while let Some(line) = records.next(&mut record)? {
         let at = || format!("{file}:{line}");
         if record.len() != header.len() {
+            if record.iter().any(|cell| memchr::memchr2(b'\n', b'\r', cell).is_some()) {
+                let message = format!(
+                    "has not the header's {} cells, and a cell of it runs over several lines: a quote is missing or astray",
+                    header.len()
+                );
+                return Err(Error::at(Place::line(file, line), message));
+            }
             let reason = format!("has not the header's {} cells", header.len());
-            gather.set_aside(reason, at);
+            gather.set_aside(reason, None, at);
             continue;
         }
         let cells = |place: usize| record.get(place).unwrap_or_default();
-        match row(cells, &layout, &header, &mut gather) {
+        match row(cells, (&layout, &header), commas, &mut gather) {
             Ok(row) => gather.add(&row, at),
-            Err(reason) => gather.set_aside(reason, at),
+            Err(reason) => {
+                gather.set_aside(reason, cost(cells, &layout, commas), at);
+            }
         }
     }
     let source = format!("{}: {file}", layout.format);
     gather.finish(&source, read_at)
+}
+
+/// The cost of a row that cannot be used, where it is a figure.
+fn cost<'r>(cells: impl Fn(usize) -> &'r [u8], layout: &Layout, commas: bool) -> Option<Amount> {
+    let text = std::str::from_utf8(cells(layout.figures[Figure::Unblended as usize]?)).ok()?;
+    figure(text.trim(), commas)
 }
 
 /// The same for a file each row of which is a line, whole and good, at two thirds of the time; `None` for any
@@ -99,7 +102,7 @@ pub fn read_lines(
         })
         .collect::<Option<_>>()?;
     let names: Vec<&str> = header.iter().map(String::as_str).collect();
-    if Pivot::find(&header).is_some() {
+    if console::Shape::find(&header).is_some() {
         return None;
     }
     let layout = Layout::find(file, &names, billing).ok()?;
@@ -116,7 +119,7 @@ pub fn read_lines(
             return None;
         }
         let cells = |place: usize| record.get(place).and_then(bare).unwrap_or_default();
-        let row = row(cells, &layout, &header, &mut gather).ok()?;
+        let row = row(cells, (&layout, &header), false, &mut gather).ok()?;
         gather.add(&row, String::new);
         if !gather.needs_no_place() {
             return None;
@@ -134,11 +137,11 @@ fn bare(cell: &[u8]) -> Option<&[u8]> {
     (!inner.contains(&b'"')).then_some(inner)
 }
 
-/// The cells of a record that the layout reads.
+/// The cells of a record that the layout reads; `commas` are decimal signs.
 fn row<'r>(
     cells: impl Fn(usize) -> &'r [u8],
-    layout: &Layout,
-    header: &[String],
+    (layout, header): (&Layout, &[String]),
+    commas: bool,
     gather: &mut Gather<'_>,
 ) -> Result<Row, String> {
     let cell = |place: usize| -> Result<&str, String> {
@@ -170,10 +173,32 @@ fn row<'r>(
         let Some(place) = place else { continue };
         let text = cell(place)?;
         if !text.is_empty() {
-            *figure = Some(Amount::parse(text).ok_or_else(|| not_a_number(&header[place], text))?);
+            let read = if commas { self::figure(text, true) } else { Amount::parse(text) };
+            *figure = Some(read.ok_or_else(|| not_a_number(&header[place], text))?);
         }
     }
     Ok(row)
+}
+
+/// Reads a figure; with `commas`, of a file that semicolons separate: there `1.234,5` is 1234.5, and `1.234` may
+/// be that or a thousand times as much, so it is none.
+pub(super) fn figure(text: &str, commas: bool) -> Option<Amount> {
+    if !commas {
+        return Amount::parse(text);
+    }
+    let Some((whole, decimals)) = text.split_once(',') else {
+        let digits = text.split_once('.').map(|(_, digits)| digits);
+        let unclear = digits.is_some_and(|digits| {
+            digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        return if unclear { None } else { Amount::parse(text) };
+    };
+    let mut thousands = whole.trim_start_matches(['-', '+']).split('.');
+    let first = thousands.next().is_some_and(|first| first.len() <= 3 || !whole.contains('.'));
+    if !first || !thousands.all(|group| group.len() == 3) || decimals.contains([',', '.']) {
+        return None;
+    }
+    Amount::parse(&format!("{}.{decimals}", whole.replace('.', "")))
 }
 
 /// A text without the apostrophe that keeps spreadsheets from taking it for a formula; ours write it.
@@ -185,98 +210,16 @@ fn unguarded(text: &str) -> &str {
 /// Why a cell is no figure; long texts are cut, and all numbers' faults of a column are one reason.
 pub(super) fn not_a_number(column: &str, text: &str) -> String {
     let shown: String = text.chars().take(MOST_SHOWN).collect();
+    if text.parse::<f64>().is_ok_and(f64::is_finite) {
+        let why = match text.split_once('.') {
+            Some((_, digits)) if digits.len() == 3 => {
+                "may be a decimal or thousands: write a decimal comma"
+            }
+            _ => "is no amount of a bill: those are below 10^18",
+        };
+        return format!("{column} {shown:?} {why}");
+    }
     format!("{column} {shown:?} is not a number")
-}
-
-/// Cost Explorer's own CSV: dates down, one group a column, totals in the first row and the last column.
-struct Pivot {
-    /// What the columns are.
-    dimension: Text,
-    /// Their names.
-    groups: Vec<String>,
-}
-
-impl Pivot {
-    fn find(header: &[String]) -> Option<Self> {
-        let (first, rest) = header.split_first()?;
-        let (last, groups) = rest.split_last()?;
-        if !last.starts_with("Total costs") || groups.is_empty() {
-            return None;
-        }
-        let dimension = match first.as_str() {
-            "Service" => Text::Service,
-            "Linked account" => Text::Account,
-            "Usage type" => Text::UsageType,
-            "Region" => Text::Region,
-            _ => return None,
-        };
-        // `EC2-Instances($)`: the unit in brackets is the currency's.
-        let plain = |name: &String| {
-            name.rsplit_once('(').map_or(name.as_str(), |(name, _)| name).trim().to_owned()
-        };
-        Some(Self { dimension, groups: groups.iter().map(plain).collect() })
-    }
-
-    fn read(
-        self,
-        file: &str,
-        reader: &mut csv::Reader<impl Read>,
-        billing: &Billing,
-        read_at: &str,
-    ) -> Result<Vec<MonthBill>, Error> {
-        let mut layout = Layout {
-            format: "Cost Explorer CSV".into(),
-            texts: [None; TEXTS],
-            figures: [None; FIGURES],
-        };
-        let mut records = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(|error| {
-                let line = error.position().map(|position| position.line() as usize);
-                Error::at(Place { line, ..Place::file(file) }, error.to_string())
-            })?;
-            records.push(record);
-        }
-        // Daily rows say how far the month goes; one row a month does not.
-        let daily = records.iter().any(|record| {
-            let date = record.get(0).unwrap_or_default();
-            super::gather::month_of(date).is_some() && !date.ends_with("-01")
-        });
-        if daily {
-            layout.texts[Text::End as usize] = Some(0);
-        }
-        let mut gather = Gather::new(&layout, billing);
-        for record in &records {
-            let line = record.position().map_or(0, csv::Position::line);
-            let date = record.get(0).unwrap_or_default().trim();
-            let at = || format!("{file}:{line}");
-            if date.ends_with(" total") {
-                continue;
-            }
-            // The end of a day is the moment before midnight.
-            let end = format!("{date} 23:00:00");
-            for (index, group) in self.groups.iter().enumerate() {
-                let text = record.get(index + 1).unwrap_or_default().trim();
-                if text.is_empty() {
-                    continue;
-                }
-                let Some(cost) = Amount::parse(text) else {
-                    gather.set_aside(not_a_number(group, text), at);
-                    continue;
-                };
-                let mut row = Row::EMPTY;
-                for (which, text) in
-                    [(Text::Month, date), (Text::End, &*end), (self.dimension, group)]
-                {
-                    row.texts[which as usize] = gather.number(which as usize, text);
-                }
-                row.figures[super::layout::Figure::Unblended as usize] = Some(cost);
-                gather.add(&row, at);
-            }
-        }
-        let source = format!("{}: {file}", layout.format);
-        gather.finish(&source, read_at)
-    }
 }
 
 #[cfg(test)]
@@ -367,17 +310,6 @@ mod tests {
             let error = bills(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
-    }
-
-    #[test]
-    fn cost_explorer_s_download_is_unpivoted() {
-        let text = "Service,EC2-Instances($),EC2-Other($),Total costs($)\n\
-                    Service total,3,0.5,3.5\n2027-01-01,1,0.25,1.25\n2027-02-01,2,0.25,2.25\n";
-        let bills = bills(text).unwrap();
-        assert_eq!(bills.len(), 2);
-        assert_eq!(bills[1].lines[0].key.service, "EC2-Instances");
-        assert_eq!(bills[1].sum(Metric::Unblended, |_| true).unwrap().to_string(), "2.25");
-        assert!(!bills[1].is_partial());
     }
 
     #[test]

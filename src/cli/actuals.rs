@@ -7,7 +7,7 @@ use crate::{
     actuals::MonthBill,
     error::{Error, Place},
     report::actuals,
-    store,
+    store::{self, BillFile},
 };
 
 #[cfg(feature = "aws")]
@@ -18,7 +18,7 @@ pub(super) const FOLDER: &str = "actuals";
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Read bills from files: CUR 2.0 and legacy CUR, FOCUS, Cost Explorer's CSV, plain CSV; gzip and Parquet
+    /// Read bills from files: CUR 2.0 and legacy CUR, FOCUS, Cost Explorer's CSV and JSON, plain CSV; gzip and Parquet
     Import(Import),
     /// Ask Cost Explorer for months that are open or not kept; each request costs, and the price is told first
     #[cfg(feature = "aws")]
@@ -34,6 +34,9 @@ pub(super) struct Import {
     /// Exports; parts of one bill together
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// Account of a file that names none; once for all files, or once for each in their order
+    #[arg(long = "account", value_name = "ID")]
+    accounts: Vec<String>,
     #[command(flatten)]
     kept: Kept,
     /// Write account 1, account 2, … in place of account ids
@@ -91,7 +94,26 @@ pub(super) fn none(folder: &Path) -> Error {
 }
 
 fn import(args: &Import) -> Result<(), Error> {
-    let mut bills = store::import_bills(&args.files, &store::billing()?, &now())?;
+    let account = |place: usize| match &*args.accounts {
+        [one] => Some(one.as_str()),
+        each => each.get(place).map(String::as_str),
+    };
+    if args.accounts.len() > 1 && args.accounts.len() != args.files.len() {
+        let message = format!(
+            "is there {} times, for {} files; give it once, or once for each file",
+            args.accounts.len(),
+            args.files.len()
+        );
+        let place = Place { key: Some("--account".into()), ..Place::default() };
+        return Err(Error::at(place, message));
+    }
+    let files: Vec<BillFile<'_>> = args
+        .files
+        .iter()
+        .enumerate()
+        .map(|(place, path)| BillFile { path, account: account(place) })
+        .collect();
+    let mut bills = store::import_bill_files(&files, &store::billing()?, &now())?;
     if args.redact_accounts {
         crate::actuals::redact(&mut bills);
     }

@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 
 use super::{Format, plan, trials::percent};
-use crate::{error::Error, forecast::part, store};
+use crate::{
+    error::{Error, guard},
+    forecast::part,
+    store,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -24,7 +28,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<(), Error> {
     let read = |path: &PathBuf| {
         let file = path.display().to_string();
-        let part = part::read(&file, &store::read_bytes(path)?)?;
+        let bytes = store::read_bytes(path)?;
+        let part = guard::catch(&file, || part::read(&file, &bytes))?;
         Ok((file, part))
     };
     let parts = args.parts.iter().map(read).collect::<Result<Vec<_>, Error>>()?;

@@ -1,18 +1,18 @@
-//! Bills as they are kept: months, where they are from, what was set aside.
+//! Bills as they are kept: months in their currencies, where they are from, what was skipped.
 
 use std::fmt::Write as _;
 
 use super::{
     csv,
-    number::{grouped, money},
+    number::{billed, grouped},
     terminal::table,
 };
-use crate::actuals::{Metric, MonthBill};
+use crate::actuals::{Kind, Metric, MonthBill};
 
 /// For people.
 pub fn render(bills: &[MonthBill]) -> String {
     let mut rows =
-        table(&["Month", "Days", "Consumption", "Bill", "Rows", "Lines", "Aside", "Source"], 1);
+        table(&["Month", "Days", "Consumption", "Bill", "Rows", "Lines", "Skipped", "Source"], 1);
     for bill in bills {
         let consumption =
             bill.sum(Metric::Unblended, |line| line.key.kind.is_consumption()).unwrap_or_default();
@@ -22,8 +22,8 @@ pub fn render(bills: &[MonthBill]) -> String {
         rows.add_row(vec![
             bill.month.to_string(),
             format!("{}/{}{mark}", bill.days, bill.month.days()),
-            money(consumption.usd()),
-            money(all.usd()),
+            billed(consumption.usd(), &bill.currency),
+            billed(all.usd(), &bill.currency),
             grouped(bill.rows() as f64, 0),
             grouped(bill.lines.len() as f64, 0),
             grouped(aside as f64, 0),
@@ -34,19 +34,65 @@ pub fn render(bills: &[MonthBill]) -> String {
         column.set_cell_alignment(comfy_table::CellAlignment::Left);
     }
     let mut out = format!("{rows}\n");
-    let currency = bills.first().map_or("", |bill| &bill.currency);
-    let _ = writeln!(out, "\n{} in {currency}; * may still change", Metric::Unblended.name());
-    for note in bills.iter().filter_map(MonthBill::no_bill) {
+    let _ = writeln!(out, "\n{}; * may still change", Metric::Unblended.name());
+    let unnamed: Vec<String> = bills
+        .iter()
+        .filter(|bill| bill.currency.is_empty())
+        .map(|bill| bill.month.to_string())
+        .collect();
+    if !unnamed.is_empty() {
+        let _ = writeln!(out, "No currency is stated in {}", unnamed.join(", "));
+    }
+    let mut notes: Vec<String> = bills.iter().filter_map(MonthBill::no_bill).collect();
+    for note in bills.iter().flat_map(|bill| &bill.notes) {
+        if !notes.contains(note) {
+            notes.push(note.clone());
+        }
+    }
+    notes.extend(unconsumed(bills));
+    for note in notes {
         let _ = writeln!(out, "{note}");
     }
-    let aside: Vec<_> = bills.iter().flat_map(|bill| &bill.set_aside).collect();
-    if !aside.is_empty() {
-        let _ = writeln!(out, "\nSet aside");
-        for aside in aside {
-            let _ = writeln!(out, "  {} × {} (first: {})", aside.rows, aside.reason, aside.first);
+    if bills.iter().any(|bill| !bill.set_aside.is_empty()) {
+        let _ = writeln!(out, "\nSkipped rows");
+    }
+    for bill in bills {
+        for aside in &bill.set_aside {
+            let cost = aside.cost.map(|cost| format!(", {}", billed(cost.usd(), &bill.currency)));
+            let _ = writeln!(
+                out,
+                "  {} × {} (first: {}){}",
+                aside.rows,
+                aside.reason,
+                aside.first,
+                cost.unwrap_or_default()
+            );
         }
     }
     out
+}
+
+/// What no comparison takes: lines of kinds that are not known, and lines without an account.
+fn unconsumed(bills: &[MonthBill]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for bill in bills {
+        for (what, cost) in [
+            (
+                "lines of a kind that models/billing.toml does not know are in no comparison",
+                bill.sum(Metric::Unblended, |line| line.key.kind == Kind::Unknown),
+            ),
+            (
+                "lines name no account; import the file with --account ID",
+                bill.sum(Metric::Unblended, |line| line.key.account.is_empty()),
+            ),
+        ] {
+            if let Some(cost) = cost {
+                let cost = billed(cost.usd(), &bill.currency);
+                notes.push(format!("{}: {cost}: {what}", bill.month));
+            }
+        }
+    }
+    notes
 }
 
 /// Every line, one row each.

@@ -13,6 +13,15 @@ pub fn money(amount: Usd) -> String {
     text.strip_prefix('-').map_or_else(|| format!("${text}"), |text| format!("-${text}"))
 }
 
+/// Money of a bill to the cent, with its currency: `$1,234.50`, `NOK 1,234.50`; without one where the bill states none.
+pub fn billed(amount: Usd, currency: &str) -> String {
+    match currency {
+        "USD" => money(amount),
+        "" => separate(&amount.cents().to_string()),
+        other => format!("{other} {}", separate(&amount.cents().to_string())),
+    }
+}
+
 /// Money to the dollar: `1,235`; `<1` where a rounded zero would hide an amount.
 pub fn dollars(amount: Usd) -> String {
     let whole = amount
@@ -75,6 +84,9 @@ mod tests {
     fn money_shows_cents_and_small_amounts_do_not_vanish() {
         assert_eq!(money(usd("1234.5")), "$1,234.50");
         assert_eq!(money(usd("-3.005")), "-$3.00");
+        assert_eq!(billed(usd("-3.005"), "USD"), "-$3.00");
+        assert_eq!(billed(usd("640"), "NOK"), "NOK 640.00");
+        assert_eq!(billed(usd("-1640"), ""), "-1,640.00");
         assert_eq!(dollars(usd("0.2")), "<1");
         assert_eq!(dollars(usd("0")), "0");
         assert_eq!(quantity(0.002_007), "0.002");

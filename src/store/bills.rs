@@ -13,8 +13,17 @@ use super::{plain, read_text, write_folder};
 use crate::{
     actuals::{self, MonthBill, layout::Billing, text},
     calendar::Month,
-    error::{Error, Place},
+    error::{Error, Place, guard},
 };
+
+/// An export, and the account of its lines that name none.
+#[derive(Debug, Clone, Copy)]
+pub struct BillFile<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// The account.
+    pub account: Option<&'a str>,
+}
 
 /// Reads exports, the parts of one bill among them, and gives its months.
 ///
@@ -25,8 +34,22 @@ pub fn import_bills(
     billing: &Billing,
     read_at: &str,
 ) -> Result<Vec<MonthBill>, Error> {
+    let files: Vec<BillFile<'_>> =
+        paths.iter().map(|path| BillFile { path: path.as_ref(), account: None }).collect();
+    import_bill_files(&files, billing, read_at)
+}
+
+/// Reads exports as [`import_bills`] does, and gives lines without an account the one of their file.
+///
+/// # Errors
+/// The same; an account for a file all lines of which have one.
+pub fn import_bill_files(
+    files: &[BillFile<'_>],
+    billing: &Billing,
+    read_at: &str,
+) -> Result<Vec<MonthBill>, Error> {
     let mut seen = Vec::new();
-    for path in paths.iter().map(AsRef::as_ref) {
+    for path in files.iter().map(|file| file.path) {
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         if seen.contains(&real) {
             let place = Place::file(&path.display().to_string());
@@ -35,8 +58,18 @@ pub fn import_bills(
         seen.push(real);
     }
     let mut months: BTreeMap<Month, MonthBill> = BTreeMap::new();
-    for path in paths.iter().map(AsRef::as_ref) {
-        for bill in read_bill(path, billing, read_at)? {
+    for BillFile { path, account } in files {
+        let mut read = read_bill(path, billing, read_at)?;
+        if let Some(account) = account {
+            let set = read.iter_mut().map(|bill| bill.set_account(account));
+            if set.filter(|any| *any).count() == 0 {
+                let message = format!(
+                    "names the account of each line, so --account {account} has no effect; leave it out"
+                );
+                return Err(Error::at(Place::file(&path.display().to_string()), message));
+            }
+        }
+        for bill in read {
             match months.get_mut(&bill.month) {
                 Some(known) => known.add(bill).map_err(|message| {
                     Error::at(Place::file(&path.display().to_string()), message)
@@ -58,7 +91,7 @@ fn read_bill(path: &Path, billing: &Billing, read_at: &str) -> Result<Vec<MonthB
     file.by_ref().take(4).read_to_end(&mut magic).map_err(|error| wrong(&error))?;
     file.rewind().map_err(|error| wrong(&error))?;
     if magic == b"PAR1" {
-        return parquet(path, &mut file, billing, read_at);
+        return guard::catch(&name, || parquet(path, &mut file, billing, read_at));
     }
     if magic.starts_with(&[0x1f, 0x8b]) {
         let text = MultiGzDecoder::new(BufReader::new(file));

@@ -186,7 +186,16 @@ fn pull(
         let span =
             Span { start: today.to_string(), end: end.unwrap_or_default(), months: Vec::new() };
         for (account, _) in &accounts {
-            let forecasts = connection.forecast(account, &span)?;
+            // The bill was paid for: it is kept without a forecast that AWS refuses.
+            let forecasts = match connection.forecast(account, &span) {
+                Ok(forecasts) => forecasts,
+                Err(error) => {
+                    say(&format!(
+                        "warning: the bill has no forecast of AWS, from account {account} on: {error}; --forecast 0 does not ask for it"
+                    ));
+                    break;
+                }
+            };
             if forecasts.is_empty() {
                 say(&format!("AWS has too little history of {account} to forecast it"));
             }
