@@ -236,7 +236,8 @@ impl Spec {
             ],
         );
         let meter = ("AmazonRDS", usage_type, "CreateDBInstance:0021");
-        demand.line(meter, "aurora", used.acu_hours * instances, why)
+        let hours = used.hourly.iter().map(|acu| acu * instances);
+        demand.line(meter, "aurora", used.acu_hours * instances, why).by_hour(hours.collect())
     }
 
     /// Share of page reads found in the buffers of the mean capacity.

@@ -104,7 +104,9 @@ impl Small {
                 "github_actions = { plan = \"Team\", jobs = [{ runner = \"linux\", runs_per_month = 2000, minutes = 3.5 }] }\n",
             );
         }
-        if services.contains_key("aurora") && dice.chance(30) {
+        // AWS stops no cluster of a Global Database.
+        let stops = first.schedule.as_ref().is_some_and(|schedule| schedule.stop_database);
+        if services.contains_key("aurora") && !stops && dice.chance(30) {
             let other = REGIONS.into_iter().find(|region| *region != first.region).unwrap();
             let _ = writeln!(
                 first.overrides,

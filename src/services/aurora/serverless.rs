@@ -32,7 +32,7 @@ pub struct Serverless {
 }
 
 /// What one instance used in a month.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Used {
     /// Capacity-hours [ACU-Hr].
     pub acu_hours: f64,
@@ -40,6 +40,8 @@ pub struct Used {
     pub peak: f64,
     /// Minutes in which the need was above the maximum.
     pub short_minutes: f64,
+    /// Capacity-hours by the hour.
+    pub hourly: Vec<f64>,
 }
 
 /// Steps of the capacity in a minute.
@@ -90,7 +92,7 @@ pub fn follow(
         }
         half_steps(need(sessions).max(limits.min_acu), facts.acu_step)
     };
-    let mut used = Used::default();
+    let mut used = Used { hourly: vec![0.0; minutes.len().div_ceil(60)], ..Used::default() };
     let mut capacity = minutes.first().map_or(0.0, |first| wish(*first).min(limits.max_acu));
     for (minute, sessions) in minutes.iter().enumerate() {
         if !runs(minute) {
@@ -105,10 +107,11 @@ pub fn follow(
         let wanted = wanted.min(limits.max_acu);
         for _ in 0..STEPS_PER_MINUTE {
             capacity = step(capacity, wanted, facts);
-            used.acu_hours += capacity / f64::from(60 * STEPS_PER_MINUTE);
+            used.hourly[minute / 60] += capacity / f64::from(60 * STEPS_PER_MINUTE);
             used.peak = used.peak.max(capacity);
         }
     }
+    used.acu_hours = used.hourly.iter().sum();
     used
 }
 
