@@ -602,6 +602,44 @@ fn savings_of_two_regions_and_of_io_optimized_instances() {
     );
 }
 
+/// Flow logs of about 8,400 GB in the mid case, and of more than 10,240 in some trials: a book whose steps end there
+/// charges the rest at the last step and names the meter; the built-in book has all steps.
+#[test]
+fn a_trial_beyond_the_last_price_step_stops_no_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = base("2027-02", 1, 60_000)
+        .replace("sessions_per_user = 30", "sessions_per_user = { low = 20, mid = 30, high = 50 }")
+        + "[alb]\n[cloudwatch]\n[vpc_flow_logs]\nrecords_per_request = 50\nrecord_bytes = 10_000\n";
+    let scenario = written(folder.path(), "s.toml", &text);
+    let meter = "us-east-1/AmazonCloudWatch/VendedLog-Bytes";
+    let run = |scenario: &str, more: &[&str]| -> Plan {
+        let arguments = [&["plan", scenario, "--format", "json"][..], more].concat();
+        serde_json::from_str(&stdout(&runrate(&arguments))).unwrap()
+    };
+    let cut = ["--prices", "tests/data/prices"];
+    let plan = run(&scenario, &[&cut[..], &["--trials", "20"]].concat());
+    let note = plan.spread.unwrap().note.unwrap();
+    assert!(note.contains(&format!("of 20 trials use {meter} above 10240 GB")), "{note}");
+    assert!(!plan.warnings.iter().any(|warning| warning.contains(meter)), "{:?}", plan.warnings);
+    let whole = run(&scenario, &["--trials", "20"]);
+    assert!(!whole.spread.unwrap().note.is_some_and(|note| note.contains(meter)));
+    // The mid case too.
+    let more = written(folder.path(), "m.toml", &text.replace("start = 60000", "start = 100000"));
+    let plan = run(&more, &[&cut[..], &["--trials", "1"]].concat());
+    let warning = plan.warnings.iter().find(|warning| warning.starts_with(meter)).unwrap();
+    assert!(
+        warning.contains("steps end at 10240 GB") && warning.contains("$0.5 per GB"),
+        "{warning}"
+    );
+    let [entry] =
+        &plan.entries.iter().filter(|e| e.key.usage_type == "VendedLog-Bytes").collect::<Vec<_>>()
+            [..]
+    else {
+        panic!("one line")
+    };
+    assert!((entry.cost.to_f64() - 0.5 * entry.quantity.get()).abs() < 1e-6, "{entry:?}");
+}
+
 #[test]
 fn a_comparison_adds_up_and_reads_git_revisions() {
     let folder = tempfile::tempdir().unwrap();

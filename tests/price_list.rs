@@ -675,7 +675,7 @@ fn said_by(text: &str) -> Result<Vec<Said>, usize> {
 
 /// A list as AWS writes it, of one to six rows.
 fn valid(draws: &mut runrate::random::Draws) -> String {
-    let mut below = |end: u64| draws.next_u64() % end;
+    let mut below = |end: u64| draws.key() % end;
     let mut rows: Vec<[String; 10]> = Vec::new();
     for sku in 0..=below(5) {
         let ladder = below(3) + 1;
@@ -724,7 +724,7 @@ fn mutated(text: &str, draws: &mut runrate::random::Draws) -> Vec<u8> {
         "0x10",
         "EUR",
     ];
-    let mut below = |end: usize| (draws.next_u64() % end as u64) as usize;
+    let mut below = |end: usize| (draws.key() % end as u64) as usize;
     let mut bytes = text.as_bytes().to_vec();
     let at = below(bytes.len());
     let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
