@@ -84,10 +84,11 @@ impl Product {
         let (plan, name) = (kind.is_savings_plan(), self.of.clone());
         Commitment {
             name: format!(
-                "{}{what}, {} {}, from {month}",
+                "{}{what}, {} {}, of {} from {month}",
                 kind.title(),
                 term.name(),
-                payment.name()
+                payment.name(),
+                self.account
             ),
             kind,
             account: self.account.clone(),

@@ -609,7 +609,7 @@ fn a_trial_beyond_the_last_price_step_stops_no_plan() {
     let folder = tempfile::tempdir().unwrap();
     let text = base("2027-02", 1, 60_000)
         .replace("sessions_per_user = 30", "sessions_per_user = { low = 20, mid = 30, high = 50 }")
-        + "[alb]\n[cloudwatch]\n[vpc_flow_logs]\nrecords_per_request = 50\nrecord_bytes = 10_000\n";
+        + "[alb]\n[cloudwatch]\nlog_gb_per_month = 1\nretention_days = 30\ncompression = 0.2\n[vpc_flow_logs]\nrecords_per_request = 50\nrecord_bytes = 10_000\n";
     let scenario = written(folder.path(), "s.toml", &text);
     let meter = "us-east-1/AmazonCloudWatch/VendedLog-Bytes";
     let run = |scenario: &str, more: &[&str]| -> Plan {

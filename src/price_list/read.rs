@@ -59,7 +59,7 @@ pub fn read_csv(
         if !reader.read_record(&mut record).map_err(|error| failed(&error))? {
             break;
         }
-        let value = record.get(1).unwrap_or_default();
+        let value = record.get(1).unwrap_or_default().trim_end_matches('\r');
         match plain(record.get(0).unwrap_or_default()).as_str() {
             "sku" => {
                 header = Some(record.clone());
@@ -81,7 +81,7 @@ pub fn read_csv(
     let line_of = |record: &StringRecord| record.position().map_or(0, |at| at.line() as usize);
     let in_header = |message: String| Error::at(Place::line(file, line_of(&header)), message);
     one_line(&header).map_err(in_header)?;
-    let columns = Columns::find(&header).map_err(in_header)?;
+    let columns = Columns::find(&header, scope).map_err(in_header)?;
     while reader.read_record(&mut record).map_err(|error| failed(&error))? {
         offer.rows += 1;
         let wrong = |message: String| Error::at(Place::line(file, line_of(&record)), message);
@@ -114,11 +114,17 @@ struct Columns {
 }
 
 impl Columns {
-    fn find(header: &StringRecord) -> Result<Self, String> {
+    fn find(header: &StringRecord, scope: &Scope<'_>) -> Result<Self, String> {
         let mut all: HashMap<String, usize> = HashMap::new();
         for (place, name) in header.iter().enumerate() {
             if all.insert(plain(name), place).is_some() {
                 return Err(format!("two columns are called {name:?}"));
+            }
+        }
+        // Without a column that rows are chosen by, none would be chosen.
+        for (name, values) in scope.service.conditions.iter().flat_map(|own| &own.values) {
+            if !all.contains_key(name) && !values.iter().any(String::is_empty) {
+                return Err(format!("is no price list: it has no column {name}"));
             }
         }
         let mut own = [0; COLUMNS.len()];
@@ -136,7 +142,10 @@ impl Columns {
         scope: &Scope<'_>,
         wanted: &impl Fn(&str, &str) -> bool,
     ) -> Result<Option<Item>, String> {
-        let at = |place: usize| record.get(place).unwrap_or_default().trim_end_matches('\r');
+        let at = |place: usize| {
+            let cell = record.get(place).unwrap_or_default();
+            if place + 1 == record.len() { cell.trim_end_matches('\r') } else { cell }
+        };
         let cell = |place: usize| at(self.own[place]);
         let [
             sku,
@@ -151,6 +160,13 @@ impl Columns {
             billed,
             operation,
         ] = std::array::from_fn(cell);
+        // A stray quotation mark would make another meter of it, and the row would be lost without a word.
+        let deciding = [sku, term, effective, begin, end, unit, price, currency, billed, operation];
+        if record.as_slice().contains('"')
+            && let Some(cell) = deciding.into_iter().find(|cell| cell.contains('"'))
+        {
+            return Err(format!("{cell:?} has a quotation mark in it"));
+        }
         if term != scope.rules.term {
             return Ok(None);
         }
