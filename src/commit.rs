@@ -84,10 +84,11 @@ impl Product {
         let (plan, name) = (kind.is_savings_plan(), self.of.clone());
         Commitment {
             name: format!(
-                "{}{what}, {} {}, from {month}",
+                "{}{what}, {} {}, of {} from {month}",
                 kind.title(),
                 term.name(),
-                payment.name()
+                payment.name(),
+                self.account
             ),
             kind,
             account: self.account.clone(),
@@ -790,6 +791,7 @@ fn plan_prices(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rate::commitment::Candidate;
 
     /// A plan that takes 40 % off: an hour's dollar of it is worth 1 / 0.6 on demand.
     fn product() -> Product {
@@ -806,29 +808,27 @@ mod tests {
     }
 
     fn horizon() -> Horizon {
-        Horizon { start: "2027-01".parse().unwrap(), months: 24, every: 1, term: 12 }
+        let start = "2027-01".parse().unwrap();
+        Horizon { start, months: 24, every: 1, term: 12, term_hours: 8760 }
     }
 
     /// Layers of a dollar an hour, of which month m uses the share that `share` says.
-    fn of(share: impl Fn(usize, usize) -> f64) -> Use {
+    fn of(share: impl Fn(usize, usize) -> f64) -> Used {
         let horizon = horizon();
-        let grid = |value: f64| -> Vec<Vec<f64>> {
-            let cell = |layer, month| share(layer, month) * value * horizon.hours(month);
-            (0..LAYERS).map(|k| (0..24).map(|m| cell(k, m)).collect()).collect()
-        };
-        let filled = grid(1.0).into_iter().map(|row| row.into_iter().map(|v| v as f32).collect());
-        Use { used: grid(1.0 / 0.6), filled: filled.collect() }
+        let cell = |layer, month| share(layer, month) / 0.6 * horizon.hours(month) as f64;
+        (0..LAYERS).map(|k| (0..24).map(|m| cell(k, m)).collect()).collect()
     }
 
-    fn ladder(trials: &[Use]) -> (Vec<(String, f64)>, Advice) {
-        let own: Vec<&Use> = trials.iter().collect();
-        let advice = judge(product(), 1.0, &own, &horizon());
-        (advice.ladder.iter().map(|p| (p.month.to_string(), p.size)).collect(), advice)
+    fn ladder(trials: &[Used]) -> (Vec<(String, f64)>, Chosen) {
+        let own: Vec<&Used> = trials.iter().collect();
+        let offer = Offer { product: product(), width: 1.0, fee: 1.0 };
+        let chosen = choose(offer, &own, &horizon());
+        (chosen.ladder.iter().map(|p| (p.month.to_string(), p.size)).collect(), chosen)
     }
 
     /// Layers 0 and 1 are used always, layer 2 from the second year on, layer 3 half of the time (0.83 for each
-    /// dollar), others never. Two dollars are bought at once, and three when these end. A year of the first
-    /// two saves 2 × 8,760 × (1/0.6 − 1) = 11,680; the year from January 2028 has 8,784 hours: 3 × 5,856 = 17,568.
+    /// dollar), others never. Two dollars are bought at once, and three when these end. A year of a term has
+    /// 8,760 hours, though 2028 has 8,784: the fees are 2 × 8,760 and 3 × 8,760.
     #[test]
     fn each_layer_is_bought_when_it_pays() {
         let share = |layer: usize, month: usize| match layer {
@@ -837,44 +837,72 @@ mod tests {
             3 => 0.5,
             _ => 0.0,
         };
-        let (found, advice) = ladder(&[of(share)]);
+        let (found, chosen) = ladder(&[of(share)]);
         assert_eq!(found, [("2027-01".to_owned(), 2.0), ("2028-01".to_owned(), 3.0)]);
-        assert!((advice.saving.mean - 29_248.0).abs() < 1e-6, "{:?}", advice.saving);
-        assert!(advice.regret.mean.abs() < 1e-6 && advice.loses == 0.0);
-        assert!((advice.utilization - 1.0).abs() < 1e-6, "{}", advice.utilization);
+        let fees: Vec<f64> = chosen.ladder.iter().map(|purchase| purchase.fee).collect();
+        assert_eq!(fees, [17_520.0, 26_280.0]);
+        assert!(chosen.regrets[0].abs() < 1e-6, "{:?}", chosen.regrets);
     }
 
-    /// A layer that is used in seven of ten trials is worth 1.167 for each dollar: it is bought, and loses money
-    /// in three of ten; one that is used in five of ten is worth 0.833 and is not.
+    /// A layer that is used in seven of ten trials is worth 1.167 for each dollar: it is bought, though it loses
+    /// money in three of ten; one that is used in five of ten is worth 0.833 and is not.
     #[test]
     fn the_distribution_decides_and_not_its_middle() {
-        let trials = |used: usize| -> Vec<Use> {
+        let trials = |used: usize| -> Vec<Used> {
             (0..10).map(|t| of(move |k, _| f64::from(u8::from(k == 0 && t < used)))).collect()
         };
-        let (found, advice) = ladder(&trials(7));
+        let (found, chosen) = ladder(&trials(7));
         assert_eq!(found.len(), 2);
-        assert!((advice.loses - 0.3).abs() < 1e-12);
-        // Two terms of 8,760 and 8,784 hours, all of them lost in the trials that use nothing.
-        assert!((advice.if_growth_misses + 17_544.0).abs() < 1e-6, "{}", advice.if_growth_misses);
-        // Regret: 17,544, and 8,760 of the year after the plan, in three of ten trials.
-        assert!((advice.regret.mean - 0.3 * 26_304.0).abs() < 1e-6, "{:?}", advice.regret);
+        // Three terms of 8,760 hours, the last after the plan, are lost in three of ten trials.
+        let regret = chosen.regrets.iter().sum::<f64>() / 10.0;
+        assert!((regret - 0.3 * 26_280.0).abs() < 1e-6, "{regret}");
         assert_eq!(ladder(&trials(5)).0, []);
     }
 
+    /// What is said of a ladder is what plans cost less with it.
+    #[test]
+    fn a_ladder_is_judged_by_what_it_saves() {
+        let (_, chosen) = ladder(&[of(|_, _| 1.0), of(|_, _| 0.9), of(|_, _| 0.8)]);
+        let saving = |in_plan: f64, after: f64| Saving {
+            in_plan: crate::units::Usd::from_decimal(in_plan.try_into().unwrap()),
+            after,
+            fees: 50.0,
+            used: 40.0,
+        };
+        let advice = chosen.judged(&[saving(20.0, 10.0), saving(6.0, 0.0), saving(4.0, -10.0)]);
+        assert!((advice.saving.mean - 10.0).abs() < 1e-12 && (advice.in_plan - 10.0).abs() < 1e-12);
+        assert!((advice.loses - 1.0 / 3.0).abs() < 1e-12);
+        // The third uses least.
+        assert!((advice.if_growth_misses + 6.0).abs() < 1e-12);
+        assert!((advice.utilization - 0.8).abs() < 1e-12);
+    }
+
+    /// Instances of one type in two regions have a price each: 0.06 and 0.09 of plan rates, 0.10 and 0.15 on
+    /// demand; layers of 0.06 are filled in the order that the plan gives, in its units.
     #[test]
     fn a_layer_is_what_lies_at_its_height() {
-        // 0.09 of plan rates in layers of 0.06: the second is half full; on demand 0.10 an hour of 0.06.
-        let line = Eligible {
+        let line = |region: &str, on_demand: f64| Eligible {
             line: 0,
             account: "a".into(),
-            key: BillKey::new("AmazonEC2", "us", "BoxUsage:m.large", "RunInstances"),
+            key: BillKey::new("AmazonEC2", region, "BoxUsage:m.large", "RunInstances"),
             instance_type: "m.large".into(),
             units: None,
-            on_demand: 0.10,
-            left: vec![1.5; 10],
+            on_demand,
+            left: vec![1.0; 10],
         };
-        let found = layers(&product(), 0.06, &[vec![line]]);
-        assert!((found.used[0][0] - 1.0).abs() < 1e-9 && (found.used[1][0] - 0.5).abs() < 1e-9);
-        assert!((found.filled[1][0] - 0.3).abs() < 1e-6);
+        let candidate = |place: usize, takes: f64| Candidate {
+            place,
+            takes,
+            rate: takes,
+            source: String::new(),
+        };
+        let reach = |_: &[Eligible]| {
+            let candidates = vec![candidate(1, 0.09), candidate(0, 0.06)];
+            Ok(Reach { gives: 1.0, fee: 1.0, candidates })
+        };
+        let used = layers(0.06, &[vec![line("us", 0.10), line("ap", 0.15)]], reach).unwrap();
+        // 0.15 of rates an hour: two and a half layers, each worth 0.10 on demand.
+        assert!((used[0][0] - 1.0).abs() < 1e-9 && (used[1][0] - 1.0).abs() < 1e-9);
+        assert!((used[2][0] - 0.5).abs() < 1e-9 && used[3][0].abs() < 1e-12, "{:?}", used[2]);
     }
 }

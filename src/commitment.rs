@@ -443,6 +443,18 @@ mod tests {
     }
 
     #[test]
+    fn what_aws_does_not_sell_is_known() {
+        let (rules, rds) = (rules(), Kind::RdsReservedInstance);
+        assert!(!rules.sells(rds, Term::Three, Payment::NoUpfront));
+        assert!(rules.sells(rds, Term::One, Payment::NoUpfront));
+        assert!(rules.sells(Kind::Ec2ReservedInstance, Term::Three, Payment::NoUpfront));
+        assert_eq!(
+            rules.refusal(rds, Term::Three, Payment::NoUpfront),
+            "AWS sells no RDS Reserved Instance for 3yr with no-upfront; choose partial-upfront or all-upfront, or another term"
+        );
+    }
+
+    #[test]
     fn what_a_kind_needs_is_asked_for() {
         let mut plan = commitment("2027-01", "1yr");
         plan.usd_per_hour = None;

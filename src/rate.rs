@@ -190,7 +190,9 @@ impl PriceUsed {
 
     /// Whether usage above the book's last step is charged at that step.
     pub fn is_extended(&self) -> bool {
-        self.gap.is_some() && self.steps.last().is_some_and(|step| step.to.is_none())
+        let (Some(gap), Some(last)) = (self.gap, self.steps.last()) else { return false };
+        // A gap below the last step is a hole.
+        last.to.is_none() && gap > last.from
     }
 
     /// Takes the last step as one without end, where it has a price and the book has no hole below it.

@@ -450,7 +450,194 @@ fn commit_recommends_what_stands_always() {
     assert!(baseline.ladder[0].size >= 2.0 && baseline.loses == 0.0, "{baseline:?}");
     assert!(baseline.regret.p10 >= -1e-6 && baseline.if_growth_misses > 0.0);
     let csv = stdout(&runrate(&["commit", &scenario, "--trials", "2", "--format", "csv"]));
-    assert!(csv.starts_with("recommended,kind,of,region,term"), "{csv}");
+    assert!(csv.starts_with("recommended,kind,account,of,region,term"), "{csv}");
+}
+
+/// Small companies that differ in all that commitments touch: regions with prices of their own, accounts with
+/// and without one payer, sizes of a family, databases of either storage, purchases made before, support,
+/// discounts and tax, terms that end in the plan.
+fn companies() -> Vec<String> {
+    let aurora = |class: &str, storage: &str| {
+        format!(
+            "[aurora]\ninstance_class = \"{class}\"\nmin_readers = 1\nstorage_type = \"{storage}\"\n\
+             queries_per = {{ api = 4 }}\nwrite_share = 0.2\ncpu_ms_per_query = 1.0\npages_per_query = 8\n\
+             wal_bytes_per_write = 5000\nkib_per_query = 2\nstorage_gib = 20\nstorage_mib_per_user = 0\n\
+             working_set_share = 0.1\nchanged_per_day = 0.02\nbackup_retention_days = 7\n"
+        )
+    };
+    let second = |region: &str, nodes: &str| {
+        format!(
+            "[accounts.second]\nregion = \"{region}\"\ntraffic_share = 0\n\
+             [accounts.second.override]\ncluster.baseline = {nodes}\n"
+        )
+    };
+    let bought = |kind: &str, payment: &str, more: &str| {
+        format!(
+            "[[commitments]]\nname = \"{kind}\"\nkind = \"{kind}\"\naccount = \"production\"\n\
+             start = \"2027-02\"\nterm = \"1yr\"\npayment = \"{payment}\"\n{more}\n"
+        )
+    };
+    let company = |months: u32| {
+        base("2027-02", months, 6_000).replace(
+            "sessions_per_user = 30",
+            "sessions_per_user = { low = 20, mid = 30, high = 50 }",
+        ) + "[alb]\n"
+    };
+    let consolidated = "[billing]\nconsolidated = true\n";
+    let large = "{ instance_type = \"m7g.large\", nodes = 3 }";
+    let xlarge = "{ instance_type = \"m7g.xlarge\", nodes = 1 }";
+    vec![
+        // One price for each region, and one payer.
+        company(2) + consolidated + &second("ap-southeast-1", large),
+        // Two payers: what one buys does not serve the other.
+        company(2) + &second("us-east-1", large),
+        // Sizes of a family, in the second account too; an upfront plan bought before, which reservations push
+        // aside; support, discounts and tax on all.
+        company(2)
+            + "[billing]\nconsolidated = true\nsupport = \"Business Support+\"\ndiscount_percent = 5\n\
+               discounts = [{ service = \"AmazonRDS\", percent = 20 }]\ntax_percent = 19\n"
+            + &second("us-east-1", xlarge)
+            + &aurora("db.r6g.large", "io-optimized")
+            + &bought(
+                "compute-savings-plan",
+                "all-upfront",
+                "usd_per_hour = 0.1\ndiscount_percent = 27",
+            ),
+        // I/O-Optimized instances use 1.3 units each.
+        company(3) + &aurora("db.r6g.xlarge", "io-optimized"),
+        company(2)
+            + &aurora("db.r6g.large", "standard")
+            + &bought(
+                "rds-reserved-instance",
+                "no-upfront",
+                "instance_type = \"db.r6g.large\"\ncount = 1\ndiscount_percent = 30",
+            ),
+        // A year of 8,760 hours ends a day before the 14th month does: 2028 has a 29 February.
+        company(14) + consolidated + &second("us-west-2", large),
+    ]
+}
+
+/// What `commit` says is saved in the plan's months is the difference of two plans, with what it recommends as
+/// `[[commitments]]` and without, in the mid case and in a trial.
+#[test]
+fn the_saving_of_commit_is_the_difference_of_two_plans() {
+    use runrate::{
+        commit::{Question, advise},
+        commitment::{Payment, Term},
+        forecast::Watch,
+        scenario::Scenario,
+        simulate::{Inputs, Prepared},
+        store::{self, PriceSource},
+    };
+    let catalog = store::embedded_catalog().unwrap();
+    let inputs = Inputs::default();
+    for (place, text) in companies().into_iter().enumerate() {
+        let scenario = Scenario::parse("a.toml", &text, &catalog).unwrap();
+        let facts = store::load_facts(catalog.clone(), &PriceSource::Embedded, &scenario.regions());
+        let facts = facts.unwrap();
+        let without = Prepared::new(&scenario, &facts, &inputs).unwrap();
+        let compute = Some((0.27, Term::One, Payment::NoUpfront));
+        let question = Question { every: 3, compute };
+        let watch = Watch { done: &|| (), stop: &|| false };
+        for trials in [&[0][..], &[1]] {
+            let advised = advise(&without, &question, trials, watch).unwrap();
+            let recommended = advised.recommended.unwrap();
+            assert!(recommended.saving.mean > 0.0, "{place}");
+            let mut more = text.clone();
+            for commitment in &recommended.commitments {
+                more += &format!("[[commitments]]\n{}", toml::to_string(commitment).unwrap());
+            }
+            let bought = Scenario::parse("b.toml", &more, &catalog).unwrap();
+            let with = Prepared::new(&bought, &facts, &inputs).unwrap();
+            let [a, b] = [&without, &with].map(|own| own.run(trials[0]).unwrap());
+            let difference = (a.cost - b.cost).to_f64();
+            assert!(
+                (recommended.in_plan - difference).abs() < 1e-6,
+                "company {place}, trial {trials:?}: commit says {}, plans differ by {difference}",
+                recommended.in_plan
+            );
+            // Products that do not meet add up; each is judged by itself too.
+            let alone: Vec<_> = advised.products.iter().filter(|own| own.recommended).collect();
+            if let [only] = &alone[..] {
+                assert_eq!(only.saving, recommended.saving);
+            }
+        }
+    }
+}
+
+/// The two files that were rated wrong: prices were keyed by instance type without the region, and I/O-Optimized
+/// instances used one unit. What the plans differ by was right: 3,817 for 1.178 USD an hour over 8,760 hours,
+/// 1.178 × (1 / 0.73 − 1) × 8,760 = 3,816.7; and 8,909 for two reservations, which cover 2 / 1.3 instances.
+#[test]
+fn savings_of_two_regions_and_of_io_optimized_instances() {
+    let folder = tempfile::tempdir().unwrap();
+    let planned = |text: &str| support::plan(text).unwrap().cost.to_f64();
+    let regions = fs::read_to_string("tests/data/commit/two-regions.toml").unwrap();
+    let plan = "[[commitments]]\nname = \"sp\"\nkind = \"compute-savings-plan\"\naccount = \"a\"\nstart = \"2027-01\"\n\
+                term = \"1yr\"\npayment = \"no-upfront\"\nusd_per_hour = SIZE\ndiscount_percent = 27\n";
+    let saved =
+        |size: &str| planned(&regions) - planned(&(regions.clone() + &plan.replace("SIZE", size)));
+    assert_eq!(saved("1.178").round() as i64, 3817);
+    let scenario = written(folder.path(), "s.toml", &regions);
+    // With the price of each region all twenty instances are worth covering: 1.836 on demand, 1.340 as a plan.
+    let arguments = ["commit", &scenario, "--format", "json", "--trials", "2"];
+    let json = stdout(&runrate(&[&arguments[..], &["--compute-discount", "27%"]].concat()));
+    let advised: runrate::commit::Advised = serde_json::from_str(&json).unwrap();
+    let own = advised.products.iter().find(|own| own.product.discount_percent.is_some()).unwrap();
+    let size = own.ladder[0].size;
+    assert!((1.34..1.36).contains(&size) && own.ladder.len() == 1, "{own:?}");
+    assert!((own.saving.mean - saved(&size.to_string())).abs() < 1e-4, "{own:?}");
+    let optimized = fs::read_to_string("tests/data/commit/io-optimized.toml").unwrap();
+    let two = "[[commitments]]\nname = \"ri\"\nkind = \"rds-reserved-instance\"\naccount = \"production\"\n\
+               start = \"2027-01\"\nterm = \"3yr\"\npayment = \"all-upfront\"\ninstance_type = \"db.r6g.large\"\ncount = 2\n";
+    let difference = planned(&optimized) - planned(&(optimized.clone() + two));
+    assert_eq!(difference.round() as i64, 8909);
+    let never = optimized.clone() + &two.replace("all-upfront", "no-upfront");
+    let never = written(folder.path(), "n.toml", &never);
+    let message = refused(&["plan", &never, "--trials", "1"], 2);
+    assert!(message.contains("n.toml:"), "{message}");
+    assert!(
+        message.contains("AWS sells no RDS Reserved Instance for 3yr with no-upfront"),
+        "{message}"
+    );
+}
+
+/// Flow logs of about 8,400 GB in the mid case, and of more than 10,240 in some trials: a book whose steps end there
+/// charges the rest at the last step and names the meter; the built-in book has all steps.
+#[test]
+fn a_trial_beyond_the_last_price_step_stops_no_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = base("2027-02", 1, 60_000)
+        .replace("sessions_per_user = 30", "sessions_per_user = { low = 20, mid = 30, high = 50 }")
+        + "[alb]\n[cloudwatch]\nlog_gb_per_month = 1\nretention_days = 30\ncompression = 0.2\n[vpc_flow_logs]\nrecords_per_request = 50\nrecord_bytes = 10_000\n";
+    let scenario = written(folder.path(), "s.toml", &text);
+    let meter = "us-east-1/AmazonCloudWatch/VendedLog-Bytes";
+    let run = |scenario: &str, more: &[&str]| -> Plan {
+        let arguments = [&["plan", scenario, "--format", "json"][..], more].concat();
+        serde_json::from_str(&stdout(&runrate(&arguments))).unwrap()
+    };
+    let cut = ["--prices", "tests/data/prices"];
+    let plan = run(&scenario, &[&cut[..], &["--trials", "20"]].concat());
+    let note = plan.spread.unwrap().note.unwrap();
+    assert!(note.contains(&format!("of 20 trials use {meter} above 10240 GB")), "{note}");
+    assert!(!plan.warnings.iter().any(|warning| warning.contains(meter)), "{:?}", plan.warnings);
+    let whole = run(&scenario, &["--trials", "20"]);
+    assert!(!whole.spread.unwrap().note.is_some_and(|note| note.contains(meter)));
+    // The mid case too.
+    let more = written(folder.path(), "m.toml", &text.replace("start = 60000", "start = 100000"));
+    let plan = run(&more, &[&cut[..], &["--trials", "1"]].concat());
+    let warning = plan.warnings.iter().find(|warning| warning.starts_with(meter)).unwrap();
+    assert!(
+        warning.contains("steps end at 10240 GB") && warning.contains("$0.5 per GB"),
+        "{warning}"
+    );
+    let [entry] =
+        &plan.entries.iter().filter(|e| e.key.usage_type == "VendedLog-Bytes").collect::<Vec<_>>()
+            [..]
+    else {
+        panic!("one line")
+    };
+    assert!((entry.cost.to_f64() - 0.5 * entry.quantity.get()).abs() < 1e-6, "{entry:?}");
 }
 
 #[test]

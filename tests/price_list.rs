@@ -485,6 +485,58 @@ fn the_price_list_api_is_asked_page_by_page() {
     assert!(said.contains("GetProducts of AmazonEC2: is no product"), "{said}");
 }
 
+/// A service that the API does not find is named, the others are written, and the exit code says so; without
+/// permission nothing is written, and no other service is asked for.
+#[test]
+fn one_service_that_is_not_found_stops_no_other() {
+    let answer = |code: &'static str| {
+        move |_: &str, body: &Value, _: usize| {
+            if body["ServiceCode"] == "AmazonECR" {
+                let text = json!({ "__type": code, "message": "no such service here" });
+                return Act::Answer(400, text.to_string());
+            }
+            let compute = body["Filters"][2]["Value"] == "Compute Instance";
+            let list =
+                if compute { vec![product("A", "BoxUsage:m7g.large", "0.07")] } else { vec![] };
+            Act::Answer(200, json!({ "FormatVersion": "aws_v1", "PriceList": list }).to_string())
+        }
+    };
+    let both = ["--via", "api", "--service", "AmazonECR", "--service", "AmazonEC2"];
+    for code in ["NotFoundException", "InvalidParameterException"] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(answer(code));
+        let output = refresh(&folder, &server.url, &[&both[..], &["--format", "json"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(&format!("us-east-1 AmazonECR: GetProducts: {code}")), "{said}");
+        assert!(said.contains("1 list was not read"), "{said}");
+        let done: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(done["files"][0]["error"].as_str().unwrap().contains("no such service here"));
+        assert_eq!(done["files"][1]["version"], VERSION);
+        let rows = shown(&folder, &["us-east-1", "AmazonEC2", "BoxUsage:m7g.large"]);
+        assert_eq!(rows[0]["usd"], "0.07");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(answer("AccessDeniedException"));
+    let output = refresh(&folder, &server.url, &both);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!folder.path().join("book").exists());
+    assert_eq!(server.asked("GetProducts").len(), 1);
+    // Bulk files: one list that is none.
+    let server = Server::start(|path, body, turn| {
+        if path.ends_with("AWSDataTransfer/20270301120000/us-east-1/index.csv") {
+            return Act::Answer(200, "<html>a proxy</html>".into());
+        }
+        bulk(path, body, turn)
+    });
+    let both = ["--service", "AWSDataTransfer", "--service", "AmazonEC2"];
+    let output = refresh(&folder, &server.url, &both);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("us-east-1 AWSDataTransfer: ") && said.contains("is no price list"));
+    assert!(folder.path().join("book").exists());
+}
+
 fn spot_page(items: &str, token: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DescribeSpotPriceHistoryResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>x</requestId><spotPriceHistorySet>{items}</spotPriceHistorySet><nextToken>{token}</nextToken></DescribeSpotPriceHistoryResponse>"
@@ -554,4 +606,236 @@ fn ec2_tells_spot_prices_and_instance_types() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("it needs the permission ec2:DescribeSpotPriceHistory"), "{said}");
     assert_eq!(output.status.code(), Some(1));
+}
+
+/// A list's row as its line says it: SKU, usage type, begin, end, price, effective date.
+type Said = (String, String, String, String, String, String);
+
+/// What a list says, read line by line and not as a stream: rows of prices, or the first line that says none.
+fn said_by(text: &str) -> Result<Vec<Said>, usize> {
+    let plain = |text: &str| -> String {
+        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+    };
+    let cells = |line: &str| -> Option<Vec<String>> {
+        let mut reader = csv::ReaderBuilder::new();
+        let reader = reader.has_headers(false).terminator(csv::Terminator::Any(b'\n'));
+        let mut reader = reader.from_reader(line.as_bytes());
+        let record = reader.records().next()?.ok()?;
+        Some(record.iter().map(str::to_owned).collect())
+    };
+    let lines: Vec<&str> = text.split('\n').map(|line| line.trim_end_matches('\r')).collect();
+    let header =
+        lines.iter().position(|line| cells(line).is_some_and(|cells| plain(&cells[0]) == "sku"));
+    let header = header.ok_or(0_usize)?;
+    let names: Vec<String> = cells(lines[header]).unwrap().iter().map(|name| plain(name)).collect();
+    let column = |name: &str| names.iter().position(|known| known == name).ok_or(header + 1);
+    let own = ["sku", "usagetype", "startingrange", "endingrange", "priceperunit", "effectivedate"];
+    let own: Vec<usize> = own.into_iter().map(column).collect::<Result<_, _>>()?;
+    let named = ["termtype", "currency", "operation", "unit", "operatingsystem"];
+    let named: Vec<usize> = named.into_iter().map(column).collect::<Result<_, _>>()?;
+    let [term, currency, operation, unit, system] = named[..] else { return Err(header + 1) };
+    let software = column("preinstalledsw").ok();
+    let decimal = |text: &str| {
+        let digits =
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || ".+".contains(c));
+        digits.then(|| text.parse::<rust_decimal::Decimal>().ok()).flatten()
+    };
+    let mut rows = Vec::new();
+    for (index, line) in lines.iter().enumerate().skip(header + 1) {
+        if line.is_empty() {
+            continue;
+        }
+        let Some(cells) = cells(line).filter(|all| all.len() == names.len()) else {
+            return Err(index + 1);
+        };
+        let deciding = own.iter().chain([&term, &currency, &operation, &unit]);
+        if deciding.into_iter().any(|place| cells[*place].contains('"')) {
+            return Err(index + 1);
+        }
+        let wanted = ["BoxUsage:m7g.large", "NatGateway-Hours"].contains(&&*cells[own[1]]);
+        let linux = !cells[own[1]].starts_with("BoxUsage:")
+            || cells[system] == "Linux"
+                && cells[operation] == "RunInstances"
+                && software.is_none_or(|at| ["NA", ""].contains(&&*cells[at]));
+        if cells[term] != "OnDemand" || !wanted || !linux {
+            continue;
+        }
+        let row: Vec<String> = own.iter().map(|place| cells[*place].clone()).collect();
+        let [sku, usage, begin, end, price, day] = <[String; 6]>::try_from(row).unwrap();
+        let from = decimal(&begin);
+        let to = if end == "Inf" {
+            from.map(|from| from + rust_decimal::Decimal::ONE)
+        } else {
+            decimal(&end)
+        };
+        let day_is = day.parse::<jiff::civil::Date>().is_ok();
+        let steps = from.zip(to).is_some_and(|(from, to)| from < to);
+        if cells[currency] != "USD" || !steps || decimal(&price).is_none() || !day_is {
+            return Err(index + 1);
+        }
+        rows.push((sku, usage, begin, end, price, day));
+    }
+    Ok(rows)
+}
+
+/// A list as AWS writes it, of one to six rows.
+fn valid(draws: &mut runrate::random::Draws) -> String {
+    let mut below = |end: u64| draws.key() % end;
+    let mut rows: Vec<[String; 10]> = Vec::new();
+    for sku in 0..=below(5) {
+        let ladder = below(3) + 1;
+        for step in 0..ladder {
+            let nat = below(2) == 0;
+            let begin = if step == 0 { "0".to_owned() } else { (100 * step).to_string() };
+            let end =
+                if step + 1 == ladder { "Inf".to_owned() } else { (100 * (step + 1)).to_string() };
+            let price = format!("0.{:010}", below(10_000_000_000));
+            let day = format!("20{}-0{}-1{}", 20 + below(8), 1 + below(9), below(10));
+            let (system, usage, operation) = if nat {
+                ("", "NatGateway-Hours", "NatGateway")
+            } else {
+                ("Linux", "BoxUsage:m7g.large", "RunInstances")
+            };
+            let sku = format!("SKU{sku}");
+            rows.push(
+                [&sku, "OnDemand", &day, &begin, &end, "Hrs", &price, system, usage, operation]
+                    .map(str::to_owned),
+            );
+        }
+    }
+    let rows: Vec<[&str; 10]> =
+        rows.iter().map(|row| std::array::from_fn(|cell| row[cell].as_str())).collect();
+    let text = list("AmazonEC2", &rows);
+    if below(3) == 0 { text.replace('\n', "\r\n") } else { text }
+}
+
+/// One mutation: a byte, a cell, a line or the end.
+fn mutated(text: &str, draws: &mut runrate::random::Draws) -> Vec<u8> {
+    const CELLS: [&str; 16] = [
+        "",
+        "NaN",
+        "-1",
+        "1_000",
+        "0.1.2",
+        "1e400",
+        "Infinity",
+        "inf",
+        " 5",
+        "\u{ff11}",
+        "1,000",
+        "999999999999999999999999999999999",
+        "2020-02-30",
+        "2020-01-01x",
+        "0x10",
+        "EUR",
+    ];
+    let mut below = |end: usize| (draws.key() % end as u64) as usize;
+    let mut bytes = text.as_bytes().to_vec();
+    let at = below(bytes.len());
+    let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
+    let line = below(lines.len());
+    match below(9) {
+        0 => bytes[at] = below(256) as u8,
+        1 => bytes[at] = b"\",\n\r0;\t "[below(8)],
+        2 => drop(bytes.remove(at)),
+        3 => bytes.insert(at, b"\",\n\r0;\t "[below(8)]),
+        4 => bytes.truncate(at),
+        5 => {
+            lines.remove(line);
+            bytes = lines.concat().into_bytes();
+        }
+        6 => {
+            lines.insert(line, lines[line].clone());
+            bytes = lines.concat().into_bytes();
+        }
+        kind => {
+            // A cell: another text, or a neighbour's.
+            let mut cells: Vec<String> = lines[line].split("\",\"").map(str::to_owned).collect();
+            let cell = below(cells.len());
+            if kind == 7 {
+                let inner = CELLS[below(CELLS.len())].to_owned();
+                if cell > 0 && cell + 1 < cells.len() {
+                    cells[cell] = inner;
+                }
+            } else {
+                let other = below(cells.len());
+                if cell.min(other) > 0 && cell.max(other) + 1 < cells.len() {
+                    cells.swap(cell, other);
+                }
+            }
+            lines[line] = cells.join("\",\"");
+            bytes = lines.concat().into_bytes();
+        }
+    }
+    bytes
+}
+
+/// A valid list with one mutation is refused with file and line, or read equal to what its lines say.
+#[test]
+fn a_mutated_list_is_refused_or_read_as_it_says() {
+    use runrate::{
+        price_list::{Scope, read_csv},
+        random::{Stream, stream},
+    };
+    let rules = runrate::store::price_rules().unwrap();
+    let service = rules.service("AmazonEC2").unwrap();
+    let today = "2027-03-01".parse().unwrap();
+    let scope = Scope { rules: &rules, service, region: "us-east-1", prefixes: &[], today };
+    let wanted = |bare: &str, _: &str| ["BoxUsage:m7g.large", "NatGateway-Hours"].contains(&bare);
+    let (mut refused, mut read) = (0, 0);
+    for seed in 0..2000 {
+        let mut draws = stream(seed, 1, Stream::Cluster, 0);
+        let text = valid(&mut draws);
+        let valid = read_csv("list.csv", text.as_bytes(), &scope, wanted);
+        assert!(valid.is_ok(), "{seed}: {valid:?}\n{text}");
+        let bytes = mutated(&text, &mut draws);
+        let shown = String::from_utf8_lossy(&bytes).into_owned();
+        match read_csv("list.csv", &*bytes, &scope, wanted) {
+            Err(error) => {
+                refused += 1;
+                let message = error.to_string();
+                assert!(message.starts_with("list.csv:"), "{seed}: {message}\n{shown}");
+                let place = message["list.csv:".len()..].split(':').next().unwrap();
+                // A file without any header has no line to blame.
+                let lined = place
+                    .parse::<usize>()
+                    .is_ok_and(|line| line >= 1 && line <= shown.split('\n').count());
+                let whole = message.contains("it has no row that begins with SKU")
+                    || message.contains("is the list of");
+                assert!(lined || whole, "{seed}: {message}\n{shown}");
+                if let (Ok(text), true) = (std::str::from_utf8(&bytes), lined)
+                    && let Err(line) = said_by(text)
+                {
+                    // A quotation mark that is not closed is blamed where it is; the csv reader counts a record
+                    // from the empty lines before it.
+                    let blamed = place.parse::<usize>().unwrap();
+                    let own = text.split('\n').nth(blamed - 1).unwrap();
+                    let open = blamed < line
+                        && (own.matches('"').count() % 2 == 1 || own.trim().is_empty());
+                    assert!(blamed == line || open, "{seed}: {line}: {message}\n{shown}");
+                }
+            }
+            Ok(offer) => {
+                read += 1;
+                let text = std::str::from_utf8(&bytes);
+                let text =
+                    text.unwrap_or_else(|_| panic!("{seed}: bytes that are no text were read"));
+                let said = said_by(text).unwrap_or_else(|line| {
+                    panic!("{seed}: line {line} says no price, and the list was read\n{shown:?}")
+                });
+                let same = offer.items.len() == said.len()
+                    && offer.items.iter().zip(&said).all(|(item, row)| {
+                        let number = |text: &str| text.parse::<rust_decimal::Decimal>().unwrap();
+                        item.sku == row.0
+                            && item.billed_usage_type == row.1
+                            && item.begin == number(&row.2)
+                            && item.end == (row.3 != "Inf").then(|| number(&row.3))
+                            && item.price.decimal() == number(&row.4)
+                            && item.effective == row.5
+                    });
+                assert!(same, "{seed}: {:?}\n{said:?}\n{shown}", offer.items);
+            }
+        }
+    }
+    assert!(refused > 300 && read > 300, "{refused} refused, {read} read");
 }

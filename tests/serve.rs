@@ -434,13 +434,18 @@ fn a_page_that_writes_is_had_at_the_printed_address_only() {
     assert!(key.len() == 32 && key.bytes().all(|byte| byte.is_ascii_hexdigit()), "{key}");
     let own = bench.page.get(&format!("/?key={key}"));
     assert_eq!((own.status, key_of(&own.text())), (200, key.clone()));
-    for wrong in ["/".to_owned(), "/?key=1".into(), format!("/?key={key}0")] {
+    let shows = ["/api/scenario", "/report/json?side=a&trials=1", "/report/html?side=b", "/tuned"];
+    let wrong = ["/".to_owned(), "/?key=1".into(), format!("/?key={key}0")].into_iter();
+    for wrong in wrong.chain(shows.map(str::to_owned)) {
         let answer = bench.page.get(&wrong);
         assert_eq!(answer.status, 403, "{wrong}");
         assert_eq!(answer.json()["error"], "open the address that `runrate serve` printed");
     }
-    for open in ["/page.js", "/page.css", "/api/scenario"] {
-        assert!(!bench.page.get(open).text().contains(key.as_str()), "{open}");
+    good(&bench.page.get(&format!("/api/scenario?key={key}")));
+    good(&bench.page.get(&format!("/report/json?side=a&trials=1&key={key}")));
+    for open in ["/page.js", "/chart.js", "/page.css"] {
+        let answer = bench.page.get(open);
+        assert!(answer.status == 200 && !answer.text().contains(key.as_str()), "{open}");
     }
     // Another user of the machine, who has read the page of another run.
     let save = ask(1, &json!({ "nat.gateways": 2 }));
@@ -481,7 +486,7 @@ fn two_scenarios_stand_side_by_side() {
     fs::write(folder.path().join("b.toml"), SCENARIO.replace("mid = 30", "mid = 40")).unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_runrate"));
     let page = Page::start(program, folder.path(), &["a.toml", "b.toml", "--write"]);
-    let told = good(&page.get("/api/scenario"));
+    let told = good(&page.get(&format!("/api/scenario?key={}", page.key)));
     assert_eq!((&told["second"], &told["sides"][1]["file"]), (&json!(true), &json!("b.toml")));
     let total =
         |side: &str| good(&page.post("/api/plan", &json!({ "side": side })))["total"].clone();

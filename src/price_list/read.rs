@@ -3,6 +3,7 @@
 use std::{collections::HashMap, io::Read};
 
 use csv::StringRecord;
+use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use super::{Item, Offer, Scope, plain};
@@ -32,14 +33,21 @@ const COLUMNS: [&str; 11] = [
 /// Reads a bulk file row by row and keeps the rows that `wanted` wants, asked by usage type without prefix.
 ///
 /// # Errors
-/// Bytes that are no price list, a list of another service, a row that is cut or has no price: with its line.
+/// Bytes that are no price list, a list of another service, a row that is cut, runs over the end of its line or has
+/// no price: with its line.
 pub fn read_csv(
     file: &str,
     bytes: impl Read,
     scope: &Scope<'_>,
     wanted: impl Fn(&str, &str) -> bool,
 ) -> Result<Offer, Error> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    // Lines end in a line feed, and a carriage return before it belongs to the last cell: the reader would
+    // otherwise count it as the next line's.
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .terminator(csv::Terminator::Any(b'\n'))
+        .from_reader(bytes);
     let mut offer = Offer::default();
     let mut record = StringRecord::new();
     let failed = |error: &csv::Error| {
@@ -51,7 +59,7 @@ pub fn read_csv(
         if !reader.read_record(&mut record).map_err(|error| failed(&error))? {
             break;
         }
-        let value = record.get(1).unwrap_or_default();
+        let value = record.get(1).unwrap_or_default().trim_end_matches('\r');
         match plain(record.get(0).unwrap_or_default()).as_str() {
             "sku" => {
                 header = Some(record.clone());
@@ -70,11 +78,14 @@ pub fn read_csv(
         let message = "is no price list: it has no row that begins with SKU";
         return Err(Error::at(Place::file(file), message));
     };
-    let columns = Columns::find(file, &header)?;
+    let line_of = |record: &StringRecord| record.position().map_or(0, |at| at.line() as usize);
+    let in_header = |message: String| Error::at(Place::line(file, line_of(&header)), message);
+    one_line(&header).map_err(in_header)?;
+    let columns = Columns::find(&header, scope).map_err(in_header)?;
     while reader.read_record(&mut record).map_err(|error| failed(&error))? {
         offer.rows += 1;
-        let line = record.position().map_or(0, |position| position.line() as usize);
-        let wrong = |message: String| Error::at(Place::line(file, line), message);
+        let wrong = |message: String| Error::at(Place::line(file, line_of(&record)), message);
+        one_line(&record).map_err(wrong)?;
         if record.len() != header.len() {
             return Err(wrong(format!(
                 "has {} cells, the header {}; the file may have been cut",
@@ -89,20 +100,38 @@ pub fn read_csv(
     Ok(offer)
 }
 
+/// Refuses a record over several lines: AWS writes none, so a quotation mark is missing.
+fn one_line(record: &StringRecord) -> Result<(), String> {
+    if record.as_slice().contains('\n') {
+        return Err("a cell runs over the end of the line; a quotation mark is missing".into());
+    }
+    Ok(())
+}
+
 struct Columns {
     own: [usize; COLUMNS.len()],
     all: HashMap<String, usize>,
 }
 
 impl Columns {
-    fn find(file: &str, header: &StringRecord) -> Result<Self, Error> {
-        let all: HashMap<String, usize> =
-            header.iter().enumerate().map(|(place, name)| (plain(name), place)).collect();
+    fn find(header: &StringRecord, scope: &Scope<'_>) -> Result<Self, String> {
+        let mut all: HashMap<String, usize> = HashMap::new();
+        for (place, name) in header.iter().enumerate() {
+            if all.insert(plain(name), place).is_some() {
+                return Err(format!("two columns are called {name:?}"));
+            }
+        }
+        // Without a column that rows are chosen by, none would be chosen.
+        for (name, values) in scope.service.conditions.iter().flat_map(|own| &own.values) {
+            if !all.contains_key(name) && !values.iter().any(String::is_empty) {
+                return Err(format!("is no price list: it has no column {name}"));
+            }
+        }
         let mut own = [0; COLUMNS.len()];
         for (slot, name) in own.iter_mut().zip(COLUMNS) {
-            *slot = *all.get(name).ok_or_else(|| {
-                Error::at(Place::file(file), format!("is no price list: it has no column {name}"))
-            })?;
+            *slot = *all
+                .get(name)
+                .ok_or_else(|| format!("is no price list: it has no column {name}"))?;
         }
         Ok(Self { own, all })
     }
@@ -113,7 +142,11 @@ impl Columns {
         scope: &Scope<'_>,
         wanted: &impl Fn(&str, &str) -> bool,
     ) -> Result<Option<Item>, String> {
-        let cell = |place: usize| record.get(self.own[place]).unwrap_or_default();
+        let at = |place: usize| {
+            let cell = record.get(place).unwrap_or_default();
+            if place + 1 == record.len() { cell.trim_end_matches('\r') } else { cell }
+        };
+        let cell = |place: usize| at(self.own[place]);
         let [
             sku,
             term,
@@ -127,13 +160,18 @@ impl Columns {
             billed,
             operation,
         ] = std::array::from_fn(cell);
+        // A stray quotation mark would make another meter of it, and the row would be lost without a word.
+        let deciding = [sku, term, effective, begin, end, unit, price, currency, billed, operation];
+        if record.as_slice().contains('"')
+            && let Some(cell) = deciding.into_iter().find(|cell| cell.contains('"'))
+        {
+            return Err(format!("{cell:?} has a quotation mark in it"));
+        }
         if term != scope.rules.term {
             return Ok(None);
         }
         let bare = scope.bare(billed);
-        let said = |name: &str| {
-            self.all.get(name).and_then(|place| record.get(*place)).unwrap_or_default()
-        };
+        let said = |name: &str| self.all.get(name).map_or("", |place| at(*place));
         if !wanted(bare, billed) || !scope.holds(bare, said) {
             return Ok(None);
         }
@@ -148,11 +186,24 @@ fn item(
     [sku, billed, operation, description, unit, effective]: [&str; 6],
     [begin, end, price]: [&str; 3],
 ) -> Result<Item, String> {
-    let number = |name: &str, text: &str| {
-        text.parse().map_err(|_| format!("{name} {text:?} of SKU {sku} is not a number"))
+    let number = |name: &str, text: &str| -> Result<Decimal, String> {
+        let number = text.parse().ok().filter(|_| is_plain(text));
+        let number = number.filter(|number: &Decimal| !number.is_sign_negative());
+        number.ok_or_else(|| format!("{name} {text:?} of SKU {sku} is not a number from 0 up"))
     };
-    if effective.get(..10).is_none_or(|day| day.parse::<jiff::civil::Date>().is_err()) {
+    // A day, or a moment that begins with it.
+    let day = effective.get(..10).filter(|day| day.parse::<jiff::civil::Date>().is_ok());
+    let rest = effective.get(10..).unwrap_or_default();
+    let Some(day) = day.filter(|_| rest.is_empty() || rest.starts_with('T')) else {
         return Err(format!("effective date {effective:?} of SKU {sku} is not a date"));
+    };
+    let begin = number("starting range", begin)?;
+    let end = if end == "Inf" { None } else { Some(number("ending range", end)?) };
+    if end.is_some_and(|end| end <= begin) {
+        return Err(format!("the step of SKU {sku} ends before it begins"));
+    }
+    if !is_plain(price) {
+        return Err(format!("SKU {sku}: {price:?} is not a decimal price"));
     }
     Ok(Item {
         sku: sku.to_owned(),
@@ -160,11 +211,16 @@ fn item(
         operation: operation.to_owned(),
         description: description.to_owned(),
         unit: unit.to_owned(),
-        begin: number("starting range", begin)?,
-        end: if end == "Inf" { None } else { Some(number("ending range", end)?) },
+        begin,
+        end,
         price: UnitPrice::parse(price).map_err(|message| format!("SKU {sku}: {message}"))?,
-        effective: effective[..10].to_owned(),
+        effective: day.to_owned(),
     })
+}
+
+/// Whether a number is written without separators of digits, which a decimal would take.
+fn is_plain(text: &str) -> bool {
+    !text.contains('_')
 }
 
 /// A document of `GetProducts`.

@@ -245,7 +245,8 @@ pub struct Candidate {
     pub takes: f64,
     /// Effective price of a covered hour [USD].
     pub rate: f64,
-    source: String,
+    /// Where that price is from.
+    pub source: String,
 }
 
 /// What one unit of a commitment, a dollar an hour or an instance, gives and costs, and what it covers.

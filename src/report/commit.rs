@@ -33,7 +33,12 @@ pub fn render(advised: &Advised) -> String {
         let _ = writeln!(out, "\nRecommended: nothing; no commitment is expected to save money");
     }
     for own in recommended {
-        let _ = writeln!(out, "\nRecommended: {}", name(&own.product));
+        let _ = writeln!(
+            out,
+            "\nRecommended: {}, in account {}",
+            name(&own.product),
+            own.product.account
+        );
         for purchase in &own.ladder {
             let size = size(own, purchase.size);
             let fee = grouped(purchase.fee, 0);
@@ -41,12 +46,24 @@ pub fn render(advised: &Advised) -> String {
         }
         let _ = writeln!(
             out,
-            "  saves ${} in the mean, ${} to ${} in four of five trials; loses money in {:.0} % of them; ${} where growth misses (the fifth of the trials that use least)",
+            "  saves ${} in the mean (${} of it within the plan), ${} to ${} in four of five trials; loses money in {:.0} % of them; ${} where growth misses (the fifth of the trials that use least)",
             grouped(own.saving.mean, 0),
+            grouped(own.in_plan, 0),
             grouped(own.saving.p10, 0),
             grouped(own.saving.p90, 0),
             own.loses * 100.0,
             grouped(own.if_growth_misses, 0)
+        );
+    }
+    let count = advised.products.iter().filter(|own| own.recommended).count();
+    if let (true, Some(all)) = (count > 1, &advised.recommended) {
+        let _ = writeln!(
+            out,
+            "\nAll {count} together save ${} in the mean (${} of it within the plan), ${} to ${} in four of five trials",
+            grouped(all.saving.mean, 0),
+            grouped(all.in_plan, 0),
+            grouped(all.saving.p10, 0),
+            grouped(all.saving.p90, 0)
         );
     }
     if !advised.below_spot.is_empty() {
@@ -132,6 +149,7 @@ pub fn csv(advised: &Advised) -> String {
     let header = [
         "recommended",
         "kind",
+        "account",
         "of",
         "region",
         "term",
@@ -153,6 +171,7 @@ pub fn csv(advised: &Advised) -> String {
             let mut row = vec![
                 own.recommended.to_string(),
                 product.kind.title().to_owned(),
+                product.account.clone(),
                 product.of.clone().unwrap_or_default(),
                 product.region.clone().unwrap_or_default(),
                 product.term.name().to_owned(),

@@ -219,6 +219,48 @@ fn io_optimized_instances_use_more_units() {
     assert!(lines[0].line.quantity.get() < 1e-9);
 }
 
+/// A reservation is for one engine, and for Linux: Aurora MySQL (0016) and Windows (0002) of the same size stay
+/// on demand.
+#[test]
+fn a_reservation_covers_its_engine_and_operating_system_alone() {
+    for (bought, meter, operation) in [
+        (
+            commitment("rds-reserved-instance", "instance_type = 'db.r.large'\ncount = 2"),
+            "InstanceUsage:db.r.large",
+            "CreateDBInstance:0016",
+        ),
+        (
+            commitment("ec2-reserved-instance", "instance_type = 'm.large'\ncount = 2"),
+            "BoxUsage:m.large",
+            "RunInstances:0002",
+        ),
+    ] {
+        let own = flat("2027-04", "a", meter, 1.0);
+        let mut other = own.clone();
+        other.line.key.operation = operation.into();
+        let mut book = book();
+        let row = |operation: &str| {
+            format!("{meter},{operation},,Hrs,0,Inf,0.5,,{meter},S,2026,s,exact,\n")
+        };
+        let rows = format!("{HEADER}{}{}", row(&own.line.key.operation), row(operation));
+        book.insert("us", &own.line.key.service, Table::parse("b", &rows).unwrap());
+        let (rates, rules, regions) = (rates(), rules(), vec!["us".to_owned()]);
+        let bought = [bought];
+        let terms = Terms {
+            bought: &bought,
+            regions: &regions,
+            rules: &rules,
+            rates: &rates,
+            book: &book,
+            shared: false,
+        };
+        let mut lines = [other, own];
+        apply(&mut lines, &terms).unwrap();
+        let left = lines.map(|line| line.line.quantity.get().round());
+        assert!(left[0] > 719.0 && left[1] < 1e-9, "{meter} {left:?}");
+    }
+}
+
 /// Account b runs what account a bought for: with one payer it is covered once a's own is, without it is not.
 #[test]
 fn what_the_buyer_leaves_serves_the_organization() {

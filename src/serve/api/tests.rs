@@ -46,7 +46,7 @@ fn bench() -> Bench {
 }
 
 fn wanted() -> Wanted {
-    Wanted { side: "a".into(), values: String::new(), trials: None }
+    Wanted { side: "a".into(), values: String::new(), trials: None, _key: None }
 }
 
 #[test]
