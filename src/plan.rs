@@ -26,6 +26,7 @@ pub mod assumptions;
 pub mod list;
 pub(crate) mod notes;
 pub mod spread;
+pub(crate) mod unused;
 pub(crate) mod warnings;
 
 /// Number of the document's shape; a change that readers notice raises it.

@@ -28,7 +28,7 @@ use crate::{
     services::{AnyService, Context, SERVICES},
     shapes::Catalog,
     traffic::{Class, Traffic},
-    workload::{Reached, Workload},
+    workload::{Kind, Reached, Workload},
 };
 
 pub mod check;
@@ -510,6 +510,12 @@ fn carriers(account: &Account, document: &Document) -> Vec<Problem> {
     let (stack, name) = (&account.stack, &*account.name);
     let has = |kind: &str| stack.services.iter().any(|service| service.kind() == kind);
     let mut problems = Vec::new();
+    let daemon_sets = stack.workloads.iter().filter(|(_, w)| w.kind == Kind::DaemonSet);
+    for (workload, _) in daemon_sets.filter(|(_, w)| !w.calls_per.is_empty()) {
+        let key = format!("workloads.{workload}.calls_per");
+        let message = "the pods of a daemon-set serve no requests in a plan, so these would be lost; use kind = \"deployment\", or remove calls_per";
+        problems.push(document.account_problem(name, &key, message));
+    }
     if has("alb") {
         if let Some(message) = unreached(account) {
             problems.push(document.account_problem(name, "alb", &message));

@@ -390,6 +390,15 @@ pub fn kib_to_gb(kib: f64) -> f64 {
     kib * 1024.0 / BYTES_PER_GB
 }
 
+/// The keys that are set although nothing asks for them, with one reason.
+fn unused_keys<'a>(
+    keys: impl IntoIterator<Item = (&'a str, bool)>,
+    why: &str,
+) -> Vec<(String, String)> {
+    let set = keys.into_iter().filter(|(_, is_set)| *is_set);
+    set.map(|(key, _)| (key.to_owned(), why.to_owned())).collect()
+}
+
 /// Settings above what AWS allows, as problems: each a key, its value and the most there is.
 fn above_limits<'a>(
     limits: impl IntoIterator<Item = (&'a str, f64, f64)>,
@@ -435,6 +444,11 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
         Vec::new()
     }
 
+    /// Settings that change nothing, as (key, why).
+    fn unused(&self, _context: &Context<'_>) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
     /// Regions beside the account's own whose prices it needs.
     fn regions(&self) -> Vec<&str> {
         Vec::new()
@@ -467,6 +481,8 @@ pub trait AnyService: fmt::Debug + Send + Sync {
     fn once(&self) -> bool;
     /// See [`Service::check`].
     fn check(&self, context: &Context<'_>) -> Vec<(String, String)>;
+    /// See [`Service::unused`].
+    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)>;
     /// See [`Service::regions`].
     fn regions(&self) -> Vec<&str>;
     /// See [`Service::edge`].
@@ -488,6 +504,9 @@ impl<S: Service> AnyService for S {
     }
     fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
         Service::check(self, context)
+    }
+    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)> {
+        Service::unused(self, context)
     }
     fn database(&self, demand: &Demand<'_>) -> Option<aurora::live::Setup> {
         Service::database(self, demand)
@@ -586,20 +605,83 @@ fn handed_over(flows: &Flows) -> [(f64, &'static str, &'static str); 6] {
 }
 
 /// A warning for each handed-over quantity that no service of the account bills.
-fn unclaimed(services: &[Arc<dyn AnyService>], flows: &Flows) -> Vec<Choice> {
+fn unclaimed(services: &[Arc<dyn AnyService>], flows: &Flows, demand: &Demand<'_>) -> Vec<Choice> {
     let missing = |kind: &str| !services.iter().any(|service| service.kind() == kind);
-    let lost =
-        handed_over(flows).into_iter().filter(|(much, _, kind)| *much > 0.0 && missing(kind));
-    lost.map(|(much, what, kind)| Choice {
-        subject: kind.to_owned(),
-        choice: "none".into(),
-        reason: format!(
-            "{} {what} are in no line, because there is no [{kind}] table",
-            (much * 100.0).ceil() / 100.0
-        ),
-        warning: true,
-    })
-    .collect()
+    let handed = handed_over(flows).into_iter();
+    let lost = handed.filter(|(much, _, kind)| *much > 0.0 && missing(kind));
+    let mut all: Vec<Choice> = lost
+        .map(|(much, what, kind)| {
+            let much = rounded_up(much);
+            lost_choice(
+                kind,
+                format!("{much} {what} are in no line, because there is no [{kind}] table"),
+            )
+        })
+        .collect();
+    if missing("datadog") && demand.log_gb() > 0.0 {
+        all.push(lost_choice(
+            "datadog",
+            format!(
+                "{} GB of logs that workloads send out are taken in by no service, because there is no [datadog] table; log_kib_per_request = 0 keeps them in",
+                rounded_up(demand.log_gb())
+            ),
+        ));
+    }
+    let past_nat = demand.external_gb() + demand.log_gb() + demand.capacity.image_gb;
+    if missing("nat") && past_nat > 0.0 {
+        all.push(lost_choice(
+            "nat",
+            format!(
+                "{} GB of third parties, logs and image pulls pass no gateway, because there is no [nat] table; nodes with public addresses pay for those",
+                rounded_up(past_nat)
+            ),
+        ));
+    }
+    let edge = services.iter().find_map(|service| service.edge());
+    for (name, class) in demand.classes {
+        if edge.is_none_or(|edge| !edge.classes.contains(name)) {
+            all.extend(unserved(demand, name, class));
+        }
+    }
+    all
+}
+
+/// A warning for a traffic class that no workload serves, or whose answers leave by no service.
+fn unserved(demand: &Demand<'_>, name: &str, class: &Class) -> Option<Choice> {
+    let serves = |workload: &&Workload| {
+        workload.kind == Kind::Deployment
+            && workload.calls_per.get(name).is_some_and(|calls| *calls > 0.0)
+    };
+    let requests = demand.capacity.sessions * class.per_session;
+    let mut serving = demand.workloads.values().filter(serves).peekable();
+    let subject = format!("traffic.classes.{name}");
+    if requests <= 0.0 {
+        None
+    } else if serving.peek().is_none() {
+        let requests = requests.round();
+        Some(lost_choice(
+            &subject,
+            format!("{requests} requests are served by no workload and no [cloudfront]"),
+        ))
+    } else if serving.all(|workload| workload.reached == Reached::Internally) {
+        let gb = rounded_up(kib_to_gb(requests * class.response_kib));
+        Some(lost_choice(
+            &subject,
+            format!(
+                "{gb} GB of answers to users leave by no load balancer and no [cloudfront], so their transfer is in no line"
+            ),
+        ))
+    } else {
+        None
+    }
+}
+
+fn rounded_up(much: f64) -> f64 {
+    (much * 100.0).ceil() / 100.0
+}
+
+fn lost_choice(subject: &str, reason: String) -> Choice {
+    Choice { subject: subject.to_owned(), choice: "none".into(), reason, warning: true }
 }
 
 /// Meters one month of one account with all its services.
@@ -607,7 +689,7 @@ pub fn meter(services: &[Arc<dyn AnyService>], demand: &Demand<'_>) -> Metered {
     let flows = services.iter().map(|service| service.flows(demand));
     let flows = flows.fold(Flows::default(), |sum, flow| sum + flow);
     let demand = Demand { flows, ..*demand };
-    let mut all = Metered { lines: Vec::new(), choices: unclaimed(services, &flows) };
+    let mut all = Metered { lines: Vec::new(), choices: unclaimed(services, &flows, &demand) };
     for service in services {
         let metered = service.meter(&demand);
         all.lines.extend(metered.lines.into_iter().filter(|line| line.quantity.get() > 0.0));

@@ -13,6 +13,7 @@ use std::{
 
 use runrate::{
     actuals::Metric,
+    calendar::Month,
     plan::Plan,
     store::{self, PriceSource},
 };
@@ -426,4 +427,101 @@ fn a_backtest_is_reproducible_and_shows_every_method() {
         4,
         "1 whole months in a row are billed; 4 are needed",
     );
+}
+
+/// Two nodes of m7g.large under a Compute Savings Plan that is larger than they are, and its bill in the form of
+/// CUR 2.0: covered hours with their negation, the fee, the upfront half in the first month, and support in a row
+/// of type `Fee`.
+fn committed_bill(plan: &Plan) -> String {
+    let mut text = "bill_billing_period_start_date,line_item_usage_account_id,line_item_line_item_type,line_item_product_code,product_region_code,line_item_usage_type,line_item_operation,line_item_usage_amount,line_item_unblended_cost,line_item_currency_code,line_item_usage_end_date,savings_plan_savings_plan_effective_cost,savings_plan_total_commitment_to_date,savings_plan_used_commitment\n".to_owned();
+    let mut row = |month: &Month,
+                   kind: &str,
+                   meter: [&str; 3],
+                   quantity: f64,
+                   cost: f64,
+                   plan: [f64; 3]| {
+        let next = month.plus(1);
+        let [service, usage_type, operation] = meter;
+        let [effective, commitment, used] = plan;
+        let region = if service == "ComputeSavingsPlans" { "" } else { "us-east-1" };
+        let _ = writeln!(
+            text,
+            "{month}-01T00:00:00Z,111111111111,{kind},{service},{region},{usage_type},{operation},{quantity},{cost:.12},USD,{next}-01T00:00:00Z,{effective:.12},{commitment:.12},{used:.12}"
+        );
+    };
+    for entry in &plan.entries {
+        let (month, key) = (entry.month, &entry.key);
+        let (quantity, cost) = (entry.quantity.get(), entry.cost.to_f64());
+        let meter = [&*key.service, &*key.usage_type, "RunInstances"];
+        match (&*key.service, &*key.operation) {
+            ("ComputeSavingsPlans", _) => {}
+            (_, "SavingsPlanCoveredUsage") => {
+                let own = plan.commitments[0].months.iter().find(|own| own.month == entry.month);
+                let on_demand = own.unwrap().on_demand.to_f64();
+                row(
+                    &month,
+                    "SavingsPlanCoveredUsage",
+                    meter,
+                    quantity,
+                    on_demand,
+                    [cost, 0.0, 0.0],
+                );
+                row(&month, "SavingsPlanNegation", meter, quantity, -on_demand, [0.0; 3]);
+            }
+            (_, operation) => {
+                let meter = [meter[0], meter[1], operation];
+                row(&month, "Usage", meter, quantity, cost, [0.0; 3]);
+            }
+        }
+    }
+    for (index, own) in plan.commitments[0].months.iter().enumerate() {
+        let month = own.month;
+        let meter = ["ComputeSavingsPlans", "ComputeSP:1yrPartialUpfront", ""];
+        let (fee, used) = (own.fee.to_f64(), own.used.to_f64());
+        row(&month, "SavingsPlanRecurringFee", meter, 744.0, fee / 2.0, [0.0, fee, used]);
+        if index == 0 {
+            let upfront = own.cash.to_f64() - fee / 2.0;
+            row(&month, "SavingsPlanUpfrontFee", meter, 1.0, upfront, [0.0; 3]);
+        }
+        row(&month, "Fee", ["AWSSupportBusiness", "Dollar", ""], 100.0, 50.0, [0.0; 3]);
+    }
+    text
+}
+
+/// The plan is amortized: an amortized bill meets it as it is, and an unblended one as paid. Nothing differs, the
+/// fees of both meet in a line of the bridge although the bill's have no region, and support is support.
+#[test]
+fn a_plan_with_commitments_meets_its_bill_either_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = support::base("2027-01", 2, 1000)
+        .replace("[accounts.production]", "[accounts.production]\nid = \"111111111111\"")
+        + "[alb]\n[[commitments]]\nname = \"nodes\"\nkind = \"compute-savings-plan\"\naccount = \"production\"\n\
+           start = \"2027-01\"\nterm = \"1yr\"\npayment = \"partial-upfront\"\nusd_per_hour = 0.15\ndiscount_percent = 30\n";
+    let scenario = folder.path().join("s.toml").display().to_string();
+    fs::write(&scenario, &text).unwrap();
+    let bill = folder.path().join("cur.csv").display().to_string();
+    fs::write(&bill, committed_bill(&support::plan(&text).unwrap())).unwrap();
+    for (metric, name, basis) in
+        [(None, "AmortizedCost", "amortized"), (Some("unblended"), "UnblendedCost", "as paid")]
+    {
+        let mut arguments = vec!["reconcile", &*scenario, "--bill", &*bill, "--format", "json"];
+        arguments.extend(metric.iter().flat_map(|metric| ["--metric", *metric]));
+        let done: serde_json::Value = serde_json::from_str(&stdout(&runrate(&arguments))).unwrap();
+        assert_eq!((&done["metric"], &done["basis"]), (&name.into(), &basis.into()));
+        let money = |value: &serde_json::Value| value.as_str().unwrap().parse::<f64>().unwrap();
+        for (part, amount) in done["total"]["variance"].as_object().unwrap() {
+            assert!(money(amount).abs() < 1e-6, "{name} {part}: {amount}\n{done:#}");
+        }
+        let steps = done["bridge"].as_array().unwrap();
+        let step = |name: &str| steps.iter().find(|step| step["name"] == name).unwrap();
+        let fees = step("commitment fees");
+        assert!(money(&fees["billed"]) > 20.0, "{fees}");
+        assert!((money(&fees["billed"]) - money(&fees["planned"])).abs() < 1e-6, "{fees}");
+        assert_eq!(money(&step("support")["billed"]), 100.0);
+        let fee_cells = done["cells"].as_array().unwrap().iter();
+        let mut fee_cells = fee_cells.filter(|cell| cell["service"] == "commitment fees");
+        assert!(fee_cells.all(|cell| cell["matched"] == "both"), "{done:#}");
+    }
+    let table = stdout(&runrate(&["reconcile", &scenario, "--bill", &bill]));
+    assert!(table.contains("planned (amortized) against billed (AmortizedCost)"), "{table}");
 }

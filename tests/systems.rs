@@ -5,8 +5,10 @@
 mod support;
 
 use runrate::{
+    forecast,
     plan::Plan,
-    simulate::Prepared,
+    scenario::Scenario,
+    simulate::{Inputs, Prepared},
     store::{self, PriceSource},
 };
 
@@ -122,4 +124,165 @@ fn what_an_account_does_without_is_said() {
     for system in ["cloudfront in production", "waf in non-production", "dr in non-production"] {
         assert!(plan.not_modelled.iter().any(|missing| missing.system == system), "{system}");
     }
+}
+
+/// One of each kind: what is sent, served or stored and billed by nobody, with its size, and what is set without
+/// effect. Sizes: 1,000 users × 30 sessions of one request of class `lost`; two of class `inner` are 60,000 answers
+/// of 62 KiB, 3.55 GB; all doubled in staging, which takes twice the traffic.
+#[test]
+fn what_nobody_bills_and_what_has_no_effect_is_named() {
+    let plan = support::plan(include_str!("data/unused.toml")).unwrap();
+    let warnings = plan.warnings.join("\n");
+    for expected in [
+        "production: traffic.classes.lost from 2027-03: 30000 requests are served by no workload",
+        "staging: traffic.classes.lost from 2027-03: 60000 requests are served by no workload",
+        "production: traffic.classes.inner from 2027-03: 3.55 GB of answers to users leave by no load balancer",
+        "production: cloudwatch from 2027-03: 0.05 GB of logs delivered to CloudWatch are in no line",
+        "production: datadog from 2027-03: 0.29 GB of logs that workloads send out are taken in by no service",
+        "production: s3 from 2027-03: 0.14 GB of logs delivered to S3 are in no line",
+        "production: dr from 2027-03: there is no database in the account to replicate",
+        "traffic.seasons[0]: no day of the plan lies between 11-25 and 12-24",
+        "traffic.events[0]: a peak of 1 changes nothing",
+        "traffic.noise_memory_minutes: there is no noise",
+        "cluster.spot_interruptions: no node pool buys spot nodes",
+        "cluster.baseline.asleep_nodes: the account has no schedule",
+        "dr.nodes: nodes run in a warm-standby or a rehearsal",
+        "ebs.iops: a gp3 volume includes more",
+        "vpc_flow_logs.record_bytes: records are empty",
+        "waf.bot_control_share: bot_control is off",
+        "workloads.api.database_connections: the account has no [aurora] table",
+        "workloads.idle.calls_per: no traffic class that the workload names has requests",
+        "workloads.idle.concurrency: the workload serves no requests",
+        "accounts.production.free_tier_until: 2026-12 is before the plan begins",
+        "accounts.production.override.nat: the stack says the same",
+        "accounts.staging.traffic_share: 2 is 2 times the traffic of all users; 2 % is 0.02",
+        "accounts.staging.schedule.stop_database: the account has no [aurora] table",
+        "accounts.staging.schedule: it covers the whole week",
+        "budgets[0].period: no calendar year lies within 2027-03 to 2027-05",
+        "budgets[1]: no charge of the plan counts for it",
+        "commitments[0]: ri covers nothing: its fee of $131.38 is lost",
+        "commitments[1]: its term has no hour in the plan",
+        "staging: cluster.node_pools.batch: no workload may use it",
+    ] {
+        assert!(warnings.contains(expected), "{expected:?} is not in\n{warnings}");
+    }
+    // A budget that charges count for, and settings that do change something.
+    for fine in
+        ["budgets[2]", "always_on", "workloads.api.reached", "traffic.classes.api", "nat from"]
+    {
+        assert!(!warnings.contains(fine), "{fine:?} is in\n{warnings}");
+    }
+}
+
+#[test]
+fn the_example_sets_nothing_in_vain() {
+    for warning in innovate().warnings {
+        assert!(warning.contains(" prices are ") || warning.contains(" price is "), "{warning}");
+    }
+}
+
+#[test]
+fn a_load_balancer_that_leads_to_no_workload_is_refused() {
+    let text = support::base("2027-01", 1, 1000).replace("reached = \"through-alb\"\n", "");
+    let wrong = support::plan(&(text.clone() + "[alb]\n")).unwrap_err().to_string();
+    assert!(wrong.contains("alb: no workload of account production has reached"), "{wrong}");
+    // Without a load balancer, or without users, nothing is lost behind one.
+    let plan = support::plan(&text).unwrap();
+    assert!(plan.warnings.iter().any(|w| w.contains("GB of answers to users leave by no")));
+    let idle = text.replace("traffic_share = 1", "traffic_share = 0");
+    support::plan(&(idle + "[alb]\n")).unwrap();
+}
+
+fn quantity(plan: &Plan, usage_type: &str) -> f64 {
+    let own = plan.entries.iter().filter(|entry| entry.key.usage_type == usage_type);
+    own.map(|entry| entry.quantity.get()).sum()
+}
+
+/// 300,000 requests a month of 2 KiB and answers of 62 KiB, nine in ten answered at the edge: a tenth of the
+/// requests reaches the pods, no answer leaves by the load balancer, and the web ACL inspects 30,000 requests.
+#[test]
+fn cloudfront_stands_before_a_load_balancer() {
+    let text = support::base("2027-01", 1, 1000) + "[alb]\n[waf]\n";
+    let front = text.clone() + "[cloudfront]\nclasses = [\"api\"]\nhit_ratio = 0.9\n";
+    let (plain, front) = (support::plan(&text).unwrap(), support::plan(&front).unwrap());
+    let near = |found: f64, expected: f64| (found / expected - 1.0).abs() < 1e-6;
+    assert!(near(quantity(&plain, "RequestV2-Tier1"), 300_000.0));
+    assert!(near(quantity(&front, "RequestV2-Tier1"), 30_000.0));
+    assert!(near(quantity(&front, "US-Requests-Tier2-HTTPS"), 300_000.0));
+    let gb = |kib: f64| kib / 1_048_576.0;
+    assert!(near(quantity(&plain, "DataTransfer-Out-Bytes"), gb(300_000.0 * 62.0)));
+    assert_eq!(quantity(&front, "DataTransfer-Out-Bytes"), 0.0);
+    assert!(near(quantity(&front, "US-DataTransfer-Out-Bytes"), gb(300_000.0 * 62.0)));
+    assert!(near(quantity(&front, "US-DataTransfer-Out-OBytes"), gb(30_000.0 * 2.0)));
+    let served = |plan: &Plan| plan.months[0].accounts[0].capacity.workloads[0].requests;
+    assert!(near(served(&plain), 300_000.0) && near(served(&front), 30_000.0));
+}
+
+/// AWS credits pay for AWS alone: with CI at GitHub the whole bill is above the amount from the first month on, and
+/// what AWS charges never is.
+#[test]
+fn a_budget_counts_what_it_is_for() {
+    let text = support::base("2027-01", 2, 1000)
+        + "[alb]\n[github_actions]\nplan = \"Team\"\njobs = [{ runner = \"linux\", runs_per_month = 200_000, minutes = 1 }]\n\
+           [[budgets]]\nname = \"all\"\namount = 500\nperiod = \"monthly\"\n\
+           [[budgets]]\nname = \"credits\"\namount = 500\nperiod = \"monthly\"\nvendor = \"aws\"\n\
+           [[budgets]]\nname = \"CI\"\namount = 500\nperiod = \"monthly\"\nservices = [\"GitHub\"]\n";
+    let catalog = store::embedded_catalog().unwrap();
+    let scenario = Scenario::parse("s.toml", &text, &catalog).unwrap();
+    let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions()).unwrap();
+    let inputs = Inputs::default();
+    let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
+    let plan = prepared.run(0).unwrap();
+    let samples = [1, 2].map(|trial| prepared.sample(trial).unwrap());
+    let settings = forecast::Settings::of(&prepared, &plan).unwrap();
+    let asked = forecast::Asked { trials: 2, note: None };
+    let spread = forecast::spread(&plan, &samples, asked, &settings).unwrap();
+    let first = plan.months.first().map(|month| month.month);
+    let expected = [(first, 1.0), (None, 0.0), (first, 1.0)];
+    for (outlook, expected) in spread.budgets.iter().zip(expected) {
+        assert_eq!((outlook.mid_breaks, outlook.probability), expected, "{}", outlook.name);
+    }
+    assert_eq!(spread.budgets[1].counts(), "all accounts, AWS only");
+    for (key, expected) in [
+        ("services = [\"AmazonEC2\"]", "is a service code; reports show its charges under"),
+        ("services = [\"RDSS\"]", "no service \"RDSS\"; did you mean \"RDS\"?"),
+        ("services = [\"RDS\"]\nvendor = \"aws\"", "services says already what counts"),
+    ] {
+        let wrong = text.replace("services = [\"GitHub\"]", key);
+        let wrong = support::plan(&wrong).unwrap_err().to_string();
+        assert!(wrong.contains(expected), "{wrong}");
+    }
+}
+
+/// A query of 500 ms keeps more than a large instance at its target at the daily peak only: readers come from none
+/// and go again.
+#[test]
+fn aurora_readers_come_from_none() {
+    let aurora = |readers: &str| {
+        support::base("2027-01", 1, 20_000).replace(
+            "requests_per_connection = 20",
+            "requests_per_connection = 20\ndaily = { peak_hour = 19, peak_to_trough = 5 }",
+        ) + "[alb]\n[aurora]\ninstance_class = \"db.r6g.large\"\nqueries_per = { api = 1 }\nwrite_share = 0.1\n\
+               cpu_ms_per_query = 500\npages_per_query = 1\nwal_bytes_per_write = 1000\nkib_per_query = 1\n\
+               storage_gib = 10\nstorage_mib_per_user = 0\nworking_set_share = 0.1\nchanged_per_day = 0.01\n\
+               backup_retention_days = 1\n"
+            + readers
+    };
+    let wrong =
+        support::plan(&aurora("min_readers = 3\nmax_readers = 1\n")).unwrap_err().to_string();
+    assert!(
+        wrong.contains("aurora.max_readers: 1 is below min_readers (3); give 3 or more"),
+        "{wrong}"
+    );
+    let hours = |readers: &str| {
+        quantity(&support::plan(&aurora(readers)).unwrap(), "InstanceUsage:db.r6g.large")
+    };
+    assert_eq!(hours("min_readers = 0\n"), 744.0);
+    assert_eq!(
+        hours("min_readers = 0\nmax_readers = 4\n").total_cmp(&744.0),
+        std::cmp::Ordering::Greater
+    );
+    assert!(
+        hours("min_readers = 0\nmax_readers = 4\n") < hours("min_readers = 1\nmax_readers = 4\n")
+    );
 }

@@ -189,6 +189,9 @@ fn forecast(args: &Args) -> Result<Plan, Error> {
     }
     let mut plan = prepared.run(0)?;
     args.trials.add_spread(&prepared, &mut plan)?;
+    if plan.spread.is_none() && !(scenario.budgets.is_empty() && scenario.revenue.is_none()) {
+        say("[[budgets]] and [revenue] are judged over trials, and none was run");
+    }
     Ok(plan)
 }
 

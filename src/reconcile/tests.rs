@@ -98,7 +98,7 @@ fn line(service: &str, usage_type: &str, kind: Kind, cost: &str) -> Line {
         record: String::new(),
         unit: String::new(),
     };
-    let cost = cost.parse().ok();
+    let cost = Amount::parse(cost);
     Line { key, quantity: None, costs: [cost; 4], list: None, rows: 1 }
 }
 

@@ -439,6 +439,29 @@ impl Service for Spec {
         problems
     }
 
+    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)> {
+        let families = ("families", !self.families.is_empty());
+        let mut unused = if self.serverless.is_some() {
+            let keys = [families, ("max_readers", self.max_readers.is_some())];
+            super::unused_keys(keys, "serverless takes the place of classes and their readers")
+        } else if self.instance_class.is_some() {
+            super::unused_keys([families], "instance_class says the class")
+        } else {
+            Vec::new()
+        };
+        let from = self.extended_support_from.is_some() && self.extended_support_version.is_none();
+        unused.extend(super::unused_keys(
+            [("extended_support_from", from)],
+            "extended_support_version is missing",
+        ));
+        if self.queries_per_session(context.classes) <= 0.0 {
+            let why =
+                "no traffic class that it names has requests, so the database is asked for nothing";
+            unused.push(("queries_per".into(), why.into()));
+        }
+        unused
+    }
+
     fn database(&self, demand: &Demand<'_>) -> Option<live::Setup> {
         Some(self.live(demand))
     }

@@ -281,6 +281,25 @@ impl Service for Spec {
         problems
     }
 
+    fn unused(&self, _: &Context<'_>) -> Vec<(String, String)> {
+        let rehearses = self.rehearsal_hours_per_quarter > 0.0;
+        let runs_nodes = rehearses || self.stand_by == StandBy::WarmStandby;
+        let runs_instances = rehearses || self.database == Database::Full;
+        let mut unused = super::unused_keys(
+            [("nodes", self.nodes > 0 && !runs_nodes)],
+            "nodes run in a warm-standby or a rehearsal; there is neither",
+        );
+        unused.extend(super::unused_keys(
+            [("instances", self.instances > one() && !runs_instances)],
+            "further instances run in a full secondary or a rehearsal; there is neither",
+        ));
+        unused.extend(super::unused_keys(
+            [("volume_gib", self.volume_gib.is_some() && self.nodes == 0)],
+            "there are no nodes; give nodes",
+        ));
+        unused
+    }
+
     fn flows(&self, _: &Demand<'_>) -> Flows {
         let warm = self.stand_by == StandBy::WarmStandby;
         let further_hosts = if warm { f64::from(self.nodes) } else { 0.0 };

@@ -60,6 +60,18 @@ impl Service for Spec {
         super::above_limits(limits.into_iter().filter_map(|(key, v, most)| Some((key, v?, most))))
     }
 
+    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)> {
+        let facts = &context.catalog.controllers.ebs;
+        let below = |given: Option<f64>, included: f64| given.is_some_and(|own| own < included);
+        super::unused_keys(
+            [
+                ("iops", below(self.iops, facts.gp3_included_iops)),
+                ("throughput_mibps", below(self.throughput_mibps, facts.gp3_included_mibps)),
+            ],
+            "a gp3 volume includes more, and has no less",
+        )
+    }
+
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let own = |pool: &&NodePool| {
             [pool.volume_gib, pool.volume_iops, pool.volume_throughput_mibps]

@@ -13,7 +13,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Flows, Meter, Metered, Service};
+use super::{Basis, Context, Demand, Flows, Meter, Metered, Service};
 
 /// Endpoints.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -46,6 +46,15 @@ impl Service for Spec {
         ("AmazonVPC", "VpcEndpoint-Bytes", "VpcEndpoint"),
         ("AmazonVPC", "VpcEndpoint-Gateway", ""),
     ];
+
+    fn check(&self, _: &Context<'_>) -> Vec<(String, String)> {
+        let lost = self.gb_per_month > 0.0 && self.interface.is_empty();
+        let message = format!(
+            "{} GB a month have no interface endpoint to go through; name one in interface",
+            self.gb_per_month
+        );
+        if lost { vec![("gb_per_month".into(), message)] } else { Vec::new() }
+    }
 
     fn flows(&self, _: &Demand<'_>) -> Flows {
         let s3 = self.interface.iter().chain(&self.gateway).any(|name| name == "s3");

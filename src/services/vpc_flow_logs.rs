@@ -13,7 +13,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Demand, Flows, Meter, Metered, Service, kib_to_gb};
+use super::{Context, Demand, Flows, Meter, Metered, Service, kib_to_gb};
+
+use crate::workload::{Reached, Workload};
 
 /// Where the records go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -44,6 +46,22 @@ pub struct Spec {
 impl Service for Spec {
     const KIND: &'static str = "vpc_flow_logs";
     const METERS: &'static [Meter] = &[];
+
+    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)> {
+        let through_alb = |workload: &Workload| workload.reached == Reached::ThroughAlb;
+        let requests = context.workloads.values().any(through_alb);
+        let mut unused =
+            super::unused_keys([("record_bytes", self.record_bytes <= 0.0)], "records are empty");
+        unused.extend(super::unused_keys(
+            [("records_per_request", self.records_per_request <= 0.0)],
+            "there are no records",
+        ));
+        unused.extend(super::unused_keys(
+            [("records_per_request", self.records_per_request > 0.0 && !requests)],
+            "records are counted by requests at the load balancer, which reach no workload",
+        ));
+        unused
+    }
 
     fn flows(&self, demand: &Demand<'_>) -> Flows {
         let requests = demand.capacity.sessions * demand.alb_requests_per_session();

@@ -126,6 +126,18 @@ impl Service for Spec {
         super::above_limits([("wcu", f64::from(self.wcu), most)])
     }
 
+    fn unused(&self, _: &Context<'_>) -> Vec<(String, String)> {
+        let inspects = self.bot_control != BotControl::None;
+        let share = [("bot_control_share", !inspects && self.bot_control_share < whole())];
+        let bytes = [(
+            "log_record_bytes",
+            self.log_share <= 0.0 && (self.log_record_bytes - record()).abs() > 0.0,
+        )];
+        let mut unused = super::unused_keys(share, "bot_control is off");
+        unused.extend(super::unused_keys(bytes, "log_share is 0, so nothing is logged"));
+        unused
+    }
+
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let facts = &demand.catalog.controllers.waf;
         let acls = f64::from(self.web_acls);

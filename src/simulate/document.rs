@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Outcome, Prepared};
 use crate::{
+    autoscale::policy::Policy,
     calendar::Month,
     ledger::{self, Entry},
     plan::{
@@ -13,7 +14,7 @@ use crate::{
     },
     range::Range,
     rate::{Rated, commitment::Applied},
-    scenario::Scenario,
+    scenario::{Account, Scenario},
     services::SERVICES,
     units::Usd,
 };
@@ -31,7 +32,15 @@ pub(super) fn plan(prepared: &Prepared<'_>, outcome: Outcome) -> Plan {
         prepared.residual_sigma,
         scenario.traffic.noise,
     );
+    warnings.extend(plan::unused::find(plan::unused::Made {
+        scenario,
+        catalog: &prepared.facts.catalog,
+        scopes: &prepared.scopes,
+        months: &months,
+        commitments: &uses,
+    }));
     for (account, policy) in scenario.accounts.iter().zip(&prepared.policies) {
+        warnings.extend(idle_pools(policy, account));
         let own = policy.warnings();
         warnings.extend(own.into_iter().map(|text| format!("{}: {text}", account.name)));
     }
@@ -67,6 +76,19 @@ pub(super) fn plan(prepared: &Prepared<'_>, outcome: Outcome) -> Plan {
         charges: rated.charges,
         prices: rated.prices,
     }
+}
+
+/// Node pools that no workload may use.
+fn idle_pools(policy: &Policy, account: &Account) -> Vec<String> {
+    let used = policy.workloads.iter().fold(0, |bits, workload| bits | workload.groups);
+    let idle = policy.pools.iter().filter(|pool| used & (1 << pool.group) == 0);
+    let told = idle.map(|pool| {
+        format!(
+            "{}: cluster.node_pools.{}: no workload may use it; see its taints, and tolerations and node_pools of the workloads",
+            account.name, pool.name
+        )
+    });
+    told.collect()
 }
 
 fn assumptions(scenario: &Scenario) -> Vec<Assumption> {

@@ -68,11 +68,22 @@ pub struct Season {
     pub factor: f64,
 }
 
+impl Season {
+    /// Whether any day of a month lies in it.
+    pub fn falls_in(&self, month: Month) -> bool {
+        (1..=month.days()).any(|day| covers(self, &format!("{:02}-{day:02}", month.number())))
+    }
+}
+
 /// Below this share of its peak an event is over.
 const NEGLIGIBLE: f64 = 1e-6;
 
 impl Event {
-    pub(super) fn moment(&self) -> Result<DateTime, String> {
+    /// When it starts, as late as it is.
+    ///
+    /// # Errors
+    /// A time that is none.
+    pub fn moment(&self) -> Result<DateTime, String> {
         let wrong = || format!("events.{}.at: {:?}; write 2027-05-12T17:00", self.name, self.at);
         let moment = parse_moment(&self.at).ok_or_else(wrong)?;
         let slip = jiff::SignedDuration::from_secs((self.slip_days * 86_400.0) as i64);
