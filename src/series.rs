@@ -101,12 +101,9 @@ pub fn whole_table<'t>(file: &str, text: &'t str) -> Result<&'t str, Error> {
         let message = "lines end in CR only (old Macintosh text); save it with LF or CRLF";
         return Err(Error::at(Place::file(file), message));
     }
-    let mut open = None;
-    for (index, line) in text.lines().enumerate() {
-        for _ in line.matches('"') {
-            open = if open.is_some() { None } else { Some(index + 1) };
-        }
-    }
+    // Cells of several lines have an odd number of quotes in their first and in their last one.
+    let odd = |line: &str| line.matches('"').count() % 2 == 1;
+    let open = if odd(text) { text.lines().position(odd).map(|index| index + 1) } else { None };
     match open {
         Some(line) => {
             let message = "a quote is opened and never closed. Close it, or remove it";
