@@ -214,7 +214,8 @@ pub struct Path {
     pub parts: Vec<Part>,
     /// How well a history was fitted, where one was.
     pub fit: Option<Fit>,
-    /// How far users stray from the law, ln, at each month; none on the mid-value line.
+    /// How far users stray from the law, ln, at each month and at the one after the plan, towards which its last
+    /// month's second half goes; none on the mid-value line.
     pub drift: Vec<f64>,
 }
 
@@ -240,13 +241,13 @@ impl Path {
     /// Mean of how far users are off their curve over the plan, ln; of a history, off the curve that was
     /// fitted, because another curve is drawn with them.
     pub fn strayed(&self, fitted: &Self) -> f64 {
-        let months = self.drift.len();
+        let months = self.drift.len().saturating_sub(1);
         let off = |(month, drift): (usize, &f64)| {
             let at = month as f64;
             let known = self.fit.is_some() && fitted.at(at) > 0.0 && self.at(at) > 0.0;
             if known { (self.at(at) / fitted.at(at)).ln() } else { *drift }
         };
-        self.drift.iter().enumerate().map(off).sum::<f64>() / months.max(1) as f64
+        self.drift[..months].iter().enumerate().map(off).sum::<f64>() / months.max(1) as f64
     }
 
     /// Between the points of two months along a line.
@@ -308,11 +309,11 @@ impl Users {
     ) -> Path {
         let mut strayed = path.clone();
         if let (Some(bootstrap), Some(fit)) = (history, &path.fit) {
-            let (law, drift) = bootstrap.draw(-fit.starts, months, &mut draws);
+            let (law, drift) = bootstrap.draw(-fit.starts, months + 1, &mut draws);
             strayed.parts = vec![Part::only(fit.starts, law)];
             strayed.drift = drift;
         } else if let Some(volatility) = self.volatility.filter(|volatility| *volatility > 0.0) {
-            strayed.drift = stray::walk(volatility, months, &mut draws);
+            strayed.drift = stray::walk(volatility, months + 1, &mut draws);
         }
         strayed
     }
@@ -410,6 +411,21 @@ mod tests {
         let path = users.path(month("2027-01"), 6, None).unwrap();
         let found = [0.0, 1.0, 2.0, 2.4, 2.6, 3.0, 5.0].map(|t| path.at(t).round() as u32);
         assert_eq!(found, [1000, 2000, 3000, 3400, 9000, 9000, 9000]);
+    }
+
+    /// A plan's last month is that of a longer plan, to its last day.
+    #[test]
+    fn a_longer_plan_strays_no_other_way() {
+        let text =
+            "growth = { curve = \"linear\", start = 1000, per_month = 10 }\nvolatility = 0.2";
+        let users: Users = toml::from_str(text).unwrap();
+        let path = users.path(month("2027-01"), 24, None).unwrap();
+        let draws = || crate::random::stream(1, 3, crate::random::Stream::Growth, 0);
+        let [short, long] = [12, 24].map(|months| users.stray(&path, months, None, draws()));
+        for tenth in -5..=115 {
+            let t = f64::from(tenth) / 10.0;
+            assert_eq!(short.at(t), long.at(t), "{t}");
+        }
     }
 
     /// 1,000 users that double each month pass 10^15 in the 40th month: 1,000 × 2^40 = 1.1 × 10^15.

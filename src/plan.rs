@@ -205,6 +205,16 @@ impl Plan {
         if let Some(index) = self.months.iter().position(|month| month.accounts.len() != accounts) {
             return Err(format!("months[{index}] has not {accounts} accounts"));
         }
+        let mut parts = vec![Usd::ZERO; self.charges.len()];
+        for entry in &self.entries {
+            parts[entry.charge] += entry.cost;
+        }
+        for (index, (charge, parts)) in self.charges.iter().zip(parts).enumerate() {
+            if charge.cost != parts {
+                let cost = charge.cost;
+                return Err(format!("charges[{index}] is {cost}, and its lines add up to {parts}"));
+            }
+        }
         self.adds_up()
     }
 

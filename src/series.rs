@@ -75,11 +75,7 @@ impl Series {
     /// # Errors
     /// As [`Self::parse`].
     pub fn parse_as(file: &str, text: &str, gaps: Gaps, words: Words<'_>) -> Result<Self, Error> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        if text.contains('\r') && !text.contains('\n') {
-            let message = "lines end in CR only (old Macintosh text); save it with LF or CRLF";
-            return Err(Error::at(Place::file(file), message));
-        }
+        let text = whole_table(file, text)?;
         let rows = read_rows(file, text)?;
         if rows.len() < 2 {
             let message = format!("{} rows of {}; give 2 or more", rows.len(), words.columns);
@@ -92,6 +88,28 @@ impl Series {
         }
         let (moments, values) = rows.into_iter().map(|row| (row.moment, row.value)).unzip();
         Ok(Self { moments, values, step_minutes })
+    }
+}
+
+/// The text of a table without its byte-order mark, when a reader of CSV would read all of it.
+///
+/// # Errors
+/// Lines that end in CR only; a quote that is never closed, which would swallow the rows after it.
+pub fn whole_table<'t>(file: &str, text: &'t str) -> Result<&'t str, Error> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.contains('\r') && !text.contains('\n') {
+        let message = "lines end in CR only (old Macintosh text); save it with LF or CRLF";
+        return Err(Error::at(Place::file(file), message));
+    }
+    // Cells of several lines have an odd number of quotes in their first and in their last one.
+    let odd = |line: &str| line.matches('"').count() % 2 == 1;
+    let open = if odd(text) { text.lines().position(odd).map(|index| index + 1) } else { None };
+    match open {
+        Some(line) => {
+            let message = "a quote is opened and never closed. Close it, or remove it";
+            Err(Error::at(Place::line(file, line), message))
+        }
+        None => Ok(text),
     }
 }
 
@@ -109,9 +127,19 @@ fn read_rows(file: &str, text: &str) -> Result<Vec<Row>, Error> {
         .from_reader(text.as_bytes());
     let mut rows = Vec::new();
     let mut problems = Vec::new();
+    let mut columns = None;
     for (index, record) in reader.records().enumerate() {
         let record = record.map_err(|e| Error::at(Place::file(file), e.to_string()))?;
         let line = record.position().map_or(0, |position| position.line() as usize);
+        let expected = *columns.get_or_insert(record.len());
+        if record.len() != expected {
+            let message = format!(
+                "expected {expected} columns, found {}; write 1234 and not 1,234",
+                record.len()
+            );
+            problems.push(Problem::new(Place::line(file, line), message));
+            continue;
+        }
         let first = record.get(0).unwrap_or_default();
         let moment = parse_moment(first);
         let second_is_text = record.get(1).is_none_or(|cell| cell.parse::<f64>().is_err());
@@ -238,6 +266,14 @@ mod tests {
         assert!(error("2027-01-01,1\n2027-01-02,minus\n").contains("\"minus\" is not a finite"));
         assert!(error("2027-01-0l,1\n2027-01-02,2\n").contains("a.csv:1: \"2027-01-0l\" is not"));
         assert!(error("2027-01-01,1\nsoon,2\n").contains("a.csv:2: \"soon\" is not a date"));
+        assert_eq!(
+            error("2027-01-01,900\n2027-01-02,1,200\n2027-01-03,950\n"),
+            "a.csv:2: expected 2 columns, found 3; write 1234 and not 1,234"
+        );
+        assert_eq!(
+            error("2027-01-01,1\n2027-01-02,\"2\n2027-01-03,3\n"),
+            "a.csv:2: a quote is opened and never closed. Close it, or remove it"
+        );
     }
 
     #[test]

@@ -525,9 +525,46 @@ pub fn load_plan(path: &Path) -> Result<Plan, Error> {
     let wrong = |message: String| {
         Error::at(place(), format!("is not a whole plan: {message}; `plan --out` writes one"))
     };
-    let plan: Plan = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
+    let plan: Plan = serde_json::from_str(&text).map_err(|error| {
+        let line = Some(error.line()).filter(|line| *line > 0);
+        Error::at(
+            Place { line, ..place() },
+            format!("is not a whole plan: {error}; `plan --out` writes one"),
+        )
+    })?;
     plan.check().map_err(wrong)?;
-    Ok(plan)
+    // A key that is misspelt would drop what it holds without a word.
+    let known = serde_json::to_value(&plan).map_err(|error| wrong(error.to_string()))?;
+    match unknown_key(&value, &known, "") {
+        Some(key) => {
+            let message = "is no key of a plan; `plan --out` writes plans of this version";
+            Err(Error::at(Place { key: Some(key), ..place() }, message))
+        }
+        None => Ok(plan),
+    }
+}
+
+/// The first key of a document that was not read.
+fn unknown_key(given: &serde_json::Value, read: &serde_json::Value, path: &str) -> Option<String> {
+    use serde_json::Value::{Array, Null, Object};
+    match (given, read) {
+        (Object(given), Object(read)) => given.iter().find_map(|(key, value)| {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            match read.get(key) {
+                Some(read) => unknown_key(value, read, &path),
+                // What is left out when it is empty.
+                None if *value == Null || *value == serde_json::json!([]) || value == "" => None,
+                None => Some(path),
+            }
+        }),
+        (Array(given), Array(read)) => {
+            let mut pairs = given.iter().zip(read).enumerate();
+            pairs.find_map(|(index, (given, read))| {
+                unknown_key(given, read, &format!("{path}[{index}]"))
+            })
+        }
+        _ => None,
+    }
 }
 
 /// A saved backtest.

@@ -752,3 +752,456 @@ fn an_interrupted_plan_reports_what_is_finished() {
     let note = spread.note.unwrap();
     assert!(note.contains("stopped by Ctrl-C after"), "{note}");
 }
+
+/// Valid files with one mutation each: what is read must be what the file says, and what is refused must name the
+/// file and its line, or its key. Expectations come from the generator and never from a reader.
+mod mutated {
+    use std::{fmt::Write as _, fs, path::Path};
+
+    use runrate::{
+        error::Error,
+        prices::PriceBook,
+        random::{Draws, Stream, stream},
+        rate::usage,
+        series::{Gaps, Series, Words},
+        simulate::Replay,
+        store,
+    };
+    use serde_json::Value;
+
+    use super::{base, runrate, stdout, uncertain};
+
+    fn draws(case: u32) -> Draws {
+        stream(15, case, Stream::Cluster, 0)
+    }
+
+    fn pick<'t, T>(draws: &mut Draws, from: &'t [T]) -> &'t T {
+        &from[place(draws, from.len())]
+    }
+
+    fn place(draws: &mut Draws, count: usize) -> usize {
+        ((draws.uniform() * count as f64) as usize).min(count - 1)
+    }
+
+    /// The error must place its first problem in the file, at this line where one is expected.
+    fn placed(error: &Error, file: &str, line: Option<usize>, text: &str) {
+        let place = &error.problems()[0].place;
+        assert_eq!(place.file.as_deref(), Some(file), "{error}\n{text}");
+        assert!(line.is_none_or(|line| place.line == Some(line)), "{line:?}: {error}\n{text}");
+        assert_eq!(error.exit_code(), 2);
+    }
+
+    /// What becomes of a figure: the value it has, or none where it must be refused.
+    const FIGURES: [(&str, Option<f64>); 20] = [
+        ("7", Some(7.0)),
+        (" 7 ", Some(7.0)),
+        ("+7", Some(7.0)),
+        ("7.", Some(7.0)),
+        (".5", Some(0.5)),
+        ("1e3", Some(1000.0)),
+        ("1E-3", Some(0.001)),
+        ("\"12.5\"", Some(12.5)),
+        ("1000000000000000", Some(1e15)),
+        ("-1", None),
+        ("-0.0001", None),
+        ("1000000000000001000", None),
+        ("5e28", None),
+        ("1e400", None),
+        ("nan", None),
+        ("inf", None),
+        ("", None),
+        ("0x10", None),
+        ("\"1,000\"", None),
+        ("1 000", None),
+    ];
+
+    const MONTHS: [&str; 6] = ["2027-13", "27-01", "2027/01", "January", "", "2027-00"];
+
+    /// How the text of a file is changed as a whole: what it says stays the same.
+    fn rewritten(text: &str, how: usize) -> String {
+        match how {
+            0 => text.replace('\n', "\r\n"),
+            1 => format!("\u{feff}{text}"),
+            2 => text.trim_end().to_owned(),
+            3 => text.replacen('\n', "\n\n", 1),
+            _ => text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn usage_files_are_read_as_they_say_or_refused_at_their_line() {
+        const COLUMNS: [&str; 8] = [
+            "month",
+            "account",
+            "region",
+            "service",
+            "usage_type",
+            "operation",
+            "quantity",
+            "note",
+        ];
+        let (mut read, mut refused) = (0, 0);
+        for case in 0..600 {
+            let mut luck = draws(case);
+            let mut order: Vec<usize> = (0..COLUMNS.len()).collect();
+            order.rotate_left(place(&mut luck, 8));
+            let count = 2 + place(&mut luck, 6);
+            let mut quantities: Vec<f64> =
+                (0..count).map(|_| (luck.uniform() * 1e6).round() / 8.0).collect();
+            let mut rows: Vec<Vec<String>> = (0..count)
+                .map(|row| {
+                    let cells = [
+                        format!("2027-{:02}", 1 + place(&mut luck, 12)),
+                        format!("account {row}"),
+                        "us-east-1".to_owned(),
+                        "AmazonEC2".to_owned(),
+                        format!("BoxUsage:m7g.{row}"),
+                        String::new(),
+                        quantities[row].to_string(),
+                        "\"a, note\"".to_owned(),
+                    ];
+                    order.iter().map(|column| cells[*column].clone()).collect()
+                })
+                .collect();
+            let mut header: Vec<&str> = order.iter().map(|column| COLUMNS[*column]).collect();
+            let at = |column: usize| order.iter().position(|own| *own == column).unwrap();
+            let (row, line) = (place(&mut luck, count), |row: usize| Some(row + 2));
+            let mut accounts: Vec<String> =
+                (0..count).map(|row| format!("account {row}")).collect();
+            let (mut whole, mut wrong) = (4, None);
+            match case % 12 {
+                0..=3 => {
+                    let (text, value) = pick(&mut luck, &FIGURES);
+                    rows[row][at(6)] = (*text).to_owned();
+                    match value {
+                        Some(value) => quantities[row] = *value,
+                        None => wrong = Some(line(row)),
+                    }
+                }
+                4 => {
+                    rows[row][at(0)] = (*pick(&mut luck, &MONTHS)).to_owned();
+                    wrong = Some(line(row));
+                }
+                5 => {
+                    let column = 1 + place(&mut luck, 4);
+                    rows[row][at(column)] = String::new();
+                    wrong = Some(line(row));
+                }
+                6 => {
+                    rows[row].pop();
+                    wrong = Some(line(row));
+                }
+                7 => {
+                    rows[row].push("5".into());
+                    wrong = Some(line(row));
+                }
+                8 => {
+                    rows.insert(row, rows[row].clone());
+                    quantities.insert(row, quantities[row]);
+                    accounts.insert(row, accounts[row].clone());
+                }
+                9 => {
+                    rows.remove(row);
+                    quantities.remove(row);
+                    accounts.remove(row);
+                }
+                10 => {
+                    // A quote that swallows what follows, in a column that is read or in one that is not.
+                    let column = pick(&mut luck, &[1, 6, 7]);
+                    rows[row][at(*column)] = "\"5".into();
+                    wrong = Some(line(row));
+                }
+                _ => match place(&mut luck, 3) {
+                    0 => {
+                        let column = place(&mut luck, 7);
+                        header[at(column)] = "nothing";
+                        wrong = Some(Some(1));
+                    }
+                    1 => {
+                        let other = place(&mut luck, 6);
+                        header[at(7)] = COLUMNS[other];
+                        wrong = Some(Some(1));
+                    }
+                    _ => whole = place(&mut luck, 4),
+                },
+            }
+            let mut text = header.join(",") + "\n";
+            for row in &rows {
+                writeln!(text, "{}", row.join(",")).unwrap();
+            }
+            let text = rewritten(&text, whole);
+            match (usage::parse("u.csv", &text, &PriceBook::default()), wrong) {
+                (Ok(file), None) => {
+                    read += 1;
+                    let found: Vec<(String, f64)> = file
+                        .usage
+                        .iter()
+                        .map(|used| (used.account.clone(), used.line.quantity.get()))
+                        .collect();
+                    let said: Vec<(String, f64)> = accounts.into_iter().zip(quantities).collect();
+                    assert_eq!(found, said, "{text}");
+                }
+                (Err(error), Some(line)) => {
+                    refused += 1;
+                    placed(&error, "u.csv", line, &text);
+                }
+                (found, wrong) => panic!("case {case}: {wrong:?} {found:?}\n{text}"),
+            }
+        }
+        assert!(read > 100 && refused > 200, "{read} {refused}");
+    }
+
+    #[test]
+    fn series_and_loads_are_read_as_they_say_or_refused_at_their_line() {
+        const DATES: [&str; 6] =
+            ["2027-02-30", "2027-13-01", "soon", "", "2027-02-01T25:00", "31.01.2027"];
+        let words = Words { columns: "date,value", allow_gaps: "pass --fill-gaps" };
+        let classes = {
+            let text = "[api]\nper_session = 10\nrequest_kib = 1\nresponse_kib = 1\n";
+            toml::from_str(text).unwrap()
+        };
+        let (mut read, mut refused) = (0, 0);
+        for case in 0..600 {
+            let mut luck = draws(1000 + case);
+            let count = 9 + place(&mut luck, 20);
+            let first: jiff::civil::DateTime = "2027-02-01T00:00".parse().unwrap();
+            let moment = |row: usize| {
+                first.checked_add(jiff::SignedDuration::from_mins(60 * row as i64)).unwrap()
+            };
+            let mut said: Vec<(String, f64)> = (0..count)
+                .map(|row| (moment(row).to_string(), (luck.uniform() * 1e4).round() / 8.0))
+                .collect();
+            let mut cells: Vec<[String; 2]> =
+                said.iter().map(|(date, value)| [date.clone(), value.to_string()]).collect();
+            // Neither end, so that a row less is a gap, and no header-like first row.
+            let row = 1 + place(&mut luck, count - 2);
+            let line = |row: usize| Some(row + 2);
+            let fill = luck.uniform() < 0.5;
+            let (mut whole, mut wrong, mut more) = (4, None, None);
+            match case % 9 {
+                0..=2 => {
+                    let (text, value) = pick(&mut luck, &FIGURES);
+                    cells[row][1] = (*text).to_owned();
+                    match value {
+                        Some(value) => said[row].1 = *value,
+                        None => wrong = Some(line(row)),
+                    }
+                }
+                3 => {
+                    cells[row][0] = (*pick(&mut luck, &DATES)).to_owned();
+                    wrong = Some(line(row));
+                }
+                4 => {
+                    cells.swap(row - 1, row);
+                    wrong = Some(line(row));
+                }
+                5 => {
+                    cells.insert(row, cells[row].clone());
+                    wrong = Some(line(row + 1));
+                }
+                6 => {
+                    cells.remove(row);
+                    said.remove(row);
+                    wrong = (!fill).then_some(line(row));
+                }
+                7 => {
+                    // A year too many in the last date.
+                    let last = count - 1;
+                    cells[last][0] = cells[last][0].replacen("2027", "4227", 1);
+                    wrong = Some(line(last));
+                }
+                _ => match place(&mut luck, 3) {
+                    0 => {
+                        more = Some((row, ",200"));
+                        wrong = Some(line(row));
+                    }
+                    1 => {
+                        cells[row][0] = format!("\"{}", cells[row][0]);
+                        wrong = Some(line(row));
+                    }
+                    _ => whole = place(&mut luck, 3),
+                },
+            }
+            let load = luck.uniform() < 0.5;
+            let name = if load { "requests_per_hour" } else { "value" };
+            let mut text = format!("time,{name}\n");
+            for (index, [date, value]) in cells.iter().enumerate() {
+                let more = more.filter(|(row, _)| *row == index).map_or("", |(_, more)| more);
+                writeln!(text, "{date},{value}{more}").unwrap();
+            }
+            let text = rewritten(&text, whole);
+            let gaps = if fill { Gaps::Skip } else { Gaps::Refuse };
+            let found = Series::parse_as("s.csv", &text, gaps, words).map(|series| {
+                let moments = series.moments.iter().map(ToString::to_string);
+                moments.zip(series.values).collect::<Vec<(String, f64)>>()
+            });
+            match (found, wrong) {
+                (Ok(found), None) => {
+                    read += 1;
+                    assert_eq!(found, said, "{text}");
+                }
+                (Err(error), Some(line)) => {
+                    refused += 1;
+                    placed(&error, "s.csv", line, &text);
+                }
+                (found, wrong) => panic!("case {case}: {wrong:?} {found:?}\n{text}"),
+            }
+            // 10 requests a session: a load of r requests an hour is r / 600 sessions a minute.
+            if load {
+                let most = said.iter().map(|(_, value)| *value).fold(0.0, f64::max) / 600.0;
+                match Replay::parse("s.csv", &text, (&classes, None), gaps) {
+                    Ok(replay) => {
+                        assert!(wrong.is_none(), "{text}");
+                        let peak = replay.sessions(60, None).into_iter().fold(0.0, f64::max);
+                        assert!(
+                            (peak - most).abs() <= 1e-9 * most.max(1.0),
+                            "{peak} {most}\n{text}"
+                        );
+                    }
+                    // More sessions than any service has are refused for the whole file.
+                    Err(error) if wrong.is_none() => assert!(most > 1e9, "{error}\n{text}"),
+                    Err(error) => placed(&error, "s.csv", wrong.flatten(), &text),
+                }
+            }
+        }
+        assert!(read > 100 && refused > 200, "{read} {refused}");
+    }
+
+    /// Whether two documents say the same: numbers and money by value, all else to the letter.
+    fn same(a: &Value, b: &Value) -> bool {
+        match (a, b) {
+            (Value::Object(a), Value::Object(b)) => {
+                let empty = |value: &Value| value.is_null() || *value == serde_json::json!([]);
+                a.iter().all(|(key, value)| b.get(key).map_or(empty(value), |b| same(value, b)))
+                    && b.iter().all(|(key, value)| a.contains_key(key) || empty(value))
+            }
+            (Value::Array(a), Value::Array(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+            }
+            (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
+            (Value::String(a), Value::String(b)) => {
+                let number = |text: &str| text.parse::<rust_decimal::Decimal>().ok();
+                a == b || number(a).is_some_and(|a| number(b) == Some(a))
+            }
+            (a, b) => a == b,
+        }
+    }
+
+    /// One character, line or end of a text changed.
+    fn changed(text: &str, luck: &mut Draws, case: u32) -> String {
+        let bytes = text.as_bytes();
+        let near = |from: usize, wanted: fn(&u8) -> bool| {
+            (from..bytes.len()).chain(0..from).find(|at| wanted(&bytes[*at])).unwrap()
+        };
+        let from = place(luck, bytes.len());
+        let mut lines: Vec<&str> = text.lines().collect();
+        let row = place(luck, lines.len());
+        match case % 5 {
+            0 | 1 => {
+                let at = near(from, u8::is_ascii_digit);
+                let digit = (bytes[at] - b'0' + 1 + place(luck, 9) as u8) % 10;
+                let mut changed = bytes.to_vec();
+                changed[at] = b'0' + digit;
+                String::from_utf8(changed).unwrap()
+            }
+            2 => {
+                let at = near(from, u8::is_ascii_lowercase);
+                let mut changed = bytes.to_vec();
+                changed[at] = b'a' + (changed[at] - b'a' + 1 + place(luck, 25) as u8) % 26;
+                String::from_utf8(changed).unwrap()
+            }
+            3 => {
+                lines.remove(row);
+                lines.join("\n")
+            }
+            _ => {
+                let end = (0..=from).rev().find(|at| text.is_char_boundary(*at)).unwrap();
+                text[..end].to_owned()
+            }
+        }
+    }
+
+    #[test]
+    fn saved_plans_are_read_as_they_say_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let scenario = super::written(
+            folder.path(),
+            "s.toml",
+            &(base("2027-01", 1, 50_000) + "[alb]\nload_balancers = 1\nrules = 2\n[nat]\n"),
+        );
+        let out = folder.path().join("out").display().to_string();
+        stdout(&runrate(&["plan", &scenario, "--trials", "1", "--out", &out]));
+        let path = folder.path().join("out/plan.json");
+        let text = fs::read_to_string(&path).unwrap();
+        let (mut read, mut refused) = (0, 0);
+        for case in 0..200 {
+            let text = changed(&text, &mut draws(2000 + case), case);
+            fs::write(&path, &text).unwrap();
+            match store::load_plan(&path) {
+                Ok(plan) => {
+                    read += 1;
+                    let said: Value = serde_json::from_str(&text).unwrap();
+                    let found = serde_json::to_value(&plan).unwrap();
+                    assert!(same(&said, &found), "case {case} of {}", path.display());
+                }
+                Err(error) => {
+                    refused += 1;
+                    placed(&error, &path.display().to_string(), None, "");
+                    let place = &error.problems()[0].place;
+                    let names = place.line.is_some() || place.key.is_some();
+                    let sums = error.to_string();
+                    assert!(names || sums.contains("plan"), "{error}");
+                }
+            }
+        }
+        assert!(read > 20 && refused > 100, "{read} {refused}");
+        // The commands that read one say so with their exit code.
+        fs::write(&path, text.replacen("\"cost\": \"", "\"cost\": \"9", 1)).unwrap();
+        let name = path.display().to_string();
+        let report: [&[&str]; 3] =
+            [&["report", &name, "--format", "md"], &["explain", &name], &["compare", &name, &name]];
+        for arguments in report {
+            let told = super::refused(arguments, 2);
+            assert!(told.contains("plan.json"), "{told}");
+        }
+        let diff = ["prices", "diff", "pricing-cache", "pricing-cache", "--plan", &name];
+        let told = super::refused(&diff, 2);
+        assert!(told.contains("plan.json"), "{told}");
+    }
+
+    /// Any byte of a shard that changes on its way is noticed, before Parquet is read.
+    #[cfg(feature = "polars")]
+    #[test]
+    fn damaged_shards_are_refused() {
+        use runrate::forecast::part;
+        let folder = tempfile::tempdir().unwrap();
+        let scenario = super::written(folder.path(), "s.toml", &uncertain());
+        let name = |shard: u32| folder.path().join(format!("{shard}.parquet"));
+        for shard in [1, 2] {
+            let (of, out) = (format!("{shard}/2"), name(shard).display().to_string());
+            stdout(&runrate(&["plan", &scenario, "--trials", "4", "--shard", &of, "--out", &out]));
+        }
+        let read = |path: &Path| fs::read(path).unwrap();
+        let whole = read(&name(1));
+        assert!(part::read("1.parquet", &whole).is_ok());
+        for case in 0..200 {
+            let mut luck = draws(3000 + case);
+            let at = place(&mut luck, whole.len());
+            let mut bytes = whole.clone();
+            match case % 4 {
+                0 | 1 => bytes[at] ^= 1 << place(&mut luck, 8),
+                2 => bytes.truncate(at),
+                _ => drop(bytes.remove(at)),
+            }
+            let error = part::read("1.parquet", &bytes).expect_err("a damaged part is no part");
+            placed(&error, "1.parquet", None, "");
+        }
+        let mut bytes = whole;
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+        fs::write(name(1), &bytes).unwrap();
+        let parts = [name(1), name(2)].map(|path| path.display().to_string());
+        let told = super::refused(&["merge", &parts[0], &parts[1]], 2);
+        assert!(told.contains("1.parquet") && told.contains("damaged"), "{told}");
+    }
+}

@@ -3,6 +3,9 @@
 //! One row a figure: what was drawn, users, requests, revenue and costs by trial; the first row carries the
 //! mid-value line and how the trials were asked for. Money is kept as whole numbers of 10⁻¹⁰ USD, so nothing is
 //! lost on the way and the parts give the bytes that one machine gives.
+//!
+//! Before the footer of the file, where no reader of Parquet looks, stands a digest of all other bytes: a part that
+//! was damaged on its way is refused before anything in it is believed.
 
 use std::{collections::BTreeMap, io::Cursor, sync::Arc};
 
@@ -11,6 +14,7 @@ use polars::prelude::{
 };
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{Asked, Settings, spread};
 use crate::{
@@ -22,6 +26,13 @@ use crate::{
 
 /// Number of the file's shape.
 const SCHEMA: u32 = 2;
+
+/// What stands before the digest.
+const MARK: &[u8; 8] = b"rundigst";
+/// Bytes of the mark and the digest.
+const SEAL: usize = MARK.len() + 32;
+/// Bytes of a Parquet file after its footer: the footer's length and the closing name.
+const TAIL: usize = 8;
 
 /// What a part is of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -137,7 +148,37 @@ pub fn write(part: &Part) -> Result<Vec<u8>, String> {
     let mut out = Cursor::new(Vec::new());
     let writer = ParquetWriter::new(&mut out).with_compression(ParquetCompression::Snappy);
     writer.finish(&mut frame).map_err(|error| error.to_string())?;
-    Ok(out.into_inner())
+    let bytes = out.into_inner();
+    let footer = footer(&bytes).ok_or("the file has no footer")?;
+    let (pages, footer) = bytes.split_at(footer);
+    Ok([pages, MARK, &digest(pages, footer), footer].concat())
+}
+
+/// Where the footer of a Parquet file begins.
+fn footer(bytes: &[u8]) -> Option<usize> {
+    let tail = bytes.len().checked_sub(TAIL)?;
+    let length: [u8; 4] = bytes.get(tail..tail + 4)?.try_into().ok()?;
+    tail.checked_sub(usize::try_from(u32::from_le_bytes(length)).ok()?)
+}
+
+fn digest(pages: &[u8], footer: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(pages).chain_update(footer).finalize().into()
+}
+
+/// Whether the bytes are those that were written.
+fn sealed(bytes: &[u8]) -> Result<(), String> {
+    let cut = || "it is cut short or damaged; copy it again".to_owned();
+    let (before, footer) =
+        bytes.split_at_checked(footer(bytes).ok_or_else(cut)?).ok_or_else(cut)?;
+    let seal = before.len().checked_sub(SEAL).ok_or_else(cut)?;
+    let (pages, seal) = before.split_at(seal);
+    let (mark, written) = seal.split_at(MARK.len());
+    if mark != MARK {
+        return Err(
+            "it has no digest: it is damaged, or of an earlier version. Run it again".into()
+        );
+    }
+    if written == digest(pages, footer) { Ok(()) } else { Err(cut()) }
 }
 
 /// Money in units of 10⁻¹⁰ USD.
@@ -156,6 +197,7 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Part, Error> {
             "is no part of a plan, as `plan --shard i/n --out FILE` writes it: {message}"
         ))
     };
+    sealed(bytes).map_err(|message| no_part(&message))?;
     let frame = ParquetReader::new(Cursor::new(bytes))
         .finish()
         .map_err(|error| no_part(error.to_string().lines().next().unwrap_or_default()))?;

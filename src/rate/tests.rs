@@ -105,11 +105,17 @@ fn every_missing_price_is_named_once() {
     assert!(error[0].message.contains("nearest rows: ap/T/Out"), "{error:?}");
 }
 
+/// Lines that a decimal cannot hold, alone or as a sum of one meter or of a pool.
 #[test]
-fn sums_beyond_a_decimal_are_refused() {
-    let lines = [usage("a", "us", 7e28), usage("a", "us", 7e28)];
-    let error = rate(&lines, &book(), Sharing::PerAccount).unwrap_err();
-    assert!(error[0].message.contains("beyond counting"), "{error:?}");
+fn quantities_that_no_sum_could_hold_are_refused() {
+    for quantity in [7e28, 5e28, 1.1e15] {
+        for sharing in [Sharing::PerAccount, Sharing::Consolidated] {
+            let lines = [usage("a", "us", quantity), usage("b", "eu-2", quantity)];
+            let error = rate(&lines[..1], &book(), sharing).unwrap_err();
+            assert!(error[0].message.contains("the largest quantity that is priced"), "{error:?}");
+            assert!(rate(&lines, &book(), sharing).is_err());
+        }
+    }
 }
 
 /// The slow reference: unit by unit on whole quantities.

@@ -10,6 +10,7 @@ use crate::{
     calendar::Month,
     error::{Error, Place, Problem, nearest},
     prices::{BillKey, PriceBook},
+    series::whole_table,
     services::{Basis, UsageLine},
     units::{Quantity, parse_figure},
 };
@@ -32,11 +33,7 @@ pub struct UsageFile {
 /// # Errors
 /// A missing column, a month or quantity that is none: each with its line.
 pub fn parse(file: &str, text: &str, book: &PriceBook) -> Result<UsageFile, Error> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.contains('\r') && !text.contains('\n') {
-        let message = "lines end in CR only (old Macintosh text); save it with LF or CRLF";
-        return Err(Error::at(Place::file(file), message));
-    }
+    let text = whole_table(file, text)?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|e| Error::at(Place::line(file, 1), e.to_string()))?;
     let columns = find_columns(file, header)?;
@@ -76,8 +73,13 @@ fn find_columns(file: &str, header: &StringRecord) -> Result<[usize; 7], Error> 
     let mut found = [0; 7];
     let mut problems = Vec::new();
     for (slot, column) in found.iter_mut().zip(COLUMNS) {
-        if let Some(index) = header.iter().position(|name| name.eq_ignore_ascii_case(column)) {
+        let named = |name: &str| name.eq_ignore_ascii_case(column);
+        if let Some(index) = header.iter().position(named) {
             *slot = index;
+            if header.iter().skip(index + 1).any(named) {
+                let message = format!("two columns are called {column:?}; remove one");
+                problems.push(Problem::new(Place::line(file, 1), message));
+            }
         } else {
             let near = nearest(column, header.iter());
             let hint = near.map(|near| format!("; {near:?} is not read")).unwrap_or_default();

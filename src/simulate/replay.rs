@@ -192,7 +192,7 @@ mod tests {
             ("2027-03-01T10:00,1\n2027-03-01T10:01,1\n", "the header names no load"),
             ("", "the header names no load"),
             (
-                "time,requests_per_second\n2027-03-01T10:00,1e308\n2027-03-01T10:01,1\n",
+                "time,requests_per_second\n2027-03-01T10:00,1e14\n2027-03-01T10:01,1\n",
                 "sessions a minute; give at most 1e9",
             ),
             (

@@ -303,7 +303,7 @@ fn faster(users: &mut Path, months: u32, factor: f64) {
         let gained = first + factor * (planned - first);
         if planned > 0.0 && gained > 0.0 { (gained / planned).ln() } else { 0.0 }
     };
-    let more: Vec<f64> = (0..months).map(more).collect();
-    users.drift.resize(months as usize, 0.0);
+    let more: Vec<f64> = (0..=months).map(more).collect();
+    users.drift.resize(more.len(), 0.0);
     users.drift.iter_mut().zip(more).for_each(|(drift, more)| *drift += more);
 }
