@@ -298,6 +298,7 @@ pub fn reconcile(
             add_billed((bill, line, options.metric), account, known, &mut sides);
         }
     }
+    notes.extend(coarse::join(&mut sides, &bills));
     let cells = variance::cells(sides);
     let mut total = Sum::default();
     for cell in &cells {
@@ -705,6 +706,7 @@ impl Reconciliation {
     }
 }
 
+mod coarse;
 mod variance;
 
 #[cfg(test)]

@@ -97,8 +97,7 @@ pub(super) fn read(
     records: &mut Records<impl Read>,
     (billing, read_at): (&Billing, &str),
 ) -> Result<Vec<MonthBill>, Error> {
-    let wrong =
-        |line: usize, message: String| Error::at(Place::line(file, line), message);
+    let wrong = |line: usize, message: String| Error::at(Place::line(file, line), message);
     let name = header[0].as_str();
     let Some((_, dimension)) = DIMENSIONS.iter().find(|(known, _)| *known == name) else {
         let known: Vec<&str> = DIMENSIONS.iter().map(|(name, _)| *name).collect();
@@ -177,9 +176,7 @@ fn note(dimension: Text, name: &str) -> Option<String> {
 /// What a group is in a bill, and the kind of its rows where its name tells it.
 fn named<'a>(dimension: Text, group: &'a str, billing: &'a Billing) -> (&'a str, Option<&'a str>) {
     match dimension {
-        Text::Service => {
-            (billing.console_services.get(group).map_or(group, String::as_str), None)
-        }
+        Text::Service => (billing.console_services.get(group).map_or(group, String::as_str), None),
         Text::UsageType => (group, billing.console_usage_types.get(group).map(String::as_str)),
         // `name (id)`
         Text::Account => {
@@ -210,11 +207,7 @@ fn currency(unit: &str, billing: &Billing) -> Result<String, String> {
 }
 
 /// Periods in rows.
-fn down(
-    file: &str,
-    header: &[String],
-    records: &mut Records<impl Read>,
-) -> Result<Figures, Error> {
+fn down(file: &str, header: &[String], records: &mut Records<impl Read>) -> Result<Figures, Error> {
     let count = header.len() - 2;
     let mut found = Figures {
         groups: header[1..=count].to_vec(),
@@ -338,7 +331,9 @@ impl Figures {
             }
             let bare = name.strip_suffix(unit).map(|name| name.trim().to_owned());
             // Files with the dates across have no units beside the groups.
-            bare.ok_or_else(|| format!("the column {name:?} is not in the unit {unit} of the total"))
+            bare.ok_or_else(|| {
+                format!("the column {name:?} is not in the unit {unit} of the total")
+            })
         };
         self.groups.iter().map(bare).collect()
     }
@@ -395,7 +390,10 @@ mod tests {
         let accounts: Vec<&str> = bill.lines.iter().map(|l| &*l.key.account).collect();
         assert_eq!(accounts, ["111122223333", "444455556666"]);
         let unclear = bills("eu.csv", &text.replace("1.234,5\"", "1.234\"")).unwrap_err();
-        assert!(unclear.contains("eu.csv:2") && unclear.contains("decimal or thousands"), "{unclear}");
+        assert!(
+            unclear.contains("eu.csv:2") && unclear.contains("decimal or thousands"),
+            "{unclear}"
+        );
     }
 
     #[test]

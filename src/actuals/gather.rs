@@ -302,12 +302,7 @@ impl<'a> Gather<'a> {
     }
 
     /// A row that cannot be used and what it costs, where that can be read; `at` says where it stands.
-    pub fn set_aside(
-        &mut self,
-        reason: String,
-        cost: Option<Amount>,
-        at: impl FnOnce() -> String,
-    ) {
+    pub fn set_aside(&mut self, reason: String, cost: Option<Amount>, at: impl FnOnce() -> String) {
         self.set_aside_of(None, reason, cost, at);
     }
 
@@ -473,7 +468,10 @@ impl<'a> Gather<'a> {
                 let message = match reasons.next() {
                     Some(first) => {
                         let others: Vec<String> = reasons.take(MOST_REASONS).collect();
-                        format!("no row could be used: {}", [vec![first], others].concat().join("; "))
+                        format!(
+                            "no row could be used: {}",
+                            [vec![first], others].concat().join("; ")
+                        )
                     }
                     None => "no row could be used; it has none".into(),
                 };

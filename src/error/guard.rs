@@ -39,7 +39,8 @@ pub fn catch<T>(file: &str, read: impl FnOnce() -> Result<T, Error>) -> Result<T
         let text = payload.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or_default();
         let first = text.lines().next().unwrap_or_default();
-        let message = format!("cannot be read: the file is damaged ({first}); export or write it again");
+        let message =
+            format!("cannot be read: the file is damaged ({first}); export or write it again");
         Err(Error::at(Place::file(file), message))
     })
 }
