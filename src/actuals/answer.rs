@@ -35,13 +35,18 @@ const METRICS: [(&str, Figure); 3] = [
 ];
 const QUANTITY: &str = "UsageQuantity";
 
+/// A field with another name is refused: a misspelled one would leave its figures out without a word.
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Answer {
     results_by_time: Vec<Period>,
     #[serde(default)]
     group_definitions: Vec<Definition>,
     next_page_token: Option<String>,
+    #[serde(default, rename = "DimensionValueAttributes")]
+    _attributes: serde::de::IgnoredAny,
+    #[serde(default, rename = "ResponseMetadata")]
+    _metadata: serde::de::IgnoredAny,
 }
 
 #[derive(Deserialize)]
@@ -51,33 +56,31 @@ struct Definition {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Period {
     time_period: Span,
-    #[serde(default)]
     groups: Vec<Group>,
-    #[serde(default)]
     total: BTreeMap<String, Measure>,
     #[serde(default)]
     estimated: bool,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Span {
     start: String,
     end: String,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Group {
     keys: Vec<String>,
     metrics: BTreeMap<String, Measure>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Measure {
     amount: String,
     #[serde(default)]

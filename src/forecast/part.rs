@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Asked, Settings, spread};
 use crate::{
-    error::{Error, Place},
+    error::{Error, Place, guard},
     plan::Plan,
     simulate::{Cost, Sample},
     units::{USD_PLACES, Usd},
@@ -151,6 +151,7 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Part, Error> {
             "is no part of a plan, as `plan --shard i/n --out FILE` writes it: {message}"
         ))
     };
+    guard::check_parquet(&mut Cursor::new(bytes)).map_err(|message| no_part(&message))?;
     let frame = ParquetReader::new(Cursor::new(bytes))
         .finish()
         .map_err(|error| no_part(error.to_string().lines().next().unwrap_or_default()))?;
