@@ -21,6 +21,7 @@ use self::amount::Amount;
 use crate::calendar::Month;
 
 pub mod amount;
+pub mod answer;
 #[cfg(feature = "polars")]
 pub mod columnar;
 mod console;

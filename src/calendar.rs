@@ -96,7 +96,8 @@ impl FromStr for Month {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("{text:?} is not a month; write it as 2027-01");
         let (year, month) = text.split_once('-').ok_or_else(wrong)?;
-        if year.len() != 4 || month.len() != 2 {
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if year.len() != 4 || month.len() != 2 || !digits(year) || !digits(month) {
             return Err(wrong());
         }
         let (year, month) =

@@ -319,6 +319,7 @@ pub fn reconcile(
             add_billed((bill, line, options.metric), account, known, &mut sides);
         }
     }
+    notes.extend(coarse::join(&mut sides, &bills));
     let cells = variance::cells(sides);
     let (mut total, mut fees) = (Sum::default(), Sum::default());
     for cell in &cells {
@@ -847,6 +848,7 @@ impl Reconciliation {
     }
 }
 
+mod coarse;
 mod variance;
 
 #[cfg(test)]

@@ -3,6 +3,9 @@
 
 mod support;
 
+#[path = "bills/nearly_valid.rs"]
+mod nearly_valid;
+
 use runrate::{plan::Plan, units::Usd};
 use support::{base, plan};
 

@@ -28,7 +28,7 @@ use super::{
     layout::{Billing, FIGURES, Figure, Layout, TEXTS},
     text::not_a_number,
 };
-use crate::error::{Error, Place};
+use crate::error::{Error, Place, guard};
 
 /// Batches that wait while one is summed: the bound of what is in memory.
 const WAITING: usize = 2;
@@ -44,6 +44,8 @@ pub fn read_parquet(
     read_at: &str,
 ) -> Result<Vec<MonthBill>, Error> {
     let file = path.display().to_string();
+    guard::check_parquet(bytes)
+        .map_err(|message| Error::at(Place::file(&file), format!("cannot be read: {message}")))?;
     let arguments = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
     let frame = LazyFrame::scan_parquet(PlRefPath::new(&file), arguments)
         .map_err(|error| failed(&file, &error))?;

@@ -95,6 +95,10 @@ pub fn read_lines(
         .buffer_capacity(BUFFER)
         .from_reader(bytes);
     let first = reader.read_byte_record().ok()??;
+    // Lines that end with CR alone are one line here.
+    if memchr::memchr2(b'\n', b'\r', first.as_slice()).is_some() {
+        return None;
+    }
     let header: Vec<String> = (0..first.len())
         .map(|place| {
             let name = std::str::from_utf8(bare(first.get(place)?)?).ok()?;

@@ -45,6 +45,27 @@ pub fn catch<T>(file: &str, read: impl FnOnce() -> Result<T, Error>) -> Result<T
     })
 }
 
+/// Checks that the parts of a Parquet file lie within it: polars takes a file's word for it, and reads whatever
+/// is in memory there.
+///
+/// # Errors
+/// A file without readable metadata; a part beyond its end.
+#[cfg(feature = "polars")]
+pub fn check_parquet(bytes: &mut (impl std::io::Read + std::io::Seek)) -> Result<(), String> {
+    let length = bytes.seek(std::io::SeekFrom::End(0)).map_err(|error| error.to_string())?;
+    let metadata = polars_parquet::read::read_metadata(bytes).map_err(|error| error.to_string())?;
+    for column in metadata.row_groups.iter().flat_map(|group| group.parquet_columns()) {
+        let range = column.byte_range();
+        if range.start > range.end || range.end > length {
+            return Err(format!(
+                "bytes {} to {} of a column are not in the file, which has {length}",
+                range.start, range.end
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Whether a panic comes from code that is not this program's: its sources have relative paths.
 fn is_library(info: &PanicHookInfo<'_>) -> bool {
     info.location().is_none_or(|at| !at.file().starts_with("src/"))

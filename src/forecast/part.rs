@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Asked, Settings, spread};
 use crate::{
-    error::{Error, Place},
+    error::{Error, Place, guard},
     plan::Plan,
     simulate::{Cost, Sample},
     units::{USD_PLACES, Usd},
@@ -198,6 +198,7 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Part, Error> {
         ))
     };
     sealed(bytes).map_err(|message| no_part(&message))?;
+    guard::check_parquet(&mut Cursor::new(bytes)).map_err(|message| no_part(&message))?;
     let frame = ParquetReader::new(Cursor::new(bytes))
         .finish()
         .map_err(|error| no_part(error.to_string().lines().next().unwrap_or_default()))?;

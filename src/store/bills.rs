@@ -11,7 +11,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::{plain, read_text, write_folder};
 use crate::{
-    actuals::{self, MonthBill, layout::Billing, text},
+    actuals::{self, MonthBill, answer, layout::Billing, text},
     calendar::Month,
     error::{Error, Place, guard},
 };
@@ -100,6 +100,9 @@ fn read_bill(path: &Path, billing: &Billing, read_at: &str) -> Result<Vec<MonthB
     if magic.starts_with(b"PK") {
         let message = "is a zip archive; unpack it and import the files in it";
         return Err(Error::at(Place::file(&name), message));
+    }
+    if magic.trim_ascii_start().starts_with(b"{") {
+        return answer::read(&name, &read_text(path)?, billing, read_at);
     }
     if let Some(bills) = text::read_lines(&name, &mut file, billing, read_at) {
         return bills;

@@ -141,9 +141,16 @@ fn coded(array: &dyn Array, which: usize, gather: &mut Gather<'_>) -> Option<Vec
             texts.iter().map(|text| gather.number(which, plain(text))).collect();
         let keys = array.keys();
         return Some(match keys.validity().filter(|valid| valid.unset_bits() > 0) {
-            None => keys.values().iter().map(|key| numbers[*key as usize]).collect(),
+            None => keys
+                .values()
+                .iter()
+                .map(|key| numbers.get(*key as usize).copied())
+                .collect::<Option<_>>()?,
             // The empty text.
-            Some(_) => keys.iter().map(|key| key.map_or(0, |key| numbers[*key as usize])).collect(),
+            Some(_) => keys
+                .iter()
+                .map(|key| key.map_or(Some(0), |key| numbers.get(*key as usize).copied()))
+                .collect::<Option<_>>()?,
         });
     }
     let mut last = (None, 0);
