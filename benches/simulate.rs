@@ -287,6 +287,7 @@ fn packer(offers: Vec<Offer>, on_demand: Vec<usize>, workloads: Vec<Deployment>)
         zones: 0b111,
         mix: Mix::OnDemand,
         limits: Limits::default(),
+        replicas: None,
         min_values: (0, 0),
         consolidate_after_seconds: Some(0),
         only_empty: false,

@@ -6,7 +6,10 @@
 //! # Limits
 //! Allocatable figures are Karpenter's documented ones for AL2023; a joined node can differ.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use jiff::civil::Date;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -617,10 +620,12 @@ impl Catalog {
         }
         let mut message = format!("no {} {value:?}", property.what);
         match nearest(value, known.iter().copied()) {
-            Some(near) => message.push_str(&format!("; did you mean {near:?}?")),
+            Some(near) => {
+                let _ = write!(message, "; did you mean {near:?}?");
+            }
             None if known.len() <= 40 => {
                 let known: Vec<&str> = known.into_iter().collect();
-                message.push_str(&format!("; there are {}", known.join(", ")));
+                let _ = write!(message, "; there are {}", known.join(", "));
             }
             None => {}
         }

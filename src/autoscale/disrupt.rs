@@ -145,9 +145,9 @@ impl Cluster {
         let occupied = |candidate: &Candidate| candidate.cost > 1.0;
         let within: Vec<Candidate> = candidates.iter().copied().filter(occupied).collect();
         let hopeful = |one: &Candidate| self.may_pay(policy, std::slice::from_ref(one), free);
-        let hope = within.iter().any(hopeful);
         let within = self.within_budgets(policy, &within, DisruptionReason::Underutilized, pass);
-        if drifted.is_empty() && within.len() < 2 && !hope {
+        let mut alone = candidates.iter().filter(|candidate| occupied(candidate));
+        if drifted.is_empty() && within.len() < 2 && !alone.any(hopeful) {
             return None;
         }
         let targets = self.targets(policy);

@@ -73,7 +73,7 @@ impl Service for Spec {
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
-        let own = |pool: &&NodePool| {
+        let own = |pool: &NodePool| {
             [pool.volume_gib, pool.volume_iops, pool.volume_throughput_mibps]
                 .iter()
                 .any(Option::is_some)
@@ -82,7 +82,7 @@ impl Service for Spec {
         let mut lines = Vec::new();
         let mut pools: Vec<(&str, f64)> = Vec::new();
         for node in &demand.capacity.nodes {
-            if demand.node_pools.get(&node.pool).filter(own).is_none() {
+            if !demand.node_pools.get(&node.pool).is_some_and(own) {
                 shared += node.hours;
             } else if let Some((_, hours)) = pools.iter_mut().find(|(pool, _)| *pool == node.pool) {
                 *hours += node.hours;

@@ -88,7 +88,7 @@ pub(super) fn read(
         [only] if pools.is_empty() => {
             let message = "no node pool among the manifests: the pools that init assumes have its volume and kubelet";
             notes.field(&classes[0], "", message);
-            all.assumed = only.lines.clone();
+            all.assumed.clone_from(&only.lines);
         }
         _ => {
             for (object, _) in classes.iter().zip(used).filter(|(_, used)| !used) {
