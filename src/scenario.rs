@@ -171,6 +171,20 @@ pub struct Account {
     pub stack: Stack,
 }
 
+impl Account {
+    /// Returns what its services are checked against.
+    pub fn context<'a>(&'a self, catalog: &'a Catalog) -> Context<'a> {
+        let schedule = self.settings.schedule.as_ref();
+        Context {
+            classes: &self.classes,
+            workloads: &self.stack.workloads,
+            region: &self.settings.region,
+            stops_database: schedule.is_some_and(|schedule| schedule.stop_database),
+            catalog,
+        }
+    }
+}
+
 /// The whole scenario, checked.
 #[derive(Debug, Clone)]
 pub struct Scenario {
@@ -386,14 +400,7 @@ impl Scenario {
             }
         }
         for account in &accounts {
-            let schedule = account.settings.schedule.as_ref();
-            let context = Context {
-                classes: &account.classes,
-                workloads: &account.stack.workloads,
-                region: &account.settings.region,
-                stops_database: schedule.is_some_and(|schedule| schedule.stop_database),
-                catalog,
-            };
+            let context = account.context(catalog);
             for service in &account.stack.services {
                 for (key, message) in service.check(&context) {
                     let key = format!("{}.{key}", service.kind());

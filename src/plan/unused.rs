@@ -11,7 +11,6 @@ use crate::{
     calendar::Month,
     commitment::uses::CommitmentUse,
     scenario::{Account, Scenario},
-    services::Context,
     shapes::Catalog,
     units::Usd,
     workload::{Kind, Workload},
@@ -147,12 +146,7 @@ fn of_stack(account: &Account, stack: &toml::Table, catalog: &Catalog) -> Vec<Fi
     if !cluster.spot_interruptions && !buys_spot {
         found.push(("cluster.spot_interruptions".into(), "no node pool buys spot nodes".into()));
     }
-    let context = Context {
-        classes: &account.classes,
-        workloads: &account.stack.workloads,
-        region: &account.settings.region,
-        catalog,
-    };
+    let context = account.context(catalog);
     for service in &account.stack.services {
         let unused = service.unused(&context).into_iter();
         found.extend(unused.map(|(key, why)| (format!("{}.{key}", service.kind()), why)));
