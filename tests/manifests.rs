@@ -960,7 +960,7 @@ fn a_pool_without_a_capacity_type_allows_both() {
     let (pool, notes) = pool_of(&families, "", "");
     assert_eq!(pool.families, ["m7g", "m9x"]);
     let said = "spec.template.spec.requirements[0]: no instance family \"m9x\"";
-    assert!(notes.contains(said) && notes.contains("it matches nothing"), "{notes}");
+    assert!(notes.contains(said) && notes.contains("It matches nothing"), "{notes}");
 }
 
 /// 4 TiB with 16,000 IOPS and 100 GiB with 4,000: 4,196 GiB and, with 3,000 included once, 17,000 IOPS.
