@@ -612,6 +612,13 @@ impl Catalog {
         known.map(|known| known.baseline_share)
     }
 
+    /// The same as [`Self::unmatched`] where other values remain.
+    pub fn ignored(&self, property: Property, value: &str) -> Option<String> {
+        let message = self.unmatched(property, value)?;
+        let asks = message.ends_with('?');
+        Some(message + if asks { " It matches nothing" } else { ". It matches nothing" })
+    }
+
     /// A message for a value of a node pool's list that no instance type has, with the nearest that one has.
     pub fn unmatched(&self, property: Property, value: &str) -> Option<String> {
         let known: BTreeSet<&str> = self.shapes.iter().map(property.of).collect();

@@ -455,19 +455,18 @@ impl Policy {
         for (index, (name, settings)) in order.into_iter().enumerate() {
             let group = index as u8 + 1;
             let contradictions = pool::check(inputs.catalog, name, settings);
-            let unmatched = pool::unmatched(inputs.catalog, name, settings);
+            let consistent = contradictions.is_empty();
+            problems.extend(contradictions);
             let pool = pool::build(inputs, daemons, &mut offers, (name, settings), group);
             match pool {
                 Ok(pool) => {
-                    if !contradictions.is_empty() {
-                        problems.extend(contradictions);
-                    } else if pool.offers_any() || unmatched.is_empty() {
+                    let remains = pool.offers_any();
+                    let unmatched = pool::unmatched(inputs.catalog, name, settings, remains);
+                    if consistent && (remains || unmatched.is_empty()) {
                         problems.extend(pool::check_built(inputs, &pool, settings, &offers));
                     }
-                    if pool.offers_any() {
-                        notes.extend(
-                            unmatched.iter().map(|one| format!("{one}; it matches nothing")),
-                        );
+                    if remains {
+                        notes.extend(unmatched.iter().map(ToString::to_string));
                     } else {
                         problems.extend(unmatched);
                     }

@@ -635,7 +635,7 @@ fn a_family_that_does_not_exist_is_a_warning_while_others_remain() {
     for expected in [
         "cluster.node_pools.p.families: no instance family \"m9x\"",
         "cluster.node_pools.p.sizes: no instance size \"hugge\"",
-        "it matches nothing",
+        "It matches nothing",
     ] {
         assert!(warnings.contains(expected), "{expected}\n{warnings}");
     }

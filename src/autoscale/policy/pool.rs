@@ -17,11 +17,18 @@ use crate::{
 };
 
 /// Names of instance types, families and the like that do not exist. As in Kubernetes, they match nothing.
-pub(super) fn unmatched(catalog: &Catalog, name: &str, pool: &NodePool) -> Vec<Problem> {
+/// `others` says whether the pool has types without them.
+pub(super) fn unmatched(
+    catalog: &Catalog,
+    name: &str,
+    pool: &NodePool,
+    others: bool,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
+    let message = if others { Catalog::ignored } else { Catalog::unmatched };
     for (property, names) in PROPERTIES.into_iter().zip(lists(pool)) {
         for value in names {
-            if let Some(message) = catalog.unmatched(property, value) {
+            if let Some(message) = message(catalog, property, value) {
                 let key = format!("cluster.node_pools.{name}.{}", property.key);
                 problems.push(problem(&key, message));
             }

@@ -63,8 +63,8 @@ fn unmatched(object: &Object, one: &Requirement<'_>, knowledge: Knowledge<'_>, n
         return;
     };
     for value in one.values.iter().filter(|_| one.operator == "In") {
-        if let Some(message) = knowledge.catalog.unmatched(property, value) {
-            notes.field(object, &one.field, &format!("{message}; it matches nothing"));
+        if let Some(message) = knowledge.catalog.ignored(property, value) {
+            notes.field(object, &one.field, &message);
         }
     }
 }
