@@ -301,7 +301,7 @@ pub fn advise(
         match used {
             Ok(used) => chosen.push(choose(offer, &used, &horizon)),
             // A plan with it would be refused.
-            Err(message) => notes.push(format!("not looked at: {message}")),
+            Err(message) => notes.push(format!("skipped: {message}")),
         }
     }
     let sets: Vec<Vec<Commitment>> = chosen.iter().map(Chosen::commitments).collect();
@@ -325,8 +325,7 @@ pub fn advise(
 fn general_notes(prepared: &Prepared<'_>) -> Vec<String> {
     let mut notes = vec![
         "after the plan's last month usage is taken to stay as in that month".to_owned(),
-        "each product is looked at by itself, beside what the scenario has already bought"
-            .to_owned(),
+        "each product is judged on its own, beside what the scenario already buys".to_owned(),
     ];
     if !prepared.scenario().is_uncertain() {
         notes.push(

@@ -64,7 +64,7 @@ pub(super) fn offers(
         match Offer::of(prepared, product, mid) {
             Ok(offer) => offers.push(offer),
             // A plan with it would be refused.
-            Err(message) => notes.push(format!("not looked at: {message}")),
+            Err(message) => notes.push(format!("skipped: {message}")),
         }
     }
     notes.dedup();
