@@ -31,16 +31,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     calendar::Month,
-    commitment::{Commitment, Kind, Payment, Rate, Term, family_and_size},
+    commitment::{Commitment, Kind, Payment, Term, family_and_size},
     error::Error,
     forecast::{Watch, quantile},
     prices::BillKey,
-    rate::commitment::{Eligible, Reach},
     simulate::{Metered, Prepared, Saving},
 };
 
-/// Layers of a product, at most.
-const LAYERS: usize = 48;
+mod layers;
+mod offer;
+
+use layers::{Horizon, LAYERS, Used, layers};
+use offer::{Offer, bought_as, offers};
 
 /// Bytes of usage that are kept between choosing and judging; trials beyond are metered again.
 const MOST_KEPT: usize = 256 << 20;
@@ -223,9 +225,6 @@ pub struct Advised {
     pub notes: Vec<String>,
 }
 
-/// On-demand cost of what each layer of one product was used for in one trial, by layer and month [USD].
-type Used = Vec<Vec<f64>>;
-
 /// What a trial is judged by.
 struct Trial {
     number: u32,
@@ -302,7 +301,7 @@ pub fn advise(
         match used {
             Ok(used) => chosen.push(choose(offer, &used, &horizon)),
             // A plan with it would be refused.
-            Err(message) => notes.push(format!("not looked at: {message}")),
+            Err(message) => notes.push(format!("skipped: {message}")),
         }
     }
     let sets: Vec<Vec<Commitment>> = chosen.iter().map(Chosen::commitments).collect();
@@ -326,8 +325,7 @@ pub fn advise(
 fn general_notes(prepared: &Prepared<'_>) -> Vec<String> {
     let mut notes = vec![
         "after the plan's last month usage is taken to stay as in that month".to_owned(),
-        "each product is looked at by itself, beside what the scenario has already bought"
-            .to_owned(),
+        "each product is judged on its own, beside what the scenario already buys".to_owned(),
     ];
     if !prepared.scenario().is_uncertain() {
         notes.push(
@@ -336,272 +334,6 @@ fn general_notes(prepared: &Prepared<'_>) -> Vec<String> {
         );
     }
     notes
-}
-
-/// Something that ran on demand, and where: what products are looked for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Seen {
-    /// Who would buy; none where any account of the organization may.
-    account: Option<String>,
-    is_ec2: bool,
-    region: String,
-    instance_type: String,
-}
-
-fn seen(mid: &[Vec<Eligible>], shared: bool) -> BTreeSet<Seen> {
-    let lines = mid.iter().flatten().filter(|line| line.left.iter().any(|hour| *hour > 0.0));
-    let seen = |line: &Eligible| Seen {
-        account: (!shared).then(|| line.account.clone()),
-        is_ec2: line.is_ec2(),
-        region: line.key.region.clone(),
-        instance_type: line.instance_type.clone(),
-    };
-    lines.map(seen).collect()
-}
-
-/// A product, and how its layers are cut.
-struct Offer {
-    product: Product,
-    /// Width of a layer: dollars an hour, or instances.
-    width: f64,
-    /// Fee of a dollar an hour, or of an instance [USD an hour].
-    fee: f64,
-}
-
-/// Everything that the book, or the question, has a price of, for what ran on demand; and what was left out,
-/// and why.
-fn offers(
-    prepared: &Prepared<'_>,
-    question: &Question,
-    mid: &[Vec<Eligible>],
-) -> (Vec<Offer>, Vec<String>) {
-    let shared = prepared.scenario().billing.consolidated;
-    let mut found: Vec<Product> = Vec::new();
-    for own in &seen(mid, shared) {
-        for product in products(prepared, question, own) {
-            let same = |known: &Product| {
-                Product { source: product.source.clone(), ..known.clone() } == product
-            };
-            if !found.iter().any(same) {
-                found.push(product);
-            }
-        }
-    }
-    let mut offers = Vec::new();
-    let mut notes = Vec::new();
-    for product in found {
-        match Offer::of(prepared, product, mid) {
-            Ok(offer) => offers.push(offer),
-            // A plan with it would be refused.
-            Err(message) => notes.push(format!("not looked at: {message}")),
-        }
-    }
-    notes.dedup();
-    (offers, notes)
-}
-
-/// Products for something that ran on demand.
-fn products(prepared: &Prepared<'_>, question: &Question, own: &Seen) -> Vec<Product> {
-    let rules = prepared.commitment_rules();
-    let account = own.account.clone().unwrap_or_default();
-    let rates = prepared.commitment_rates().of_region(&own.region).iter();
-    let product = |rate: &Rate| {
-        let (kind, term, payment) = bought_as(rate, own.is_ec2)?;
-        let family = family_and_size(&own.instance_type).0;
-        let of = if kind.is_savings_plan() { family } else { &own.instance_type };
-        rules.sells(kind, term, payment).then(|| Product {
-            kind,
-            account: account.clone(),
-            region: Some(own.region.clone()),
-            of: Some(of.to_owned()),
-            term,
-            payment,
-            discount_percent: None,
-            source: format!("{}, {}", rate.source, rate.as_of),
-        })
-    };
-    let own_rates = rates.filter(|rate| rate.instance_type == own.instance_type);
-    let mut products: Vec<Product> = own_rates.filter_map(product).collect();
-    if let (true, Some((share, term, payment))) = (own.is_ec2, question.compute) {
-        // A share of 0.27 is 27 %, not 27.000000000000004 %.
-        let percent = (share * 1e8).round() / 1e6;
-        products.push(Product {
-            kind: Kind::ComputeSavingsPlan,
-            account,
-            region: None,
-            of: None,
-            term,
-            payment,
-            discount_percent: Some(percent),
-            source: format!("{percent} % off on demand, as asked"),
-        });
-    }
-    products
-}
-
-impl Offer {
-    /// Cuts a product into layers by what the busiest hour of the mid-value line uses of it. Where any account
-    /// may buy, the one that runs most of what it covers does: its usage comes first.
-    fn of(
-        prepared: &Prepared<'_>,
-        mut product: Product,
-        mid: &[Vec<Eligible>],
-    ) -> Result<Self, String> {
-        let scenario = prepared.scenario();
-        if product.account.is_empty() {
-            product.account.clone_from(&scenario.accounts[0].name);
-        }
-        let one = product.bought(scenario.plan.start, 1.0);
-        let (mut peak, mut fee) = (0.0_f64, 0.0);
-        let mut spent: BTreeMap<&str, f64> = BTreeMap::new();
-        for lines in mid {
-            let reach = prepared.reach_of(&one, lines)?;
-            let covered = |hour: usize| -> f64 {
-                reach.candidates.iter().map(|c| lines[c.place].left[hour] * c.takes).sum()
-            };
-            let most = (0..hours(lines)).map(covered).fold(0.0, f64::max);
-            peak = peak.max(most / reach.gives);
-            fee = reach.fee;
-            for candidate in &reach.candidates {
-                let line = &lines[candidate.place];
-                let cost = line.left.iter().sum::<f64>() * line.on_demand;
-                *spent.entry(&line.account).or_default() += cost;
-            }
-        }
-        let buyer = spent.into_iter().rev().max_by(|(_, a), (_, b)| a.total_cmp(b));
-        if let Some((account, _)) = buyer {
-            account.clone_into(&mut product.account);
-        }
-        // Trials may grow to a multiple of the mid-value line; what lies above the last layer is not bought.
-        let reach = 1.5 * peak / LAYERS as f64;
-        let step = if product.kind.is_savings_plan() { 0.001 } else { 1.0 };
-        let width = (reach / step).ceil().max(1.0) * step;
-        Ok(Self { product, width, fee })
-    }
-}
-
-/// Hours of a month's lines.
-fn hours(lines: &[Eligible]) -> usize {
-    lines.iter().map(|line| line.left.len()).max().unwrap_or(0)
-}
-
-/// What a price of the book is of.
-fn bought_as(rate: &Rate, is_ec2: bool) -> Option<(Kind, Term, Payment)> {
-    let kinds = if is_ec2 {
-        &[Kind::Ec2InstanceSavingsPlan, Kind::Ec2ReservedInstance][..]
-    } else {
-        &[Kind::RdsReservedInstance]
-    };
-    let kind = kinds.iter().find(|kind| kind.plan_kind() == rate.plan_kind)?;
-    let term = [Term::One, Term::Three].into_iter().find(|term| term.name() == rate.term)?;
-    let payment = Payment::ALL.into_iter().find(|payment| payment.name() == rate.payment_option)?;
-    Some((*kind, term, payment))
-}
-
-/// What each layer was used for, by month: it is filled in the order of a plan.
-fn layers(
-    width: f64,
-    months: &[Vec<Eligible>],
-    reach_of: impl Fn(&[Eligible]) -> Result<Reach, String>,
-) -> Result<Used, String> {
-    let mut used = vec![vec![0.0; months.len()]; LAYERS];
-    for (month, lines) in months.iter().enumerate() {
-        let reach = reach_of(lines)?;
-        let width = width * reach.gives;
-        for hour in 0..hours(lines) {
-            let mut at = 0.0;
-            for candidate in &reach.candidates {
-                let line = &lines[candidate.place];
-                let value = line.on_demand / candidate.takes;
-                let mut rest = line.left[hour] * candidate.takes;
-                while rest > 1e-12 {
-                    let layer = (at / width + 1e-9) as usize;
-                    if layer >= LAYERS {
-                        break;
-                    }
-                    let part = rest.min(((layer + 1) as f64 * width - at).max(1e-9));
-                    used[layer][month] += part * value;
-                    at += part;
-                    rest -= part;
-                }
-            }
-        }
-    }
-    Ok(used)
-}
-
-/// When purchases may be made.
-struct Horizon {
-    start: Month,
-    months: usize,
-    every: usize,
-    /// Months that a term touches.
-    term: usize,
-    term_hours: usize,
-}
-
-impl Horizon {
-    fn hours(&self, month: usize) -> usize {
-        self.start.plus(month as u32).hours()
-    }
-
-    /// Months of a purchase in month `b` up to `end`, with the hours of its term in each.
-    fn terms(&self, b: usize, end: usize) -> impl Iterator<Item = (usize, f64)> {
-        let mut left = self.term_hours;
-        (b..(b + self.term).min(end)).map(move |month| {
-            let hours = self.hours(month).min(left);
-            left -= hours;
-            (month, hours as f64)
-        })
-    }
-
-    /// Used value of a layer in so many hours of a month, the last month's level carried on after the plan.
-    fn used(&self, layer: &[f64], month: usize, hours: f64) -> f64 {
-        let known = month.min(self.months - 1);
-        layer[known] / self.hours(known) as f64 * hours
-    }
-
-    /// Months that are looked at: those of the plan, and a term after them, so that a purchase late in the
-    /// plan has the time that an early one has.
-    fn end(&self) -> usize {
-        self.months + self.term
-    }
-
-    /// Worth of a purchase up to the end of what is looked at: what was used, less the fee an hour.
-    fn worth(&self, layer: &[f64], b: usize, fee: f64) -> f64 {
-        self.terms(b, self.end()).map(|(m, hours)| self.used(layer, m, hours) - fee * hours).sum()
-    }
-    /// The months of purchase that save most; some lie after the plan.
-    fn best(&self, layer: &[f64], fee: f64) -> Vec<usize> {
-        let n = self.end();
-        let mut value = vec![0.0; n + 1];
-        let mut buys = vec![false; n];
-        for b in (0..n).rev() {
-            value[b] = value[b + 1];
-            if b % self.every == 0 {
-                let own = self.worth(layer, b, fee) + value[(b + self.term).min(n)];
-                if own > value[b] + 1e-9 {
-                    (value[b], buys[b]) = (own, true);
-                }
-            }
-        }
-        let mut at = 0;
-        let mut months = Vec::new();
-        while at < n {
-            if buys[at] {
-                months.push(at);
-                at += self.term;
-            } else {
-                at += 1;
-            }
-        }
-        months
-    }
-
-    /// Worth of purchases over all that is looked at.
-    fn value(&self, layer: &[f64], bought: &[usize], fee: f64) -> f64 {
-        bought.iter().map(|b| self.worth(layer, *b, fee)).sum()
-    }
 }
 
 /// A product's ladder, before it is judged.
@@ -791,7 +523,7 @@ fn plan_prices(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rate::commitment::Candidate;
+    use crate::rate::commitment::{Candidate, Eligible, Reach};
 
     /// A plan that takes 40 % off: an hour's dollar of it is worth 1 / 0.6 on demand.
     fn product() -> Product {
