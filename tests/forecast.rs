@@ -566,6 +566,44 @@ fn an_interrupted_plan_reports_what_is_finished() {
     assert!(note.contains("stopped by Ctrl-C after"), "{note}");
 }
 
+/// How long a plan is says nothing of its first months: users, traffic, nodes and spot prices of a trial are drawn
+/// month by month. (A curve that is given by its `end` is another curve in a longer plan.)
+#[test]
+fn the_first_months_of_a_longer_plan_are_those_of_the_shorter_one() {
+    let history: String =
+        (1..=12).map(|month| format!("2026-{month:02},{}\n", 9000 + 400 * month * month)).collect();
+    let history = runrate::series::Series::parse("h.csv", &history, runrate::series::Gaps::Refuse);
+    let inputs = runrate::simulate::Inputs { history: history.ok(), ..Default::default() };
+    let (from, to) = ("[users]", "volatility = 0.1");
+    let text = uncertain();
+    let users = &text[text.find(from).unwrap()..text.find(to).unwrap() + to.len()];
+    let fitted = text.replace(users, "[users]\nhistory = { file = \"h.csv\", fit = \"compound\" }");
+    assert!(fitted.contains("h.csv") && text.contains("volatility"));
+    for text in [text, fitted] {
+        let run = |months: u32, trial: u32| {
+            let text = text.replace("months = 2", &format!("months = {months}"));
+            let catalog = runrate::store::embedded_catalog().unwrap();
+            let scenario = runrate::scenario::Scenario::parse("s.toml", &text, &catalog).unwrap();
+            let source = runrate::store::PriceSource::Embedded;
+            let facts = runrate::store::load_facts(catalog, &source, &scenario.regions()).unwrap();
+            let prepared = runrate::simulate::Prepared::new(&scenario, &facts, &inputs).unwrap();
+            prepared.run(trial).unwrap()
+        };
+        for trial in [0, 3] {
+            let (short, long) = (run(1, trial), run(2, trial));
+            assert_eq!(short.months[..], long.months[..1], "trial {trial}");
+            let first = |plan: &Plan| -> Vec<runrate::ledger::Entry> {
+                let own = plan.entries.iter().filter(|entry| entry.month == plan.months[0].month);
+                own.cloned().collect()
+            };
+            let costs = |entries: Vec<runrate::ledger::Entry>| -> Vec<_> {
+                entries.into_iter().map(|entry| (entry.key, entry.quantity, entry.cost)).collect()
+            };
+            assert_eq!(costs(first(&short)), costs(first(&long)), "trial {trial}");
+        }
+    }
+}
+
 /// Valid files with one mutation each: what is read must be what the file says, and what is refused must name the
 /// file and its line, or its key. Expectations come from the generator and never from a reader.
 mod mutated {

@@ -451,6 +451,10 @@ impl<'a> Walk<'a> {
         }
         let range = Range { low, mid, high, confidence };
         let bounds = bounds_of(schema);
+        if bounds.most.is_none() && high.max(low) > MOST_QUANTITY {
+            self.bounds(schema, high.max(low), path);
+            return;
+        }
         match range.check(bounds) {
             Ok(()) => {
                 self.note(schema, range, (path, true));
@@ -517,8 +521,8 @@ impl<'a> Walk<'a> {
 
     fn bounds(&mut self, schema: &Value, number: f64, path: &str) {
         let (least, most) = (schema["minimum"].as_f64(), schema["maximum"].as_f64());
-        // A seed may be any whole number; every other figure ends up in sums that must stay finite.
-        let open = if is_whole(schema) { f64::INFINITY } else { MOST_QUANTITY };
+        // What has no bound of its own ends up in sums that must stay finite.
+        let open = if is_whole(schema) { f64::from(u32::MAX) } else { MOST_QUANTITY };
         let accepted = least.unwrap_or(-open)..=most.unwrap_or(open);
         if !accepted.contains(&number) {
             let shown = |number: f64| {
@@ -558,6 +562,31 @@ impl<'a> Walk<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Figures without a bound of their own, as numbers and as ranges, and a seed, which has one.
+    #[test]
+    fn figures_that_no_sum_could_hold_are_refused_at_their_line() {
+        let problem = |line: &str| problems(line).into_iter().find(|text| text.contains("range"));
+        for (line, expected) in [
+            (
+                "[aurora]\nstorage_gib = 1e17",
+                "aurora.storage_gib: 1e17 is out of range; give 1e15 or less",
+            ),
+            (
+                "[aurora]\nstorage_gib = { low = 1, mid = 20, high = 1e300 }",
+                "aurora.storage_gib: 1e300 is out of range; give 1e15 or less",
+            ),
+            (
+                "[aurora]\nmin_readers = 5000000000",
+                "aurora.min_readers: 5000000000 is out of range; give 4294967295 or less",
+            ),
+        ] {
+            let found = problem(line).unwrap_or_default();
+            assert!(found.contains(expected) && found.starts_with("s.toml:2"), "{found}");
+        }
+        assert_eq!(problem("[aurora]\nstorage_gib = 1e15"), None);
+        assert_eq!(problem("[plan]\nseed = 9007199254740991"), None);
+    }
 
     fn problems(text: &str) -> Vec<String> {
         let document = Document::parse("s.toml", text).unwrap();
