@@ -4,6 +4,7 @@
 mod support;
 
 use std::{
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -753,6 +754,46 @@ fn an_interrupted_plan_reports_what_is_finished() {
     assert!(note.contains("stopped by Ctrl-C after"), "{note}");
 }
 
+/// How long a plan is says nothing of its first months: users, traffic, nodes and spot prices of a trial are drawn
+/// month by month. (A curve that is given by its `end` is another curve in a longer plan.)
+#[test]
+fn the_first_months_of_a_longer_plan_are_those_of_the_shorter_one() {
+    let mut history = String::new();
+    for month in 1..=12 {
+        writeln!(history, "2026-{month:02},{}", 9000 + 400 * month * month).unwrap();
+    }
+    let history = runrate::series::Series::parse("h.csv", &history, runrate::series::Gaps::Refuse);
+    let inputs = runrate::simulate::Inputs { history: history.ok(), ..Default::default() };
+    let (from, to) = ("[users]", "volatility = 0.1");
+    let text = uncertain();
+    let users = &text[text.find(from).unwrap()..text.find(to).unwrap() + to.len()];
+    let fitted = text.replace(users, "[users]\nhistory = { file = \"h.csv\", fit = \"compound\" }");
+    assert!(fitted.contains("h.csv") && text.contains("volatility"));
+    for text in [text, fitted] {
+        let run = |months: u32, trial: u32| {
+            let text = text.replace("months = 2", &format!("months = {months}"));
+            let catalog = runrate::store::embedded_catalog().unwrap();
+            let scenario = runrate::scenario::Scenario::parse("s.toml", &text, &catalog).unwrap();
+            let source = runrate::store::PriceSource::Embedded;
+            let facts = runrate::store::load_facts(catalog, &source, &scenario.regions()).unwrap();
+            let prepared = runrate::simulate::Prepared::new(&scenario, &facts, &inputs).unwrap();
+            prepared.run(trial).unwrap()
+        };
+        for trial in [0, 3] {
+            let (short, long) = (run(1, trial), run(2, trial));
+            assert_eq!(short.months[..], long.months[..1], "trial {trial}");
+            let first = |plan: &Plan| -> Vec<runrate::ledger::Entry> {
+                let own = plan.entries.iter().filter(|entry| entry.month == plan.months[0].month);
+                own.cloned().collect()
+            };
+            let costs = |entries: Vec<runrate::ledger::Entry>| -> Vec<_> {
+                entries.into_iter().map(|entry| (entry.key, entry.quantity, entry.cost)).collect()
+            };
+            assert_eq!(costs(first(&short)), costs(first(&long)), "trial {trial}");
+        }
+    }
+}
+
 /// Valid files with one mutation each: what is read must be what the file says, and what is refused must name the
 /// file and its line, or its key. Expectations come from the generator and never from a reader.
 mod mutated {
@@ -829,6 +870,10 @@ mod mutated {
     }
 
     #[test]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one generator: a mutation and what it says stand together"
+    )]
     fn usage_files_are_read_as_they_say_or_refused_at_their_line() {
         const COLUMNS: [&str; 8] = [
             "month",
@@ -952,6 +997,10 @@ mod mutated {
     }
 
     #[test]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one generator: a mutation and what it says stand together"
+    )]
     fn series_and_loads_are_read_as_they_say_or_refused_at_their_line() {
         const DATES: [&str; 6] =
             ["2027-02-30", "2027-13-01", "soon", "", "2027-02-01T25:00", "31.01.2027"];

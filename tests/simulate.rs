@@ -7,7 +7,7 @@ mod support;
 use std::{fmt::Write as _, fs, path::Path};
 
 use assert_cmd::Command;
-use support::{runrate, stdout};
+use support::{base, plan, runrate, stdout};
 use tempfile::TempDir;
 
 const EXAMPLE: &str = "examples/innovate.toml";
@@ -282,4 +282,62 @@ fn every_setting_of_the_controllers_is_read() {
     );
     let text = stdout(&runrate(&["simulate", &path, "--at", "2028-12", "--days", "3"]));
     assert!(text.contains("Expired") && text.contains("Drifted"), "{text}");
+}
+
+/// Office hours of ten hours on the 20 weekdays of February 2027: the writer is billed 200 hours, its reader as many,
+/// and a burst on one day adds readers for an hour or two; the nights and weekends in between cost nothing, and
+/// storage and backups go on. Without the schedule's `stop_database` the same days cost 672 hours an instance.
+#[test]
+fn readers_of_a_stopped_database_are_not_billed() {
+    let scenario = |stops: bool| {
+        base("2027-02", 1, 100_000)
+            .replace("[cluster]", &format!("[accounts.production.schedule]\ndays = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\"]\nfrom = \"08:00\"\nto = \"18:00\"\nstop_database = {stops}\n[cluster]"))
+            .replace("replicas = 2\n", "replicas = 20\n")
+            .replace("cpu_millicores = 250", "cpu_millicores = 50")
+            .replace("[accounts.production]", "[[traffic.events]]\nname = \"spike\"\nat = \"2027-02-10T12:00\"\npeak = 8\nhalf_life_hours = 1\n[accounts.production]")
+            + "[alb]\nload_balancers = 1\nrules = 2\n[aurora]\ninstance_class = \"db.r6g.large\"\nmin_readers = 1\nmax_readers = 4\n\
+               queries_per = { api = 4 }\nwrite_share = 0.2\ncpu_ms_per_query = 10\npages_per_query = 8\n\
+               wal_bytes_per_write = 5000\nkib_per_query = 2\nstorage_gib = 20\nstorage_mib_per_user = 0\n\
+               working_set_share = 0.1\nchanged_per_day = 0.02\nbackup_retention_days = 7\n"
+    };
+    let quantity = |plan: &runrate::plan::Plan, usage_type: &str| -> f64 {
+        let own = plan.entries.iter().filter(|entry| entry.key.usage_type == usage_type);
+        own.map(|entry| entry.quantity.get()).sum()
+    };
+    let (stopped, running) = (plan(&scenario(true)).unwrap(), plan(&scenario(false)).unwrap());
+    let hours = quantity(&stopped, "InstanceUsage:db.r6g.large");
+    assert!((400.5..405.0).contains(&hours), "{hours}");
+    let hours = quantity(&running, "InstanceUsage:db.r6g.large");
+    assert!((1344.5..1350.0).contains(&hours), "{hours}");
+    for goes_on in ["Aurora:StorageUsage", "Aurora:BackupUsage"] {
+        assert_eq!(quantity(&stopped, goes_on).to_bits(), quantity(&running, goes_on).to_bits());
+    }
+}
+
+/// A launch at 17:00:30 that needs no time to rise: 6.72 sessions at 17:00, as on any other day.
+#[test]
+fn the_minute_before_a_launch_on_a_second_keeps_its_traffic() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.toml");
+    let text = base("2027-01", 1, 10_000)
+        + "[alb]\nload_balancers = 1\nrules = 2\n[[traffic.events]]\nname = \"launch\"\nat = \"2027-01-12T17:00:30\"\n\
+           peak = 3\nrise_minutes = 0\nhalf_life_hours = 6\n";
+    fs::write(&path, text).unwrap();
+    let path = path.display().to_string();
+    let csv =
+        stdout(&runrate(&["simulate", &path, "--days", "12", "--tick", "60s", "--format", "csv"]));
+    let sessions = |moment: &str| -> f64 {
+        let row = csv.lines().find(|line| line.starts_with(moment)).unwrap();
+        row.split(',').nth(1).unwrap().parse().unwrap()
+    };
+    // 10,000 users × 30 sessions / 44,640 minutes.
+    let usual = 300_000.0 / 44_640.0;
+    for (moment, expected) in [
+        ("2027-01-12T16:59:00", usual),
+        ("2027-01-12T17:00:00", usual),
+        ("2027-01-12T17:01:00", usual * (1.0 + 2.0 * 0.5_f64.powf(0.5 / 360.0))),
+    ] {
+        let found = sessions(moment);
+        assert!((found - expected).abs() < 0.001, "{moment}: {found} {expected}");
+    }
 }

@@ -478,6 +478,10 @@ impl<'a> Walk<'a> {
             self.report(path, message);
             return;
         }
+        if bounds.most.is_none() && high.max(low) > MOST_QUANTITY {
+            self.bounds(schema, high.max(low), path);
+            return;
+        }
         let mend = |message: String| message + &share(schema, high);
         match range.check(bounds).map_err(mend) {
             Ok(()) => {
@@ -549,8 +553,8 @@ impl<'a> Walk<'a> {
             return;
         }
         let Bounds { least, most } = bounds_of(schema);
-        // A seed may be any whole number; every other figure ends up in sums that must stay finite.
-        let open = if is_whole(schema) { f64::INFINITY } else { MOST_QUANTITY };
+        // What has no bound of its own ends up in sums that must stay finite.
+        let open = if is_whole(schema) { f64::from(u32::MAX) } else { MOST_QUANTITY };
         let within = least.unwrap_or(-open)..=most.unwrap_or(open);
         if !within.contains(&number) {
             let shown = |number: f64| {
@@ -592,6 +596,31 @@ impl<'a> Walk<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Figures without a bound of their own, as numbers and as ranges, and a seed, which has one.
+    #[test]
+    fn figures_that_no_sum_could_hold_are_refused_at_their_line() {
+        let problem = |line: &str| problems(line).into_iter().find(|text| text.contains("range"));
+        for (line, expected) in [
+            (
+                "[aurora]\nstorage_gib = 1e17",
+                "aurora.storage_gib: 1e17 is out of range; give 1e15 or less",
+            ),
+            (
+                "[aurora]\nstorage_gib = { low = 1, mid = 20, high = 1e300 }",
+                "aurora.storage_gib: 1e300 is out of range; give 1e15 or less",
+            ),
+            (
+                "[aurora]\nmin_readers = 5000000000",
+                "aurora.min_readers: 5000000000 is out of range; give 4294967295 or less",
+            ),
+        ] {
+            let found = problem(line).unwrap_or_default();
+            assert!(found.contains(expected) && found.starts_with("s.toml:2"), "{found}");
+        }
+        assert_eq!(problem("[aurora]\nstorage_gib = 1e15"), None);
+        assert_eq!(problem("[plan]\nseed = 9007199254740991"), None);
+    }
 
     fn problems(text: &str) -> Vec<String> {
         let document = Document::parse("s.toml", text).unwrap();

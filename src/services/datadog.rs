@@ -317,7 +317,7 @@ mod tests {
             let mut fixture = Fixture::new(month);
             let mut billed = |peaks: usize| {
                 let hour = |nodes| HourTally { peak_nodes: nodes, ..HourTally::default() };
-                let mut hours = vec![hour(3); fixture.month.hours() as usize];
+                let mut hours = vec![hour(3); fixture.month.hours()];
                 hours[100..100 + peaks].fill(hour(20));
                 hours[300] = hour(9);
                 fixture.capacity.hours = hours;
