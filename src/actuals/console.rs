@@ -59,10 +59,10 @@ impl Shape {
         let across = rest[0] == format!("{first} total")
             && rest.len() > 1
             && rest[1..].iter().all(|date| month_of(date).is_some());
-        match () {
-            () if last.starts_with(TOTAL) && rest.len() > 1 => Some(Self::Down),
-            () if across => Some(Self::Across),
-            () => None,
+        if last.starts_with(TOTAL) && rest.len() > 1 {
+            Some(Self::Down)
+        } else {
+            across.then_some(Self::Across)
         }
     }
 }
@@ -166,6 +166,9 @@ fn note(dimension: Text, name: &str) -> Option<String> {
         Text::Record => None,
         Text::Service => Some(
             "grouped by Service: the console counts credits, refunds and discounts within the services, unless a filter on Charge type leaves them out".into(),
+        ),
+        Text::UsageType => Some(
+            "grouped by Usage type: rows without one (tax, fees, refunds) are kept apart; credits and discounts count within the usage types, unless a filter on Charge type leaves them out".into(),
         ),
         _ => Some(format!(
             "grouped by {name}: tax, support, credits and refunds count as consumption, unless a filter on Charge type leaves them out"
