@@ -14,7 +14,10 @@
 //! The console has one dimension a file. By service, taxes and support are services of their own; credits, refunds
 //! and discounts are within the services that they correct.
 
-use std::{collections::BTreeMap, io::Read};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+};
 
 use csv::ByteRecord;
 
@@ -299,9 +302,9 @@ fn rows(
 impl Figures {
     /// Checks that each name and date is there once, that dates are dates, and that totals are the sums.
     fn check(&self) -> Result<(), (usize, String)> {
-        let mut names = BTreeMap::new();
+        let mut names = BTreeSet::new();
         for name in &self.groups {
-            if names.insert(name, ()).is_some() {
+            if !names.insert(name) {
                 return Err((1, format!("has {name:?} twice; its costs would count twice")));
             }
         }
