@@ -5,6 +5,7 @@
 mod support;
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     fs,
     io::Write as _,
@@ -69,6 +70,224 @@ fn the_cur_sample_is_imported_whole() {
     assert_eq!((bill.rows(), bill.set_aside.len(), bill.days), (1281, 0, 14));
     assert_eq!(bill.sum(Metric::Unblended, |_| true).unwrap().to_string(), "1.6823086974");
     assert_eq!(bill.by_kind(Metric::Unblended)[&runrate::actuals::Kind::Tax].to_string(), "0.08");
+}
+
+fn data(name: &str) -> String {
+    format!("{}/tests/data/bills/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Two files of the Cost Explorer console, an account each: currency, accounts and kinds are those of the bill,
+/// and their sums are the totals that the file of accounts states.
+#[test]
+fn files_of_the_console_are_read_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept").display().to_string();
+    let (prod, dev) = (data("costs_prod.csv"), data("costs_dev.csv"));
+    let import = ["actuals", "import", &prod, &dev, "--actuals", &kept];
+    let two = ["--account", "111122223333", "--account", "444455556666", "--format", "json"];
+    let text = stdout(&runrate(&[&import[..], &two[..]].concat()));
+    let bills: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let sum =
+        |month: usize, wanted: &dyn Fn(&serde_json::Value) -> bool| -> rust_decimal::Decimal {
+            let lines = bills[month]["lines"].as_array().unwrap().iter();
+            let costs = lines.filter(|line| wanted(line));
+            costs
+                .map(|l| l["costs"][0].as_str().unwrap().parse::<rust_decimal::Decimal>().unwrap())
+                .sum()
+        };
+    let (currency, days) = (&bills[0]["currency"], &bills[0]["days"]);
+    assert_eq!((currency, days), (&"USD".into(), &28.into()));
+    // The row of February in costs_by_account.csv.
+    for (account, cost) in [("111122223333", "1760.396270391"), ("444455556666", "335.056371748")] {
+        assert_eq!(sum(0, &|line| line["account"] == account).normalize().to_string(), cost);
+    }
+    assert_eq!(sum(0, &|line| line["kind"] == "support").normalize().to_string(), "115.27");
+    assert_eq!(sum(0, &|line| line["kind"] == "tax").normalize().to_string(), "334.57");
+    let service = "Amazon Elastic Compute Cloud - Compute";
+    assert_eq!(
+        sum(0, &|line| line["service"] == service).normalize().to_string(),
+        "455.6163030048"
+    );
+    // The same bill with semicolons and decimal commas; one account for all of it.
+    for name in ["costs_by_service.csv", "costs_eu.csv"] {
+        let text = stdout(&runrate(&[
+            "actuals",
+            "import",
+            &data(name),
+            "--actuals",
+            &kept,
+            "--account",
+            "1",
+            "--format",
+            "json",
+        ]));
+        let bills: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let lines = bills[0]["lines"].as_array().unwrap();
+        let all = lines.iter().map(|line| line["costs"][0].as_str().unwrap());
+        let sum: rust_decimal::Decimal =
+            all.map(|cost| cost.parse::<rust_decimal::Decimal>().unwrap()).sum();
+        assert_eq!(sum.normalize().to_string(), "2095.452642139", "{name}");
+    }
+    let by_account = data("costs_by_account.csv");
+    let text = stdout(&runrate(&["actuals", "import", &by_account, "--actuals", &kept]));
+    assert!(text.contains("$2,095.45") && text.contains("tax, support, credits"), "{text}");
+    refused(
+        &["actuals", "import", &by_account, "--actuals", &kept, "--account", "1"],
+        2,
+        "--account 1 has no effect",
+    );
+    refused(
+        &[&import[..], &["--account", "1", "--account", "2", "--account", "3"]].concat(),
+        2,
+        "--account: is there 3 times, for 2 files",
+    );
+    let text =
+        stdout(&runrate(&["actuals", "import", &data("usage_type.csv"), "--actuals", &kept]));
+    assert!(text.contains("$252.40") && text.contains("$272.40: lines name no account"), "{text}");
+    assert!(text.contains("$20.00: lines of a kind that"), "{text}");
+    let text = stdout(&runrate(&[
+        "actuals",
+        "import",
+        &data("months_as_columns.csv"),
+        "--actuals",
+        &kept,
+    ]));
+    assert!(text.contains("No currency is stated in 2027-01, 2027-02"), "{text}");
+}
+
+/// Amounts carry their currency; support and Marketplace are known whatever the type of the row; rows without
+/// a cost are counted; what cannot be read again is not written.
+#[test]
+fn a_bill_says_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept").display().to_string();
+    let path = folder.path().join("cur.csv").display().to_string();
+    let text = stdout(&runrate(&["actuals", "import", &data("nok.csv"), "--actuals", &kept]));
+    assert!(text.contains("NOK 640.00") && !text.contains('$'), "{text}");
+    let header = "bill_billing_entity,bill_billing_period_start_date,line_item_usage_account_id,line_item_line_item_type,line_item_product_code,line_item_unblended_cost,line_item_currency_code\r\n";
+    let rows = [
+        "AWS,2026-02-01,1,Usage,AmazonEC2,10",
+        "AWS,2026-02-01,1,Usage,AWSSupportBusiness,3",
+        "AWS,2026-02-01,1,Fee,AWSSupportEnterprise,4",
+        "AWS,2026-02-01,1,Refund,AWSSupportBusiness,-1",
+        "AWS,2026-02-01,1,Tax,AWSSupportBusiness,2",
+        "AWS Marketplace,2026-02-01,1,Usage,a1b2c3d4e5f6g7h8,20",
+        "AWS Marketplace,2026-02-01,1,Fee,a1b2c3d4e5f6g7h8,30",
+        "AWS,2026-02-01,1,Usage,AmazonEC2,",
+        "AWS,2026-02-01,1,Usage,AmazonEC2,",
+        "AWS,2026-02-31,1,Usage,AmazonEC2,7.5",
+    ];
+    let body: String = rows.iter().fold(String::new(), |text, row| text + row + ",USD\r\n");
+    fs::write(&path, format!("{header}{body}")).unwrap();
+    let import = ["actuals", "import", &path, "--actuals", &kept];
+    let text = stdout(&runrate(&[&import[..], &["--format", "csv"]].concat()));
+    for (kind, cost) in [
+        ("support,Usage", "3"),
+        ("support,Fee", "4"),
+        ("refunds,Refund", "-1"),
+        ("tax,Tax", "2"),
+        ("AWS Marketplace,Usage", "20"),
+        ("AWS Marketplace,Fee", "30"),
+        ("usage,Usage", "10"),
+    ] {
+        assert!(text.contains(&format!(",{kind},,,{cost},{cost},,")), "{kind} {cost}: {text}");
+    }
+    let text = stdout(&runrate(&[&import[..], &["--format", "table"]].concat()));
+    assert!(text.contains(&format!("2 × the cost is empty (first: {path}:9)")), "{text}");
+    let aside = format!("1 × \"2026-02-31\" is not a billing period (first: {path}:11), $7.50");
+    assert!(text.contains(&aside), "{text}");
+    // A file of which no row has a cost says so.
+    fs::write(&path, format!("{header}AWS,2026-02-01,1,Usage,AmazonEC2,,USD\r\n")).unwrap();
+    refused(&import, 2, &format!("no row could be used: 1 × the cost is empty ({path}:2)"));
+    let text = stdout(&runrate(&["actuals", "import", &data("negative.csv"), "--actuals", &kept]));
+    assert!(text.contains("\"-1e23\" is no amount of a bill"), "{text}");
+    stdout(&runrate(&["actuals", "list", "--actuals", &kept]));
+    // Sums beyond amounts could not be read again.
+    fs::write(&path, "month,account,service,cost\n2027-01,a,S,9e17\n2027-01,a,S,9e17\n").unwrap();
+    refused(&import, 2, "sum to 10^18 or more");
+    fs::write(&path, "month,account,service,cost,cost\n2027-01,a,S,1,2\n").unwrap();
+    refused(&import, 2, ":1: has the column cost twice, as columns 4 and 5");
+}
+
+/// polars panics on both; each is refused by its name, and nothing of the panic is printed.
+#[cfg(feature = "polars")]
+#[test]
+fn damaged_parquet_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept").display().to_string();
+    let (bill, shard) = (data("damaged_bill.parquet"), data("damaged_shard.parquet"));
+    for arguments in [vec!["actuals", "import", &bill, "--actuals", &kept], vec!["merge", &shard]] {
+        let output = runrate(&arguments);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(".parquet: cannot be read: the file is damaged"), "{message}");
+        assert!(!message.contains("panicked"), "{message}");
+    }
+}
+
+/// A bill by service alone, as the console has it, meets the plan's sums of each service.
+#[test]
+fn a_bill_by_service_meets_the_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = scenario(&folder);
+    let plan = plan(&scenario, &folder);
+    let month = plan.months[0].month;
+    let mut sums: BTreeMap<(&str, &str), rust_decimal::Decimal> = BTreeMap::new();
+    for entry in plan.entries.iter().filter(|entry| entry.month == month) {
+        let service = &*plan.price_of(entry).cost_explorer_service;
+        if !service.is_empty()
+            && !["Datadog", "GitHubActions", "Tax"].contains(&&*entry.key.service)
+        {
+            *sums.entry((&*entry.account, service)).or_default() += entry.cost.decimal();
+        }
+    }
+    let short = |service: &str| match service {
+        "Amazon Elastic Compute Cloud - Compute" => "EC2-Instances".to_owned(),
+        "EC2 - Other" => "EC2-Other".into(),
+        "Amazon Elastic Load Balancing" => "EC2-ELB".into(),
+        "Amazon Simple Storage Service" => "S3".into(),
+        "Amazon Virtual Private Cloud" => "VPC".into(),
+        other => other
+            .replace("AWS Support", "Support")
+            .replace("AWS ", "")
+            .replace("Amazon ", "")
+            .replace("AmazonC", "C"),
+    };
+    let mut arguments = vec!["actuals".to_owned(), "import".into()];
+    for account in ["production", "non-production"] {
+        let own: Vec<_> = sums.iter().filter(|((of, _), _)| *of == account).collect();
+        let names: Vec<String> =
+            own.iter().map(|((_, s), _)| format!("\"{}($)\"", short(s))).collect();
+        let costs: Vec<String> = own.iter().map(|(_, cost)| cost.to_string()).collect();
+        let total: rust_decimal::Decimal = own.iter().map(|(_, cost)| **cost).sum();
+        let text = format!(
+            "\"Service\",{},\"Total costs($)\"\n\"{month}-01\",{},{total}\n",
+            names.join(","),
+            costs.join(",")
+        );
+        let path = folder.path().join(format!("{account}.csv"));
+        fs::write(&path, text).unwrap();
+        arguments.push(path.display().to_string());
+    }
+    let kept = folder.path().join("kept").display().to_string();
+    arguments.extend(
+        ["--account", "111111111111", "--account", "222222222222", "--actuals", &kept]
+            .map(str::to_owned),
+    );
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    stdout(&runrate(&arguments));
+    let saved = folder.path().join("plan/plan.json").display().to_string();
+    let text = stdout(&runrate(&["reconcile", &saved, "--actuals", &kept, "--format", "json"]));
+    let done: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let cells = done["cells"].as_array().unwrap();
+    assert!(cells.len() > 10);
+    for cell in cells {
+        let off = cell["variance"]["total"].as_str().unwrap().parse::<f64>().unwrap();
+        assert!(cell["matched"] == "both" && off.abs() < 1e-6, "{cell}");
+    }
+    let notes = done["notes"].to_string();
+    assert!(notes.contains("the bill names no usage types in"), "{notes}");
+    assert!(notes.contains("the console counts credits, refunds"), "{notes}");
 }
 
 /// The example with account ids, nine months long.

@@ -321,7 +321,7 @@ fn faults_are_told_and_nothing_half_is_kept() {
         ),
         (
             Box::new(changed(|answer| {
-                answer["ResultsByTime"][0]["Groups"][1]["Metrics"]["UnblendedCost"]["Unit"] =
+                answer["ResultsByTime"][0]["Groups"][0]["Metrics"]["NetUnblendedCost"]["Unit"] =
                     "EUR".into();
             })),
             "in two currencies",

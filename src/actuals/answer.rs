@@ -58,7 +58,8 @@ struct Definition {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Period {
-    time_period: Span,
+    #[serde(rename = "TimePeriod")]
+    span: Span,
     groups: Vec<Group>,
     total: BTreeMap<String, Measure>,
     #[serde(default)]
@@ -129,7 +130,7 @@ pub fn read(
     let mut gather = Gather::new(&layout, billing);
     let mut estimated = BTreeSet::new();
     for (index, period) in answer.results_by_time.iter().enumerate() {
-        if let Some(month) = month_of(&period.time_period.start).filter(|_| period.estimated) {
+        if let Some(month) = month_of(&period.span.start).filter(|_| period.estimated) {
             estimated.insert(month);
         }
         let ungrouped = period.groups.is_empty() && !period.total.is_empty();
@@ -184,8 +185,7 @@ fn keys(definitions: &[Definition]) -> Result<Vec<Text>, String> {
 fn check(periods: &[Period]) -> Result<(), (String, String)> {
     let mut spans = BTreeSet::new();
     let mut groups = BTreeSet::new();
-    for (index, Period { time_period: Span { start, end }, groups: own, .. }) in
-        periods.iter().enumerate()
+    for (index, Period { span: Span { start, end }, groups: own, .. }) in periods.iter().enumerate()
     {
         let key = format!("ResultsByTime[{index}]");
         let dates = month_of(start).is_some() && month_of(end).is_some() && start < end;
@@ -222,8 +222,8 @@ fn row(
     let mut set = |which: Text, text: &str| {
         row.texts[which as usize] = gather.number(which as usize, text);
     };
-    set(Text::Month, &period.time_period.start);
-    set(Text::End, &period.time_period.end);
+    set(Text::Month, &period.span.start);
+    set(Text::End, &period.span.end);
     for (key, value) in keys.iter().zip(values) {
         match billing.console_usage_types.get(value) {
             Some(record) if *key == Text::UsageType && !keys.contains(&Text::Record) => {

@@ -14,7 +14,10 @@
 //! The console has one dimension a file. By service, taxes and support are services of their own; credits, refunds
 //! and discounts are within the services that they correct.
 
-use std::{collections::BTreeMap, io::Read};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+};
 
 use csv::ByteRecord;
 
@@ -59,10 +62,10 @@ impl Shape {
         let across = rest[0] == format!("{first} total")
             && rest.len() > 1
             && rest[1..].iter().all(|date| month_of(date).is_some());
-        match () {
-            () if last.starts_with(TOTAL) && rest.len() > 1 => Some(Self::Down),
-            () if across => Some(Self::Across),
-            () => None,
+        if last.starts_with(TOTAL) && rest.len() > 1 {
+            Some(Self::Down)
+        } else {
+            across.then_some(Self::Across)
         }
     }
 }
@@ -166,6 +169,9 @@ fn note(dimension: Text, name: &str) -> Option<String> {
         Text::Record => None,
         Text::Service => Some(
             "grouped by Service: the console counts credits, refunds and discounts within the services, unless a filter on Charge type leaves them out".into(),
+        ),
+        Text::UsageType => Some(
+            "grouped by Usage type: rows without one (tax, fees, refunds) are kept apart; credits and discounts count within the usage types, unless a filter on Charge type leaves them out".into(),
         ),
         _ => Some(format!(
             "grouped by {name}: tax, support, credits and refunds count as consumption, unless a filter on Charge type leaves them out"
@@ -296,9 +302,9 @@ fn rows(
 impl Figures {
     /// Checks that each name and date is there once, that dates are dates, and that totals are the sums.
     fn check(&self) -> Result<(), (usize, String)> {
-        let mut names = BTreeMap::new();
+        let mut names = BTreeSet::new();
         for name in &self.groups {
-            if names.insert(name, ()).is_some() {
+            if !names.insert(name) {
                 return Err((1, format!("has {name:?} twice; its costs would count twice")));
             }
         }

@@ -27,8 +27,8 @@ use crate::{
 
 /// Characters of `2024-09`.
 const MONTH_DIGITS: usize = 7;
-/// Further reasons that are told when no row could be used.
-const MOST_REASONS: usize = 2;
+/// Reasons that are given when no row could be used.
+const MOST_REASONS: usize = 3;
 
 /// A row as a reader hands it over: texts by their numbers, figures read.
 #[derive(Debug, Clone, Copy)]
@@ -446,38 +446,39 @@ impl<'a> Gather<'a> {
         days.is_some()
     }
 
+    /// The one currency of the rows that are used.
+    fn currency(&self) -> Result<String, String> {
+        let mut currencies = self.currencies.iter();
+        match (currencies.next(), currencies.next()) {
+            (Some((currency, _)), None) => Ok(currency.clone()),
+            (Some((one, at)), Some((other, there))) => Err(format!(
+                "two currencies: {one:?} ({at}) and {other:?} ({there}); import the bills apart"
+            )),
+            (None, _) => {
+                let reasons: Vec<String> = self
+                    .set_aside
+                    .iter()
+                    .take(MOST_REASONS)
+                    .map(|((_, reason), aside)| {
+                        format!("{} × {reason} ({})", aside.rows, aside.first)
+                    })
+                    .collect();
+                Err(if reasons.is_empty() {
+                    "no row could be used; it has none".into()
+                } else {
+                    format!("no row could be used: {}", reasons.join("; "))
+                })
+            }
+        }
+    }
+
     /// The months of all rows, and what could not be used at all.
     ///
     /// # Errors
     /// Two currencies; no row that can be used.
     pub fn finish(self, source: &str, read_at: &str) -> Result<Vec<MonthBill>, Error> {
         let place = || Place::file(source);
-        let mut currencies = self.currencies.iter();
-        let currency = match (currencies.next(), currencies.next()) {
-            (Some((currency, _)), None) => currency.clone(),
-            (Some((one, at)), Some((other, there))) => {
-                let message = format!(
-                    "two currencies: {one:?} ({at}) and {other:?} ({there}); import the bills apart"
-                );
-                return Err(Error::at(place(), message));
-            }
-            (None, _) => {
-                let mut reasons = self.set_aside.iter().map(|((_, reason), aside)| {
-                    format!("{} × {reason} ({})", aside.rows, aside.first)
-                });
-                let message = match reasons.next() {
-                    Some(first) => {
-                        let others: Vec<String> = reasons.take(MOST_REASONS).collect();
-                        format!(
-                            "no row could be used: {}",
-                            [vec![first], others].concat().join("; ")
-                        )
-                    }
-                    None => "no row could be used; it has none".into(),
-                };
-                return Err(Error::at(place(), message));
-            }
-        };
+        let currency = self.currency().map_err(|message| Error::at(place(), message))?;
         let mut months: BTreeMap<Month, Vec<Line>> = BTreeMap::new();
         let mut forecast: BTreeMap<Month, u64> = BTreeMap::new();
         for (group, key) in self.groups.iter().zip(&self.keys) {
@@ -502,19 +503,7 @@ impl<'a> Gather<'a> {
                 unit: text(if other { Text::OtherUnit } else { Text::Unit }),
             }));
         }
-        let first = months.keys().next().copied();
-        let mut asides: BTreeMap<Month, Vec<SetAside>> = BTreeMap::new();
-        for ((month, reason), Aside { rows, first: at, cost }) in self.set_aside {
-            // What has no month, or a month without a line, is kept with the first.
-            let Some(of) = month.filter(|month| months.contains_key(month)).or(first) else {
-                continue;
-            };
-            let reason = match month {
-                Some(month) if month != of => format!("{reason} in {month}"),
-                _ => reason,
-            };
-            asides.entry(of).or_default().push(SetAside { reason, rows, first: at, cost });
-        }
+        let mut asides = asides(self.set_aside, &months);
         let read: Option<jiff::Timestamp> = read_at.parse().ok();
         let today = read.map(|read| jiff::tz::Offset::UTC.to_datetime(read).date());
         let mut bills = Vec::new();
@@ -547,6 +536,26 @@ impl<'a> Gather<'a> {
         }
         Ok(bills)
     }
+}
+
+/// Rows that were not used, by month. What has no month, or a month without a line, is kept with the first.
+fn asides(
+    all: BTreeMap<(Option<Month>, String), Aside>,
+    months: &BTreeMap<Month, Vec<Line>>,
+) -> BTreeMap<Month, Vec<SetAside>> {
+    let first = months.keys().next().copied();
+    let mut found: BTreeMap<Month, Vec<SetAside>> = BTreeMap::new();
+    for ((month, reason), Aside { rows, first: at, cost }) in all {
+        let Some(of) = month.filter(|month| months.contains_key(month)).or(first) else {
+            continue;
+        };
+        let reason = match month {
+            Some(month) if month != of => format!("{reason} in {month}"),
+            _ => reason,
+        };
+        found.entry(of).or_default().push(SetAside { reason, rows, first: at, cost });
+    }
+    found
 }
 
 /// Checks that each sum of a line is an amount: a month with a sum beyond them could not be read again.

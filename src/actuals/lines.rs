@@ -173,8 +173,7 @@ impl<R> Lines<R> {
         }
         self.state = match (self.state, byte) {
             (State::Quoted, b'"') => State::Closing,
-            (State::Quoted, _) => State::Quoted,
-            (State::Closing, b'"') => State::Quoted,
+            (State::Quoted, _) | (State::Closing, b'"') => State::Quoted,
             (State::Record | State::Cell | State::Plain | State::Closing, b'\n' | b'\r') => {
                 State::Record
             }

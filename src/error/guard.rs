@@ -11,6 +11,9 @@ use std::{
     },
 };
 
+#[cfg(feature = "polars")]
+use polars_parquet::read::{RowGroupMetadata, read_metadata};
+
 use super::{Error, Place};
 
 /// How many files are being read by a library.
@@ -53,8 +56,8 @@ pub fn catch<T>(file: &str, read: impl FnOnce() -> Result<T, Error>) -> Result<T
 #[cfg(feature = "polars")]
 pub fn check_parquet(bytes: &mut (impl std::io::Read + std::io::Seek)) -> Result<(), String> {
     let length = bytes.seek(std::io::SeekFrom::End(0)).map_err(|error| error.to_string())?;
-    let metadata = polars_parquet::read::read_metadata(bytes).map_err(|error| error.to_string())?;
-    for column in metadata.row_groups.iter().flat_map(|group| group.parquet_columns()) {
+    let metadata = read_metadata(bytes).map_err(|error| error.to_string())?;
+    for column in metadata.row_groups.iter().flat_map(RowGroupMetadata::parquet_columns) {
         let range = column.byte_range();
         if range.start > range.end || range.end > length {
             return Err(format!(

@@ -221,6 +221,15 @@ fn month(text: &str) -> Option<String> {
     time_of_day.then(|| day[..7].to_owned())
 }
 
+/// The month of a billing period, which may be written as a month alone.
+fn period(text: &str) -> Option<String> {
+    if text.len() == 7 {
+        month(&format!("{text}-01")).filter(|found| found == text)
+    } else {
+        month(text)
+    }
+}
+
 /// What records say; the line at fault where the file must be refused.
 fn says(format: &Format, records: &[(usize, Vec<String>)]) -> Result<Says, usize> {
     let Some(((_, header), rows)) = records.split_first() else { return Err(1) };
@@ -254,7 +263,7 @@ fn says(format: &Format, records: &[(usize, Vec<String>)]) -> Result<Says, usize
         });
         let end = cell(format.end);
         let ends = cell(format.record) != "Usage" || end.is_empty() || month(end).is_some();
-        let period = month(cell(format.month));
+        let period = period(cell(format.month));
         match (whole, ends, period, figure(cell(format.cost))) {
             (true, true, Some(period), Some(cost)) => {
                 let named = [format.account, format.service, format.usage, format.record];
