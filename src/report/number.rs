@@ -9,7 +9,9 @@ pub fn grouped(value: f64, places: usize) -> String {
 
 /// Money to the cent: `$1,234.50`.
 pub fn money(amount: Usd) -> String {
-    let text = separate(&amount.cents().to_string());
+    let cents = amount.cents();
+    // A rounded nothing has no sign.
+    let text = separate(&if cents.is_zero() { cents.abs() } else { cents }.to_string());
     text.strip_prefix('-').map_or_else(|| format!("${text}"), |text| format!("-${text}"))
 }
 

@@ -68,7 +68,22 @@ pub(super) fn scenario(
             datadog.insert("traced", commented(traced, "assumption: all that serve requests"));
         }
     }
+    without_traffic(&mut document, notes);
     Ok(format!("{}{document}", heading(found, notes)))
+}
+
+/// Takes the load balancer and the web ACL out where no workload serves requests behind them.
+fn without_traffic(document: &mut DocumentMut, notes: &mut Notes) {
+    let behind = |item: &Item| item.get("reached").and_then(Item::as_str) == Some("through-alb");
+    let workloads = document.get("workloads").and_then(Item::as_table);
+    if workloads.into_iter().flat_map(Table::iter).any(|(_, item)| behind(item)) {
+        return;
+    }
+    let removed = ["alb", "waf"].map(|table| document.remove(table).is_some());
+    if removed.contains(&true) {
+        let message = "no workload serves requests, so the scenario has no [alb] and no [waf]; with them, set calls_per and reached = \"through-alb\" on the workload behind the load balancer";
+        notes.add(Place::default(), message);
+    }
 }
 
 /// What stands above all.

@@ -1,0 +1,175 @@
+//! A plan and a bill looked at in the same way: fees of commitments, and what a row is.
+
+use std::collections::BTreeMap;
+
+use super::{Planned, usd};
+use crate::{
+    actuals::{Kind, Line, Metric, MonthBill},
+    calendar::Month,
+    plan::{
+        Plan,
+        list::{ListPrices, Nature},
+    },
+    rate::{discount, surcharge::SUPPORT},
+    units::Usd,
+};
+
+/// What fees of commitments are compared as, in the place of a service: bills and plans name them apart.
+pub(super) const FEES: &str = "commitment fees";
+
+/// How a plan with commitments is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    /// Without commitments there is one view.
+    Plain,
+    /// As the plan has it: fees spread over what they cover.
+    Amortized,
+    /// Fees in the month they are charged in, covered hours at nothing.
+    Paid,
+}
+
+impl View {
+    pub(super) fn of(plan: &Plan, metric: Metric) -> Self {
+        match metric {
+            _ if plan.commitments.is_empty() => Self::Plain,
+            Metric::Amortized | Metric::NetAmortized => Self::Amortized,
+            Metric::Unblended | Metric::NetUnblended => Self::Paid,
+        }
+    }
+
+    pub(super) fn name(self, plan: &Plan) -> &'static str {
+        match self {
+            Self::Plain if plan.entries.iter().any(|entry| discount::is_discount(&entry.key)) => {
+                "list price, discounts in lines of their own"
+            }
+            Self::Plain => "list price",
+            Self::Amortized => "amortized",
+            Self::Paid => "as paid",
+        }
+    }
+
+    /// What a reader must know of the two sides.
+    pub(super) fn note(self, plan: &Plan, metric: Metric) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self == Self::Paid {
+            notes.push(format!(
+                "the plan has commitments and {} is not amortized: the plan is taken as paid, with covered hours at no cost and fees in the month that they are charged in",
+                metric.name()
+            ));
+        }
+        let discounted = plan.entries.iter().any(|entry| discount::is_discount(&entry.key));
+        if discounted && matches!(metric, Metric::NetUnblended | Metric::NetAmortized) {
+            notes.push(format!(
+                "{} is after discounts; the plan's discounts are lines of their own in the bridge, so each service is planned before them",
+                metric.name()
+            ));
+        }
+        notes
+    }
+}
+
+/// The cost of bills that a plan compares with: amortized where the plan has commitments and every bill says
+/// it, else unblended.
+pub fn comparable_metric(plan: &Plan, bills: &[MonthBill]) -> Metric {
+    let amortized =
+        bills.iter().flat_map(|bill| &bill.lines).all(|l| l.cost(Metric::Amortized).is_some());
+    if !plan.commitments.is_empty() && amortized { Metric::Amortized } else { Metric::Unblended }
+}
+
+/// What a line of a bill is. Support is known by its code whatever the row says it is, and the upfront fee of a
+/// reservation by its meter: CUR calls both `Fee`.
+pub(super) fn kind_of(line: &Line) -> Kind {
+    let key = &line.key;
+    match key.kind {
+        Kind::Usage | Kind::Fee | Kind::Unknown if key.service.starts_with(SUPPORT) => {
+            Kind::Support
+        }
+        Kind::Fee if key.usage_type.contains("HeavyUsage:") => Kind::ReservedUpfront,
+        kind => kind,
+    }
+}
+
+/// Whose fees a kind of row is.
+pub(super) fn fees_of(kind: Kind) -> Option<Kind> {
+    match kind {
+        Kind::PlanFee | Kind::PlanUpfront => Some(Kind::PlanFee),
+        Kind::ReservedFee | Kind::ReservedUpfront => Some(Kind::ReservedFee),
+        _ => None,
+    }
+}
+
+/// Adds the lines of a plan, as the view has them.
+pub(super) fn add_planned(
+    (plan, view): (&Plan, View),
+    taken: &BTreeMap<Month, f64>,
+    not_billed: &[String],
+    sums: &mut Planned,
+) {
+    let lists = ListPrices::new(plan);
+    if view == View::Paid {
+        for bought in &plan.commitments {
+            let fees =
+                if bought.kind.is_savings_plan() { Kind::PlanFee } else { Kind::ReservedFee };
+            for own in &bought.months {
+                if let Some(share) = taken.get(&own.month) {
+                    sums.add_fee((own.month, &bought.account), fees, part(own.cash, *share));
+                }
+            }
+        }
+    }
+    for entry in &plan.entries {
+        let Some(share) = taken.get(&entry.month) else { continue };
+        let price = plan.price_of(entry);
+        let nature = lists.nature(entry);
+        let cost = match (view, nature.is_covered()) {
+            (View::Paid, true) => Usd::ZERO,
+            _ => part(entry.cost, *share),
+        };
+        if nature.is_unused() {
+            let fees = if nature == Nature::PlanFee { Kind::PlanFee } else { Kind::ReservedFee };
+            if view == View::Amortized {
+                sums.add_fee((entry.month, &entry.account), fees, cost);
+            }
+            continue;
+        }
+        let kind = match entry.key.service.as_str() {
+            "AWSSupport" => Kind::Support,
+            "Tax" => Kind::Tax,
+            _ if discount::is_discount(&entry.key) => Kind::Discount,
+            _ => Kind::Usage,
+        };
+        if kind != Kind::Usage {
+            *sums.kinds.entry(kind).or_insert(Usd::ZERO) += cost;
+            continue;
+        }
+        if not_billed.contains(&entry.key.service) {
+            *sums.elsewhere.entry(entry.key.service.clone()).or_insert(Usd::ZERO) += cost;
+            continue;
+        }
+        let named = &price.cost_explorer_service;
+        let service = if named.is_empty() { &entry.key.service } else { named };
+        let place = (
+            entry.month,
+            entry.account.clone(),
+            service.clone(),
+            entry.key.region.clone(),
+            entry.key.usage_type.clone(),
+        );
+        let side = sums.sides.entry(place).or_default().planned.get_or_insert_default();
+        let quantity = entry.quantity.get() * share;
+        side.quantity = Some(side.quantity.unwrap_or(0.0) + quantity);
+        side.cost += cost;
+    }
+}
+
+/// A month's amount, or so much of it as is taken.
+fn part(cost: Usd, share: f64) -> Usd {
+    if (share - 1.0).abs() < f64::EPSILON { cost } else { usd(cost.to_f64() * share) }
+}
+
+impl Planned {
+    fn add_fee(&mut self, (month, account): (Month, &str), fees: Kind, cost: Usd) {
+        let place = (month, account.to_owned(), FEES.into(), String::new(), fees.name().into());
+        self.sides.entry(place).or_default().planned.get_or_insert_default().cost += cost;
+    }
+}
