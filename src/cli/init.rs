@@ -48,12 +48,15 @@ fn from_manifests(folder: &Path, to: &Path) -> Result<(), Error> {
     let path = to.display().to_string();
     let found = read.found;
     super::say(&format!(
-        "read {} workloads, {} autoscalers, {} disruption budgets, {} node pools and {} node classes from {}",
+        "read {} workloads, {} autoscalers, {} disruption budgets, {} node pools, {} node classes, {} nodes and {} EBS volumes ({} GiB) from {}",
         found.workloads,
         found.autoscalers,
         found.disruption_budgets,
         found.node_pools,
         found.node_classes,
+        found.nodes,
+        found.volumes,
+        found.volume_gib,
         folder.display()
     ));
     // Manifests may contradict themselves, as clusters do: what a plan would say is said now.

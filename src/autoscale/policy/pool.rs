@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{
-    Daemons, Inputs, Limits, Mix, Offer, Pool, Purchase,
+    Inputs, Limits, Mix, Offer, Pool, Purchase,
     offer::{offer, price, zones},
     problem, unknown,
 };
@@ -65,7 +65,6 @@ fn admits(pool: &NodePool, shape: &Shape) -> bool {
 /// The pool with its offers, which are added to `offers`.
 pub(super) fn build(
     inputs: &Inputs<'_>,
-    daemons: Daemons,
     offers: &mut Vec<Offer>,
     (name, settings): (&str, &NodePool),
     group: u8,
@@ -80,7 +79,7 @@ pub(super) fn build(
             }
             // A type without a price in the region is not sold there, as far as the book knows.
             if let Some(price) = price(inputs, kind, &shape.instance_type) {
-                offers.extend(offer(inputs, shape, daemons, (price, purchase), group));
+                offers.extend(offer(inputs, shape, (price, purchase), (name, group)));
             }
         }
         let mut found: Vec<usize> = (from..offers.len()).collect();

@@ -25,6 +25,11 @@ pub(super) struct Object {
 }
 
 impl Object {
+    /// The same object with another body.
+    pub(super) fn with(&self, body: Value) -> Self {
+        Self { body, ..self.clone() }
+    }
+
     /// How comments call it.
     pub(super) fn label(&self) -> String {
         format!("{} {}/{}", self.file, self.kind, self.name)
@@ -147,8 +152,20 @@ fn object(
     (notes, found): (&mut Notes, &mut Vec<Object>),
 ) {
     let place = || Place::line(&source.name, line);
+    let version = text(&body, "/apiVersion").unwrap_or_default().to_owned();
+    if is_kustomization(source, &version) {
+        overlay(source, line, &body, notes);
+        return;
+    }
     let Some(kind) = text(&body, "/kind").map(str::to_owned) else {
-        notes.add(place(), "has no kind: it is no object of Kubernetes, and is not read");
+        let is_patch =
+            body.as_array().is_some_and(|all| all.iter().all(|one| at(one, "/op").is_some()));
+        let message = if is_patch {
+            "is a JSON patch, and not applied. Render it (`kustomize build FOLDER`) and read the result"
+        } else {
+            "has no kind: it is no object of Kubernetes, and is not read"
+        };
+        notes.add(place(), message);
         return;
     };
     if kind.ends_with("List") && at(&body, "/items").is_some_and(Value::is_array) {
@@ -159,7 +176,12 @@ fn object(
         return;
     }
     let name = text(&body, "/metadata/name").unwrap_or_default().to_owned();
-    if !super::super::is_kubernetes_name(&name) {
+    // Roles and their bindings are named by path segments.
+    let is_role = version.starts_with("rbac.authorization.k8s.io/")
+        && !name.is_empty()
+        && !name.contains(['/', '%', '\n'])
+        && !name.contains("{{");
+    if !is_role && !super::super::is_kubernetes_name(&name) {
         let hint = if name.contains("{{") { ": render the template first" } else { "" };
         let shown: String = name.chars().take(60).collect();
         notes.add(
@@ -169,8 +191,49 @@ fn object(
         return;
     }
     let namespace = text(&body, "/metadata/namespace").unwrap_or_default().to_owned();
-    let version = text(&body, "/apiVersion").unwrap_or_default().to_owned();
     found.push(Object { file: source.name.clone(), line, kind, version, name, namespace, body });
+}
+
+fn is_kustomization(source: &Source, version: &str) -> bool {
+    let file = source.name.rsplit(['/', '\\']).next().unwrap_or_default();
+    version.starts_with("kustomize.config.k8s.io/")
+        || (version.is_empty() && matches!(file, "kustomization.yaml" | "kustomization.yml"))
+}
+
+/// Tells what a kustomization changes of the objects that it lists.
+fn overlay(source: &Source, line: usize, body: &Value, notes: &mut Notes) {
+    const CHANGES: [&str; 12] = [
+        "patches",
+        "patchesStrategicMerge",
+        "patchesJson6902",
+        "replicas",
+        "replacements",
+        "components",
+        "transformers",
+        "helmCharts",
+        "generators",
+        "namePrefix",
+        "nameSuffix",
+        "bases",
+    ];
+    let changes: Vec<&str> = CHANGES
+        .into_iter()
+        .filter(|key| {
+            let value = body.get(*key);
+            value.is_some_and(|value| {
+                !value.is_null() && value.as_array().is_none_or(|all| !all.is_empty())
+            })
+        })
+        .collect();
+    if changes.is_empty() {
+        return;
+    }
+    let folder = source.name.rsplit_once(['/', '\\']).map_or(".", |(folder, _)| folder);
+    let message = format!(
+        "is a kustomization whose {} are not applied: the objects are read as their files have them. Render it (`kustomize build {folder}`) and read the result",
+        changes.join(", ")
+    );
+    notes.add(Place::line(&source.name, line), &message);
 }
 
 #[cfg(test)]

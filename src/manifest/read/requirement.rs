@@ -36,7 +36,7 @@ pub(super) fn read(object: &Object, (lines, all): (&mut Vec<Line>, &mut Pools), 
 }
 
 /// What the label is called in `karpenter.sh/v1`.
-fn key_of(key: &str) -> &str {
+pub(super) fn key_of(key: &str) -> &str {
     match key {
         "beta.kubernetes.io/instance-type" => "node.kubernetes.io/instance-type",
         "beta.kubernetes.io/arch" => ARCH,
@@ -47,7 +47,7 @@ fn key_of(key: &str) -> &str {
 }
 
 /// The key of a scenario that lists a label's values.
-fn list_of(key: &str) -> &'static str {
+pub(super) fn list_of(key: &str) -> &'static str {
     match key {
         "node.kubernetes.io/instance-type" => "instance_types",
         "karpenter.k8s.aws/instance-family" => "families",
@@ -59,7 +59,7 @@ fn list_of(key: &str) -> &'static str {
 }
 
 /// Values that a label has at all, where these are known: `NotIn` some of them is `In` the others.
-fn values_of(key: &str) -> &'static [&'static str] {
+pub(super) fn values_of(key: &str) -> &'static [&'static str] {
     match key {
         ARCH => &["amd64", "arm64"],
         CAPACITY => &["spot", "on-demand"],
