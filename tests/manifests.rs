@@ -972,3 +972,348 @@ fn facts_once() -> &'static manifest::Facts {
         std::sync::LazyLock::new(|| store::manifest_facts().unwrap());
     &FACTS
 }
+
+/// A Deployment with this under its `spec`, beside one container of 500m and 1 GiB.
+fn deployment(name: &str, spec: &str, pod: &str) -> String {
+    format!(
+        "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  selector: {{matchLabels: {{app: {name}}}}}\n{spec}  template:\n    metadata: {{labels: {{app: {name}}}}}\n    spec:\n{pod}      containers: [{{name: c, image: 'x/c:1', resources: {{requests: {{cpu: 500m, memory: 1Gi}}}}}}]\n"
+    )
+}
+
+/// An Argo Rollout is its pods and replicas, or those of the Deployment that it names; KEDA's CPU and memory
+/// triggers are an autoscaler, the others are reported with what they ask for.
+#[test]
+fn rollouts_and_scaled_objects_are_read() {
+    let rollout = |spec: &str| {
+        format!(
+            "---\napiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {{name: web}}\nspec:\n  replicas: 4\n{spec}"
+        )
+    };
+    let template = "  template: {spec: {containers: [{name: web, image: 'x/web:1', resources: {requests: {cpu: 500m, memory: 512Mi}}}]}}\n";
+    let keda = |body: &str| {
+        format!(
+            "---\napiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: web}}\nspec:\n  scaleTargetRef: {{apiVersion: argoproj.io/v1alpha1, kind: Rollout, name: web}}\n{body}"
+        )
+    };
+    let cpu = keda(
+        "  minReplicaCount: 4\n  maxReplicaCount: 55\n  advanced: {horizontalPodAutoscalerConfig: {behavior: {scaleDown: {stabilizationWindowSeconds: 120}}}}\n  triggers:\n  - {type: cron, metadata: {timezone: Europe/Prague, start: '30 6 * * *', end: '0 0 * * *', desiredReplicas: '20'}}\n  - {type: cpu, metricType: Utilization, metadata: {value: '80'}}\n  - {type: memory, metricType: AverageValue, metadata: {value: 400Mi}}\n",
+    );
+    let (scenario, notes, _) = read_text(&(rollout(template) + &cpu));
+    let web = &scenario.accounts[0].stack.workloads["web"];
+    assert_eq!((web.requests.cpu_millicores, web.requests.memory_mib), (500.0, 512.0));
+    let hpa = web.hpa.as_ref().unwrap();
+    assert_eq!((hpa.min_replicas, hpa.max_replicas, hpa.metrics.len()), (Some(4), 55, 2));
+    assert_eq!(hpa.metrics[0].average_utilization, Some(80));
+    assert_eq!(hpa.metrics[1].average_value, Some(400.0));
+    let down = &hpa.behavior.as_ref().unwrap().scale_down;
+    assert_eq!(down.stabilization_window_seconds, Some(120));
+    let said = "f.yaml:17: ScaledObject/web spec.triggers[0]: is not planned, as autoscalers of a scenario have no calendar: 20 replicas from \"30 6 * * *\" to \"0 0 * * *\" (Europe/Prague)";
+    assert!(notes.contains(said), "{notes}");
+    assert!(!notes.contains("not among the manifests"), "{notes}");
+
+    // A queue alone: a fixed number, within the bounds.
+    let queue = keda(
+        "  minReplicaCount: 6\n  maxReplicaCount: 30\n  triggers: [{type: aws-sqs-queue, metadata: {queueLength: '20'}}]\n",
+    );
+    let (scenario, notes, _) = read_text(&(rollout(template) + &queue));
+    let web = &scenario.accounts[0].stack.workloads["web"];
+    assert_eq!((web.replicas, web.hpa.is_none()), (Some(6), true));
+    for said in
+        ["aws-sqs-queue (queueLength 20)", "fixed number of replicas, 6 (it may have 6 to 30)"]
+    {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+
+    let refers = rollout("  workloadRef: {apiVersion: apps/v1, kind: Deployment, name: old}\n");
+    let (scenario, notes, _) = read_text(&(deployment("old", "  replicas: 0\n", "") + &refers));
+    let workloads = &scenario.accounts[0].stack.workloads;
+    assert!(!workloads.contains_key("old"), "{notes}");
+    assert_eq!(
+        (workloads["web"].replicas, workloads["web"].requests.memory_mib),
+        (Some(4), 1024.0)
+    );
+}
+
+/// Of a pod with one container a container's target is the pod's; beside a sidecar it is an amount: 60 % of
+/// 500m is 300m.
+#[test]
+fn container_metrics_are_of_one_container() {
+    let hpa = |container: &str| {
+        format!(
+            "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: web}}\nspec: {{scaleTargetRef: {{kind: Deployment, name: web}}, maxReplicas: 12, metrics: [{{type: ContainerResource, containerResource: {{name: cpu, container: {container}, target: {{type: Utilization, averageUtilization: 60}}}}}}]}}\n"
+        )
+    };
+    let read = |text: &str| {
+        let (scenario, notes, _) = read_text(text);
+        (scenario.accounts[0].stack.workloads["web"].hpa.clone().unwrap(), notes)
+    };
+    let one = deployment("web", "", "");
+    let (alone, _) = read(&(one.clone() + &hpa("c")));
+    assert_eq!(alone.target_cpu_utilization, Some(60));
+    let sidecar = one
+        .replace("1Gi}}}]", "1Gi}}}, {name: proxy, image: p, resources: {requests: {cpu: 100m}}}]");
+    let (beside, notes) = read(&(sidecar + &hpa("c")));
+    assert_eq!(beside.metrics[0].average_value, Some(300.0), "{notes}");
+    assert!(
+        notes.contains("measures container c alone: the plan compares 300m with the whole pod")
+    );
+    let (unknown, notes) = read(&(one + &hpa("d")));
+    assert!(notes.contains("\"d\" is no container of the workload that it scales"), "{notes}");
+    assert_eq!((unknown.target_cpu_utilization, unknown.metrics.len()), (None, 0));
+}
+
+/// `kubectl get all,nodes -o json`: nodes that Karpenter did not buy are the baseline; what has an owner says
+/// nothing of its own; jobs and load balancers are reported with their size.
+#[test]
+fn a_dump_tells_the_baseline_and_what_else_asks_for_room() {
+    let node = |name: &str, labels: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Node\nmetadata: {{name: {name}, labels: {{{labels}}}}}\nspec: {{taints: [{{key: infra, effect: NoSchedule}}]}}\n"
+        )
+    };
+    let of_group = |zone: &str, kind: &str| {
+        format!(
+            "node.kubernetes.io/instance-type: {kind}, eks.amazonaws.com/nodegroup: ng, topology.kubernetes.io/zone: us-east-1{zone}"
+        )
+    };
+    let nodes = [
+        node("a", &of_group("a", "m5.xlarge")),
+        node("b", &of_group("b", "m5.xlarge")),
+        node("c", &of_group("b", "c5.large")),
+        node(
+            "d",
+            "node.kubernetes.io/instance-type: m7g.large, karpenter.sh/nodepool: general, topology.kubernetes.io/zone: us-east-1b",
+        ),
+    ];
+    let others = "---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: night}\nspec: {schedule: '0 2 * * *', jobTemplate: {spec: {parallelism: 3, template: {spec: {containers: [{name: j, image: j, resources: {requests: {cpu: 4, memory: 8Gi}}}]}}}}}\n\
+        ---\napiVersion: v1\nkind: Service\nmetadata: {name: edge}\nspec: {type: LoadBalancer, ports: [{port: 80}, {port: 443}]}\n\
+        ---\napiVersion: v1\nkind: Pod\nmetadata: {name: alone}\nspec: {containers: [{name: c, image: c, resources: {requests: {cpu: 250m, memory: 256Mi, nvidia.com/gpu: 1}}}]}\n\
+        ---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: one, annotations: {alb.ingress.kubernetes.io/group.name: shared}}\nspec: {ingressClassName: alb}\n\
+        ---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: two, annotations: {alb.ingress.kubernetes.io/group.name: shared}}\nspec: {ingressClassName: alb}\n\
+        ---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: own}\nspec: {ingressClassName: alb}\n";
+    let (scenario, notes, text) = read_text(&(nodes.concat() + others));
+    let stack = &scenario.accounts[0].stack;
+    let baseline = &stack.cluster.baseline;
+    assert_eq!((&*baseline.instance_type, baseline.nodes), ("m5.xlarge", 3));
+    assert_eq!(baseline.taints, ["infra:NoSchedule"]);
+    assert_eq!(stack.cluster.availability_zones, 2);
+    assert_eq!(stack.workloads["alone"].requests.cpu_millicores, 250.0);
+    for said in [
+        "3 m5.xlarge are planned for 1 c5.large, 2 m5.xlarge",
+        "CronJob/night: requests 4000m CPU and 8192 MiB for each of 3 pods at once on schedule \"0 2 * * *\"",
+        "Service/edge spec.type: is not planned: 1 load balancer (Network or Classic) with 2 listeners",
+        "requests.nvidia.com/gpu: 1 is not planned",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+        assert!(text.contains(said), "{said} is in the scenario's heading too");
+    }
+    assert!(text.contains("load_balancers = 2 # f.yaml Ingress/one and 1 more"), "{text}");
+}
+
+/// A patch is no workload, and takes none's place, whichever comes first.
+#[test]
+fn patches_are_reported_and_not_read() {
+    let patch =
+        "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 12}\n";
+    let strategic = "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: c, resources: {requests: {cpu: 2}}}]}}}\n";
+    let overlay = "---\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../base]\npatches: [{path: replicas.yaml}]\n";
+    let json = "---\n- {op: replace, path: /spec/replicas, value: 9}\n";
+    let base = deployment("web", "  replicas: 2\n", "");
+    for parts in [[patch, strategic, &base], [&base, strategic, patch]] {
+        let (scenario, notes, _) = read_text(&(parts.concat() + overlay + json));
+        let web = &scenario.accounts[0].stack.workloads["web"];
+        assert_eq!((web.replicas, web.requests.cpu_millicores), (Some(2), 500.0), "{notes}");
+        for said in [
+            "Deployment/web: has no containers: it is a patch of another object, and not applied. Render it (`kustomize build FOLDER`)",
+            "Deployment/web: is a patch of an object among the manifests, and not applied",
+            "is a kustomization whose patches are not applied",
+            "is a JSON patch, and not applied",
+        ] {
+            assert!(notes.contains(said), "{said}\n{notes}");
+        }
+    }
+    let sources = [Source { name: "f.yaml".into(), text: patch.into() }];
+    let refused = manifest::read((&sources, &[]), TEMPLATE, (facts_once(), catalog_once()));
+    assert!(
+        refused.unwrap_err().to_string().contains("f.yaml:2: Deployment/web: has no containers")
+    );
+}
+
+/// Selectors on a pool's labels, and on what Karpenter or the machine labels, hold in the plan; the round trip
+/// through affinity keeps them.
+#[test]
+fn node_selectors_bind_workloads_to_nodes() {
+    use runrate::workload::NodeCapacity::{Baseline, OnDemand, Spot};
+    let pools = "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {name: apps}\nspec: {template: {metadata: {labels: {team: shop}}, spec: {requirements: [{key: karpenter.k8s.aws/instance-family, operator: In, values: [m6i]}]}}}\n\
+        ---\napiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {name: rest}\nspec: {template: {spec: {requirements: [{key: team, operator: In, values: [ops, data]}]}}}\n";
+    let selector = |pairs: &str| format!("      nodeSelector: {{{pairs}}}\n");
+    let affinity = |terms: &str| {
+        format!(
+            "      affinity: {{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {{nodeSelectorTerms: [{terms}]}}}}}}\n"
+        )
+    };
+    let term = |key: &str, operator: &str, values: &str| {
+        format!("{{matchExpressions: [{{key: {key}, operator: {operator}, values: [{values}]}}]}}")
+    };
+    let capacity = "karpenter.sh/capacity-type";
+    let of_capacity = |operator: &str, values: &str| affinity(&term(capacity, operator, values));
+    let cases: Vec<(String, Vec<&str>, Vec<_>)> = vec![
+        (selector("team: shop"), vec!["apps"], vec![]),
+        (selector("team: data"), vec!["rest"], vec![]),
+        (selector("team: none"), vec!["baseline"], vec![]),
+        (selector("karpenter.sh/capacity-type: spot"), vec![], vec![Spot]),
+        (of_capacity("NotIn", "spot"), vec![], vec![Baseline, OnDemand]),
+        (of_capacity("Exists", ""), vec![], vec![OnDemand, Spot]),
+        (of_capacity("DoesNotExist", ""), vec![], vec![Baseline]),
+        (affinity(&term("team", "NotIn", "shop")), vec!["baseline", "rest"], vec![]),
+        (affinity(&term("eks.amazonaws.com/nodegroup", "Exists", "")), vec!["baseline"], vec![]),
+        (
+            affinity(
+                &[term("team", "In", "shop"), term("karpenter.sh/nodepool", "In", "rest")]
+                    .join(", "),
+            ),
+            vec!["apps", "rest"],
+            vec![],
+        ),
+    ];
+    let catalog = catalog_once();
+    for (pod, expected, capacity_types) in cases {
+        for kind in ["Deployment", "DaemonSet"] {
+            let text = pools.to_owned() + &deployment("shop", "", &pod).replace("Deployment", kind);
+            let (scenario, notes, _) = read_text(&text);
+            let shop = &scenario.accounts[0].stack.workloads["shop"];
+            assert_eq!(shop.node_pools, expected, "{pod}\n{notes}");
+            assert_eq!(shop.node_requirements.capacity_types, capacity_types, "{pod}\n{notes}");
+            let back = read(&written(&scenario, &scenario.accounts[0], catalog), catalog);
+            let back = self::scenario(&back.scenario, catalog);
+            let again = &back.accounts[0].stack.workloads["shop"];
+            assert_eq!(again.node_pools, expected, "{pod}");
+            assert_eq!(again.node_requirements, shop.node_requirements, "{pod}");
+        }
+    }
+    let machine = selector(
+        "kubernetes.io/arch: amd64, node.kubernetes.io/instance-type: m6i.large, karpenter.k8s.aws/instance-size: large",
+    );
+    let (scenario, _, _) = read_text(&(pools.to_owned() + &deployment("shop", "", &machine)));
+    let wanted = &scenario.accounts[0].stack.workloads["shop"].node_requirements;
+    assert_eq!((wanted.architectures[0].as_str(), wanted.sizes[0].as_str()), ("amd64", "large"));
+    assert_eq!(wanted.instance_types, ["m6i.large"]);
+    let clash = selector("team: shop, karpenter.sh/nodepool: rest");
+    let (_, notes, _) = read_text(&(pools.to_owned() + &deployment("shop", "", &clash)));
+    assert!(notes.contains("exclude each other, so no node takes the pod"), "{notes}");
+    let gone = deployment("shop", "", &selector("karpenter.sh/nodepool: gone"));
+    let (scenario, notes, _) = read_text(&(pools.to_owned() + &gone));
+    assert!(scenario.accounts[0].stack.workloads["shop"].node_pools.is_empty());
+    assert!(notes.contains("requires node pool gone, which is not among the manifests"), "{notes}");
+}
+
+/// Three replicas of 100 GiB and a claim of 500 GiB are 800 GiB: $64 a month of gp3. Claims in a dump that
+/// belong to the template count once; other classes are what their parameters say, or are reported.
+#[test]
+fn claims_become_volumes_of_ebs() {
+    let set = |class: &str| {
+        format!(
+            "---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{name: db}}\nspec: {{replicas: 3, template: {{spec: {{containers: [{{name: c, image: x}}]}}}}, volumeClaimTemplates: [{{metadata: {{name: data}}, spec: {{storageClassName: {class}, resources: {{requests: {{storage: 100Gi}}}}}}}}]}}\n"
+        )
+    };
+    let claim = |name: &str, size: &str, class: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: {name}}}\nspec: {{storageClassName: {class}, resources: {{requests: {{storage: {size}}}}}}}\n"
+        )
+    };
+    let class = |name: &str, provisioner: &str, parameters: &str| {
+        format!(
+            "---\napiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {{name: {name}}}\nprovisioner: {provisioner}\nparameters: {{{parameters}}}\n"
+        )
+    };
+    let claims = |text: &str| -> (Vec<String>, String) {
+        let (_, notes, scenario) = read_text(text);
+        let scenario: toml::Table = scenario.parse().unwrap();
+        let claims = scenario["ebs"].get("claims").and_then(toml::Value::as_table).cloned();
+        let each = |(name, claim): (String, toml::Value)| {
+            let mut claim = claim.as_table().unwrap().clone();
+            let gib = claim.remove("gib").unwrap();
+            let count = claim.remove("count").map_or(1, |count| count.as_integer().unwrap());
+            format!("{name} {count} × {gib} {}", claim.to_string().trim().replace('\n', ", "))
+        };
+        (claims.into_iter().flatten().map(each).collect(), notes)
+    };
+    let text = set("gp3") + &claim("shared", "500Gi", "gp3");
+    assert_eq!(claims(&text).0, ["db-data 3 × 100 ", "shared 1 × 500 "]);
+    // Of the claims in a dump the first is the template's, the second was resized, the last outlived a replica.
+    let dump = text
+        + &claim("data-db-0", "100Gi", "gp3")
+        + &claim("data-db-1", "200Gi", "gp3")
+        + &claim("data-db-7", "100Gi", "gp3");
+    assert_eq!(
+        claims(&dump).0,
+        ["db-data 2 × 100 ", "shared 1 × 500 ", "data-db-1 1 × 200 ", "data-db-7 1 × 100 "]
+    );
+    let classes = set("fast")
+        + &class("fast", "ebs.csi.aws.com", "type: gp3, iops: '6000', throughput: '250'")
+        + &class("old", "kubernetes.io/aws-ebs", "")
+        + &class("shared", "efs.csi.aws.com", "")
+        + &class("disk", "ebs.csi.aws.com", "type: st1")
+        + &claim("a", "10Gi", "old")
+        + &claim("b", "20Gi", "shared")
+        + &claim("c", "500Gi", "disk")
+        + &claim("d", "1500Mi", "unknown");
+    let (found, notes) = claims(&classes);
+    let expected = [
+        "db-data 3 × 100 iops = 6000, throughput_mibps = 250",
+        "a 1 × 10 volume_type = \"gp2\"",
+        "c 1 × 500 ",
+        "d 1 × 2 ",
+    ];
+    assert_eq!(found, expected);
+    for said in [
+        "PersistentVolumeClaim/b spec: 20 GiB of efs.csi.aws.com are not planned",
+        "PersistentVolumeClaim/c spec: 500 GiB of type st1 are planned as gp3",
+        "PersistentVolumeClaim/d spec: class unknown is not among the manifests: 2 GiB are planned as gp3",
+        "PersistentVolumeClaim/d spec.resources.requests.storage: 1.464844 GiB are planned as 2",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+    let mounts = deployment(
+        "web",
+        "",
+        "      volumes: [{name: v, persistentVolumeClaim: {claimName: gone}}, {name: s, ephemeral: {volumeClaimTemplate: {spec: {storageClassName: gp3, resources: {requests: {storage: 5Gi}}}}}}]\n",
+    );
+    let (found, notes) = claims(&mounts);
+    assert_eq!(found, ["web-s 1 × 5 "]);
+    assert!(
+        notes.contains("mounts claim gone, which is not among the manifests: its size is unknown")
+    );
+}
+
+/// An autoscaler by memory starts below its target: 75 % of 80 % of 1 GiB are 614 MiB.
+#[test]
+fn an_idle_pod_is_below_its_memory_target() {
+    let hpa = "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web}\nspec: {scaleTargetRef: {kind: Deployment, name: web}, maxReplicas: 60, metrics: [{type: Resource, resource: {name: memory, target: {type: Utilization, averageUtilization: 80}}}]}\n";
+    let (scenario, notes, text) = read_text(&(deployment("web", "", "") + hpa));
+    let web = &scenario.accounts[0].stack.workloads["web"];
+    assert_eq!(web.idle_memory_mib, Some(614.0));
+    assert!(text.contains("idle_memory_mib = 614 # assumption: 75 % of"), "{text}");
+    assert!(
+        notes.contains("f.yaml:2: Deployment/web: memory of an idle pod is in no manifest"),
+        "{notes}"
+    );
+}
+
+/// Roles have names with colons; a quoted template is not a quantity, and says so.
+#[test]
+fn names_of_roles_and_quoted_templates_are_known() {
+    let role = "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: 'system:aggregate-to-view'}\nrules: []\n";
+    let templated = deployment("web", "  replicas: '{{ .Values.n }}'\n", "")
+        .replace("500m", "'{{ .Values.cpu }}'");
+    let (scenario, notes, _) = read_text(&(templated + role));
+    assert!(!notes.contains("no name that Kubernetes takes"), "{notes}");
+    assert!(notes.contains("ClusterRole (1)"), "{notes}");
+    for said in [
+        "f.yaml:7: Deployment/web spec.replicas: \"{{ .Values.n }}\" is a template: render it",
+        "containers.0.resources.requests.cpu: \"{{ .Values.cpu }}\" is a template: render it",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+    assert_eq!(scenario.accounts[0].stack.workloads["web"].replicas, Some(1));
+}

@@ -19,6 +19,7 @@ mod pod;
 mod pool;
 mod requirement;
 mod scaled;
+mod spans;
 mod value;
 mod volume;
 mod workload;
@@ -48,9 +49,36 @@ pub struct Found {
     /// Nodes.
     pub nodes: usize,
     /// EBS volumes that pods claim.
-    pub volumes: u64,
+    pub volumes: usize,
     /// Their size in all [GiB].
     pub volume_gib: u64,
+}
+
+impl Found {
+    /// Returns what there is in words: `2 workloads, 1 autoscaler and 3 EBS volumes (300 GiB)`.
+    pub fn summary(&self) -> String {
+        let volumes = format!("EBS volumes ({} GiB)", self.volume_gib);
+        let volume = format!("EBS volume ({} GiB)", self.volume_gib);
+        let all = [
+            (self.workloads, "workload", "workloads"),
+            (self.autoscalers, "autoscaler", "autoscalers"),
+            (self.disruption_budgets, "disruption budget", "disruption budgets"),
+            (self.node_pools, "node pool", "node pools"),
+            (self.node_classes, "node class", "node classes"),
+            (self.nodes, "node", "nodes"),
+            (self.volumes, &volume, &volumes),
+        ];
+        let mut parts: Vec<String> = all
+            .iter()
+            .filter(|(count, ..)| *count > 0)
+            .map(|(count, one, many)| format!("{count} {}", if *count == 1 { one } else { many }))
+            .collect();
+        match (parts.pop(), parts.is_empty()) {
+            (Some(last), false) => format!("{} and {last}", parts.join(", ")),
+            (Some(only), true) => only,
+            (None, _) => "nothing".into(),
+        }
+    }
 }
 
 /// What a folder came to.
@@ -122,7 +150,7 @@ pub fn read(
         node_pools: sorted.pools.len(),
         node_classes: sorted.classes.len(),
         nodes: sorted.nodes.len(),
-        volumes: (sorted.storage.claims.len() + sorted.storage.volumes.len()) as u64,
+        volumes: sorted.storage.claims.len() + sorted.storage.volumes.len(),
         volume_gib: 0,
     };
     if found == Found::default() {
@@ -139,7 +167,7 @@ pub fn read(
     let pools = pool::read(&sorted.pools, &sorted.classes, knowledge, &mut notes);
     let nodes = node::read(&sorted.nodes, knowledge, &mut notes);
     let claims = volume::read(&sorted.storage, &sorted.workloads, &drafts, &mut notes);
-    found.volumes = claims.iter().map(|claim| u64::from(claim.count)).sum();
+    found.volumes = claims.iter().map(|claim| claim.count as usize).sum();
     let gib = claims.iter().map(|claim| u64::from(claim.count) * u64::from(claim.gib));
     found.volume_gib = gib.sum();
     let load_balancers = demand::ingresses(&sorted.ingresses, &mut notes);
@@ -153,7 +181,7 @@ fn sort(objects: Vec<Object>, facts: &Facts, notes: &mut Notes) -> Sorted {
     let mut sorted = Sorted::default();
     let mut passed: Vec<(String, usize)> = Vec::new();
     for object in objects {
-        if let Some(missing) = missing(&object) {
+        if let Some(missing) = missing(&object).filter(|_| !is_made(&object)) {
             let message = format!(
                 "has no {missing}: it is a patch of another object, and not applied. Render it (`kustomize build FOLDER`) and read the result"
             );
@@ -164,7 +192,7 @@ fn sort(objects: Vec<Object>, facts: &Facts, notes: &mut Notes) -> Sorted {
         match (group, &*object.kind) {
             // Made by a controller whose own object says it all.
             (_, kind) if is_made(&object) => count(&mut passed, kind),
-            ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
+            ("apps" | "extensions", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
             | ("argoproj.io", "Rollout")
             | ("v1", "ReplicationController") => sorted.workloads.push(object),
             ("v1", "Pod") => sorted.workloads.push(alone(&object)),

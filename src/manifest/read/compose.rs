@@ -77,20 +77,18 @@ pub(super) fn scenario(
 
 /// What stands above all.
 fn heading(found: Found, notes: &Notes) -> String {
-    let Found { workloads, autoscalers, disruption_budgets, node_pools, node_classes, .. } = found;
     let baseline = match found.nodes {
-        0 => "the baseline's nodes (managed node groups are in no manifest), ",
+        0 => "the baseline's nodes (node groups are in no manifest),\n# ",
         _ => "",
     };
     let mut text = format!(
-        "# Written by `runrate init --from-manifests` from {workloads} workloads (Deployments, StatefulSets, DaemonSets, Rollouts),\n\
-         # {autoscalers} autoscalers, {disruption_budgets} disruption budgets, {node_pools} node pools, {node_classes} node classes, {} nodes and\n\
-         # {} claims of EBS volumes ({} GiB). A value from a manifest names its file and object. Everything else is the\n\
-         # example of `runrate init` and an assumption: users, traffic, CPU per request, {baseline}every metered service.\n",
-        found.nodes, found.volumes, found.volume_gib
+        "# Written by `runrate init --from-manifests` from {}.\n\
+         # A value from a manifest names its file and object. Everything else is the example of `runrate init` and an\n\
+         # assumption: users, traffic, CPU per request, {baseline}every metered service.\n",
+        found.summary()
     );
     if !notes.0.is_empty() {
-        text.push_str("#\n# Not read, or read otherwise than it stands:\n");
+        text.push_str("#\n# Not read, or read differently:\n");
         for note in &notes.0 {
             let _ = writeln!(text, "#   {}", one_line(&note.to_string()));
         }
@@ -180,12 +178,11 @@ fn only_known(draft: &mut Draft, known: &[String], notes: &mut Notes) {
         return;
     }
     let message = format!(
-        "{}: requires node pool {}, which is not among the manifests; {}",
-        draft.from,
+        "requires node pool {}, which is not among the manifests; {}",
         unknown.join(", "),
         if left.is_empty() { "any node is planned" } else { "the others are planned" }
     );
-    notes.add(Place::default(), &message);
+    notes.add(draft.place.clone(), &message);
     line.value = super::value::texts(&left);
     if left.is_empty() {
         draft.lines.retain(|line| line.key != "node_pools");
@@ -412,9 +409,8 @@ fn needed(
         requests.insert("memory_mib", number(memory.or(usual("memory_mib")).unwrap_or(128.0)));
         let why = "assumption: the manifest asks for no CPU, which an autoscaler needs";
         set(lines, Line::new("requests", requests, why));
-        let message =
-            format!("{}: an autoscaler needs a CPU request; the scenario assumes one", draft.from);
-        notes.add(Place::default(), &message);
+        let message = "an autoscaler needs a CPU request; the scenario assumes one";
+        notes.add(draft.place.clone(), message);
     } else if !lines.iter().any(|line| line.key == "requests") {
         let mut requests = InlineTable::new();
         requests.insert("cpu_millicores", number(usual("cpu_millicores").unwrap_or(100.0)));
@@ -467,9 +463,8 @@ fn idle_memory(
     );
     set(lines, Line::new("idle_memory_mib", number(idle), &why));
     let message = format!(
-        "{}: memory of an idle pod is in no manifest; {idle} MiB are assumed, {:.0} % of the autoscaler's target. At the target or above, replicas stay at the maximum",
-        draft.from,
+        "memory of an idle pod is in no manifest; {idle} MiB are assumed, {:.0} % of the autoscaler's target. At the target or above, replicas stay at the maximum",
         share * 100.0
     );
-    notes.add(Place::default(), &message);
+    notes.add(draft.place.clone(), &message);
 }

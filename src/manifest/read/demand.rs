@@ -54,10 +54,15 @@ pub(super) fn pods(object: &Object, notes: &mut Notes) {
         asks = format!("{asks}, {pods} pods in all");
     }
     let when = text(&object.body, "/spec/schedule")
-        .map_or(String::new(), |schedule| format!(" on the schedule {schedule:?}"));
-    let message = format!(
-        "runs{when} and asks for {asks}; a scenario has no jobs, so no room is planned for it"
-    );
+        .map_or(String::new(), |schedule| format!(" on schedule {schedule:?}"));
+    let message = if matches!(&*object.kind, "Job" | "CronJob" | "ScaledJob") {
+        format!("requests {asks}{when}; a scenario has no jobs, so the plan has no room for it")
+    } else {
+        format!(
+            "{} of {} has no counterpart in a scenario; its pods request {asks}, and the plan has no room for them",
+            object.kind, object.version
+        )
+    };
     notes.field(object, "", &message);
 }
 
@@ -67,7 +72,8 @@ pub(super) fn load_balancer(object: &Object, notes: &mut Notes) -> bool {
     if asks {
         let ports = items(&object.body, "/spec/ports").len();
         let message = format!(
-            "is 1 load balancer with {ports} listeners (Network or Classic), which is not planned: [alb] is of Application Load Balancers"
+            "is not planned: 1 load balancer (Network or Classic) with {ports} {}; [alb] has Application Load Balancers only",
+            if ports == 1 { "listener" } else { "listeners" }
         );
         notes.field(object, "spec.type", &message);
     }
@@ -83,7 +89,7 @@ pub(super) fn default_requests(object: &Object, notes: &mut Notes) {
                 .collect();
             if !given.is_empty() {
                 let message = format!(
-                    "containers without resources get {}, which is not read: give it to the containers",
+                    "sets {} for containers without resources; the plan ignores it. Set it in the containers",
                     given.join(", ")
                 );
                 notes.field(object, &format!("spec.limits[{index}].{name}"), &message);
@@ -120,8 +126,12 @@ pub(super) fn ingresses(objects: &[Object], notes: &mut Notes) -> Option<Line> {
     }
     if let Some((object, class)) = others.first() {
         let message = format!(
-            "{} Ingresses are of other classes than alb ({class} is the first): their controller has a Service of its own, and no load balancer is planned for them",
-            others.len()
+            "no load balancer is planned for {} whose class is not alb (the first: {class}); the Service of its controller is reported where it is among the manifests",
+            if others.len() == 1 {
+                "1 Ingress".to_owned()
+            } else {
+                format!("{} Ingresses", others.len())
+            }
         );
         notes.field(object, "spec.ingressClassName", &message);
     }
@@ -139,7 +149,7 @@ pub(super) fn gateway(object: &Object, notes: &mut Notes) {
     let listeners =
         at(&object.body, "/spec/listeners").and_then(Value::as_array).map_or(0, Vec::len);
     let message = format!(
-        "is 1 load balancer of class {class} with {listeners} listeners, which is not planned; count it in alb.load_balancers if it is one of those"
+        "is not planned: 1 load balancer of class {class} ({listeners} listeners); count it in alb.load_balancers if it is an Application Load Balancer"
     );
     notes.field(object, "", &message);
 }

@@ -1,8 +1,10 @@
 //! Texts to objects: several documents in a file, lists of `kubectl get -o yaml`, and what is no YAML.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
-use super::{Notes, Source};
+use super::{Notes, Source, spans::Text};
 use crate::error::Place;
 
 /// One object of the cluster.
@@ -12,6 +14,10 @@ pub(super) struct Object {
     pub(super) file: String,
     /// Line on which its document begins.
     line: usize,
+    /// Its document.
+    text: Arc<Text>,
+    /// Where in the document it is, `items[3].`.
+    within: String,
     /// Its kind.
     pub(super) kind: String,
     /// Group and version of it.
@@ -39,7 +45,13 @@ impl Object {
     pub(super) fn place(&self, field: &str) -> Place {
         let dot = if field.is_empty() { "" } else { " " };
         let key = Some(format!("{}/{}{dot}{field}", self.kind, self.name));
-        Place { key, ..Place::line(&self.file, self.line) }
+        // A pod that stands alone is read as the template of one.
+        let field = match &*self.kind {
+            "Pod" => field.replacen("spec.template.", "", 1),
+            _ => field.to_owned(),
+        };
+        let line = self.text.line_of(&format!("{}{field}", self.within)).unwrap_or(self.line);
+        Place { key, ..Place::line(&self.file, line) }
     }
 
     /// What a JSON pointer leads to, unless it is null.
@@ -78,7 +90,11 @@ pub(super) fn objects(source: &Source, notes: &mut Notes) -> Vec<Object> {
     for (line, text) in chunks(&source.text) {
         match serde_saphyr::from_str_with_options::<Value>(text, options()) {
             Ok(Value::Null) => {}
-            Ok(body) => object(source, line + head(text), body, (notes, &mut found)),
+            Ok(body) => {
+                let document = Arc::new(Text::new(text, line));
+                let at = (&document, "", line + head(text));
+                object(source, at, body, (notes, &mut found));
+            }
             Err(error) => refused(source, (line, text), &error, notes),
         }
     }
@@ -99,7 +115,7 @@ fn is_blank(line: &str) -> bool {
         || line == "..."
 }
 
-fn options() -> serde_saphyr::Options {
+pub(super) fn options() -> serde_saphyr::Options {
     serde_saphyr::options! { with_snippet: false }
 }
 
@@ -147,11 +163,14 @@ fn refused(
 
 fn object(
     source: &Source,
-    line: usize,
+    (document, within, line): (&Arc<Text>, &str, usize),
     body: Value,
     (notes, found): (&mut Notes, &mut Vec<Object>),
 ) {
-    let place = || Place::line(&source.name, line);
+    let place = || {
+        let line = document.line_of(within).filter(|_| !within.is_empty()).unwrap_or(line);
+        Place::line(&source.name, line)
+    };
     let version = text(&body, "/apiVersion").unwrap_or_default().to_owned();
     if is_kustomization(source, &version) {
         overlay(source, line, &body, notes);
@@ -170,8 +189,9 @@ fn object(
     };
     if kind.ends_with("List") && at(&body, "/items").is_some_and(Value::is_array) {
         let items = body.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-        for item in items {
-            object(source, line, item, (notes, found));
+        for (index, item) in items.into_iter().enumerate() {
+            let within = format!("{within}items[{index}].");
+            object(source, (document, &within, line), item, (notes, found));
         }
         return;
     }
@@ -191,7 +211,8 @@ fn object(
         return;
     }
     let namespace = text(&body, "/metadata/namespace").unwrap_or_default().to_owned();
-    found.push(Object { file: source.name.clone(), line, kind, version, name, namespace, body });
+    let (file, text, within) = (source.name.clone(), Arc::clone(document), within.to_owned());
+    found.push(Object { file, line, text, within, kind, version, name, namespace, body });
 }
 
 fn is_kustomization(source: &Source, version: &str) -> bool {

@@ -113,7 +113,7 @@ fn fixed(object: &Object, draft: &mut Draft, table: &InlineTable, notes: &mut No
     let (least, most) = (bound("min_replicas"), bound("max_replicas"));
     let replicas = i64::from(draft.replicas()).clamp(least, most.max(least));
     let message = format!(
-        "no trigger is in a scenario: {replicas} replicas are planned of {}, of the {least} to {most} that it may have",
+        "none of its triggers can be planned: {} gets a fixed number of replicas, {replicas} (it may have {least} to {most})",
         draft.object
     );
     notes.field(object, "spec.triggers", &message);
@@ -136,6 +136,7 @@ fn assumed(object: &Object, target: &str, kind: &str) -> Draft {
         containers: Vec::new(),
         lines: Vec::new(),
         from: object.label(),
+        place: object.place("spec.scaleTargetRef"),
     }
 }
 
@@ -330,7 +331,7 @@ fn of_pod(
         _ => amount,
     };
     let message = format!(
-        "is of container {container} alone: {amount}{unit} a pod is planned, as if its other containers used none"
+        "measures container {container} alone: the plan compares {amount}{unit} with the whole pod, as if its other containers used nothing"
     );
     notes.field(object, field, &message);
     Ok(("average_value", number(amount)))

@@ -38,7 +38,7 @@ pub(super) fn read(nodes: &[Object], knowledge: Knowledge<'_>, notes: &mut Notes
     let mut types: BTreeMap<&str, Vec<&Object>> = BTreeMap::new();
     for node in nodes.iter().filter(|node| label(node, POOL_LABEL).is_none()) {
         if label(node, "eks.amazonaws.com/compute-type") == Some("fargate") {
-            notes.field(node, "", "is a node of Fargate, which a scenario does not have");
+            notes.field(node, "", "is not planned: a Fargate node, which a scenario does not have");
             continue;
         }
         let kind = label(node, "node.kubernetes.io/instance-type")
@@ -47,8 +47,11 @@ pub(super) fn read(nodes: &[Object], knowledge: Knowledge<'_>, notes: &mut Notes
             Some(kind) => types.entry(kind).or_default().push(node),
             None => {
                 let message = format!(
-                    "is of no known instance type ({}); the baseline is planned without it",
-                    kind.unwrap_or("it has no label node.kubernetes.io/instance-type")
+                    "is not planned: {}",
+                    kind.map_or_else(
+                        || "it has no label node.kubernetes.io/instance-type".to_owned(),
+                        |kind| format!("instance type {kind} is unknown")
+                    )
                 );
                 notes.field(node, "", &message);
             }
@@ -62,7 +65,7 @@ pub(super) fn read(nodes: &[Object], knowledge: Knowledge<'_>, notes: &mut Notes
         let listed: Vec<String> =
             types.iter().map(|(kind, nodes)| format!("{} {kind}", nodes.len())).collect();
         let message = format!(
-            "nodes that Karpenter did not buy are of several types ({}): the baseline has one, {count} {kind} are planned",
+            "the baseline has one instance type: {count} {kind} are planned for {}",
             listed.join(", ")
         );
         notes.field(first, "", &message);
@@ -72,7 +75,7 @@ pub(super) fn read(nodes: &[Object], knowledge: Knowledge<'_>, notes: &mut Notes
     let spot = spot.count();
     if spot > 0 {
         let message =
-            format!("{spot} of {count} nodes of node groups are spot; the baseline is on-demand");
+            format!("{spot} of {count} baseline nodes are spot; they are planned on-demand");
         notes.field(first, "", &message);
     }
     let why = match count {

@@ -18,7 +18,7 @@ use super::{
     Notes,
     documents::{Object, items, pairs, text},
     requirement::{key_of, list_of, values_of},
-    value::{Line, texts},
+    value::{Line, leftover, texts},
 };
 use crate::manifest::{CAPACITY_LABEL, POOL_LABEL};
 
@@ -174,7 +174,7 @@ impl Place {
         let left = common(known, &given);
         if left.is_empty() {
             return Some(format!(
-                "{} has nothing in common with {} before it, so that no node takes the pod; it is not read",
+                "{} and {} before it exclude each other, so no node takes the pod; it is ignored",
                 given.join(", "),
                 known.join(", ")
             ));
@@ -219,6 +219,11 @@ fn required(
     if !items(given, "/preferredDuringSchedulingIgnoredDuringExecution").is_empty() {
         notes.field(object, field, "preferences have no counterpart");
     }
+    let known = [
+        "requiredDuringSchedulingIgnoredDuringExecution",
+        "preferredDuringSchedulingIgnoredDuringExecution",
+    ];
+    leftover(object, ("/spec/template/spec/affinity/nodeAffinity", &known), &[], notes);
     let terms = items(given, "/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms");
     let mut all: Option<Place> = None;
     for term in terms {
@@ -237,8 +242,7 @@ fn required(
             Some(known) => {
                 let merged = known.clone().or(place);
                 if merged.is_none() {
-                    let message =
-                        "has alternatives that differ in more than one label; the first are read";
+                    let message = "has alternatives that differ in more than one label; later ones are ignored";
                     notes.field(object, field, message);
                 }
                 Some(merged.unwrap_or(known))
@@ -283,7 +287,7 @@ fn meaning(
     let no_counterpart = || {
         let named =
             if values.is_empty() { String::new() } else { format!(" {}", values.join(", ")) };
-        format!("{key} {operator}{named} has no counterpart in a scenario; it is not read")
+        format!("{key} {operator}{named} has no counterpart in a scenario; it is ignored")
     };
     let list = if key == CAPACITY_LABEL { "capacity_types" } else { list_of(key) };
     Ok(match (key, *operator) {
@@ -310,8 +314,7 @@ fn meaning(
         (CAPACITY_LABEL, "DoesNotExist") => Meaning::List(list, owned(&CAPACITY_TYPES[..1])),
         ("eks.amazonaws.com/capacityType", "In") => {
             if !values.contains(&"ON_DEMAND") {
-                let message =
-                    "names a node group of spot nodes: the baseline is planned, which is on-demand";
+                let message = "selects spot nodes of a node group; the baseline is planned, which is on-demand";
                 notes.field(object, field, message);
             }
             baseline()
@@ -329,8 +332,12 @@ fn meaning(
             let pools = groups.with(key, values);
             if pools.is_empty() {
                 let message = format!(
-                    "{key} {operator} {} is on no node pool among the manifests: the baseline is planned",
-                    values.join(", ")
+                    "no node pool among the manifests has {key}{}; the baseline is planned",
+                    if values.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" = {}", values.join(", "))
+                    }
                 );
                 notes.field(object, field, &message);
                 baseline()

@@ -90,7 +90,9 @@ fn pool(
     }
     let ignored = knowledge.facts.ignored.get("pool_template").map_or(&[][..], Vec::as_slice);
     leftover(object, ("/spec/template/spec", &[]), ignored, notes);
-    leftover(object, ("/spec/template", &["spec"]), &[], notes);
+    // Labels tell which workloads the pool is for.
+    leftover(object, ("/spec/template", &["spec", "metadata"]), &[], notes);
+    leftover(object, ("/spec/template/metadata", &["labels"]), &["annotations".into()], notes);
     leftover(object, ("/spec", &["template", "disruption", "limits", "weight"]), &[], notes);
     lines
 }

@@ -51,8 +51,7 @@ pub(super) fn autoscaler(object: &Object, notes: &mut Notes) -> Object {
         least = 1.into();
     }
     if let Some(paused) = text(&object.body, PAUSED) {
-        let message =
-            format!("holds {paused} replicas while it is paused; it is planned as if it were not");
+        let message = format!("holds {paused} replicas while paused; the plan ignores the pause");
         notes.field(object, "metadata.annotations", &message);
     }
     let mut target = value("/spec/scaleTargetRef");
@@ -80,7 +79,7 @@ fn metric(object: &Object, (index, given): (usize, &Value), notes: &mut Notes) -
     if !matches!(kind, "cpu" | "memory") {
         let message = if kind == "cron" {
             format!(
-                "holds {} replicas from {} to {} ({}): autoscalers of a scenario have no calendar; it is not planned",
+                "is not planned, as autoscalers of a scenario have no calendar: {} replicas from {:?} to {:?} ({})",
                 of("desiredReplicas"),
                 of("start"),
                 of("end"),
@@ -91,7 +90,7 @@ fn metric(object: &Object, (index, given): (usize, &Value), notes: &mut Notes) -
                 .map(|(key, value)| format!("{key} {}", shown(value)))
                 .collect();
             format!(
-                "scales by {kind} ({}), a load that a scenario does not have; it is not planned",
+                "is not planned, as a scenario has no such load: {kind} ({})",
                 settings.join(", ")
             )
         };

@@ -114,7 +114,7 @@ fn beyond(object: &Object, draft: &Draft, field: &str, notes: &mut Notes) {
     let (planned, most) = (draft.replicas(), draft.most_replicas());
     if most > planned {
         let message = format!(
-            "{planned} of up to {most} volumes are planned: those of further replicas come as it scales up, and stay"
+            "{planned} of up to {most} volumes are planned; scaling up adds the others, and scaling down keeps them"
         );
         notes.field(object, field, &message);
     }
@@ -149,7 +149,7 @@ fn pod_volumes(
         {
             if draft.is_daemon_set {
                 let message = format!(
-                    "is a volume of {} GiB on every node, which is not planned: claims have a fixed number",
+                    "is not planned: {} GiB on every node; a scenario's claims have a fixed number",
                     volume.gib
                 );
                 notes.field(object, &field, &message);
@@ -161,8 +161,7 @@ fn pod_volumes(
         }
         for source in ["awsElasticBlockStore", "csi", "nfs"] {
             if at(given, &format!("/{source}")).is_some() {
-                let message =
-                    format!("is a volume of its own ({source}) of unknown size; it is not planned");
+                let message = format!("is not planned: a volume ({source}) whose size is unknown");
                 notes.field(object, &field, &message);
             }
         }

@@ -14,7 +14,10 @@ use super::{
     pod::{self, Amounts},
     value::{Line, leftover, number, set, tables, texts, whole},
 };
-use crate::manifest::{Known, NO_CPU_LIMIT, NO_MEMORY_LIMIT};
+use crate::{
+    error::Place,
+    manifest::{Known, NO_CPU_LIMIT, NO_MEMORY_LIMIT},
+};
 
 /// A workload in the making.
 #[derive(Debug, Clone)]
@@ -43,6 +46,8 @@ pub(super) struct Draft {
     pub(super) lines: Vec<Line>,
     /// Where it comes from.
     pub(super) from: String,
+    /// The same as problems have it.
+    pub(super) place: Place,
 }
 
 impl Draft {
@@ -87,7 +92,7 @@ pub(super) fn merged(objects: Vec<Object>, notes: &mut Notes) -> Vec<Object> {
         let message = if known_image == image {
             "stands in the manifests twice; the first is used"
         } else {
-            "changes an object that is among the manifests: it is a patch, and not applied. Render it (`kustomize build FOLDER`) and read the result"
+            "is a patch of an object among the manifests, and not applied. Render it (`kustomize build FOLDER`) and read the result"
         };
         let patch = if image && !known_image { std::mem::replace(known, object) } else { object };
         notes.field(&patch, "", message);
@@ -105,7 +110,7 @@ pub(super) fn merged(objects: Vec<Object>, notes: &mut Notes) -> Vec<Object> {
             object.kind == "Deployment" && object.name == name && object.namespace == namespace
         });
         if let Some(at) = at {
-            notes.field(&all[at], "", "is planned as the Rollout that refers to it");
+            notes.field(&all[at], "", "is planned as the Rollout whose workloadRef names it");
             referred.push(all.remove(at));
         }
     }
@@ -115,7 +120,7 @@ pub(super) fn merged(objects: Vec<Object>, notes: &mut Notes) -> Vec<Object> {
         };
         let Some(of) = referred.iter().find(|known| known.name == name) else {
             let message = format!(
-                "refers to {name}, which is not among the manifests: its pods are unknown, and not planned"
+                "names {name}, which is not among the manifests: its pods are unknown, and not planned"
             );
             notes.field(object, "spec.workloadRef", &message);
             continue;
@@ -222,6 +227,7 @@ fn draft(object: &Object, name: String, knowledge: Knowledge<'_>, notes: &mut No
         containers: pod::containers(object),
         lines,
         from: label,
+        place: object.place(""),
     }
 }
 
@@ -278,6 +284,16 @@ fn told(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) {
         "resources",
     ];
     leftover(object, ("/spec/template/spec", &read), ignored("pod"), notes);
+    for list in ["containers", "initContainers"] {
+        let pointer = format!("/spec/template/spec/{list}");
+        for index in 0..items(&object.body, &pointer).len() {
+            let container = format!("{pointer}/{index}");
+            let read = ["name", "image", "resources", "restartPolicy"];
+            leftover(object, (&container, &read), ignored("container"), notes);
+            let resources = format!("{container}/resources");
+            leftover(object, (&resources, &["requests", "limits"]), &["claims".into()], notes);
+        }
+    }
     if object.kind == "StatefulSet" {
         notes.field(object, "", "is read as a Deployment: its order has no counterpart");
     }
