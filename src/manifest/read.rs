@@ -176,6 +176,22 @@ pub fn read(
     Ok(Read { scenario, notes: notes.0, found })
 }
 
+/// Kinds of which all that matters is in `spec`.
+const READ: [&str; 12] = [
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "ReplicaSet",
+    "ReplicationController",
+    "Rollout",
+    "HorizontalPodAutoscaler",
+    "ScaledObject",
+    "PodDisruptionBudget",
+    "PersistentVolumeClaim",
+    "NodePool",
+    "EC2NodeClass",
+];
+
 /// Kinds that are read go to their places, the others are told.
 fn sort(objects: Vec<Object>, facts: &Facts, notes: &mut Notes) -> Sorted {
     let mut sorted = Sorted::default();
@@ -189,6 +205,10 @@ fn sort(objects: Vec<Object>, facts: &Facts, notes: &mut Notes) -> Sorted {
             continue;
         }
         let group = object.version.split('/').next().unwrap_or_default();
+        if READ.contains(&&*object.kind) && !is_made(&object) {
+            let known = ["apiVersion", "kind", "metadata", "spec", "status"];
+            value::leftover(&object, ("", &known), &[], notes);
+        }
         match (group, &*object.kind) {
             // Made by a controller whose own object says it all.
             (_, kind) if is_made(&object) => count(&mut passed, kind),

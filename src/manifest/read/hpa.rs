@@ -16,6 +16,12 @@ use super::{
     workload::Draft,
 };
 
+/// Kinds of workloads that an autoscaler may scale.
+const SCALABLE: [&str; 5] =
+    ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "Rollout"];
+/// Fields of a metric; `trigger` is the place of KEDA's.
+const METRIC_FIELDS: [&str; 7] =
+    ["type", "resource", "containerResource", "pods", "external", "object", "trigger"];
 /// The kind of KEDA's autoscalers.
 const KEDA: &str = "ScaledObject";
 /// Most replicas that a scenario takes.
@@ -57,7 +63,21 @@ pub(super) fn apply(
         };
         let found = drafts.iter().position(here);
         let containers = found.map_or(&[][..], |index| &drafts[index].containers);
+        if found.is_none() && !SCALABLE.contains(&&*kind) {
+            let message = format!(
+                "scales a {kind}, which is no workload of a scenario ({}); it is ignored",
+                SCALABLE.join(", ")
+            );
+            notes.field(object, "spec.scaleTargetRef.kind", &message);
+            continue;
+        }
         let Some(table) = table(object, containers, knowledge, notes) else { continue };
+        let known = ["apiVersion", "kind", "name", "envSourceContainerName"];
+        leftover(object, ("/spec/scaleTargetRef", &known), &[], notes);
+        for index in 0..items(&object.body, "/spec/metrics").len() {
+            let pointer = format!("/spec/metrics/{index}");
+            leftover(object, (&pointer, &METRIC_FIELDS), &[], notes);
+        }
         leftover(
             object,
             (
@@ -79,7 +99,11 @@ pub(super) fn apply(
                 "scales {kind} {target}, which is not among the manifests: its requests are an assumption"
             );
             notes.field(object, "spec.scaleTargetRef", &message);
-            drafts.push(assumed(object, &target, &kind));
+            let mut assumed = assumed(object, &target, &kind);
+            if drafts.iter().any(|draft| draft.name == assumed.name) {
+                assumed.name = format!("{target}-{}", kind.to_ascii_lowercase());
+            }
+            drafts.push(assumed);
             drafts.len() - 1
         });
         let draft = &mut drafts[index];
@@ -363,6 +387,7 @@ fn target(
 }
 
 fn behavior(object: &Object, notes: &mut Notes) -> Option<InlineTable> {
+    leftover(object, ("/spec/behavior", &["scaleUp", "scaleDown"]), &[], notes);
     let mut behavior = InlineTable::new();
     for (field, key) in [("scaleUp", "scale_up"), ("scaleDown", "scale_down")] {
         let mut rules = InlineTable::new();

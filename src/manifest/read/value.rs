@@ -128,7 +128,11 @@ pub(super) fn leftover(
         if empty || read.contains(&key) || ignored.iter().any(|known| known == key) {
             continue;
         }
-        let field = format!("{}.{key}", pointer.trim_start_matches('/').replace('/', "."));
+        let field = format!("{pointer}/{key}");
+        let field = field.trim_start_matches('/').replace('/', ".");
+        // A key with slashes is one part.
+        let field =
+            if key.contains('/') { field.replace(&key.replace('/', "."), key) } else { field };
         notes.field(object, &field, "has no counterpart in a scenario");
     }
 }

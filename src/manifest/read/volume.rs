@@ -67,8 +67,12 @@ pub(super) fn read(
         for (index, template) in
             items(&object.body, "/spec/volumeClaimTemplates").iter().enumerate()
         {
-            let name = text(template, "/metadata/name").unwrap_or_default();
             let field = format!("spec.volumeClaimTemplates[{index}]");
+            let name = text(template, "/metadata/name").unwrap_or_default();
+            if !crate::manifest::is_kubernetes_name(name) {
+                let message = format!("{name:?} is no name that Kubernetes takes");
+                notes.field(object, &format!("{field}.metadata.name"), &message);
+            }
             let Some(volume) = volume(object, (&field, template), sources, notes) else { continue };
             let mut count = replicas;
             for ordinal in 0..replicas {
