@@ -117,6 +117,10 @@ pub struct Capacity {
     pub peak_sessions_per_minute: f64,
     /// Hours in which the account was awake.
     pub awake_hours: f64,
+    /// Daemonsets that the mean node does not run, as it lacks the labels that they require; not part of the
+    /// plan document.
+    #[serde(skip)]
+    pub absent_daemons_per_node: f64,
     /// Sessions in each minute, as they reached the account; not part of the plan document.
     #[serde(skip)]
     pub minutes: Vec<f64>,
@@ -190,6 +194,7 @@ impl Capacity {
             image_gb: tally.image_mib * BYTES_PER_MIB / BYTES_PER_GB,
             sessions: tally.hours.iter().map(|hour| hour.sessions).sum(),
             peak_sessions_per_minute: load.iter().copied().fold(0.0, f64::max),
+            absent_daemons_per_node: absent_daemons_per_node(&tally, policy),
             minutes: load,
             awake: Vec::new(),
             awake_hours: tally.awake_minutes / 60.0,
@@ -233,6 +238,15 @@ fn hourly(tally: &Tally, offer: usize, sum: f64, minutes: f64) -> Vec<f64> {
     // The parts of a sum differ from it by rounding.
     hours[last] = (hours[last] + sum - hours.iter().sum::<f64>()).max(0.0);
     hours
+}
+
+fn absent_daemons_per_node(tally: &Tally, policy: &Policy) -> f64 {
+    let (mut absent, mut all) = (0.0, 0.0);
+    for (offer, hours) in tally.node_hours.iter().enumerate() {
+        absent += hours * policy.daemons_on(offer).absent as f64;
+        all += hours;
+    }
+    if all > 0.0 { absent / all } else { 0.0 }
 }
 
 fn requested_spot_share(tally: &Tally, policy: &Policy) -> Option<f64> {

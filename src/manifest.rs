@@ -38,6 +38,9 @@ pub(crate) const NO_MEMORY_LIMIT: f64 = 30_000_000.0;
 /// Karpenter's label of the pool that a node is of.
 pub(crate) const POOL_LABEL: &str = "karpenter.sh/nodepool";
 
+/// Karpenter's label of how a node is bought.
+pub(crate) const CAPACITY_LABEL: &str = "karpenter.sh/capacity-type";
+
 /// A ready-made workload and how a manifest shows that it is one.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,6 +65,8 @@ pub struct Facts {
     pub requests_per_second: Vec<String>,
     /// Names under which adapters publish requests in flight.
     pub concurrency: Vec<String>,
+    /// Memory of an idle pod as a share of its autoscaler's memory target, where nothing says it.
+    pub assumed_idle_memory: f64,
     /// Fields that move neither replicas nor nodes, by the kind of object they are of.
     pub ignored: std::collections::BTreeMap<String, Vec<String>>,
     /// Kinds that ask for no room on nodes and are passed over without a word.

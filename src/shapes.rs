@@ -275,8 +275,10 @@ pub struct EbsFacts {
     pub gp3_included_iops: f64,
     /// Throughput without extra charge [MiB/s].
     pub gp3_included_mibps: f64,
-    /// Largest volume [GiB].
+    /// Largest gp3 volume [GiB].
     pub gp3_max_gib: f64,
+    /// Largest gp2 volume [GiB].
+    pub gp2_max_gib: f64,
     /// Most IOPS.
     pub gp3_max_iops: f64,
     /// Most throughput [MiB/s].

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::units::factors_schema;
+use crate::{shapes::Shape, units::factors_schema};
 
 /// CPU and memory, as a pod spec asks for them.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
@@ -235,6 +235,61 @@ pub enum Reached {
     ThroughAlb,
 }
 
+/// How a node is bought, as a workload may require it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeCapacity {
+    /// A baseline node: Karpenter did not buy it, so it has no label `karpenter.sh/capacity-type`.
+    Baseline,
+    /// On-demand, bought by Karpenter.
+    OnDemand,
+    /// Spot, bought by Karpenter.
+    Spot,
+}
+
+/// Labels that a workload requires of its nodes: `nodeSelector` and required node affinity. Karpenter labels
+/// families, categories and sizes on its own nodes only, so a baseline node meets none of these.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodeRequirements {
+    /// How the node is bought; any when empty.
+    #[serde(default)]
+    pub capacity_types: Vec<NodeCapacity>,
+    /// `amd64`, `arm64`; any when empty.
+    #[serde(default)]
+    pub architectures: Vec<String>,
+    /// Instance types, `m7g.large`; any when empty.
+    #[serde(default)]
+    pub instance_types: Vec<String>,
+    /// Families, `m7g`; any when empty.
+    #[serde(default)]
+    pub families: Vec<String>,
+    /// Categories, `m`, `c`, `r`, `t`; any when empty.
+    #[serde(default)]
+    pub categories: Vec<String>,
+    /// Sizes, `large`; any when empty.
+    #[serde(default)]
+    pub sizes: Vec<String>,
+}
+
+impl NodeRequirements {
+    /// Returns whether a node of this type, bought this way, has every label.
+    pub fn admits(&self, shape: &Shape, capacity: NodeCapacity) -> bool {
+        let any = |names: &[String], value: &str| {
+            names.is_empty() || names.iter().any(|name| name == value)
+        };
+        let labelled = |names: &[String], value: &str| {
+            names.is_empty() || capacity != NodeCapacity::Baseline && any(names, value)
+        };
+        (self.capacity_types.is_empty() || self.capacity_types.contains(&capacity))
+            && any(&self.architectures, &shape.arch)
+            && any(&self.instance_types, &shape.instance_type)
+            && labelled(&self.families, &shape.family)
+            && labelled(&self.categories, &shape.category)
+            && labelled(&self.sizes, &shape.size)
+    }
+}
+
 /// One workload.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -305,6 +360,9 @@ pub struct Workload {
     /// Node groups it may run on: `baseline` or names of node pools; all when empty.
     #[serde(default)]
     pub node_pools: Vec<String>,
+    /// Labels that it requires of its nodes.
+    #[serde(default)]
+    pub node_requirements: NodeRequirements,
     /// Whether it keeps running outside the account's schedule.
     #[serde(default)]
     pub always_on: bool,
@@ -332,6 +390,13 @@ impl Workload {
     /// Requests a minute for one session a minute, by the traffic classes' requests per session.
     pub fn requests_per_session(&self, per_session: impl Fn(&str) -> Option<f64>) -> f64 {
         self.calls_per.iter().map(|(class, calls)| calls * per_session(class).unwrap_or(0.0)).sum()
+    }
+
+    /// Returns whether its pods may run on nodes of this group, `baseline` or a node pool's name, this type and
+    /// this purchase option; taints are not considered.
+    pub fn selects(&self, group: &str, shape: &Shape, capacity: NodeCapacity) -> bool {
+        (self.node_pools.is_empty() || self.node_pools.iter().any(|pool| pool == group))
+            && self.node_requirements.admits(shape, capacity)
     }
 }
 

@@ -711,15 +711,14 @@ fn a_cluster_s_dump_becomes_a_scenario_that_plans() {
         assert!(text.contains(said), "{said}\n{text}");
     }
     for note in [
-        "CronJob/report: CronJob of batch/v1 has no counterpart",
+        "CronJob/report: requests 500m CPU and 1024 MiB for each of 2 pods at once on schedule",
         "passed over, as they ask for no nodes of their own: ReplicaSet (1), Service (1)",
         "\"queue_depth\" is none of the metrics a plan has",
         "priorityClassName: has no counterpart",
         "hostNetwork: has no counterpart",
         "karpenter.k8s.aws/instance-hypervisor In nitro has no counterpart",
-        "limits.ephemeral-storage: has no counterpart",
+        "limits.ephemeral-storage: 1Gi is not planned",
         "evictionHard.nodefs.available: has no counterpart",
-        "spec.template.metadata: has no counterpart",
         "zones are counted over all pools, not named",
     ] {
         assert!(stderr.contains(note), "{note}\n{stderr}");
@@ -1121,4 +1120,877 @@ fn facts_once() -> &'static manifest::Facts {
     static FACTS: std::sync::LazyLock<manifest::Facts> =
         std::sync::LazyLock::new(|| store::manifest_facts().unwrap());
     &FACTS
+}
+
+/// A Deployment with this under its `spec`, beside one container of 500m and 1 GiB.
+fn deployment(name: &str, spec: &str, pod: &str) -> String {
+    format!(
+        "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  selector: {{matchLabels: {{app: {name}}}}}\n{spec}  template:\n    metadata: {{labels: {{app: {name}}}}}\n    spec:\n{pod}      containers: [{{name: c, image: 'x/c:1', resources: {{requests: {{cpu: 500m, memory: 1Gi}}}}}}]\n"
+    )
+}
+
+/// An Argo Rollout is its pods and replicas, or those of the Deployment that it names; KEDA's CPU and memory
+/// triggers are an autoscaler, the others are reported with what they ask for.
+#[test]
+fn rollouts_and_scaled_objects_are_read() {
+    let rollout = |spec: &str| {
+        format!(
+            "---\napiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {{name: web}}\nspec:\n  replicas: 4\n{spec}"
+        )
+    };
+    let template = "  template: {spec: {containers: [{name: web, image: 'x/web:1', resources: {requests: {cpu: 500m, memory: 512Mi}}}]}}\n";
+    let keda = |body: &str| {
+        format!(
+            "---\napiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: web}}\nspec:\n  scaleTargetRef: {{apiVersion: argoproj.io/v1alpha1, kind: Rollout, name: web}}\n{body}"
+        )
+    };
+    let cpu = keda(
+        "  minReplicaCount: 4\n  maxReplicaCount: 55\n  advanced: {horizontalPodAutoscalerConfig: {behavior: {scaleDown: {stabilizationWindowSeconds: 120}}}}\n  triggers:\n  - {type: cron, metadata: {timezone: Europe/Prague, start: '30 6 * * *', end: '0 0 * * *', desiredReplicas: '20'}}\n  - {type: cpu, metricType: Utilization, metadata: {value: '80'}}\n  - {type: memory, metricType: AverageValue, metadata: {value: 400Mi}}\n",
+    );
+    let (scenario, notes, _) = read_text(&(rollout(template) + &cpu));
+    let web = &scenario.accounts[0].stack.workloads["web"];
+    assert_eq!((web.requests.cpu_millicores, web.requests.memory_mib), (500.0, 512.0));
+    let hpa = web.hpa.as_ref().unwrap();
+    assert_eq!((hpa.min_replicas, hpa.max_replicas, hpa.metrics.len()), (Some(4), 55, 2));
+    assert_eq!(hpa.metrics[0].average_utilization, Some(80));
+    assert_eq!(hpa.metrics[1].average_value, Some(400.0));
+    let down = &hpa.behavior.as_ref().unwrap().scale_down;
+    assert_eq!(down.stabilization_window_seconds, Some(120));
+    let said = "f.yaml:18: ScaledObject/web spec.triggers[0]: is not planned, as autoscalers of a scenario have no calendar: 20 replicas from \"30 6 * * *\" to \"0 0 * * *\" (Europe/Prague)";
+    assert!(notes.contains(said), "{notes}");
+    assert!(!notes.contains("not among the manifests"), "{notes}");
+
+    // A queue alone: a fixed number, within the bounds.
+    let queue = keda(
+        "  minReplicaCount: 6\n  maxReplicaCount: 30\n  triggers: [{type: aws-sqs-queue, metadata: {queueLength: '20'}}]\n",
+    );
+    let (scenario, notes, _) = read_text(&(rollout(template) + &queue));
+    let web = &scenario.accounts[0].stack.workloads["web"];
+    assert_eq!((web.replicas, web.hpa.is_none()), (Some(6), true));
+    for said in
+        ["aws-sqs-queue (queueLength 20)", "fixed number of replicas, 6 (it may have 6 to 30)"]
+    {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+
+    let refers = rollout("  workloadRef: {apiVersion: apps/v1, kind: Deployment, name: old}\n");
+    let (scenario, notes, _) = read_text(&(deployment("old", "  replicas: 0\n", "") + &refers));
+    let workloads = &scenario.accounts[0].stack.workloads;
+    assert!(!workloads.contains_key("old"), "{notes}");
+    assert_eq!(
+        (workloads["web"].replicas, workloads["web"].requests.memory_mib),
+        (Some(4), 1024.0)
+    );
+}
+
+/// Of a pod with one container a container's target is the pod's; beside a sidecar it is an amount: 60 % of
+/// 500m is 300m.
+#[test]
+fn container_metrics_are_of_one_container() {
+    let hpa = |container: &str| {
+        format!(
+            "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: web}}\nspec: {{scaleTargetRef: {{kind: Deployment, name: web}}, maxReplicas: 12, metrics: [{{type: ContainerResource, containerResource: {{name: cpu, container: {container}, target: {{type: Utilization, averageUtilization: 60}}}}}}]}}\n"
+        )
+    };
+    let read = |text: &str| {
+        let (scenario, notes, _) = read_text(text);
+        (scenario.accounts[0].stack.workloads["web"].hpa.clone().unwrap(), notes)
+    };
+    let one = deployment("web", "", "");
+    let (alone, _) = read(&(one.clone() + &hpa("c")));
+    assert_eq!(alone.target_cpu_utilization, Some(60));
+    let sidecar = one
+        .replace("1Gi}}}]", "1Gi}}}, {name: proxy, image: p, resources: {requests: {cpu: 100m}}}]");
+    let (beside, notes) = read(&(sidecar + &hpa("c")));
+    assert_eq!(beside.metrics[0].average_value, Some(300.0), "{notes}");
+    assert!(
+        notes.contains("measures container c alone: the plan compares 300m with the whole pod")
+    );
+    let (unknown, notes) = read(&(one + &hpa("d")));
+    assert!(notes.contains("\"d\" is no container of the workload that it scales"), "{notes}");
+    assert_eq!((unknown.target_cpu_utilization, unknown.metrics.len()), (None, 0));
+}
+
+/// `kubectl get all,nodes -o json`: nodes that Karpenter did not buy are the baseline; what has an owner says
+/// nothing of its own; jobs and load balancers are reported with their size.
+#[test]
+fn a_dump_tells_the_baseline_and_what_else_asks_for_room() {
+    let node = |name: &str, labels: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Node\nmetadata: {{name: {name}, labels: {{{labels}}}}}\nspec: {{taints: [{{key: infra, effect: NoSchedule}}]}}\n"
+        )
+    };
+    let of_group = |zone: &str, kind: &str| {
+        format!(
+            "node.kubernetes.io/instance-type: {kind}, eks.amazonaws.com/nodegroup: ng, topology.kubernetes.io/zone: us-east-1{zone}"
+        )
+    };
+    let nodes = [
+        node("a", &of_group("a", "m5.xlarge")),
+        node("b", &of_group("b", "m5.xlarge")),
+        node("c", &of_group("b", "c5.large")),
+        node(
+            "d",
+            "node.kubernetes.io/instance-type: m7g.large, karpenter.sh/nodepool: general, topology.kubernetes.io/zone: us-east-1b",
+        ),
+    ];
+    let others = "---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: night}\nspec: {schedule: '0 2 * * *', jobTemplate: {spec: {parallelism: 3, template: {spec: {containers: [{name: j, image: j, resources: {requests: {cpu: 4, memory: 8Gi}}}]}}}}}\n\
+        ---\napiVersion: v1\nkind: Service\nmetadata: {name: edge}\nspec: {type: LoadBalancer, ports: [{port: 80}, {port: 443}]}\n\
+        ---\napiVersion: v1\nkind: Pod\nmetadata: {name: alone}\nspec: {containers: [{name: c, image: c, resources: {requests: {cpu: 250m, memory: 256Mi, nvidia.com/gpu: 1}}}]}\n\
+        ---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: one, annotations: {alb.ingress.kubernetes.io/group.name: shared}}\nspec: {ingressClassName: alb}\n\
+        ---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: two, annotations: {alb.ingress.kubernetes.io/group.name: shared}}\nspec: {ingressClassName: alb}\n\
+        ---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: own}\nspec: {ingressClassName: alb}\n";
+    let (scenario, notes, text) = read_text(&(nodes.concat() + others));
+    let stack = &scenario.accounts[0].stack;
+    let baseline = &stack.cluster.baseline;
+    assert_eq!((&*baseline.instance_type, baseline.nodes), ("m5.xlarge", 3));
+    assert_eq!(baseline.taints, ["infra:NoSchedule"]);
+    assert_eq!(stack.cluster.availability_zones, 2);
+    assert_eq!(stack.workloads["alone"].requests.cpu_millicores, 250.0);
+    for said in [
+        "3 m5.xlarge are planned for 1 c5.large, 2 m5.xlarge",
+        "CronJob/night: requests 4000m CPU and 8192 MiB for each of 3 pods at once on schedule \"0 2 * * *\"",
+        "Service/edge spec.type: is not planned: 1 load balancer (Network or Classic) with 2 listeners",
+        "requests.nvidia.com/gpu: 1 is not planned",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+        assert!(text.contains(said), "{said} is in the scenario's heading too");
+    }
+    assert!(text.contains("load_balancers = 2 # f.yaml Ingress/one and 1 more"), "{text}");
+}
+
+/// A patch is no workload, and takes none's place, whichever comes first.
+#[test]
+fn patches_are_reported_and_not_read() {
+    let patch =
+        "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 12}\n";
+    let strategic = "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: c, resources: {requests: {cpu: 2}}}]}}}\n";
+    let overlay = "---\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../base]\npatches: [{path: replicas.yaml}]\n";
+    let json = "---\n- {op: replace, path: /spec/replicas, value: 9}\n";
+    let base = deployment("web", "  replicas: 2\n", "");
+    for parts in [[patch, strategic, &base], [&base, strategic, patch]] {
+        let (scenario, notes, _) = read_text(&(parts.concat() + overlay + json));
+        let web = &scenario.accounts[0].stack.workloads["web"];
+        assert_eq!((web.replicas, web.requests.cpu_millicores), (Some(2), 500.0), "{notes}");
+        for said in [
+            "Deployment/web: has no containers: it is a patch of another object, and not applied. Render it (`kustomize build FOLDER`)",
+            "Deployment/web: is a patch of an object among the manifests, and not applied",
+            "is a kustomization whose patches are not applied",
+            "is a JSON patch, and not applied",
+        ] {
+            assert!(notes.contains(said), "{said}\n{notes}");
+        }
+    }
+    let sources = [Source { name: "f.yaml".into(), text: patch.into() }];
+    let refused = manifest::read((&sources, &[]), TEMPLATE, (facts_once(), catalog_once()));
+    assert!(
+        refused.unwrap_err().to_string().contains("f.yaml:2: Deployment/web: has no containers")
+    );
+}
+
+/// Selectors on a pool's labels, and on what Karpenter or the machine labels, hold in the plan; the round trip
+/// through affinity keeps them.
+#[test]
+fn node_selectors_bind_workloads_to_nodes() {
+    use runrate::workload::NodeCapacity::{Baseline, OnDemand, Spot};
+    let pools = "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {name: apps}\nspec: {template: {metadata: {labels: {team: shop}}, spec: {requirements: [{key: karpenter.k8s.aws/instance-family, operator: In, values: [m6i]}]}}}\n\
+        ---\napiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {name: rest}\nspec: {template: {spec: {requirements: [{key: team, operator: In, values: [ops, data]}]}}}\n";
+    let selector = |pairs: &str| format!("      nodeSelector: {{{pairs}}}\n");
+    let affinity = |terms: &str| {
+        format!(
+            "      affinity: {{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {{nodeSelectorTerms: [{terms}]}}}}}}\n"
+        )
+    };
+    let term = |key: &str, operator: &str, values: &str| {
+        format!("{{matchExpressions: [{{key: {key}, operator: {operator}, values: [{values}]}}]}}")
+    };
+    let capacity = "karpenter.sh/capacity-type";
+    let of_capacity = |operator: &str, values: &str| affinity(&term(capacity, operator, values));
+    let cases: Vec<(String, Vec<&str>, Vec<_>)> = vec![
+        (selector("team: shop"), vec!["apps"], vec![]),
+        (selector("team: data"), vec!["rest"], vec![]),
+        (selector("team: none"), vec!["baseline"], vec![]),
+        (selector("karpenter.sh/capacity-type: spot"), vec![], vec![Spot]),
+        (of_capacity("NotIn", "spot"), vec![], vec![Baseline, OnDemand]),
+        (of_capacity("Exists", ""), vec![], vec![OnDemand, Spot]),
+        (of_capacity("DoesNotExist", ""), vec![], vec![Baseline]),
+        (affinity(&term("team", "NotIn", "shop")), vec!["baseline", "rest"], vec![]),
+        (affinity(&term("eks.amazonaws.com/nodegroup", "Exists", "")), vec!["baseline"], vec![]),
+        (
+            affinity(
+                &[term("team", "In", "shop"), term("karpenter.sh/nodepool", "In", "rest")]
+                    .join(", "),
+            ),
+            vec!["apps", "rest"],
+            vec![],
+        ),
+    ];
+    let catalog = catalog_once();
+    for (pod, expected, capacity_types) in cases {
+        for kind in ["Deployment", "DaemonSet"] {
+            let text = pools.to_owned() + &deployment("shop", "", &pod).replace("Deployment", kind);
+            let (scenario, notes, _) = read_text(&text);
+            let shop = &scenario.accounts[0].stack.workloads["shop"];
+            assert_eq!(shop.node_pools, expected, "{pod}\n{notes}");
+            assert_eq!(shop.node_requirements.capacity_types, capacity_types, "{pod}\n{notes}");
+            let back = read(&written(&scenario, &scenario.accounts[0], catalog), catalog);
+            let back = self::scenario(&back.scenario, catalog);
+            let again = &back.accounts[0].stack.workloads["shop"];
+            assert_eq!(again.node_pools, expected, "{pod}");
+            assert_eq!(again.node_requirements, shop.node_requirements, "{pod}");
+        }
+    }
+    let machine = selector(
+        "kubernetes.io/arch: amd64, node.kubernetes.io/instance-type: m6i.large, karpenter.k8s.aws/instance-size: large",
+    );
+    let (scenario, _, _) = read_text(&(pools.to_owned() + &deployment("shop", "", &machine)));
+    let wanted = &scenario.accounts[0].stack.workloads["shop"].node_requirements;
+    assert_eq!((wanted.architectures[0].as_str(), wanted.sizes[0].as_str()), ("amd64", "large"));
+    assert_eq!(wanted.instance_types, ["m6i.large"]);
+    let clash = selector("team: shop, karpenter.sh/nodepool: rest");
+    let (_, notes, _) = read_text(&(pools.to_owned() + &deployment("shop", "", &clash)));
+    assert!(notes.contains("exclude each other, so no node takes the pod"), "{notes}");
+    let gone = deployment("shop", "", &selector("karpenter.sh/nodepool: gone"));
+    let (scenario, notes, _) = read_text(&(pools.to_owned() + &gone));
+    assert!(scenario.accounts[0].stack.workloads["shop"].node_pools.is_empty());
+    assert!(notes.contains("requires node pool gone, which is not among the manifests"), "{notes}");
+}
+
+/// Three replicas of 100 GiB and a claim of 500 GiB are 800 GiB: $64 a month of gp3. Claims in a dump that
+/// belong to the template count once; other classes are what their parameters say, or are reported.
+#[test]
+fn claims_become_volumes_of_ebs() {
+    let set = |class: &str| {
+        format!(
+            "---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{name: db}}\nspec: {{replicas: 3, template: {{spec: {{containers: [{{name: c, image: x}}]}}}}, volumeClaimTemplates: [{{metadata: {{name: data}}, spec: {{storageClassName: {class}, resources: {{requests: {{storage: 100Gi}}}}}}}}]}}\n"
+        )
+    };
+    let claim = |name: &str, size: &str, class: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: {name}}}\nspec: {{storageClassName: {class}, resources: {{requests: {{storage: {size}}}}}}}\n"
+        )
+    };
+    let class = |name: &str, provisioner: &str, parameters: &str| {
+        format!(
+            "---\napiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {{name: {name}}}\nprovisioner: {provisioner}\nparameters: {{{parameters}}}\n"
+        )
+    };
+    let claims = |text: &str| -> (Vec<String>, String) {
+        let (_, notes, scenario) = read_text(text);
+        let scenario: toml::Table = scenario.parse().unwrap();
+        let claims = scenario["ebs"].get("claims").and_then(toml::Value::as_table).cloned();
+        let each = |(name, claim): (String, toml::Value)| {
+            let mut claim = claim.as_table().unwrap().clone();
+            let gib = claim.remove("gib").unwrap();
+            let count = claim.remove("count").map_or(1, |count| count.as_integer().unwrap());
+            format!("{name} {count} × {gib} {}", claim.to_string().trim().replace('\n', ", "))
+        };
+        (claims.into_iter().flatten().map(each).collect(), notes)
+    };
+    let text = set("gp3") + &claim("shared", "500Gi", "gp3");
+    assert_eq!(claims(&text).0, ["db-data 3 × 100 ", "shared 1 × 500 "]);
+    // Of the claims in a dump the first is the template's, the second was resized, the last outlived a replica.
+    let dump = text
+        + &claim("data-db-0", "100Gi", "gp3")
+        + &claim("data-db-1", "200Gi", "gp3")
+        + &claim("data-db-7", "100Gi", "gp3");
+    assert_eq!(
+        claims(&dump).0,
+        ["db-data 2 × 100 ", "shared 1 × 500 ", "data-db-1 1 × 200 ", "data-db-7 1 × 100 "]
+    );
+    let classes = set("fast")
+        + &class("fast", "ebs.csi.aws.com", "type: gp3, iops: '6000', throughput: '250'")
+        + &class("old", "kubernetes.io/aws-ebs", "")
+        + &class("shared", "efs.csi.aws.com", "")
+        + &class("disk", "ebs.csi.aws.com", "type: st1")
+        + &claim("a", "10Gi", "old")
+        + &claim("b", "20Gi", "shared")
+        + &claim("c", "500Gi", "disk")
+        + &claim("d", "1500Mi", "unknown");
+    let (found, notes) = claims(&classes);
+    let expected = [
+        "db-data 3 × 100 iops = 6000, throughput_mibps = 250",
+        "a 1 × 10 volume_type = \"gp2\"",
+        "c 1 × 500 ",
+        "d 1 × 2 ",
+    ];
+    assert_eq!(found, expected);
+    for said in [
+        "PersistentVolumeClaim/b spec: 20 GiB of efs.csi.aws.com are not planned",
+        "PersistentVolumeClaim/c spec: 500 GiB of type st1 are planned as gp3",
+        "PersistentVolumeClaim/d spec: class unknown is not among the manifests: 2 GiB are planned as gp3",
+        "PersistentVolumeClaim/d spec.resources.requests.storage: 1.464844 GiB are planned as 2",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+    let mounts = deployment(
+        "web",
+        "",
+        "      volumes: [{name: v, persistentVolumeClaim: {claimName: gone}}, {name: s, ephemeral: {volumeClaimTemplate: {spec: {storageClassName: gp3, resources: {requests: {storage: 5Gi}}}}}}]\n",
+    );
+    let (found, notes) = claims(&mounts);
+    assert_eq!(found, ["web-s 1 × 5 "]);
+    assert!(
+        notes.contains("mounts claim gone, which is not among the manifests: its size is unknown")
+    );
+}
+
+/// An autoscaler by memory starts below its target: 75 % of 80 % of 1 GiB are 614 MiB.
+#[test]
+fn an_idle_pod_is_below_its_memory_target() {
+    let hpa = "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web}\nspec: {scaleTargetRef: {kind: Deployment, name: web}, maxReplicas: 60, metrics: [{type: Resource, resource: {name: memory, target: {type: Utilization, averageUtilization: 80}}}]}\n";
+    let (scenario, notes, text) = read_text(&(deployment("web", "", "") + hpa));
+    let web = &scenario.accounts[0].stack.workloads["web"];
+    assert_eq!(web.idle_memory_mib, Some(614.0));
+    assert!(text.contains("idle_memory_mib = 614 # assumption: 75 % of"), "{text}");
+    assert!(
+        notes.contains("f.yaml:2: Deployment/web: memory of an idle pod is in no manifest"),
+        "{notes}"
+    );
+}
+
+/// Roles have names with colons; a quoted template is not a quantity, and says so.
+#[test]
+fn names_of_roles_and_quoted_templates_are_known() {
+    let role = "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: 'system:aggregate-to-view'}\nrules: []\n";
+    let templated = deployment("web", "  replicas: '{{ .Values.n }}'\n", "")
+        .replace("500m", "'{{ .Values.cpu }}'");
+    let (scenario, notes, _) = read_text(&(templated + role));
+    assert!(!notes.contains("no name that Kubernetes takes"), "{notes}");
+    assert!(notes.contains("ClusterRole (1)"), "{notes}");
+    for said in [
+        "f.yaml:7: Deployment/web spec.replicas: \"{{ .Values.n }}\" is a template: render it",
+        "containers.0.resources.requests.cpu: \"{{ .Values.cpu }}\" is a template: render it",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+    assert_eq!(scenario.accounts[0].stack.workloads["web"].replicas, Some(1));
+}
+
+// --- nearly valid manifests -------------------------------------------------------------------------------
+
+/// Valid manifests with a scalar on each line, so that a mutation of a line is one of a scalar, key or indent; what
+/// belongs together is read together.
+const VALID: [&str; 4] = [
+    r#"apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  replicas: 4
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata:
+      labels:
+        app: web
+    spec:
+      nodeSelector:
+        team: shop
+      containers:
+      - name: c
+        image: x/c:1
+        resources:
+          requests:
+            cpu: 500m
+            memory: 512Mi
+          limits:
+            cpu: 2
+            memory: 1Gi
+---
+apiVersion: karpenter.sh/v1
+kind: NodePool
+metadata:
+  name: apps
+spec:
+  template:
+    metadata:
+      labels:
+        team: shop
+    spec:
+      nodeClassRef: {group: karpenter.k8s.aws, kind: EC2NodeClass, name: default}
+      requirements:
+      - key: karpenter.k8s.aws/instance-family
+        operator: In
+        values: [m6i]
+  limits:
+    cpu: 100
+"#,
+    r#"apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: api
+spec:
+  selector: {matchLabels: {app: api}}
+  template:
+    metadata: {labels: {app: api}}
+    spec:
+      containers:
+      - name: c
+        image: x/api:1
+        resources:
+          requests:
+            cpu: 250m
+            memory: 256Mi
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  name: api
+spec:
+  scaleTargetRef:
+    kind: Deployment
+    name: api
+  minReplicas: 3
+  maxReplicas: 40
+  metrics:
+  - type: Resource
+    resource:
+      name: cpu
+      target:
+        type: Utilization
+        averageUtilization: 65
+  behavior:
+    scaleDown:
+      stabilizationWindowSeconds: 120
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: api
+spec:
+  maxUnavailable: 2
+  selector: {matchLabels: {app: api}}
+"#,
+    r#"apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata:
+  name: worker
+spec:
+  selector: {matchLabels: {app: worker}}
+  template:
+    metadata: {labels: {app: worker}}
+    spec:
+      containers:
+      - name: c
+        image: x/worker:1
+        resources:
+          requests:
+            cpu: 100m
+            memory: 128Mi
+---
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata:
+  name: worker
+spec:
+  scaleTargetRef:
+    kind: Rollout
+    name: worker
+  minReplicaCount: 2
+  maxReplicaCount: 30
+  triggers:
+  - type: cpu
+    metricType: Utilization
+    metadata:
+      value: "75"
+"#,
+    r#"apiVersion: apps/v1
+kind: StatefulSet
+metadata:
+  name: db
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      containers:
+      - name: c
+        image: x/db:1
+        resources:
+          requests:
+            cpu: 500m
+            memory: 1Gi
+  volumeClaimTemplates:
+  - metadata:
+      name: data
+    spec:
+      storageClassName: gp3
+      resources:
+        requests:
+          storage: 100Gi
+"#,
+];
+
+/// What the value of a field must be.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// A whole number within bounds, and what it is where the field is absent.
+    Whole(i64, i64, Option<i64>),
+    /// The same as a string, as KEDA's triggers have it.
+    Text(i64, i64),
+    /// CPU [millicores], 0 where it is absent.
+    Cpu,
+    /// Memory [MiB].
+    Memory,
+    /// A size in whole GiB.
+    Size,
+    /// A quantity of which whole units count, from 1.
+    Units,
+}
+
+/// A field of an object, and the key of the scenario that says the same.
+struct Fact {
+    object: (&'static str, &'static str),
+    field: &'static str,
+    kind: Kind,
+    key: &'static str,
+}
+
+const fn fact(
+    object: (&'static str, &'static str),
+    field: &'static str,
+    kind: Kind,
+    key: &'static str,
+) -> Fact {
+    Fact { object, field, kind, key }
+}
+
+const FACTS: [Fact; 18] = {
+    let (web, api, worker) = (("Deployment", "web"), ("Deployment", "api"), ("Rollout", "worker"));
+    let (hpa, keda, db) =
+        (("HorizontalPodAutoscaler", "api"), ("ScaledObject", "worker"), ("StatefulSet", "db"));
+    let replicas = Kind::Whole(0, 100_000, Some(1));
+    [
+        fact(web, "/spec/replicas", replicas, "workloads.web.replicas"),
+        fact(web, "requests/cpu", Kind::Cpu, "workloads.web.requests.cpu_millicores"),
+        fact(web, "requests/memory", Kind::Memory, "workloads.web.requests.memory_mib"),
+        fact(web, "limits/cpu", Kind::Cpu, "workloads.web.limits.cpu_millicores"),
+        fact(web, "limits/memory", Kind::Memory, "workloads.web.limits.memory_mib"),
+        fact(api, "requests/cpu", Kind::Cpu, "workloads.api.requests.cpu_millicores"),
+        fact(api, "requests/memory", Kind::Memory, "workloads.api.requests.memory_mib"),
+        fact(
+            hpa,
+            "/spec/minReplicas",
+            Kind::Whole(1, 100_000, None),
+            "workloads.api.hpa.min_replicas",
+        ),
+        fact(
+            hpa,
+            "/spec/maxReplicas",
+            Kind::Whole(1, 100_000, None),
+            "workloads.api.hpa.max_replicas",
+        ),
+        fact(
+            hpa,
+            "/spec/metrics/0/resource/target/averageUtilization",
+            Kind::Whole(1, 1000, None),
+            "workloads.api.hpa.target_cpu_utilization",
+        ),
+        fact(
+            hpa,
+            "/spec/behavior/scaleDown/stabilizationWindowSeconds",
+            Kind::Whole(0, 3600, None),
+            "workloads.api.hpa.behavior.scale_down.stabilization_window_seconds",
+        ),
+        fact(worker, "requests/memory", Kind::Memory, "workloads.worker.requests.memory_mib"),
+        fact(
+            keda,
+            "/spec/minReplicaCount",
+            Kind::Whole(1, 100_000, Some(1)),
+            "workloads.worker.hpa.min_replicas",
+        ),
+        fact(
+            keda,
+            "/spec/maxReplicaCount",
+            Kind::Whole(1, 100_000, Some(100)),
+            "workloads.worker.hpa.max_replicas",
+        ),
+        fact(
+            keda,
+            "/spec/triggers/0/metadata/value",
+            Kind::Text(1, 1000),
+            "workloads.worker.hpa.target_cpu_utilization",
+        ),
+        fact(db, "/spec/replicas", replicas, "ebs.claims.db-data.count"),
+        fact(
+            db,
+            "/spec/volumeClaimTemplates/0/spec/resources/requests/storage",
+            Kind::Size,
+            "ebs.claims.db-data.gib",
+        ),
+        fact(
+            ("NodePool", "apps"),
+            "/spec/limits/cpu",
+            Kind::Units,
+            "cluster.node_pools.apps.limit_vcpus",
+        ),
+    ]
+};
+
+/// A quantity by the grammar of Kubernetes; none where the text is not one.
+fn amount(value: &Value) -> Option<f64> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let plain = text.trim_start_matches('+');
+    let end = plain.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(plain.len());
+    let (number, suffix) = plain.split_at(end);
+    let factor = match suffix {
+        "" => 1.0,
+        "n" => 1e-9,
+        "u" => 1e-6,
+        "m" => 1e-3,
+        "k" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        "T" => 1e12,
+        "Ki" => 1024.0,
+        "Mi" => 1024.0 * 1024.0,
+        "Gi" => 1024.0 * 1024.0 * 1024.0,
+        "Ti" => 1024.0_f64.powi(4),
+        other => 10.0_f64.powi(other.strip_prefix(['e', 'E'])?.parse().ok()?),
+    };
+    let amount = number.parse::<f64>().ok()? * factor;
+    (amount < 9.2e18).then_some(amount)
+}
+
+/// What the mutated document says of a field: a value, nothing, or what is refused.
+enum Says {
+    Value(f64),
+    Nothing,
+    Wrong,
+}
+
+fn says(kind: Kind, value: Option<&Value>) -> Says {
+    let Some(value) = value.filter(|value| !value.is_null()) else {
+        return match kind {
+            Kind::Whole(_, _, Some(usual)) => Says::Value(usual as f64),
+            _ => Says::Nothing,
+        };
+    };
+    let bounded = |number: Option<i64>, least: i64, most: i64| match number {
+        Some(number) if (least..=most).contains(&number) => Says::Value(number as f64),
+        _ => Says::Wrong,
+    };
+    let scaled = |factor: f64| match amount(value) {
+        Some(amount) => Says::Value(amount / factor),
+        None => Says::Wrong,
+    };
+    match kind {
+        Kind::Whole(least, most, _) => bounded(value.as_i64(), least, most),
+        Kind::Text(least, most) => {
+            let text = value.as_str().and_then(|text| text.parse().ok());
+            bounded(text.or(value.as_i64()), least, most)
+        }
+        Kind::Cpu => scaled(1e-3),
+        Kind::Memory => scaled(1_048_576.0),
+        Kind::Units => match amount(value) {
+            Some(amount) if amount >= 1.0 => Says::Value(amount.min(1e6).floor()),
+            _ => Says::Wrong,
+        },
+        Kind::Size => match amount(value) {
+            Some(amount) if amount > 0.0 => {
+                Says::Value((amount / 1_073_741_824.0).ceil().clamp(1.0, 65_536.0))
+            }
+            _ => Says::Wrong,
+        },
+    }
+}
+
+/// A number of the scenario by its dotted key; a claim by the set that it is of, whatever its template is called.
+fn number_at(scenario: &toml::Table, key: &str) -> Option<f64> {
+    let number =
+        |value: &toml::Value| value.as_float().or(value.as_integer().map(|number| number as f64));
+    if let Some(field) = key.strip_prefix("ebs.claims.db-data.") {
+        let claims = scenario["ebs"].get("claims").and_then(toml::Value::as_table);
+        let claim = claims.and_then(|all| all.iter().find(|(name, _)| name.starts_with("db-")));
+        let usual = (field == "count").then_some(1.0);
+        return claim.and_then(|(_, claim)| claim.get(field).and_then(number).or(usual));
+    }
+    let mut parts = key.split('.');
+    let mut value = scenario.get(parts.next()?)?;
+    for part in parts {
+        value = value.get(part)?;
+    }
+    number(value)
+}
+
+/// A scenario of `init`'s form, small enough to be read a thousand times.
+const SMALL: &str = "[plan]\nname = \"\"\n[accounts.production]\nregion = \"us-east-1\"\n[cluster]\navailability_zones = 3\n\
+    [cluster.node_pools.general]\ncategories = [\"m\"]\n[workloads.usual]\ncalls_per = { api = 1.0 }\n[ebs]\n[alb]\n";
+
+/// Reads a text: its notes, and the scenario where there is one.
+fn small(text: &str) -> (Vec<String>, Option<toml::Table>) {
+    let sources = [Source { name: "f.yaml".into(), text: text.to_owned() }];
+    match manifest::read((&sources, &[]), SMALL, (facts_once(), catalog_once())) {
+        Ok(read) => {
+            let notes = read.notes.iter().map(ToString::to_string).collect();
+            (notes, Some(read.scenario.parse().unwrap()))
+        }
+        Err(error) => (error.to_string().lines().map(str::to_owned).collect(), None),
+    }
+}
+
+/// The line of a note of this file, and what it says.
+fn note(text: &str) -> Option<(usize, &str)> {
+    let (line, message) = text.split_once("f.yaml:")?.1.split_once(": ")?;
+    Some((line.parse().ok()?, message))
+}
+
+/// Holds what was read of a mutated text to what the text says; `usual` are the notes of the valid one.
+fn misread(text: &str, line: usize, usual: &[String]) -> Option<String> {
+    let (notes, scenario) = small(text);
+    let usual: Vec<&str> = usual.iter().filter_map(|text| Some(note(text)?.1)).collect();
+    let news: Vec<(usize, &str)> =
+        notes.iter().filter_map(|text| note(text)).filter(|(_, m)| !usual.contains(m)).collect();
+    let within = |lines: &std::ops::Range<usize>| news.iter().any(|(at, _)| lines.contains(at));
+    let fault = |what: &str| Some(format!("{what}: {news:#?}"));
+    let mut objects = Vec::new();
+    let mut first = 1;
+    for document in text.split("---\n") {
+        let lines = first..first + document.lines().count();
+        first = lines.end + 1;
+        match serde_saphyr::from_str::<Value>(document) {
+            Ok(object) => objects.push((object, lines)),
+            Err(_) if within(&lines) => {}
+            Err(error) => return fault(&format!("not YAML ({error}) without a word")),
+        }
+    }
+    let changed = objects.iter().find(|(_, lines)| lines.contains(&line));
+    let (Some((changed, lines)), Some(scenario)) = (changed, scenario) else {
+        return if news.is_empty() { fault("nothing is said") } else { None };
+    };
+    let name = |object: &Value| (object["kind"].clone(), object["metadata"]["name"].clone());
+    let is = |fact: &&Fact| name(changed) == (fact.object.0.into(), fact.object.1.into());
+    let label =
+        format!("{}/{}: ", fact_text(&changed["kind"]), fact_text(&changed["metadata"]["name"]));
+    let whole = news.iter().any(|(_, message)| message.starts_with(&label));
+    let containers = changed.pointer("/spec/template/spec/containers").and_then(Value::as_array);
+    for fact in FACTS.iter().filter(is) {
+        let pointer = if fact.field.starts_with('/') {
+            fact.field.to_owned()
+        } else {
+            // Resources of the whole pod stand in for those of its containers.
+            let pod = changed.pointer("/spec/template/spec/resources").is_some();
+            let of = if pod { "resources" } else { "containers/0/resources" };
+            format!("/spec/template/spec/{of}/{}", fact.field)
+        };
+        let no_replicas = fact.object.0 == "StatefulSet" && changed["spec"]["replicas"] == 0;
+        if no_replicas || containers.is_some_and(|all| all.len() > 1) {
+            continue;
+        }
+        let found = number_at(&scenario, fact.key);
+        let given = changed.pointer(&pointer);
+        // Bounds of an autoscaler that contradict give way to each other, which is reported.
+        let is_bound = fact.key.ends_with("min_replicas") || fact.key.ends_with("max_replicas");
+        let right = match (says(fact.kind, given), found) {
+            (Says::Value(value), Some(found)) if (found - value).abs() <= 1e-6 * value.max(1.0) => {
+                true
+            }
+            (Says::Value(_), Some(_)) if !is_bound => whole,
+            (Says::Nothing, _) if given.is_some() => true,
+            _ => within(lines),
+        };
+        if !right {
+            return fault(&format!("{} = {found:?}", fact.key));
+        }
+    }
+    // An object that is another now has left its facts.
+    let known = |object: &&Fact| object.object.0 == changed["kind"];
+    let is_workload =
+        ["Deployment", "StatefulSet", "Rollout"].map(Value::from).contains(&changed["kind"]);
+    let renamed =
+        is_workload && FACTS.iter().any(|fact| known(&fact)) && !FACTS.iter().any(|fact| is(&fact));
+    let key = changed["metadata"]["name"].as_str().unwrap_or_default();
+    if renamed && news.is_empty() && scenario["workloads"].get(key).is_none() {
+        return fault("renamed, and gone without a word");
+    }
+    None
+}
+
+fn fact_text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// A line with another value; none where it has no scalar.
+fn with_value(line: &str, value: &str) -> Option<String> {
+    let (key, old) = line.split_once(": ")?;
+    (!old.starts_with(['{', '['])).then(|| format!("{key}: {value}"))
+}
+
+/// Every line with every mutation of its scalar, key or indent.
+fn mutations(valid: &str) -> Vec<(usize, String, String)> {
+    const VALUES: [&str; 22] = [
+        "0",
+        "1",
+        "7",
+        "-1",
+        "3.5",
+        "1e3",
+        "'5'",
+        "\"{{ .Values.x }}\"",
+        "null",
+        "true",
+        "[]",
+        "{}",
+        "[1]",
+        "{a: 1}",
+        "99999999999999999999",
+        "250m",
+        "3Gi",
+        "100M",
+        "abc",
+        "''",
+        "Never",
+        "1_000",
+    ];
+    let lines: Vec<&str> = valid.lines().collect();
+    let mut all = Vec::new();
+    for (index, line) in lines.iter().enumerate().filter(|(_, line)| **line != "---") {
+        let mut mutated: Vec<String> =
+            VALUES.iter().filter_map(|value| with_value(line, value)).collect();
+        if let Some((key, rest)) = line.split_once(':') {
+            mutated.push(format!("{key}x:{rest}"));
+            mutated.push(format!("{line}\n{line}"));
+        }
+        mutated.push(format!("  {line}"));
+        mutated.push(format!(" {line}"));
+        mutated.push(line.strip_prefix("  ").unwrap_or(line).to_owned());
+        mutated.push(format!("\t{line}"));
+        for mutation in mutated.into_iter().filter(|mutation| mutation != line) {
+            let mut text = lines.clone();
+            text[index] = &mutation;
+            let shown = format!("line {}: {line:?} as {mutation:?}", index + 1);
+            all.push((index + 1, shown, text.join("\n") + "\n"));
+        }
+    }
+    all
+}
+
+/// Valid manifests with one mutation are refused with file and line, or read as what they say. A part of all
+/// mutations is tried, the same each time; `RUNRATE_MUTATIONS=all` tries each.
+#[test]
+fn nearly_valid_manifests_are_refused_or_read_as_they_say() {
+    // A prime stride meets every kind of mutation in turn.
+    let stride = if std::env::var_os("RUNRATE_MUTATIONS").is_some() { 1 } else { 7 };
+    let mut wrong = Vec::new();
+    let (mut tried, mut facts) = (0, 0);
+    for valid in VALID {
+        let (usual, scenario) = small(valid);
+        let scenario = scenario.unwrap();
+        facts += FACTS.iter().filter(|fact| number_at(&scenario, fact.key).is_some()).count();
+        assert_eq!(misread(valid, 6, &usual), None, "{valid}");
+        for (line, shown, text) in mutations(valid).into_iter().step_by(stride) {
+            tried += 1;
+            if let Some(fault) = misread(&text, line, &usual) {
+                wrong.push(format!("{shown}: {fault}"));
+            }
+        }
+    }
+    assert!(facts >= FACTS.len() && tried > 300, "{facts} facts, {tried} mutations");
+    let shown: Vec<&String> = wrong.iter().take(40).collect();
+    assert!(wrong.is_empty(), "{} of {tried}: {shown:#?}", wrong.len());
 }

@@ -266,7 +266,7 @@ impl Cluster {
         }
         self.counts[offer.purchase as usize] -= 1;
         self.vcpu_milli -= offer.vcpu_milli;
-        self.standing_cpu -= policy.daemon_idle_cpu;
+        self.standing_cpu -= policy.daemons_on(node.offer).idle_cpu;
         let evicted = node.drain.map_or(0, |drain| drain.evicted);
         self.settle_at = self.now;
         self.note(node.subject(), Reason::Terminated { evicted });
@@ -305,6 +305,7 @@ impl Cluster {
         self.begin_hour();
         self.count_nodes();
         let bought = &policy.offers[offer];
+        let daemons = policy.daemons_on(offer);
         let pool = policy.pool_of(bought.group);
         let expire_after = pool.and_then(|pool| pool.expire_after);
         let interrupted_at = if bought.hazard > 0.0 {
@@ -335,10 +336,10 @@ impl Cluster {
         };
         self.next_timer = self.next_timer.min(node.next_timer());
         self.launched += 1;
-        self.tally.image_mib += policy.daemon_image_mib;
+        self.tally.image_mib += daemons.image_mib;
         self.counts[bought.purchase as usize] += 1;
         self.vcpu_milli += bought.vcpu_milli;
-        self.standing_cpu += policy.daemon_idle_cpu;
+        self.standing_cpu += daemons.idle_cpu;
         self.tally.launches[offer] += 1;
         let nodes = self.counts.iter().sum();
         if let Some(hour) = self.tally.hours.last_mut() {

@@ -258,6 +258,7 @@ mod tests {
             groups: 1,
             selects: 1,
             avoids: 0,
+            refused: Vec::new(),
             zone_spread: None,
             host_spread: None,
             available: None,

@@ -16,8 +16,8 @@ use crate::{
     prices::PriceBook,
     queueing::Curve,
     random,
-    shapes::{Catalog, Controllers, NodeDefaults},
-    workload::{Kind, Workload},
+    shapes::{Catalog, Controllers, NodeDefaults, Shape},
+    workload::{Kind, NodeCapacity, Workload},
 };
 
 mod advice;
@@ -30,6 +30,8 @@ pub mod taint;
 
 /// A workload's groups are the bits of a `u32`: the baseline's, and one for each pool.
 pub(super) const MOST_POOLS: usize = 31;
+/// The name of the group of nodes that Karpenter did not buy.
+const BASELINE: &str = "baseline";
 
 /// How a node is bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +42,16 @@ pub enum Purchase {
     OnDemand,
     /// Spot, by Karpenter.
     Spot,
+}
+
+impl From<Purchase> for NodeCapacity {
+    fn from(purchase: Purchase) -> Self {
+        match purchase {
+            Purchase::Baseline => Self::Baseline,
+            Purchase::OnDemand => Self::OnDemand,
+            Purchase::Spot => Self::Spot,
+        }
+    }
 }
 
 /// An instance type that a group may buy, with the room it leaves for pods after daemonsets.
@@ -257,6 +269,8 @@ pub struct Deployment {
     pub selects: u32,
     /// Of these, groups it would rather not run on (`PreferNoSchedule`).
     pub avoids: u32,
+    /// Per offer, whether its nodes lack a label that the pods require; empty where they require none.
+    pub refused: Vec<bool>,
     /// Spread over zones.
     pub zone_spread: Option<Spread>,
     /// Spread over nodes.
@@ -268,6 +282,16 @@ pub struct Deployment {
 }
 
 impl Deployment {
+    /// Returns whether its pods may run on nodes of an offer, which is of this group.
+    pub fn may_use(&self, offer: usize, group: u8) -> bool {
+        self.groups & (1 << group) != 0 && self.admits(offer)
+    }
+
+    /// Returns whether nodes of an offer have the labels it requires.
+    pub fn admits(&self, offer: usize) -> bool {
+        !self.refused.get(offer).copied().unwrap_or(false)
+    }
+
     /// A deployment that serves no requests, asks for this much, and may run anywhere.
     pub fn new(name: String, request_cpu: i64, request_memory: i64) -> Self {
         Self {
@@ -287,6 +311,7 @@ impl Deployment {
             groups: u32::MAX,
             selects: u32::MAX,
             avoids: 0,
+            refused: Vec::new(),
             zone_spread: None,
             host_spread: None,
             available: None,
@@ -388,10 +413,10 @@ pub struct Policy {
     pub taint_score: i64,
     /// How the scheduler spreads pods that say nothing of it, over zones and nodes.
     pub default_spread: [Option<Spread>; 2],
-    /// CPU of all daemonsets on one node [millicores].
-    pub daemon_idle_cpu: f64,
-    /// Images of all daemonsets, pulled by each new node [MiB].
-    pub daemon_image_mib: f64,
+    /// What daemonsets use on a node of each offer; empty without daemonsets.
+    pub daemons: Vec<Daemons>,
+    /// Daemonsets that no node of the cluster may run.
+    pub idle_daemons: Vec<String>,
     /// What its owner should know of the node pools.
     pub notes: Vec<String>,
 }
@@ -423,14 +448,21 @@ fn problem(key: &str, message: String) -> Problem {
     Problem::new(Place { key: Some(key.to_owned()), ..Place::default() }, message)
 }
 
-/// What daemonsets take of every node.
-#[derive(Clone, Copy)]
-struct Daemons {
-    cpu: i64,
-    memory: i64,
-    pods: i64,
-    idle_cpu: f64,
-    image_mib: f64,
+/// What daemonsets take of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Daemons {
+    /// CPU requested [millicores].
+    pub cpu: i64,
+    /// Memory requested [MiB].
+    pub memory: i64,
+    /// Pods.
+    pub pods: i64,
+    /// Daemonsets that do not run there.
+    pub absent: i64,
+    /// CPU used [millicores].
+    pub idle_cpu: f64,
+    /// Images, pulled by each new node [MiB].
+    pub image_mib: f64,
 }
 
 impl Policy {
@@ -441,9 +473,8 @@ impl Policy {
     pub fn build(inputs: &Inputs<'_>) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let cluster = inputs.cluster;
-        let daemons = daemons(inputs.workloads);
         let mut offers = Vec::new();
-        match offer::baseline_offer(inputs, daemons) {
+        match offer::baseline_offer(inputs) {
             Ok(offer) => offers.push(offer),
             Err(message) => problems.push(problem("cluster.baseline.instance_type", message)),
         }
@@ -457,7 +488,7 @@ impl Policy {
             let contradictions = pool::check(inputs.catalog, name, settings);
             let consistent = contradictions.is_empty();
             problems.extend(contradictions);
-            let pool = pool::build(inputs, daemons, &mut offers, (name, settings), group);
+            let pool = pool::build(inputs, &mut offers, (name, settings), group);
             match pool {
                 Ok(pool) => {
                     let remains = pool.offers_any();
@@ -486,6 +517,8 @@ impl Policy {
                     Ok(deployment) => workloads.push(deployment),
                     Err(found) => problems.extend(found),
                 }
+            } else {
+                problems.extend(deployment::check_daemon(inputs, &pools, (name, workload)));
             }
         }
         if !problems.is_empty() {
@@ -500,10 +533,36 @@ impl Policy {
         policy.latencies.node = node_startup(cluster, &controllers.node);
         policy.spot.spot_to_spot =
             cluster.feature_gates.contains(&FeatureGate::SpotToSpotConsolidation);
-        policy.daemon_idle_cpu = daemons.idle_cpu;
-        policy.daemon_image_mib = daemons.image_mib;
         policy.notes = notes;
+        policy.place_daemons(inputs);
         Ok(policy)
+    }
+
+    /// Looks up which daemonsets run on nodes of each offer.
+    fn place_daemons(&mut self, inputs: &Inputs<'_>) {
+        let nodes: Vec<(&str, &Shape, NodeCapacity)> = self
+            .offers
+            .iter()
+            .filter_map(|offer| {
+                let group = self.pool_of(offer.group).map_or(BASELINE, |pool| &pool.name);
+                let shape = inputs.catalog.shape(&offer.instance_type)?;
+                Some((group, shape, offer.purchase.into()))
+            })
+            .collect();
+        let on = |(group, shape, capacity): &(&str, &Shape, NodeCapacity)| {
+            daemons(inputs.workloads, (group, shape, *capacity))
+        };
+        let daemon_sets = inputs.workloads.iter().filter(|(_, w)| w.kind == Kind::DaemonSet);
+        let idle = daemon_sets.filter(|(_, workload)| {
+            !nodes.iter().any(|(group, shape, capacity)| workload.selects(group, shape, *capacity))
+        });
+        let idle = idle.map(|(name, _)| name.clone()).collect();
+        (self.daemons, self.idle_daemons) = (nodes.iter().map(on).collect(), idle);
+    }
+
+    /// Returns what daemonsets use on a node of an offer.
+    pub fn daemons_on(&self, offer: usize) -> Daemons {
+        self.daemons.get(offer).copied().unwrap_or_default()
     }
 
     /// A cluster without baseline nodes, daemonsets or feature gates, whose controllers go by their
@@ -547,8 +606,8 @@ impl Policy {
             spread_weight: i64::from(serving.spread_weight),
             taint_score: i64::from(serving.taint_score),
             default_spread: [soft(serving.default_zone_skew), soft(serving.default_host_skew)],
-            daemon_idle_cpu: 0.0,
-            daemon_image_mib: 0.0,
+            daemons: Vec::new(),
+            idle_daemons: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -648,9 +707,17 @@ fn check_counts(cluster: &Cluster, problems: &mut Vec<Problem>) -> Result<(), Ve
     Ok(())
 }
 
-fn daemons(workloads: &IndexMap<String, Workload>) -> Daemons {
-    let mut sum = Daemons { cpu: 0, memory: 0, pods: 0, idle_cpu: 0.0, image_mib: 0.0 };
+/// What daemonsets take of a node of this group, type and purchase option.
+fn daemons(
+    workloads: &IndexMap<String, Workload>,
+    (group, shape, capacity): (&str, &Shape, NodeCapacity),
+) -> Daemons {
+    let mut sum = Daemons::default();
     for workload in workloads.values().filter(|workload| workload.kind == Kind::DaemonSet) {
+        if !workload.selects(group, shape, capacity) {
+            sum.absent += 1;
+            continue;
+        }
         sum.cpu += workload.requests.cpu_millicores.ceil() as i64;
         sum.memory += workload.requests.memory_mib.ceil() as i64;
         sum.pods += 1;

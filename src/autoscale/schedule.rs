@@ -152,10 +152,11 @@ impl Cluster {
         let Some(spread) = spread.filter(|spread| spread.hard) else {
             return Zones { open: u8::MAX, counts };
         };
-        let groups = policy.workloads[workload].selects;
+        let asks = &policy.workloads[workload];
         let mut there = 0_u8;
         for node in self.nodes.iter().flatten() {
-            if groups & (1 << policy.offers[node.offer].group) != 0 {
+            let selected = asks.selects & (1 << policy.offers[node.offer].group) != 0;
+            if selected && asks.admits(node.offer) {
                 there |= 1 << node.zone;
             }
         }
@@ -235,7 +236,9 @@ impl Cluster {
             return 0;
         }
         let eligible = self.nodes.iter().flatten().filter(|node| {
-            asks.selects & (1 << policy.offers[node.offer].group) != 0 && node.ready_at <= self.now
+            asks.selects & (1 << policy.offers[node.offer].group) != 0
+                && asks.admits(node.offer)
+                && node.ready_at <= self.now
         });
         eligible.map(|node| node.pods[workload]).min().unwrap_or(0)
     }
@@ -324,6 +327,6 @@ impl Node {
         self.free_cpu >= asks.request_cpu
             && self.free_memory >= asks.request_memory
             && self.free_pods >= 1
-            && asks.groups & (1 << policy.offers[self.offer].group) != 0
+            && asks.may_use(self.offer, policy.offers[self.offer].group)
     }
 }

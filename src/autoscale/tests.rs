@@ -708,3 +708,90 @@ fn a_static_pool_keeps_its_nodes() {
     let problems = Company::new(&format!("{fixed}weight = 3\n")).policy().unwrap_err();
     assert!(problems[0].contains("node_pools.fixed.weight: has no effect on a pool with replicas"));
 }
+
+/// Pods that require a label run on nodes that have it alone, however the cluster moves: on-demand nodes of
+/// Karpenter, and not the baseline, which has no capacity type.
+#[test]
+fn pods_keep_to_nodes_with_the_labels_they_require() {
+    let pool = POOL.replace("[\"arm64\"]", "[\"arm64\", \"amd64\"]")
+        + "spot_share = 0.8\nconsolidate_after_seconds = 120\n";
+    let mut company = Company::new(&pool);
+    let picky = &mut company.workloads["api"].node_requirements;
+    picky.capacity_types = vec![crate::workload::NodeCapacity::OnDemand];
+    picky.architectures = vec!["amd64".into()];
+    let free = "requests = { cpu_millicores = 500, memory_mib = 512 }\nreplicas = 12";
+    company.workloads.insert("free".into(), toml::from_str(free).unwrap());
+    let policy = company.policy().unwrap();
+    let mut cluster = Cluster::new(&policy, 60.0, true, luck());
+    let mut seen = [false; 2];
+    for tick in 0..600 {
+        let load = if tick % 200 < 100 { 6000.0 } else { 60.0 };
+        cluster.step(&policy, load, true);
+        check(&cluster, &policy);
+        for node in cluster.nodes() {
+            let offer = &policy.offers[node.offer];
+            let arm = company.catalog.shape(&offer.instance_type).unwrap().arch == "arm64";
+            if node.pods[0] > 0 {
+                assert_eq!((offer.purchase, arm), (Purchase::OnDemand, false));
+                seen[0] = true;
+            } else if node.pods[1] > 0 && (offer.purchase == Purchase::Spot || arm) {
+                seen[1] = true;
+            }
+        }
+    }
+    assert_eq!(seen, [true, true], "the others may run anywhere");
+    assert!(cluster.workloads()[0].ready > 0);
+}
+
+/// A daemonset takes room, and uses CPU, only on nodes that it selects.
+#[test]
+fn daemonsets_take_room_on_matching_nodes_only() {
+    let agent = |more: &str| {
+        let mut company = Company::new(POOL);
+        let text = format!(
+            "kind = \"daemon-set\"\nidle_cpu_millicores = 20\nrequests = {{ cpu_millicores = 50, memory_mib = 64 }}\n{more}"
+        );
+        company.workloads.insert("agent".into(), toml::from_str(&text).unwrap());
+        company.policy().unwrap()
+    };
+    let everywhere = agent("");
+    for (more, on_baseline, on_pool) in [
+        ("node_pools = [\"general\"]", false, true),
+        ("node_requirements = { capacity_types = [\"baseline\"] }", true, false),
+        ("node_requirements = { families = [\"m7g\"] }", false, true),
+        ("node_requirements = { architectures = [\"amd64\"] }", false, false),
+    ] {
+        let policy = agent(more);
+        for (index, (offer, usual)) in policy.offers.iter().zip(&everywhere.offers).enumerate() {
+            let runs = if offer.group == 0 {
+                on_baseline
+            } else {
+                on_pool && (!more.contains("m7g") || offer.instance_type.starts_with("m7g."))
+            };
+            let absent = if runs { [0, 0, 0] } else { [50, 64, 1] };
+            let free =
+                [offer.cpu - usual.cpu, offer.memory - usual.memory, offer.pods - usual.pods];
+            assert_eq!(free, absent, "{more} {}", offer.instance_type);
+            assert_eq!(policy.daemons_on(index).absent, i64::from(!runs));
+            assert_eq!(policy.daemons_on(index).idle_cpu > 0.0, runs);
+        }
+        let idle = policy.warnings().iter().any(|text| text.starts_with("agent: no node"));
+        assert_eq!(idle, !on_baseline && !on_pool, "{more}");
+    }
+}
+
+#[test]
+fn labels_that_no_node_has_are_refused() {
+    let mut company = Company::new(POOL);
+    company.workloads["api"].node_requirements.families = vec!["x9".into()];
+    let problems = company.policy().unwrap_err().join("\n");
+    assert!(problems.contains("workloads.api.node_requirements: no node"), "{problems}");
+    company.workloads["api"].node_requirements = crate::workload::NodeRequirements {
+        architectures: vec!["arm46".into()],
+        ..crate::workload::NodeRequirements::default()
+    };
+    let problems = company.policy().unwrap_err().join("\n");
+    let expected =
+        "node_requirements.architectures: no architecture \"arm46\"; did you mean \"arm64\"?";
+    assert!(problems.contains(expected), "{problems}");
+}

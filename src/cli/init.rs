@@ -46,16 +46,7 @@ fn from_manifests(folder: &Path, to: &Path) -> Result<(), Error> {
     }
     store::write_file(to, read.scenario.as_bytes())?;
     let path = to.display().to_string();
-    let found = read.found;
-    super::say(&format!(
-        "read {} workloads, {} autoscalers, {} disruption budgets, {} node pools and {} node classes from {}",
-        found.workloads,
-        found.autoscalers,
-        found.disruption_budgets,
-        found.node_pools,
-        found.node_classes,
-        folder.display()
-    ));
+    super::say(&format!("read {} from {}", read.found.summary(), folder.display()));
     // Manifests may contradict themselves, as clusters do: what a plan would say is said now.
     let checked = store::load_scenario(to, &catalog).and_then(|(scenario, inputs)| {
         let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions())?;

@@ -10,12 +10,18 @@ use crate::{
 mod budget;
 mod class;
 mod compose;
+mod demand;
 mod documents;
 mod hpa;
+mod node;
+mod place;
 mod pod;
 mod pool;
 mod requirement;
+mod scaled;
+mod spans;
 mod value;
+mod volume;
 mod workload;
 
 /// A file.
@@ -30,7 +36,7 @@ pub struct Source {
 /// How much was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Found {
-    /// Deployments, `StatefulSets` and `DaemonSets`.
+    /// Deployments, `StatefulSets`, `DaemonSets`, Rollouts and pods that stand alone.
     pub workloads: usize,
     /// Autoscalers.
     pub autoscalers: usize,
@@ -40,6 +46,39 @@ pub struct Found {
     pub node_pools: usize,
     /// Node classes.
     pub node_classes: usize,
+    /// Nodes.
+    pub nodes: usize,
+    /// EBS volumes that pods claim.
+    pub volumes: usize,
+    /// Their size in all [GiB].
+    pub volume_gib: u64,
+}
+
+impl Found {
+    /// Returns what there is in words: `2 workloads, 1 autoscaler and 3 EBS volumes (300 GiB)`.
+    pub fn summary(&self) -> String {
+        let volumes = format!("EBS volumes ({} GiB)", self.volume_gib);
+        let volume = format!("EBS volume ({} GiB)", self.volume_gib);
+        let all = [
+            (self.workloads, "workload", "workloads"),
+            (self.autoscalers, "autoscaler", "autoscalers"),
+            (self.disruption_budgets, "disruption budget", "disruption budgets"),
+            (self.node_pools, "node pool", "node pools"),
+            (self.node_classes, "node class", "node classes"),
+            (self.nodes, "node", "nodes"),
+            (self.volumes, &volume, &volumes),
+        ];
+        let mut parts: Vec<String> = all
+            .iter()
+            .filter(|(count, ..)| *count > 0)
+            .map(|(count, one, many)| format!("{count} {}", if *count == 1 { one } else { many }))
+            .collect();
+        match (parts.pop(), parts.is_empty()) {
+            (Some(last), false) => format!("{} and {last}", parts.join(", ")),
+            (Some(only), true) => only,
+            (None, _) => "nothing".into(),
+        }
+    }
 }
 
 /// What a folder came to.
@@ -58,6 +97,7 @@ pub struct Read {
 pub(super) struct Knowledge<'a> {
     facts: &'a Facts,
     catalog: &'a Catalog,
+    groups: &'a place::Groups,
 }
 
 /// What is to be told.
@@ -84,6 +124,9 @@ struct Sorted {
     budgets: Vec<Object>,
     pools: Vec<Object>,
     classes: Vec<Object>,
+    nodes: Vec<Object>,
+    ingresses: Vec<Object>,
+    storage: volume::Sources,
 }
 
 /// Reads manifests over a template, `runrate init`'s scenario; files that are no text are told with the rest.
@@ -98,48 +141,101 @@ pub fn read(
     let mut notes = Notes(unread.to_vec());
     let objects = sources.iter().flat_map(|source| documents::objects(source, &mut notes));
     let objects: Vec<Object> = objects.collect();
-    let sorted = sort(objects, facts, &mut notes);
-    let found = Found {
+    let mut sorted = sort(objects, facts, &mut notes);
+    sorted.workloads = workload::merged(sorted.workloads, &mut notes);
+    let mut found = Found {
         workloads: sorted.workloads.len(),
         autoscalers: sorted.autoscalers.len(),
         disruption_budgets: sorted.budgets.len(),
         node_pools: sorted.pools.len(),
         node_classes: sorted.classes.len(),
+        nodes: sorted.nodes.len(),
+        volumes: sorted.storage.claims.len() + sorted.storage.volumes.len(),
+        volume_gib: 0,
     };
     if found == Found::default() {
-        let message = "no Deployment, StatefulSet, DaemonSet, HorizontalPodAutoscaler, PodDisruptionBudget, NodePool, EC2NodeClass or NodeClass among the manifests";
+        let message = "no Deployment, StatefulSet, DaemonSet, Rollout, HorizontalPodAutoscaler, ScaledObject, PodDisruptionBudget, PersistentVolumeClaim, NodePool, EC2NodeClass, NodeClass or Node among the manifests";
         let mut problems = notes.0;
         problems.push(Problem::new(Place::default(), message));
         return Err(Error::input(problems));
     }
-    let knowledge = Knowledge { facts, catalog };
+    let groups = place::Groups::of(&sorted.pools, &facts.auto_mode.group);
+    let knowledge = Knowledge { facts, catalog, groups: &groups };
     let mut drafts = workload::drafts(&sorted.workloads, knowledge, &mut notes);
     hpa::apply(&sorted.autoscalers, &mut drafts, knowledge, &mut notes);
     budget::apply(&sorted.budgets, &mut drafts, knowledge, &mut notes);
     let pools = pool::read(&sorted.pools, &sorted.classes, knowledge, &mut notes);
-    let parts = compose::Parts { drafts, pools, found };
+    let nodes = node::read(&sorted.nodes, knowledge, &mut notes);
+    let claims = volume::read(&sorted.storage, &sorted.workloads, &drafts, &mut notes);
+    found.volumes = claims.iter().map(|claim| claim.count as usize).sum();
+    let gib = claims.iter().map(|claim| u64::from(claim.count) * u64::from(claim.gib));
+    found.volume_gib = gib.sum();
+    let load_balancers = demand::ingresses(&sorted.ingresses, &mut notes);
+    let parts = compose::Parts { drafts, pools, nodes, claims, load_balancers, found };
     let scenario = compose::scenario(template, parts, &mut notes, knowledge)?;
     Ok(Read { scenario, notes: notes.0, found })
 }
+
+/// Kinds of which all that matters is in `spec`.
+const READ: [&str; 12] = [
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "ReplicaSet",
+    "ReplicationController",
+    "Rollout",
+    "HorizontalPodAutoscaler",
+    "ScaledObject",
+    "PodDisruptionBudget",
+    "PersistentVolumeClaim",
+    "NodePool",
+    "EC2NodeClass",
+];
 
 /// Kinds that are read go to their places, the others are told.
 fn sort(objects: Vec<Object>, facts: &Facts, notes: &mut Notes) -> Sorted {
     let mut sorted = Sorted::default();
     let mut passed: Vec<(String, usize)> = Vec::new();
     for object in objects {
+        if let Some(missing) = missing(&object).filter(|_| !is_made(&object)) {
+            let message = format!(
+                "has no {missing}: it is a patch of another object, and not applied. Render it (`kustomize build FOLDER`) and read the result"
+            );
+            notes.field(&object, "", &message);
+            continue;
+        }
         let group = object.version.split('/').next().unwrap_or_default();
+        if READ.contains(&&*object.kind) && !is_made(&object) {
+            let known = ["apiVersion", "kind", "metadata", "spec", "status"];
+            value::leftover(&object, ("", &known), &[], notes);
+        }
         match (group, &*object.kind) {
-            ("apps", "Deployment" | "StatefulSet" | "DaemonSet") => sorted.workloads.push(object),
-            ("autoscaling", "HorizontalPodAutoscaler") => sorted.autoscalers.push(object),
+            // Made by a controller whose own object says it all.
+            (_, kind) if is_made(&object) => count(&mut passed, kind),
+            ("apps" | "extensions", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
+            | ("argoproj.io", "Rollout")
+            | ("v1", "ReplicationController") => sorted.workloads.push(object),
+            ("v1", "Pod") => sorted.workloads.push(alone(&object)),
+            ("autoscaling", "HorizontalPodAutoscaler") | ("keda.sh", "ScaledObject") => {
+                sorted.autoscalers.push(object);
+            }
             ("policy", "PodDisruptionBudget") => sorted.budgets.push(object),
             ("karpenter.sh", "NodePool") => sorted.pools.push(object),
             ("karpenter.k8s.aws", "EC2NodeClass") => sorted.classes.push(object),
             (group, "NodeClass") if group == facts.auto_mode.group => sorted.classes.push(object),
-            (_, kind) if facts.passed_over.iter().any(|known| known == kind) => {
-                count(&mut passed, kind);
+            ("v1", "Node") => sorted.nodes.push(object),
+            ("v1", "PersistentVolumeClaim") => sorted.storage.claims.push(object),
+            ("v1", "PersistentVolume") => sorted.storage.volumes.push(object),
+            ("storage.k8s.io", "StorageClass") => sorted.storage.classes.push(object),
+            ("networking.k8s.io" | "extensions", "Ingress") => sorted.ingresses.push(object),
+            ("gateway.networking.k8s.io", "Gateway") => demand::gateway(&object, notes),
+            ("v1", "Service") if demand::load_balancer(&object, notes) => {}
+            ("v1", "LimitRange") => {
+                demand::default_requests(&object, notes);
+                count(&mut passed, "LimitRange");
             }
-            // Made by a controller whose own object says it all.
-            (_, kind @ ("Pod" | "ReplicaSet" | "Job" | "NodeClaim")) if is_owned(&object) => {
+            _ if demand::has_pods(&object) => demand::pods(&object, notes),
+            (_, kind) if facts.passed_over.iter().any(|known| known == kind) => {
                 count(&mut passed, kind);
             }
             _ => {
@@ -169,6 +265,57 @@ fn count(passed: &mut Vec<(String, usize)>, kind: &str) {
     }
 }
 
-fn is_owned(object: &Object) -> bool {
-    !documents::items(&object.body, "/metadata/ownerReferences").is_empty()
+/// Whether a controller made it, whose own object says it all.
+fn is_made(object: &Object) -> bool {
+    let owners = documents::items(&object.body, "/metadata/ownerReferences");
+    match &*object.kind {
+        // KEDA makes an autoscaler of each ScaledObject.
+        "HorizontalPodAutoscaler" => {
+            owners.iter().any(|owner| documents::text(owner, "/kind") == Some("ScaledObject"))
+        }
+        "Pod" | "ReplicaSet" | "ReplicationController" | "Job" | "NodeClaim" => !owners.is_empty(),
+        _ => false,
+    }
+}
+
+/// The field without which an object is none of its kind, where it lacks it.
+fn missing(object: &Object) -> Option<&'static str> {
+    let lacks = |pointer: &str| object.at(pointer).is_none();
+    let containers = "/spec/template/spec/containers";
+    match &*object.kind {
+        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "ReplicationController"
+            if documents::items(&object.body, containers).is_empty() =>
+        {
+            Some("containers")
+        }
+        "Rollout"
+            if documents::items(&object.body, containers).is_empty()
+                && lacks("/spec/workloadRef") =>
+        {
+            Some("containers")
+        }
+        "Pod" if documents::items(&object.body, "/spec/containers").is_empty() => {
+            Some("containers")
+        }
+        "CronJob" if lacks("/spec/jobTemplate/spec/template/spec/containers") => Some("containers"),
+        "Job" if lacks(containers) => Some("containers"),
+        "HorizontalPodAutoscaler" | "ScaledObject" if lacks("/spec/scaleTargetRef") => {
+            Some("spec.scaleTargetRef")
+        }
+        "NodePool" if lacks("/spec/template") => Some("spec.template"),
+        _ => None,
+    }
+}
+
+/// A pod without a controller, as one replica of its own template.
+fn alone(object: &Object) -> Object {
+    let template = serde_json::json!({
+        "metadata": object.at("/metadata"),
+        "spec": object.at("/spec"),
+    });
+    let body = serde_json::json!({
+        "metadata": object.at("/metadata"),
+        "spec": { "replicas": 1, "template": template },
+    });
+    object.with(body)
 }

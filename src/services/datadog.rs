@@ -157,12 +157,13 @@ impl Spec {
 
     fn containers(&self, demand: &Demand<'_>) -> (f64, Basis) {
         let daemons = demand.workloads.values().filter(|w| w.kind == Kind::DaemonSet).count();
+        let per_node = daemons as f64 - demand.capacity.absent_daemons_per_node;
         let facts = &demand.catalog.controllers.datadog;
         let allotted = facts.containers_per_host.get(self.plan()).copied().unwrap_or(0.0);
         let (mut running, mut hosts, mut above) = (0.0, 0.0, 0.0);
         for hour in &demand.capacity.hours {
             let nodes = hour.node_minutes.iter().sum::<f64>() / 60.0;
-            let pods = hour.pod_minutes / 60.0 + nodes * daemons as f64;
+            let pods = hour.pod_minutes / 60.0 + nodes * per_node;
             let containers = pods * self.containers_per_pod;
             running += containers;
             hosts += nodes;

@@ -17,6 +17,7 @@ use crate::autoscale::{
 #[derive(Debug, Clone, Copy)]
 struct Room {
     index: usize,
+    offer: usize,
     group: u8,
     zone: u8,
     cpu: i64,
@@ -61,6 +62,7 @@ impl Cluster {
                 *free = [free[0] + node.free_cpu, free[1] + node.free_memory];
                 targets.rooms.push(Room {
                     index,
+                    offer: node.offer,
                     group: policy.offers[node.offer].group,
                     zone: node.zone,
                     cpu: node.free_cpu,
@@ -116,13 +118,13 @@ impl Cluster {
         let asks = &policy.workloads[workload];
         let hard = |spread: Option<Spread>| spread.filter(|spread| spread.hard);
         // A zone counts where the pod may be: on a node, or on one that its pools could buy.
-        let own = rooms.iter().filter(|room| asks.groups & (1 << room.group) != 0);
+        let own = rooms.iter().filter(|room| asks.may_use(room.offer, room.group));
         let there = own.fold(zones_of(policy, workload), |bits, room| bits | 1 << room.zone);
         for room in rooms {
             if count == 0 {
                 break;
             }
-            if asks.groups & (1 << room.group) == 0 {
+            if !asks.may_use(room.offer, room.group) {
                 continue;
             }
             let on_host = self.nodes[room.index].as_ref().map_or(0, |node| node.pods[workload]);

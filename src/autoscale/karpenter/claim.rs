@@ -19,6 +19,8 @@ pub(in crate::autoscale) struct Claim {
     room: [i64; 2],
     /// Pods by workload.
     pub(in crate::autoscale) workloads: Vec<(usize, u32)>,
+    /// Of these workloads, those that refuse some of the offers.
+    picky: Vec<usize>,
 }
 
 /// How a claim would stand with one more pod.
@@ -43,16 +45,25 @@ impl Claim {
             pods: 0,
             room: [i64::MAX; 2],
             workloads: Vec::new(),
+            picky: Vec::new(),
         }
     }
 
-    fn fits(&self, offer: &Offer, [cpu, memory, pods]: [i64; 3], zones: u8) -> bool {
+    fn fits(
+        &self,
+        policy: &Policy,
+        index: usize,
+        [cpu, memory, pods]: [i64; 3],
+        zones: u8,
+    ) -> bool {
+        let offer = &policy.offers[index];
         offer.cpu >= cpu
             && offer.memory >= memory
             && offer.pods >= pods
             && offer.vcpu_milli <= self.room[0]
             && offer.capacity_mib <= self.room[1]
             && offer.zones & zones != 0
+            && self.picky.iter().all(|workload| policy.workloads[*workload].admits(index))
     }
 
     /// How it stands with one more pod in these zones, if any offer still holds it.
@@ -70,14 +81,16 @@ impl Claim {
                 return offers.len();
             }
             let from = self.first[way];
-            let next =
-                offers[from..].iter().position(|o| self.fits(&policy.offers[*o], sums, zones));
+            let next = offers[from..]
+                .iter()
+                .position(|offer| asks.admits(*offer) && self.fits(policy, *offer, sums, zones));
             next.map_or(offers.len(), |next| from + next)
         });
         let any = (0..2).any(|way| first[way] < pool.offers(PURCHASES[way]).len());
         let enough = pool.min_values == (0, 0) || {
-            let grown =
+            let mut grown =
                 Self { first, cpu: sums[0], memory: sums[1], pods: sums[2], zones, ..self.clone() };
+            grown.note_picky(policy, workload);
             grown.keeps_values(policy)
         };
         (any && enough).then_some(With { first, zones })
@@ -112,7 +125,7 @@ impl Claim {
         let offers = policy.pools[self.pool].offers(PURCHASES[way]);
         let offers = if self.buys[way] { &offers[self.first[way]..] } else { &[] };
         let sums = [self.cpu, self.memory, self.pods];
-        let fits = move |offer: &&usize| self.fits(&policy.offers[**offer], sums, self.zones);
+        let fits = move |offer: &&usize| self.fits(policy, **offer, sums, self.zones);
         offers.iter().filter(fits).copied()
     }
 
@@ -133,9 +146,17 @@ impl Claim {
         self.cpu += asks.request_cpu;
         self.memory += asks.request_memory;
         self.pods += 1;
+        self.note_picky(policy, workload);
         match self.workloads.last_mut() {
             Some((last, count)) if *last == workload => *count += 1,
             _ => self.workloads.push((workload, 1)),
+        }
+    }
+
+    fn note_picky(&mut self, policy: &Policy, workload: usize) {
+        let picky = !policy.workloads[workload].refused.is_empty();
+        if picky && !self.picky.contains(&workload) {
+            self.picky.push(workload);
         }
     }
 

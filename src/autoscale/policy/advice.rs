@@ -6,7 +6,10 @@ use crate::autoscale::hpa::{Metric, Rules, replicas::PodTarget};
 impl Policy {
     /// What its owner should know of the node pools and autoscalers, whatever the load.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = self.notes.clone();
+        let idle = self.idle_daemons.iter().map(|name| {
+            format!("{name}: no node of the cluster has the labels that this daemonset requires; it runs nowhere")
+        });
+        let mut warnings: Vec<String> = self.notes.iter().cloned().chain(idle).collect();
         for workload in &self.workloads {
             let Some(rules) = &workload.hpa else { continue };
             let idle =

@@ -10,7 +10,10 @@ use crate::{
     error::{Problem, nearest},
     queueing::Curve,
     random,
-    workload::{DisruptionBudget, Pods, TopologyKey, WhenUnsatisfiable, Workload},
+    shapes::Catalog,
+    workload::{
+        DisruptionBudget, NodeRequirements, Pods, TopologyKey, WhenUnsatisfiable, Workload,
+    },
 };
 
 /// Collects the problems of one workload under its key.
@@ -37,8 +40,17 @@ pub(super) fn build(
     check_names(inputs, workload, &mut report);
     let request_cpu = workload.requests.cpu_millicores.ceil() as i64;
     let request_memory = workload.requests.memory_mib.ceil() as i64;
-    let allowed = || offers.iter().filter(|offer| groups & (1 << offer.group) != 0);
-    if groups != 0 {
+    let refused = refused(inputs, workload, offers, &mut report);
+    let allowed = || {
+        let may = |(index, offer): &(usize, &Offer)| {
+            groups & (1 << offer.group) != 0 && !refused.get(*index).copied().unwrap_or(false)
+        };
+        offers.iter().enumerate().filter(may).map(|(_, offer)| offer)
+    };
+    if groups != 0 && !offers.is_empty() && allowed().next().is_none() {
+        let message = "no node that its node_pools and tolerations leave has all of these labels; name others, or allow more pools";
+        report.add("node_requirements", message.into());
+    } else if groups != 0 {
         check_fit(allowed(), request_cpu, request_memory, &mut report);
     }
     check_limits(workload, &mut report);
@@ -75,6 +87,7 @@ pub(super) fn build(
         groups,
         selects,
         avoids,
+        refused,
         zone_spread: spread(workload, TopologyKey::Zone),
         host_spread: spread(workload, TopologyKey::Hostname),
         available,
@@ -229,6 +242,48 @@ fn groups(
         report.add("tolerations", message);
     }
     (named, groups, avoids & groups)
+}
+
+/// Per offer, whether its nodes lack a required label; empty where none is required.
+fn refused(
+    inputs: &Inputs<'_>,
+    workload: &Workload,
+    offers: &[Offer],
+    report: &mut Report<'_>,
+) -> Vec<bool> {
+    let requirements = &workload.node_requirements;
+    check_labels(inputs.catalog, requirements, report);
+    if *requirements == NodeRequirements::default() {
+        return Vec::new();
+    }
+    let lacks = |offer: &Offer| {
+        let shape = inputs.catalog.shape(&offer.instance_type);
+        shape.is_none_or(|shape| !requirements.admits(shape, offer.purchase.into()))
+    };
+    offers.iter().map(lacks).collect()
+}
+
+/// Architectures that do not exist; other labels may name types that no pool of the scenario buys.
+fn check_labels(catalog: &Catalog, requirements: &NodeRequirements, report: &mut Report<'_>) {
+    for wanted in &requirements.architectures {
+        if !catalog.shapes().iter().any(|shape| shape.arch == *wanted) {
+            let near = nearest(wanted, catalog.shapes().iter().map(|shape| &*shape.arch));
+            let message = unknown("architecture", wanted, near);
+            report.add("node_requirements.architectures", message);
+        }
+    }
+}
+
+/// Names that do not exist among what a daemonset requires of its nodes.
+pub(super) fn check_daemon(
+    inputs: &Inputs<'_>,
+    pools: &[Pool],
+    (name, workload): (&str, &Workload),
+) -> Vec<Problem> {
+    let mut report = Report { name, problems: Vec::new() };
+    named_groups(workload, pools, &mut report);
+    check_labels(inputs.catalog, &workload.node_requirements, &mut report);
+    report.problems
 }
 
 /// Bits of the groups it names.

@@ -1,6 +1,6 @@
 //! Offers: what an instance type leaves to pods, what it costs, how reliable its spot capacity is.
 
-use super::{Daemons, Inputs, Offer, Purchase, unknown};
+use super::{BASELINE, Inputs, Offer, Purchase, daemons, unknown};
 use crate::{
     autoscale::{
         MOST_ZONES,
@@ -25,11 +25,11 @@ pub(super) fn price(inputs: &Inputs<'_>, kind: &str, instance_type: &str) -> Opt
 pub(super) fn offer(
     inputs: &Inputs<'_>,
     (shape, kubelet): (&Shape, Option<&Kubelet>),
-    daemons: Daemons,
     (price, purchase): (f64, Purchase),
-    group: u8,
+    (name, group): (&str, u8),
 ) -> Option<Offer> {
     let room = room(inputs, shape, kubelet)?;
+    let daemons = daemons(inputs.workloads, (name, shape, purchase.into()));
     let supply = inputs.catalog.spot(inputs.region, &shape.instance_type);
     let (hazard, shortage) = match supply {
         Some(supply) if purchase == Purchase::Spot && inputs.cluster.spot_interruptions => {
@@ -111,12 +111,12 @@ fn overrides(kubelet: &Kubelet) -> allocatable::Overrides {
     }
 }
 
-pub(super) fn baseline_offer(inputs: &Inputs<'_>, daemons: Daemons) -> Result<Offer, String> {
+pub(super) fn baseline_offer(inputs: &Inputs<'_>) -> Result<Offer, String> {
     let name = &*inputs.cluster.baseline.instance_type;
     let shape = known_shape(inputs.catalog, name)?;
     let ladder = inputs.prices.ladder(&key(inputs, "BoxUsage", name))?;
     let price = ladder.rows[0].price.to_f64();
-    offer(inputs, (shape, None), daemons, (price, Purchase::Baseline), 0)
+    offer(inputs, (shape, None), (price, Purchase::Baseline), (BASELINE, 0))
         .ok_or_else(|| format!("{name} has no room left beside the daemonsets; take a larger type"))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Daemons, Inputs, Limits, Mix, Offer, Pool, Purchase,
+    Inputs, Limits, Mix, Offer, Pool, Purchase,
     offer::{offer, price, zones},
     problem,
 };
@@ -106,7 +106,6 @@ fn shapes<'a>(inputs: &Inputs<'a>, pool: &NodePool) -> Vec<&'a Shape> {
 /// The pool with its offers, which are added to `offers`.
 pub(super) fn build(
     inputs: &Inputs<'_>,
-    daemons: Daemons,
     offers: &mut Vec<Offer>,
     (name, settings): (&str, &NodePool),
     group: u8,
@@ -123,7 +122,7 @@ pub(super) fn build(
             // A type without a price in the region is not sold there, as far as the book knows.
             if let Some(price) = price(inputs, kind, &shape.instance_type) {
                 let kubelet = settings.kubelet.as_ref();
-                offers.extend(offer(inputs, (shape, kubelet), daemons, (price, purchase), group));
+                offers.extend(offer(inputs, (shape, kubelet), (price, purchase), (name, group)));
             }
         }
         let mut found: Vec<usize> = (from..offers.len()).collect();

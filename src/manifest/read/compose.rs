@@ -10,8 +10,11 @@ use toml_edit::{DocumentMut, InlineTable, Item, Table};
 
 use super::{
     Found, Knowledge, Notes,
+    node::Nodes,
+    place::BASELINE,
     pool::Pools,
     value::{Line, number, set},
+    volume::Claimed,
     workload::Draft,
 };
 use crate::{
@@ -24,6 +27,9 @@ use crate::{
 pub(super) struct Parts {
     pub(super) drafts: Vec<Draft>,
     pub(super) pools: Pools,
+    pub(super) nodes: Nodes,
+    pub(super) claims: Vec<Claimed>,
+    pub(super) load_balancers: Option<Line>,
     pub(super) found: Found,
 }
 
@@ -40,16 +46,16 @@ pub(super) fn scenario(
     template: &str,
     parts: Parts,
     notes: &mut Notes,
-    Knowledge { catalog, facts }: Knowledge<'_>,
+    knowledge: Knowledge<'_>,
 ) -> Result<String, Error> {
     let wrong = |message: &str| Error::failed(Place::file("init's scenario"), message);
     let mut document: DocumentMut = template.parse().map_err(|_| wrong("is not TOML"))?;
-    let Parts { drafts, pools, found } = parts;
+    let Parts { mut drafts, pools, nodes, claims, load_balancers, found } = parts;
     one_account(&mut document).ok_or_else(|| wrong("has no account production"))?;
     assumptions(&mut document);
     let zero = drafts.iter().any(scales_to_zero);
     if let Some(why) = &pools.auto_mode {
-        auto_mode(&mut document, why, &facts.auto_mode.built_in)
+        auto_mode(&mut document, why, &knowledge.facts.auto_mode.built_in)
             .ok_or_else(|| wrong("has no [eks]"))?;
         // Where every pool has taints, the other pods need nodes that no manifest has.
         let tainted = |lines: &[Line]| lines.iter().any(|line| line.key == "taints");
@@ -57,10 +63,17 @@ pub(super) fn scenario(
             no_baseline(&mut document).ok_or_else(|| wrong("has no baseline"))?;
         }
     }
-    cluster(&mut document, pools, zero).ok_or_else(|| wrong("has no [cluster]"))?;
+    cluster(&mut document, (pools, nodes), zero).ok_or_else(|| wrong("has no [cluster]"))?;
+    let pools = pool_names(&document);
+    drafts.iter_mut().for_each(|draft| only_known(draft, &pools, notes));
+    ebs(&mut document, claims).ok_or_else(|| wrong("has no [ebs]"))?;
+    if let Some(line) = load_balancers {
+        let alb = document.get_mut("alb").and_then(Item::as_table_mut);
+        put(alb.ok_or_else(|| wrong("has no [alb]"))?, &[line]);
+    }
     let workloads = document.get_mut("workloads").and_then(Item::as_table_mut);
     let workloads = workloads.ok_or_else(|| wrong("has no [workloads]"))?;
-    let serving = lay(workloads, drafts, catalog, notes);
+    let serving = lay(workloads, drafts, knowledge, notes);
     let traced = super::value::texts(&serving);
     if let Some(datadog) = document.get_mut("datadog").and_then(Item::as_table_mut) {
         datadog.remove("traced");
@@ -88,15 +101,18 @@ fn without_traffic(document: &mut DocumentMut, notes: &mut Notes) {
 
 /// What stands above all.
 fn heading(found: Found, notes: &Notes) -> String {
-    let Found { workloads, autoscalers, disruption_budgets, node_pools, node_classes } = found;
+    let baseline = match found.nodes {
+        0 => "the baseline's nodes (node groups are in no manifest),\n# ",
+        _ => "",
+    };
     let mut text = format!(
-        "# Written by `runrate init --from-manifests` from {workloads} Deployments, StatefulSets and DaemonSets,\n\
-         # {autoscalers} autoscalers, {disruption_budgets} disruption budgets, {node_pools} node pools and {node_classes} node classes. A value from a manifest names\n\
-         # its file and object. Everything else is the example of `runrate init` and an assumption: users, traffic,\n\
-         # CPU per request, the baseline's nodes (managed node groups are in no manifest), every metered service.\n"
+        "# Written by `runrate init --from-manifests` from {}.\n\
+         # A value from a manifest names its file and object. Everything else is the example of `runrate init` and an\n\
+         # assumption: users, traffic, CPU per request, {baseline}every metered service.\n",
+        found.summary()
     );
     if !notes.0.is_empty() {
-        text.push_str("#\n# Not read, or read otherwise than it stands:\n");
+        text.push_str("#\n# Not read, or read differently:\n");
         for note in &notes.0 {
             let _ = writeln!(text, "#   {}", one_line(&note.to_string()));
         }
@@ -194,7 +210,55 @@ fn auto_mode(document: &mut DocumentMut, why: &str, built_in: &[String]) -> Opti
     Some(())
 }
 
-fn cluster(document: &mut DocumentMut, pools: Pools, zero: bool) -> Option<()> {
+/// Node pools that the scenario has in the end, and the baseline.
+fn pool_names(document: &DocumentMut) -> Vec<String> {
+    let pools = document.get("cluster").and_then(|cluster| cluster.get("node_pools"));
+    let pools = pools.and_then(Item::as_table_like).into_iter().flat_map(|table| table.iter());
+    pools.map(|(name, _)| name.to_owned()).chain([BASELINE.to_owned()]).collect()
+}
+
+/// Takes out node pools that the scenario does not have.
+fn only_known(draft: &mut Draft, known: &[String], notes: &mut Notes) {
+    let Some(line) = draft.lines.iter_mut().find(|line| line.key == "node_pools") else { return };
+    let Some(named) = line.value.as_array_mut() else { return };
+    let (mut left, mut unknown) = (Vec::new(), Vec::new());
+    for name in named.iter().filter_map(toml_edit::Value::as_str) {
+        let list = if known.iter().any(|known| known == name) { &mut left } else { &mut unknown };
+        list.push(name.to_owned());
+    }
+    if unknown.is_empty() {
+        return;
+    }
+    let message = format!(
+        "requires node pool {}, which is not among the manifests; {}",
+        unknown.join(", "),
+        if left.is_empty() { "any node is planned" } else { "the others are planned" }
+    );
+    notes.add(draft.place.clone(), &message);
+    line.value = super::value::texts(&left);
+    if left.is_empty() {
+        draft.lines.retain(|line| line.key != "node_pools");
+    }
+}
+
+/// Claims of volumes.
+fn ebs(document: &mut DocumentMut, claims: Vec<Claimed>) -> Option<()> {
+    if claims.is_empty() {
+        return Some(());
+    }
+    let mut all = Table::new();
+    all.set_implicit(true);
+    for claim in claims {
+        let mut table = Table::new();
+        table.decor_mut().set_prefix("\n");
+        put(&mut table, &claim.lines);
+        all.insert(&claim.name, Item::Table(table));
+    }
+    document.get_mut("ebs")?.as_table_mut()?.insert("claims", Item::Table(all));
+    Some(())
+}
+
+fn cluster(document: &mut DocumentMut, (pools, nodes): (Pools, Nodes), zero: bool) -> Option<()> {
     let Pools { named, zones, in_any_zone, assumed, .. } = pools;
     let cluster = document.get_mut("cluster")?.as_table_mut()?;
     let assumed_zones = cluster.get("availability_zones").and_then(Item::as_integer).unwrap_or(1);
@@ -203,6 +267,13 @@ fn cluster(document: &mut DocumentMut, pools: Pools, zero: bool) -> Option<()> {
         let names: Vec<&str> = zones.iter().map(String::as_str).collect();
         let why = format!("zones that node pools name: {}", names.join(", "));
         put(cluster, &[Line::new("availability_zones", named_zones, &why)]);
+    } else if let Some(line) = nodes.zones {
+        put(cluster, &[line]);
+    }
+    if !nodes.baseline.is_empty() {
+        let mut table = Table::new();
+        put(&mut table, &nodes.baseline);
+        cluster.insert("baseline", Item::Table(table));
     }
     if zero {
         let gates = super::value::texts(&["HPAScaleToZero"]);
@@ -244,7 +315,7 @@ fn is_application(item: &Item) -> bool {
 fn lay(
     workloads: &mut Table,
     drafts: Vec<Draft>,
-    catalog: &Catalog,
+    knowledge: Knowledge<'_>,
     notes: &mut Notes,
 ) -> Vec<String> {
     let template = workloads.clone();
@@ -274,7 +345,7 @@ fn lay(
     // What a gateway passes on reaches the others from inside.
     let gateway = drafts.iter().any(|draft| draft.profile.as_deref() == Some("kong"));
     for draft in drafts {
-        let table = table(&draft, (&template, gateway), catalog, notes);
+        let table = table(&draft, (&template, gateway), knowledge, notes);
         if table.contains_key("calls_per") {
             serving.push(draft.name.clone());
         }
@@ -286,7 +357,7 @@ fn lay(
 fn table(
     draft: &Draft,
     (template, gateway): (&Table, bool),
-    catalog: &Catalog,
+    knowledge: Knowledge<'_>,
     notes: &mut Notes,
 ) -> Table {
     let own = template.get(&draft.name).filter(|item| {
@@ -313,7 +384,8 @@ fn table(
         assume(template, gateway, &mut lines);
     }
     let mut given = draft.lines.clone();
-    needed(draft, &table, &mut given, catalog, notes);
+    needed(draft, &table, &mut given, knowledge.catalog, notes);
+    idle_memory(draft, &table, &mut given, knowledge, notes);
     for line in given {
         set(&mut lines, line);
     }
@@ -390,13 +462,62 @@ fn needed(
         requests.insert("memory_mib", number(memory.or(usual("memory_mib")).unwrap_or(128.0)));
         let why = "assumption: the manifest asks for no CPU, which an autoscaler needs";
         set(lines, Line::new("requests", requests, why));
-        let message =
-            format!("{}: an autoscaler needs a CPU request; the scenario assumes one", draft.from);
-        notes.add(Place::default(), &message);
+        let message = "an autoscaler needs a CPU request; the scenario assumes one";
+        notes.add(draft.place.clone(), message);
     } else if !lines.iter().any(|line| line.key == "requests") {
         let mut requests = InlineTable::new();
         requests.insert("cpu_millicores", number(usual("cpu_millicores").unwrap_or(100.0)));
         requests.insert("memory_mib", number(usual("memory_mib").unwrap_or(128.0)));
         set(lines, Line::new("requests", requests, ASSUMED));
     }
+}
+
+/// Memory that a pod takes without requests, below the target of an autoscaler by memory: with the request, which a
+/// scenario takes without it, replicas would stay at the maximum.
+fn idle_memory(
+    draft: &Draft,
+    table: &Table,
+    lines: &mut Vec<Line>,
+    knowledge: Knowledge<'_>,
+    notes: &mut Notes,
+) {
+    let of = |lines: &[Line], key: &str| {
+        let line = lines.iter().find(|line| line.key == key)?;
+        line.value.as_inline_table().cloned()
+    };
+    let amount = |value: Option<&toml_edit::Value>| {
+        value.and_then(|value| value.as_float().or(value.as_integer().map(|v| v as f64)))
+    };
+    let Some(hpa) = of(lines, "hpa") else { return };
+    let metrics = hpa.get("metrics").and_then(toml_edit::Value::as_array);
+    let memory = metrics
+        .into_iter()
+        .flatten()
+        .filter_map(toml_edit::Value::as_inline_table)
+        .find(|metric| metric.get("name").and_then(toml_edit::Value::as_str) == Some("memory"));
+    let Some(metric) = memory.filter(|_| !table.contains_key("idle_memory_mib")) else { return };
+    let own = of(lines, "requests");
+    let request = amount(own.as_ref().and_then(|table| table.get("memory_mib"))).or_else(|| {
+        let profile = draft.profile.as_deref().or_else(|| table.get("profile")?.as_str())?;
+        let profile = knowledge.catalog.profiles.get(profile)?;
+        let value = profile.get("requests")?.get("memory_mib")?;
+        value.as_float().or(value.as_integer().map(|v| v as f64))
+    });
+    let percent = amount(metric.get("average_utilization"));
+    let target = match (percent, amount(metric.get("average_value"))) {
+        (Some(percent), _) => request.unwrap_or(0.0) * percent / 100.0,
+        (None, value) => value.unwrap_or(0.0),
+    };
+    let share = knowledge.facts.assumed_idle_memory;
+    let idle = (target * share).floor();
+    let why = format!(
+        "assumption: {:.0} % of the autoscaler's memory target, as no manifest says it; measure yours",
+        share * 100.0
+    );
+    set(lines, Line::new("idle_memory_mib", number(idle), &why));
+    let message = format!(
+        "memory of an idle pod is in no manifest; {idle} MiB are assumed, {:.0} % of the autoscaler's target. At the target or above, replicas stay at the maximum",
+        share * 100.0
+    );
+    notes.add(draft.place.clone(), &message);
 }

@@ -1,8 +1,10 @@
 //! Texts to objects: several documents in a file, lists of `kubectl get -o yaml`, and what is no YAML.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
-use super::{Notes, Source};
+use super::{Notes, Source, spans::Text};
 use crate::error::Place;
 
 /// One object of the cluster.
@@ -12,6 +14,10 @@ pub(super) struct Object {
     pub(super) file: String,
     /// Line on which its document begins.
     line: usize,
+    /// Its document.
+    text: Arc<Text>,
+    /// Where in the document it is, `items[3].`.
+    within: String,
     /// Its kind.
     pub(super) kind: String,
     /// Group and version of it.
@@ -25,6 +31,11 @@ pub(super) struct Object {
 }
 
 impl Object {
+    /// The same object with another body.
+    pub(super) fn with(&self, body: Value) -> Self {
+        Self { body, ..self.clone() }
+    }
+
     /// How comments call it.
     pub(super) fn label(&self) -> String {
         format!("{} {}/{}", self.file, self.kind, self.name)
@@ -34,7 +45,13 @@ impl Object {
     pub(super) fn place(&self, field: &str) -> Place {
         let dot = if field.is_empty() { "" } else { " " };
         let key = Some(format!("{}/{}{dot}{field}", self.kind, self.name));
-        Place { key, ..Place::line(&self.file, self.line) }
+        // A pod that stands alone is read as the template of one.
+        let field = match &*self.kind {
+            "Pod" => field.replacen("spec.template.", "", 1),
+            _ => field.to_owned(),
+        };
+        let line = self.text.line_of(&format!("{}{field}", self.within)).unwrap_or(self.line);
+        Place { key, ..Place::line(&self.file, line) }
     }
 
     /// What a JSON pointer leads to, unless it is null.
@@ -73,7 +90,11 @@ pub(super) fn objects(source: &Source, notes: &mut Notes) -> Vec<Object> {
     for (line, text) in chunks(&source.text) {
         match serde_saphyr::from_str_with_options::<Value>(text, options()) {
             Ok(Value::Null) => {}
-            Ok(body) => object(source, line + head(text), body, (notes, &mut found)),
+            Ok(body) => {
+                let document = Arc::new(Text::new(text, line));
+                let at = (&document, "", line + head(text));
+                object(source, at, body, (notes, &mut found));
+            }
             Err(error) => refused(source, (line, text), &error, notes),
         }
     }
@@ -94,7 +115,7 @@ fn is_blank(line: &str) -> bool {
         || line == "..."
 }
 
-fn options() -> serde_saphyr::Options {
+pub(super) fn options() -> serde_saphyr::Options {
     serde_saphyr::options! { with_snippet: false }
 }
 
@@ -142,24 +163,45 @@ fn refused(
 
 fn object(
     source: &Source,
-    line: usize,
+    (document, within, line): (&Arc<Text>, &str, usize),
     body: Value,
     (notes, found): (&mut Notes, &mut Vec<Object>),
 ) {
-    let place = || Place::line(&source.name, line);
+    let place = || {
+        let line = document.line_of(within).filter(|_| !within.is_empty()).unwrap_or(line);
+        Place::line(&source.name, line)
+    };
+    let version = text(&body, "/apiVersion").unwrap_or_default().to_owned();
+    if is_kustomization(source, &version) {
+        overlay(source, line, &body, notes);
+        return;
+    }
     let Some(kind) = text(&body, "/kind").map(str::to_owned) else {
-        notes.add(place(), "has no kind: it is no object of Kubernetes, and is not read");
+        let is_patch =
+            body.as_array().is_some_and(|all| all.iter().all(|one| at(one, "/op").is_some()));
+        let message = if is_patch {
+            "is a JSON patch, and not applied. Render it (`kustomize build FOLDER`) and read the result"
+        } else {
+            "has no kind: it is no object of Kubernetes, and is not read"
+        };
+        notes.add(place(), message);
         return;
     };
     if kind.ends_with("List") && at(&body, "/items").is_some_and(Value::is_array) {
         let items = body.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-        for item in items {
-            object(source, line, item, (notes, found));
+        for (index, item) in items.into_iter().enumerate() {
+            let within = format!("{within}items[{index}].");
+            object(source, (document, &within, line), item, (notes, found));
         }
         return;
     }
     let name = text(&body, "/metadata/name").unwrap_or_default().to_owned();
-    if !super::super::is_kubernetes_name(&name) {
+    // Roles and their bindings are named by path segments.
+    let is_role = version.starts_with("rbac.authorization.k8s.io/")
+        && !name.is_empty()
+        && !name.contains(['/', '%', '\n'])
+        && !name.contains("{{");
+    if !is_role && !super::super::is_kubernetes_name(&name) {
         let hint = if name.contains("{{") { ": render the template first" } else { "" };
         let shown: String = name.chars().take(60).collect();
         notes.add(
@@ -169,8 +211,50 @@ fn object(
         return;
     }
     let namespace = text(&body, "/metadata/namespace").unwrap_or_default().to_owned();
-    let version = text(&body, "/apiVersion").unwrap_or_default().to_owned();
-    found.push(Object { file: source.name.clone(), line, kind, version, name, namespace, body });
+    let (file, text, within) = (source.name.clone(), Arc::clone(document), within.to_owned());
+    found.push(Object { file, line, text, within, kind, version, name, namespace, body });
+}
+
+fn is_kustomization(source: &Source, version: &str) -> bool {
+    let file = source.name.rsplit(['/', '\\']).next().unwrap_or_default();
+    version.starts_with("kustomize.config.k8s.io/")
+        || (version.is_empty() && matches!(file, "kustomization.yaml" | "kustomization.yml"))
+}
+
+/// Tells what a kustomization changes of the objects that it lists.
+fn overlay(source: &Source, line: usize, body: &Value, notes: &mut Notes) {
+    const CHANGES: [&str; 12] = [
+        "patches",
+        "patchesStrategicMerge",
+        "patchesJson6902",
+        "replicas",
+        "replacements",
+        "components",
+        "transformers",
+        "helmCharts",
+        "generators",
+        "namePrefix",
+        "nameSuffix",
+        "bases",
+    ];
+    let changes: Vec<&str> = CHANGES
+        .into_iter()
+        .filter(|key| {
+            let value = body.get(*key);
+            value.is_some_and(|value| {
+                !value.is_null() && value.as_array().is_none_or(|all| !all.is_empty())
+            })
+        })
+        .collect();
+    if changes.is_empty() {
+        return;
+    }
+    let folder = source.name.rsplit_once(['/', '\\']).map_or(".", |(folder, _)| folder);
+    let message = format!(
+        "is a kustomization whose {} are not applied: the objects are read as their files have them. Render it (`kustomize build {folder}`) and read the result",
+        changes.join(", ")
+    );
+    notes.add(Place::line(&source.name, line), &message);
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `HorizontalPodAutoscalers`: `autoscaling/v2`, its betas, and `v1`.
+//! `HorizontalPodAutoscalers`: `autoscaling/v2`, its betas, and `v1`; KEDA's `ScaledObjects` by way of them.
 //!
 //! # Source
 //! Kubernetes API reference. `v2beta2` differs from `v2` in its name, `v2beta1` in the fields of its targets
@@ -10,10 +10,20 @@ use toml_edit::InlineTable;
 use super::{
     Knowledge, Notes,
     documents::{Object, at, items, pairs, text},
-    value::{Line, leftover, number, quantity, tables, whole},
+    pod::Amounts,
+    scaled,
+    value::{Line, leftover, number, quantity, set, tables, whole},
     workload::Draft,
 };
 
+/// Kinds of workloads that an autoscaler may scale.
+const SCALABLE: [&str; 5] =
+    ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "Rollout"];
+/// Fields of a metric; `trigger` is the place of KEDA's.
+const METRIC_FIELDS: [&str; 7] =
+    ["type", "resource", "containerResource", "pods", "external", "object", "trigger"];
+/// The kind of KEDA's autoscalers.
+const KEDA: &str = "ScaledObject";
 /// Most replicas that a scenario takes.
 const MOST: u32 = 100_000;
 
@@ -30,7 +40,9 @@ pub(super) fn apply(
     knowledge: Knowledge<'_>,
     notes: &mut Notes,
 ) {
-    for object in autoscalers {
+    for given in autoscalers {
+        let converted = (given.kind == KEDA).then(|| scaled::autoscaler(given, notes));
+        let object = converted.as_ref().unwrap_or(given);
         let target = text(&object.body, "/spec/scaleTargetRef/name").unwrap_or_default().to_owned();
         let kind =
             text(&object.body, "/spec/scaleTargetRef/kind").unwrap_or("Deployment").to_owned();
@@ -42,7 +54,30 @@ pub(super) fn apply(
             );
             continue;
         }
-        let Some(table) = table(object, knowledge, notes) else { continue };
+        let here = |draft: &Draft| {
+            draft.object == target
+                && draft.kind == kind
+                && (draft.namespace == object.namespace
+                    || draft.namespace.is_empty()
+                    || object.namespace.is_empty())
+        };
+        let found = drafts.iter().position(here);
+        let containers = found.map_or(&[][..], |index| &drafts[index].containers);
+        if found.is_none() && !SCALABLE.contains(&&*kind) {
+            let message = format!(
+                "scales a {kind}, which is no workload of a scenario ({}); it is ignored",
+                SCALABLE.join(", ")
+            );
+            notes.field(object, "spec.scaleTargetRef.kind", &message);
+            continue;
+        }
+        let Some(table) = table(object, containers, knowledge, notes) else { continue };
+        let known = ["apiVersion", "kind", "name", "envSourceContainerName"];
+        leftover(object, ("/spec/scaleTargetRef", &known), &[], notes);
+        for index in 0..items(&object.body, "/spec/metrics").len() {
+            let pointer = format!("/spec/metrics/{index}");
+            leftover(object, (&pointer, &METRIC_FIELDS), &[], notes);
+        }
         leftover(
             object,
             (
@@ -59,19 +94,16 @@ pub(super) fn apply(
             &[],
             notes,
         );
-        let here = |draft: &Draft| {
-            draft.object == target
-                && draft.kind == kind
-                && (draft.namespace == object.namespace
-                    || draft.namespace.is_empty()
-                    || object.namespace.is_empty())
-        };
-        let index = drafts.iter().position(here).unwrap_or_else(|| {
+        let index = found.unwrap_or_else(|| {
             let message = format!(
                 "scales {kind} {target}, which is not among the manifests: its requests are an assumption"
             );
             notes.field(object, "spec.scaleTargetRef", &message);
-            drafts.push(assumed(object, &target, &kind));
+            let mut assumed = assumed(object, &target, &kind);
+            if drafts.iter().any(|draft| draft.name == assumed.name) {
+                assumed.name = format!("{target}-{}", kind.to_ascii_lowercase());
+            }
+            drafts.push(assumed);
             drafts.len() - 1
         });
         let draft = &mut drafts[index];
@@ -81,6 +113,10 @@ pub(super) fn apply(
                 "",
                 &format!("is a second autoscaler of {target}; the first is used"),
             );
+            continue;
+        }
+        if object.kind == KEDA && items(&object.body, "/spec/metrics").is_empty() {
+            fixed(object, draft, &table, notes);
             continue;
         }
         draft.is_scaled = true;
@@ -95,6 +131,20 @@ pub(super) fn apply(
     }
 }
 
+/// Replicas where nothing that scales them is in a scenario: those of the manifest, within the bounds.
+fn fixed(object: &Object, draft: &mut Draft, table: &InlineTable, notes: &mut Notes) {
+    let bound = |key: &str| table.get(key).and_then(toml_edit::Value::as_integer).unwrap_or(1);
+    let (least, most) = (bound("min_replicas"), bound("max_replicas"));
+    let replicas = i64::from(draft.replicas()).clamp(least, most.max(least));
+    let message = format!(
+        "none of its triggers can be planned: {} gets a fixed number of replicas, {replicas} (it may have {least} to {most})",
+        draft.object
+    );
+    notes.field(object, "spec.triggers", &message);
+    let why = format!("{}: fixed, of {least} to {most}", object.label());
+    set(&mut draft.lines, Line::new("replicas", replicas, &why));
+}
+
 /// A workload of which only its autoscaler is known.
 fn assumed(object: &Object, target: &str, kind: &str) -> Draft {
     Draft {
@@ -107,27 +157,45 @@ fn assumed(object: &Object, target: &str, kind: &str) -> Draft {
         is_daemon_set: false,
         is_scaled: false,
         requests: None,
+        containers: Vec::new(),
         lines: Vec::new(),
         from: object.label(),
+        place: object.place("spec.scaleTargetRef"),
     }
 }
 
-fn table(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Option<InlineTable> {
+/// What KEDA calls the bounds of an autoscaler.
+fn bound_of<'f>(object: &Object, field: &'f str) -> &'f str {
+    match field {
+        "spec.minReplicas" if object.kind == KEDA => "spec.minReplicaCount",
+        "spec.maxReplicas" if object.kind == KEDA => "spec.maxReplicaCount",
+        other => other,
+    }
+}
+
+fn table(
+    object: &Object,
+    containers: &[(String, Amounts)],
+    knowledge: Knowledge<'_>,
+    notes: &mut Notes,
+) -> Option<InlineTable> {
+    let (min_field, max_field) =
+        (bound_of(object, "spec.minReplicas"), bound_of(object, "spec.maxReplicas"));
     let mut table = InlineTable::new();
     let most = object.at("/spec/maxReplicas").cloned().unwrap_or(Value::Null);
-    let mut most = whole(object, ("spec.maxReplicas", &most), (1, MOST), notes)?;
-    let metrics = metrics(object, knowledge, notes);
+    let mut most = whole(object, (max_field, &most), (1, MOST), notes)?;
+    let metrics = metrics(object, containers, knowledge, notes);
     if let Some(least) = object.at("/spec/minReplicas") {
-        let mut least = whole(object, ("spec.minReplicas", least), (0, MOST), notes).unwrap_or(1);
+        let mut least = whole(object, (min_field, least), (0, MOST), notes).unwrap_or(1);
         let external = metrics.iter().any(|metric| metric.kind == "External");
-        if least == 0 && !external {
+        if least == 0 && !external && object.kind != KEDA {
             let message = "0 needs an External metric; 1 is planned";
-            notes.field(object, "spec.minReplicas", message);
+            notes.field(object, min_field, message);
             least = 1;
         }
         if least > most {
             let message = format!("{most} is below minReplicas ({least}); {least} is planned");
-            notes.field(object, "spec.maxReplicas", &message);
+            notes.field(object, max_field, &message);
             most = least;
         }
         table.insert("min_replicas", i64::from(least).into());
@@ -159,7 +227,12 @@ fn put_metrics(table: &mut InlineTable, metrics: Vec<Metric>) {
     table.insert("metrics", tables(metrics.into_iter().map(each).collect()));
 }
 
-fn metrics(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<Metric> {
+fn metrics(
+    object: &Object,
+    containers: &[(String, Amounts)],
+    knowledge: Knowledge<'_>,
+    notes: &mut Notes,
+) -> Vec<Metric> {
     if let Some(percent) = object.at("/spec/targetCPUUtilizationPercentage") {
         let place = "spec.targetCPUUtilizationPercentage";
         let percent = whole(object, (place, percent), (1, 1000), notes);
@@ -179,8 +252,11 @@ fn metrics(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<
     let given = items(&object.body, "/spec/metrics");
     let mut metrics = Vec::new();
     for (index, value) in given.iter().enumerate() {
-        let field = format!("spec.metrics[{index}]");
-        match metric(object, (&field, value), knowledge, notes) {
+        let field = match value.get("trigger").filter(|_| object.kind == KEDA) {
+            Some(trigger) => format!("spec.triggers[{trigger}]"),
+            None => format!("spec.metrics[{index}]"),
+        };
+        match metric(object, (&field, value), containers, knowledge, notes) {
             Ok(metric) => metrics.push(metric),
             Err(message) => notes.field(object, &field, &message),
         }
@@ -198,12 +274,15 @@ fn metrics(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<
 fn metric(
     object: &Object,
     (field, value): (&str, &Value),
+    containers: &[(String, Amounts)],
     knowledge: Knowledge<'_>,
     notes: &mut Notes,
 ) -> Result<Metric, String> {
     let kind = text(value, "/type").unwrap_or_default();
+    let of_container = kind == "ContainerResource";
     let (kind, body) = match kind {
         "Resource" => ("Resource", "/resource"),
+        "ContainerResource" => ("Resource", "/containerResource"),
         "Pods" => ("Pods", "/pods"),
         "External" => ("External", "/external"),
         other => return Err(format!("a metric of type {other:?} has no counterpart")),
@@ -230,8 +309,12 @@ fn metric(
     if at(body, "/metric/selector").is_some() {
         notes.field(object, &format!("{field}.selector"), "has no counterpart in a scenario");
     }
-    let target =
+    let mut target =
         target(object, (field, body), name, notes).ok_or("has no target that can be read")?;
+    if of_container {
+        let container = text(body, "/container").unwrap_or_default();
+        target = of_pod(object, (field, container), (name, target), containers, notes)?;
+    }
     let fits = match kind {
         "Resource" => target.0 != "value",
         "Pods" => target.0 == "average_value",
@@ -242,6 +325,40 @@ fn metric(
     } else {
         Err(format!("a {kind} metric has no target {}", target.0))
     }
+}
+
+/// A target of one container as one of its pod: the same where the pod has no other.
+fn of_pod(
+    object: &Object,
+    (field, container): (&str, &str),
+    (name, target): (&str, (&'static str, toml_edit::Value)),
+    containers: &[(String, Amounts)],
+    notes: &mut Notes,
+) -> Result<(&'static str, toml_edit::Value), String> {
+    let Some((_, requests)) = containers.iter().find(|(known, _)| known == container) else {
+        return Err(format!("{container:?} is no container of the workload that it scales"));
+    };
+    if containers.len() == 1 {
+        return Ok(target);
+    }
+    let (request, unit) = match name {
+        "cpu" => (requests.cpu, "m"),
+        _ => (requests.memory, " MiB"),
+    };
+    let (key, value) = target;
+    let amount = value.as_float().or(value.as_integer().map(|v| v as f64)).unwrap_or(0.0);
+    let amount = match (key, request) {
+        ("average_utilization", Some(request)) => amount / 100.0 * request,
+        ("average_utilization", None) => {
+            return Err(format!("container {container} requests no {name} to take a share of"));
+        }
+        _ => amount,
+    };
+    let message = format!(
+        "measures container {container} alone: the plan compares {amount}{unit} with the whole pod, as if its other containers used nothing"
+    );
+    notes.field(object, field, &message);
+    Ok(("average_value", number(amount)))
 }
 
 fn target(
@@ -270,6 +387,7 @@ fn target(
 }
 
 fn behavior(object: &Object, notes: &mut Notes) -> Option<InlineTable> {
+    leftover(object, ("/spec/behavior", &["scaleUp", "scaleDown"]), &[], notes);
     let mut behavior = InlineTable::new();
     for (field, key) in [("scaleUp", "scale_up"), ("scaleDown", "scale_down")] {
         let mut rules = InlineTable::new();

@@ -18,7 +18,7 @@ use super::{
     documents::{Object, at, items, pairs, text},
     value::{self, quantity},
 };
-use crate::manifest::{POOL_LABEL, quantity::Quantity};
+use crate::manifest::quantity::Quantity;
 
 /// CPU [millicores] and memory [MiB], each where it is given.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -104,10 +104,37 @@ fn amounts(object: &Object, pointer: &str, notes: &mut Notes) -> Amounts {
             "memory" => {
                 amounts.memory = quantity(object, (&field, given), notes).map(Quantity::mebibytes);
             }
-            _ => notes.field(object, &field, "has no counterpart: pods ask for CPU and memory"),
+            _ => {
+                let message = format!(
+                    "{} is not planned: pods of a scenario ask for CPU and memory alone",
+                    value::shown(given)
+                );
+                notes.field(object, &field, &message);
+            }
         }
     }
     amounts
+}
+
+/// Requests of each container, sidecars included, by name.
+pub(super) fn containers(object: &Object) -> Vec<(String, Amounts)> {
+    // What is wrong with them is told where the pod's are summed.
+    let mut unheard = Notes::default();
+    let mut all = Vec::new();
+    for list in ["containers", "initContainers"] {
+        let pointer = format!("/spec/template/spec/{list}");
+        for (index, container) in items(&object.body, &pointer).iter().enumerate() {
+            let sidecar = text(container, "/restartPolicy") == Some("Always");
+            let Some(name) = text(container, "/name").filter(|_| sidecar || list == "containers")
+            else {
+                continue;
+            };
+            let (requests, limits) =
+                given(object, &format!("{pointer}/{index}/resources"), &mut unheard);
+            all.push((name.to_owned(), requests.or(limits)));
+        }
+    }
+    all
 }
 
 /// Images of the pod's containers, without tags and digests.
@@ -192,55 +219,4 @@ pub(super) fn spreads(object: &Object, notes: &mut Notes) -> Vec<toml_edit::Inli
         all.push(table);
     }
     all
-}
-
-/// Node pools that the pod selects, by selector or by required affinity; what else they ask is told.
-pub(super) fn node_pools(object: &Object, notes: &mut Notes) -> Vec<String> {
-    let mut pools = Vec::new();
-    for (label, value) in pairs(&object.body, "/spec/template/spec/nodeSelector") {
-        match (label, value.as_str()) {
-            (POOL_LABEL, Some(pool)) => pools.push(pool.to_owned()),
-            ("kubernetes.io/os", Some("linux")) => {}
-            _ => {
-                let field = format!("spec.template.spec.nodeSelector.{label}");
-                notes.field(object, &field, "has no counterpart; name node_pools in the scenario");
-            }
-        }
-    }
-    for (kind, given) in pairs(&object.body, "/spec/template/spec/affinity") {
-        let field = format!("spec.template.spec.affinity.{kind}");
-        if kind == "nodeAffinity" {
-            pools.extend(required(object, (&field, given), notes));
-        } else {
-            notes.field(object, &field, "has no counterpart; topology_spread is the nearest");
-        }
-    }
-    pools.dedup();
-    pools
-}
-
-fn required(object: &Object, (field, given): (&str, &Value), notes: &mut Notes) -> Vec<String> {
-    let mut pools = Vec::new();
-    if !items(given, "/preferredDuringSchedulingIgnoredDuringExecution").is_empty() {
-        notes.field(object, field, "preferences have no counterpart");
-    }
-    let terms = "/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
-    for expression in items(given, terms).iter().flat_map(|term| items(term, "/matchExpressions")) {
-        let key = text(expression, "/key").unwrap_or_default();
-        let operator = text(expression, "/operator").unwrap_or_default();
-        match (key, operator) {
-            (POOL_LABEL, "In") => {
-                let values = items(expression, "/values").iter().filter_map(Value::as_str);
-                pools.extend(values.map(str::to_owned));
-            }
-            // Nodes that Karpenter did not buy.
-            (POOL_LABEL, "DoesNotExist") => pools.push("baseline".into()),
-            ("kubernetes.io/os", "In") => {}
-            _ => {
-                let message = format!("{key} {operator} has no counterpart");
-                notes.field(object, field, &message);
-            }
-        }
-    }
-    pools
 }

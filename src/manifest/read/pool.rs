@@ -176,9 +176,15 @@ fn pool(
     static_nodes(object, &mut lines, notes);
     let ignored = knowledge.facts.ignored.get("pool_template").map_or(&[][..], Vec::as_slice);
     leftover(object, ("/spec/template/spec", &[]), ignored, notes);
-    leftover(object, ("/spec/template", &["spec"]), &[], notes);
-    let read = ["template", "disruption", "limits", "weight", "replicas"];
-    leftover(object, ("/spec", &read), &[], notes);
+    // Labels tell which workloads the pool is for.
+    leftover(object, ("/spec/template", &["spec", "metadata"]), &[], notes);
+    leftover(object, ("/spec/template/metadata", &["labels"]), &["annotations".into()], notes);
+    leftover(
+        object,
+        ("/spec", &["template", "disruption", "limits", "weight", "replicas"]),
+        &[],
+        notes,
+    );
     lines
 }
 

@@ -70,7 +70,7 @@ fn unmatched(object: &Object, one: &Requirement<'_>, knowledge: Knowledge<'_>, n
 }
 
 /// What the label is called in `karpenter.sh/v1`. EKS Auto Mode has its own prefix for Karpenter's labels.
-fn key_of<'a>(key: &'a str, auto_mode: &str) -> Cow<'a, str> {
+pub(super) fn key_of<'a>(key: &'a str, auto_mode: &str) -> Cow<'a, str> {
     Cow::Borrowed(match key {
         "beta.kubernetes.io/instance-type" => "node.kubernetes.io/instance-type",
         "beta.kubernetes.io/arch" => ARCH,
@@ -85,7 +85,7 @@ fn key_of<'a>(key: &'a str, auto_mode: &str) -> Cow<'a, str> {
 }
 
 /// The key of a scenario that lists a label's values.
-fn list_of(key: &str) -> &'static str {
+pub(super) fn list_of(key: &str) -> &'static str {
     match key {
         "node.kubernetes.io/instance-type" => "instance_types",
         "karpenter.k8s.aws/instance-family" => "families",
@@ -97,7 +97,7 @@ fn list_of(key: &str) -> &'static str {
 }
 
 /// Values that a label has at all, where these are known: `NotIn` some of them is `In` the others.
-fn values_of(key: &str) -> &'static [&'static str] {
+pub(super) fn values_of(key: &str) -> &'static [&'static str] {
     match key {
         ARCH => &["amd64", "arm64"],
         CAPACITY => &["spot", "on-demand"],

@@ -20,6 +20,21 @@ impl Line {
     }
 }
 
+/// A scalar as it is written, without quotes.
+pub(super) fn shown(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    text.chars().take(80).collect()
+}
+
+/// Whether a text is filled in by a tool that has not run: Helm, Jinja or envsubst.
+fn template(value: &Value) -> Option<String> {
+    let text = value.as_str()?;
+    (text.contains("{{") || text.contains("${")).then(|| {
+        let text: String = text.chars().take(40).collect();
+        format!("{text:?} is a template: render it (`helm template`) and read the result")
+    })
+}
+
 /// Sets a key of a list of lines, in the place of one that is there.
 pub(super) fn set(lines: &mut Vec<Line>, line: Line) {
     match lines.iter_mut().find(|known| known.key == line.key) {
@@ -49,6 +64,10 @@ pub(super) fn quantity(
     (field, value): (&str, &Value),
     notes: &mut Notes,
 ) -> Option<Quantity> {
+    if let Some(message) = template(value) {
+        notes.field(object, field, &message);
+        return None;
+    }
     match Quantity::of(value) {
         Ok(quantity) if quantity.units() >= 0.0 => Some(quantity),
         Ok(_) => {
@@ -73,7 +92,9 @@ pub(super) fn whole(
     let inside = number.filter(|number| (least..=most).contains(number));
     if inside.is_none() {
         let shown: String = value.to_string().chars().take(40).collect();
-        let message = format!("{shown} is no whole number from {least} to {most}; it is not read");
+        let message = template(value).unwrap_or_else(|| {
+            format!("{shown} is no whole number from {least} to {most}; it is not read")
+        });
         notes.field(object, field, &message);
     }
     inside
@@ -107,7 +128,11 @@ pub(super) fn leftover(
         if empty || read.contains(&key) || ignored.iter().any(|known| known == key) {
             continue;
         }
-        let field = format!("{}.{key}", pointer.trim_start_matches('/').replace('/', "."));
+        let field = format!("{pointer}/{key}");
+        let field = field.trim_start_matches('/').replace('/', ".");
+        // A key with slashes is one part.
+        let field =
+            if key.contains('/') { field.replace(&key.replace('/', "."), key) } else { field };
         notes.field(object, &field, "has no counterpart in a scenario");
     }
 }

@@ -1,15 +1,23 @@
-//! Deployments, `StatefulSets` and `DaemonSets` as workloads.
+//! Deployments, `StatefulSets`, `DaemonSets`, Argo Rollouts and what stands alone (`ReplicaSet`, Pod) as workloads.
+//!
+//! # Source
+//! Kubernetes API reference. Argo Rollouts, "Specification": pods and replicas as a Deployment has them, or
+//! `workloadRef` to one.
 
 use serde_json::Value;
 use toml_edit::InlineTable;
 
 use super::{
     Knowledge, Notes,
-    documents::{Object, pairs, text},
+    documents::{Object, items, pairs, text},
+    place::{self, Groups},
     pod::{self, Amounts},
     value::{Line, leftover, number, set, tables, texts, whole},
 };
-use crate::manifest::{Known, NO_CPU_LIMIT, NO_MEMORY_LIMIT};
+use crate::{
+    error::Place,
+    manifest::{Known, NO_CPU_LIMIT, NO_MEMORY_LIMIT},
+};
 
 /// A workload in the making.
 #[derive(Debug, Clone)]
@@ -32,10 +40,104 @@ pub(super) struct Draft {
     pub(super) is_scaled: bool,
     /// Requests, where the manifest has some.
     pub(super) requests: Option<Amounts>,
+    /// Requests of its containers by name.
+    pub(super) containers: Vec<(String, Amounts)>,
     /// Its keys.
     pub(super) lines: Vec<Line>,
     /// Where it comes from.
     pub(super) from: String,
+    /// The same as problems have it.
+    pub(super) place: Place,
+}
+
+impl Draft {
+    /// Whether an object is what it was read from.
+    pub(super) fn is_of(&self, object: &Object) -> bool {
+        self.object == object.name && self.namespace == object.namespace && self.kind == object.kind
+    }
+
+    fn number(&self, key: &str) -> Option<u32> {
+        let hpa = self.lines.iter().find(|line| line.key == "hpa");
+        let hpa = hpa.and_then(|line| line.value.as_inline_table());
+        let plain = self.lines.iter().find(|line| line.key == key);
+        let value = plain.map(|line| &line.value).or_else(|| hpa?.get(key))?;
+        u32::try_from(value.as_integer()?).ok()
+    }
+
+    /// Replicas that it has at the least.
+    pub(super) fn replicas(&self) -> u32 {
+        self.number("replicas").or_else(|| self.number("min_replicas")).unwrap_or(1)
+    }
+
+    /// Replicas that it has at the most.
+    pub(super) fn most_replicas(&self) -> u32 {
+        self.number("max_replicas").unwrap_or_else(|| self.replicas())
+    }
+}
+
+/// Objects that are workloads: one of each name, with the pods that it has in the end.
+pub(super) fn merged(objects: Vec<Object>, notes: &mut Notes) -> Vec<Object> {
+    let mut all: Vec<Object> = Vec::new();
+    for object in objects {
+        let same = |known: &&mut Object| {
+            known.name == object.name
+                && known.namespace == object.namespace
+                && known.kind == object.kind
+        };
+        let Some(known) = all.iter_mut().find(same) else {
+            all.push(object);
+            continue;
+        };
+        let (known_image, image) = (has_images(known), has_images(&object));
+        let message = if known_image == image {
+            "stands in the manifests twice; the first is used"
+        } else {
+            "is a patch of an object among the manifests, and not applied. Render it (`kustomize build FOLDER`) and read the result"
+        };
+        let patch = if image && !known_image { std::mem::replace(known, object) } else { object };
+        notes.field(&patch, "", message);
+    }
+    let of_others: Vec<(String, String)> = all
+        .iter()
+        .filter_map(|object| {
+            let name = text(&object.body, "/spec/workloadRef/name")?;
+            Some((name.to_owned(), object.namespace.clone()))
+        })
+        .collect();
+    let mut referred = Vec::new();
+    for (name, namespace) in of_others {
+        let at = all.iter().position(|object| {
+            object.kind == "Deployment" && object.name == name && object.namespace == namespace
+        });
+        if let Some(at) = at {
+            notes.field(&all[at], "", "is planned as the Rollout whose workloadRef names it");
+            referred.push(all.remove(at));
+        }
+    }
+    for object in &mut all {
+        let Some(name) = text(&object.body, "/spec/workloadRef/name").map(str::to_owned) else {
+            continue;
+        };
+        let Some(of) = referred.iter().find(|known| known.name == name) else {
+            let message = format!(
+                "names {name}, which is not among the manifests: its pods are unknown, and not planned"
+            );
+            notes.field(object, "spec.workloadRef", &message);
+            continue;
+        };
+        let template = of.at("/spec/template").cloned().unwrap_or(Value::Null);
+        if let Some(spec) = object.body.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.insert("template".into(), template);
+        }
+    }
+    all.retain(|object| object.kind != "Rollout" || object.at("/spec/template").is_some());
+    all
+}
+
+/// A container without an image is part of a patch.
+fn has_images(object: &Object) -> bool {
+    let containers = items(&object.body, "/spec/template/spec/containers");
+    containers.iter().all(|container| text(container, "/image").is_some())
 }
 
 pub(super) fn drafts(
@@ -45,15 +147,6 @@ pub(super) fn drafts(
 ) -> Vec<Draft> {
     let mut drafts: Vec<Draft> = Vec::new();
     for object in objects {
-        let same = |draft: &Draft| {
-            draft.object == object.name
-                && draft.namespace == object.namespace
-                && draft.kind == object.kind
-        };
-        if drafts.iter().any(same) {
-            notes.field(object, "", "stands in the manifests twice; the first is used");
-            continue;
-        }
         let mut name = object.name.clone();
         if drafts.iter().any(|draft| draft.name == name) {
             let apart = [&*object.namespace, &*object.kind.to_ascii_lowercase()].map(str::to_owned);
@@ -111,9 +204,13 @@ fn draft(object: &Object, name: String, knowledge: Knowledge<'_>, notes: &mut No
     if !is_daemon_set {
         let replicas = object.at("/spec/replicas").cloned().unwrap_or(Value::from(1));
         let replicas = whole(object, ("spec.replicas", &replicas), (0, 100_000), notes);
-        lines.push(Line::new("replicas", i64::from(replicas.unwrap_or(1)), &label));
+        let line = match replicas {
+            Some(replicas) => Line::new("replicas", i64::from(replicas), &label),
+            None => Line::new("replicas", 1, "assumption: spec.replicas is not read"),
+        };
+        lines.push(line);
     }
-    place(object, &mut lines, notes);
+    place(object, knowledge.groups, &mut lines, notes);
     told(object, knowledge, notes);
     Draft {
         name,
@@ -127,8 +224,10 @@ fn draft(object: &Object, name: String, knowledge: Knowledge<'_>, notes: &mut No
         is_daemon_set,
         is_scaled: false,
         requests: given.then_some(requests),
+        containers: pod::containers(object),
         lines,
         from: label,
+        place: object.place(""),
     }
 }
 
@@ -150,7 +249,7 @@ fn bounds(limits: Amounts) -> (bool, &'static str) {
 }
 
 /// Where its pods may run.
-fn place(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
+fn place(object: &Object, groups: &Groups, lines: &mut Vec<Line>, notes: &mut Notes) {
     let label = object.label();
     let tolerations = pod::tolerations(object, notes);
     if !tolerations.is_empty() {
@@ -160,9 +259,8 @@ fn place(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
     if !spreads.is_empty() {
         set(lines, Line::new("topology_spread", tables(spreads), &label));
     }
-    let pools = pod::node_pools(object, notes);
-    if !pools.is_empty() {
-        set(lines, Line::new("node_pools", texts(&pools), &label));
+    for line in place::lines(object, groups, notes) {
+        set(lines, line);
     }
     let annotation = "/spec/template/metadata/annotations/karpenter.sh~1do-not-disrupt";
     if text(&object.body, annotation) == Some("true") {
@@ -173,7 +271,8 @@ fn place(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
 /// Fields that are not read.
 fn told(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) {
     let ignored = |kind: &str| knowledge.facts.ignored.get(kind).map_or(&[][..], Vec::as_slice);
-    leftover(object, ("/spec", &["replicas", "template"]), ignored("workload"), notes);
+    let read = ["replicas", "template", "volumeClaimTemplates", "workloadRef"];
+    leftover(object, ("/spec", &read), ignored("workload"), notes);
     let read = [
         "containers",
         "initContainers",
@@ -185,12 +284,18 @@ fn told(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) {
         "resources",
     ];
     leftover(object, ("/spec/template/spec", &read), ignored("pod"), notes);
+    for list in ["containers", "initContainers"] {
+        let pointer = format!("/spec/template/spec/{list}");
+        for index in 0..items(&object.body, &pointer).len() {
+            let container = format!("{pointer}/{index}");
+            let read = ["name", "image", "resources", "restartPolicy"];
+            leftover(object, (&container, &read), ignored("container"), notes);
+            let resources = format!("{container}/resources");
+            leftover(object, (&resources, &["requests", "limits"]), &["claims".into()], notes);
+        }
+    }
     if object.kind == "StatefulSet" {
-        notes.field(
-            object,
-            "",
-            "is read as a Deployment: its order and volumes have no counterpart",
-        );
+        notes.field(object, "", "is read as a Deployment: its order has no counterpart");
     }
 }
 

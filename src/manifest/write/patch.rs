@@ -3,10 +3,13 @@
 use super::{Wanted, fill_in_label, kind_unknown};
 use crate::{
     manifest::{
-        FILL_IN, Facts, NO_CPU_LIMIT, NO_MEMORY_LIMIT, POOL_LABEL, quantity,
+        CAPACITY_LABEL, FILL_IN, Facts, NO_CPU_LIMIT, NO_MEMORY_LIMIT, POOL_LABEL, quantity,
         yaml::{Map, Node},
     },
-    workload::{Kind, Resources, TopologyKey, TopologySpread, WhenUnsatisfiable, Workload},
+    workload::{
+        Kind, NodeCapacity, NodeRequirements, Resources, TopologyKey, TopologySpread,
+        WhenUnsatisfiable, Workload,
+    },
 };
 
 /// Below the heading.
@@ -116,8 +119,12 @@ fn place(pod: &mut Map, (workload, facts): (&Workload, &Facts), key: &dyn Fn(&st
         let spreads: Vec<Node> = workload.topology_spread.iter().map(each).collect();
         pod.put("topologySpreadConstraints", spreads, &key("topology_spread"));
     }
-    if !workload.node_pools.is_empty() {
-        pod.put("affinity", affinity(&workload.node_pools), &key("node_pools"));
+    let required = &workload.node_requirements;
+    if !workload.node_pools.is_empty() || *required != NodeRequirements::default() {
+        let of = if workload.node_pools.is_empty() { "node_requirements" } else { "node_pools" };
+        if let Some(affinity) = affinity(&workload.node_pools, required) {
+            pod.put("affinity", affinity, &key(of));
+        }
     }
 }
 
@@ -157,24 +164,74 @@ fn spread(given: TopologySpread, label: &str) -> Map {
         .with("labelSelector", Map::new().with("matchLabels", labels))
 }
 
-/// Nodes of these pools; the baseline are the nodes that Karpenter did not buy. Terms are alternatives.
-fn affinity(pools: &[String]) -> Map {
-    let term = |expression: Map| {
-        Node::from(Map::new().with("matchExpressions", vec![Node::from(expression)]))
+/// Nodes of these pools with these labels; the baseline are the nodes that Karpenter did not buy. Terms are
+/// alternatives; one without expressions would be met by no node.
+fn affinity(pools: &[String], required: &NodeRequirements) -> Option<Map> {
+    let labels = labels(required);
+    if pools.is_empty() && labels.is_empty() {
+        return None;
+    }
+    let term = |pool: Option<Map>| {
+        let all: Vec<Node> =
+            pool.into_iter().chain(labels.iter().cloned()).map(Node::from).collect();
+        Node::from(Map::new().with("matchExpressions", all))
     };
-    let expression = |operator: &str| Map::new().with("key", POOL_LABEL).with("operator", operator);
-    let named: Vec<Node> =
-        pools.iter().filter(|pool| *pool != "baseline").map(|pool| (&**pool).into()).collect();
+    let named = pools.iter().filter(|pool| *pool != "baseline").map(String::as_str);
+    let named: Vec<&str> = named.collect();
     let mut terms = Vec::new();
     if pools.iter().any(|pool| pool == "baseline") {
-        terms.push(term(expression("DoesNotExist")));
+        terms.push(term(Some(expression(POOL_LABEL, "DoesNotExist", &[]))));
     }
     if !named.is_empty() {
-        terms.push(term(expression("In").with("values", named)));
+        terms.push(term(Some(expression(POOL_LABEL, "In", &named))));
+    }
+    if pools.is_empty() {
+        terms.push(term(None));
     }
     let required = Map::new().with("nodeSelectorTerms", terms);
-    Map::new().with(
+    Some(Map::new().with(
         "nodeAffinity",
         Map::new().with("requiredDuringSchedulingIgnoredDuringExecution", required),
-    )
+    ))
+}
+
+fn expression(label: &str, operator: &str, values: &[&str]) -> Map {
+    let expression = Map::new().with("key", label).with("operator", operator);
+    if values.is_empty() {
+        return expression;
+    }
+    let values: Vec<Node> = values.iter().map(|value| (*value).into()).collect();
+    expression.with("values", values)
+}
+
+/// Required labels as expressions. Nodes that Karpenter did not buy have no capacity type.
+fn labels(required: &NodeRequirements) -> Vec<Map> {
+    let mut all = Vec::new();
+    let has = |capacity: NodeCapacity| required.capacity_types.contains(&capacity);
+    let karpenter = [(NodeCapacity::OnDemand, "on-demand"), (NodeCapacity::Spot, "spot")];
+    let bought: Vec<&str> =
+        karpenter.iter().filter(|(capacity, _)| has(*capacity)).map(|(_, name)| *name).collect();
+    let others: Vec<&str> =
+        karpenter.iter().filter(|(capacity, _)| !has(*capacity)).map(|(_, name)| *name).collect();
+    if !required.capacity_types.is_empty() {
+        match (has(NodeCapacity::Baseline), bought.is_empty()) {
+            (true, true) => all.push(expression(CAPACITY_LABEL, "DoesNotExist", &[])),
+            (true, false) if others.is_empty() => {}
+            (true, false) => all.push(expression(CAPACITY_LABEL, "NotIn", &others)),
+            (false, _) => all.push(expression(CAPACITY_LABEL, "In", &bought)),
+        }
+    }
+    for (label, values) in [
+        ("kubernetes.io/arch", &required.architectures),
+        ("node.kubernetes.io/instance-type", &required.instance_types),
+        ("karpenter.k8s.aws/instance-family", &required.families),
+        ("karpenter.k8s.aws/instance-category", &required.categories),
+        ("karpenter.k8s.aws/instance-size", &required.sizes),
+    ] {
+        if !values.is_empty() {
+            let values: Vec<&str> = values.iter().map(String::as_str).collect();
+            all.push(expression(label, "In", &values));
+        }
+    }
+    all
 }
