@@ -165,13 +165,13 @@ pub fn read(
     hpa::apply(&sorted.autoscalers, &mut drafts, knowledge, &mut notes);
     budget::apply(&sorted.budgets, &mut drafts, knowledge, &mut notes);
     let pools = pool::read(&sorted.pools, &sorted.classes, knowledge, &mut notes);
-    let nodes = node::read(&sorted.nodes, knowledge, &mut notes);
+    let machines = node::read(&sorted.nodes, knowledge, &mut notes);
     let claims = volume::read(&sorted.storage, &sorted.workloads, &drafts, &mut notes);
     found.volumes = claims.iter().map(|claim| claim.count as usize).sum();
     let gib = claims.iter().map(|claim| u64::from(claim.count) * u64::from(claim.gib));
     found.volume_gib = gib.sum();
     let load_balancers = demand::ingresses(&sorted.ingresses, &mut notes);
-    let parts = compose::Parts { drafts, pools, nodes, claims, load_balancers, found };
+    let parts = compose::Parts { drafts, pools, machines, claims, load_balancers, found };
     let scenario = compose::scenario(template, parts, &mut notes, knowledge)?;
     Ok(Read { scenario, notes: notes.0, found })
 }

@@ -13,7 +13,7 @@
 //! EBS pricing rows of the price book: gp3 includes 3,000 IOPS and 125 MiB/s; per-month meters are
 //! fractions of the calendar month (billing rules, "Month and hours"). A volume is billed from its creation to
 //! its deletion, attached or not; Kubernetes keeps the claims of a `StatefulSet` when it scales down
-//! ("StatefulSets", `persistentVolumeClaimRetentionPolicy`: Retain).
+//! ("`StatefulSets`", `persistentVolumeClaimRetentionPolicy`: Retain).
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;

@@ -27,7 +27,7 @@ use crate::{
 pub(super) struct Parts {
     pub(super) drafts: Vec<Draft>,
     pub(super) pools: Pools,
-    pub(super) nodes: Nodes,
+    pub(super) machines: Nodes,
     pub(super) claims: Vec<Claimed>,
     pub(super) load_balancers: Option<Line>,
     pub(super) found: Found,
@@ -50,7 +50,7 @@ pub(super) fn scenario(
 ) -> Result<String, Error> {
     let wrong = |message: &str| Error::failed(Place::file("init's scenario"), message);
     let mut document: DocumentMut = template.parse().map_err(|_| wrong("is not TOML"))?;
-    let Parts { mut drafts, pools, nodes, claims, load_balancers, found } = parts;
+    let Parts { mut drafts, pools, machines, claims, load_balancers, found } = parts;
     one_account(&mut document).ok_or_else(|| wrong("has no account production"))?;
     assumptions(&mut document);
     let zero = drafts.iter().any(scales_to_zero);
@@ -63,9 +63,11 @@ pub(super) fn scenario(
             no_baseline(&mut document).ok_or_else(|| wrong("has no baseline"))?;
         }
     }
-    cluster(&mut document, (pools, nodes), zero).ok_or_else(|| wrong("has no [cluster]"))?;
+    cluster(&mut document, (pools, machines), zero).ok_or_else(|| wrong("has no [cluster]"))?;
     let pools = pool_names(&document);
-    drafts.iter_mut().for_each(|draft| only_known(draft, &pools, notes));
+    for draft in &mut drafts {
+        only_known(draft, &pools, notes);
+    }
     ebs(&mut document, claims).ok_or_else(|| wrong("has no [ebs]"))?;
     if let Some(line) = load_balancers {
         let alb = document.get_mut("alb").and_then(Item::as_table_mut);

@@ -72,28 +72,7 @@ pub(super) fn apply(
             continue;
         }
         let Some(table) = table(object, containers, knowledge, notes) else { continue };
-        let known = ["apiVersion", "kind", "name", "envSourceContainerName"];
-        leftover(object, ("/spec/scaleTargetRef", &known), &[], notes);
-        for index in 0..items(&object.body, "/spec/metrics").len() {
-            let pointer = format!("/spec/metrics/{index}");
-            leftover(object, (&pointer, &METRIC_FIELDS), &[], notes);
-        }
-        leftover(
-            object,
-            (
-                "/spec",
-                &[
-                    "scaleTargetRef",
-                    "minReplicas",
-                    "maxReplicas",
-                    "metrics",
-                    "behavior",
-                    "targetCPUUtilizationPercentage",
-                ],
-            ),
-            &[],
-            notes,
-        );
+        unread(object, notes);
         let index = found.unwrap_or_else(|| {
             let message = format!(
                 "scales {kind} {target}, which is not among the manifests: its requests are an assumption"
@@ -129,6 +108,32 @@ pub(super) fn apply(
         draft.lines.retain(|line| line.key != "replicas");
         draft.lines.push(Line::new("hpa", table, &object.label()));
     }
+}
+
+/// Fields that are neither read nor known to matter nothing.
+fn unread(object: &Object, notes: &mut Notes) {
+    let known = ["apiVersion", "kind", "name", "envSourceContainerName"];
+    leftover(object, ("/spec/scaleTargetRef", &known), &[], notes);
+    for index in 0..items(&object.body, "/spec/metrics").len() {
+        let pointer = format!("/spec/metrics/{index}");
+        leftover(object, (&pointer, &METRIC_FIELDS), &[], notes);
+    }
+    leftover(
+        object,
+        (
+            "/spec",
+            &[
+                "scaleTargetRef",
+                "minReplicas",
+                "maxReplicas",
+                "metrics",
+                "behavior",
+                "targetCPUUtilizationPercentage",
+            ],
+        ),
+        &[],
+        notes,
+    );
 }
 
 /// Replicas where nothing that scales them is in a scenario: those of the manifest, within the bounds.

@@ -26,36 +26,32 @@ fn label<'o>(object: &'o Object, name: &str) -> Option<&'o str> {
     text(&object.body, &format!("/metadata/labels/{}", name.replace('/', "~1")))
 }
 
-pub(super) fn read(nodes: &[Object], knowledge: Knowledge<'_>, notes: &mut Notes) -> Nodes {
+pub(super) fn read(objects: &[Object], knowledge: Knowledge<'_>, notes: &mut Notes) -> Nodes {
     let mut all = Nodes::default();
     let zones: BTreeSet<&str> =
-        nodes.iter().filter_map(|node| label(node, "topology.kubernetes.io/zone")).collect();
+        objects.iter().filter_map(|node| label(node, "topology.kubernetes.io/zone")).collect();
     if (1..=6).contains(&zones.len()) {
         let names: Vec<&str> = zones.iter().copied().collect();
         let why = format!("zones of the nodes: {}", names.join(", "));
         all.zones = Some(Line::new("availability_zones", zones.len() as i64, &why));
     }
     let mut types: BTreeMap<&str, Vec<&Object>> = BTreeMap::new();
-    for node in nodes.iter().filter(|node| label(node, POOL_LABEL).is_none()) {
+    for node in objects.iter().filter(|node| label(node, POOL_LABEL).is_none()) {
         if label(node, "eks.amazonaws.com/compute-type") == Some("fargate") {
             notes.field(node, "", "is not planned: a Fargate node, which a scenario does not have");
             continue;
         }
         let kind = label(node, "node.kubernetes.io/instance-type")
             .or_else(|| label(node, "beta.kubernetes.io/instance-type"));
-        match kind.filter(|kind| knowledge.catalog.shape(kind).is_some()) {
-            Some(kind) => types.entry(kind).or_default().push(node),
-            None => {
-                let message = format!(
-                    "is not planned: {}",
-                    kind.map_or_else(
-                        || "it has no label node.kubernetes.io/instance-type".to_owned(),
-                        |kind| format!("instance type {kind} is unknown")
-                    )
-                );
-                notes.field(node, "", &message);
-            }
+        if let Some(kind) = kind.filter(|kind| knowledge.catalog.shape(kind).is_some()) {
+            types.entry(kind).or_default().push(node);
+            continue;
         }
+        let why = kind.map_or_else(
+            || "it has no label node.kubernetes.io/instance-type".to_owned(),
+            |kind| format!("instance type {kind} is unknown"),
+        );
+        notes.field(node, "", &format!("is not planned: {why}"));
     }
     // Of types with as many nodes, the first by name.
     let most = types.iter().max_by(|a, b| a.1.len().cmp(&b.1.len()).then(b.0.cmp(a.0)));

@@ -1,7 +1,7 @@
 //! KEDA's `ScaledObject` as the `HorizontalPodAutoscaler` that KEDA makes of it.
 //!
 //! # Source
-//! KEDA, "ScaledObject specification" (`minReplicaCount` 0, `maxReplicaCount` 100, kind Deployment if left out;
+//! KEDA, "`ScaledObject` specification" (`minReplicaCount` 0, `maxReplicaCount` 100, kind Deployment if left out;
 //! `advanced.horizontalPodAutoscalerConfig.behavior`) and "CPU", "Memory" (`metricType`, `value`,
 //! `containerName`). Other triggers scale by what no scenario holds: a queue, a calendar, a query.
 
@@ -99,17 +99,15 @@ fn metric(object: &Object, (index, given): (usize, &Value), notes: &mut Notes) -
     }
     let value = at(given, "/metadata/value").map(shown).unwrap_or_default();
     let target = match text(given, "/metricType").or_else(|| text(given, "/metadata/type")) {
-        Some("Utilization") => match value.parse::<u32>() {
-            Ok(percent @ 1..=1000) => {
-                json!({ "type": "Utilization", "averageUtilization": percent })
-            }
-            _ => {
+        Some("Utilization") => {
+            let Some(percent) = value.parse().ok().filter(|p: &u32| (1..=1000).contains(p)) else {
                 let message =
                     format!("{value:?} is no whole number from 1 to 1000; it is not read");
                 notes.field(object, &format!("{field}.metadata.value"), &message);
                 return None;
-            }
-        },
+            };
+            json!({ "type": "Utilization", "averageUtilization": percent })
+        }
         Some("AverageValue") => json!({ "type": "AverageValue", "averageValue": value }),
         _ => {
             let message = "has no metricType, Utilization or AverageValue; it is not read";

@@ -10,7 +10,7 @@ use super::documents::options;
 /// The text of a document.
 #[derive(Debug)]
 pub(super) struct Text {
-    text: String,
+    source: String,
     /// The line of its file on which it begins.
     first: usize,
     tree: OnceLock<Option<Tree>>,
@@ -26,7 +26,7 @@ enum Tree {
 
 impl Text {
     pub(super) fn new(text: &str, first: usize) -> Self {
-        Self { text: text.to_owned(), first, tree: OnceLock::new() }
+        Self { source: text.to_owned(), first, tree: OnceLock::new() }
     }
 
     /// Returns the line of a field, `spec.metrics[2].type` or `spec.containers.0.name`, or of what comes nearest
@@ -34,7 +34,7 @@ impl Text {
     pub(super) fn line_of(&self, field: &str) -> Option<usize> {
         let tree = self
             .tree
-            .get_or_init(|| serde_saphyr::from_str_with_options(&self.text, options()).ok());
+            .get_or_init(|| serde_saphyr::from_str_with_options(&self.source, options()).ok());
         let line = tree.as_ref()?.line_of(field)?;
         Some(self.first + usize::try_from(line).ok()?.checked_sub(1)?)
     }

@@ -2,7 +2,7 @@
 //! their replicas, generic ephemeral volumes, and volumes that no claim is left of.
 //!
 //! # Source
-//! Kubernetes, "Persistent Volumes", "StatefulSets" (a claim is named template-set-ordinal, and stays when the set
+//! Kubernetes, "Persistent Volumes", "`StatefulSets`" (a claim is named template-set-ordinal, and stays when the set
 //! scales down), "Ephemeral Volumes", "Storage Classes". EBS CSI driver, `docs/parameters.md`: the type is gp3
 //! where a class names none; the in-tree provisioner's is gp2.
 
