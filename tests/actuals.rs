@@ -736,7 +736,7 @@ fn a_plan_with_commitments_meets_its_bill_either_way() {
         let fees = step("commitment fees");
         assert!(money(&fees["billed"]) > 20.0, "{fees}");
         assert!((money(&fees["billed"]) - money(&fees["planned"])).abs() < 1e-6, "{fees}");
-        assert_eq!(money(&step("support")["billed"]), 100.0);
+        assert_eq!(step("support")["billed"], "100");
         let fee_cells = done["cells"].as_array().unwrap().iter();
         let mut fee_cells = fee_cells.filter(|cell| cell["service"] == "commitment fees");
         assert!(fee_cells.all(|cell| cell["matched"] == "both"), "{done:#}");

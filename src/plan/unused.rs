@@ -220,8 +220,9 @@ fn of_account(scenario: &Scenario, account: &Account) -> Vec<Finding> {
         }
         if schedule.week().iter().all(|awake| *awake) {
             add("schedule", "it covers the whole week, so the account never sleeps".into());
-        } else if !fewer && !(schedule.stop_database && has_database) {
-            let idle = settings.traffic_share <= 0.0;
+        } else {
+            let stops_something = fewer || schedule.stop_database && has_database;
+            let idle = settings.traffic_share <= 0.0 && !stops_something;
             if idle && !workloads.into_iter().any(stops) {
                 add("schedule", "nothing of the account stops outside it".into());
             }

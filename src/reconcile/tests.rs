@@ -71,7 +71,9 @@ fn another_instance_class_is_mix() {
             ("InstanceUsage:db.r6g.xl", larger),
         ]);
         let mut sum = Sum::default();
-        cells.iter().for_each(|cell| sum.add(cell));
+        for cell in &cells {
+            sum.add(cell);
+        }
         let Variance { price, mix, quantity, .. } = sum.variance;
         assert_eq!(mix.to_string(), "193.44", "{cells:?}");
         assert_eq!((price, quantity), (Usd::ZERO, Usd::ZERO));
