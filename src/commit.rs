@@ -81,13 +81,12 @@ impl Product {
     /// So much of it from a month on, as a scenario writes it.
     fn bought(&self, month: Month, size: f64) -> Commitment {
         let Self { kind, term, payment, .. } = *self;
-        let parts = [self.of.as_deref(), self.region.as_deref()].into_iter().flatten();
-        let what: String = parts.map(|part| format!(" {part}")).collect();
+        let parts = [Some(kind.title()), self.of.as_deref(), self.region.as_deref()];
+        let what = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
         let (plan, name) = (kind.is_savings_plan(), self.of.clone());
         Commitment {
             name: format!(
-                "{}{what}, {} {}, of {} from {month}",
-                kind.title(),
+                "{what}, {} {}, of {} from {month}",
                 term.name(),
                 payment.name(),
                 self.account

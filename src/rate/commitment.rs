@@ -43,7 +43,7 @@ const INSTANCE_HOURS: &str = "InstanceUsage";
 const IO_OPTIMIZED_HOURS: &str = "InstanceUsageIOOptimized";
 /// Linux instances, the only ones whose reservations cover other sizes.
 const LINUX: &str = "RunInstances";
-/// Aurora PostgreSQL: a reservation is for one engine.
+/// Aurora `PostgreSQL`: a reservation is for one engine.
 const AURORA_POSTGRESQL: &str = "CreateDBInstance:0021";
 
 /// What commitments are drawn down by.
