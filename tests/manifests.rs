@@ -1225,7 +1225,7 @@ fn a_dump_tells_the_baseline_and_what_else_asks_for_room() {
             "node.kubernetes.io/instance-type: {kind}, eks.amazonaws.com/nodegroup: ng, topology.kubernetes.io/zone: us-east-1{zone}"
         )
     };
-    let nodes = [
+    let machines = [
         node("a", &of_group("a", "m5.xlarge")),
         node("b", &of_group("b", "m5.xlarge")),
         node("c", &of_group("b", "c5.large")),
@@ -1240,7 +1240,7 @@ fn a_dump_tells_the_baseline_and_what_else_asks_for_room() {
         ---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: one, annotations: {alb.ingress.kubernetes.io/group.name: shared}}\nspec: {ingressClassName: alb}\n\
         ---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: two, annotations: {alb.ingress.kubernetes.io/group.name: shared}}\nspec: {ingressClassName: alb}\n\
         ---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: own}\nspec: {ingressClassName: alb}\n";
-    let (scenario, notes, text) = read_text(&(nodes.concat() + others));
+    let (scenario, notes, text) = read_text(&(machines.concat() + others));
     let stack = &scenario.accounts[0].stack;
     let baseline = &stack.cluster.baseline;
     assert_eq!((&*baseline.instance_type, baseline.nodes), ("m5.xlarge", 3));
@@ -1472,7 +1472,7 @@ fn names_of_roles_and_quoted_templates_are_known() {
 /// Valid manifests with a scalar on each line, so that a mutation of a line is one of a scalar, key or indent; what
 /// belongs together is read together.
 const VALID: [&str; 4] = [
-    r#"apiVersion: apps/v1
+    r"apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: web
@@ -1514,8 +1514,8 @@ spec:
         values: [m6i]
   limits:
     cpu: 100
-"#,
-    r#"apiVersion: apps/v1
+",
+    r"apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: api
@@ -1560,7 +1560,7 @@ metadata:
 spec:
   maxUnavailable: 2
   selector: {matchLabels: {app: api}}
-"#,
+",
     r#"apiVersion: argoproj.io/v1alpha1
 kind: Rollout
 metadata:
@@ -1594,7 +1594,7 @@ spec:
     metadata:
       value: "75"
 "#,
-    r#"apiVersion: apps/v1
+    r"apiVersion: apps/v1
 kind: StatefulSet
 metadata:
   name: db
@@ -1619,7 +1619,7 @@ spec:
       resources:
         requests:
           storage: 100Gi
-"#,
+",
 ];
 
 /// What the value of a field must be.
