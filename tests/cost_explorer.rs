@@ -330,6 +330,7 @@ fn faults_are_told_and_nothing_half_is_kept() {
         (
             Box::new(changed(|answer| {
                 answer["ResultsByTime"][0]["Groups"][0]["Keys"] = json!(["alone"]);
+                answer.as_object_mut().unwrap().remove("NextPageToken");
             })),
             "with keys [\"alone\"], where two were asked for",
             None,
