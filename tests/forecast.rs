@@ -546,7 +546,8 @@ fn the_saving_of_commit_is_the_difference_of_two_plans() {
             assert!(recommended.saving.mean > 0.0, "{place}");
             let mut more = text.clone();
             for commitment in &recommended.commitments {
-                more += &format!("[[commitments]]\n{}", toml::to_string(commitment).unwrap());
+                more += "[[commitments]]\n";
+                more += &toml::to_string(commitment).unwrap();
             }
             let bought = Scenario::parse("b.toml", &more, &catalog).unwrap();
             let with = Prepared::new(&bought, &facts, &inputs).unwrap();

@@ -631,9 +631,9 @@ fn said_by(text: &str) -> Result<Vec<Said>, usize> {
     let column = |name: &str| names.iter().position(|known| known == name).ok_or(header + 1);
     let own = ["sku", "usagetype", "startingrange", "endingrange", "priceperunit", "effectivedate"];
     let own: Vec<usize> = own.into_iter().map(column).collect::<Result<_, _>>()?;
-    let named = ["termtype", "currency", "operation", "unit", "operatingsystem"];
-    let named: Vec<usize> = named.into_iter().map(column).collect::<Result<_, _>>()?;
-    let [term, currency, operation, unit, system] = named[..] else { return Err(header + 1) };
+    let others = ["termtype", "currency", "operation", "unit", "operatingsystem"];
+    let others: Vec<usize> = others.into_iter().map(column).collect::<Result<_, _>>()?;
+    let [term, currency, operation, unit, system] = others[..] else { return Err(header + 1) };
     let software = column("preinstalledsw").ok();
     let decimal = |text: &str| {
         let digits =

@@ -219,7 +219,7 @@ fn io_optimized_instances_use_more_units() {
     assert!(lines[0].line.quantity.get() < 1e-9);
 }
 
-/// A reservation is for one engine, and for Linux: Aurora MySQL (0016) and Windows (0002) of the same size stay
+/// A reservation is for one engine, and for Linux: Aurora `MySQL` (0016) and Windows (0002) of the same size stay
 /// on demand.
 #[test]
 fn a_reservation_covers_its_engine_and_operating_system_alone() {
