@@ -1256,7 +1256,8 @@ fn a_dump_tells_the_baseline_and_what_else_asks_for_room() {
         assert!(notes.contains(said), "{said}\n{notes}");
         assert!(text.contains(said), "{said} is in the scenario's heading too");
     }
-    assert!(text.contains("load_balancers = 2 # f.yaml Ingress/one and 1 more"), "{text}");
+    let lost = "the 2 load balancers that Ingresses ask for are not planned: no workload serves";
+    assert!(notes.contains(lost), "{notes}");
 }
 
 /// A patch is no workload, and takes none's place, whichever comes first.

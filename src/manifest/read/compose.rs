@@ -69,6 +69,7 @@ pub(super) fn scenario(
         only_known(draft, &pools, notes);
     }
     ebs(&mut document, claims).ok_or_else(|| wrong("has no [ebs]"))?;
+    let asked_for = load_balancers.as_ref().and_then(|line| line.value.as_integer());
     if let Some(line) = load_balancers {
         let alb = document.get_mut("alb").and_then(Item::as_table_mut);
         put(alb.ok_or_else(|| wrong("has no [alb]"))?, &[line]);
@@ -83,12 +84,12 @@ pub(super) fn scenario(
             datadog.insert("traced", commented(traced, "assumption: all that serve requests"));
         }
     }
-    without_traffic(&mut document, notes);
+    without_traffic(&mut document, asked_for, notes);
     Ok(format!("{}{document}", heading(found, notes)))
 }
 
 /// Takes the load balancer and the web ACL out where no workload serves requests behind them.
-fn without_traffic(document: &mut DocumentMut, notes: &mut Notes) {
+fn without_traffic(document: &mut DocumentMut, asked_for: Option<i64>, notes: &mut Notes) {
     let behind = |item: &Item| item.get("reached").and_then(Item::as_str) == Some("through-alb");
     let workloads = document.get("workloads").and_then(Item::as_table);
     if workloads.into_iter().flat_map(Table::iter).any(|(_, item)| behind(item)) {
@@ -96,8 +97,17 @@ fn without_traffic(document: &mut DocumentMut, notes: &mut Notes) {
     }
     let removed = ["alb", "waf"].map(|table| document.remove(table).is_some());
     if removed.contains(&true) {
-        let message = "no workload serves requests, so the scenario has no [alb] and no [waf]; with them, set calls_per and reached = \"through-alb\" on the workload behind the load balancer";
-        notes.add(Place::default(), message);
+        let lost = asked_for.map_or_else(String::new, |count| {
+            if count == 1 {
+                "the load balancer that an Ingress asks for is not planned: ".to_owned()
+            } else {
+                format!("the {count} load balancers that Ingresses ask for are not planned: ")
+            }
+        });
+        let message = format!(
+            "{lost}no workload serves requests, so the scenario has no [alb] and no [waf]; with them, set calls_per and reached = \"through-alb\" on the workload behind the load balancer"
+        );
+        notes.add(Place::default(), &message);
     }
 }
 

@@ -284,8 +284,10 @@ fn meaning(
     notes: &mut Notes,
 ) -> Result<Meaning, String> {
     let Expression { field, key, operator, values } = expression;
-    let key = key_of(key, &groups.auto_mode);
-    let key = &*key;
+    // Labels of managed node groups share Auto Mode's prefix, and keep their names.
+    let renamed = key_of(key, &groups.auto_mode);
+    let of_node_groups = NODE_GROUP.contains(key) || *key == "eks.amazonaws.com/capacityType";
+    let key = if of_node_groups { *key } else { &*renamed };
     let owned = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
     let but = |all: &[&str]| -> Vec<String> {
         all.iter().filter(|v| !values.contains(v)).map(|v| (*v).to_owned()).collect()
