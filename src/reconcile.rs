@@ -299,7 +299,7 @@ pub fn reconcile(
     currency(plan, &bills, &mut notes)?;
     let accounts = accounts(plan, &bills, &mut notes)?;
     let mut sums = Planned::default();
-    let view = View::of(plan, options.metric);
+    let view = View::of(plan, &bills, options.metric);
     notes.extend(view.note(plan, options.metric));
     add_planned((plan, view), &taken, &elsewhere(not_billed, &bills, naming), &mut sums);
     let Planned { mut sides, elsewhere, kinds: planned_kinds } = sums;

@@ -29,9 +29,12 @@ pub(super) enum View {
 }
 
 impl View {
-    pub(super) fn of(plan: &Plan, metric: Metric) -> Self {
+    pub(super) fn of(plan: &Plan, bills: &[&MonthBill], metric: Metric) -> Self {
+        // An export of a plan spreads its fees in every cost, the unblended one too.
+        let exported = bills.iter().all(|bill| bill.forecast_rows == bill.rows());
         match metric {
             _ if plan.commitments.is_empty() => Self::Plain,
+            _ if exported => Self::Amortized,
             Metric::Amortized | Metric::NetAmortized => Self::Amortized,
             Metric::Unblended | Metric::NetUnblended => Self::Paid,
         }
