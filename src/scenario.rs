@@ -174,12 +174,13 @@ pub struct Account {
 impl Account {
     /// Returns what its services are checked against.
     pub fn context<'a>(&'a self, catalog: &'a Catalog) -> Context<'a> {
-        let schedule = self.settings.schedule.as_ref();
+        let stops = self.settings.schedule.as_ref().is_some_and(|own| own.stop_database);
+        let mut kinds = self.stack.services.iter().map(|service| service.kind());
         Context {
             classes: &self.classes,
             workloads: &self.stack.workloads,
             region: &self.settings.region,
-            stops_database: schedule.is_some_and(|schedule| schedule.stop_database),
+            stops_database: stops && kinds.any(|kind| kind == "aurora"),
             catalog,
         }
     }
