@@ -11,7 +11,10 @@ use std::{collections::BTreeMap, env, sync::LazyLock};
 use rayon::prelude::*;
 use runrate::{
     calendar::Month,
+    commit::{Question, advise},
+    commitment::{Payment, Term},
     error::Error,
+    forecast::Watch,
     ledger::Entry,
     plan::{Plan, usage_kind},
     prices::{PriceBook, Table},
@@ -35,7 +38,12 @@ use support::generate::Small;
 
 static FACTS: LazyLock<Facts> = LazyLock::new(|| {
     let catalog = store::embedded_catalog().unwrap();
-    store::load_facts(catalog, &PriceSource::Embedded, &["us-east-1", "us-west-2"]).unwrap()
+    store::load_facts(
+        catalog,
+        &PriceSource::Embedded,
+        &["us-east-1", "us-west-2", "ap-southeast-1"],
+    )
+    .unwrap()
 });
 static FOCUS: LazyLock<focus::Facts> = LazyLock::new(|| store::focus_facts().unwrap());
 
@@ -747,4 +755,119 @@ fn no_stage_passes_on_what_is_no_number() {
         }
         Ok(())
     });
+}
+
+/// Small companies that differ in all that commitments touch: regions with prices of their own, accounts with
+/// and without one payer, sizes of a family, databases of either storage, purchases made before, support,
+/// discounts and tax, terms that end in the plan.
+fn companies() -> Vec<String> {
+    let aurora = |class: &str, storage: &str| {
+        format!(
+            "[aurora]\ninstance_class = \"{class}\"\nmin_readers = 1\nstorage_type = \"{storage}\"\n\
+             queries_per = {{ api = 4 }}\nwrite_share = 0.2\ncpu_ms_per_query = 1.0\npages_per_query = 8\n\
+             wal_bytes_per_write = 5000\nkib_per_query = 2\nstorage_gib = 20\nstorage_mib_per_user = 0\n\
+             working_set_share = 0.1\nchanged_per_day = 0.02\nbackup_retention_days = 7\n"
+        )
+    };
+    let second = |region: &str, nodes: &str| {
+        format!(
+            "[accounts.second]\nregion = \"{region}\"\ntraffic_share = 0\n\
+             [accounts.second.override]\ncluster.baseline = {nodes}\n"
+        )
+    };
+    let bought = |kind: &str, payment: &str, more: &str| {
+        format!(
+            "[[commitments]]\nname = \"{kind}\"\nkind = \"{kind}\"\naccount = \"production\"\n\
+             start = \"2027-02\"\nterm = \"1yr\"\npayment = \"{payment}\"\n{more}\n"
+        )
+    };
+    let company = |months: u32| {
+        support::base("2027-02", months, 6_000).replace(
+            "sessions_per_user = 30",
+            "sessions_per_user = { low = 20, mid = 30, high = 50 }",
+        ) + "[alb]\n"
+    };
+    let consolidated = "[billing]\nconsolidated = true\n";
+    let large = "{ instance_type = \"m7g.large\", nodes = 3 }";
+    let xlarge = "{ instance_type = \"m7g.xlarge\", nodes = 1 }";
+    vec![
+        // One price for each region, and one payer.
+        company(2) + consolidated + &second("ap-southeast-1", large),
+        // Two payers: what one buys does not serve the other.
+        company(2) + &second("us-east-1", large),
+        // Sizes of a family, in the second account too; an upfront plan bought before, which reservations push
+        // aside; support, discounts and tax on all.
+        company(2)
+            + "[billing]\nconsolidated = true\nsupport = \"Business Support+\"\ndiscount_percent = 5\n\
+               discounts = [{ service = \"AmazonRDS\", percent = 20 }]\ntax_percent = 19\n"
+            + &second("us-east-1", xlarge)
+            + &aurora("db.r6g.large", "io-optimized")
+            + &bought(
+                "compute-savings-plan",
+                "all-upfront",
+                "usd_per_hour = 0.1\ndiscount_percent = 27",
+            ),
+        // I/O-Optimized instances use 1.3 units each.
+        company(3) + &aurora("db.r6g.xlarge", "io-optimized"),
+        company(2)
+            + &aurora("db.r6g.large", "standard")
+            + &bought(
+                "rds-reserved-instance",
+                "no-upfront",
+                "instance_type = \"db.r6g.large\"\ncount = 1\ndiscount_percent = 30",
+            ),
+        // A year of 8,760 hours ends a day before the 14th month does: 2028 has a 29 February.
+        company(14) + consolidated + &second("us-west-2", large),
+    ]
+}
+
+/// What `commit` says is saved in the plan's months, and what two plans differ by, with what it recommends as
+/// `[[commitments]]` and without. None where nothing pays.
+fn savings(text: &str, trial: u32) -> Result<Option<(f64, f64)>, String> {
+    let inputs = Inputs::default();
+    let parsed = |text: &str| Scenario::parse("law.toml", text, &FACTS.catalog).map_err(words);
+    let scenario = parsed(text)?;
+    let without = Prepared::new(&scenario, &FACTS, &inputs).map_err(words)?;
+    let question = Question { every: 3, compute: Some((0.27, Term::One, Payment::NoUpfront)) };
+    let watch = Watch { done: &|| (), stop: &|| false };
+    let advised = advise(&without, &question, &[trial], watch).map_err(words)?;
+    let Some(recommended) = advised.recommended else { return Ok(None) };
+    if recommended.saving.mean <= 0.0 {
+        return Err(format!("recommends what saves {}", recommended.saving.mean));
+    }
+    // Products that do not meet add up; each is judged by itself too.
+    let alone: Vec<_> = advised.products.iter().filter(|own| own.recommended).collect();
+    if let [only] = &alone[..]
+        && only.saving != recommended.saving
+    {
+        return Err(format!("{:?} alone saves {:?}", only.product, only.saving));
+    }
+    let mut more = text.to_owned();
+    for commitment in &recommended.commitments {
+        more += "[[commitments]]\n";
+        more += &toml::to_string(commitment).map_err(|error| error.to_string())?;
+    }
+    let bought = parsed(&more)?;
+    let with = Prepared::new(&bought, &FACTS, &inputs).map_err(words)?;
+    let [cost, less] =
+        [&without, &with].map(|own| own.run(trial).map(|plan| plan.cost).map_err(words));
+    Ok(Some((recommended.in_plan, (cost? - less?).to_f64())))
+}
+
+#[test]
+fn what_commit_says_is_saved_is_the_difference_of_two_plans() {
+    LazyLock::force(&FACTS);
+    let same = |what: &str, saved: Option<(f64, f64)>| match saved {
+        Some((said, difference)) if (said - difference).abs() > 1e-6 => {
+            Err(format!("{what}: commit says {said}, the plans differ by {difference}"))
+        }
+        saved => Ok(saved.is_some()),
+    };
+    for (place, text) in companies().into_iter().enumerate() {
+        for trial in [0, 1] {
+            let what = format!("company {place}, trial {trial}");
+            assert!(same(&what, savings(&text, trial).unwrap()).unwrap(), "{what}: nothing pays");
+        }
+    }
+    hold(10, |small| same("generated", savings(&small.text(), trial_of(small))?).map(|_| ()));
 }
