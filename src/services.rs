@@ -308,6 +308,12 @@ impl Demand<'_> {
         kib_to_gb(kib.sum())
     }
 
+    /// Returns the images pulled by way of NAT gateways: their layers come from S3, and an endpoint for S3 takes
+    /// them off the gateways [GB].
+    pub fn images_by_nat_gb(&self) -> f64 {
+        if self.flows.images_off_nat > 0.0 { 0.0 } else { self.capacity.image_gb }
+    }
+
     /// Share of traffic between pods that crosses a zone when every zone is as likely.
     pub fn cross_zone_share(&self) -> f64 {
         f64::from(self.zones.max(1) - 1) / f64::from(self.zones.max(1))
@@ -622,12 +628,12 @@ fn unclaimed(services: &[Arc<dyn AnyService>], flows: &Flows, demand: &Demand<'_
         all.push(lost_choice(
             "datadog",
             format!(
-                "{} GB of logs that workloads send out are taken in by no service, because there is no [datadog] table; log_kib_per_request = 0 keeps them in",
+                "{} GB of logs that workloads send out reach no service of the plan, because there is no [datadog] table; log_kib_per_request = 0 keeps them in",
                 rounded_up(demand.log_gb())
             ),
         ));
     }
-    let past_nat = demand.external_gb() + demand.log_gb() + demand.capacity.image_gb;
+    let past_nat = demand.external_gb() + demand.log_gb() + demand.images_by_nat_gb();
     if missing("nat") && past_nat > 0.0 {
         all.push(lost_choice(
             "nat",

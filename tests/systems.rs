@@ -138,7 +138,7 @@ fn what_nobody_bills_and_what_has_no_effect_is_named() {
         "staging: traffic.classes.lost from 2027-03: 60000 requests are served by no workload",
         "production: traffic.classes.inner from 2027-03: 3.55 GB of answers to users leave by no load balancer",
         "production: cloudwatch from 2027-03: 0.05 GB of logs delivered to CloudWatch are in no line",
-        "production: datadog from 2027-03: 0.29 GB of logs that workloads send out are taken in by no service",
+        "production: datadog from 2027-03: 0.29 GB of logs that workloads send out reach no service of the plan",
         "production: s3 from 2027-03: 0.14 GB of logs delivered to S3 are in no line",
         "production: dr from 2027-03: there is no database in the account to replicate",
         "traffic.seasons[0]: no day of the plan lies between 11-25 and 12-24",

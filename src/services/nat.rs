@@ -37,11 +37,6 @@ impl Spec {
         let served = f64::from(self.gateways(demand)) / f64::from(demand.zones.max(1));
         2.0 * (demand.external_gb() + demand.log_gb()) * (1.0 - served).max(0.0)
     }
-
-    /// Image layers come from S3: an endpoint for S3 takes them off the gateways.
-    fn image_gb(demand: &Demand<'_>) -> f64 {
-        if demand.flows.images_off_nat > 0.0 { 0.0 } else { demand.capacity.image_gb }
-    }
 }
 
 impl Service for Spec {
@@ -71,7 +66,7 @@ impl Service for Spec {
             &[
                 ("third parties", demand.external_gb(), "GB"),
                 ("logs", demand.log_gb(), "GB"),
-                ("image pulls", Self::image_gb(demand), "GB"),
+                ("image pulls", demand.images_by_nat_gb(), "GB"),
             ],
         );
         vec![
@@ -79,7 +74,7 @@ impl Service for Spec {
             demand.line(
                 Self::METERS[1],
                 "nat",
-                demand.flows.nat_gb + Self::image_gb(demand),
+                demand.flows.nat_gb + demand.images_by_nat_gb(),
                 through,
             ),
         ]

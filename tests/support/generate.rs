@@ -336,6 +336,8 @@ fn workloads(dice: &mut Dice, has_pools: bool, has_database: bool) -> String {
     text
 }
 
+// One table of each service.
+#[allow(clippy::too_many_lines)]
 fn services(dice: &mut Dice) -> BTreeMap<&'static str, String> {
     let mut tables = BTreeMap::new();
     // What hands its logs to S3 or CloudWatch needs them there.
@@ -387,6 +389,14 @@ fn services(dice: &mut Dice) -> BTreeMap<&'static str, String> {
         tables.insert(
             "vpc_flow_logs",
             "[vpc_flow_logs]\nrecords_per_request = 3\nrecord_bytes = 110\n".to_owned(),
+        );
+    }
+    if dice.chance(40) {
+        let classes = dice.pick(&["\"spa\"", "\"api\", \"spa\""]);
+        let ratio = dice.between(0.0, 1.0);
+        tables.insert(
+            "cloudfront",
+            format!("[cloudfront]\nclasses = [{classes}]\nhit_ratio = {ratio}\n"),
         );
     }
     if dice.chance(50) {
