@@ -546,7 +546,7 @@ fn carriers(account: &Account, document: &Document) -> Vec<Problem> {
 }
 
 /// Why a load balancer carries nothing although users reach the account; none where it does, or where
-/// `CloudFront` serves all that they ask for.
+/// `CloudFront` serves all that they ask for from a bucket.
 fn unreached(account: &Account) -> Option<String> {
     let stack = &account.stack;
     let serves = |workload: &&Workload| {
@@ -556,8 +556,14 @@ fn unreached(account: &Account) -> Option<String> {
     };
     let edge = stack.services.iter().find_map(|service| service.edge());
     let at_edge = |name: &String| edge.is_some_and(|edge| edge.classes.contains(name));
-    let asked =
-        account.classes.iter().any(|(name, class)| class.per_session > 0.0 && !at_edge(name));
+    // What the edge does not answer reaches the workload that serves the class.
+    let has_origin = |name: &String| {
+        stack.workloads.values().any(|w| w.calls_per.get(name).is_some_and(|calls| *calls > 0.0))
+    };
+    let asked = account
+        .classes
+        .iter()
+        .any(|(name, class)| class.per_session > 0.0 && (!at_edge(name) || has_origin(name)));
     if !asked
         || account.settings.traffic_share <= 0.0
         || stack.workloads.values().any(|w| serves(&w))

@@ -624,6 +624,13 @@ fn unclaimed(services: &[Arc<dyn AnyService>], flows: &Flows, demand: &Demand<'_
             )
         })
         .collect();
+    if missing("eks") && demand.capacity.node_hours() > 0.0 {
+        let hours = demand.hours();
+        all.push(lost_choice(
+            "eks",
+            format!("{hours} hours of a control plane are in no line, because there is no [eks] table; clusters = 0 says that there is none"),
+        ));
+    }
     if missing("datadog") && demand.log_gb() > 0.0 {
         all.push(lost_choice(
             "datadog",

@@ -191,6 +191,48 @@ fn a_load_balancer_that_leads_to_no_workload_is_refused() {
     assert!(plan.warnings.iter().any(|w| w.contains("GB of answers to users leave by no")));
     let idle = text.replace("traffic_share = 1", "traffic_share = 0");
     support::plan(&(idle + "[alb]\n")).unwrap();
+    // What an edge does not answer reaches the workload through the load balancer too.
+    let edge = "[alb]\n[s3]\nstored_gb = 1\n[cloudfront]\nclasses = [\"api\"]\nhit_ratio = 0.9\n";
+    let wrong = support::plan(&(text.clone() + edge)).unwrap_err().to_string();
+    assert!(wrong.contains("alb: no workload of account production has reached"), "{wrong}");
+    let bucket = text.replace("calls_per = { api = 1 }\n", "");
+    support::plan(&(bucket + edge)).unwrap();
+}
+
+/// A cluster without a table for its control plane: 744 hours of January are billed by nothing, unless the scenario
+/// says that there is none.
+#[test]
+fn a_cluster_without_a_control_plane_is_a_warning() {
+    let warned = |more: &str| {
+        let plan = support::plan(&(support::base("2027-01", 1, 1000) + "[alb]\n" + more)).unwrap();
+        plan.warnings.iter().any(|warning| warning.contains("744 hours of a control plane"))
+    };
+    assert_eq!(["", "[eks]\n", "[eks]\nclusters = 0\n"].map(warned), [true, false, false]);
+}
+
+/// Two instances are on demand; a plan for ten dollars an hour covers little of its fee.
+#[test]
+fn a_commitment_that_covers_little_is_a_warning() {
+    let bought = |dollars: &str| {
+        let text = support::base("2027-01", 1, 1000) + "[alb]\n[[commitments]]\nname = \"sp\"\nkind = \"compute-savings-plan\"\n\
+            account = \"production\"\nstart = \"2027-01\"\nterm = \"1yr\"\npayment = \"no-upfront\"\n\
+            discount_percent = 27\nusd_per_hour = DOLLARS\n".replace("DOLLARS", dollars).as_str();
+        support::plan(&text).unwrap().warnings.join("\n")
+    };
+    let warnings = bought("10");
+    assert!(warnings.contains("commitments[0]: 99 % of its fee covers nothing: $73"), "{warnings}");
+    assert!(!bought("0.1").contains("covers nothing"));
+}
+
+#[test]
+fn two_accounts_have_two_ids() {
+    let text = support::base("2027-01", 1, 1000).replace(
+        "[accounts.production]\n",
+        "[accounts.other]\nid = \"111111111111\"\nregion = \"us-east-1\"\ntraffic_share = 0\n\
+         [accounts.production]\nid = \"111111111111\"\n",
+    );
+    let wrong = support::plan(&text).unwrap_err().to_string();
+    assert!(wrong.contains("accounts.production.id: accounts.other has the same id"), "{wrong}");
 }
 
 fn quantity(plan: &Plan, usage_type: &str) -> f64 {

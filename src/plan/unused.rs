@@ -16,6 +16,10 @@ use crate::{
     workload::{Kind, Workload},
 };
 
+/// Share of a commitment's fee above which the part that covers nothing is a warning. More than half lost is dearer
+/// than on demand at any discount that AWS gives for one year.
+const MOST_UNUSED: f64 = 0.5;
+
 /// A setting and why it changes nothing.
 type Finding = (String, String);
 
@@ -294,9 +298,15 @@ fn of_commitment(key: &str, bought: &CommitmentUse) -> Option<Finding> {
     if bought.months.iter().all(|month| month.hours == 0) {
         return Some((key.to_owned(), "its term has no hour in the plan".into()));
     }
-    (used == Usd::ZERO).then(|| {
+    if used == Usd::ZERO {
         let why = format!("{} covers nothing: its fee of ${} is lost", bought.name, fee.cents());
-        (key.to_owned(), why)
+        return Some((key.to_owned(), why));
+    }
+    let lost = fee - used;
+    (lost.to_f64() > MOST_UNUSED * fee.to_f64()).then(|| {
+        let share = 100.0 * lost.to_f64() / fee.to_f64();
+        let (lost, fee) = (lost.cents(), fee.cents());
+        (key.to_owned(), format!("{share:.0} % of its fee covers nothing: ${lost} of ${fee}"))
     })
 }
 

@@ -21,6 +21,14 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
         {
             report(&format!("{key}.id"), &format!("{id:?} is not an account id of twelve digits"));
         }
+        let twin = common
+            .accounts
+            .iter()
+            .find(|(other, own)| *other != name && account.id.is_some() && own.id == account.id);
+        if let Some((other, _)) = twin {
+            let message = format!("accounts.{other} has the same id; each account has its own");
+            report(&format!("{key}.id"), &message);
+        }
         let Some(schedule) = &account.schedule else { continue };
         if schedule.days.is_empty() {
             report(&format!("{key}.schedule.days"), "name at least one day");
