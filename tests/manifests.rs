@@ -652,7 +652,7 @@ fn a_scenario_becomes_manifests_and_they_a_scenario_that_plans() {
             .contains("aurora.auto.tfvars is of 2027-01; the plan chooses otherwise later: from ")
     );
     assert!(stderr.contains("note: production: "), "{stderr}");
-    let still = "accounts.non-production.schedule: is in no field of an autoscaler";
+    let still = "accounts.non-production.schedule: HPAs have no schedule. The plan scales ";
     assert!(stderr.contains(still) && !stderr.contains("accounts.production.schedule"), "{stderr}");
     assert!(file("production/hpa.yaml").contains("# Scenario sha256 "));
     assert!(Path::new(&out).join("non-production/nodepools.yaml").exists());
@@ -727,7 +727,7 @@ fn a_cluster_s_dump_becomes_a_scenario_that_plans() {
     for note in [
         "CronJob/report: requests 500m CPU and 1024 MiB for each of 2 pods at once on schedule",
         "skipped, because they need no nodes: ReplicaSet (1), Service (1)",
-        "\"queue_depth\" is none of the metrics a plan has",
+        "\"queue_depth\" is not a metric that a plan supports",
         "priorityClassName: has no counterpart",
         "hostNetwork: has no counterpart",
         "karpenter.k8s.aws/instance-hypervisor In nitro has no counterpart",
@@ -921,7 +921,7 @@ fn values_that_are_read_otherwise_than_they_stand_are_told() {
     assert_eq!((pool.limit_vcpus, pool.limit_memory_gib), (Some(1), Some(1000)));
     for said in [
         "requirements[0]: karpenter.k8s.aws/instance-cpu: \"x\" is not a whole number; it is not read",
-        "requirements[1]: 4999 is not from 1 to 1000, as max_vcpus takes it",
+        "requirements[1]: 4999 is not from 1 to 1000, the range of max_vcpus",
         "spec.template.spec.taints[0]: is not read: \"\" is not an effect of a taint",
         "spec.template.spec.taints[2]: is not read: \"Never\" is not an effect",
         "spec.template.spec.expireAfter: 0.5 hours are planned as 1",
@@ -990,7 +990,7 @@ fn a_node_class_is_of_the_pools_that_refer_to_it() {
         )
     };
     let big = "kubelet: {maxPods: 40}, blockDeviceMappings: [{deviceName: /dev/xvda, ebs: {volumeSize: 4Ti, iops: 16000, throughput: 1000}}, {deviceName: /dev/xvdb, ebs: {volumeSize: 100Gi, iops: 4000}}]";
-    let classes = class_of("big", big) + &class_of("plain", "role: r") + &class_of("idle", big);
+    let classes = class("big", big) + &class("plain", "role: r") + &class("idle", big);
     let pools = pool("a", "big") + &pool("b", "plain") + &pool("c", "gone");
     let (scenario, notes, text) = read_text(&(pools + &classes));
     let account = &scenario.accounts[0];
@@ -1013,7 +1013,7 @@ fn a_node_class_is_of_the_pools_that_refer_to_it() {
     assert!(text.contains("no blockDeviceMappings, so Karpenter's default"), "{text}");
 
     // Without pools the one class is that of the pools that are assumed; the baseline keeps its own volume.
-    let (scenario, notes, _) = read_text(&class_of("big", big));
+    let (scenario, notes, _) = read_text(&class("big", big));
     let account = &scenario.accounts[0];
     assert_eq!(account.stack.cluster.node_pools["general"].volume_gib, Some(4196.0));
     assert_eq!(scenario.stack_table(account)["ebs"]["volume_gib"].as_integer(), Some(50));
@@ -1364,7 +1364,7 @@ fn node_selectors_bind_workloads_to_nodes() {
     assert_eq!(wanted.instance_types, ["m6i.large"]);
     let clash = selector("team: shop, karpenter.sh/nodepool: rest");
     let (_, notes, _) = read_text(&(pools.to_owned() + &deployment("shop", "", &clash)));
-    assert!(notes.contains("exclude each other, so no node takes the pod"), "{notes}");
+    assert!(notes.contains("exclude each other, so no node fits the pod"), "{notes}");
     let gone = deployment("shop", "", &selector("karpenter.sh/nodepool: gone"));
     let (scenario, notes, _) = read_text(&(pools.to_owned() + &gone));
     assert!(scenario.accounts[0].stack.workloads["shop"].node_pools.is_empty());

@@ -99,11 +99,11 @@ impl<'a> Storage<'a> {
 
     /// What an object of `existing` is planned as.
     fn planned(self, object: &Object) -> Option<Volume> {
-        // Its notes are made when it counts as itself.
-        let mut unheard = Notes::default();
+        // Its notes are written when it counts as itself.
+        let mut discarded = Notes::default();
         match &*object.kind {
-            "PersistentVolume" => persistent(object, self, &mut unheard),
-            _ => volume(object, ("spec", &object.body), self, &mut unheard),
+            "PersistentVolume" => persistent(object, self, &mut discarded),
+            _ => volume(object, ("spec", &object.body), self, &mut discarded),
         }
     }
 }

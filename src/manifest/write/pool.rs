@@ -317,7 +317,7 @@ fn capacity_types(pool: &NodePool) -> (&'static [&'static str], &'static str) {
     const BOTH: &[&str] = &["spot", "on-demand"];
     let has = |kind: CapacityType| pool.capacity_types.contains(&kind);
     match (pool.spot_share, has(CapacityType::Spot), has(CapacityType::OnDemand)) {
-        // On-demand steps in where spot is short: both types, of which Karpenter takes spot first.
+        // On-demand steps in where spot is short: both types; Karpenter takes spot first.
         (Some(share), ..) if share > 0.0 => (BOTH, "spot_share"),
         (Some(_), ..) => (&["on-demand"], "spot_share"),
         (None, true, true) => (BOTH, "capacity_types"),
