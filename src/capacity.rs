@@ -13,14 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     autoscale::{
-        policy::{Policy, Purchase},
+        policy::{BASELINE, Policy, Purchase},
         tally::{Disruptions, HourTally, Refusal, Tally},
     },
     units::{BYTES_PER_GB, BYTES_PER_MIB},
 };
-
-/// What the baseline is called among pools.
-pub const BASELINE: &str = "baseline";
 
 /// Hours of one instance type bought one way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

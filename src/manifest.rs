@@ -75,6 +75,10 @@ pub struct Facts {
     pub name_labels: Vec<String>,
     /// Device names of a node's root volume.
     pub root_devices: Vec<String>,
+    /// Provisioners whose volumes are EBS volumes, with the type of a class that names none.
+    pub ebs_provisioners: std::collections::BTreeMap<String, String>,
+    /// What a `ScaledObject` has by default.
+    pub keda: KedaFacts,
     /// What EKS Auto Mode calls its objects, and does by default.
     pub auto_mode: AutoModeFacts,
     /// What a node class is written with.
@@ -85,6 +89,16 @@ pub struct Facts {
     pub autoscaler: AutoscalerFacts,
     /// Aurora's storage as Terraform names it.
     pub aurora_storage: StorageFacts,
+}
+
+/// What KEDA's `ScaledObject` has where it says nothing.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KedaFacts {
+    /// `minReplicaCount`.
+    pub min_replicas: u32,
+    /// `maxReplicaCount`.
+    pub max_replicas: u32,
 }
 
 /// What EKS Auto Mode calls its objects, and does where a pool or node class says nothing.

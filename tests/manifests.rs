@@ -436,7 +436,7 @@ fn what_no_manifest_does_is_a_note() {
     let all = notes(&text);
     for said in [
         "cluster.node_pools.general.spot_share: no field of a node pool keeps a share of 0.7",
-        "cluster.node_pools.general.drift_every_days: is no field of a node pool",
+        "cluster.node_pools.general.drift_every_days: node pools have no such field",
         "cluster.kubelet.reserved_enis: set RESERVED_ENIS=1 on Karpenter",
         "cluster.baseline: 3 × m7g.xlarge are not bought by Karpenter",
     ] {
@@ -532,6 +532,20 @@ fn vendors_names_come_from_the_facts() {
     let notes: Vec<String> = read.notes.iter().map(ToString::to_string).collect();
     assert!(notes.join("\n").contains("gp3 is planned as gp9"), "{notes:?}");
 
+    facts.keda.max_replicas = 7;
+    facts.ebs_provisioners.insert("disk.example".into(), "gp2".into());
+    let text = deployment("w", "", "")
+        + "---\napiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: w}\nspec: {scaleTargetRef: {name: w}, triggers: [{type: cpu, metricType: Utilization, metadata: {value: '80'}}]}\n"
+        + &class_of("own", "disk.example", "")
+        + &claim_of("name: data", "20Ti", "storageClassName: own");
+    let sources = [Source { name: "f.yaml".into(), text }];
+    let mut small = catalog.clone();
+    small.controllers.ebs.gp2_max_gib = 50.0;
+    let read = manifest::read((&sources, &[]), TEMPLATE, (&facts, &small)).unwrap().scenario;
+    for said in ["max_replicas = 7", "gib = 50 ", "volume_type = \"gp2\""] {
+        assert!(read.contains(said), "{said}\n{read}");
+    }
+
     let mut catalog = catalog;
     catalog.controllers.hpa.target_cpu_utilization = 75;
     let autoscaler = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}\nspec: {scaleTargetRef: {kind: Deployment, name: a}, maxReplicas: 5, metrics: [{type: Object}]}\n";
@@ -600,7 +614,7 @@ fn names_that_kubernetes_does_not_take_are_refused() {
             before: None,
         };
         let error = manifest::write(&wanted).unwrap_err();
-        assert!(error.to_string().contains("is no Kubernetes name"), "{name}: {error}");
+        assert!(error.to_string().contains("is not a valid Kubernetes name"), "{name}: {error}");
         assert_eq!(error.exit_code(), 2);
     }
     let text = TEMPLATE.replace(
@@ -638,7 +652,7 @@ fn a_scenario_becomes_manifests_and_they_a_scenario_that_plans() {
             .contains("aurora.auto.tfvars is of 2027-01; the plan chooses otherwise later: from ")
     );
     assert!(stderr.contains("note: production: "), "{stderr}");
-    let still = "accounts.non-production.schedule: is in no field of an autoscaler";
+    let still = "accounts.non-production.schedule: HPAs have no schedule. The plan scales ";
     assert!(stderr.contains(still) && !stderr.contains("accounts.production.schedule"), "{stderr}");
     assert!(file("production/hpa.yaml").contains("# Scenario sha256 "));
     assert!(Path::new(&out).join("non-production/nodepools.yaml").exists());
@@ -712,8 +726,8 @@ fn a_cluster_s_dump_becomes_a_scenario_that_plans() {
     }
     for note in [
         "CronJob/report: requests 500m CPU and 1024 MiB for each of 2 pods at once on schedule",
-        "passed over, as they ask for no nodes of their own: ReplicaSet (1), Service (1)",
-        "\"queue_depth\" is none of the metrics a plan has",
+        "skipped, because they need no nodes: ReplicaSet (1), Service (1)",
+        "\"queue_depth\" is not a metric that a plan supports",
         "priorityClassName: has no counterpart",
         "hostNetwork: has no counterpart",
         "karpenter.k8s.aws/instance-hypervisor In nitro has no counterpart",
@@ -744,8 +758,8 @@ fn what_cannot_be_read_is_listed_with_file_and_line() {
     for note in [
         "unreadable/broken.yaml:7: is not YAML that can be read",
         "unreadable/deployment.yaml:5: is a template, not YAML: render it (`helm template`)",
-        "deployment.yaml:9: Deployment \"{{ .Release.Name }}-api\" has no name that Kubernetes takes: render the template first",
-        "deployment.yaml:14: Deployment \"a: # \\n\\\"b\" has no name that Kubernetes takes",
+        "deployment.yaml:9: Deployment \"{{ .Release.Name }}-api\" has no valid Kubernetes name: render the template first",
+        "deployment.yaml:14: Deployment \"a: # \\n\\\"b\" has no valid Kubernetes name",
         "requests.cpu: \"lots\" is not a quantity; write 250m, 0.5, 512Mi or 2e3",
     ] {
         assert!(stderr.contains(note), "{note}\n{stderr}");
@@ -906,8 +920,8 @@ fn values_that_are_read_otherwise_than_they_stand_are_told() {
     assert_eq!(pool.taints, ["b:NoSchedule"]);
     assert_eq!((pool.limit_vcpus, pool.limit_memory_gib), (Some(1), Some(1000)));
     for said in [
-        "requirements[0]: karpenter.k8s.aws/instance-cpu: \"x\" is no whole number; it is not read",
-        "requirements[1]: 4999 is not from 1 to 1000, as max_vcpus takes it",
+        "requirements[0]: karpenter.k8s.aws/instance-cpu: \"x\" is not a whole number; it is not read",
+        "requirements[1]: 4999 is not from 1 to 1000, the range of max_vcpus",
         "spec.template.spec.taints[0]: is not read: \"\" is not an effect of a taint",
         "spec.template.spec.taints[2]: is not read: \"Never\" is not an effect",
         "spec.template.spec.expireAfter: 0.5 hours are planned as 1",
@@ -1168,7 +1182,7 @@ fn rollouts_and_scaled_objects_are_read() {
     let web = &scenario.accounts[0].stack.workloads["web"];
     assert_eq!((web.replicas, web.hpa.is_none()), (Some(6), true));
     for said in
-        ["aws-sqs-queue (queueLength 20)", "fixed number of replicas, 6 (it may have 6 to 30)"]
+        ["aws-sqs-queue (queueLength 20)", "fixed number of replicas, 6 (its range is 6 to 30)"]
     {
         assert!(notes.contains(said), "{said}\n{notes}");
     }
@@ -1207,7 +1221,7 @@ fn container_metrics_are_of_one_container() {
         notes.contains("measures container c alone: the plan compares 300m with the whole pod")
     );
     let (unknown, notes) = read(&(one + &hpa("d")));
-    assert!(notes.contains("\"d\" is no container of the workload that it scales"), "{notes}");
+    assert!(notes.contains("\"d\" is not a container of the workload that it scales"), "{notes}");
     assert_eq!((unknown.target_cpu_utilization, unknown.metrics.len()), (None, 0));
 }
 
@@ -1350,11 +1364,45 @@ fn node_selectors_bind_workloads_to_nodes() {
     assert_eq!(wanted.instance_types, ["m6i.large"]);
     let clash = selector("team: shop, karpenter.sh/nodepool: rest");
     let (_, notes, _) = read_text(&(pools.to_owned() + &deployment("shop", "", &clash)));
-    assert!(notes.contains("exclude each other, so no node takes the pod"), "{notes}");
+    assert!(notes.contains("exclude each other, so no node fits the pod"), "{notes}");
     let gone = deployment("shop", "", &selector("karpenter.sh/nodepool: gone"));
     let (scenario, notes, _) = read_text(&(pools.to_owned() + &gone));
     assert!(scenario.accounts[0].stack.workloads["shop"].node_pools.is_empty());
     assert!(notes.contains("requires node pool gone, which is not among the manifests"), "{notes}");
+}
+
+/// A `PersistentVolumeClaim` with this metadata and more of its `spec`.
+fn claim_of(metadata: &str, size: &str, spec: &str) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{{metadata}}}\nspec: {{{spec}, resources: {{requests: {{storage: {size}}}}}}}\n"
+    )
+}
+
+/// A `PersistentVolume` of the EBS CSI driver with more of its `spec`.
+fn volume_of(name: &str, size: &str, spec: &str) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: {name}}}\nspec: {{storageClassName: gp3, capacity: {{storage: {size}}}, csi: {{driver: ebs.csi.aws.com}}{spec}}}\n"
+    )
+}
+
+fn class_of(name: &str, provisioner: &str, parameters: &str) -> String {
+    format!(
+        "---\napiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {{name: {name}}}\nprovisioner: {provisioner}\nparameters: {{{parameters}}}\n"
+    )
+}
+
+/// Claims of `[ebs]` that a text is read as, `NAME COUNT × GIB MORE`, and the notes.
+fn claims(text: &str) -> (Vec<String>, String) {
+    let (_, notes, scenario) = read_text(text);
+    let scenario: toml::Table = scenario.parse().unwrap();
+    let claims = scenario["ebs"].get("claims").and_then(toml::Value::as_table).cloned();
+    let each = |(name, claim): (String, toml::Value)| {
+        let mut claim = claim.as_table().unwrap().clone();
+        let gib = claim.remove("gib").unwrap();
+        let count = claim.remove("count").map_or(1, |count| count.as_integer().unwrap());
+        format!("{name} {count} × {gib} {}", claim.to_string().trim().replace('\n', ", "))
+    };
+    (claims.into_iter().flatten().map(each).collect(), notes)
 }
 
 /// Three replicas of 100 GiB and a claim of 500 GiB are 800 GiB: $64 a month of gp3. Claims in a dump that
@@ -1367,26 +1415,7 @@ fn claims_become_volumes_of_ebs() {
         )
     };
     let claim = |name: &str, size: &str, class: &str| {
-        format!(
-            "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: {name}}}\nspec: {{storageClassName: {class}, resources: {{requests: {{storage: {size}}}}}}}\n"
-        )
-    };
-    let class = |name: &str, provisioner: &str, parameters: &str| {
-        format!(
-            "---\napiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {{name: {name}}}\nprovisioner: {provisioner}\nparameters: {{{parameters}}}\n"
-        )
-    };
-    let claims = |text: &str| -> (Vec<String>, String) {
-        let (_, notes, scenario) = read_text(text);
-        let scenario: toml::Table = scenario.parse().unwrap();
-        let claims = scenario["ebs"].get("claims").and_then(toml::Value::as_table).cloned();
-        let each = |(name, claim): (String, toml::Value)| {
-            let mut claim = claim.as_table().unwrap().clone();
-            let gib = claim.remove("gib").unwrap();
-            let count = claim.remove("count").map_or(1, |count| count.as_integer().unwrap());
-            format!("{name} {count} × {gib} {}", claim.to_string().trim().replace('\n', ", "))
-        };
-        (claims.into_iter().flatten().map(each).collect(), notes)
+        claim_of(&format!("name: {name}"), size, &format!("storageClassName: {class}"))
     };
     let text = set("gp3") + &claim("shared", "500Gi", "gp3");
     assert_eq!(claims(&text).0, ["db-data 3 × 100 ", "shared 1 × 500 "]);
@@ -1400,10 +1429,10 @@ fn claims_become_volumes_of_ebs() {
         ["db-data 2 × 100 ", "shared 1 × 500 ", "data-db-1 1 × 200 ", "data-db-7 1 × 100 "]
     );
     let classes = set("fast")
-        + &class("fast", "ebs.csi.aws.com", "type: gp3, iops: '6000', throughput: '250'")
-        + &class("old", "kubernetes.io/aws-ebs", "")
-        + &class("shared", "efs.csi.aws.com", "")
-        + &class("disk", "ebs.csi.aws.com", "type: st1")
+        + &class_of("fast", "ebs.csi.aws.com", "type: gp3, iops: '6000', throughput: '250'")
+        + &class_of("old", "kubernetes.io/aws-ebs", "")
+        + &class_of("shared", "efs.csi.aws.com", "")
+        + &class_of("disk", "ebs.csi.aws.com", "type: st1")
         + &claim("a", "10Gi", "old")
         + &claim("b", "20Gi", "shared")
         + &claim("c", "500Gi", "disk")
@@ -1436,6 +1465,154 @@ fn claims_become_volumes_of_ebs() {
     );
 }
 
+/// A `StatefulSet` of two replicas with 100 GiB each.
+fn two_of_100_gib(metadata: &str) -> String {
+    format!(
+        "---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{{metadata}}}\nspec: {{replicas: 2, template: {{spec: {{containers: [{{name: c, image: x}}]}}}}, volumeClaimTemplates: [{{metadata: {{name: data}}, spec: {{storageClassName: gp3, resources: {{requests: {{storage: 100Gi}}}}}}}}]}}\n"
+    )
+}
+
+/// Static provisioning: the claim names the volume, the volume the claim, or each the other. It is one volume of the
+/// volume's size. A released volume, whose claim was made again, is billed beside the new one.
+#[test]
+fn a_claim_and_the_volume_that_it_names_are_one() {
+    let volume = volume_of("vol-1", "100Gi", "");
+    let claim = |spec: &str| claim_of("name: data, namespace: default", "80Gi", spec);
+    let by_name = "storageClassName: gp3, volumeName: vol-1";
+    assert_eq!(claims(&(volume.clone() + &claim(by_name))).0, ["data 1 × 100 "]);
+    let refers = volume_of("vol-1", "100Gi", ", claimRef: {name: data, namespace: default}");
+    for spec in [by_name, "storageClassName: gp3"] {
+        assert_eq!(claims(&(refers.clone() + &claim(spec))).0, ["data 1 × 100 "]);
+    }
+    let released = volume_of("old", "300Gi", ", claimRef: {name: data, namespace: default}");
+    assert_eq!(
+        claims(&(released + &volume + &claim(by_name))).0,
+        ["data 1 × 100 ", "old 1 × 300 "]
+    );
+}
+
+/// Two pods with a scratch volume of 50 GiB each are 100 GiB, whether or not the dump has their claims and volumes.
+/// The claims of a pod whose workload is not among the manifests count as themselves, and so do those of a
+/// `DaemonSet`, whose number a scenario cannot have by node.
+#[test]
+fn claims_that_kubernetes_made_for_pods_count_once() {
+    let mount = "      volumes: [{name: scratch, ephemeral: {volumeClaimTemplate: {spec: {storageClassName: gp3, resources: {requests: {storage: 50Gi}}}}}}]\n";
+    let web = deployment("web", "  replicas: 2\n", mount);
+    let owned = |pod: &str| {
+        let owner = "apiVersion: v1, kind: Pod, name";
+        claim_of(
+            &format!(
+                "name: {pod}-scratch, namespace: default, ownerReferences: [{{{owner}: {pod}}}]"
+            ),
+            "50Gi",
+            &format!("storageClassName: gp3, volumeName: of-{pod}"),
+        ) + &volume_of(
+            &format!("of-{pod}"),
+            "50Gi",
+            &format!(", claimRef: {{name: {pod}-scratch, namespace: default}}"),
+        )
+    };
+    let dump = web.clone() + &owned("web-6d4cf56db6-abcde") + &owned("web-6d4cf56db6-fghij");
+    for text in [&web, &dump] {
+        assert_eq!(claims(text).0, ["web-scratch 2 × 50 "]);
+    }
+    let other = web + &owned("web-api-6d4cf56db6-abcde");
+    assert_eq!(
+        claims(&other).0,
+        ["web-scratch 2 × 50 ", "web-api-6d4cf56db6-abcde-scratch 1 × 50 "]
+    );
+    let agent = deployment("agent", "", mount).replace("kind: Deployment", "kind: DaemonSet");
+    let (found, notes) = claims(&(agent.clone() + &owned("agent-abcde")));
+    assert_eq!(found, ["agent-abcde-scratch 1 × 50 "]);
+    assert!(!notes.contains("50 GiB on every node"), "{notes}");
+    assert!(claims(&agent).1.contains("is not planned: 50 GiB on every node"));
+}
+
+/// A manifest without a namespace goes where it is applied: its claims in a dump are those of `default`, or of any
+/// other namespace. A volume whose `claimRef` names an ordinal stands for the claim. Namespaces that differ do not
+/// match.
+#[test]
+fn a_set_without_a_namespace_has_the_claims_of_any() {
+    let claim = |name: &str, namespace: &str| {
+        claim_of(&format!("name: {name}, namespace: {namespace}"), "100Gi", "storageClassName: gp3")
+    };
+    let volume = |name: &str, claim: &str| {
+        volume_of(name, "100Gi", &format!(", claimRef: {{name: {claim}, namespace: default}}"))
+    };
+    let claimed = claim("data-db-0", "default") + &claim("data-db-1", "default");
+    let bound = volume("v0", "data-db-0") + &volume("v1", "data-db-1");
+    for more in [claimed.clone(), bound.clone(), claimed.clone() + &bound] {
+        for metadata in ["name: db", "name: db, namespace: default"] {
+            assert_eq!(claims(&(two_of_100_gib(metadata) + &more)).0, ["db-data 2 × 100 "]);
+        }
+    }
+    // A volume of another size counts as itself, in the place of the template's.
+    let larger = volume("v0", "data-db-0").replace("100Gi", "300Gi");
+    assert_eq!(
+        claims(&(two_of_100_gib("name: db") + &larger)).0,
+        ["db-data 1 × 100 ", "v0 1 × 300 "]
+    );
+    let other = two_of_100_gib("name: db, namespace: other") + &claimed;
+    assert_eq!(claims(&other).0, ["db-data 2 × 100 ", "data-db-0 1 × 100 ", "data-db-1 1 × 100 "]);
+}
+
+/// What exceeds the type of a volume is planned at its maximum, as the CSI driver does with IOPS, and the note has
+/// both figures: 5,000 IOPS × 100 GiB are 500,000, 80,000 are planned; 20 TiB of gp2 are 16 TiB.
+#[test]
+fn volumes_are_capped_at_the_limits_of_their_type() {
+    let claim = |name: &str, size: &str, class: &str| {
+        claim_of(&format!("name: {name}"), size, &format!("storageClassName: {class}"))
+    };
+    let text = class_of("fast", "ebs.csi.aws.com", "iopsPerGB: '5000', throughput: '9000'")
+        + &class_of("most", "ebs.csi.aws.com", "iops: '2000000'")
+        + &class_of("shared", "efs.csi.aws.com", "")
+        + &claim("a", "100Gi", "fast")
+        + &claim("b", "20Ti", "gp2")
+        + &claim("c", "100Ti", "gp3")
+        + &claim("d", "1Gi", "most")
+        + &claim("e", "100Ti", "shared");
+    let (found, notes) = claims(&text);
+    let expected = [
+        "a 1 × 100 iops = 80000, throughput_mibps = 2000",
+        "b 1 × 16384 volume_type = \"gp2\"",
+        "c 1 × 65536 ",
+        "d 1 × 1 iops = 80000",
+    ];
+    assert_eq!(found, expected, "{notes}");
+    let size = "spec.resources.requests.storage";
+    for said in [
+        "a spec: 500000 IOPS of class fast exceed the maximum of a gp3 volume; 80000 are planned",
+        "a spec: 9000 MiB/s of class fast exceed the maximum of a gp3 volume; 2000 are planned",
+        &format!("b {size}: 20480 GiB exceed the maximum of a gp2 volume; 16384 are planned"),
+        &format!("c {size}: 102400 GiB exceed the maximum of a gp3 volume; 65536 are planned"),
+        "d spec: 2000000 IOPS of class most exceed the maximum of a gp3 volume; 80000 are planned",
+        "e spec: 102400 GiB of efs.csi.aws.com are not planned",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+    // The volumes of a node as well, one or their sum.
+    let node = "apiVersion: karpenter.k8s.aws/v1\nkind: EC2NodeClass\nmetadata: {name: c}\nspec: {blockDeviceMappings: [{deviceName: /dev/xvda, ebs: {volumeSize: 40Ti, iops: 90000}}, {deviceName: /dev/xvdb, ebs: {volumeSize: 40Ti}}]}\n";
+    let (scenario, notes, _) = read_text(node);
+    let pool = &scenario.accounts[0].stack.cluster.node_pools["general"];
+    assert_eq!((pool.volume_gib, pool.volume_iops), (Some(65_536.0), Some(80_000.0)));
+    let said = "81920 GiB exceed the maximum of a gp3 volume; 65536 are planned";
+    assert!(notes.contains(said), "{notes}");
+}
+
+/// An object that is defined twice is used once, with a note.
+#[test]
+fn an_object_that_is_defined_twice_is_used_once() {
+    let pool = "---\napiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {name: p}\nspec: {template: {spec: {requirements: []}}}\n";
+    let web = deployment("web", "  replicas: 2\n", "");
+    let text = pool.repeat(2) + &web.repeat(2);
+    let (scenario, notes, _) = read_text(&text);
+    assert_eq!(scenario.accounts[0].stack.workloads["web"].replicas, Some(2));
+    for object in ["NodePool/p", "Deployment/web"] {
+        let said = format!("{object}: is defined twice; only the first definition is used");
+        assert!(notes.contains(&said), "{said}\n{notes}");
+    }
+}
+
 /// An autoscaler by memory starts below its target: 75 % of 80 % of 1 GiB are 614 MiB.
 #[test]
 fn an_idle_pod_is_below_its_memory_target() {
@@ -1457,7 +1634,7 @@ fn names_of_roles_and_quoted_templates_are_known() {
     let templated = deployment("web", "  replicas: '{{ .Values.n }}'\n", "")
         .replace("500m", "'{{ .Values.cpu }}'");
     let (scenario, notes, _) = read_text(&(templated + role));
-    assert!(!notes.contains("no name that Kubernetes takes"), "{notes}");
+    assert!(!notes.contains("no valid Kubernetes name"), "{notes}");
     assert!(notes.contains("ClusterRole (1)"), "{notes}");
     for said in [
         "f.yaml:7: Deployment/web spec.replicas: \"{{ .Values.n }}\" is a template: render it",

@@ -30,8 +30,8 @@ pub mod taint;
 
 /// A workload's groups are the bits of a `u32`: the baseline's, and one for each pool.
 pub(super) const MOST_POOLS: usize = 31;
-/// The name of the group of nodes that Karpenter did not buy.
-const BASELINE: &str = "baseline";
+/// The name, among pools, of the group of nodes that Karpenter did not buy.
+pub const BASELINE: &str = "baseline";
 
 /// How a node is bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -155,7 +155,7 @@ pub fn cpu(millicores: f64) -> String {
     if milli % 1000 == 0 { (milli / 1000).to_string() } else { format!("{milli}m") }
 }
 
-/// Memory [MiB] as a quantity: `512Mi`, or bytes where it is no whole number of MiB.
+/// Memory [MiB] as a quantity: `512Mi`, or bytes where it is not a whole number of MiB.
 pub fn memory(mebibytes: f64) -> String {
     let mebibytes = mebibytes.max(0.0);
     if mebibytes.fract() == 0.0 {

@@ -92,7 +92,7 @@ pub struct Read {
     pub found: Found,
 }
 
-/// What is known beside the manifests.
+/// Facts that reading needs in addition to the manifests.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Knowledge<'a> {
     facts: &'a Facts,
@@ -100,7 +100,7 @@ pub(super) struct Knowledge<'a> {
     groups: &'a place::Groups,
 }
 
-/// What is to be told.
+/// Notes for the user: fields and objects that are ignored or changed.
 #[derive(Debug, Default)]
 pub(super) struct Notes(Vec<Problem>);
 
@@ -129,10 +129,10 @@ struct Sorted {
     storage: volume::Sources,
 }
 
-/// Reads manifests over a template, `runrate init`'s scenario; files that are no text are told with the rest.
+/// Reads manifests over a template, `runrate init`'s scenario; its notes list files that are not text, too.
 ///
 /// # Errors
-/// Nothing in them that a scenario could take; then each reason is told.
+/// The manifests hold nothing that a scenario supports; the error lists each reason.
 pub fn read(
     (sources, unread): (&[Source], &[Problem]),
     template: &str,
@@ -166,7 +166,7 @@ pub fn read(
     budget::apply(&sorted.budgets, &mut drafts, knowledge, &mut notes);
     let pools = pool::read(&sorted.pools, &sorted.classes, knowledge, &mut notes);
     let machines = node::read(&sorted.nodes, knowledge, &mut notes);
-    let claims = volume::read(&sorted.storage, &sorted.workloads, &drafts, &mut notes);
+    let claims = volume::read(&sorted.storage, &sorted.workloads, &drafts, knowledge, &mut notes);
     found.volumes = claims.iter().map(|claim| claim.count as usize).sum();
     let gib = claims.iter().map(|claim| u64::from(claim.count) * u64::from(claim.gib));
     found.volume_gib = gib.sum();
@@ -176,7 +176,7 @@ pub fn read(
     Ok(Read { scenario, notes: notes.0, found })
 }
 
-/// Kinds of which all that matters is in `spec`.
+/// Kinds whose `spec` has all that matters.
 const READ: [&str; 12] = [
     "Deployment",
     "StatefulSet",
@@ -192,7 +192,7 @@ const READ: [&str; 12] = [
     "EC2NodeClass",
 ];
 
-/// Kinds that are read go to their places, the others are told.
+/// Sorts objects by kind, and notes the kinds that are not read.
 fn sort(objects: Vec<Object>, facts: &Facts, notes: &mut Notes) -> Sorted {
     let mut sorted = Sorted::default();
     let mut passed: Vec<(String, usize)> = Vec::new();
@@ -251,8 +251,7 @@ fn sort(objects: Vec<Object>, facts: &Facts, notes: &mut Notes) -> Sorted {
         passed.sort();
         let kinds: Vec<String> =
             passed.iter().map(|(kind, count)| format!("{kind} ({count})")).collect();
-        let message =
-            format!("passed over, as they ask for no nodes of their own: {}", kinds.join(", "));
+        let message = format!("skipped, because they need no nodes: {}", kinds.join(", "));
         notes.add(Place::default(), &message);
     }
     sorted

@@ -82,7 +82,7 @@ pub fn write(wanted: &Wanted<'_>) -> Result<Manifests, Error> {
     Ok(Manifests { files, notes: placed(wanted, notes) })
 }
 
-/// Keys and what is to be said of them, placed in the scenario.
+/// Keys and the notes on them, placed in the scenario.
 fn placed(wanted: &Wanted<'_>, found: Vec<(String, String)>) -> Vec<Problem> {
     let document = &wanted.scenario.document;
     let place = |(key, message): (String, String)| {
@@ -99,7 +99,7 @@ fn names(wanted: &Wanted<'_>) -> Vec<(String, String)> {
     wrong
         .map(|(table, name)| {
             let message = format!(
-                "{name:?} is no Kubernetes name; use lower-case letters, digits, '-' and '.', and begin and end with a letter or digit"
+                "{name:?} is not a valid Kubernetes name; use lower-case letters, digits, '-' and '.', and begin and end with a letter or digit"
             );
             (format!("{table}.{name}"), message)
         })
@@ -112,7 +112,7 @@ fn fill_in_label() -> String {
     format!("{FILL_IN}: the pods' label")
 }
 
-/// What stands beside the kind of a workload: a scenario has `StatefulSets` as Deployments, so that only the
+/// The comment on the kind of a workload: a scenario has `StatefulSets` as Deployments, so that only the
 /// kind of ready-made workloads and `DaemonSets` is known.
 fn kind_unknown(workload: &Workload, facts: &Facts) -> &'static str {
     let is_known = |profile: &String| facts.known.iter().any(|known| known.profile == *profile);

@@ -38,7 +38,7 @@ pub enum VolumeType {
 #[serde(deny_unknown_fields)]
 pub struct Claim {
     /// Size of one volume [GiB].
-    #[schemars(range(min = 1, max = 65_536))]
+    #[schemars(range(min = 1))]
     pub gib: f64,
     /// Volumes of this size.
     #[serde(default = "one")]

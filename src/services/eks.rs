@@ -20,10 +20,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Basis, Choice, Context, Demand, Meter, Metered, Service};
-use crate::{
-    capacity::{BASELINE, NodeUse},
-    shapes::EksVersion,
-};
+use crate::{autoscale::policy::BASELINE, capacity::NodeUse, shapes::EksVersion};
 
 /// Control planes.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]

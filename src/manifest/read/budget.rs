@@ -5,7 +5,7 @@ use toml_edit::InlineTable;
 
 use super::{
     Knowledge, Notes,
-    documents::{Object, items, pairs},
+    documents::{Object, items, pairs, same_namespace},
     value::{Line, set},
     workload::Draft,
 };
@@ -92,11 +92,7 @@ fn selected<'d>(
         .filter_map(|(key, value)| Some((key, value.as_str()?)))
         .collect();
     let plain = items(&object.body, "/spec/selector/matchExpressions").is_empty();
-    let here = |draft: &Draft| {
-        draft.namespace == object.namespace
-            || object.namespace.is_empty()
-            || draft.namespace.is_empty()
-    };
+    let here = |draft: &Draft| same_namespace(&draft.namespace, &object.namespace);
     let carries = |draft: &Draft| {
         plain
             && !wanted.is_empty()

@@ -7,7 +7,7 @@ use toml_edit::InlineTable;
 use super::{
     Knowledge, Notes,
     documents::{Object, items, pairs, text},
-    value::{Line, leftover, number, quantity, rounded, whole},
+    value::{Line, capped, leftover, number, quantity, rounded, whole},
 };
 use crate::manifest::quantity::Quantity;
 
@@ -104,7 +104,7 @@ fn volumes(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<
         iops: sum(|volume| volume.iops, facts.gp3_included_iops),
         throughput: sum(|volume| volume.throughput, facts.gp3_included_mibps),
     };
-    lines(&volume, &label)
+    lines(object, (FIELD, volume), knowledge, notes)
 }
 
 /// The volume of EKS Auto Mode's node class.
@@ -115,7 +115,7 @@ fn storage(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<
         return vec![Line::new("volume_gib", number(usual), &why)];
     };
     let volume = volume(object, ("spec.ephemeralStorage", given), ("size", usual), notes);
-    lines(&volume, &object.label())
+    lines(object, ("spec.ephemeralStorage", volume), knowledge, notes)
 }
 
 /// A volume with its size under `key`; the usual size where it has none.
@@ -143,14 +143,27 @@ fn volume(
     }
 }
 
-fn lines(volume: &Volume, label: &str) -> Vec<Line> {
+/// The keys of a volume, within what the type that a scenario plans may have.
+fn lines(
+    object: &Object,
+    (field, volume): (&str, Volume),
+    knowledge: Knowledge<'_>,
+    notes: &mut Notes,
+) -> Vec<Line> {
+    let kind = &*knowledge.facts.node.volume_type;
+    let limits = &knowledge.catalog.controllers.ebs;
     let figures = [
-        ("volume_gib", Some(volume.gib)),
-        ("volume_iops", volume.iops),
-        ("volume_throughput_mibps", volume.throughput),
+        ("volume_gib", Some(volume.gib), (limits.gp3_max_gib, "GiB")),
+        ("volume_iops", volume.iops, (limits.gp3_max_iops, "IOPS")),
+        ("volume_throughput_mibps", volume.throughput, (limits.gp3_max_mibps, "MiB/s")),
     ];
-    let given = figures.into_iter().filter_map(|(key, value)| Some((key, value?)));
-    given.map(|(key, value)| Line::new(key, number(value), label)).collect()
+    let given = figures.into_iter().filter_map(|(key, value, most)| Some((key, value?, most)));
+    given
+        .map(|(key, value, most)| {
+            let value = capped(object, (field, value), most, kind, notes);
+            Line::new(key, number(value), &object.label())
+        })
+        .collect()
 }
 
 /// A pool's `kubelet`; also of a `v1beta1` node pool, which had it itself.

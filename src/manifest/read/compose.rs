@@ -11,13 +11,13 @@ use toml_edit::{DocumentMut, InlineTable, Item, Table};
 use super::{
     Found, Knowledge, Notes,
     node::Nodes,
-    place::BASELINE,
     pool::Pools,
     value::{Line, number, set},
     volume::Claimed,
     workload::Draft,
 };
 use crate::{
+    autoscale::policy::BASELINE,
     error::{Error, Place},
     manifest::yaml::one_line,
     shapes::Catalog,

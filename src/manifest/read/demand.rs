@@ -1,4 +1,4 @@
-//! Objects that ask for capacity or money and that a scenario has no place for: told with what they ask for.
+//! Objects that ask for capacity or money and that a scenario has no place for: a note names what they ask for.
 //!
 //! # Source
 //! Kubernetes, "Jobs" (`parallelism` 1 if left out), "`CronJob`", "Service" (type `LoadBalancer`), "Limit Ranges".

@@ -70,6 +70,11 @@ pub(super) fn text<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
     at(value, pointer).and_then(Value::as_str)
 }
 
+/// Whether two objects may share a namespace: a manifest that names none goes where it is applied.
+pub(super) fn same_namespace(one: &str, other: &str) -> bool {
+    one.is_empty() || other.is_empty() || one == other
+}
+
 /// Elements of a list below a pointer; none where there is no list.
 pub(super) fn items<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
     at(value, pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
@@ -182,7 +187,7 @@ fn object(
         let message = if is_patch {
             "is a JSON patch, and not applied. Render it (`kustomize build FOLDER`) and read the result"
         } else {
-            "has no kind: it is no object of Kubernetes, and is not read"
+            "has no kind, so it is not a Kubernetes object; it is ignored"
         };
         notes.add(place(), message);
         return;
@@ -206,7 +211,7 @@ fn object(
         let shown: String = name.chars().take(60).collect();
         notes.add(
             place(),
-            &format!("{kind} {shown:?} has no name that Kubernetes takes{hint}; it is not read"),
+            &format!("{kind} {shown:?} has no valid Kubernetes name{hint}; it is not read"),
         );
         return;
     }
@@ -286,7 +291,7 @@ mod tests {
         assert!(notes[0].starts_with("f.yaml:") && notes[0].contains("is not YAML"), "{notes:?}");
         assert!(notes[1].starts_with("f.yaml:7: is a template"), "{notes:?}");
         assert!(notes[2].contains("has no kind"), "{notes:?}");
-        assert!(notes[3].contains("no name that Kubernetes takes"), "{notes:?}");
+        assert!(notes[3].contains("no valid Kubernetes name"), "{notes:?}");
     }
 
     proptest::proptest! {

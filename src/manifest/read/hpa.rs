@@ -9,7 +9,7 @@ use toml_edit::InlineTable;
 
 use super::{
     Knowledge, Notes,
-    documents::{Object, at, items, pairs, text},
+    documents::{Object, at, items, pairs, same_namespace, text},
     pod::Amounts,
     scaled,
     value::{Line, leftover, number, quantity, set, tables, whole},
@@ -41,7 +41,8 @@ pub(super) fn apply(
     notes: &mut Notes,
 ) {
     for given in autoscalers {
-        let converted = (given.kind == KEDA).then(|| scaled::autoscaler(given, notes));
+        let converted =
+            (given.kind == KEDA).then(|| scaled::autoscaler(given, &knowledge.facts.keda, notes));
         let object = converted.as_ref().unwrap_or(given);
         let target = text(&object.body, "/spec/scaleTargetRef/name").unwrap_or_default().to_owned();
         let kind =
@@ -57,15 +58,13 @@ pub(super) fn apply(
         let here = |draft: &Draft| {
             draft.object == target
                 && draft.kind == kind
-                && (draft.namespace == object.namespace
-                    || draft.namespace.is_empty()
-                    || object.namespace.is_empty())
+                && same_namespace(&draft.namespace, &object.namespace)
         };
         let found = drafts.iter().position(here);
         let containers = found.map_or(&[][..], |index| &drafts[index].containers);
         if found.is_none() && !SCALABLE.contains(&&*kind) {
             let message = format!(
-                "scales a {kind}, which is no workload of a scenario ({}); it is ignored",
+                "scales a {kind}, which a scenario cannot hold (it holds {}); it is ignored",
                 SCALABLE.join(", ")
             );
             notes.field(object, "spec.scaleTargetRef.kind", &message);
@@ -142,7 +141,7 @@ fn fixed(object: &Object, draft: &mut Draft, table: &InlineTable, notes: &mut No
     let (least, most) = (bound("min_replicas"), bound("max_replicas"));
     let replicas = i64::from(draft.replicas()).clamp(least, most.max(least));
     let message = format!(
-        "none of its triggers can be planned: {} gets a fixed number of replicas, {replicas} (it may have {least} to {most})",
+        "a scenario supports no trigger of it: {} gets a fixed number of replicas, {replicas} (its range is {least} to {most})",
         draft.object
     );
     notes.field(object, "spec.triggers", &message);
@@ -150,7 +149,7 @@ fn fixed(object: &Object, draft: &mut Draft, table: &InlineTable, notes: &mut No
     set(&mut draft.lines, Line::new("replicas", replicas, &why));
 }
 
-/// A workload of which only its autoscaler is known.
+/// A workload whose autoscaler alone is among the manifests.
 fn assumed(object: &Object, target: &str, kind: &str) -> Draft {
     Draft {
         name: target.to_owned(),
@@ -307,7 +306,7 @@ fn metric(
         _ => {
             let given: String = given.chars().take(80).collect();
             return Err(format!(
-                "{given:?} is none of the metrics a plan has: cpu, memory, requests per second, requests in flight"
+                "{given:?} is not a metric that a plan supports: cpu, memory, requests per second, requests in flight"
             ));
         }
     };
@@ -341,7 +340,7 @@ fn of_pod(
     notes: &mut Notes,
 ) -> Result<(&'static str, toml_edit::Value), String> {
     let Some((_, requests)) = containers.iter().find(|(known, _)| known == container) else {
-        return Err(format!("{container:?} is no container of the workload that it scales"));
+        return Err(format!("{container:?} is not a container of the workload that it scales"));
     };
     if containers.len() == 1 {
         return Ok(target);
@@ -424,7 +423,7 @@ fn rule(
             Some(select @ ("Max" | "Min" | "Disabled")) => {
                 rules.insert("select_policy", select.into());
             }
-            _ => notes.field(object, place, "is none of Max, Min and Disabled"),
+            _ => notes.field(object, place, "is not Max, Min or Disabled"),
         },
         "tolerance" => match quantity(object, (place, value), notes) {
             Some(band) if band.units() <= 1.0 => {

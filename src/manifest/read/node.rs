@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{autoscale::policy::taint::Taint, manifest::POOL_LABEL};
 
-/// What nodes told of the cluster.
+/// What the nodes show about the cluster.
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
     /// Keys of `cluster.baseline`.

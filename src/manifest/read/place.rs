@@ -20,10 +20,11 @@ use super::{
     requirement::{key_of, list_of, values_of},
     value::{Line, leftover, texts},
 };
-use crate::manifest::{CAPACITY_LABEL, POOL_LABEL};
+use crate::{
+    autoscale::policy::BASELINE,
+    manifest::{CAPACITY_LABEL, POOL_LABEL},
+};
 
-/// The group of nodes that Karpenter did not buy.
-pub(super) const BASELINE: &str = "baseline";
 /// Labels of nodes of EKS node groups, which a scenario has as its baseline.
 const NODE_GROUP: [&str; 2] = ["eks.amazonaws.com/nodegroup", "alpha.eksctl.io/nodegroup-name"];
 /// What the node requirement of capacity types can list.
@@ -108,7 +109,7 @@ struct Expression<'a> {
     values: Vec<&'a str>,
 }
 
-/// The keys `node_pools` and `node_requirements` of a workload; what a scenario cannot say is told.
+/// The keys `node_pools` and `node_requirements` of a workload; a note names what a scenario cannot express.
 pub(super) fn lines(object: &Object, groups: &Groups, notes: &mut Notes) -> Vec<Line> {
     let label = object.label();
     let pod = "spec.template.spec";
@@ -180,7 +181,7 @@ impl Place {
         let left = common(known, &given);
         if left.is_empty() {
             return Some(format!(
-                "{} and {} before it exclude each other, so no node takes the pod; it is ignored",
+                "{} and {} before it exclude each other, so no node fits the pod; it is ignored",
                 given.join(", "),
                 known.join(", ")
             ));

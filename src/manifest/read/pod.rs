@@ -118,7 +118,7 @@ fn amounts(object: &Object, pointer: &str, notes: &mut Notes) -> Amounts {
 
 /// Requests of each container, sidecars included, by name.
 pub(super) fn containers(object: &Object) -> Vec<(String, Amounts)> {
-    // What is wrong with them is told where the pod's are summed.
+    // Faults in them are noted where the pod's are summed.
     let mut unheard = Notes::default();
     let mut all = Vec::new();
     for list in ["containers", "initContainers"] {
@@ -183,7 +183,11 @@ pub(super) fn tolerations(object: &Object, notes: &mut Notes) -> Vec<String> {
     all.retain(|text| {
         let plain = crate::autoscale::policy::taint::Taint::parse(text).is_ok();
         if !plain {
-            notes.field(object, field, &format!("{text:?} is no toleration that can be read"));
+            notes.field(
+                object,
+                field,
+                &format!("{text:?} is not a valid toleration; it is ignored"),
+            );
         }
         plain
     });

@@ -1,8 +1,8 @@
 //! `NodePools`: `karpenter.sh/v1`, and `v1beta1`, which kept `expireAfter` under `disruption`, the kubelet's
 //! settings in the pool, and called its policy `WhenUnderutilized`.
 //!
-//! A requirement that is not there leaves its label open: both capacity types, of which Karpenter takes spot
-//! first, both architectures, every category and generation. The defaults of `v1alpha5` (on-demand, amd64,
+//! A requirement that is not there leaves its label open: both capacity types (Karpenter takes spot
+//! first), both architectures, every category and generation. The defaults of `v1alpha5` (on-demand, amd64,
 //! c, m and r above generation 2) ended with it.
 //!
 //! # Source
@@ -53,7 +53,7 @@ pub(super) fn read(
     let is_auto = |object: &&Object| reference(object, knowledge).is_auto;
     for object in pools {
         if all.named.iter().any(|(name, _)| *name == object.name) {
-            notes.field(object, "", "stands in the manifests twice; the first is used");
+            notes.field(object, "", "is defined twice; only the first definition is used");
             continue;
         }
         let mut lines = pool(object, &mut all, knowledge, notes);
@@ -194,7 +194,7 @@ fn static_nodes(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
         && let Some(replicas) = whole(object, ("spec.replicas", replicas), (0, 1000), notes)
     {
         lines.push(Line::new("replicas", i64::from(replicas), &object.label()));
-        // Karpenter refuses these beside it.
+        // Karpenter rejects them together with replicas.
         let no_effect = ["limit_vcpus", "limit_memory_gib", "weight"];
         for line in lines.iter().filter(|line| no_effect.contains(&&*line.key)) {
             let message = format!("static node pools have no {}; it is not read", line.key);
@@ -204,7 +204,7 @@ fn static_nodes(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
     }
 }
 
-/// Taints; what is none that a scenario takes is told.
+/// Taints; invalid ones are noted.
 fn taints(object: &Object, notes: &mut Notes) -> Vec<String> {
     let mut all = Vec::new();
     for (index, given) in items(&object.body, "/spec/template/spec/taints").iter().enumerate() {
@@ -234,7 +234,7 @@ fn kept(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
                     lines.retain(|line| line.key != "capacity_types");
                     set(lines, Line::new("spot_share", share, &object.label()));
                 }
-                _ => notes.field(object, &field, "is no share from 0 to 1"),
+                _ => notes.field(object, &field, "is not a share from 0 to 1"),
             },
             DRIFT_DAYS => {
                 let days = value.as_str().and_then(|text| text.parse::<u32>().ok());
@@ -242,7 +242,7 @@ fn kept(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
                     Some(days) => {
                         set(lines, Line::new("drift_every_days", i64::from(days), &object.label()));
                     }
-                    None => notes.field(object, &field, "is no number of days from 1 to 3650"),
+                    None => notes.field(object, &field, "is not a number of days from 1 to 3650"),
                 }
             }
             _ => {}
@@ -250,14 +250,14 @@ fn kept(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
     }
 }
 
-/// A duration in whole seconds of at most ten days, as a scenario takes it; what is thereby changed is told.
+/// A duration in whole seconds of at most ten days, the maximum of a scenario; a change is noted.
 fn seconds(object: &Object, pointer: &str, seconds: f64, notes: &mut Notes) -> i64 {
     let taken = seconds.min(864_000.0).ceil();
     let field = pointer.trim_start_matches('/').replace('/', ".");
     rounded(object, (&field, seconds), (taken, "seconds"), notes)
 }
 
-/// A duration; what is none is told.
+/// A duration; an invalid one is noted.
 fn duration(object: &Object, pointer: &str, notes: &mut Notes) -> Option<Duration> {
     let field = pointer.trim_start_matches('/').replace('/', ".");
     match Duration::parse(object.at(pointer)?.as_str().unwrap_or_default()) {
@@ -276,7 +276,7 @@ fn disruption(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
         Some("WhenUnderutilized") => Some("WhenEmptyOrUnderutilized"),
         Some(known @ ("WhenEmpty" | "WhenEmptyOrUnderutilized" | "Balanced")) => Some(known),
         Some(other) => {
-            let message = format!("{other:?} is no policy that a scenario has");
+            let message = format!("{other:?} is not a policy that a scenario supports");
             notes.field(object, "spec.disruption.consolidationPolicy", &message);
             None
         }

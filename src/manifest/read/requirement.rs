@@ -16,12 +16,11 @@ use super::{
     pool::Pools,
     value::{Line, set, texts, whole},
 };
-use crate::shapes::PROPERTIES;
+use crate::{manifest::CAPACITY_LABEL as CAPACITY, shapes::PROPERTIES};
 
 /// Of nodes of EKS Auto Mode; `auto` is its one value.
 const COMPUTE: &str = "eks.amazonaws.com/compute-type";
 const ARCH: &str = "kubernetes.io/arch";
-const CAPACITY: &str = "karpenter.sh/capacity-type";
 const ZONE: &str = "topology.kubernetes.io/zone";
 const CPU: &str = "karpenter.k8s.aws/instance-cpu";
 const GENERATION: &str = "karpenter.k8s.aws/instance-generation";
@@ -246,7 +245,7 @@ fn bounds(object: &Object, one: &Requirement<'_>, lines: &mut Vec<Line>, notes: 
         if let Ok(number) = value.parse() {
             numbers.push(number);
         } else {
-            let message = format!("{label}: {value:?} is no whole number; it is not read");
+            let message = format!("{label}: {value:?} is not a whole number; it is not read");
             notes.field(object, field, &message);
         }
     }
@@ -265,11 +264,11 @@ fn bounds(object: &Object, one: &Requirement<'_>, lines: &mut Vec<Line>, notes: 
         return;
     }
     if *operator == "In" && numbers.len() > 1 {
-        let message = "is taken as the range from the least of its values to the most";
+        let message = "is planned as the range from its smallest to its largest value";
         notes.field(object, field, message);
     }
     if to.is_some() && !is_cpu {
-        let message = "a most of generations has no counterpart: newer ones are planned too";
+        let message = "a scenario has no maximum generation: newer ones are planned too";
         notes.field(object, field, message);
     }
     let (least, most) = if is_cpu { ("min_vcpus", 1000) } else { ("min_generation", 20) };
@@ -281,7 +280,7 @@ fn bounds(object: &Object, one: &Requirement<'_>, lines: &mut Vec<Line>, notes: 
     }
 }
 
-/// Sets a bound unless a narrower one is there; one that a scenario cannot have is told.
+/// Sets a bound unless a narrower one is there; one outside the range of the scenario is noted.
 fn narrow(
     object: &Object,
     (field, bound, most): (&str, u32, u32),
@@ -291,7 +290,8 @@ fn narrow(
     if !(1..=most).contains(&bound) {
         // Every node has one and more: a least of none asks for nothing.
         if bound > 0 || key == "max_vcpus" {
-            let message = format!("{bound} is not from 1 to {most}, as {key} takes it; not read");
+            let message =
+                format!("{bound} is not from 1 to {most}, the range of {key}; it is ignored");
             notes.field(object, field, &message);
         }
         return;

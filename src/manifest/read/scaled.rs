@@ -1,7 +1,7 @@
 //! KEDA's `ScaledObject` as the `HorizontalPodAutoscaler` that KEDA makes of it.
 //!
 //! # Source
-//! KEDA, "`ScaledObject` specification" (`minReplicaCount` 0, `maxReplicaCount` 100, kind Deployment if left out;
+//! KEDA, "`ScaledObject` specification" (kind Deployment if left out; `models/manifests.toml` has its other defaults;
 //! `advanced.horizontalPodAutoscalerConfig.behavior`) and "CPU", "Memory" (`metricType`, `value`,
 //! `containerName`). Other triggers scale by what no scenario holds: a queue, a calendar, a query.
 
@@ -12,14 +12,12 @@ use super::{
     documents::{Object, at, items, pairs, text},
     value::{leftover, shown},
 };
+use crate::manifest::KedaFacts;
 
-/// What a `ScaledObject` has where it says nothing.
-const LEAST: u64 = 0;
-const MOST: u64 = 100;
 const PAUSED: &str = "/metadata/annotations/autoscaling.keda.sh~1paused-replicas";
 
 /// The autoscaler in the words of `autoscaling/v2`; its kind stays, so that notes name the fields of KEDA.
-pub(super) fn autoscaler(object: &Object, notes: &mut Notes) -> Object {
+pub(super) fn autoscaler(object: &Object, defaults: &KedaFacts, notes: &mut Notes) -> Object {
     let known = [
         "scaleTargetRef",
         "minReplicaCount",
@@ -37,9 +35,9 @@ pub(super) fn autoscaler(object: &Object, notes: &mut Notes) -> Object {
     let known = ["horizontalPodAutoscalerConfig", "restoreToOriginalReplicaCount"];
     leftover(object, ("/spec/advanced", &known), &[], notes);
     let value = |pointer: &str| object.at(pointer).cloned().unwrap_or(Value::Null);
-    let bound = |pointer: &str, usual: u64| object.at(pointer).cloned().unwrap_or(usual.into());
-    let mut least = bound("/spec/minReplicaCount", LEAST);
-    let most = bound("/spec/maxReplicaCount", MOST);
+    let bound = |pointer: &str, default: u32| object.at(pointer).cloned().unwrap_or(default.into());
+    let mut least = bound("/spec/minReplicaCount", defaults.min_replicas);
+    let most = bound("/spec/maxReplicaCount", defaults.max_replicas);
     let metrics: Vec<Value> = items(&object.body, "/spec/triggers")
         .iter()
         .enumerate()
@@ -71,7 +69,7 @@ pub(super) fn autoscaler(object: &Object, notes: &mut Notes) -> Object {
     object.with(body)
 }
 
-/// A trigger as a metric; one that scales by something else is told, with what it asks for.
+/// A trigger as a metric; a note names every other trigger and what it asks for.
 fn metric(object: &Object, (index, given): (usize, &Value), notes: &mut Notes) -> Option<Value> {
     let field = format!("spec.triggers[{index}]");
     let kind = text(given, "/type").unwrap_or_default();
@@ -102,7 +100,7 @@ fn metric(object: &Object, (index, given): (usize, &Value), notes: &mut Notes) -
         Some("Utilization") => {
             let Some(percent) = value.parse().ok().filter(|p: &u32| (1..=1000).contains(p)) else {
                 let message =
-                    format!("{value:?} is no whole number from 1 to 1000; it is not read");
+                    format!("{value:?} is not a whole number from 1 to 1000; it is not read");
                 notes.field(object, &format!("{field}.metadata.value"), &message);
                 return None;
             };

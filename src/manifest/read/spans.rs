@@ -1,4 +1,4 @@
-//! Lines of a document's fields, looked up once something is to be said of one.
+//! Lines of a document's fields, looked up when a note names one.
 
 use std::{fmt, sync::OnceLock};
 

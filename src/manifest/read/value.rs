@@ -58,7 +58,7 @@ pub(super) fn tables(tables: Vec<InlineTable>) -> toml_edit::Value {
     toml_edit::Value::Array(tables.into_iter().map(toml_edit::Value::from).collect::<Array>())
 }
 
-/// A quantity of a field; what is none, or below nothing, is told.
+/// A quantity of a field; invalid and negative ones are noted.
 pub(super) fn quantity(
     object: &Object,
     (field, value): (&str, &Value),
@@ -81,7 +81,7 @@ pub(super) fn quantity(
     }
 }
 
-/// A whole number of a field within bounds; what is none is told.
+/// A whole number of a field within bounds; other values are noted.
 pub(super) fn whole(
     object: &Object,
     (field, value): (&str, &Value),
@@ -93,14 +93,14 @@ pub(super) fn whole(
     if inside.is_none() {
         let shown: String = value.to_string().chars().take(40).collect();
         let message = template(value).unwrap_or_else(|| {
-            format!("{shown} is no whole number from {least} to {most}; it is not read")
+            format!("{shown} is not a whole number from {least} to {most}; it is not read")
         });
         notes.field(object, field, &message);
     }
     inside
 }
 
-/// A number that a scenario takes otherwise than it was given, in whole units or within bounds; that is told.
+/// A number rounded or bounded for the scenario; the change is noted.
 pub(super) fn rounded(
     object: &Object,
     (field, given): (&str, f64),
@@ -114,7 +114,23 @@ pub(super) fn rounded(
     taken as i64
 }
 
-/// Tells every field of a map that is neither read nor known to matter nothing.
+/// A figure of a volume within the maximum of its type; a note names both figures where they differ.
+pub(super) fn capped(
+    object: &Object,
+    (field, given): (&str, f64),
+    (most, unit): (f64, &str),
+    kind: &str,
+    notes: &mut Notes,
+) -> f64 {
+    if given > most {
+        let message =
+            format!("{given} {unit} exceed the maximum of a {kind} volume; {most} are planned");
+        notes.field(object, field, &message);
+    }
+    given.min(most)
+}
+
+/// Notes every field of a map that is neither read nor known to have no effect.
 pub(super) fn leftover(
     object: &Object,
     (pointer, read): (&str, &[&str]),

@@ -1,26 +1,25 @@
 //! Volumes that pods claim, as claims of `[ebs]`: `PersistentVolumeClaims`, the templates of `StatefulSets` times
 //! their replicas, generic ephemeral volumes, and volumes that no claim is left of.
 //!
+//! A volume counts once, however many objects describe it: its template, its claim and its `PersistentVolume`.
+//!
 //! # Source
-//! Kubernetes, "Persistent Volumes", "`StatefulSets`" (a claim is named template-set-ordinal, and stays when the set
-//! scales down), "Ephemeral Volumes", "Storage Classes". EBS CSI driver, `docs/parameters.md`: the type is gp3
-//! where a class names none; the in-tree provisioner's is gp2.
+//! Kubernetes, "Persistent Volumes" (a claim's `volumeName` and a volume's `claimRef` bind them),
+//! "`StatefulSets`" (a claim is named template-set-ordinal, and stays when the set scales down), "Ephemeral Volumes"
+//! (a claim is named pod-volume, and the pod owns it), "Storage Classes". EBS CSI driver, `docs/parameters.md`: IOPS
+//! above the maximum of the type are capped. Provisioners and their default types: `models/manifests.toml`; limits:
+//! `models/controllers.toml`.
 
 use serde_json::Value;
 
 use super::{
-    Notes,
-    documents::{Object, at, items, pairs, text},
-    value::{Line, quantity, rounded, shown},
+    Knowledge, Notes,
+    documents::{Object, at, items, pairs, same_namespace, text},
+    value::{Line, capped, quantity, rounded, shown},
     workload::Draft,
 };
+use crate::manifest::quantity::Quantity;
 
-/// Provisioners whose volumes are EBS volumes, and the type of a class that names none.
-const PROVISIONERS: [(&str, &str); 3] = [
-    ("ebs.csi.aws.com", "gp3"),
-    ("ebs.csi.eks.amazonaws.com", "gp3"),
-    ("kubernetes.io/aws-ebs", "gp2"),
-];
 const DEFAULT_CLASS: [&str; 2] = [
     "/metadata/annotations/storageclass.kubernetes.io~1is-default-class",
     "/metadata/annotations/storageclass.beta.kubernetes.io~1is-default-class",
@@ -53,64 +52,140 @@ struct Volume {
     why: String,
 }
 
+impl Volume {
+    /// Whether it costs the same as another.
+    fn equals(&self, other: &Self) -> bool {
+        (self.gib, self.kind, self.iops, self.throughput)
+            == (other.gib, other.kind, other.iops, other.throughput)
+    }
+}
+
+/// A size and the field that has it.
+struct Size {
+    field: String,
+    gib: f64,
+}
+
+impl Size {
+    /// The size as EBS has it: whole [GiB].
+    fn whole(&self) -> f64 {
+        self.gib.ceil().max(1.0)
+    }
+}
+
+/// What volumes are read from, and by.
+#[derive(Clone, Copy)]
+struct Storage<'a> {
+    sources: &'a Sources,
+    knowledge: Knowledge<'a>,
+}
+
+impl<'a> Storage<'a> {
+    /// Whether volumes of this provisioner, or driver, are EBS volumes.
+    fn is_ebs(self, provisioner: &str) -> bool {
+        self.knowledge.facts.ebs_provisioners.contains_key(provisioner)
+    }
+
+    /// The claim of this name among the manifests, or else the volume whose `claimRef` names it.
+    fn existing(self, name: &str, namespace: &str) -> Option<&'a Object> {
+        let claims = &self.sources.claims;
+        let claim = claims
+            .iter()
+            .find(|known| known.name == name && same_namespace(&known.namespace, namespace));
+        claim.or_else(|| {
+            self.sources.volumes.iter().find(|volume| refers_to(volume, name, namespace))
+        })
+    }
+
+    /// What an object of `existing` is planned as.
+    fn planned(self, object: &Object) -> Option<Volume> {
+        // Its notes are written when it counts as itself.
+        let mut discarded = Notes::default();
+        match &*object.kind {
+            "PersistentVolume" => persistent(object, self, &mut discarded),
+            _ => volume(object, ("spec", &object.body), self, &mut discarded),
+        }
+    }
+}
+
+/// Claims of `[ebs]`, and the objects that they count already.
+#[derive(Default)]
+struct Planned<'a> {
+    claims: Vec<Claimed>,
+    counted: Vec<&'a Object>,
+}
+
+impl Planned<'_> {
+    fn has_counted(&self, object: &Object) -> bool {
+        self.counted.iter().any(|known| std::ptr::eq(*known, object))
+    }
+}
+
 pub(super) fn read(
     sources: &Sources,
     workloads: &[Object],
     drafts: &[Draft],
+    knowledge: Knowledge<'_>,
     notes: &mut Notes,
 ) -> Vec<Claimed> {
-    let mut all = Vec::new();
-    let mut counted: Vec<(&str, &str)> = Vec::new();
+    let storage = Storage { sources, knowledge };
+    let mut all = Planned::default();
     for object in workloads {
         let Some(draft) = drafts.iter().find(|draft| draft.is_of(object)) else { continue };
-        let replicas = draft.replicas();
-        for (index, template) in
-            items(&object.body, "/spec/volumeClaimTemplates").iter().enumerate()
-        {
-            let field = format!("spec.volumeClaimTemplates[{index}]");
-            let name = text(template, "/metadata/name").unwrap_or_default();
-            if !crate::manifest::is_kubernetes_name(name) {
-                let message = format!("{name:?} is no name that Kubernetes takes");
-                notes.field(object, &format!("{field}.metadata.name"), &message);
-            }
-            let Some(volume) = volume(object, (&field, template), sources, notes) else { continue };
-            let mut count = replicas;
-            for ordinal in 0..replicas {
-                // A claim that is among the manifests counts as itself, unless it is the template's equal.
-                let claim = format!("{name}-{}-{ordinal}", object.name);
-                let Some(claim) = sources
-                    .claims
-                    .iter()
-                    .find(|known| known.name == claim && known.namespace == object.namespace)
-                else {
-                    continue;
-                };
-                let mut unheard = Notes::default();
-                let own = self::volume(claim, ("spec", &claim.body), sources, &mut unheard);
-                if own.is_some_and(|own| Volume { why: volume.why.clone(), ..own } == volume) {
-                    counted.push((&claim.name, &claim.namespace));
-                } else {
-                    count -= 1;
-                }
-            }
-            let why = format!("{}, {replicas} replicas", object.label());
-            push(&mut all, &format!("{}-{name}", object.name), (volume, count), &why);
-            beyond(object, draft, &field, notes);
-        }
-        pod_volumes(object, draft, sources, (&mut all, notes));
+        templates(object, draft, storage, (&mut all, notes));
+        pod_volumes(object, draft, storage, (&mut all, notes));
     }
     for claim in &sources.claims {
-        if counted.contains(&(&claim.name, &claim.namespace)) {
+        if all.has_counted(claim) {
             continue;
         }
-        if let Some(volume) = volume(claim, ("spec", &claim.body), sources, notes) {
-            push(&mut all, &claim.name, (volume, 1), &claim.label());
+        if let Some(volume) = volume(claim, ("spec", &claim.body), storage, notes) {
+            push(&mut all.claims, &claim.name, (volume, 1), &claim.label());
         }
     }
     for object in &sources.volumes {
-        left_over(object, sources, (&mut all, notes));
+        let has_claim = sources.claims.iter().any(|claim| is_bound(object, claim));
+        if has_claim || all.has_counted(object) {
+            continue;
+        }
+        if let Some(volume) = persistent(object, storage, notes) {
+            push(&mut all.claims, &object.name, (volume, 1), &object.label());
+        }
     }
-    all
+    all.claims
+}
+
+/// Claims that the templates of a `StatefulSet` make, one for each replica.
+fn templates<'a>(
+    object: &Object,
+    draft: &Draft,
+    storage: Storage<'a>,
+    (all, notes): (&mut Planned<'a>, &mut Notes),
+) {
+    let replicas = draft.replicas();
+    for (index, template) in items(&object.body, "/spec/volumeClaimTemplates").iter().enumerate() {
+        let field = format!("spec.volumeClaimTemplates[{index}]");
+        let name = text(template, "/metadata/name").unwrap_or_default();
+        if !crate::manifest::is_kubernetes_name(name) {
+            let message = format!("{name:?} is not a valid Kubernetes name");
+            notes.field(object, &format!("{field}.metadata.name"), &message);
+        }
+        let Some(volume) = volume(object, (&field, template), storage, notes) else { continue };
+        let mut count = replicas;
+        for ordinal in 0..replicas {
+            // A claim or volume that is among the manifests counts as itself, unless it is the template's equal.
+            let claim = format!("{name}-{}-{ordinal}", object.name);
+            let Some(existing) = storage.existing(&claim, &object.namespace) else { continue };
+            if storage.planned(existing).is_some_and(|planned| planned.equals(&volume)) {
+                all.counted.push(existing);
+            } else {
+                count -= 1;
+            }
+        }
+        let why = format!("{}, {replicas} replicas", object.label());
+        push(&mut all.claims, &format!("{}-{name}", object.name), (volume, count), &why);
+        beyond(object, draft, &field, notes);
+    }
 }
 
 /// Claims that replicas beyond the planned ones would add.
@@ -125,42 +200,44 @@ fn beyond(object: &Object, draft: &Draft, field: &str, notes: &mut Notes) {
 }
 
 /// Volumes of a pod that are made for it, and claims that are not among the manifests.
-fn pod_volumes(
+fn pod_volumes<'a>(
     object: &Object,
     draft: &Draft,
-    sources: &Sources,
-    (all, notes): (&mut Vec<Claimed>, &mut Notes),
+    storage: Storage<'a>,
+    (all, notes): (&mut Planned<'a>, &mut Notes),
 ) {
     for given in items(&object.body, "/spec/template/spec/volumes") {
         let name = text(given, "/name").unwrap_or_default();
         let field = format!("spec.template.spec.volumes.{name}");
-        if let Some(claim) = text(given, "/persistentVolumeClaim/claimName") {
-            let known = |known: &Object| {
-                known.name == claim
-                    && (known.namespace == object.namespace
-                        || known.namespace.is_empty()
-                        || object.namespace.is_empty())
-            };
-            if !sources.claims.iter().any(known) {
-                let message = format!(
-                    "mounts claim {claim}, which is not among the manifests: its size is unknown, and not planned"
-                );
-                notes.field(object, &field, &message);
-            }
+        if let Some(claim) = text(given, "/persistentVolumeClaim/claimName")
+            && storage.existing(claim, &object.namespace).is_none()
+        {
+            let message = format!(
+                "mounts claim {claim}, which is not among the manifests: its size is unknown, and not planned"
+            );
+            notes.field(object, &field, &message);
         }
         if let Some(template) = at(given, "/ephemeral/volumeClaimTemplate")
-            && let Some(volume) = volume(object, (&field, template), sources, notes)
+            && let Some(volume) = volume(object, (&field, template), storage, notes)
         {
+            let claims = &storage.sources.claims;
+            let made: Vec<&Object> =
+                claims.iter().filter(|claim| is_made_for(claim, object, name)).collect();
             if draft.is_daemon_set {
-                let message = format!(
-                    "is not planned: {} GiB on every node; a scenario's claims have a fixed number",
-                    volume.gib
-                );
-                notes.field(object, &field, &message);
+                // Claims of its pods count as themselves: what the nodes of the dump have.
+                if made.is_empty() {
+                    let message = format!(
+                        "is not planned: {} GiB on every node; a scenario's claims have a fixed number",
+                        volume.gib
+                    );
+                    notes.field(object, &field, &message);
+                }
                 continue;
             }
+            all.counted.extend(made);
             let why = format!("{}, {} replicas", object.label(), draft.replicas());
-            push(all, &format!("{}-{name}", object.name), (volume, draft.replicas()), &why);
+            let name = format!("{}-{name}", object.name);
+            push(&mut all.claims, &name, (volume, draft.replicas()), &why);
             beyond(object, draft, &field, notes);
         }
         for source in ["awsElasticBlockStore", "csi", "nfs"] {
@@ -172,34 +249,51 @@ fn pod_volumes(
     }
 }
 
-/// A volume whose claim is gone, or never was.
-fn left_over(object: &Object, sources: &Sources, (all, notes): (&mut Vec<Claimed>, &mut Notes)) {
-    let claim = text(&object.body, "/spec/claimRef/name").unwrap_or_default();
-    let namespace = text(&object.body, "/spec/claimRef/namespace").unwrap_or_default();
-    let bound = |known: &Object| {
-        known.name == claim && (known.namespace == namespace || known.namespace.is_empty())
+/// Whether Kubernetes made a claim for an ephemeral volume of a pod of this workload. Pods of a Deployment are named
+/// workload-hash-suffix, those of other controllers workload-suffix.
+fn is_made_for(claim: &Object, workload: &Object, volume: &str) -> bool {
+    let owners = items(&claim.body, "/metadata/ownerReferences");
+    let owner = owners.iter().find(|owner| text(owner, "/kind") == Some("Pod"));
+    let Some(pod) = owner.and_then(|owner| text(owner, "/name")) else { return false };
+    let parts = match &*workload.kind {
+        "Pod" => 0,
+        "Deployment" | "Rollout" => 2,
+        _ => 1,
     };
-    if sources.claims.iter().any(bound) {
-        return;
+    let suffix = pod.strip_prefix(&*workload.name);
+    same_namespace(&claim.namespace, &workload.namespace)
+        && claim.name == format!("{pod}-{volume}")
+        && suffix.is_some_and(|suffix| {
+            (suffix.is_empty() || suffix.starts_with('-')) && suffix.matches('-').count() == parts
+        })
+}
+
+/// Whether a volume's `claimRef` names this claim.
+fn refers_to(volume: &Object, name: &str, namespace: &str) -> bool {
+    let given = |field: &str| text(&volume.body, &format!("/spec/claimRef/{field}"));
+    given("name") == Some(name) && same_namespace(given("namespace").unwrap_or_default(), namespace)
+}
+
+/// Whether a claim has this volume: the one that it names, or else the one whose `claimRef` names it.
+fn is_bound(volume: &Object, claim: &Object) -> bool {
+    match text(&claim.body, "/spec/volumeName").filter(|name| !name.is_empty()) {
+        Some(name) => name == volume.name,
+        None => refers_to(volume, &claim.name, &claim.namespace),
     }
-    let Some(gib) = size(object, ("spec.capacity.storage", &object.body), "/spec/capacity", notes)
-    else {
-        return;
-    };
+}
+
+/// A `PersistentVolume` as a volume.
+fn persistent(object: &Object, storage: Storage<'_>, notes: &mut Notes) -> Option<Volume> {
+    let size = size(object, ("spec.capacity.storage", &object.body), "/spec/capacity", notes)?;
     match driver(object) {
-        Some(driver) if PROVISIONERS.iter().any(|(known, _)| *known == driver) => {
+        Some(driver) if storage.is_ebs(driver) => {
             let class = text(&object.body, "/spec/storageClassName");
-            let volume = of_class(object, ("spec", class, gib), sources, notes);
-            if let Some(volume) = volume {
-                push(all, &object.name, (volume, 1), &object.label());
-            }
+            let class = class.filter(|class| !class.is_empty());
+            of_class(object, ("spec", class), &size, storage, notes)
         }
         driver => {
-            let message = format!(
-                "{gib} GiB of {} are not planned: no service of a scenario meters them",
-                driver.unwrap_or("no driver that is known")
-            );
-            notes.field(object, "spec", &message);
+            not_metered(object, "spec", &size, driver.unwrap_or("an unknown driver"), notes);
+            None
         }
     }
 }
@@ -210,54 +304,57 @@ fn driver(object: &Object) -> Option<&str> {
     text(&object.body, "/spec/csi/driver").or(in_tree)
 }
 
-/// The size [GiB], as EBS has it: whole.
+/// The size below a pointer.
 fn size(
     object: &Object,
     (field, within): (&str, &Value),
     pointer: &str,
     notes: &mut Notes,
-) -> Option<u32> {
+) -> Option<Size> {
     let Some(given) = at(within, &format!("{pointer}/storage")) else {
         notes.field(object, field, "claims a volume without a size; it is not planned");
         return None;
     };
     let gib = quantity(object, (field, given), notes)?.mebibytes() / 1024.0;
-    let taken = gib.ceil().clamp(1.0, 65_536.0);
-    let taken = rounded(object, (field, gib), (taken, "GiB"), notes);
-    u32::try_from(taken).ok()
+    Some(Size { field: field.to_owned(), gib })
 }
 
 /// The volume of a claim, or of a template; `given` has its `spec`.
 fn volume(
     object: &Object,
     (field, given): (&str, &Value),
-    sources: &Sources,
+    storage: Storage<'_>,
     notes: &mut Notes,
 ) -> Option<Volume> {
-    let prefix = if field == "spec" { "" } else { field };
-    let apart = if prefix.is_empty() { "" } else { "." };
-    let place = format!("{prefix}{apart}spec.resources.requests.storage");
-    let gib = size(object, (&place, given), "/spec/resources/requests", notes)?;
-    let bound = text(given, "/spec/volumeName");
-    let bound = bound.and_then(|name| sources.volumes.iter().find(|volume| volume.name == name));
-    if let Some(driver) = bound.and_then(driver)
-        && !PROVISIONERS.iter().any(|(known, _)| *known == driver)
-    {
-        not_metered(object, field, (gib, driver), notes);
-        return None;
+    let is_claim = field == "spec";
+    let prefix = if is_claim { String::new() } else { format!("{field}.") };
+    let place = format!("{prefix}spec.resources.requests.storage");
+    let mut size = size(object, (&place, given), "/spec/resources/requests", notes)?;
+    let bound = storage.sources.volumes.iter().find(|volume| is_claim && is_bound(volume, object));
+    if let Some(bound) = bound {
+        if let Some(driver) = driver(bound).filter(|driver| !storage.is_ebs(driver)) {
+            not_metered(object, field, &size, driver, notes);
+            return None;
+        }
+        // A claim may have a larger volume than it asks for.
+        let capacity = at(&bound.body, "/spec/capacity/storage");
+        let capacity = capacity.and_then(|given| Quantity::of(given).ok());
+        size.gib = size.gib.max(capacity.map_or(0.0, |capacity| capacity.mebibytes() / 1024.0));
     }
     let class = text(given, "/spec/storageClassName");
     if class == Some("") && bound.is_none() {
         let message = format!(
-            "{gib} GiB of a volume that is not among the manifests (storageClassName is empty) are not planned"
+            "{} GiB of a volume that is not among the manifests (storageClassName is empty) are not planned",
+            size.whole()
         );
         notes.field(object, field, &message);
         return None;
     }
-    of_class(object, (field, class.filter(|class| !class.is_empty()), gib), sources, notes)
+    of_class(object, (field, class.filter(|class| !class.is_empty())), &size, storage, notes)
 }
 
-fn not_metered(object: &Object, field: &str, (gib, what): (u32, &str), notes: &mut Notes) {
+fn not_metered(object: &Object, field: &str, size: &Size, what: &str, notes: &mut Notes) {
+    let gib = size.whole();
     let message =
         format!("{gib} GiB of {what} are not planned: no service of a scenario meters them");
     notes.field(object, field, &message);
@@ -266,35 +363,38 @@ fn not_metered(object: &Object, field: &str, (gib, what): (u32, &str), notes: &m
 /// The volume that a storage class makes.
 fn of_class(
     object: &Object,
-    (field, class, gib): (&str, Option<&str>, u32),
-    sources: &Sources,
+    (field, class): (&str, Option<&str>),
+    size: &Size,
+    storage: Storage<'_>,
     notes: &mut Notes,
 ) -> Option<Volume> {
     let is_default = |known: &&Object| {
         DEFAULT_CLASS.iter().any(|pointer| text(&known.body, pointer) == Some("true"))
     };
+    let mut classes = storage.sources.classes.iter();
     let found = match class {
-        Some(name) => sources.classes.iter().find(|known| known.name == name),
-        None => sources.classes.iter().find(is_default),
+        Some(name) => classes.find(|known| known.name == name),
+        None => classes.find(is_default),
     };
-    let plain =
-        |kind: &'static str, why: String| Volume { gib, kind, iops: None, throughput: None, why };
     let Some(found) = found else {
-        return Some(match class {
-            Some("gp2") => plain("gp2", "class gp2".into()),
-            Some("gp3") => plain("gp3", "class gp3".into()),
+        let (kind, why) = match class {
+            Some("gp2") => ("gp2", "class gp2".to_owned()),
+            Some("gp3") => ("gp3", "class gp3".to_owned()),
             other => {
                 let named = other.map_or("the default class".to_owned(), |c| format!("class {c}"));
-                let message =
-                    format!("{named} is not among the manifests: {gib} GiB are planned as gp3");
+                let message = format!(
+                    "{named} is not among the manifests: {} GiB are planned as gp3",
+                    size.whole()
+                );
                 notes.field(object, field, &message);
-                plain("gp3", format!("assumption: {named} is gp3"))
+                ("gp3", format!("assumption: {named} is gp3"))
             }
-        });
+        };
+        return of_type(object, size, (kind, why), storage, notes);
     };
     let provisioner = text(&found.body, "/provisioner").unwrap_or_default();
-    let Some((_, usual)) = PROVISIONERS.iter().find(|(known, _)| *known == provisioner) else {
-        not_metered(object, field, (gib, provisioner), notes);
+    let Some(default) = storage.knowledge.facts.ebs_provisioners.get(provisioner) else {
+        not_metered(object, field, size, provisioner, notes);
         return None;
     };
     let parameter = |name: &str| {
@@ -303,30 +403,56 @@ fn of_class(
             .map(|(_, value)| shown(value))
     };
     let why = format!("class {}", found.name);
-    let mut volume = match parameter("type").as_deref().unwrap_or(usual) {
-        "gp2" => plain("gp2", why),
-        "gp3" => plain("gp3", why),
+    let typed = match parameter("type").as_deref().unwrap_or(default) {
+        "gp2" => ("gp2", why),
+        "gp3" => ("gp3", why),
         other => {
-            let message = format!("{gib} GiB of type {other} are planned as gp3");
+            let message = format!("{} GiB of type {other} are planned as gp3", size.whole());
             notes.field(object, field, &message);
-            plain("gp3", format!("{why}: {other}, planned as gp3"))
+            ("gp3", format!("{why}: {other}, planned as gp3"))
         }
     };
+    let mut volume = of_type(object, size, typed, storage, notes)?;
     if volume.kind == "gp3" {
         let mut number = |name: &str| {
             let given = parameter(name)?;
-            let number =
-                given.parse::<i64>().ok().filter(|number| (1..=1_000_000).contains(number));
+            let number = given.parse::<u32>().ok().filter(|number| *number > 0);
             if number.is_none() {
-                let message = format!("{given:?} is no whole number; it is not read");
+                let message = format!("{given:?} is not a whole number above 0; it is ignored");
                 notes.field(found, &format!("parameters.{name}"), &message);
             }
-            number
+            number.map(f64::from)
         };
-        volume.iops = number("iops").or_else(|| Some(number("iopsPerGB")? * i64::from(gib)));
-        volume.throughput = number("throughput");
+        let iops = number("iops").or_else(|| Some(number("iopsPerGB")? * f64::from(volume.gib)));
+        let throughput = number("throughput");
+        let limits = &storage.knowledge.catalog.controllers.ebs;
+        let mut within = |given: Option<f64>, most: f64, unit: &str| {
+            let unit = format!("{unit} of class {}", found.name);
+            Some(capped(object, (field, given?), (most, &unit), "gp3", notes) as i64)
+        };
+        volume.iops = within(iops, limits.gp3_max_iops, "IOPS");
+        volume.throughput = within(throughput, limits.gp3_max_mibps, "MiB/s");
     }
     Some(volume)
+}
+
+/// A volume of a type, within the largest of it.
+fn of_type(
+    object: &Object,
+    size: &Size,
+    (kind, why): (&'static str, String),
+    storage: Storage<'_>,
+    notes: &mut Notes,
+) -> Option<Volume> {
+    let limits = &storage.knowledge.catalog.controllers.ebs;
+    let most = if kind == "gp2" { limits.gp2_max_gib } else { limits.gp3_max_gib };
+    let gib = if size.whole() > most {
+        capped(object, (&size.field, size.gib), (most, "GiB"), kind, notes) as i64
+    } else {
+        rounded(object, (&size.field, size.gib), (size.whole(), "GiB"), notes)
+    };
+    let gib = u32::try_from(gib).ok()?;
+    Some(Volume { gib, kind, iops: None, throughput: None, why })
 }
 
 fn push(all: &mut Vec<Claimed>, name: &str, (volume, count): (Volume, u32), why: &str) {

@@ -1,4 +1,4 @@
-//! Deployments, `StatefulSets`, `DaemonSets`, Argo Rollouts and what stands alone (`ReplicaSet`, Pod) as workloads.
+//! Deployments, `StatefulSets`, `DaemonSets`, Argo Rollouts, and `ReplicaSets` and pods without an owner, as workloads.
 //!
 //! # Source
 //! Kubernetes API reference. Argo Rollouts, "Specification": pods and replicas as a Deployment has them, or
@@ -9,7 +9,7 @@ use toml_edit::InlineTable;
 
 use super::{
     Knowledge, Notes,
-    documents::{Object, items, pairs, text},
+    documents::{Object, items, pairs, same_namespace, text},
     place::{self, Groups},
     pod::{self, Amounts},
     value::{Line, leftover, number, set, tables, texts, whole},
@@ -64,12 +64,12 @@ impl Draft {
         u32::try_from(value.as_integer()?).ok()
     }
 
-    /// Replicas that it has at the least.
+    /// Its minimum number of replicas.
     pub(super) fn replicas(&self) -> u32 {
         self.number("replicas").or_else(|| self.number("min_replicas")).unwrap_or(1)
     }
 
-    /// Replicas that it has at the most.
+    /// Its maximum number of replicas.
     pub(super) fn most_replicas(&self) -> u32 {
         self.number("max_replicas").unwrap_or_else(|| self.replicas())
     }
@@ -90,7 +90,7 @@ pub(super) fn merged(objects: Vec<Object>, notes: &mut Notes) -> Vec<Object> {
         };
         let (known_image, image) = (has_images(known), has_images(&object));
         let message = if known_image == image {
-            "stands in the manifests twice; the first is used"
+            "is defined twice; only the first definition is used"
         } else {
             "is a patch of an object among the manifests, and not applied. Render it (`kustomize build FOLDER`) and read the result"
         };
@@ -107,7 +107,9 @@ pub(super) fn merged(objects: Vec<Object>, notes: &mut Notes) -> Vec<Object> {
     let mut referred = Vec::new();
     for (name, namespace) in of_others {
         let at = all.iter().position(|object| {
-            object.kind == "Deployment" && object.name == name && object.namespace == namespace
+            object.kind == "Deployment"
+                && object.name == name
+                && same_namespace(&object.namespace, &namespace)
         });
         if let Some(at) = at {
             notes.field(&all[at], "", "is planned as the Rollout whose workloadRef names it");
@@ -211,7 +213,7 @@ fn draft(object: &Object, name: String, knowledge: Knowledge<'_>, notes: &mut No
         lines.push(line);
     }
     place(object, knowledge.groups, &mut lines, notes);
-    told(object, knowledge, notes);
+    unread(object, knowledge, notes);
     Draft {
         name,
         object: object.name.clone(),
@@ -269,7 +271,7 @@ fn place(object: &Object, groups: &Groups, lines: &mut Vec<Line>, notes: &mut No
 }
 
 /// Fields that are not read.
-fn told(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) {
+fn unread(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) {
     let ignored = |kind: &str| knowledge.facts.ignored.get(kind).map_or(&[][..], Vec::as_slice);
     let read = ["replicas", "template", "volumeClaimTemplates", "workloadRef"];
     leftover(object, ("/spec", &read), ignored("workload"), notes);

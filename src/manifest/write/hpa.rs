@@ -25,7 +25,7 @@ pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
             let mut document = autoscaler(name, workload, (hpa, wanted.facts));
             if wanted.account.settings.schedule.is_some() && !workload.always_on {
                 document.say(
-                    "the plan stands this workload still outside the account's schedule: no field of an autoscaler does that; scale it to 0 by a timer",
+                    "HPAs have no schedule. The plan scales this workload to 0 outside its hours; add a KEDA cron trigger or a CronJob.",
                 );
             }
             documents.push(document);
@@ -51,7 +51,7 @@ pub(super) fn notes(wanted: &Wanted<'_>) -> Vec<(String, String)> {
         return Vec::new();
     }
     let message = format!(
-        "is in no field of an autoscaler: outside it the plan has {} stand still; scale them to 0 by a timer",
+        "HPAs have no schedule. The plan scales {} to 0 outside its hours; add a KEDA cron trigger or a CronJob.",
         still.join(", ")
     );
     vec![(format!("accounts.{}.schedule", account.name), message)]

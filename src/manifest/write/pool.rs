@@ -8,7 +8,7 @@ use crate::{
         Budget, CapacityType, ConsolidationPolicy, DisruptionReason, FeatureGate, Kubelet, NodePool,
     },
     manifest::{
-        DRIFT_DAYS, FILL_IN, KarpenterFacts, SPOT_SHARE, is_label_value, quantity,
+        CAPACITY_LABEL, DRIFT_DAYS, FILL_IN, KarpenterFacts, SPOT_SHARE, is_label_value, quantity,
         yaml::{Map, Node},
     },
     services::ebs,
@@ -198,7 +198,7 @@ pub(super) fn notes(wanted: &Wanted<'_>) -> Problems {
         if pool.drift_every_days.is_some() {
             note(
                 "drift_every_days",
-                "is no field of a node pool: nodes drift when you change the image version of the node class".to_owned(),
+                "node pools have no such field: nodes drift when you change the image version of the node class".to_owned(),
             );
         }
         let known = &wanted.facts.karpenter;
@@ -304,7 +304,7 @@ fn requirements(wanted: &Wanted<'_>, name: &str, pool: &NodePool) -> Vec<Node> {
     }
     let (types, field) = capacity_types(pool);
     let types: Vec<Node> = types.iter().map(|kind| Node::from(*kind)).collect();
-    all.push(requirement("karpenter.sh/capacity-type", "In", types, &key(field)).into());
+    all.push(requirement(CAPACITY_LABEL, "In", types, &key(field)).into());
     // EKS Auto Mode knows Linux alone, and not the label.
     if !is_auto(wanted) {
         let linux = vec!["linux".into()];
@@ -317,7 +317,7 @@ fn capacity_types(pool: &NodePool) -> (&'static [&'static str], &'static str) {
     const BOTH: &[&str] = &["spot", "on-demand"];
     let has = |kind: CapacityType| pool.capacity_types.contains(&kind);
     match (pool.spot_share, has(CapacityType::Spot), has(CapacityType::OnDemand)) {
-        // On-demand steps in where spot is short: both types, of which Karpenter takes spot first.
+        // On-demand steps in where spot is short: both types; Karpenter takes spot first.
         (Some(share), ..) if share > 0.0 => (BOTH, "spot_share"),
         (Some(_), ..) => (&["on-demand"], "spot_share"),
         (None, true, true) => (BOTH, "capacity_types"),
