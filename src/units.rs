@@ -205,6 +205,12 @@ pub fn factors_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     })
 }
 
+/// Returns a count with its noun, `1 month` or `2 months`.
+pub fn count(number: usize, one: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {one}{s}")
+}
+
 /// Returns the percentage that a fraction in its place most likely means: 7 for 0.07.
 pub fn percent_of_fraction(number: f64) -> Option<f64> {
     // Rounded to a millionth: 0.07 × 100 is 7.000000000000001.

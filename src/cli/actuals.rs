@@ -8,6 +8,7 @@ use crate::{
     error::{Error, Place},
     report::actuals,
     store::{self, BillFile},
+    units::count,
 };
 
 #[cfg(feature = "aws")]
@@ -124,7 +125,7 @@ fn import(args: &Import) -> Result<(), Error> {
         .map(|(month, source)| format!("{month} ({source})"))
         .collect();
     store::save_bills(folder, &bills)?;
-    say(&format!("wrote {} months to {}", bills.len(), folder.display()));
+    say(&format!("wrote {} to {}", count(bills.len(), "month"), folder.display()));
     if !replaced.is_empty() {
         say(&format!("in place of {}", replaced.join(", ")));
     }

@@ -30,6 +30,24 @@ fn seen(mid: &[Vec<Eligible>], shared: bool) -> BTreeSet<Seen> {
     lines.map(seen).collect()
 }
 
+impl Seen {
+    /// Says what it costs on demand over the plan, and that nothing is known that would cover it.
+    fn without_price(&self, mid: &[Vec<Eligible>]) -> String {
+        let own = |line: &&Eligible| {
+            self.account.as_ref().is_none_or(|account| *account == line.account)
+                && (self.is_ec2, &self.region, &self.instance_type)
+                    == (line.is_ec2(), &line.key.region, &line.instance_type)
+        };
+        let lines = mid.iter().flatten().filter(own);
+        let cost: f64 = lines.map(|line| line.on_demand * line.left.iter().sum::<f64>()).sum();
+        let account = self.account.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
+        format!(
+            "skipped: the book has no commitment price of {} in {}{account}, ${cost:.0} on demand in the plan; --compute-discount 27% looks at a Compute Savings Plan as AWS quotes it",
+            self.instance_type, self.region
+        )
+    }
+}
+
 /// A product, and how its layers are cut.
 pub(super) struct Offer {
     pub(super) product: Product,
@@ -48,8 +66,13 @@ pub(super) fn offers(
 ) -> (Vec<Offer>, Vec<String>) {
     let shared = prepared.scenario().billing.consolidated;
     let mut found: Vec<Product> = Vec::new();
+    let mut unpriced = Vec::new();
     for own in &seen(mid, shared) {
-        for product in products(prepared, question, own) {
+        let products = products(prepared, question, own);
+        if products.is_empty() {
+            unpriced.push(own.without_price(mid));
+        }
+        for product in products {
             let same = |known: &Product| {
                 Product { source: product.source.clone(), ..known.clone() } == product
             };
@@ -68,6 +91,7 @@ pub(super) fn offers(
         }
     }
     notes.dedup();
+    notes.extend(unpriced);
     (offers, notes)
 }
 

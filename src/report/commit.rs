@@ -17,7 +17,7 @@ pub fn render(advised: &Advised) -> String {
     let [first, last] = advised.months;
     let _ = writeln!(
         out,
-        "What to commit to, {first} to {last}: {} trials, least expected regret; USD over the terms, against on demand",
+        "Recommended commitments, {first} to {last}: {} trials, least expected regret; USD over the terms, against on demand",
         advised.trials
     );
     if advised.products.is_empty() {
@@ -25,20 +25,18 @@ pub fn render(advised: &Advised) -> String {
             out,
             "\nThe book has no commitment price of what runs on demand. --compute-discount 27% looks at a Compute Savings Plan as AWS quotes it."
         );
-    } else {
+    } else if advised.products.iter().any(|own| !own.ladder.is_empty()) {
         let _ = writeln!(out, "{}", products(&advised.products));
     }
     let mut recommended = advised.products.iter().filter(|own| own.recommended).peekable();
     if recommended.peek().is_none() {
-        let _ = writeln!(out, "\nRecommended: nothing; no commitment is expected to save money");
-    }
-    for own in recommended {
         let _ = writeln!(
             out,
-            "\nRecommended: {}, in account {}",
-            name(&own.product),
-            own.product.account
+            "\nRecommended: nothing; no commitment with a known price is expected to save money"
         );
+    }
+    for own in recommended {
+        let _ = writeln!(out, "\nRecommended: {}", name(&own.product));
         for purchase in &own.ladder {
             let size = size(own, purchase.size);
             let fee = grouped(purchase.fee, 0);
@@ -46,7 +44,7 @@ pub fn render(advised: &Advised) -> String {
         }
         let _ = writeln!(
             out,
-            "  saves ${} in the mean (${} of it within the plan), ${} to ${} in four of five trials; loses money in {:.0} % of them; ${} where growth misses (the fifth of the trials that use least)",
+            "  saves ${} on average (${} of it within the plan), ${} to ${} in four of five trials; loses money in {:.0} % of them; ${} where growth misses (the fifth of the trials that use least)",
             grouped(own.saving.mean, 0),
             grouped(own.in_plan, 0),
             grouped(own.saving.p10, 0),
@@ -59,7 +57,7 @@ pub fn render(advised: &Advised) -> String {
     if let (true, Some(all)) = (count > 1, &advised.recommended) {
         let _ = writeln!(
             out,
-            "\nAll {count} together save ${} in the mean (${} of it within the plan), ${} to ${} in four of five trials",
+            "\nAll {count} together save ${} on average (${} of it within the plan), ${} to ${} in four of five trials",
             grouped(all.saving.mean, 0),
             grouped(all.in_plan, 0),
             grouped(all.saving.p10, 0),
@@ -96,7 +94,11 @@ fn name(product: &Product) -> String {
     let of = product.of.as_ref().map(|of| format!(" {of}")).unwrap_or_default();
     let region = product.region.as_ref().map(|r| format!(" in {r}")).unwrap_or_default();
     let (term, payment) = (product.term.name(), product.payment.name());
-    format!("{}{of}{region}, {term} {payment}", product.kind.title())
+    let account = match &*product.account {
+        "" => String::new(),
+        account => format!(", {account}"),
+    };
+    format!("{}{of}{region}, {term} {payment}{account}", product.kind.title())
 }
 
 fn size(own: &Advice, size: f64) -> String {

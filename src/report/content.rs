@@ -17,7 +17,7 @@ use crate::{
     plan::{MonthPlan, Plan},
     reconcile::Reconciliation,
     tune::Tuned,
-    units::Usd,
+    units::{Usd, count},
 };
 
 mod actuals;
@@ -94,7 +94,7 @@ fn headline(plan: &Plan) -> Vec<Fact> {
     let users = |month: &MonthPlan| format!("{} monthly users", grouped(month.users, 0));
     let mut facts = vec![
         Fact {
-            label: format!("Whole plan, {} months", plan.months.len()),
+            label: format!("Whole plan, {}", count(plan.months.len(), "month")),
             value: Cell::Usd(plan.cost),
             note: standing(plan, first.month, last.month),
         },

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     reconcile::{Cell, Match, Reconciliation, Sum, Variance},
-    units::Usd,
+    units::{Usd, count},
 };
 
 /// Lines of a list before the rest is summed up.
@@ -161,7 +161,7 @@ fn list(done: &Reconciliation, matched: Match, title: &str, out: &mut String) {
     let all: Usd = sums.values().copied().sum();
     let mut sums: Vec<_> = sums.into_iter().collect();
     sums.sort_by(|a, b| b.1.decimal().abs().cmp(&a.1.decimal().abs()).then(a.0.cmp(&b.0)));
-    let _ = writeln!(out, "\n{title}: {} in {} lines", money(all), sums.len());
+    let _ = writeln!(out, "\n{title}: {} in {}", money(all), count(sums.len(), "line"));
     for ((account, service, region, usage), cost) in sums.iter().take(MOST_LISTED) {
         let usage = if usage.is_empty() { "no usage type" } else { usage };
         let region = if region.is_empty() { String::new() } else { format!(", {region}") };

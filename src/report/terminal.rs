@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use super::number::{dollars, grouped, money};
 use crate::{
     plan::{AccountMonth, MonthPlan, Plan, usage_kind},
-    units::Usd,
+    units::{Usd, count},
 };
 
 /// How much is told.
@@ -202,7 +202,8 @@ fn assumptions(plan: &Plan, out: &mut String) {
 
 fn headline(plan: &Plan, view: View, out: &mut String) {
     let (Some(first), Some(last)) = (plan.months.first(), plan.months.last()) else { return };
-    let _ = writeln!(out, "{}: {} months from {}", plan.name, plan.months.len(), first.month);
+    let _ =
+        writeln!(out, "{}: {} from {}", plan.name, count(plan.months.len(), "month"), first.month);
     let _ = writeln!(out, "{}\n", plan.cost_metric);
     for (label, month) in [("First month", first), ("Last month", last)] {
         let _ = writeln!(

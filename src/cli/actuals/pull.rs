@@ -15,6 +15,7 @@ use crate::{
     cli::{AwsArgs, Format, say},
     error::{Error, Place},
     store,
+    units::count,
 };
 
 #[derive(Debug, clap::Args)]
@@ -96,7 +97,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         actuals::redact(&mut bills);
     }
     store::save_bills(folder, &bills)?;
-    say(&format!("wrote {} months to {}", bills.len(), folder.display()));
+    say(&format!("wrote {} to {}", count(bills.len(), "month"), folder.display()));
     show(&bills, args.format)
 }
 

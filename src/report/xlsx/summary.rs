@@ -14,6 +14,7 @@ use crate::{
         number::grouped,
         page::{Cell, Fact, Page},
     },
+    units::count,
 };
 
 /// Name of the sheet.
@@ -56,7 +57,7 @@ pub(super) fn write(sheet: &mut Sheet, plan: &Plan, page: &Page, sheets: &[Strin
 
 fn headline(sheet: &mut Sheet, plan: &Plan, page: &Page) -> Done {
     let own = [Fact {
-        label: format!("Cost over {} months", plan.months.len()),
+        label: format!("Cost over {}", count(plan.months.len(), "month")),
         value: Cell::Usd(plan.cost),
         note: String::new(),
     }];
