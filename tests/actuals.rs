@@ -198,15 +198,15 @@ fn a_bill_says_what_it_is() {
     assert!(text.contains(&aside), "{text}");
     // A file of which no row has a cost says so.
     fs::write(&path, format!("{header}AWS,2026-02-01,1,Usage,AmazonEC2,,USD\r\n")).unwrap();
-    refused(&import, 2, &format!("no row could be used: 1 × the cost is empty ({path}:2)"));
+    refused(&import, 2, &format!("every row was skipped: 1 × the cost is empty ({path}:2)"));
     let text = stdout(&runrate(&["actuals", "import", &data("negative.csv"), "--actuals", &kept]));
-    assert!(text.contains("\"-1e23\" is no amount of a bill"), "{text}");
+    assert!(text.contains("\"-1e23\" is out of range"), "{text}");
     stdout(&runrate(&["actuals", "list", "--actuals", &kept]));
     // Sums beyond amounts could not be read again.
     fs::write(&path, "month,account,service,cost\n2027-01,a,S,9e17\n2027-01,a,S,9e17\n").unwrap();
     refused(&import, 2, "sum to 10^18 or more");
     fs::write(&path, "month,account,service,cost,cost\n2027-01,a,S,1,2\n").unwrap();
-    refused(&import, 2, ":1: has the column cost twice, as columns 4 and 5");
+    refused(&import, 2, ":1: the column cost occurs twice, as columns 4 and 5");
 }
 
 /// polars panics on both; the bill's panic is caught, and the shard's digest is checked before polars reads it.
@@ -471,10 +471,14 @@ fn what_cannot_be_compared_is_said() {
     let with = |more: &[&'static str]| [&bill[..], more].concat();
     let first = stdout(&runrate(&with(&["--from", "2027-01"])));
     assert!(first.contains("2027-01 is left out: the bill ends after day 16 of 31"), "{first}");
-    refused(&with(&["--to", "2027-01"]), 4, "no whole month to compare: 2027-01 end early");
+    refused(
+        &with(&["--to", "2027-01"]),
+        4,
+        "no complete month to compare: the bill of 2027-01 ends before",
+    );
     let days = stdout(&runrate(&with(&["--to", "2027-01", "--partial", "pro-rata"])));
     assert!(days.contains("16 of 31 days are billed"), "{days}");
-    refused(&with(&["--from", "2028-01"]), 4, "no month in both");
+    refused(&with(&["--from", "2028-01"]), 4, "have no month in common");
     refused(
         &with(&["--metric", "net-unblended"]),
         2,
@@ -747,6 +751,22 @@ fn a_plan_with_commitments_meets_its_bill_either_way() {
         let mut fee_cells = fee_cells.filter(|cell| cell["service"] == "commitment fees");
         assert!(fee_cells.all(|cell| cell["matched"] == "both"), "{done:#}");
     }
+    // Of half a month: the whole upfront fee, and the recurring fee by days.
+    let plan = support::plan(&text).unwrap();
+    let paid = &plan.commitments[0].months[0];
+    let half = committed_bill(&plan).replace("USD,2027-02-01", "USD,2027-01-16");
+    let half_path = folder.path().join("half.csv").display().to_string();
+    fs::write(&half_path, half).unwrap();
+    let arguments = ["reconcile", &*scenario, "--bill", &half_path, "--metric", "unblended"];
+    let more = ["--partial", "pro-rata", "--to", "2027-01", "--format", "json"];
+    let done: serde_json::Value =
+        serde_json::from_str(&stdout(&runrate(&[&arguments[..], &more].concat()))).unwrap();
+    let mut steps = done["bridge"].as_array().unwrap().iter();
+    let fees = steps.find(|step| step["name"] == "commitment fees").unwrap();
+    let (recurring, cash) = (paid.fee.to_f64() / 2.0, paid.cash.to_f64());
+    let expected = cash - recurring + recurring * 15.0 / 31.0;
+    let planned = fees["planned"].as_str().unwrap().parse::<f64>().unwrap();
+    assert!(cash > 600.0 && (planned - expected).abs() < 1e-6, "{planned} for {expected}");
     let table = stdout(&runrate(&["reconcile", &scenario, "--bill", &bill]));
     assert!(table.contains("planned (amortized) against billed (AmortizedCost)"), "{table}");
 }

@@ -303,12 +303,12 @@ fn faults_are_told_and_nothing_half_is_kept() {
         (Box::new(html), "GetDimensionValues: an answer that cannot be read", None),
         (
             Box::new(changed(|answer| answer["ResultsByTime"] = json!([]))),
-            "an answer that is not whole: months from",
+            "the response is incomplete: months from",
             None,
         ),
         (
             Box::new(changed(|answer| answer["NextPageToken"] = "page-1".into())),
-            "an answer points to the page it came from",
+            "the next page of the response is the page itself",
             None,
         ),
         (
@@ -316,7 +316,7 @@ fn faults_are_told_and_nothing_half_is_kept() {
                 answer["ResultsByTime"][0]["Groups"][0]["Metrics"]["AmortizedCost"]["Amount"] =
                     "NaN".into();
             })),
-            "without a number for AmortizedCost",
+            "no number for AmortizedCost",
             None,
         ),
         (
