@@ -364,7 +364,7 @@ fn forecasts(bills: &[&MonthBill]) -> Vec<String> {
         return notes;
     }
     vec![format!(
-        "{} of {} months hold rows of a runrate forecast instead of a bill; accuracy is not reported",
+        "{} of {} months hold rows that are a runrate forecast, not a bill; accuracy is not reported",
         notes.len(),
         bills.len()
     )]
@@ -538,7 +538,9 @@ fn own_meters(plan: &Plan) -> Meters<'_> {
         let key = &price.key;
         let named = &price.cost_explorer_service;
         let service = if named.is_empty() { &key.service } else { named };
-        for usage_type in [&price.billed_usage_type, &key.usage_type] {
+        // A price without a billed name would match every line without a usage type.
+        let names = [&price.billed_usage_type, &key.usage_type];
+        for usage_type in names.into_iter().filter(|name| !name.is_empty()) {
             let place = [&*key.service, &*key.region, &**usage_type];
             meters.entry(place).or_insert([service, &key.region, &key.usage_type]);
         }

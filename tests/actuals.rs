@@ -296,6 +296,79 @@ fn a_bill_by_service_meets_the_plan() {
     assert!(notes.contains("the console counts credits, refunds"), "{notes}");
 }
 
+/// A bill by region, with the services and without, equals the plan: each region of an account meets the lines of
+/// its own, the recovery region too.
+#[test]
+fn a_bill_by_region_meets_the_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = scenario(&folder);
+    let plan = plan(&scenario, &folder);
+    let saved = folder.path().join("plan/plan.json").display().to_string();
+    let month = plan.months[0].month;
+    let mut sums: BTreeMap<(&str, &str, &str), rust_decimal::Decimal> = BTreeMap::new();
+    let not_billed = ["AWSSupport", "Datadog", "GitHubActions", "Tax"];
+    for entry in plan.entries.iter().filter(|entry| entry.month == month) {
+        let (key, named) = (&entry.key, &*plan.price_of(entry).cost_explorer_service);
+        if !not_billed.contains(&&*key.service) {
+            let service = if named.is_empty() { &*key.service } else { named };
+            *sums.entry((&entry.account, service, &key.region)).or_default() +=
+                entry.cost.decimal();
+        }
+    }
+    assert!(sums.keys().any(|(.., region)| *region == "us-west-2"), "{sums:?}");
+    for by_service in [true, false] {
+        let kept = folder.path().join(format!("kept-{by_service}")).display().to_string();
+        let mut arguments = vec!["actuals".to_owned(), "import".into()];
+        for account in ["production", "non-production"] {
+            let billed = sums.iter().filter(|((of, ..), _)| *of == account);
+            let path = folder.path().join(format!("{account}-{by_service}.bill"));
+            let text = if by_service {
+                let groups: Vec<serde_json::Value> = billed
+                    .map(|((_, service, region), cost)| {
+                        let amount = serde_json::json!({ "Amount": cost.to_string(), "Unit": "USD" });
+                        serde_json::json!({ "Keys": [service, region], "Metrics": { "UnblendedCost": amount } })
+                    })
+                    .collect();
+                let next = month.plus(1);
+                serde_json::json!({
+                    "GroupDefinitions": [{ "Type": "DIMENSION", "Key": "SERVICE" }, { "Type": "DIMENSION", "Key": "REGION" }],
+                    "ResultsByTime": [{
+                        "TimePeriod": { "Start": format!("{month}-01"), "End": format!("{next}-01") },
+                        "Total": {}, "Groups": groups, "Estimated": false,
+                    }],
+                })
+                .to_string()
+            } else {
+                let mut regions: BTreeMap<&str, rust_decimal::Decimal> = BTreeMap::new();
+                for ((.., region), cost) in billed {
+                    *regions.entry(region).or_default() += *cost;
+                }
+                let names: Vec<String> = regions.keys().map(|name| format!("{name}($)")).collect();
+                let costs: Vec<String> = regions.values().map(ToString::to_string).collect();
+                let total: rust_decimal::Decimal = regions.values().sum();
+                format!(
+                    "Region,{},Total costs($)\n{month}-01,{},{total}\n",
+                    names.join(","),
+                    costs.join(",")
+                )
+            };
+            fs::write(&path, text).unwrap();
+            arguments.push(path.display().to_string());
+        }
+        let ids = ["--account", "111111111111", "--account", "222222222222", "--actuals", &kept];
+        arguments.extend(ids.map(str::to_owned));
+        stdout(&runrate(&arguments.iter().map(String::as_str).collect::<Vec<_>>()));
+        let text = stdout(&runrate(&["reconcile", &saved, "--actuals", &kept, "--format", "json"]));
+        let done: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let cells = done["cells"].as_array().unwrap();
+        assert!(cells.iter().any(|cell| cell["region"] == "us-west-2"), "{cells:?}");
+        for cell in cells {
+            let off = cell["variance"]["total"].as_str().unwrap().parse::<f64>().unwrap();
+            assert!(cell["matched"] == "both" && off.abs() < 1e-6, "{cell}");
+        }
+    }
+}
+
 /// The example with account ids, nine months long.
 fn scenario(folder: &TempDir) -> String {
     let text =
@@ -486,7 +559,7 @@ fn what_cannot_be_compared_is_said() {
     );
     refused(&with(&["--fail-over", "lots"]), 2, "give a percentage from 0 to 10000, 15%");
     for (from, to, code, expected) in [
-        (",USD,", ",EUR,", 2, "is in EUR, the plan in USD"),
+        (",USD,", ",EUR,", 2, "is in EUR, but the plan is in USD"),
         ("111111111111", "999999999999", 0, ""),
     ] {
         fs::write(&path, early.replace(from, to)).unwrap();

@@ -324,7 +324,7 @@ fn faults_are_told_and_nothing_half_is_kept() {
                 answer["ResultsByTime"][0]["Groups"][0]["Metrics"]["NetUnblendedCost"]["Unit"] =
                     "EUR".into();
             })),
-            "in two currencies",
+            "has two currencies",
             None,
         ),
         (
@@ -332,7 +332,7 @@ fn faults_are_told_and_nothing_half_is_kept() {
                 answer["ResultsByTime"][0]["Groups"][0]["Keys"] = json!(["alone"]);
                 answer.as_object_mut().unwrap().remove("NextPageToken");
             })),
-            "with keys [\"alone\"], where two were asked for",
+            "has the keys [\"alone\"]; expected two",
             None,
         ),
         // A pair of period and keys occurs once: a page that comes again would double the bill.
