@@ -539,8 +539,8 @@ fn own_meters(plan: &Plan) -> Meters<'_> {
         let named = &price.cost_explorer_service;
         let service = if named.is_empty() { &key.service } else { named };
         // A price without a billed name would match every line without a usage type.
-        let names = [&price.billed_usage_type, &key.usage_type];
-        for usage_type in names.into_iter().filter(|name| !name.is_empty()) {
+        let usage_types = [&price.billed_usage_type, &key.usage_type];
+        for usage_type in usage_types.into_iter().filter(|name| !name.is_empty()) {
             let place = [&*key.service, &*key.region, &**usage_type];
             meters.entry(place).or_insert([service, &key.region, &key.usage_type]);
         }
