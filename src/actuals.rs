@@ -298,7 +298,7 @@ impl MonthBill {
         }
         if !part.lines.is_empty() && part.currency != self.currency {
             let named = |currency: &str| match currency {
-                "" => "no currency that it states".to_owned(),
+                "" => "no stated currency".to_owned(),
                 named => named.to_owned(),
             };
             return Err(format!(
@@ -336,6 +336,32 @@ impl MonthBill {
         any
     }
 
+    /// Gives each line the kind that today's rules give it: a bill that an earlier version stored may lack some.
+    /// Its stored lines no longer name a seller, so that Marketplace stays as stored.
+    pub fn classify(&mut self, billing: &layout::Billing) {
+        let mut changed = false;
+        for line in &mut self.lines {
+            let key = &line.key;
+            let kind = billing.kind(&layout::Charge {
+                kind: key.kind,
+                service: &key.service,
+                usage_type: &key.usage_type,
+                entity: "",
+                publisher: "",
+            });
+            changed |= kind != key.kind;
+            if kind != key.kind && kind == Kind::ReservedUpfront {
+                // The fee is amortized in the hours that it covers.
+                let amortized = &mut line.costs[Metric::Amortized as usize];
+                *amortized = amortized.map(|_| Amount::ZERO);
+            }
+            line.key.kind = kind;
+        }
+        if changed {
+            self.lines = gather::merged(std::mem::take(&mut self.lines));
+        }
+    }
+
     /// Rows used.
     pub fn rows(&self) -> u64 {
         self.lines.iter().map(|line| line.rows).sum()
@@ -349,7 +375,7 @@ impl MonthBill {
         } else {
             format!("{rows} of its {all} rows are")
         };
-        (rows > 0).then(|| format!("{}: {which} a forecast of runrate, and no bill", self.month))
+        (rows > 0).then(|| format!("{}: {which} a runrate forecast, not a bill", self.month))
     }
 
     /// Whether the rows do not reach the month's end.

@@ -289,7 +289,7 @@ pub fn reconcile(
     if taken.is_empty() {
         let cut: Vec<String> = months.iter().map(|m| m.month.to_string()).collect();
         return Err(Gap::Actuals(format!(
-            "no whole month to compare: {} end early; take them by days with --partial pro-rata",
+            "no complete month to compare: the bill of {} ends before the month does; add --partial pro-rata to compare by days",
             cut.join(", ")
         )));
     }
@@ -306,9 +306,9 @@ pub fn reconcile(
     let own = own_meters(plan);
     for bill in &bills {
         has_metric(bill, options.metric)?;
-        for line in bill.lines.iter().filter(|line| kind_of(line).is_consumption()) {
+        for line in bill.lines.iter().filter(|line| line.key.kind.is_consumption()) {
             let account = accounts.get(&line.key.account).unwrap_or(&line.key.account);
-            let known = match fees_of(kind_of(line)) {
+            let known = match fees_of(line.key.kind) {
                 Some(fees) => Some([FEES.into(), String::new(), fees.name().into()]),
                 None => place_of(line, naming, &own),
             };
@@ -364,7 +364,7 @@ fn forecasts(bills: &[&MonthBill]) -> Vec<String> {
         return notes;
     }
     vec![format!(
-        "{} of {} months hold rows that are a forecast of runrate, and no bill: no accuracy is told",
+        "{} of {} months hold rows that are a runrate forecast, not a bill; accuracy is not reported",
         notes.len(),
         bills.len()
     )]
@@ -387,7 +387,7 @@ fn months(plan: &Plan, bills: &[MonthBill], options: Options) -> Result<Vec<Comp
             }
         };
         return Err(Gap::Actuals(format!(
-            "no month in both: the plan has {}, the bills {}",
+            "the plan ({}) and the bills ({}) have no month in common",
             span(&mut planned.iter().copied().filter(|month| wanted(*month))),
             span(&mut bills.iter().map(|bill| bill.month))
         )));
@@ -419,13 +419,13 @@ fn currency(plan: &Plan, bills: &[&MonthBill], notes: &mut Vec<String>) -> Resul
     for bill in bills {
         if bill.currency.is_empty() {
             let note = format!(
-                "the bill of {} names no currency; it is taken for {}",
+                "the bill of {} names no currency; it is read as {}",
                 bill.month, plan.currency
             );
             notes.push(note);
         } else if bill.currency != plan.currency {
             return Err(Gap::Input(format!(
-                "the bill of {} is in {}, the plan in {}",
+                "the bill of {} is in {}, but the plan is in {}",
                 bill.month, bill.currency, plan.currency
             )));
         }
@@ -466,7 +466,7 @@ fn accounts(
     if let ([account], Some(only), 1) = (&*plan.accounts, billed.first(), billed.len()) {
         let shown = if only.is_empty() { "no account id" } else { only };
         notes.push(format!(
-            "the bill's only account ({shown}) is taken for {}; its id in the scenario would say so",
+            "the bill's only account ({shown}) is read as {}; set its `id` in the scenario to confirm it",
             account.name
         ));
         names.insert((*only).clone(), account.name.clone());
@@ -475,7 +475,7 @@ fn accounts(
     let ids: Vec<&str> = billed.iter().take(5).map(|id| id.as_str()).collect();
     let own: Vec<&str> = plan.accounts.iter().map(|account| &*account.name).collect();
     Err(Gap::Input(format!(
-        "none of the bill's accounts ({}) is in the plan; give the accounts ({}) their `id` in the scenario",
+        "none of the bill's accounts ({}) is in the plan; set `id` for the accounts ({}) in the scenario",
         ids.join(", "),
         own.join(", ")
     )))
@@ -538,7 +538,9 @@ fn own_meters(plan: &Plan) -> Meters<'_> {
         let key = &price.key;
         let named = &price.cost_explorer_service;
         let service = if named.is_empty() { &key.service } else { named };
-        for usage_type in [&price.billed_usage_type, &key.usage_type] {
+        // A price without a billed name would match every line without a usage type.
+        let usage_types = [&price.billed_usage_type, &key.usage_type];
+        for usage_type in usage_types.into_iter().filter(|name| !name.is_empty()) {
             let place = [&*key.service, &*key.region, &**usage_type];
             meters.entry(place).or_insert([service, &key.region, &key.usage_type]);
         }
@@ -575,7 +577,7 @@ fn add_billed(
     let billed = sides.billed.get_or_insert_default();
     billed.cost += cost.usd();
     // Covered usage stands twice, once with its negation: its quantity is the covered row's.
-    let kind = kind_of(line);
+    let kind = key.kind;
     let counts = kind != Kind::PlanNegation && fees_of(kind).is_none();
     if let Some(quantity) = line.quantity.filter(|_| counts) {
         billed.quantity = Some(billed.quantity.unwrap_or(0.0) + quantity.to_f64());
@@ -598,7 +600,7 @@ fn bridge(
 ) -> Vec<Step> {
     let mut billed: BTreeMap<Kind, Amount> = BTreeMap::new();
     for line in bills.iter().flat_map(|bill| &bill.lines) {
-        let kind = kind_of(line);
+        let kind = line.key.kind;
         if let Some(cost) = line.cost(metric).filter(|_| !kind.is_consumption()) {
             *billed.entry(kind).or_insert(Amount::ZERO) += cost;
         }
@@ -690,7 +692,7 @@ mod variance;
 mod view;
 
 pub use view::comparable_metric;
-use view::{FEES, View, add_planned, fees_of, kind_of};
+use view::{FEES, View, add_planned, fees_of};
 
 #[cfg(test)]
 mod tests;

@@ -198,15 +198,15 @@ fn a_bill_says_what_it_is() {
     assert!(text.contains(&aside), "{text}");
     // A file of which no row has a cost says so.
     fs::write(&path, format!("{header}AWS,2026-02-01,1,Usage,AmazonEC2,,USD\r\n")).unwrap();
-    refused(&import, 2, &format!("no row could be used: 1 × the cost is empty ({path}:2)"));
+    refused(&import, 2, &format!("every row was skipped: 1 × the cost is empty ({path}:2)"));
     let text = stdout(&runrate(&["actuals", "import", &data("negative.csv"), "--actuals", &kept]));
-    assert!(text.contains("\"-1e23\" is no amount of a bill"), "{text}");
+    assert!(text.contains("\"-1e23\" is out of range"), "{text}");
     stdout(&runrate(&["actuals", "list", "--actuals", &kept]));
     // Sums beyond amounts could not be read again.
     fs::write(&path, "month,account,service,cost\n2027-01,a,S,9e17\n2027-01,a,S,9e17\n").unwrap();
     refused(&import, 2, "sum to 10^18 or more");
     fs::write(&path, "month,account,service,cost,cost\n2027-01,a,S,1,2\n").unwrap();
-    refused(&import, 2, ":1: has the column cost twice, as columns 4 and 5");
+    refused(&import, 2, ":1: the column cost occurs twice, as columns 4 and 5");
 }
 
 /// polars panics on both; the bill's panic is caught, and the shard's digest is checked before polars reads it.
@@ -294,6 +294,79 @@ fn a_bill_by_service_meets_the_plan() {
     let notes = done["notes"].to_string();
     assert!(notes.contains("the bill names no usage types in"), "{notes}");
     assert!(notes.contains("the console counts credits, refunds"), "{notes}");
+}
+
+/// A bill by region, with the services and without, equals the plan: each region of an account meets the lines of
+/// its own, the recovery region too.
+#[test]
+fn a_bill_by_region_meets_the_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = scenario(&folder);
+    let plan = plan(&scenario, &folder);
+    let saved = folder.path().join("plan/plan.json").display().to_string();
+    let month = plan.months[0].month;
+    let mut sums: BTreeMap<(&str, &str, &str), rust_decimal::Decimal> = BTreeMap::new();
+    let not_billed = ["AWSSupport", "Datadog", "GitHubActions", "Tax"];
+    for entry in plan.entries.iter().filter(|entry| entry.month == month) {
+        let (key, named) = (&entry.key, &*plan.price_of(entry).cost_explorer_service);
+        if !not_billed.contains(&&*key.service) {
+            let service = if named.is_empty() { &*key.service } else { named };
+            *sums.entry((&entry.account, service, &key.region)).or_default() +=
+                entry.cost.decimal();
+        }
+    }
+    assert!(sums.keys().any(|(.., region)| *region == "us-west-2"), "{sums:?}");
+    for by_service in [true, false] {
+        let kept = folder.path().join(format!("kept-{by_service}")).display().to_string();
+        let mut arguments = vec!["actuals".to_owned(), "import".into()];
+        for account in ["production", "non-production"] {
+            let billed = sums.iter().filter(|((of, ..), _)| *of == account);
+            let path = folder.path().join(format!("{account}-{by_service}.bill"));
+            let text = if by_service {
+                let groups: Vec<serde_json::Value> = billed
+                    .map(|((_, service, region), cost)| {
+                        let amount = serde_json::json!({ "Amount": cost.to_string(), "Unit": "USD" });
+                        serde_json::json!({ "Keys": [service, region], "Metrics": { "UnblendedCost": amount } })
+                    })
+                    .collect();
+                let next = month.plus(1);
+                serde_json::json!({
+                    "GroupDefinitions": [{ "Type": "DIMENSION", "Key": "SERVICE" }, { "Type": "DIMENSION", "Key": "REGION" }],
+                    "ResultsByTime": [{
+                        "TimePeriod": { "Start": format!("{month}-01"), "End": format!("{next}-01") },
+                        "Total": {}, "Groups": groups, "Estimated": false,
+                    }],
+                })
+                .to_string()
+            } else {
+                let mut regions: BTreeMap<&str, rust_decimal::Decimal> = BTreeMap::new();
+                for ((.., region), cost) in billed {
+                    *regions.entry(region).or_default() += *cost;
+                }
+                let names: Vec<String> = regions.keys().map(|name| format!("{name}($)")).collect();
+                let costs: Vec<String> = regions.values().map(ToString::to_string).collect();
+                let total: rust_decimal::Decimal = regions.values().sum();
+                format!(
+                    "Region,{},Total costs($)\n{month}-01,{},{total}\n",
+                    names.join(","),
+                    costs.join(",")
+                )
+            };
+            fs::write(&path, text).unwrap();
+            arguments.push(path.display().to_string());
+        }
+        let ids = ["--account", "111111111111", "--account", "222222222222", "--actuals", &kept];
+        arguments.extend(ids.map(str::to_owned));
+        stdout(&runrate(&arguments.iter().map(String::as_str).collect::<Vec<_>>()));
+        let text = stdout(&runrate(&["reconcile", &saved, "--actuals", &kept, "--format", "json"]));
+        let done: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let cells = done["cells"].as_array().unwrap();
+        assert!(cells.iter().any(|cell| cell["region"] == "us-west-2"), "{cells:?}");
+        for cell in cells {
+            let off = cell["variance"]["total"].as_str().unwrap().parse::<f64>().unwrap();
+            assert!(cell["matched"] == "both" && off.abs() < 1e-6, "{cell}");
+        }
+    }
 }
 
 /// The example with account ids, nine months long.
@@ -471,10 +544,14 @@ fn what_cannot_be_compared_is_said() {
     let with = |more: &[&'static str]| [&bill[..], more].concat();
     let first = stdout(&runrate(&with(&["--from", "2027-01"])));
     assert!(first.contains("2027-01 is left out: the bill ends after day 16 of 31"), "{first}");
-    refused(&with(&["--to", "2027-01"]), 4, "no whole month to compare: 2027-01 end early");
+    refused(
+        &with(&["--to", "2027-01"]),
+        4,
+        "no complete month to compare: the bill of 2027-01 ends before",
+    );
     let days = stdout(&runrate(&with(&["--to", "2027-01", "--partial", "pro-rata"])));
     assert!(days.contains("16 of 31 days are billed"), "{days}");
-    refused(&with(&["--from", "2028-01"]), 4, "no month in both");
+    refused(&with(&["--from", "2028-01"]), 4, "have no month in common");
     refused(
         &with(&["--metric", "net-unblended"]),
         2,
@@ -482,7 +559,7 @@ fn what_cannot_be_compared_is_said() {
     );
     refused(&with(&["--fail-over", "lots"]), 2, "give a percentage from 0 to 10000, 15%");
     for (from, to, code, expected) in [
-        (",USD,", ",EUR,", 2, "is in EUR, the plan in USD"),
+        (",USD,", ",EUR,", 2, "is in EUR, but the plan is in USD"),
         ("111111111111", "999999999999", 0, ""),
     ] {
         fs::write(&path, early.replace(from, to)).unwrap();
@@ -747,6 +824,22 @@ fn a_plan_with_commitments_meets_its_bill_either_way() {
         let mut fee_cells = fee_cells.filter(|cell| cell["service"] == "commitment fees");
         assert!(fee_cells.all(|cell| cell["matched"] == "both"), "{done:#}");
     }
+    // Of half a month: the whole upfront fee, and the recurring fee by days.
+    let plan = support::plan(&text).unwrap();
+    let paid = &plan.commitments[0].months[0];
+    let half = committed_bill(&plan).replace("USD,2027-02-01", "USD,2027-01-16");
+    let half_path = folder.path().join("half.csv").display().to_string();
+    fs::write(&half_path, half).unwrap();
+    let arguments = ["reconcile", &*scenario, "--bill", &half_path, "--metric", "unblended"];
+    let more = ["--partial", "pro-rata", "--to", "2027-01", "--format", "json"];
+    let done: serde_json::Value =
+        serde_json::from_str(&stdout(&runrate(&[&arguments[..], &more].concat()))).unwrap();
+    let mut steps = done["bridge"].as_array().unwrap().iter();
+    let fees = steps.find(|step| step["name"] == "commitment fees").unwrap();
+    let (recurring, cash) = (paid.fee.to_f64() / 2.0, paid.cash.to_f64());
+    let expected = cash - recurring + recurring * 15.0 / 31.0;
+    let planned = fees["planned"].as_str().unwrap().parse::<f64>().unwrap();
+    assert!(cash > 600.0 && (planned - expected).abs() < 1e-6, "{planned} for {expected}");
     let table = stdout(&runrate(&["reconcile", &scenario, "--bill", &bill]));
     assert!(table.contains("planned (amortized) against billed (AmortizedCost)"), "{table}");
 }

@@ -303,12 +303,12 @@ fn faults_are_told_and_nothing_half_is_kept() {
         (Box::new(html), "GetDimensionValues: an answer that cannot be read", None),
         (
             Box::new(changed(|answer| answer["ResultsByTime"] = json!([]))),
-            "an answer that is not whole: months from",
+            "the response is incomplete: months from",
             None,
         ),
         (
             Box::new(changed(|answer| answer["NextPageToken"] = "page-1".into())),
-            "an answer points to the page it came from",
+            "the next page of the response is the page itself",
             None,
         ),
         (
@@ -316,7 +316,7 @@ fn faults_are_told_and_nothing_half_is_kept() {
                 answer["ResultsByTime"][0]["Groups"][0]["Metrics"]["AmortizedCost"]["Amount"] =
                     "NaN".into();
             })),
-            "without a number for AmortizedCost",
+            "no number for AmortizedCost",
             None,
         ),
         (
@@ -324,7 +324,7 @@ fn faults_are_told_and_nothing_half_is_kept() {
                 answer["ResultsByTime"][0]["Groups"][0]["Metrics"]["NetUnblendedCost"]["Unit"] =
                     "EUR".into();
             })),
-            "in two currencies",
+            "has two currencies",
             None,
         ),
         (
@@ -332,7 +332,7 @@ fn faults_are_told_and_nothing_half_is_kept() {
                 answer["ResultsByTime"][0]["Groups"][0]["Keys"] = json!(["alone"]);
                 answer.as_object_mut().unwrap().remove("NextPageToken");
             })),
-            "with keys [\"alone\"], where two were asked for",
+            "has the keys [\"alone\"]; expected two",
             None,
         ),
         // A pair of period and keys occurs once: a page that comes again would double the bill.

@@ -168,12 +168,9 @@ fn round_trip(text: &str) {
         let output = runrate(&["actuals", "import", &file, "--actuals", &kept]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{said}");
-        assert!(
-            said.contains("2027-01: its rows are a forecast of runrate, and no bill"),
-            "{said}"
-        );
+        assert!(said.contains("2027-01: its rows are a runrate forecast, not a bill"), "{said}");
         let listed = stdout(&runrate(&["actuals", "list", "--actuals", &kept]));
-        assert!(listed.contains("a forecast of runrate, and no bill"), "{listed}");
+        assert!(listed.contains("a runrate forecast, not a bill"), "{listed}");
         for metric in ["unblended", "amortized"] {
             let output = runrate(&[
                 "reconcile",
@@ -210,7 +207,7 @@ fn no_variance(done: &serde_json::Value) {
     // A forecast that meets itself says nothing of how good it is.
     assert!(done["accuracy"].is_null());
     let notes = done["notes"].to_string();
-    assert!(notes.contains("a forecast of runrate, and no bill"), "{notes}");
+    assert!(notes.contains("a runrate forecast, not a bill"), "{notes}");
 }
 
 #[test]

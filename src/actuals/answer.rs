@@ -100,14 +100,14 @@ pub fn read(
     read_at: &str,
 ) -> Result<Vec<MonthBill>, Error> {
     let answer: Answer = serde_json::from_str(text).map_err(|error| {
-        let message = format!("is no answer of `aws ce get-cost-and-usage`: {error}");
+        let message = format!("cannot be read as output of `aws ce get-cost-and-usage`: {error}");
         Error::at(Place::line(file, error.line()), message)
     })?;
     let wrong = |key: String, message: String| {
         Error::at(Place { key: Some(key), ..Place::file(file) }, message)
     };
     if answer.next_page_token.is_some_and(|token| !token.is_empty()) {
-        let message = "the answer has further pages; ask for fewer months, so that it has one";
+        let message = "the output has more pages (NextPageToken); request fewer months so that one page holds them all";
         return Err(wrong("NextPageToken".into(), message.into()));
     }
     let keys = keys(&answer.group_definitions)
@@ -144,7 +144,7 @@ pub fn read(
             };
             let (values, expected) = (values, if ungrouped { 0 } else { keys.len() });
             if values.len() != expected {
-                let message = format!("has {} keys, of {expected} defined", values.len());
+                let message = format!("has {} keys; GroupDefinitions has {expected}", values.len());
                 return Err(wrong(at, message));
             }
             let row = row(period, (&keys, values), metrics, (billing, &mut gather))
@@ -158,7 +158,7 @@ pub fn read(
         if !keys.contains(&Text::Record) {
             let more = if keys.contains(&Text::Service) { "" } else { "tax, support, " };
             bill.notes.push(format!(
-                "the answer is not grouped by RECORD_TYPE: {more}credits, refunds and discounts count as consumption, unless its filter left them out"
+                "the Cost Explorer output is not grouped by RECORD_TYPE: {more}credits, refunds and discounts count as consumption unless its filter excludes them"
             ));
         }
     }
@@ -172,7 +172,7 @@ fn keys(definitions: &[Definition]) -> Result<Vec<Text>, String> {
         found.map(|(_, text)| *text).ok_or_else(|| {
             let names: Vec<&str> = KEYS.iter().map(|(name, _)| *name).collect();
             format!(
-                "is grouped by {}, of which a bill's lines cannot be told; group by two of {}",
+                "{} is not a supported grouping; group by two of {}",
                 definition.key,
                 names.join(", ")
             )
@@ -190,13 +190,16 @@ fn check(periods: &[Period]) -> Result<(), (String, String)> {
         let key = format!("ResultsByTime[{index}]");
         let dates = month_of(start).is_some() && month_of(end).is_some() && start < end;
         if !dates || start.len() != end.len() {
-            let message = format!("{start:?} to {end:?} is no period");
+            let message = format!(
+                "{start:?} to {end:?} is not a period; expected two dates, the first before the second"
+            );
             return Err((format!("{key}.TimePeriod"), message));
         }
         spans.insert((start, end));
         for (nth, group) in own.iter().enumerate() {
             if !groups.insert((start, end, &group.keys)) {
-                let message = format!("{} is there twice in {start}", group.keys.join(", "));
+                let message =
+                    format!("{} occurs twice in {start}; remove one", group.keys.join(", "));
                 return Err((format!("{key}.Groups[{nth}]"), message));
             }
         }
@@ -204,7 +207,10 @@ fn check(periods: &[Period]) -> Result<(), (String, String)> {
     let spans: Vec<_> = spans.into_iter().collect();
     for pair in spans.windows(2) {
         if pair[1].0 < pair[0].1 {
-            let message = format!("{} begins before {} ends", pair[1].0, pair[0].0);
+            let message = format!(
+                "the period {} begins before {} ends; use periods that do not overlap",
+                pair[1].0, pair[0].0
+            );
             return Err(("ResultsByTime".into(), message));
         }
     }
@@ -242,14 +248,18 @@ fn row(
     for (name, figure) in METRICS {
         let Some(measure) = metrics.get(name) else { continue };
         figures[figure as usize] = Some(amount(name, measure)?);
-        if *currency.get_or_insert(&measure.unit) != measure.unit {
-            return Err(format!("{name} is in another currency than the metrics before it"));
+        let expected = *currency.get_or_insert(&measure.unit);
+        if expected != measure.unit {
+            let found = &measure.unit;
+            return Err(format!(
+                "{name} is in {found}, but the metrics before it are in {expected}"
+            ));
         }
     }
     if figures[Figure::Unblended as usize].is_none() {
         let names: Vec<&str> = metrics.keys().map(String::as_str).collect();
         return Err(format!(
-            "has no UnblendedCost, only {}; ask with --metrics UnblendedCost",
+            "has no UnblendedCost, only {}; add --metrics UnblendedCost to the command",
             names.join(", ")
         ));
     }
@@ -289,19 +299,34 @@ mod tests {
         assert_eq!(bill.lines[0].quantity, None);
     }
 
+    /// AWS answers the end of the month for a month that is open: it is read as far as the day of reading. An
+    /// estimated month that is over is whole.
+    #[test]
+    fn an_open_month_reaches_the_day_of_reading() {
+        let open = ANSWER
+            .replace("2027-02-01", "2027-04-01")
+            .replace("2027-01-01", "2027-03-01")
+            .replace("\"Estimated\":false", "\"Estimated\":true");
+        let bill = &bills(&open).unwrap()[0];
+        assert_eq!((bill.days, bill.is_partial(), bill.estimated), (5, true, true));
+        let over = ANSWER.replace("\"Estimated\":false", "\"Estimated\":true");
+        let bill = &bills(&over).unwrap()[0];
+        assert_eq!((bill.days, bill.is_partial(), bill.estimated), (31, false, true));
+    }
+
     #[test]
     fn what_is_no_whole_answer_is_refused_with_its_place() {
         for (from, to, expected) in [
             (
                 "\"Key\":\"SERVICE\"",
                 "\"Key\":\"AZ\"",
-                "ce.json: GroupDefinitions: is grouped by AZ",
+                "ce.json: GroupDefinitions: AZ is not a supported grouping; group by two of SERVICE",
             ),
             ("812.40", "NaN", "ce.json: ResultsByTime[0].Groups[1]: UnblendedCost \"NaN\""),
             (
                 "AWS Support (Business)",
                 "Amazon Simple Storage Service",
-                "ce.json: ResultsByTime[0].Groups[1]: Amazon Simple Storage Service is there twice in 2027-01-01",
+                "ce.json: ResultsByTime[0].Groups[1]: Amazon Simple Storage Service occurs twice in 2027-01-01",
             ),
             (
                 "\"End\":\"2027-02-01\"",
@@ -311,15 +336,19 @@ mod tests {
             (
                 "\"DimensionValueAttributes\":[]",
                 "\"NextPageToken\":\"x\"",
-                "ce.json: NextPageToken: the answer has further pages",
+                "ce.json: NextPageToken: the output has more pages",
             ),
             (
                 "UnblendedCost\":{\"Amount\":\"812",
                 "BlendedCost\":{\"Amount\":\"812",
                 "has no UnblendedCost, only BlendedCost, UsageQuantity",
             ),
-            ("\"Amount\":\"812.40\"", "\"Amount\":812.40", "ce.json:4: is no answer"),
-            ("[{\"Type\":\"DIMENSION\",\"Key\":\"SERVICE\"}]", "[]", "has 1 keys, of 0 defined"),
+            ("\"Amount\":\"812.40\"", "\"Amount\":812.40", "ce.json:4: cannot be read as output"),
+            (
+                "[{\"Type\":\"DIMENSION\",\"Key\":\"SERVICE\"}]",
+                "[]",
+                "has 1 keys; GroupDefinitions has 0",
+            ),
         ] {
             assert!(ANSWER.contains(from), "{from}");
             let error = bills(&ANSWER.replace(from, to)).unwrap_err();

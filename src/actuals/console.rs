@@ -105,7 +105,7 @@ pub(super) fn read(
     let Some((_, dimension)) = DIMENSIONS.iter().find(|(known, _)| *known == name) else {
         let known: Vec<&str> = DIMENSIONS.iter().map(|(name, _)| *name).collect();
         let message = format!(
-            "is Cost Explorer's CSV grouped by {name:?}, of which a bill's lines cannot be told; download it grouped by one of {}",
+            "this Cost Explorer CSV is grouped by {name:?}, which is not supported; download it grouped by one of {}",
             known.join(", ")
         );
         return Err(wrong(1, message));
@@ -168,13 +168,13 @@ fn note(dimension: Text, name: &str) -> Option<String> {
     match dimension {
         Text::Record => None,
         Text::Service => Some(
-            "grouped by Service: the console counts credits, refunds and discounts within the services, unless a filter on Charge type leaves them out".into(),
+            "grouped by Service: the console counts credits, refunds and discounts within the services, unless a filter on Charge type excludes them".into(),
         ),
         Text::UsageType => Some(
-            "grouped by Usage type: rows without one (tax, fees, refunds) are kept apart; credits and discounts count within the usage types, unless a filter on Charge type leaves them out".into(),
+            "grouped by Usage type: rows without one (tax, fees, refunds) are listed separately; credits and discounts count within the usage types, unless a filter on Charge type excludes them".into(),
         ),
         _ => Some(format!(
-            "grouped by {name}: tax, support, credits and refunds count as consumption, unless a filter on Charge type leaves them out"
+            "grouped by {name}: tax, support, credits and refunds count as consumption, unless a filter on Charge type excludes them"
         )),
     }
 }
@@ -207,7 +207,7 @@ fn currency(unit: &str, billing: &Billing) -> Result<String, String> {
     }
     let known: Vec<&str> = billing.currency_signs.keys().map(String::as_str).collect();
     Err(format!(
-        "the unit ({sign}) is no currency that is known: {} or a code of three letters. A file of usage quantities is no bill",
+        "unknown currency ({sign}); expected {} or a code of three letters. Download costs, not usage quantities",
         known.join(", ")
     ))
 }
@@ -276,7 +276,7 @@ fn rows(
     while let Some(line) = records.next(&mut record)? {
         let wrong = |message: String| Error::at(Place::line(file, line), message);
         if record.len() != header.len() {
-            let message = format!("has {} cells, the header has {}", record.len(), header.len());
+            let message = format!("expected {} columns, found {}", header.len(), record.len());
             return Err(wrong(message));
         }
         let mut cells = Vec::with_capacity(record.len());
@@ -305,7 +305,12 @@ impl Figures {
         let mut names = BTreeSet::new();
         for name in &self.groups {
             if !names.insert(name) {
-                return Err((1, format!("has {name:?} twice; its costs would count twice")));
+                return Err((
+                    1,
+                    format!(
+                        "the column {name:?} occurs twice and its costs would count twice; keep one"
+                    ),
+                ));
             }
         }
         let mut dates = BTreeMap::new();
@@ -315,7 +320,7 @@ impl Figures {
                 return Err((*line, format!("{date:?} is not a date")));
             }
             if let Some(first) = dates.insert(date, line) {
-                let message = format!("{date} is there twice, first at line {first}");
+                let message = format!("{date} occurs twice, first at line {first}; keep one");
                 return Err((*line, message));
             }
             let sum = period.costs.iter().flatten().copied().sum();
@@ -355,7 +360,7 @@ fn agrees(name: &str, sum: Amount, total: Option<Amount>, parts: usize) -> Resul
         return Ok(());
     }
     Err(format!(
-        "the costs of {name} sum to {sum}, its total is {total}: a row, a column or a figure is missing or changed"
+        "the costs of {name} sum to {sum}, but its total is {total}: a row, a column or a number is missing or changed; download the file again"
     ))
 }
 
@@ -440,16 +445,24 @@ mod tests {
         let text = "Service,A($),B($),Total costs($)\nService total,3,1,4\n2027-01-01,1,0.5,1.5\n2027-02-01,2,0.5,2.5\n";
         assert!(bills("ce.csv", text).is_ok());
         for (from, to, expected) in [
-            ("01,2,", "01,3,", "ce.csv:4: the costs of 2027-02-01 sum to 3.5, its total is 2.5"),
-            ("2027-02-01,2,0.5,2.5\n", "", "ce.csv:1: the costs of A($) sum to 1, its total is 3"),
+            (
+                "01,2,",
+                "01,3,",
+                "ce.csv:4: the costs of 2027-02-01 sum to 3.5, but its total is 2.5",
+            ),
+            (
+                "2027-02-01,2,0.5,2.5\n",
+                "",
+                "ce.csv:1: the costs of A($) sum to 1, but its total is 3",
+            ),
             ("2027-02-01,2,", "2027-02-30,2,", "ce.csv:4: \"2027-02-30\" is not a date"),
-            ("2027-02", "2027-01", "ce.csv:4: 2027-01-01 is there twice, first at line 3"),
-            ("B($)", "A($)", "ce.csv:1: has \"A($)\" twice"),
+            ("2027-02", "2027-01", "ce.csv:4: 2027-01-01 occurs twice, first at line 3"),
+            ("B($)", "A($)", "ce.csv:1: the column \"A($)\" occurs twice"),
             ("B($)", "B", "ce.csv:1: the column \"B\" is not in the unit ($)"),
             ("01,2,", "01,x,", "ce.csv:4: A($) \"x\" is not a number"),
-            ("01,2,0.5", "01,2", "ce.csv:4: has 3 cells, the header has 4"),
-            ("Service,", "Team,", "ce.csv:1: is Cost Explorer's CSV grouped by \"Team\""),
-            ("($)", "(Hrs)", "ce.csv:1: the unit (Hrs) is no currency"),
+            ("01,2,0.5", "01,2", "ce.csv:4: expected 4 columns, found 3"),
+            ("Service,", "Team,", "ce.csv:1: this Cost Explorer CSV is grouped by \"Team\""),
+            ("($)", "(Hrs)", "ce.csv:1: unknown currency (Hrs)"),
         ] {
             let error = bills("ce.csv", &text.replace(from, to)).unwrap_err();
             assert!(error.starts_with(expected), "{error}");

@@ -28,8 +28,11 @@ use aws_sdk_costexplorer::{
 };
 
 use super::{
-    Forecast, Kind, Line, LineKey, Metric, MonthBill, SCHEMA, amount::Amount, gather::merged,
-    layout::Billing, span::Span,
+    Forecast, Kind, Line, LineKey, Metric, MonthBill, SCHEMA,
+    amount::Amount,
+    gather::merged,
+    layout::{Billing, Charge},
+    span::Span,
 };
 use crate::{
     aws::{self, Connection, Settings},
@@ -123,7 +126,7 @@ impl CostExplorer {
         let records = self.values(span, &Dimension::RecordType)?;
         if accounts.is_empty() {
             return Err(failed(format!(
-                "Cost Explorer knows no account with costs from {} to {}",
+                "Cost Explorer has no account with costs from {} to {}",
                 span.start, span.end
             )));
         }
@@ -133,7 +136,7 @@ impl CostExplorer {
     /// Months of one account.
     ///
     /// # Errors
-    /// What AWS refuses; an answer that is not whole.
+    /// What AWS refuses; the response is incomplete.
     pub fn pull(
         &mut self,
         account: &str,
@@ -270,10 +273,10 @@ impl CostExplorer {
             let month = super::gather::month_of(start);
             let mean = result.mean_value().and_then(Amount::parse);
             let (Some(month), Some(mean)) = (month, mean) else {
-                return Err(failed(format!("GetCostForecast answered no amount for {start:?}")));
+                return Err(failed(format!("GetCostForecast returned no amount for {start:?}")));
             };
             if found.iter().any(|known: &Forecast| known.month == month) {
-                return Err(failed(format!("GetCostForecast answered {month} twice")));
+                return Err(failed(format!("GetCostForecast returned {month} twice")));
             }
             found.push(Forecast {
                 account: account.to_owned(),
@@ -292,7 +295,7 @@ pub fn questions(records: &[String], billing: &Billing) -> Vec<(Option<Kind>, Ve
     // Covered usage, its negation and the plan's fees share usage types, so one sum would hide them.
     let mut questions: BTreeMap<Option<Kind>, Vec<String>> = BTreeMap::new();
     for record in records {
-        let kind = billing.records.get(record).copied().unwrap_or(Kind::Unknown);
+        let kind = billing.kind_of_record(record);
         let consumed = Some(kind).filter(|kind| kind.is_consumption());
         questions.entry(consumed).or_default().push(record.clone());
     }
@@ -321,16 +324,16 @@ fn failed(message: impl Into<String>) -> Error {
 }
 
 fn endless() -> Error {
-    failed(format!("an answer of more than {MOST_PAGES} pages; ask for fewer months"))
+    failed(format!("the response has more than {MOST_PAGES} pages; request fewer months"))
 }
 
 /// The next page's token, which must be another than the last.
 fn next(token: Option<&str>, last: Option<&str>) -> Result<Option<String>, Error> {
     match token.filter(|token| !token.is_empty()) {
         None => Ok(None),
-        token if token == last => {
-            Err(failed("an answer points to the page it came from; nothing of it was kept"))
-        }
+        token if token == last => Err(failed(
+            "the next page of the response is the page itself; nothing was stored, try again",
+        )),
         Some(token) => Ok(Some(token.to_owned())),
     }
 }
@@ -393,7 +396,7 @@ fn merge(periods: &mut Vec<Period>, more: Period) -> Result<(), Error> {
     for (keys, metrics) in more.groups {
         if !known.keys.insert(keys.clone()) {
             return Err(failed(format!(
-                "an answer that has {} of {} twice; nothing of it was kept, ask again",
+                "the response has {} of {} twice; nothing was stored, try again",
                 keys.join(", "),
                 known.start
             )));
@@ -412,7 +415,7 @@ fn check_periods(periods: &[Period], span: &Span, daily: bool) -> Result<(), Err
     for (start, end) in starts {
         if start != reached || end <= start {
             let message = format!(
-                "an answer that is not whole: after {reached} comes {start:?} to {end:?}; nothing of it was kept"
+                "the response is incomplete: {start:?} to {end:?} follows {reached}; nothing was stored, try again"
             );
             return Err(failed(message));
         }
@@ -421,7 +424,7 @@ fn check_periods(periods: &[Period], span: &Span, daily: bool) -> Result<(), Err
     if reached != span.end {
         let what = if daily { "days" } else { "months" };
         let message = format!(
-            "an answer that is not whole: {what} from {reached} to {} are missing; nothing of it was kept",
+            "the response is incomplete: {what} from {reached} to {} are missing; nothing was stored, try again",
             span.end
         );
         return Err(failed(message));
@@ -436,8 +439,9 @@ fn add(
     (billing, read_at): (&Billing, &str),
     currency: &mut Option<String>,
 ) -> Result<(), Error> {
-    let month = super::gather::month_of(&period.start)
-        .ok_or_else(|| failed(format!("an answer for {:?}, which is no month", period.start)))?;
+    let month = super::gather::month_of(&period.start).ok_or_else(|| {
+        failed(format!("the response has the period {:?}, which is not a month", period.start))
+    })?;
     let bill = months.entry(month).or_insert_with(|| MonthBill {
         schema: SCHEMA,
         month,
@@ -463,28 +467,27 @@ fn add(
     }
     for (names, metrics) in &period.groups {
         let [first, second] = names.as_slice() else {
-            let message = format!("an answer with keys {names:?}, where two were asked for");
+            let message = format!("the response has the keys {names:?}; expected two");
             return Err(failed(message));
         };
-        let named = || billing.records.get(first).copied().unwrap_or(Kind::Unknown);
-        let (mut kind, record) = consumed.cloned().unwrap_or_else(|| (named(), first.clone()));
+        let named = || billing.kind_of_record(first);
+        let (kind, record) = consumed.cloned().unwrap_or_else(|| (named(), first.clone()));
         let consumed = consumed.is_some();
         let service = if consumed { first } else { second };
-        if matches!(kind, Kind::Usage | Kind::Fee | Kind::Unknown) {
-            kind = billing.kind_of_service(service).unwrap_or(kind);
-        }
         let amount = |name: &str| amount(metrics.get(name), name, (month, names));
         let mut costs = [None; 4];
         for metric in Metric::ALL {
             let (cost, unit) = amount(metric.name())?;
             if currency.get_or_insert_with(|| unit.clone()) != &unit {
-                let message = format!("an answer in two currencies: {currency:?} and {unit:?}");
+                let message = format!("the response has two currencies: {currency:?} and {unit:?}");
                 return Err(failed(message));
             }
             costs[metric as usize] = Some(cost);
         }
         let quantity = if consumed { Some(amount("UsageQuantity")?) } else { None };
         let usage_type = if consumed { second.as_str() } else { "" };
+        // Cost Explorer groups by two dimensions, so an answer does not name the seller.
+        let charge = Charge { kind, service, usage_type, entity: "", publisher: "" };
         bill.lines.push(Line {
             key: LineKey {
                 account: account.to_owned(),
@@ -492,7 +495,7 @@ fn add(
                 region: String::new(),
                 usage_type: if usage_type == "NoUsageType" { "" } else { usage_type }.to_owned(),
                 operation: String::new(),
-                kind,
+                kind: billing.kind(&charge),
                 record,
                 unit: quantity.as_ref().map_or(String::new(), |(_, unit)| unit.clone()),
             },
@@ -514,7 +517,7 @@ fn amount(
     let text = value.and_then(|(amount, _)| amount.as_deref());
     let amount = text.and_then(Amount::parse).ok_or_else(|| {
         failed(format!(
-            "an answer without a number for {name} of {} in {month}: {}",
+            "the response has no number for {name} of {} in {month}: {}",
             names.join(", "),
             text.unwrap_or("nothing")
         ))

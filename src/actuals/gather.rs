@@ -18,7 +18,7 @@ use foldhash::fast::FixedState;
 use super::{
     FORECAST, Kind, Line, LineKey, MonthBill, SCHEMA, SetAside,
     amount::Amount,
-    layout::{Billing, FIGURES, Figure, Layout, TEXTS, Text},
+    layout::{Billing, Charge, FIGURES, Figure, Layout, TEXTS, Text},
 };
 use crate::{
     calendar::Month,
@@ -383,18 +383,13 @@ impl<'a> Gather<'a> {
             (Kind::Fee, true) => Kind::PlanFee,
             (kind, _) => kind,
         };
-        let by_service = || self.billing.kind_of_service(self.text(texts, Text::Service));
-        let (entity, publisher) =
-            (self.text(texts, Text::Entity), self.text(texts, Text::Publisher));
-        match kind {
-            Kind::Usage | Kind::Fee | Kind::Unknown if by_service().is_some() => {
-                by_service().unwrap_or(kind)
-            }
-            Kind::Usage | Kind::Fee if self.billing.marketplace.sold(entity, publisher) => {
-                Kind::Marketplace
-            }
-            kind => kind,
-        }
+        self.billing.kind(&Charge {
+            kind,
+            service: self.text(texts, Text::Service),
+            usage_type: self.text(texts, Text::UsageType),
+            entity: self.text(texts, Text::Entity),
+            publisher: self.text(texts, Text::Publisher),
+        })
     }
 
     fn amortized(&self, kind: Kind, row: &Row, unblended: Amount) -> Option<Amount> {
@@ -452,7 +447,7 @@ impl<'a> Gather<'a> {
         match (currencies.next(), currencies.next()) {
             (Some((currency, _)), None) => Ok(currency.clone()),
             (Some((one, at)), Some((other, there))) => Err(format!(
-                "two currencies: {one:?} ({at}) and {other:?} ({there}); import the bills apart"
+                "two currencies: {one:?} ({at}) and {other:?} ({there}); import the bills separately"
             )),
             (None, _) => {
                 let reasons: Vec<String> = self
@@ -464,9 +459,9 @@ impl<'a> Gather<'a> {
                     })
                     .collect();
                 Err(if reasons.is_empty() {
-                    "no row could be used; it has none".into()
+                    "it has no rows".into()
                 } else {
-                    format!("no row could be used: {}", reasons.join("; "))
+                    format!("every row was skipped: {}", reasons.join("; "))
                 })
             }
         }
@@ -510,13 +505,12 @@ impl<'a> Gather<'a> {
         for (month, lines) in months {
             let whole = month.days() as u32;
             let dated = self.layout.texts[Text::End as usize].is_some();
-            // A month that is not over when it is read has no rows of the days to come.
-            let open = today.filter(|today| !dated && Month::of(*today) == Some(month));
-            let days = match (dated, open) {
-                (true, _) => self.reached.get(&month).copied().unwrap_or(whole),
-                (false, Some(today)) => today.day().unsigned_abs().into(),
-                (false, None) => whole,
-            };
+            let forecast_rows = forecast.get(&month).copied().unwrap_or(0);
+            let open = today.filter(|day| forecast_rows == 0 && Month::of(*day) == Some(month));
+            let reached = self.reached.get(&month).copied().filter(|_| dated).unwrap_or(whole);
+            // A month that is open when it is read has no rows of the days to come, although a monthly row
+            // ends with the month.
+            let days = open.map_or(reached, |today| reached.min(today.day().unsigned_abs().into()));
             let lines = merged(lines);
             check_sums(month, &lines).map_err(|message| Error::at(place(), message))?;
             bills.push(MonthBill {
@@ -531,7 +525,7 @@ impl<'a> Gather<'a> {
                 lines,
                 notes: Vec::new(),
                 set_aside: asides.remove(&month).unwrap_or_default(),
-                forecast_rows: forecast.get(&month).copied().unwrap_or(0),
+                forecast_rows,
             });
         }
         Ok(bills)
@@ -565,7 +559,7 @@ pub(super) fn check_sums(month: Month, lines: &[Line]) -> Result<(), String> {
         if sums.flatten().any(|sum| sum.bounded().is_none()) {
             let key = &line.key;
             return Err(format!(
-                "the rows of {} {} in {month} sum to 10^18 or more, which is no amount of a bill",
+                "the rows of {} {} in {month} sum to 10^18 or more; amounts must be below 10^18",
                 key.service, key.usage_type
             ));
         }

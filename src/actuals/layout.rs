@@ -28,6 +28,9 @@ pub struct Billing {
     /// Kinds of rows that a service tells, whatever the type of the row.
     #[serde(rename = "kind_by_service")]
     pub kinds_by_service: Vec<KindByService>,
+    /// Kinds of rows that a usage type tells.
+    #[serde(rename = "kind_by_usage_type")]
+    pub kinds_by_usage_type: Vec<KindByUsageType>,
     /// How rows of AWS Marketplace are known.
     pub marketplace: Marketplace,
     /// ISO codes of currencies by the sign that the Cost Explorer console prints.
@@ -41,15 +44,63 @@ pub struct Billing {
 }
 
 impl Billing {
+    /// Returns the kind that a record type names, or [`Kind::Unknown`].
+    pub fn kind_of_record(&self, record: &str) -> Kind {
+        self.records.get(record).copied().unwrap_or(Kind::Unknown)
+    }
+
+    /// Returns the kind of a row. Its service, its seller and its usage type are more precise than a record type
+    /// `Usage` or `Fee`; every other record type is kept.
+    pub fn kind(&self, charge: &Charge<'_>) -> Kind {
+        let Charge { kind, service, usage_type, entity, publisher } = *charge;
+        if !matches!(kind, Kind::Usage | Kind::Fee | Kind::Unknown) {
+            return kind;
+        }
+        if let Some(kind) = self.kind_of_service(service) {
+            return kind;
+        }
+        if kind != Kind::Unknown && self.marketplace.sold(entity, publisher) {
+            return Kind::Marketplace;
+        }
+        let names = |rule: &&KindByUsageType| {
+            rule.of == kind && rule.contains.iter().any(|part| usage_type.contains(part))
+        };
+        self.kinds_by_usage_type.iter().find(names).map_or(kind, |rule| rule.kind)
+    }
+
     /// Returns the kind that a service tells of a row whose type tells less: support is billed in rows of
     /// type `Usage` or `Fee`, and Cost Explorer's CSV has no types at all.
-    pub fn kind_of_service(&self, service: &str) -> Option<Kind> {
+    fn kind_of_service(&self, service: &str) -> Option<Kind> {
         let names = |rule: &&KindByService| {
             rule.is.iter().any(|name| name == service)
                 || rule.begins_with.iter().any(|start| service.starts_with(start))
         };
         self.kinds_by_service.iter().find(names).map(|rule| rule.kind)
     }
+}
+
+/// What a row says about its kind.
+#[derive(Debug, Clone, Copy)]
+pub struct Charge<'a> {
+    /// The kind that its record type names.
+    pub kind: Kind,
+    /// The service.
+    pub service: &'a str,
+    /// The usage type; empty where there is none.
+    pub usage_type: &'a str,
+    /// CUR's billing entity or the provider of FOCUS; empty where the source has neither.
+    pub entity: &'a str,
+    /// The publisher of FOCUS; empty in other sources.
+    pub publisher: &'a str,
+}
+
+/// A kind of row that a usage type tells, of rows of one kind.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KindByUsageType {
+    kind: Kind,
+    of: Kind,
+    contains: Vec<String>,
 }
 
 /// A kind of row that a service tells.
@@ -240,7 +291,7 @@ impl Layout {
         let Some(format) = known.next() else { return Err(unknown(file, header, billing)) };
         if let Some(other) = known.next() {
             let message = format!(
-                "has the columns of two formats, {} and {}; keep the columns of one",
+                "the columns match two formats, {} and {}; keep the columns of one",
                 format.name, other.name
             );
             return Err(wrong(message));
@@ -287,7 +338,7 @@ impl Layout {
         ] {
             if found.is_none() {
                 let message =
-                    format!("{} without {name}: no column {}", format.name, names.join(" or "));
+                    format!("{} needs {name}: add the column {}", format.name, names.join(" or "));
                 return Err(wrong(message));
             }
         }
@@ -296,7 +347,7 @@ impl Layout {
             let second = header.iter().skip(first + 1).position(|name| *name == header[first]);
             if let Some(second) = second.map(|gap| first + 1 + gap) {
                 let message = format!(
-                    "has the column {} twice, as columns {} and {}; keep the one that counts",
+                    "the column {} occurs twice, as columns {} and {}; keep one",
                     header[first],
                     first + 1,
                     second + 1
@@ -348,9 +399,35 @@ fn unknown(file: &str, header: &[&str], billing: &Billing) -> Error {
             format!("looks like {}, but has no column {}{hint}", format.name, absent.join(", "))
         }
         None => format!(
-            "its columns are of no known export ({}, Cost Explorer's CSV); a plain CSV has month,account,service,cost and may have region, usage_type, operation, quantity, unit, record_type, currency",
+            "the columns match no known export ({}, Cost Explorer CSV); a plain CSV needs month,account,service,cost and may have region, usage_type, operation, quantity, unit, record_type, currency",
             names.join(", ")
         ),
     };
     Error::at(Place { line: Some(1), ..Place::file(file) }, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Support in rows of type Fee or Usage, the upfront fee of a reservation in one of type Fee; the tax on
+    /// support stays tax, and the recurring fee of a reservation has the same meter.
+    #[test]
+    fn one_rule_gives_the_kind_of_a_row() {
+        let billing: Billing = toml::from_str(include_str!("../../models/billing.toml")).unwrap();
+        for (kind, service, usage_type, entity, expected) in [
+            (Kind::Fee, "AWSSupportBusiness", "Dollar", "AWS", Kind::Support),
+            (Kind::Usage, "AWSSupportEnterprise", "", "", Kind::Support),
+            (Kind::Unknown, "AWS Premium Support", "", "", Kind::Support),
+            (Kind::Tax, "AWSSupportBusiness", "", "AWS", Kind::Tax),
+            (Kind::Fee, "AmazonEC2", "USW2-HeavyUsage:m7g.large", "AWS", Kind::ReservedUpfront),
+            (Kind::ReservedFee, "AmazonEC2", "HeavyUsage:m7g.large", "AWS", Kind::ReservedFee),
+            (Kind::Usage, "AmazonEC2", "HeavyUsage:m7g.large", "AWS", Kind::Usage),
+            (Kind::Fee, "a1b2c3", "HeavyUsage:x", "AWS Marketplace", Kind::Marketplace),
+            (Kind::Fee, "AmazonRegistrar", "", "AWS", Kind::Fee),
+        ] {
+            let charge = Charge { kind, service, usage_type, entity, publisher: "" };
+            assert_eq!(billing.kind(&charge), expected, "{charge:?}");
+        }
+    }
 }

@@ -128,7 +128,7 @@ impl std::fmt::Display for Astray {
         f.write_str(if self.open {
             "a quote opens a cell here and no quote closes it"
         } else {
-            "a quote is not around a whole cell; write a quote within a cell twice, and the cell in quotes"
+            "a quote does not enclose a whole cell; quote the whole cell and double any quote inside it"
         })
     }
 }
@@ -244,8 +244,8 @@ mod tests {
     fn a_quote_astray_is_refused_at_its_line() {
         for (text, expected) in [
             ("a,b\n1,\"2\n3,4\n", "x.csv:2: a quote opens a cell here"),
-            ("a,b\n1,2\n\"3\"x,4\n", "x.csv:3: a quote is not around a whole cell"),
-            ("a,b\r\n1,2\r\n3,4\"\r\n", "x.csv:3: a quote is not around a whole cell"),
+            ("a,b\n1,2\n\"3\"x,4\n", "x.csv:3: a quote does not enclose a whole cell"),
+            ("a,b\r\n1,2\r\n3,4\"\r\n", "x.csv:3: a quote does not enclose a whole cell"),
         ] {
             let error = lines(text).unwrap_err();
             assert!(error.starts_with(expected), "{error}");

@@ -54,12 +54,13 @@ pub fn read(
         if record.len() != header.len() {
             if record.iter().any(|cell| memchr::memchr2(b'\n', b'\r', cell).is_some()) {
                 let message = format!(
-                    "has not the header's {} cells, and a cell of it runs over several lines: a quote is missing or astray",
-                    header.len()
+                    "expected {} columns, found {}, and one cell spans several lines: add or remove a quote",
+                    header.len(),
+                    record.len()
                 );
                 return Err(Error::at(Place::line(file, line), message));
             }
-            let reason = format!("has not the header's {} cells", header.len());
+            let reason = format!("expected {} columns, found {}", header.len(), record.len());
             gather.set_aside(reason, None, at);
             continue;
         }
@@ -191,18 +192,29 @@ pub(super) fn figure(text: &str, commas: bool) -> Option<Amount> {
         return Amount::parse(text);
     }
     let Some((whole, decimals)) = text.split_once(',') else {
-        let digits = text.split_once('.').map(|(_, digits)| digits);
-        let unclear = digits.is_some_and(|digits| {
-            digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit())
-        });
-        return if unclear { None } else { Amount::parse(text) };
+        return if may_be_thousands(text) { None } else { Amount::parse(text) };
     };
     let mut thousands = whole.trim_start_matches(['-', '+']).split('.');
-    let first = thousands.next().is_some_and(|first| first.len() <= 3 || !whole.contains('.'));
+    let first =
+        thousands.next().is_some_and(|first| !whole.contains('.') || leads_thousands(first));
     if !first || !thousands.all(|group| group.len() == 3) || decimals.contains([',', '.']) {
         return None;
     }
     Amount::parse(&format!("{}.{decimals}", whole.replace('.', "")))
+}
+
+/// Whether `1.234` may be a decimal or a thousand times as much; no group of thousands follows `0` or `1234`.
+fn may_be_thousands(text: &str) -> bool {
+    let parts = text.trim_start_matches(['-', '+']).split_once('.');
+    parts.is_some_and(|(whole, digits)| {
+        let three = digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        three && leads_thousands(whole)
+    })
+}
+
+/// Whether digits may stand before the first separator of thousands.
+fn leads_thousands(digits: &str) -> bool {
+    (1..=3).contains(&digits.len()) && !digits.starts_with('0')
 }
 
 /// A text without the apostrophe that keeps spreadsheets from taking it for a formula; ours write it.
@@ -215,11 +227,10 @@ fn unguarded(text: &str) -> &str {
 pub(super) fn not_a_number(column: &str, text: &str) -> String {
     let shown: String = text.chars().take(MOST_SHOWN).collect();
     if text.parse::<f64>().is_ok_and(f64::is_finite) {
-        let why = match text.split_once('.') {
-            Some((_, digits)) if digits.len() == 3 => {
-                "may be a decimal or thousands: write a decimal comma"
-            }
-            _ => "is no amount of a bill: those are below 10^18",
+        let why = if may_be_thousands(text) {
+            "may be a decimal or thousands; write a decimal comma"
+        } else {
+            "is out of range; amounts must be below 10^18"
         };
         return format!("{column} {shown:?} {why}");
     }
@@ -267,6 +278,63 @@ mod tests {
         assert_eq!((bill.days, bill.is_partial(), bill.rows()), (10, true, 5));
     }
 
+    /// The upfront fee of a reservation has the type `Fee`: it is consumption, and amortized in the hours that it
+    /// covers. A bill that an earlier version stored as a fee is read the same.
+    #[test]
+    fn the_upfront_fee_of_a_reservation_is_one_in_every_reader() {
+        let text = CUR.to_owned()
+            + "111122223333,2027-02-01T00:00:00.000Z,2027-03-01T00:00:00Z,Fee,AmazonEC2,USW2-HeavyUsage:m7g.large,RunInstances,1,300,USD,,,\n";
+        let bill = bills(&text).unwrap().remove(0);
+        let sum = |metric| bill.by_kind(metric)[&Kind::ReservedUpfront].to_string();
+        assert_eq!([Metric::Unblended, Metric::Amortized].map(sum), ["300", "0"]);
+        let mut stored = bill.clone();
+        for line in stored.lines.iter_mut().filter(|line| line.key.record == "Fee") {
+            line.key.kind = Kind::Fee;
+            line.costs[Metric::Amortized as usize] = line.cost(Metric::Unblended);
+        }
+        assert_ne!(stored, bill);
+        stored.classify(&billing());
+        assert_eq!(stored, bill);
+    }
+
+    /// A row of a CUR by the month ends with its month, also where the month is open.
+    #[test]
+    fn an_open_month_ends_with_the_day_of_reading() {
+        let header = "bill_billing_period_start_date,line_item_usage_account_id,line_item_usage_end_date,line_item_line_item_type,line_item_product_code,line_item_unblended_cost,line_item_currency_code\n";
+        let row = |month: &str, end: &str| format!("{month},1,{end},Usage,AmazonEC2,1,USD\n");
+        let days = |text: String| {
+            let bill = bills(&format!("{header}{text}")).unwrap().remove(0);
+            (bill.days, bill.estimated)
+        };
+        assert_eq!(days(row("2027-03-01", "2027-04-01")), (5, true));
+        assert_eq!(days(row("2027-03-01", "2027-03-04")), (3, true));
+        assert_eq!(days(row("2027-02-01", "2027-03-01")), (28, false));
+    }
+
+    /// With semicolons `1.234` is a decimal or thousands; no thousands follow a zero or four digits.
+    #[test]
+    fn a_leading_zero_is_no_thousands() {
+        for (text, expected) in [
+            ("0.125", Some("0.125")),
+            ("-0.125", Some("-0.125")),
+            (".125", Some("0.125")),
+            ("1234.567", Some("1234.567")),
+            ("1.234", None),
+            ("-123.456", None),
+            ("1.234,5", Some("1234.5")),
+            ("0.125,5", None),
+            ("0,125", Some("0.125")),
+        ] {
+            let found = figure(text, true).map(|amount| amount.to_string());
+            assert_eq!(found.as_deref(), expected, "{text}");
+        }
+        let text = "month;account;service;cost\n2027-02;a;S;0.125\n2027-02;a;S;1,5\n2027-02;a;S\n";
+        let bill = &bills(text).unwrap()[0];
+        assert_eq!(bill.sum(Metric::Unblended, |_| true).unwrap().to_string(), "1.625");
+        let skipped: Vec<&str> = bill.set_aside.iter().map(|aside| &*aside.reason).collect();
+        assert_eq!(skipped, ["expected 4 columns, found 3"]);
+    }
+
     /// A covered hour that does not say its effective cost leaves no amortized sum, not a smaller one.
     #[test]
     fn a_sum_with_a_part_missing_is_no_sum() {
@@ -296,15 +364,15 @@ mod tests {
     fn what_is_no_bill_is_refused_with_what_would_be() {
         for (text, expected) in [
             ("", "is empty"),
-            ("a,b\n1,2\n", "its columns are of no known export"),
+            ("a,b\n1,2\n", "the columns match no known export"),
             (
                 "month,account,service,costs\n",
                 "looks like plain CSV, but has no column cost (\"costs\" is not it)",
             ),
-            ("month,account,service,cost\n", "no row could be used; it has none"),
+            ("month,account,service,cost\n", "it has no rows"),
             (
                 "month,account,service,cost\n2027-01,a,S,x\n",
-                "no row could be used: 1 × cost \"x\" is not a number (bill.csv:2)",
+                "every row was skipped: 1 × cost \"x\" is not a number (bill.csv:2)",
             ),
             (
                 "month,account,service,cost,currency\n2027-01,a,S,1,USD\n2027-01,a,S,1,EUR\n",

@@ -22,6 +22,13 @@ pub struct CommitmentMonth {
     pub on_demand: Usd,
     /// Paid in the month, upfront payments in full [USD].
     pub cash: Usd,
+    /// Of the cash, the upfront payment; 0 in plans that an earlier version stored [USD].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub upfront: Usd,
+}
+
+fn is_zero(amount: &Usd) -> bool {
+    *amount == Usd::ZERO
 }
 
 impl CommitmentMonth {

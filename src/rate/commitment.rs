@@ -475,6 +475,7 @@ impl Applied {
             unused,
             on_demand: usd(drawn.on_demand),
             cash,
+            upfront: usd(paid),
         });
     }
 

@@ -89,34 +89,69 @@ fn another_instance_class_is_mix() {
     assert!((price.to_f64() + 38.688).abs() < 1e-9, "{cells:?}");
 }
 
-fn line(service: &str, usage_type: &str, kind: Kind, cost: &str) -> Line {
-    let key = crate::actuals::LineKey {
-        account: "a".into(),
-        service: service.into(),
-        region: String::new(),
-        usage_type: usage_type.into(),
-        operation: String::new(),
-        kind,
-        record: String::new(),
-        unit: String::new(),
-    };
-    let cost = Amount::parse(cost);
-    Line { key, quantity: None, costs: [cost; 4], list: None, rows: 1 }
-}
-
-/// Support in rows of type Fee or Usage, the upfront fee of a reservation in one of type Fee; the tax on support
-/// stays tax.
+/// A bill equal to the plan, by service and region, by region, by service and by account: no cell differs, and
+/// each region meets its own lines.
 #[test]
-fn a_line_is_what_its_service_says() {
-    for (service, usage_type, kind, expected) in [
-        ("AWSSupportBusiness", "Dollar", Kind::Fee, Kind::Support),
-        ("AWSSupportEnterprise", "", Kind::Usage, Kind::Support),
-        ("AWSSupportBusiness", "", Kind::Tax, Kind::Tax),
-        ("AmazonEC2", "USW2-HeavyUsage:m7g.large", Kind::Fee, Kind::ReservedUpfront),
-        ("AmazonRegistrar", "", Kind::Fee, Kind::Fee),
+fn a_bill_of_fewer_dimensions_meets_its_own_region() {
+    let month: Month = "2027-01".parse().unwrap();
+    let place = |service: &str, region: &str, usage_type: &str| -> Place {
+        (month, "a".into(), service.into(), region.into(), usage_type.into())
+    };
+    for bill in [
+        vec![("EKS", "us-east-1", "146.4"), ("EKS", "us-west-2", "74.4"), ("S3", "us-west-2", "5")],
+        vec![("", "us-east-1", "146.4"), ("", "us-west-2", "79.4")],
+        vec![("EKS", "", "220.8"), ("S3", "", "5")],
+        vec![("", "", "225.8")],
     ] {
-        assert_eq!(kind_of(&line(service, usage_type, kind, "1")), expected, "{service}");
+        let mut all = BTreeMap::from([
+            (
+                place("EKS", "us-east-1", "AmazonEKS-Hours:perCluster"),
+                sides(Some((744.0, "74.4")), None),
+            ),
+            (
+                place("EKS", "us-east-1", "AmazonEKS-Hours:extended"),
+                sides(Some((144.0, "72")), None),
+            ),
+            (
+                place("EKS", "us-west-2", "AmazonEKS-Hours:perCluster"),
+                sides(Some((744.0, "74.4")), None),
+            ),
+            (place("S3", "us-west-2", "TimedStorage-ByteHrs"), sides(Some((50.0, "5")), None)),
+        ]);
+        for (service, region, cost) in &bill {
+            let mut billed = sides(None, Some((0.0, cost)));
+            billed.billed.as_mut().unwrap().quantity = None;
+            billed.unmapped = true;
+            all.insert(place(service, region, ""), billed);
+        }
+        let notes = coarse::join(&mut all, &[]);
+        let cells = variance::cells(all);
+        assert_eq!(cells.len(), bill.len(), "{cells:?}");
+        for cell in &cells {
+            assert_eq!(
+                (cell.variance, cell.matched),
+                (Variance::default(), Match::Both),
+                "{cell:?}"
+            );
+        }
+        assert_eq!(notes.len(), 1, "{notes:?}");
     }
+    // A region with usage types is no whole of its service, and keeps its lines.
+    let mut all = BTreeMap::from([
+        (place("EKS", "us-east-1", "A"), sides(Some((1.0, "1")), Some((1.0, "1")))),
+        (place("EKS", "us-east-1", "B"), sides(Some((1.0, "2")), None)),
+        (place("EKS", "us-west-2", "A"), sides(Some((1.0, "4")), None)),
+        (place("EKS", "us-east-1", ""), sides(None, Some((1.0, "8")))),
+        (place("EKS", "us-west-2", ""), sides(None, Some((1.0, "4")))),
+        (place("EKS", "", ""), sides(None, Some((1.0, "16")))),
+    ]);
+    coarse::join(&mut all, &[]);
+    let planned = |region: &str, usage: &str| {
+        all.get(&place("EKS", region, usage))?.planned.map(|side| side.cost.to_string())
+    };
+    assert_eq!(planned("us-east-1", "B").as_deref(), Some("2"));
+    assert_eq!(planned("us-west-2", "").as_deref(), Some("4"));
+    assert_eq!([planned("us-east-1", ""), planned("", "")], [None, None]);
 }
 
 #[test]

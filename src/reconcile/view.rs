@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::{Planned, usd};
 use crate::{
-    actuals::{Kind, Line, Metric, MonthBill},
+    actuals::{Kind, Metric, MonthBill},
     calendar::Month,
     plan::{
         Plan,
         list::{ListPrices, Nature},
     },
-    rate::{discount, surcharge::SUPPORT},
+    rate::discount,
     units::Usd,
 };
 
@@ -56,14 +56,14 @@ impl View {
         let mut notes = Vec::new();
         if self == Self::Paid {
             notes.push(format!(
-                "the plan has commitments and {} is not amortized: the plan is taken as paid, with covered hours at no cost and fees in the month that they are charged in",
+                "{} is not amortized, so the plan is compared as paid: covered hours cost nothing and commitment fees count in the month they are charged",
                 metric.name()
             ));
         }
         let discounted = plan.entries.iter().any(|entry| discount::is_discount(&entry.key));
         if discounted && matches!(metric, Metric::NetUnblended | Metric::NetAmortized) {
             notes.push(format!(
-                "{} is after discounts; the plan's discounts are lines of their own in the bridge, so each service is planned before them",
+                "{} is after discounts; the plan's services are before discounts, which the bridge lists separately",
                 metric.name()
             ));
         }
@@ -77,19 +77,6 @@ pub fn comparable_metric(plan: &Plan, bills: &[MonthBill]) -> Metric {
     let amortized =
         bills.iter().flat_map(|bill| &bill.lines).all(|l| l.cost(Metric::Amortized).is_some());
     if !plan.commitments.is_empty() && amortized { Metric::Amortized } else { Metric::Unblended }
-}
-
-/// What a line of a bill is. Support is known by its code whatever the row says it is, and the upfront fee of a
-/// reservation by its meter: CUR calls both `Fee`.
-pub(super) fn kind_of(line: &Line) -> Kind {
-    let key = &line.key;
-    match key.kind {
-        Kind::Usage | Kind::Fee | Kind::Unknown if key.service.starts_with(SUPPORT) => {
-            Kind::Support
-        }
-        Kind::Fee if key.usage_type.contains("HeavyUsage:") => Kind::ReservedUpfront,
-        kind => kind,
-    }
 }
 
 /// Whose fees a kind of row is.
@@ -113,9 +100,11 @@ pub(super) fn add_planned(
         for bought in &plan.commitments {
             let fees =
                 if bought.kind.is_savings_plan() { Kind::PlanFee } else { Kind::ReservedFee };
-            for own in &bought.months {
-                if let Some(share) = taken.get(&own.month) {
-                    sums.add_fee((own.month, &bought.account), fees, part(own.cash, *share));
+            for paid in &bought.months {
+                if let Some(share) = taken.get(&paid.month) {
+                    // A bill has the whole upfront fee from the day of the purchase on.
+                    let recurring = part(paid.cash - paid.upfront, *share);
+                    sums.add_fee((paid.month, &bought.account), fees, paid.upfront + recurring);
                 }
             }
         }

@@ -170,20 +170,23 @@ pub fn save_bills(folder: &Path, bills: &[MonthBill]) -> Result<(), Error> {
 /// # Errors
 /// A file that is no month of a bill.
 pub fn load_bills(folder: &Path) -> Result<Vec<MonthBill>, Error> {
+    let billing = super::billing()?;
     let mut bills = Vec::new();
     for (path, month) in bill_files(folder)? {
         let place = || Place::file(&path.display().to_string());
-        let bill: MonthBill = serde_json::from_str(&read_text(&path)?)
+        let mut bill: MonthBill = serde_json::from_str(&read_text(&path)?)
             .map_err(|error| Error::at(place(), format!("is no month of a bill: {error}")))?;
         if bill.month != month || bill.schema != actuals::SCHEMA {
             let message =
                 format!("holds {} in schema {}; import or pull it again", bill.month, bill.schema);
             return Err(Error::at(place(), message));
         }
+        bill.classify(&billing);
         bills.push(bill);
     }
     Ok(bills)
 }
+
 /// The files of a folder that are months of a bill.
 fn bill_files(folder: &Path) -> Result<Vec<(PathBuf, Month)>, Error> {
     let wrong = |error: &std::io::Error| {
