@@ -93,6 +93,7 @@ fn hold(part: u64, law: impl Fn(&Small) -> Result<(), String> + Sync) {
     );
 }
 
+#[allow(clippy::needless_pass_by_value)] // As `map_err` gives it.
 fn words(error: Error) -> String {
     error.to_string()
 }
@@ -463,7 +464,7 @@ fn twice_the_prices_is_twice_the_cost() {
     hold(1, |small| {
         let billing = small.billing.lines().filter(|line| !line.starts_with("support"));
         let small =
-            Small { billing: billing.map(|line| format!("{line}\n")).collect(), ..small.clone() };
+            Small { billing: billing.flat_map(|line| [line, "\n"]).collect(), ..small.clone() };
         let (once, twice) = (plan(&small)?, plan_with(&small, &twice, 0)?);
         let (cost, more) = (once.cost.to_f64(), twice.cost.to_f64());
         if (more - 2.0 * cost).abs() <= 1e-6 * cost.max(1.0) {
@@ -497,7 +498,7 @@ fn two_accounts_alike_cost_the_same() {
         let billing = small.billing.replace("\"Enterprise\"", "\"Business Support+\"");
         // Which node a pod lands on, and so which one pulls its image, is drawn.
         let kept = small.workloads.lines().filter(|line| !line.starts_with("image_mib"));
-        let workloads = kept.map(|line| format!("{line}\n")).collect();
+        let workloads = kept.flat_map(|line| [line, "\n"]).collect();
         let accounts = vec![first, second];
         let twins = Small { accounts, billing, workloads, consolidated: false, ..small.clone() };
         let plan = plan(&twins)?;
