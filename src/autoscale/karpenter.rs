@@ -63,6 +63,30 @@ pub(super) struct PoolSize {
     room: [i64; 2],
 }
 
+/// A node that is planned, before it is launched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedNode {
+    /// Place of its pool.
+    pub pool: usize,
+    /// Zones left to it, one bit each.
+    pub zones: u8,
+    /// Offers it may be bought from, on-demand ones first, each cheapest first.
+    pub offers: Vec<usize>,
+    /// Pods by workload, in the order in which they came.
+    pub pods: Vec<(usize, u32)>,
+}
+
+/// What a round of provisioning plans.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// New nodes.
+    pub nodes: Vec<PlannedNode>,
+    /// Pods of each workload that each existing node gets.
+    pub existing: Vec<Vec<u32>>,
+    /// Pods of each workload without a place.
+    pub left: Vec<u32>,
+}
+
 /// One round of provisioning.
 pub(super) struct Round {
     pub(super) claims: Vec<Claim>,
@@ -87,8 +111,29 @@ impl Cluster {
         }
     }
 
-    /// One round; true when a launch failed and another round may help.
-    pub(super) fn provision_once(&mut self, policy: &Policy, ready_too: bool) -> bool {
+    /// What one round of Karpenter's own scheduling plans for pending pods, without a scheduler before it
+    /// and without a launch.
+    pub fn plan_pending(&self, policy: &Policy) -> Plan {
+        let mut tried = self.clone();
+        let round = tried.plan_round(policy, true);
+        let added = |(before, after): (&Node, &Node)| {
+            after.pods.iter().zip(&before.pods).map(|(after, before)| after - before).collect()
+        };
+        let planned = |claim: Claim| PlannedNode {
+            pool: claim.pool,
+            zones: claim.zones,
+            offers: claim.offers(policy).collect(),
+            pods: claim.workloads,
+        };
+        Plan {
+            nodes: round.claims.into_iter().map(planned).collect(),
+            existing: self.nodes().zip(tried.nodes()).map(added).collect(),
+            left: tried.workloads.iter().map(|replicas| replicas.pending).collect(),
+        }
+    }
+
+    /// Binds pending pods to nodes that exist, and plans nodes for the others.
+    fn plan_round(&mut self, policy: &Policy, ready_too: bool) -> Round {
         let mut round = self.round(policy, usize::MAX);
         for &workload in &policy.scheduling_order {
             if self.workloads[workload].pending > 0 {
@@ -103,6 +148,12 @@ impl Cluster {
         if round.limited {
             self.tally.refuse(Refusal::PoolLimit);
         }
+        round
+    }
+
+    /// One round; true when a launch failed and another round may help.
+    pub(super) fn provision_once(&mut self, policy: &Policy, ready_too: bool) -> bool {
+        let round = self.plan_round(policy, ready_too);
         let mut failed = false;
         for claim in round.claims {
             let pods: u32 = claim.workloads.iter().map(|(_, count)| count).sum();
