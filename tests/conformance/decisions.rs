@@ -124,8 +124,10 @@ struct PlannedNode {
     capacity: Vec<CapacityType>,
 }
 
-/// A node as it is compared: its pool, pods, zones, and the types it may be, on demand and as spot.
-type Node = (String, BTreeMap<String, u32>, u8, [BTreeSet<usize>; 2]);
+/// A node as it is compared: its pool, pods, how many zones are left to it, and the types it may be, on demand
+/// and as spot. Which zone it is says nothing: of zones with equally many pods, Karpenter takes any, as it goes
+/// through a map.
+type Node = (String, BTreeMap<String, u32>, u32, [BTreeSet<usize>; 2]);
 
 fn facts(name: &str) -> Facts {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/karpenter");
@@ -292,7 +294,7 @@ impl Case {
         let set = |place: usize| facts.type_sets[place].iter().copied().collect();
         let mut nodes = Vec::new();
         for node in &self.answer.nodes {
-            let zones = node.zones.iter().fold(0, |bits, zone| bits | 1 << zone);
+            let zones = node.zones.len() as u32;
             let types = [set(node.on_demand), set(node.spot)];
             let as_compared = (node.pool.clone(), node.pods.clone(), zones, types);
             nodes.extend(std::iter::repeat_n(as_compared, node.count as usize));
@@ -400,12 +402,12 @@ fn provisioning_as_the_real_karpenter() {
             .map(|node| {
                 let types = [ids(&node.offers, false), ids(&node.offers, true)];
                 let pods = case.named(node.pods.iter().copied());
-                (policy.pools[node.pool].name.clone(), pods, node.zones, types)
+                (policy.pools[node.pool].name.clone(), pods, node.zones.count_ones(), types)
             })
             .collect();
-        got.sort();
         let mut expected = case.expected_nodes(&facts);
         expected.sort();
+        got.sort();
         let counted = |pods: &Vec<u32>| case.named(pods.iter().copied().enumerate());
         let existing: Vec<_> = plan.existing.iter().map(counted).collect();
         let same = got == expected
@@ -430,7 +432,19 @@ fn provisioning_as_the_real_karpenter() {
             if expected.len() <= STABLE_SORT {
                 few.count(same);
                 if !same {
-                    others.push(case.id.clone());
+                    let [own, real] = [&got, &expected].map(|nodes| {
+                        let of = |node: &Node| {
+                            (node.1.clone(), node.2, node.3.each_ref().map(BTreeSet::len))
+                        };
+                        nodes.iter().map(of).collect::<Vec<_>>()
+                    });
+                    others.push(format!(
+                        "{} {own:?}\n    not {real:?}\n    existing {existing:?}, not {:?}; left {:?}, not {:?}",
+                        case.id,
+                        case.answer.existing,
+                        counted(&plan.left),
+                        case.answer.unschedulable
+                    ));
                 }
             } else {
                 many.count(got.len() == expected.len());
@@ -447,13 +461,13 @@ fn provisioning_as_the_real_karpenter() {
         off(cost),
         off(cost_many)
     );
-    println!("otherwise: {}", others.join(" "));
-    all.at_least("identical, of all", 54.0);
-    clear.at_least("identical, of those that repeat without node limits", 57.0);
-    few.at_least("identical, of these up to 12 planned nodes", 64.0);
-    many.at_least("same node count, of these beyond 12 planned nodes", 96.0);
-    counts.at_least("same node count, of all", 95.0);
-    prices.at_least("same price of each node, of all", 91.0);
+    println!("otherwise:\n{}", others.join("\n"));
+    all.at_least("identical, of all", 87.0);
+    clear.at_least("identical, of those that repeat without node limits", 93.0);
+    few.at_least("identical, of these up to 12 planned nodes", 99.0);
+    many.at_least("same node count, of these beyond 12 planned nodes", 100.0);
+    counts.at_least("same node count, of all", 96.0);
+    prices.at_least("same price of each node, of all", 95.0);
     assert!(off(cost_many).abs() < 0.5, "{cost_many:?}");
 }
 
@@ -495,9 +509,21 @@ fn consolidation_as_the_real_karpenter() {
             })
             .collect();
         let same_decision = decision == case.answer.decision;
+        let expected: BTreeSet<usize> = case.answer.candidates.iter().copied().collect();
+        // Nodes of equal price per pod are in random order in Karpenter: any of them is as good.
+        let worth = |nodes: &BTreeSet<usize>| {
+            let ratio = |index: &usize| {
+                let node = &case.nodes[*index];
+                let offer = case.find_offer(&policy.offers, &policy.pools, node).unwrap();
+                (policy.offers[offer].price * 1e9) as u64
+                    / u64::from(1 + node.pods.values().sum::<u32>())
+            };
+            let mut ratios: Vec<u64> = nodes.iter().map(ratio).collect();
+            ratios.sort_unstable();
+            ratios
+        };
         let same = same_decision
-            && removed == case.answer.candidates.iter().copied().collect()
-            && own == real;
+            && if removed == expected { own == real } else { worth(&removed) == worth(&expected) };
         decisions.count(same_decision);
         commands.count(same);
         if case.repeats {
@@ -519,7 +545,7 @@ fn consolidation_as_the_real_karpenter() {
         }
     }
     println!("otherwise:\n{}", others.join("\n"));
-    decisions.at_least("same decision", 97.0);
-    commands.at_least("same command", 80.0);
-    clear.at_least("same command, of those that repeat", 83.0);
+    decisions.at_least("same decision", 100.0);
+    commands.at_least("same command", 97.0);
+    clear.at_least("same command, of those that repeat", 98.0);
 }
