@@ -235,6 +235,10 @@ impl Cluster {
     ) -> Option<usize> {
         let pool = &policy.pools[claim.pool];
         let named = |offer: &usize| only.is_none_or(|only| only.contains(offer));
+        // Metal, GPU and accelerator types are planned with, and dropped here while another is left.
+        let general = pool.min_values == (0, 0)
+            && claim.offers(policy).any(|offer| named(&offer) && policy.offers[offer].generic);
+        let named = |offer: &usize| named(offer) && (!general || policy.offers[*offer].generic);
         let cheapest = claim.offers_of(policy, 0).find(|offer| named(offer));
         let mut spot: Vec<usize> = claim.offers_of(policy, 1).filter(named).collect();
         // Spot dearer than the cheapest on-demand offer is dropped where both are allowed.

@@ -71,8 +71,10 @@ pub struct Offer {
     pub price: f64,
     /// vCPUs [millicores].
     pub vcpu_milli: i64,
-    /// Memory of the machine [MiB].
+    /// Memory of the machine as Karpenter counts it against a limit: after the overhead of its VM [MiB].
     pub capacity_mib: i64,
+    /// Neither metal nor with a GPU or accelerator.
+    pub generic: bool,
     /// CPU for pods [millicores].
     pub cpu: i64,
     /// Memory for pods [MiB].

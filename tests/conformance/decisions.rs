@@ -168,6 +168,7 @@ impl Case {
             price: price?,
             vcpu_milli: i64::from(kind.vcpus) * 1000,
             capacity_mib: kind.capacity_memory_mib,
+            generic: kind.generic,
             cpu: kind.cpu - daemons(|daemon| daemon.cpu),
             memory: kind.memory - daemons(|daemon| daemon.memory),
             pods: kind.pods - self.daemons.len() as i64,
@@ -475,6 +476,7 @@ fn provisioning_as_the_real_karpenter() {
 fn consolidation_as_the_real_karpenter() {
     let facts = facts("consolidation.json");
     assert!(facts.cases.len() >= 300);
+    let mut ignoring = 0;
     let (mut decisions, mut commands, mut clear) =
         (Share::default(), Share::default(), Share::default());
     let mut others = Vec::new();
@@ -509,6 +511,10 @@ fn consolidation_as_the_real_karpenter() {
             })
             .collect();
         let same_decision = decision == case.answer.decision;
+        if case.answer.decision == "none" {
+            let ignores = Policy { ignores_preferences: true, ..policy.clone() };
+            ignoring += u32::from(case.state(&ignores).decide(&ignores).is_some());
+        }
         let expected: BTreeSet<usize> = case.answer.candidates.iter().copied().collect();
         // Nodes of equal price per pod are in random order in Karpenter: any of them is as good.
         let worth = |nodes: &BTreeSet<usize>| {
@@ -545,6 +551,8 @@ fn consolidation_as_the_real_karpenter() {
         }
     }
     println!("otherwise:\n{}", others.join("\n"));
+    println!("nodes removed against preferences, where they are ignored: {ignoring} cases");
+    assert!(ignoring > 0, "preferences make no difference");
     decisions.at_least("same decision", 100.0);
     commands.at_least("same command", 97.0);
     clear.at_least("same command, of those that repeat", 98.0);
