@@ -1,6 +1,9 @@
 //! What the real Karpenter decided on cases made at random (`karpenter/README.md`), and how often the model
 //! decides the same. The shares are printed (`--nocapture`); the test holds them to a least value each.
 
+// The shares are the test's result.
+#![allow(clippy::print_stdout, clippy::too_many_lines)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -189,7 +192,7 @@ impl Case {
         }
         // Nodes of a type that their pool no longer buys are still there.
         for node in &self.nodes {
-            let place = self.find_offer(&offers, &pools, node);
+            let place = node.offer(&offers, &pools);
             if place.is_none() {
                 let id = facts.types.iter().position(|kind| kind.name == node.r#type).unwrap();
                 let group = pools.iter().find(|pool| pool.name == node.pool).unwrap().group;
@@ -202,15 +205,6 @@ impl Case {
         let mut policy = cluster::policy(offers, pools, workloads.collect());
         policy.zones = self.zones;
         policy
-    }
-
-    fn find_offer(&self, offers: &[Offer], pools: &[Pool], node: &Standing) -> Option<usize> {
-        let group = pools.iter().find(|pool| pool.name == node.pool).unwrap().group;
-        offers.iter().position(|offer| {
-            offer.instance_type == node.r#type
-                && offer.group == group
-                && (offer.purchase == Purchase::Spot) == (node.purchase == "spot")
-        })
     }
 
     fn pool(
@@ -273,7 +267,7 @@ impl Case {
             .nodes
             .iter()
             .map(|node| NodeState {
-                offer: self.find_offer(&policy.offers, &policy.pools, node).unwrap(),
+                offer: node.offer(&policy.offers, &policy.pools).unwrap(),
                 zone: node.zone,
                 quiet_seconds: 0,
                 pods: self.pods.keys().map(|name| count(&node.pods, name)).collect(),
@@ -316,6 +310,17 @@ impl Case {
         };
         let (on_demand, spot) = (least(0, |kind| kind.on_demand), least(1, |kind| kind.spot));
         if spot <= on_demand { spot } else { on_demand }
+    }
+}
+
+impl Standing {
+    fn offer(&self, offers: &[Offer], pools: &[Pool]) -> Option<usize> {
+        let group = pools.iter().find(|pool| pool.name == self.pool).unwrap().group;
+        offers.iter().position(|offer| {
+            offer.instance_type == self.r#type
+                && offer.group == group
+                && (offer.purchase == Purchase::Spot) == (self.purchase == "spot")
+        })
     }
 }
 
@@ -414,12 +419,12 @@ fn provisioning_as_the_real_karpenter() {
         let same = got == expected
             && existing == case.answer.existing
             && counted(&plan.left) == case.answer.unschedulable;
-        let priced = |nodes: &[Node]| {
+        let costs_of = |nodes: &[Node]| {
             let mut prices: Vec<f64> = nodes.iter().map(|node| case.price(&facts, node)).collect();
             prices.sort_by(f64::total_cmp);
             prices
         };
-        let (own, real) = (priced(&got), priced(&expected));
+        let (own, real) = (costs_of(&got), costs_of(&expected));
         let sums = [own.iter().sum::<f64>(), real.iter().sum()];
         all.count(same);
         counts.count(got.len() == expected.len());
@@ -520,7 +525,7 @@ fn consolidation_as_the_real_karpenter() {
         let worth = |nodes: &BTreeSet<usize>| {
             let ratio = |index: &usize| {
                 let node = &case.nodes[*index];
-                let offer = case.find_offer(&policy.offers, &policy.pools, node).unwrap();
+                let offer = node.offer(&policy.offers, &policy.pools).unwrap();
                 (policy.offers[offer].price * 1e9) as u64
                     / u64::from(1 + node.pods.values().sum::<u32>())
             };

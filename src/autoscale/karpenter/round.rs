@@ -150,6 +150,7 @@ pub(in crate::autoscale) struct Round {
     full: Vec<u64>,
     /// Rooms before this one hold no further pod of the workload.
     from: Vec<usize>,
+    /// What each pool has; empty until the first pod needs a new node.
     sizes: Vec<PoolSize>,
     bounds: Bounds,
 }
@@ -179,7 +180,7 @@ impl Cluster {
             order: Vec::new(),
             full: Vec::new(),
             from: vec![0; policy.workloads.len()],
-            sizes: self.pool_sizes(policy),
+            sizes: Vec::new(),
             bounds,
         }
     }
@@ -384,6 +385,9 @@ impl Round {
         (zones, demands): (u8, Demands),
     ) -> bool {
         let asks = &policy.workloads[workload];
+        if self.sizes.is_empty() {
+            self.sizes = cluster.pool_sizes(policy);
+        }
         for pool in 0..policy.pools.len() {
             let rules = &policy.pools[pool];
             // Pods bring a static pool no nodes.
