@@ -239,9 +239,7 @@ fn packing(facts: &Facts) {
     order.sort_by(|a, b| offers[*a].price.total_cmp(&offers[*b].price));
     let mut workloads = Vec::new();
     for cpu in cpus {
-        for memory in memories {
-            workloads.push(deployment(cpu, memory));
-        }
+        workloads.extend(memories.map(|memory| deployment(cpu, memory)));
     }
     let shapes = workloads.len();
     let families: BTreeSet<&str> =
