@@ -226,6 +226,7 @@ fn packing(facts: &Facts) {
             price: ladder.rows[0].price.to_f64(),
             vcpu_milli: i64::from(shape.vcpus) * 1000,
             capacity_mib: shape.memory_mib as i64,
+            generic: shape.is_generic(),
             cpu: cpu as i64,
             memory: memory as i64,
             pods: i64::from(pods),
@@ -238,9 +239,7 @@ fn packing(facts: &Facts) {
     order.sort_by(|a, b| offers[*a].price.total_cmp(&offers[*b].price));
     let mut workloads = Vec::new();
     for cpu in cpus {
-        for memory in memories {
-            workloads.push(deployment(cpu, memory));
-        }
+        workloads.extend(memories.map(|memory| deployment(cpu, memory)));
     }
     let shapes = workloads.len();
     let families: BTreeSet<&str> =

@@ -4,12 +4,13 @@
 //! ```text
 //! candidates in order of  price / (1 + pods), greatest first
 //! delete   when all pods of the candidates fit on other ready nodes
-//! replace  when one new node holds what does not fit, at a worst price below the sum of theirs
+//! replace  when exactly one new node holds what does not fit, at a worst price below the sum of theirs
 //! several  the longest prefix of the candidates for which either works, by binary search
 //! one      the first of each pool, then the second of each, and so on
 //! Balanced (saving / pool's cost) ÷ (disruption / pool's disruption) ≥ 1/k
 //! ```
-//! The methods are tried in the order Empty, Drifted, several nodes, one node; the first that finds
+//! Pods find their places as in provisioning, preferences first: where a preference needs a second new node,
+//! nothing is removed. The methods are tried in the order Empty, Drifted, several nodes, one node; the first that finds
 //! something issues one command, which is validated 15 s later and then carried out: nodes are
 //! cordoned, replacements launched, and the pods leave once these are ready.
 //!
@@ -19,8 +20,7 @@
 //! `singlenodeconsolidation.go#shuffleCandidates`,
 //! `balanced.go#ScoreMove`, `helpers.go#BuildDisruptionBudgetMapping`), commit 2266468.
 //! # Limits
-//! Pods that are pending anyway are not part of the simulation. Preferences of pods are not looked
-//! at. Karpenter takes pools in no particular order; here the one with the first candidate goes first. A
+//! Pods that are pending anyway are not part of the simulation. Karpenter takes pools in no particular order; here the one with the first candidate goes first. A
 //! pool with a share of spot replaces on-demand by on-demand, so that the share stays what its
 //! owner asked for.
 
@@ -28,7 +28,7 @@ use self::consolidate::Targets;
 use super::{
     Cluster, NEVER, Second,
     event::Reason,
-    karpenter::Claim,
+    karpenter::{Claim, round::Bounds},
     node::Node,
     policy::{MOST_POOLS, Policy},
     settings::DisruptionReason,
@@ -219,12 +219,7 @@ impl Cluster {
                 let one = std::iter::once(*index);
                 return Some(self.command(DisruptionReason::Drifted, one, vec![replacement]));
             }
-            let (rest, _) = self.move_pods(policy, &[*index], targets);
-            let mut round = self.round(policy, usize::MAX);
-            let homeless = rest.iter().enumerate().filter(|(_, count)| **count > 0);
-            let mut homeless = homeless;
-            let all = homeless
-                .all(|(workload, count)| round.place(self, policy, workload, *count) == *count);
+            let (round, all) = self.move_pods(policy, &[*index], targets, Bounds::NONE);
             if all {
                 let replacements = round
                     .claims

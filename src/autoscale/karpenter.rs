@@ -23,39 +23,24 @@
 //! over `karpenter.sh/capacity-type`. Where spot runs short is drawn by type, zone and hour, each on
 //! its own; in life neighbours run short together.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
-
-use self::claim::try_claim;
+use self::round::{Bounds, Room, Round};
 use super::{
     Cluster, MOST_ZONES, Second,
     event::Reason,
     node::Node,
     policy::{Mix, Policy, Pool, Purchase},
-    schedule::open_zones,
     tally::Refusal,
 };
 use crate::random;
 
 mod claim;
+pub(super) mod round;
 
 pub(super) use self::claim::Claim;
 
-/// What a pod still insists on; preferences are dropped one after the other.
-#[derive(Clone, Copy)]
-struct Demands {
-    soft_spread: bool,
-    avoid: bool,
-}
-
-const RELAXED: [Demands; 3] = [
-    Demands { soft_spread: true, avoid: true },
-    Demands { soft_spread: false, avoid: true },
-    Demands { soft_spread: false, avoid: false },
-];
-
 /// What a pool has, planned nodes included.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct PoolSize {
+struct PoolSize {
     on_demand: u32,
     spot: u32,
     /// vCPUs [millicores] and memory [MiB]; planned nodes count as the largest type they may become, where
@@ -63,15 +48,28 @@ pub(super) struct PoolSize {
     room: [i64; 2],
 }
 
-/// One round of provisioning.
-pub(super) struct Round {
-    pub(super) claims: Vec<Claim>,
-    sizes: Vec<PoolSize>,
-    /// Pods by zone of each workload, planned ones included.
-    pub(super) zones: Vec<[u32; MOST_ZONES]>,
-    /// Most claims that may be opened.
-    most: usize,
-    limited: bool,
+/// A node that is planned, before it is launched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedNode {
+    /// Place of its pool.
+    pub pool: usize,
+    /// Zones left to it, one bit each.
+    pub zones: u8,
+    /// Offers it may be bought from, on-demand ones first, each cheapest first.
+    pub offers: Vec<usize>,
+    /// Pods by workload, in the order in which they came.
+    pub pods: Vec<(usize, u32)>,
+}
+
+/// What a round of provisioning plans.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// New nodes.
+    pub nodes: Vec<PlannedNode>,
+    /// Pods of each workload that each existing node gets.
+    pub existing: Vec<Vec<u32>>,
+    /// Pods of each workload without a place.
+    pub left: Vec<u32>,
 }
 
 impl Cluster {
@@ -87,38 +85,70 @@ impl Cluster {
         }
     }
 
-    /// One round; true when a launch failed and another round may help.
-    pub(super) fn provision_once(&mut self, policy: &Policy, ready_too: bool) -> bool {
-        let mut round = self.round(policy, usize::MAX);
-        for &workload in &policy.scheduling_order {
-            if self.workloads[workload].pending > 0 {
-                self.fill_existing(policy, workload, ready_too);
-                round.zones[workload] = self.workloads[workload].zones;
-                let wanted = self.workloads[workload].pending;
-                let placed = round.place(self, policy, workload, wanted);
-                self.workloads[workload].pending -= placed;
-                self.pending -= placed;
+    /// What one round of Karpenter's own scheduling plans for pending pods, without a scheduler before it
+    /// and without a launch.
+    pub fn plan_pending(&self, policy: &Policy) -> Plan {
+        let (round, left) = self.plan_round(policy, true);
+        let mut existing = vec![vec![0; policy.workloads.len()]; self.nodes.len()];
+        for room in &round.rooms {
+            for (workload, count) in &room.taken {
+                existing[room.index][*workload] += count;
             }
         }
+        let planned = |claim: Claim| PlannedNode {
+            pool: claim.pool,
+            zones: claim.zones,
+            offers: claim.offers(policy).collect(),
+            pods: claim.workloads,
+        };
+        let there = existing.into_iter().zip(&self.nodes);
+        Plan {
+            nodes: round.claims.into_iter().map(planned).collect(),
+            existing: there.filter_map(|(pods, node)| node.as_ref().map(|_| pods)).collect(),
+            left,
+        }
+    }
+
+    /// Finds places for pending pods on nodes on their way, and plans nodes for the others. Ready nodes
+    /// are only looked at where no scheduler has looked before.
+    fn plan_round(&self, policy: &Policy, ready_too: bool) -> (Round, Vec<u32>) {
+        let launching = |node: &Node| ready_too || node.ready_at > self.now;
+        let nodes = self.nodes.iter().enumerate();
+        let rooms = nodes.filter_map(|(index, node)| {
+            let node = node.as_ref().filter(|node| node.drain.is_none() && launching(node))?;
+            Some(Room::new(policy, index, node))
+        });
+        let mut round = self.round(policy, rooms.collect(), Bounds::NONE);
+        let wanted = self.workloads.iter().map(|replicas| replicas.pending).collect();
+        let left = round.place_all(self, policy, wanted, self.now);
+        (round, left)
+    }
+
+    /// One round; true when a launch failed and another round may help.
+    pub(super) fn provision_once(&mut self, policy: &Policy, ready_too: bool) -> bool {
+        let (round, _) = self.plan_round(policy, ready_too);
         if round.limited {
             self.tally.refuse(Refusal::PoolLimit);
+        }
+        for room in round.rooms {
+            for (workload, count) in room.taken {
+                for _ in 0..count {
+                    self.place(policy, workload, room.index);
+                }
+            }
         }
         let mut failed = false;
         for claim in round.claims {
             let pods: u32 = claim.workloads.iter().map(|(_, count)| count).sum();
-            if let Some(node) = self.launch_claim(policy, &claim, None) {
-                let ready_in = self.ready_in(node);
-                self.note_launch(node, Reason::Launched { pods, ready_in });
-                for (workload, count) in claim.workloads {
-                    for _ in 0..count {
-                        self.bind(policy, workload, node);
-                    }
-                }
-            } else {
+            let Some(node) = self.launch_claim(policy, &claim, None) else {
                 failed = true;
-                for (workload, count) in claim.workloads {
-                    self.workloads[workload].pending += count;
-                    self.pending += count;
+                continue;
+            };
+            let ready_in = self.ready_in(node);
+            self.note_launch(node, Reason::Launched { pods, ready_in });
+            for (workload, count) in claim.workloads {
+                for _ in 0..count {
+                    self.place(policy, workload, node);
                 }
             }
         }
@@ -144,9 +174,8 @@ impl Cluster {
         for (index, pool) in policy.pools.iter().enumerate() {
             let Some(wanted) = pool.static_nodes() else { continue };
             while self.staying(policy, pool.group) < wanted {
-                let launched = purchases(pool, self.round(policy, 0).sizes[index])
-                    .into_iter()
-                    .find_map(|buys| {
+                let launched =
+                    purchases(pool, self.pool_sizes(policy)[index]).into_iter().find_map(|buys| {
                         let claim =
                             without_shortage(self, policy, Claim::empty(policy, index, buys))?;
                         self.launch_claim(policy, &claim, None)
@@ -164,7 +193,7 @@ impl Cluster {
         if pool.limits.nodes.is_some_and(|most| own.count() as u32 >= most) {
             return None;
         }
-        let size = self.round(policy, 0).sizes[index];
+        let size = self.pool_sizes(policy)[index];
         purchases(pool, size)
             .into_iter()
             .find_map(|buys| without_shortage(self, policy, Claim::empty(policy, index, buys)))
@@ -180,8 +209,8 @@ impl Cluster {
         }
     }
 
-    /// A round that may open `most` nodes.
-    pub(super) fn round(&self, policy: &Policy, most: usize) -> Round {
+    /// What each pool has now.
+    fn pool_sizes(&self, policy: &Policy) -> Vec<PoolSize> {
         let mut sizes = vec![PoolSize::default(); policy.pools.len()];
         for node in self.nodes() {
             let offer = &policy.offers[node.offer];
@@ -194,32 +223,7 @@ impl Cluster {
                 Purchase::Baseline | Purchase::OnDemand => size.on_demand += 1,
             }
         }
-        let zones = self.workloads.iter().map(|replicas| replicas.zones).collect();
-        Round { claims: Vec::new(), sizes, zones, most, limited: false }
-    }
-
-    /// Pods that existing nodes still take as Karpenter sees it, the first first. Ready nodes are only
-    /// looked at where no scheduler has looked before.
-    fn fill_existing(&mut self, policy: &Policy, workload: usize, ready_too: bool) {
-        let asks = &policy.workloads[workload];
-        for index in 0..self.nodes.len() {
-            while self.workloads[workload].pending > 0 {
-                let Some(node) = &self.nodes[index] else { break };
-                let launching = (ready_too || node.ready_at > self.now) && node.drain.is_none();
-                let hosted = asks
-                    .host_spread
-                    .is_none_or(|spread| !spread.hard || node.pods[workload] < spread.max_skew);
-                let zoned = asks.zone_spread.is_none_or(|spread| {
-                    let counts = &self.workloads[workload].zones;
-                    let open = open_zones(zones_of(policy, workload), counts, spread.max_skew);
-                    !spread.hard || open & (1 << node.zone) != 0
-                });
-                if !launching || !hosted || !zoned || !node.takes(policy, workload) {
-                    break;
-                }
-                self.place(policy, workload, index);
-            }
-        }
+        sizes
     }
 
     /// Buys the node of a claim, of `only` these offers where they are named; `None` without capacity.
@@ -231,6 +235,10 @@ impl Cluster {
     ) -> Option<usize> {
         let pool = &policy.pools[claim.pool];
         let named = |offer: &usize| only.is_none_or(|only| only.contains(offer));
+        // Metal, GPU and accelerator types are planned with, and dropped here while another is left.
+        let general = pool.min_values == (0, 0)
+            && claim.offers(policy).any(|offer| named(&offer) && policy.offers[offer].generic);
+        let named = |offer: &usize| named(offer) && (!general || policy.offers[*offer].generic);
         let cheapest = claim.offers_of(policy, 0).find(|offer| named(offer));
         let mut spot: Vec<usize> = claim.offers_of(policy, 1).filter(named).collect();
         // Spot dearer than the cheapest on-demand offer is dropped where both are allowed.
@@ -342,204 +350,6 @@ impl Cluster {
     fn short_zones(&self, offer: usize, now: Second) -> u8 {
         let marked = self.unavailable.iter().filter(|mark| mark.0 == offer && mark.2 > now);
         marked.fold(0, |bits, mark| bits | mark.1)
-    }
-}
-
-/// Zones in which a pool buys nodes that the workload may run on.
-pub(super) fn zones_of(policy: &Policy, workload: usize) -> u8 {
-    let groups = policy.workloads[workload].groups;
-    let pools = policy.pools.iter().filter(|pool| groups & (1 << pool.group) != 0);
-    pools.fold(0, |bits, pool| bits | pool.zones)
-}
-
-impl Round {
-    /// Places up to `count` pods of a workload; gives how many.
-    pub(super) fn place(
-        &mut self,
-        cluster: &Cluster,
-        policy: &Policy,
-        workload: usize,
-        count: u32,
-    ) -> u32 {
-        let asks = &policy.workloads[workload];
-        let zoned = asks.zone_spread.is_some();
-        // A claim that cannot take one pod of a workload cannot take the next, unless zones decide.
-        let all = |round: &Self| -> BinaryHeap<Reverse<(i64, usize)>> {
-            let claims = round.claims.iter().enumerate();
-            claims.map(|(index, claim)| Reverse((claim.pods, index))).collect()
-        };
-        let mut open = all(self);
-        let mut placed = 0;
-        while placed < count {
-            if zoned {
-                open = all(self);
-            }
-            if !self.place_one(cluster, policy, workload, &mut open) {
-                break;
-            }
-            placed += 1;
-        }
-        placed
-    }
-
-    fn place_one(
-        &mut self,
-        cluster: &Cluster,
-        policy: &Policy,
-        workload: usize,
-        open: &mut BinaryHeap<Reverse<(i64, usize)>>,
-    ) -> bool {
-        let asks = &policy.workloads[workload];
-        let soft = [asks.zone_spread, asks.host_spread].iter().flatten().any(|s| !s.hard);
-        for (level, demands) in RELAXED.into_iter().enumerate() {
-            if (level == 1 && !soft) || (level == 2 && asks.avoids == 0) {
-                continue;
-            }
-            let zones = self.open_zones(policy, workload, demands);
-            let mut passed = Vec::new();
-            while let Some(Reverse((pods, index))) = open.pop() {
-                if self.add(policy, workload, index, zones, demands) {
-                    open.push(Reverse((pods + 1, index)));
-                    open.extend(passed);
-                    return true;
-                }
-                // A preference may still be dropped for it.
-                if soft || asks.avoids != 0 {
-                    passed.push(Reverse((pods, index)));
-                }
-            }
-            open.extend(passed);
-            if let Some(claim) = self.open(cluster, policy, workload, (zones, demands)) {
-                self.note_zone(workload, &claim);
-                open.push(Reverse((1, self.claims.len())));
-                self.claims.push(claim);
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Zones that may take one more pod, the emptiest alone where a spread pins it.
-    fn open_zones(&self, policy: &Policy, workload: usize, demands: Demands) -> u8 {
-        let all = zones_of(policy, workload);
-        let spread = policy.workloads[workload].zone_spread;
-        match spread.filter(|spread| spread.hard || demands.soft_spread) {
-            Some(spread) => open_zones(all, &self.zones[workload], spread.max_skew),
-            None => all,
-        }
-    }
-
-    fn pinned(&self, policy: &Policy, workload: usize, zones: u8, demands: Demands) -> u8 {
-        let spread = policy.workloads[workload].zone_spread;
-        if !spread.is_some_and(|spread| spread.hard || demands.soft_spread) {
-            return zones;
-        }
-        let counts = &self.zones[workload];
-        let open = (0..MOST_ZONES).filter(|zone| zones & (1 << zone) != 0);
-        open.min_by_key(|zone| counts[*zone]).map_or(0, |zone| 1 << zone)
-    }
-
-    fn note_zone(&mut self, workload: usize, claim: &Claim) {
-        if claim.zones.is_power_of_two() {
-            self.zones[workload][claim.zones.trailing_zeros() as usize] += 1;
-        }
-    }
-
-    fn add(
-        &mut self,
-        policy: &Policy,
-        workload: usize,
-        index: usize,
-        zones: u8,
-        demands: Demands,
-    ) -> bool {
-        let asks = &policy.workloads[workload];
-        let claim = &self.claims[index];
-        let group = policy.pools[claim.pool].group;
-        if demands.avoid && asks.avoids & (1 << group) != 0 {
-            return false;
-        }
-        let hosts = asks.host_spread.filter(|spread| spread.hard || demands.soft_spread);
-        if hosts.is_some_and(|spread| claim.count(workload) >= spread.max_skew) {
-            return false;
-        }
-        let zones = self.pinned(policy, workload, zones & claim.zones, demands);
-        let Some(with) = claim.with(policy, workload, zones) else { return false };
-        self.claims[index].add(policy, workload, with);
-        if asks.zone_spread.is_some() {
-            let claim = self.claims[index].clone();
-            self.note_zone(workload, &claim);
-        }
-        true
-    }
-
-    fn open(
-        &mut self,
-        cluster: &Cluster,
-        policy: &Policy,
-        workload: usize,
-        (zones, demands): (u8, Demands),
-    ) -> Option<Claim> {
-        if self.claims.len() >= self.most {
-            return None;
-        }
-        let zones = self.pinned(policy, workload, zones, demands);
-        for pool in 0..policy.pools.len() {
-            let group = policy.pools[pool].group;
-            if policy.pools[pool].replicas.is_some() {
-                continue; // pods bring a static pool no nodes
-            }
-            if demands.avoid && policy.workloads[workload].avoids & (1 << group) != 0 {
-                continue;
-            }
-            if let Some(claim) = self.open_in(cluster, policy, pool, workload, zones) {
-                let size = &mut self.sizes[pool];
-                let limits = &policy.pools[pool].limits;
-                if limits.cpu.is_some() || limits.memory.is_some() {
-                    let largest = claim.largest(policy);
-                    size.room = [size.room[0] + largest[0], size.room[1] + largest[1]];
-                }
-                if claim.buys[1] {
-                    size.spot += 1;
-                } else {
-                    size.on_demand += 1;
-                }
-                return Some(claim);
-            }
-        }
-        None
-    }
-
-    fn open_in(
-        &mut self,
-        cluster: &Cluster,
-        policy: &Policy,
-        pool: usize,
-        workload: usize,
-        zones: u8,
-    ) -> Option<Claim> {
-        let (rules, size) = (&policy.pools[pool], self.sizes[pool]);
-        if rules.limits.nodes.is_some_and(|most| size.on_demand + size.spot >= most) {
-            self.limited |= policy.workloads[workload].groups & (1 << rules.group) != 0;
-            return None;
-        }
-        let left = |limit: Option<i64>, used: i64| limit.map_or(i64::MAX, |limit| limit - used);
-        let room = [left(rules.limits.cpu, size.room[0]), left(rules.limits.memory, size.room[1])];
-        let tries = purchases(rules, size);
-        for buys in tries {
-            let Some(claim) = try_claim(policy, (pool, buys, room), workload, zones) else {
-                continue;
-            };
-            if let Some(claim) = without_shortage(cluster, policy, claim) {
-                return Some(claim);
-            }
-        }
-        let unlimited = [i64::MAX; 2];
-        self.limited |= room != unlimited
-            && tries
-                .iter()
-                .any(|b| try_claim(policy, (pool, *b, unlimited), workload, zones).is_some());
-        None
     }
 }
 

@@ -231,6 +231,7 @@ mod tests {
             price,
             vcpu_milli: cpu,
             capacity_mib: memory,
+            generic: true,
             cpu,
             memory,
             pods: 110,

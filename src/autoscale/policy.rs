@@ -9,7 +9,7 @@ use super::{
     Second,
     budget::Budget,
     hpa::Rules,
-    settings::{Cluster, FeatureGate, NodePool},
+    settings::{Cluster, FeatureGate, NodePool, PreferencePolicy},
 };
 use crate::{
     error::{Place, Problem},
@@ -71,8 +71,10 @@ pub struct Offer {
     pub price: f64,
     /// vCPUs [millicores].
     pub vcpu_milli: i64,
-    /// Memory of the machine [MiB].
+    /// Memory of the machine as Karpenter counts it against a limit: after the overhead of its VM [MiB].
     pub capacity_mib: i64,
+    /// Neither metal nor with a GPU or accelerator.
+    pub generic: bool,
     /// CPU for pods [millicores].
     pub cpu: i64,
     /// Memory for pods [MiB].
@@ -405,8 +407,8 @@ pub struct Policy {
     pub guarded: bool,
     /// Any pool keeps a number of nodes.
     pub has_static_pools: bool,
-    /// Any deployment is held to a spread over zones.
-    pub zoned: bool,
+    /// Karpenter ignores preferences of pods (`PREFERENCE_POLICY=Ignore`): a spread that is not required.
+    pub ignores_preferences: bool,
     /// Weight of the spread among the scores.
     pub spread_weight: i64,
     /// What a node scores whose taints a pod tolerates.
@@ -533,6 +535,7 @@ impl Policy {
         policy.latencies.node = node_startup(cluster, &controllers.node);
         policy.spot.spot_to_spot =
             cluster.feature_gates.contains(&FeatureGate::SpotToSpotConsolidation);
+        policy.ignores_preferences = cluster.preference_policy == PreferencePolicy::Ignore;
         policy.notes = notes;
         policy.place_daemons(inputs);
         Ok(policy)
@@ -590,7 +593,7 @@ impl Policy {
             scaled: of(|workload| workload.hpa.is_some()),
             scaled_asleep: of(|workload| workload.hpa.is_some() && workload.always_on),
             scaled_idle: of(|workload| workload.hpa.is_some() && workload.serving.is_none()),
-            zoned: workloads.iter().any(|w| w.zone_spread.is_some()),
+            ignores_preferences: false,
             guarded: workloads.iter().any(|w| w.available.is_some() || w.do_not_disrupt),
             has_static_pools: pools.iter().any(|pool| pool.replicas.is_some()),
             workloads,
@@ -610,18 +613,6 @@ impl Policy {
             idle_daemons: Vec::new(),
             notes: Vec::new(),
         }
-    }
-
-    /// CPU [millicores] and memory [MiB] that pods of each workload request, and how many they are.
-    pub fn requests_of(&self, pods: &[u32]) -> [i64; 3] {
-        self.workloads.iter().zip(pods).fold([0; 3], |[cpu, memory, all], (workload, count)| {
-            let count = i64::from(*count);
-            [
-                cpu + workload.request_cpu * count,
-                memory + workload.request_memory * count,
-                all + count,
-            ]
-        })
     }
 
     /// Counts the minutes in which p95 is above so many milliseconds, or, where none is given, above so many

@@ -219,6 +219,16 @@ pub struct Kubelet {
     pub vm_memory_overhead: Option<f64>,
 }
 
+/// What Karpenter makes of preferences, such as a spread with `ScheduleAnyway`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+pub enum PreferencePolicy {
+    /// They count as required until a pod finds no place: nodes are bought and kept for them.
+    #[default]
+    Respect,
+    /// They do not count; kube-scheduler alone looks at them.
+    Ignore,
+}
+
 /// The EKS cluster of an account.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -242,6 +252,9 @@ pub struct Cluster {
     /// Feature gates that are on.
     #[serde(default)]
     pub feature_gates: Vec<FeatureGate>,
+    /// What Karpenter makes of preferences of pods (`PREFERENCE_POLICY`).
+    #[serde(default)]
+    pub preference_policy: PreferencePolicy,
     /// Whether AWS takes spot nodes back and spot types run short; without, spot is as sure as on-demand.
     #[serde(default = "yes")]
     pub spot_interruptions: bool,

@@ -607,7 +607,7 @@ proptest::proptest! {
 
 /// Types with a GPU are bought where no general type is left, and by pools that name one.
 #[test]
-fn gpu_types_are_left_out_only_while_a_general_type_remains() {
+fn gpu_and_metal_types_are_left_out_at_launch_while_a_general_type_remains() {
     let families = |pool: &str| {
         let policy = Company::new(&format!("[node_pools.p]\n{pool}\n")).policy().unwrap();
         let bought = policy.pools[0].on_demand.iter();
@@ -618,9 +618,37 @@ fn gpu_types_are_left_out_only_while_a_general_type_remains() {
         families.into_iter().collect::<Vec<String>>()
     };
     assert_eq!(families("families = [\"g5\", \"g6\"]"), ["g5", "g6"]);
-    assert_eq!(families("families = [\"g5\", \"m7g\"]"), ["m7g"]);
+    assert_eq!(families("families = [\"g5\", \"m7g\"]"), ["g5", "m7g"]);
+    assert_eq!(families("sizes = [\"metal\"]\nfamilies = [\"m7g\", \"c7g\"]"), ["c7g", "m7g"]);
     assert_eq!(families("families = [\"p5\"]"), ["p5"]);
     assert_eq!(families("instance_types = [\"g5.xlarge\", \"m7g.large\"]"), ["g5", "m7g"]);
+    // a1.metal costs less than m7g.4xlarge and holds the same pods.
+    let bought = |more: &str| {
+        let pool =
+            format!("[node_pools.p]\ninstance_types = [\"a1.metal\", \"m7g.4xlarge\"]\n{more}");
+        let policy = Company::new(&pool).policy().unwrap();
+        let cluster = Cluster::new(&policy, 6000.0, true, luck());
+        let node = cluster.nodes().find(|node| policy.offers[node.offer].group == 1).unwrap();
+        policy.offers[node.offer].instance_type.clone()
+    };
+    assert_eq!(bought(""), "m7g.4xlarge");
+    assert_eq!(bought("min_values = { instance_types = 2 }"), "a1.metal");
+}
+
+/// Karpenter counts a machine's memory after the overhead of its VM against a limit.
+#[test]
+fn memory_limits_count_memory_after_the_overhead() {
+    let policy = Company::new(POOL).policy().unwrap();
+    let large = policy.offers.iter().find(|offer| offer.instance_type == "m7g.large").unwrap();
+    // (8192 − 64) × (1 − 0.075)
+    assert_eq!(large.capacity_mib, 7518);
+}
+
+#[test]
+fn preferences_count_unless_they_are_ignored() {
+    assert!(!Company::new(POOL).policy().unwrap().ignores_preferences);
+    let cluster = format!("preference_policy = \"Ignore\"\n{POOL}");
+    assert!(Company::new(&cluster).policy().unwrap().ignores_preferences);
 }
 
 /// As in Kubernetes, a name that no type has matches nothing; the others remain.

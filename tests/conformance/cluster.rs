@@ -1,5 +1,7 @@
 //! A cluster from data: types, pools and deployments as the cases write them.
 
+use std::sync::LazyLock;
+
 use runrate::{
     autoscale::{
         budget::Budget,
@@ -10,6 +12,7 @@ use runrate::{
         settings,
     },
     random::{self, Draws, Stream},
+    shapes::Controllers,
 };
 use serde::Deserialize;
 
@@ -147,8 +150,9 @@ pub(crate) fn deployment(pod: &PodCase, (groups, avoids): (u32, u32)) -> Deploym
 
 /// A policy of these offers, pools and deployments; times are those of the real controllers.
 pub(crate) fn policy(offers: Vec<Offer>, pools: Vec<Pool>, workloads: Vec<Deployment>) -> Policy {
-    let controllers = runrate::store::embedded_catalog().unwrap().controllers;
-    let mut policy = Policy::assemble(&controllers, 15, workloads, offers, pools);
+    static CONTROLLERS: LazyLock<Controllers> =
+        LazyLock::new(|| runrate::store::embedded_catalog().unwrap().controllers);
+    let mut policy = Policy::assemble(&CONTROLLERS, 15, workloads, offers, pools);
     policy.zones = 3;
     policy.latencies.node = (45.0, 0.0);
     policy.default_spread = [None, None];
@@ -191,6 +195,7 @@ fn pool(case: &PoolCase, group: u8, types: &[Type], offers: &mut Vec<Offer>) -> 
                     price,
                     vcpu_milli: kind.vcpus * 1000,
                     capacity_mib: kind.memory,
+                    generic: true,
                     cpu: kind.cpu - case.daemon_cpu,
                     memory: kind.memory - case.daemon_memory,
                     pods: kind.pods,

@@ -165,6 +165,7 @@ fn schedule(nodes: &[Standing], pod: &PodCase) -> String {
             price: 1.0,
             vcpu_milli: node.cpu,
             capacity_mib: node.memory,
+            generic: true,
             cpu: node.cpu,
             memory: node.memory,
             pods: node.pods + 1,

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 mod cluster;
+mod decisions;
 mod disruption;
 mod hpa;
 mod karpenter;

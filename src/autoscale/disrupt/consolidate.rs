@@ -4,26 +4,16 @@ use std::collections::BTreeMap;
 
 use super::{Candidate, Command, Pass, Replacement};
 use crate::autoscale::{
-    Cluster, MOST_ZONES,
-    karpenter::{Claim, zones_of},
+    Cluster,
+    karpenter::{
+        Claim,
+        round::{Bounds, Room, Round},
+    },
     node::Node,
-    policy::{Mix, Policy, Purchase, Spread},
-    schedule::open_zones,
+    policy::{Mix, Policy, Purchase},
     settings::DisruptionReason,
     tally::Refusal,
 };
-
-/// Room left on a node while a removal is tried out.
-#[derive(Debug, Clone, Copy)]
-struct Room {
-    index: usize,
-    offer: usize,
-    group: u8,
-    zone: u8,
-    cpu: i64,
-    memory: i64,
-    pods: i64,
-}
 
 /// What the nodes that stay could take, looked at once a pass.
 pub(super) struct Targets {
@@ -60,96 +50,35 @@ impl Cluster {
             if self.is_target(policy, node) {
                 let free = &mut targets.free;
                 *free = [free[0] + node.free_cpu, free[1] + node.free_memory];
-                targets.rooms.push(Room {
-                    index,
-                    offer: node.offer,
-                    group: policy.offers[node.offer].group,
-                    zone: node.zone,
-                    cpu: node.free_cpu,
-                    memory: node.free_memory,
-                    pods: node.free_pods,
-                });
+                targets.rooms.push(Room::new(policy, index, node));
             }
         }
         targets
     }
 
-    /// Pods of the nodes that fit on no other, and the pods by zone that would result.
+    /// Finds other places for all pods of the nodes, as Karpenter simulates it; gives the round and whether
+    /// each pod has one.
     pub(super) fn move_pods(
         &self,
         policy: &Policy,
         leaving: &[usize],
         targets: &Targets,
-    ) -> (Vec<u32>, Vec<[u32; MOST_ZONES]>) {
-        let mut rest = vec![0; policy.workloads.len()];
-        let mut zones: Vec<[u32; MOST_ZONES]> = Vec::new();
-        if policy.zoned {
-            zones.extend(self.workloads.iter().map(|replicas| replicas.zones));
-        }
+        bounds: Bounds,
+    ) -> (Round, bool) {
+        let stays = |room: &&Room| !leaving.contains(&room.index);
+        let rooms = targets.rooms.iter().filter(stays).cloned().collect();
+        let mut round = self.round(policy, rooms, bounds);
+        let mut wanted = vec![0; policy.workloads.len()];
         for node in leaving.iter().filter_map(|index| self.nodes[*index].as_ref()) {
             for (workload, count) in node.pods.iter().enumerate() {
-                rest[workload] += count;
-                if let Some(zones) = zones.get_mut(workload) {
-                    zones[usize::from(node.zone)] -= count;
-                }
+                wanted[workload] += count;
+                round.zones[workload][usize::from(node.zone)] -= count;
             }
         }
-        let mut rooms: Vec<Room> =
-            targets.rooms.iter().filter(|room| !leaving.contains(&room.index)).copied().collect();
-        for &workload in &policy.scheduling_order {
-            if rest[workload] > 0 {
-                let mut none = [0; MOST_ZONES];
-                let zones = zones.get_mut(workload).unwrap_or(&mut none);
-                rest[workload] = self.fill(policy, workload, rest[workload], &mut rooms, zones);
-            }
-        }
-        (rest, zones)
-    }
-
-    /// Puts pods of one workload into rooms, the first that fits first; gives how many are left.
-    fn fill(
-        &self,
-        policy: &Policy,
-        workload: usize,
-        mut count: u32,
-        rooms: &mut [Room],
-        zones: &mut [u32; MOST_ZONES],
-    ) -> u32 {
-        let asks = &policy.workloads[workload];
-        let hard = |spread: Option<Spread>| spread.filter(|spread| spread.hard);
-        // A zone counts where the pod may be: on a node, or on one that its pools could buy.
-        let own = rooms.iter().filter(|room| asks.may_use(room.offer, room.group));
-        let there = own.fold(zones_of(policy, workload), |bits, room| bits | 1 << room.zone);
-        for room in rooms {
-            if count == 0 {
-                break;
-            }
-            if !asks.may_use(room.offer, room.group) {
-                continue;
-            }
-            let on_host = self.nodes[room.index].as_ref().map_or(0, |node| node.pods[workload]);
-            let mut hosted = hard(asks.host_spread)
-                .map_or(u32::MAX, |spread| spread.max_skew.saturating_sub(on_host));
-            while count > 0
-                && hosted > 0
-                && room.cpu >= asks.request_cpu
-                && room.memory >= asks.request_memory
-                && room.pods > 0
-            {
-                if let Some(spread) = hard(asks.zone_spread)
-                    && open_zones(there, zones, spread.max_skew) & (1 << room.zone) == 0
-                {
-                    break;
-                }
-                room.cpu -= asks.request_cpu;
-                room.memory -= asks.request_memory;
-                room.pods -= 1;
-                zones[usize::from(room.zone)] += 1;
-                hosted -= 1;
-                count -= 1;
-            }
-        }
-        count
+        // The same pods in the same order each time, so that a command is found again when it is validated.
+        let left = round.place_all(self, policy, wanted, 0);
+        let all = !round.given_up && left.iter().all(|count| *count == 0);
+        (round, all)
     }
 
     /// The longest prefix of the candidates that goes at once.
@@ -238,29 +167,20 @@ impl Cluster {
         if !self.may_pay(policy, candidates, targets.free) {
             return None;
         }
-        let (rest, zones) = self.move_pods(policy, &leaving, targets);
         let price: f64 = candidates.iter().map(|candidate| candidate.price).sum();
-        if rest.iter().all(|count| *count == 0) {
-            return self.approved(policy, candidates, price, pass).then_some(Outcome::Delete);
-        }
-        if self.never_replaced(policy, candidates) {
-            pass.refusals.push(Refusal::SpotToSpot);
-            return None;
-        }
-        if !self.cheaper_holds(policy, candidates, policy.requests_of(&rest), price) {
-            return None;
-        }
-        let mut round = self.round(policy, 1);
-        if policy.zoned {
-            round.zones = zones;
-        }
-        for &workload in &policy.scheduling_order {
-            let count = rest[workload];
-            if count > 0 && round.place(self, policy, workload, count) < count {
-                return None;
+        // Several nodes are never replaced by more than one, nor by one that is not cheaper.
+        let never = self.never_replaced(policy, candidates);
+        let bounds = Bounds { claims: usize::from(!never), price };
+        let (mut round, all) = self.move_pods(policy, &leaving, targets, bounds);
+        if !all {
+            if never && round.given_up {
+                pass.refusals.push(Refusal::SpotToSpot);
             }
+            return None;
         }
-        let claim = round.claims.pop()?;
+        let Some(claim) = round.claims.pop() else {
+            return self.approved(policy, candidates, price, pass).then_some(Outcome::Delete);
+        };
         let replacement = self.cheaper(policy, candidates, claim, price, pass)?;
         let cheapest = replacement.offers.iter().map(|offer| policy.offers[*offer].price);
         let saving = price - cheapest.fold(f64::INFINITY, f64::min);

@@ -1,5 +1,6 @@
 //! A node being planned: the pods it is for, and every offer that still holds them.
 
+use super::round::count_pod;
 use crate::autoscale::policy::{Offer, Policy, Purchase};
 
 /// A node being planned: its pods, and which offers still hold them.
@@ -147,10 +148,7 @@ impl Claim {
         self.memory += asks.request_memory;
         self.pods += 1;
         self.note_picky(policy, workload);
-        match self.workloads.last_mut() {
-            Some((last, count)) if *last == workload => *count += 1,
-            _ => self.workloads.push((workload, 1)),
-        }
+        count_pod(&mut self.workloads, workload);
     }
 
     fn note_picky(&mut self, policy: &Policy, workload: usize) {
@@ -158,6 +156,16 @@ impl Claim {
         if picky && !self.picky.contains(&workload) {
             self.picky.push(workload);
         }
+    }
+
+    /// The price of its cheapest offer.
+    pub(super) fn cheapest(&self, policy: &Policy) -> f64 {
+        let pool = &policy.pools[self.pool];
+        let price = |way: usize| {
+            let first = pool.offers(PURCHASES[way]).get(self.first[way]).filter(|_| self.buys[way]);
+            first.map_or(f64::INFINITY, |offer| policy.offers[*offer].price)
+        };
+        price(0).min(price(1))
     }
 
     pub(super) fn count(&self, workload: usize) -> u32 {

@@ -37,6 +37,12 @@ pub(super) fn offer(
         }
         _ => (0.0, 0.0),
     };
+    let own = kubelet.or(inputs.cluster.kubelet.as_ref());
+    let capacity_mib = inputs.catalog.controllers.kubelet.memory_capacity(
+        shape.memory_mib as i64,
+        shape.arch == "arm64",
+        own.and_then(|kubelet| kubelet.vm_memory_overhead),
+    );
     let offer = Offer {
         instance_type: shape.instance_type.clone(),
         type_id: name_id(&shape.instance_type),
@@ -45,7 +51,8 @@ pub(super) fn offer(
         group,
         price,
         vcpu_milli: i64::from(shape.vcpus) * 1000,
-        capacity_mib: shape.memory_mib as i64,
+        capacity_mib,
+        generic: shape.is_generic(),
         cpu: room.cpu - daemons.cpu,
         memory: room.memory - daemons.memory,
         pods: room.pods - daemons.pods,

@@ -85,8 +85,8 @@ fn admits(pool: &NodePool, shape: &Shape) -> bool {
         && pool.max_vcpus.is_none_or(|most| shape.vcpus <= most)
 }
 
-/// The types that a pool buys. Karpenter drops metal, GPU and accelerator types while a generic type remains
-/// (`filter.go#ExoticInstanceTypeFilter`); a pool that names such a type gets it.
+/// The types that a pool buys, metal, GPU and accelerator types included: Karpenter plans with them, and drops
+/// them at launch while another type remains (`filter.go#ExoticInstanceTypeFilter`).
 fn shapes<'a>(inputs: &Inputs<'a>, pool: &NodePool) -> Vec<&'a Shape> {
     let sold = |shape: &&Shape| {
         ["BoxUsage", "SpotUsage"]
@@ -94,13 +94,7 @@ fn shapes<'a>(inputs: &Inputs<'a>, pool: &NodePool) -> Vec<&'a Shape> {
             .any(|kind| price(inputs, kind, &shape.instance_type).is_some())
     };
     let all = inputs.catalog.shapes().iter();
-    let mut all: Vec<&Shape> = all.filter(|shape| admits(pool, shape)).filter(sold).collect();
-    if all.iter().any(|shape| shape.is_generic()) {
-        all.retain(|shape| {
-            shape.is_generic() || pool.instance_types.contains(&shape.instance_type)
-        });
-    }
-    all
+    all.filter(|shape| admits(pool, shape)).filter(sold).collect()
 }
 
 /// The pool with its offers, which are added to `offers`.

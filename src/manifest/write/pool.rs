@@ -5,7 +5,8 @@
 use super::Wanted;
 use crate::{
     autoscale::settings::{
-        Budget, CapacityType, ConsolidationPolicy, DisruptionReason, FeatureGate, Kubelet, NodePool,
+        Budget, CapacityType, ConsolidationPolicy, DisruptionReason, FeatureGate, Kubelet,
+        NodePool, PreferencePolicy,
     },
     manifest::{
         CAPACITY_LABEL, DRIFT_DAYS, FILL_IN, KarpenterFacts, SPOT_SHARE, is_label_value, quantity,
@@ -493,6 +494,10 @@ fn controller_settings(wanted: &Wanted<'_>) -> Problems {
     if cluster.feature_gates.contains(&FeatureGate::SpotToSpotConsolidation) {
         let message = "set FEATURE_GATES=SpotToSpotConsolidation=true on Karpenter".to_owned();
         say("cluster.feature_gates", message);
+    }
+    if cluster.preference_policy == PreferencePolicy::Ignore {
+        let message = "set PREFERENCE_POLICY=Ignore on Karpenter".to_owned();
+        say("cluster.preference_policy", message);
     }
     if cluster.baseline.nodes > 0 {
         let message = format!(

@@ -1,0 +1,457 @@
+//! One round of Karpenter's scheduling: pod by pod to an existing node, a planned one, a new one.
+//!
+//! # Formula
+//! ```text
+//! pods by CPU, then memory, greatest first; pods of one size in an order drawn by lot
+//! each     to the first existing node that takes it, else to the planned node with the fewest pods,
+//!          else to a new one; where none does, without its next preference
+//! again    pods without a place, after all others, until a turn places none
+//! ```
+//! Of planned nodes with equally many pods, the order of the last sort stays.
+//!
+//! # Source
+//! kubernetes-sigs/karpenter `pkg/controllers/provisioning/scheduling/scheduler.go#Solve`, `#trySchedule`,
+//! `#add`, `queue.go`, `preferences.go#Relax`, `topologygroup.go#nextDomainTopologySpread`, commit 2266468.
+//! # Limits
+//! Above 12 planned nodes Karpenter's sort is not stable, and the order of equals is another. Pods of one
+//! size go by creation time and UID, which a model of counts does not have.
+
+use super::{Claim, PoolSize, claim::try_claim, purchases, without_shortage};
+use crate::{
+    autoscale::{
+        Cluster, MOST_ZONES, Second,
+        node::Node,
+        policy::{Deployment, Policy, Spread},
+        schedule::open_zones,
+    },
+    random,
+};
+
+/// What a pod still insists on beside what it requires; preferences are dropped one after the other.
+#[derive(Clone, Copy)]
+struct Demands {
+    zone_spread: bool,
+    host_spread: bool,
+    avoid: bool,
+}
+
+impl Demands {
+    fn all(policy: &Policy) -> Self {
+        let respects = !policy.ignores_preferences;
+        Self { zone_spread: respects, host_spread: respects, avoid: true }
+    }
+
+    /// The same without the next preference, if there is one.
+    fn relaxed(mut self, asks: &Deployment) -> Option<Self> {
+        let soft = |spread: Option<Spread>| spread.is_some_and(|spread| !spread.hard);
+        if self.zone_spread && soft(asks.zone_spread) {
+            self.zone_spread = false;
+        } else if self.host_spread && soft(asks.host_spread) {
+            self.host_spread = false;
+        } else if self.avoid && asks.avoids != 0 {
+            self.avoid = false;
+        } else {
+            return None;
+        }
+        Some(self)
+    }
+
+    fn zones(self, asks: &Deployment) -> Option<Spread> {
+        asks.zone_spread.filter(|spread| spread.hard || self.zone_spread)
+    }
+
+    fn hosts(self, asks: &Deployment) -> Option<Spread> {
+        asks.host_spread.filter(|spread| spread.hard || self.host_spread)
+    }
+
+    fn avoids(self, asks: &Deployment, group: u8) -> bool {
+        self.avoid && asks.avoids & (1 << group) != 0
+    }
+}
+
+/// Where a round ends without a plan.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::autoscale) struct Bounds {
+    /// Most claims.
+    pub(in crate::autoscale) claims: usize,
+    /// What a claim's cheapest offer must be below [USD per hour].
+    pub(in crate::autoscale) price: f64,
+}
+
+impl Bounds {
+    pub(in crate::autoscale) const NONE: Self = Self { claims: usize::MAX, price: f64::INFINITY };
+}
+
+/// Room left on a node that exists.
+#[derive(Debug, Clone)]
+pub(in crate::autoscale) struct Room {
+    pub(in crate::autoscale) index: usize,
+    offer: usize,
+    group: u8,
+    zone: u8,
+    cpu: i64,
+    memory: i64,
+    pods: i64,
+    /// Pods that the round put there, by workload.
+    pub(in crate::autoscale) taken: Vec<(usize, u32)>,
+}
+
+impl Room {
+    pub(in crate::autoscale) fn new(policy: &Policy, index: usize, node: &Node) -> Self {
+        Self {
+            index,
+            offer: node.offer,
+            group: policy.offers[node.offer].group,
+            zone: node.zone,
+            cpu: node.free_cpu,
+            memory: node.free_memory,
+            pods: node.free_pods,
+            taken: Vec::new(),
+        }
+    }
+
+    fn holds(&self, asks: &Deployment) -> bool {
+        self.cpu >= asks.request_cpu
+            && self.memory >= asks.request_memory
+            && self.pods > 0
+            && asks.may_use(self.offer, self.group)
+    }
+
+    fn take(&mut self, asks: &Deployment, workload: usize) {
+        self.cpu -= asks.request_cpu;
+        self.memory -= asks.request_memory;
+        self.pods -= 1;
+        count_pod(&mut self.taken, workload);
+    }
+}
+
+/// Adds one pod to counts by workload.
+pub(super) fn count_pod(pods: &mut Vec<(usize, u32)>, workload: usize) {
+    match pods.iter_mut().find(|(of, _)| *of == workload) {
+        Some((_, count)) => *count += 1,
+        None => pods.push((workload, 1)),
+    }
+}
+
+/// One round of scheduling.
+pub(in crate::autoscale) struct Round {
+    /// Existing nodes in the order in which pods try them.
+    pub(in crate::autoscale) rooms: Vec<Room>,
+    pub(in crate::autoscale) claims: Vec<Claim>,
+    /// Pods by zone of each workload, planned ones included.
+    pub(in crate::autoscale) zones: Vec<[u32; MOST_ZONES]>,
+    /// A pool's limit kept a node from being planned.
+    pub(in crate::autoscale) limited: bool,
+    /// The bounds were reached: there is no plan.
+    pub(in crate::autoscale) given_up: bool,
+    /// Places of the claims, those with the fewest pods first.
+    order: Vec<usize>,
+    /// Workloads of which each claim holds no further pod, one bit each; those beyond 64 are always tried.
+    full: Vec<u64>,
+    /// Rooms before this one hold no further pod of the workload.
+    from: Vec<usize>,
+    /// What each pool has; empty until the first pod needs a new node.
+    sizes: Vec<PoolSize>,
+    bounds: Bounds,
+}
+
+/// Zones in which the pools that a workload selects buy nodes, whatever their taints
+/// (`nodeTaintsPolicy: Ignore`).
+fn zones_of(policy: &Policy, workload: usize) -> u8 {
+    let selects = policy.workloads[workload].selects;
+    let pools = policy.pools.iter().filter(|pool| selects & (1 << pool.group) != 0);
+    pools.fold(0, |bits, pool| bits | pool.zones)
+}
+
+impl Cluster {
+    /// A round over these existing nodes.
+    pub(in crate::autoscale) fn round(
+        &self,
+        policy: &Policy,
+        rooms: Vec<Room>,
+        bounds: Bounds,
+    ) -> Round {
+        Round {
+            rooms,
+            claims: Vec::new(),
+            zones: self.workloads.iter().map(|replicas| replicas.zones).collect(),
+            limited: false,
+            given_up: false,
+            order: Vec::new(),
+            full: Vec::new(),
+            from: vec![0; policy.workloads.len()],
+            sizes: Vec::new(),
+            bounds,
+        }
+    }
+
+    /// Pods in the order in which they are taken, as runs of one workload. Pods of one size are shuffled:
+    /// Karpenter takes them by creation time and UID.
+    fn queue(&self, policy: &Policy, wanted: &[u32], time: Second) -> Vec<(usize, u32)> {
+        let size = |workload: &usize| {
+            let asks = &policy.workloads[*workload];
+            (asks.request_cpu, asks.request_memory)
+        };
+        let mut queue = Vec::new();
+        let pending = policy.scheduling_order.iter().copied().filter(|of| wanted[*of] > 0);
+        let pending: Vec<usize> = pending.collect();
+        for equals in pending.chunk_by(|a, b| size(a) == size(b)) {
+            if let [only] = equals {
+                queue.push((*only, wanted[*only]));
+                continue;
+            }
+            let mut lots: Vec<(f64, usize)> = Vec::new();
+            for workload in equals {
+                let name = (*workload as u64) << 32 | u64::from(time);
+                let lot = |pod| random::keyed(self.supply_key, [name, u64::from(pod)]);
+                lots.extend((0..wanted[*workload]).map(|pod| (lot(pod), *workload)));
+            }
+            lots.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            queue.extend(lots.into_iter().map(|(_, workload)| (workload, 1)));
+        }
+        queue
+    }
+}
+
+impl Round {
+    /// Places so many pods of each workload; gives how many are left. `time` names the lots of pods of one
+    /// size.
+    pub(in crate::autoscale) fn place_all(
+        &mut self,
+        cluster: &Cluster,
+        policy: &Policy,
+        wanted: Vec<u32>,
+        time: Second,
+    ) -> Vec<u32> {
+        let mut left = wanted;
+        let mut queue = cluster.queue(policy, &left, time);
+        // How many pods had been placed when a workload's pod found no place: the next finds none either.
+        let mut stuck = vec![usize::MAX; left.len()];
+        let mut placed = 0;
+        loop {
+            let before = placed;
+            for (workload, count) in &mut queue {
+                while *count > 0 && stuck[*workload] != placed {
+                    if self.place(cluster, policy, *workload) {
+                        *count -= 1;
+                        left[*workload] -= 1;
+                        placed += 1;
+                    } else {
+                        stuck[*workload] = placed;
+                    }
+                    if self.given_up {
+                        return left;
+                    }
+                }
+            }
+            queue.retain(|(_, count)| *count > 0);
+            if queue.is_empty() || placed == before {
+                return left;
+            }
+        }
+    }
+
+    /// Places one pod, without preferences that no place meets.
+    fn place(&mut self, cluster: &Cluster, policy: &Policy, workload: usize) -> bool {
+        let asks = &policy.workloads[workload];
+        let mut demands = Demands::all(policy);
+        loop {
+            let zones = self.open_zones(policy, workload, demands);
+            if zones != 0
+                && (self.place_existing(cluster, policy, workload, (zones, demands))
+                    || self.place_planned(policy, workload, (zones, demands))
+                    || self.place_new(cluster, policy, workload, (zones, demands)))
+            {
+                return true;
+            }
+            match demands.relaxed(asks) {
+                Some(relaxed) if !self.given_up => demands = relaxed,
+                _ => return false,
+            }
+        }
+    }
+
+    /// Zones that may take one more pod. A zone counts where the pod's pools buy, or where its pods are.
+    fn open_zones(&self, policy: &Policy, workload: usize, demands: Demands) -> u8 {
+        let Some(spread) = demands.zones(&policy.workloads[workload]) else { return u8::MAX };
+        let counts = &self.zones[workload];
+        let used = (0..MOST_ZONES).filter(|zone| counts[*zone] > 0);
+        let there = used.fold(zones_of(policy, workload), |bits, zone| bits | 1 << zone);
+        open_zones(there, counts, spread.max_skew)
+    }
+
+    /// Of these zones, the one with the fewest pods where a spread over zones is held.
+    fn pinned(&self, asks: &Deployment, workload: usize, zones: u8, demands: Demands) -> u8 {
+        if demands.zones(asks).is_none() {
+            return zones;
+        }
+        let counts = &self.zones[workload];
+        let open = (0..MOST_ZONES).filter(|zone| zones & (1 << zone) != 0);
+        open.min_by_key(|zone| counts[*zone]).map_or(0, |zone| 1 << zone)
+    }
+
+    fn place_existing(
+        &mut self,
+        cluster: &Cluster,
+        policy: &Policy,
+        workload: usize,
+        (zones, demands): (u8, Demands),
+    ) -> bool {
+        let asks = &policy.workloads[workload];
+        let hosts = demands.hosts(asks);
+        let own = |pods: &[(usize, u32)]| {
+            pods.iter().find(|(of, _)| *of == workload).map_or(0, |(_, count)| *count)
+        };
+        let mut passed = true;
+        for place in self.from[workload]..self.rooms.len() {
+            let room = &mut self.rooms[place];
+            if !room.holds(asks) {
+                // Rooms only fill up: what holds none now holds none later.
+                if passed {
+                    self.from[workload] = place + 1;
+                }
+                continue;
+            }
+            passed = false;
+            let crowded = hosts.is_some_and(|spread| {
+                let before = cluster.nodes[room.index].as_ref().map_or(0, |n| n.pods[workload]);
+                before + own(&room.taken) >= spread.max_skew
+            });
+            if zones & (1 << room.zone) == 0 || demands.avoids(asks, room.group) || crowded {
+                continue;
+            }
+            room.take(asks, workload);
+            self.zones[workload][usize::from(room.zone)] += 1;
+            return true;
+        }
+        false
+    }
+
+    fn place_planned(
+        &mut self,
+        policy: &Policy,
+        workload: usize,
+        (zones, demands): (u8, Demands),
+    ) -> bool {
+        let asks = &policy.workloads[workload];
+        let hosts = demands.hosts(asks);
+        let bit = 1_u64.checked_shl(workload as u32).unwrap_or(0);
+        for place in 0..self.order.len() {
+            let index = self.order[place];
+            if self.full[index] & bit != 0 {
+                continue;
+            }
+            let claim = &self.claims[index];
+            if demands.avoids(asks, policy.pools[claim.pool].group)
+                || hosts.is_some_and(|spread| claim.count(workload) >= spread.max_skew)
+            {
+                continue;
+            }
+            let within = self.pinned(asks, workload, zones & claim.zones, demands);
+            let Some(with) = claim.with(policy, workload, within) else {
+                // Claims only fill up: what holds none in any of its zones now holds none later.
+                if claim.with(policy, workload, claim.zones).is_none() {
+                    self.full[index] |= bit;
+                }
+                continue;
+            };
+            self.claims[index].add(policy, workload, with);
+            self.note_planned(policy, workload, index);
+            let pods = self.claims[index].pods;
+            let after = &self.order[place + 1..];
+            let fewer = after.partition_point(|other| self.claims[*other].pods < pods);
+            self.order[place..=place + fewer].rotate_left(1);
+            return true;
+        }
+        false
+    }
+
+    /// Counts a pod of a claim in the claim's zone, and holds the claim to the bounds.
+    fn note_planned(&mut self, policy: &Policy, workload: usize, index: usize) {
+        let claim = &self.claims[index];
+        if claim.zones.is_power_of_two() {
+            self.zones[workload][claim.zones.trailing_zeros() as usize] += 1;
+        }
+        if self.bounds.price < f64::INFINITY {
+            self.given_up |= claim.cheapest(policy) >= self.bounds.price;
+        }
+    }
+
+    fn place_new(
+        &mut self,
+        cluster: &Cluster,
+        policy: &Policy,
+        workload: usize,
+        (zones, demands): (u8, Demands),
+    ) -> bool {
+        let asks = &policy.workloads[workload];
+        if self.sizes.is_empty() {
+            self.sizes = cluster.pool_sizes(policy);
+        }
+        for pool in 0..policy.pools.len() {
+            let rules = &policy.pools[pool];
+            // Pods bring a static pool no nodes.
+            if rules.replicas.is_some() || demands.avoids(asks, rules.group) {
+                continue;
+            }
+            let within = self.pinned(asks, workload, zones & rules.zones, demands);
+            let Some(claim) = self.open_in(cluster, policy, pool, workload, within) else {
+                continue;
+            };
+            if self.claims.len() >= self.bounds.claims {
+                self.given_up = true;
+                return false;
+            }
+            let size = &mut self.sizes[pool];
+            if rules.limits.cpu.is_some() || rules.limits.memory.is_some() {
+                let largest = claim.largest(policy);
+                size.room = [size.room[0] + largest[0], size.room[1] + largest[1]];
+            }
+            if claim.buys[1] {
+                size.spot += 1;
+            } else {
+                size.on_demand += 1;
+            }
+            let index = self.claims.len();
+            let fewest = self.order.partition_point(|other| self.claims[*other].pods <= 1);
+            self.order.insert(fewest, index);
+            self.full.push(0);
+            self.claims.push(claim);
+            self.note_planned(policy, workload, index);
+            return true;
+        }
+        false
+    }
+
+    fn open_in(
+        &mut self,
+        cluster: &Cluster,
+        policy: &Policy,
+        pool: usize,
+        workload: usize,
+        zones: u8,
+    ) -> Option<Claim> {
+        let (rules, size) = (&policy.pools[pool], self.sizes[pool]);
+        if rules.limits.nodes.is_some_and(|most| size.on_demand + size.spot >= most) {
+            self.limited |= policy.workloads[workload].groups & (1 << rules.group) != 0;
+            return None;
+        }
+        let left = |limit: Option<i64>, used: i64| limit.map_or(i64::MAX, |limit| limit - used);
+        let room = [left(rules.limits.cpu, size.room[0]), left(rules.limits.memory, size.room[1])];
+        let tries = purchases(rules, size);
+        for buys in tries {
+            let Some(claim) = try_claim(policy, (pool, buys, room), workload, zones) else {
+                continue;
+            };
+            if let Some(claim) = without_shortage(cluster, policy, claim) {
+                return Some(claim);
+            }
+        }
+        let unlimited = [i64::MAX; 2];
+        self.limited |= room != unlimited
+            && tries
+                .iter()
+                .any(|b| try_claim(policy, (pool, *b, unlimited), workload, zones).is_some());
+        None
+    }
+}
