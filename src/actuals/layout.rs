@@ -419,6 +419,7 @@ mod tests {
             (Kind::Fee, "AWSSupportBusiness", "Dollar", "AWS", Kind::Support),
             (Kind::Usage, "AWSSupportEnterprise", "", "", Kind::Support),
             (Kind::Unknown, "AWS Premium Support", "", "", Kind::Support),
+            (Kind::Unknown, "Savings Plans for AWS Compute usage", "", "", Kind::PlanFee),
             (Kind::Tax, "AWSSupportBusiness", "", "AWS", Kind::Tax),
             (Kind::Fee, "AmazonEC2", "USW2-HeavyUsage:m7g.large", "AWS", Kind::ReservedUpfront),
             (Kind::ReservedFee, "AmazonEC2", "HeavyUsage:m7g.large", "AWS", Kind::ReservedFee),
