@@ -1,6 +1,6 @@
 //! Every system of the architecture has its part in the plan of `examples/innovate.toml`: a line, a line
 //! at zero with its reason, or pods that take room; what an account does without is said.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 mod support;
 
