@@ -27,7 +27,7 @@ use crate::{
 pub const GLOBAL: &str = "global";
 
 /// Columns of a file of the book.
-pub(crate) const COLUMNS: [&str; 14] = [
+pub const COLUMNS: [&str; 14] = [
     "usage_type",
     "operation",
     "description",

@@ -23,7 +23,7 @@ use runrate::{
     forecast::Watch,
     ledger::Entry,
     plan::{Plan, usage_kind},
-    prices::{PriceBook, Table},
+    prices::{COLUMNS, PriceBook, Table},
     rate::{self, Sharing, usage},
     report::{
         content::Beside,
@@ -407,23 +407,7 @@ fn doubled() -> Facts {
     let mut book = PriceBook::default();
     for (region, service, table) in FACTS.prices.tables() {
         let mut out = ::csv::Writer::from_writer(Vec::new());
-        out.write_record([
-            "usage_type",
-            "operation",
-            "description",
-            "unit",
-            "begin_range",
-            "end_range",
-            "usd_per_unit",
-            "pool",
-            "billed_usage_type",
-            "cost_explorer_service",
-            "as_of",
-            "source",
-            "confidence",
-            "note",
-        ])
-        .unwrap();
+        out.write_record(COLUMNS).unwrap();
         for row in table.rows() {
             let price = row.price.to_string().parse::<rust_decimal::Decimal>().unwrap();
             let price = if service == "AWSSupport" { price } else { price + price };

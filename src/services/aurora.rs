@@ -456,7 +456,7 @@ impl Service for Spec {
         ));
         if self.queries_per_session(context.classes) <= 0.0 {
             let why =
-                "no traffic class that it names has requests, so the database is asked for nothing";
+                "no traffic class that it names has requests, so no query reaches the database";
             unused.push(("queries_per".into(), why.into()));
         }
         unused
