@@ -9,7 +9,7 @@ use jiff::civil::date;
 use runrate::{
     autoscale::{
         Cluster, pack,
-        policy::{Deployment, Inputs, Limits, Mix, Offer, Policy, Pool, Purchase},
+        policy::{Deployment, Inputs, Limits, Mix, Offer, Policy, Pool, Purchase, Spread},
         settings,
     },
     prices::BillKey,
@@ -194,49 +194,9 @@ fn example() {
 /// memory figures, on 400 real types at real prices.
 fn packing(facts: &Facts) {
     const PODS: u32 = 20_000;
-    const TYPES: usize = 400;
     let cpus = [100, 250, 500, 1000, 1500];
     let memories = [100, 256, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144];
-    let mut offers: Vec<Offer> = Vec::new();
-    for (id, shape) in facts.catalog.shapes().iter().enumerate() {
-        let key = BillKey::new(
-            "AmazonEC2",
-            "us-east-1",
-            &format!("BoxUsage:{}", shape.instance_type),
-            "RunInstances",
-        );
-        let (Ok(ladder), Some(cpu), Some(memory), Some(pods)) = (
-            facts.prices.ladder(&key),
-            shape.allocatable_cpu_milli,
-            shape.allocatable_memory_mib,
-            shape.allocatable_pods,
-        ) else {
-            continue;
-        };
-        let usual = ["c", "m", "r"].contains(&&*shape.category) && shape.generation >= Some(6);
-        if !usual || !shape.is_generic() || memory < 6144.0 || offers.len() == TYPES {
-            continue;
-        }
-        offers.push(Offer {
-            instance_type: shape.instance_type.clone(),
-            type_id: id as u32,
-            family_id: id as u32,
-            purchase: Purchase::OnDemand,
-            group: 1,
-            price: ladder.rows[0].price.to_f64(),
-            vcpu_milli: i64::from(shape.vcpus) * 1000,
-            capacity_mib: shape.memory_mib as i64,
-            generic: shape.is_generic(),
-            cpu: cpu as i64,
-            memory: memory as i64,
-            pods: i64::from(pods),
-            zones: 0b111,
-            hazard: 0.0,
-            shortage: 0.0,
-        });
-    }
-    let mut order: Vec<usize> = (0..offers.len()).collect();
-    order.sort_by(|a, b| offers[*a].price.total_cmp(&offers[*b].price));
+    let (offers, order) = offers(facts, 400);
     let mut workloads = Vec::new();
     for cpu in cpus {
         workloads.extend(memories.map(|memory| deployment(cpu, memory)));
@@ -247,7 +207,6 @@ fn packing(facts: &Facts) {
     let families = families.len();
     let policy = packer(offers, order, workloads);
     let pending: Vec<u32> = vec![PODS / shapes as u32; shapes];
-    let luck = || random::stream(7, 0, Stream::Cluster, 0);
     let empty = Cluster::from_state(&policy, &[], &pending, luck());
     let seconds = median(|| empty.clone().settle(&policy));
     let mut packed = empty.clone();
@@ -272,6 +231,91 @@ fn packing(facts: &Facts) {
         show("    cost", cost, "USD an hour");
         show("    above the bound", (cost / best.lower_bound - 1.0) * 100.0, "%");
     }
+}
+
+/// The hard case: 45 deployments in nine sizes, so that pods of one size mix, four in five of them spread
+/// over zones or nodes, as a preference or not, and 4,000 pods of which no two share a node.
+fn spreading(facts: &Facts) {
+    const PODS: u32 = 20_000;
+    const ALONE: u32 = 4_000;
+    let spread = |max_skew, hard| Some(Spread { max_skew, hard });
+    let mut workloads = Vec::new();
+    for cpu in [100, 250, 500] {
+        for memory in [128, 512, 1024] {
+            let plain = deployment(cpu, memory);
+            workloads.extend([
+                Deployment { zone_spread: spread(1, true), ..plain.clone() },
+                Deployment { zone_spread: spread(1, false), ..plain.clone() },
+                Deployment { host_spread: spread(1, true), ..plain.clone() },
+                Deployment { host_spread: spread(2, false), ..plain.clone() },
+                plain,
+            ]);
+        }
+    }
+    let (offers, order) = offers(facts, 379);
+    let policy = packer(offers, order, workloads);
+    let count = policy.workloads.len() as u32;
+    let mut pending = vec![(PODS - ALONE) / (count - 1); count as usize];
+    pending[2] = ALONE;
+    pending[3] += (PODS - ALONE) % (count - 1);
+    let waiting = Cluster::from_state(&policy, &[], &pending, luck());
+    let seconds = median(|| drop(waiting.plan_pending(&policy)));
+    let plan = waiting.plan_pending(&policy);
+    assert!(plan.left.iter().all(|left| *left == 0));
+    let cheapest = |offers: &[usize]| {
+        let prices = offers.iter().map(|offer| policy.offers[*offer].price);
+        prices.fold(f64::INFINITY, f64::min)
+    };
+    let cost: f64 = plan.nodes.iter().map(|node| cheapest(&node.offers)).sum();
+    println!("{PODS} pods of {count} deployments, spread, over {} types", policy.offers.len());
+    show("  planned as Karpenter plans them, in", seconds * 1e3, "ms");
+    show("    nodes", plan.nodes.len() as f64, "");
+    show("    cost", cost, "USD an hour");
+}
+
+/// So many general types of us-east-1, and their order by price.
+fn offers(facts: &Facts, most: usize) -> (Vec<Offer>, Vec<usize>) {
+    let mut offers: Vec<Offer> = Vec::new();
+    for (id, shape) in facts.catalog.shapes().iter().enumerate() {
+        let key = BillKey::new(
+            "AmazonEC2",
+            "us-east-1",
+            &format!("BoxUsage:{}", shape.instance_type),
+            "RunInstances",
+        );
+        let (Ok(ladder), Some(cpu), Some(memory), Some(pods)) = (
+            facts.prices.ladder(&key),
+            shape.allocatable_cpu_milli,
+            shape.allocatable_memory_mib,
+            shape.allocatable_pods,
+        ) else {
+            continue;
+        };
+        let usual = ["c", "m", "r"].contains(&&*shape.category) && shape.generation >= Some(6);
+        if !usual || !shape.is_generic() || memory < 6144.0 || offers.len() == most {
+            continue;
+        }
+        offers.push(Offer {
+            instance_type: shape.instance_type.clone(),
+            type_id: id as u32,
+            family_id: id as u32,
+            purchase: Purchase::OnDemand,
+            group: 1,
+            price: ladder.rows[0].price.to_f64(),
+            vcpu_milli: i64::from(shape.vcpus) * 1000,
+            capacity_mib: shape.memory_mib as i64,
+            generic: shape.is_generic(),
+            cpu: cpu as i64,
+            memory: memory as i64,
+            pods: i64::from(pods),
+            zones: 0b111,
+            hazard: 0.0,
+            shortage: 0.0,
+        });
+    }
+    let mut order: Vec<usize> = (0..offers.len()).collect();
+    order.sort_by(|a, b| offers[*a].price.total_cmp(&offers[*b].price));
+    (offers, order)
 }
 
 fn deployment(request_cpu: i64, request_memory: i64) -> Deployment {
@@ -322,5 +366,8 @@ fn main() {
     }
     if wanted("packing") {
         packing(&facts);
+    }
+    if wanted("spreading") {
+        spreading(&facts);
     }
 }

@@ -285,6 +285,19 @@ impl Case {
         named
     }
 
+    /// The zones left to each planned node, one bit each, beside its pods: what [`Node`] leaves out.
+    fn expected_zones(&self) -> Vec<(BTreeMap<String, u32>, u8)> {
+        let bits = |node: &PlannedNode| node.zones.iter().fold(0, |bits, zone| bits | 1 << zone);
+        let nodes = self.answer.nodes.iter();
+        let mut zones: Vec<_> = nodes
+            .flat_map(|node| {
+                std::iter::repeat_n((node.pods.clone(), bits(node)), node.count as usize)
+            })
+            .collect();
+        zones.sort();
+        zones
+    }
+
     fn expected_nodes(&self, facts: &Facts) -> Vec<Node> {
         let set = |place: usize| facts.type_sets[place].iter().copied().collect();
         let mut nodes = Vec::new();
@@ -392,6 +405,7 @@ fn provisioning_as_the_real_karpenter() {
     assert!(facts.cases.len() >= 400);
     let (mut all, mut counts, mut prices) = (Share::default(), Share::default(), Share::default());
     let (mut clear, mut few, mut many) = (Share::default(), Share::default(), Share::default());
+    let mut few_by_zone = Share::default();
     let (mut cost, mut cost_many) = ([0.0, 0.0], [0.0, 0.0]);
     let mut others = Vec::new();
     for case in &facts.cases {
@@ -411,6 +425,9 @@ fn provisioning_as_the_real_karpenter() {
                 (policy.pools[node.pool].name.clone(), pods, node.zones.count_ones(), types)
             })
             .collect();
+        let zones = plan.nodes.iter().map(|n| (case.named(n.pods.iter().copied()), n.zones));
+        let mut zones: Vec<_> = zones.collect();
+        zones.sort();
         let mut expected = case.expected_nodes(&facts);
         expected.sort();
         got.sort();
@@ -437,6 +454,7 @@ fn provisioning_as_the_real_karpenter() {
             clear.count(same);
             if expected.len() <= STABLE_SORT {
                 few.count(same);
+                few_by_zone.count(same && zones == case.expected_zones());
                 if !same {
                     let [own, real] = [&got, &expected].map(|nodes| {
                         let of = |node: &Node| {
@@ -471,6 +489,7 @@ fn provisioning_as_the_real_karpenter() {
     all.at_least("identical, of all", 87.0);
     clear.at_least("identical, of those that repeat without node limits", 93.0);
     few.at_least("identical, of these up to 12 planned nodes", 99.0);
+    few_by_zone.at_least("identical, of these up to 12 planned nodes, zones by name", 79.0);
     many.at_least("same node count, of these beyond 12 planned nodes", 100.0);
     counts.at_least("same node count, of all", 96.0);
     prices.at_least("same price of each node, of all", 95.0);
@@ -484,6 +503,7 @@ fn consolidation_as_the_real_karpenter() {
     let mut ignoring = 0;
     let (mut decisions, mut commands, mut clear) =
         (Share::default(), Share::default(), Share::default());
+    let mut strict = Share::default();
     let mut others = Vec::new();
     for case in &facts.cases {
         let policy = case.policy(&facts);
@@ -539,6 +559,7 @@ fn consolidation_as_the_real_karpenter() {
         commands.count(same);
         if case.repeats {
             clear.count(same);
+            strict.count(same_decision && removed == expected && own == real);
         }
         if !same {
             let sizes = |sets: &[BTreeSet<(usize, bool)>]| -> Vec<usize> {
@@ -561,4 +582,5 @@ fn consolidation_as_the_real_karpenter() {
     decisions.at_least("same decision", 100.0);
     commands.at_least("same command", 97.0);
     clear.at_least("same command, of those that repeat", 98.0);
+    strict.at_least("same command, of those that repeat, ties by node", 93.0);
 }
