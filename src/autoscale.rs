@@ -23,6 +23,7 @@ use crate::random::Draws;
 
 pub mod budget;
 mod calm;
+pub mod cron;
 pub mod disrupt;
 pub mod event;
 pub mod hpa;
