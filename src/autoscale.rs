@@ -27,6 +27,7 @@ pub mod cron;
 pub mod disrupt;
 pub mod event;
 pub mod hpa;
+pub mod job;
 pub mod karpenter;
 pub mod node;
 pub mod pack;
@@ -96,6 +97,8 @@ pub struct Replicas {
     /// Bound pods by zone.
     zones: [u32; MOST_ZONES],
     hpa: Hpa,
+    /// Runs of a cron-job or a job.
+    runs: Option<Box<job::Runs>>,
     /// Up to when its ready pods are counted.
     counted_to: Second,
     samples: [Sample; SAMPLES],
@@ -203,6 +206,11 @@ impl Cluster {
             log: None,
             costs_only: false,
         };
+        for &index in &policy.jobs {
+            let job = policy.workloads[index].job.as_ref();
+            let runs = job.map(|job| Box::new(job::Runs::new(job, cluster.now)));
+            cluster.workloads[index].runs = runs;
+        }
         cluster.reset_tally(policy);
         cluster
     }
@@ -220,7 +228,7 @@ impl Cluster {
         self.reset_tally(policy);
         // Pods that have no place yet are told of, and counted, by the first tick.
         self.stuck.fill(0);
-        self.find_next_timer();
+        self.find_next_timer(policy);
         self.settle_at = self.now;
     }
 
@@ -395,7 +403,8 @@ impl Cluster {
     fn wake(&mut self, policy: &Policy, awake: bool) {
         self.awake = awake;
         for (index, workload) in policy.workloads.iter().enumerate() {
-            if !workload.always_on {
+            // A run that has begun goes on.
+            if !workload.always_on && workload.job.is_none() {
                 let replicas = &mut self.workloads[index];
                 replicas.hpa = Hpa::default();
                 replicas.samples = [Sample::default(); SAMPLES];
@@ -418,6 +427,9 @@ impl Cluster {
             self.terminate(policy, last);
         }
         self.settle_at = self.now;
+        if !policy.jobs.is_empty() {
+            self.find_next_timer(policy);
+        }
     }
 }
 

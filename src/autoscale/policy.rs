@@ -9,6 +9,7 @@ use super::{
     Second,
     budget::Budget,
     hpa::Rules,
+    job::Job,
     settings::{Cluster, FeatureGate, NodePool, PreferencePolicy},
 };
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
 
 mod advice;
 mod deployment;
+mod job;
 mod offer;
 mod pool;
 mod scaling;
@@ -281,6 +283,8 @@ pub struct Deployment {
     pub available: Option<Available>,
     /// Its nodes are not disrupted by choice.
     pub do_not_disrupt: bool,
+    /// When its pods run and for how long, where they run to their end.
+    pub job: Option<Box<Job>>,
 }
 
 impl Deployment {
@@ -318,6 +322,7 @@ impl Deployment {
             host_spread: None,
             available: None,
             do_not_disrupt: false,
+            job: None,
         }
     }
 }
@@ -385,6 +390,8 @@ pub struct Policy {
     pub scaled_asleep: Vec<usize>,
     /// Of those with an autoscaler, those that serve no requests.
     pub scaled_idle: Vec<usize>,
+    /// Those whose pods run to their end.
+    pub jobs: Vec<usize>,
     /// Deployments in the order Karpenter and the scheduler take them: CPU, then memory, greatest first.
     pub scheduling_order: Vec<usize>,
     /// All offers of all groups.
@@ -513,7 +520,7 @@ impl Policy {
         let all_groups = problems.is_empty();
         let mut workloads = Vec::new();
         for (name, workload) in inputs.workloads {
-            if workload.kind == Kind::Deployment {
+            if workload.kind != Kind::DaemonSet {
                 let offers = if all_groups { &*offers } else { &[] };
                 match deployment::build(inputs, &pools, offers, (name, workload)) {
                     Ok(deployment) => workloads.push(deployment),
@@ -593,6 +600,7 @@ impl Policy {
             scaled: of(|workload| workload.hpa.is_some()),
             scaled_asleep: of(|workload| workload.hpa.is_some() && workload.always_on),
             scaled_idle: of(|workload| workload.hpa.is_some() && workload.serving.is_none()),
+            jobs: of(|workload| workload.job.is_some()),
             ignores_preferences: false,
             guarded: workloads.iter().any(|w| w.available.is_some() || w.do_not_disrupt),
             has_static_pools: pools.iter().any(|pool| pool.replicas.is_some()),

@@ -1,7 +1,7 @@
 //! Deployments: their settings with every default filled in, and what contradicts in them.
 
 use super::{
-    Available, Deployment, Inputs, Offer, Pool, Serving, Spread, problem, scaling,
+    Available, Deployment, Inputs, Offer, Pool, Serving, Spread, job, problem, scaling,
     taint::{self, Effect, Taint},
     unknown,
 };
@@ -63,6 +63,8 @@ pub(super) fn build(
     let limit_cpu = workload.limits.map_or(node_cpu, |limits| limits.cpu_millicores);
     let fixed = workload.replicas.unwrap_or(0);
     let max_replicas = hpa.as_ref().map_or(fixed, |rules| rules.max_replicas);
+    let job = job::rules(inputs, workload, &mut report);
+    let max_replicas = job.as_ref().map_or(max_replicas, |job| job.parallelism);
     check_spread(inputs, workload, max_replicas, &mut report);
     if !report.problems.is_empty() {
         return Err(report.problems);
@@ -79,7 +81,7 @@ pub(super) fn build(
         limit_cpu,
         memory: (idle_memory, workload.memory_mib_per_request),
         min_replicas: hpa.as_ref().map_or(fixed, |rules| rules.min_replicas),
-        max_replicas,
+        max_replicas: if workload.kind.is_job() { u32::MAX } else { max_replicas },
         startup: (startup, random::lognormal_sigma(startup, p95)),
         image_mib: workload.image_mib,
         hpa,
@@ -92,6 +94,7 @@ pub(super) fn build(
         host_spread: spread(workload, TopologyKey::Hostname),
         available,
         do_not_disrupt: workload.do_not_disrupt,
+        job: job.map(Box::new),
     })
 }
 
@@ -282,6 +285,7 @@ pub(super) fn check_daemon(
 ) -> Vec<Problem> {
     let mut report = Report { name, problems: Vec::new() };
     named_groups(workload, pools, &mut report);
+    job::rules(inputs, workload, &mut report);
     check_labels(inputs.catalog, &workload.node_requirements, &mut report);
     report.problems
 }
@@ -307,7 +311,9 @@ fn check_names(inputs: &Inputs<'_>, workload: &Workload, report: &mut Report<'_>
         let near = nearest(class, inputs.classes.keys().map(|known| &**known));
         report.add("calls_per", unknown("traffic class", class, near));
     }
-    if let (Some(_), Some(_)) | (None, None) = (&workload.replicas, &workload.hpa) {
+    if let (Some(_), Some(_)) | (None, None) = (&workload.replicas, &workload.hpa)
+        && !workload.kind.is_job()
+    {
         report.add("replicas", "give exactly one of replicas and hpa".into());
     }
 }
