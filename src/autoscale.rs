@@ -29,6 +29,7 @@ pub mod event;
 pub mod hpa;
 pub mod job;
 pub mod karpenter;
+pub mod keda;
 pub mod node;
 pub mod pack;
 pub mod policy;
@@ -99,6 +100,10 @@ pub struct Replicas {
     hpa: Hpa,
     /// Runs of a cron-job or a job.
     runs: Option<Box<job::Runs>>,
+    /// Replicas that open windows of cron triggers ask for.
+    called: u32,
+    /// When one of KEDA's triggers was active last.
+    active_at: Second,
     /// Up to when its ready pods are counted.
     counted_to: Second,
     samples: [Sample; SAMPLES],
@@ -162,6 +167,7 @@ impl Cluster {
         for (index, workload) in policy.workloads.iter().enumerate() {
             if awake || workload.always_on {
                 let first = workload.replicas_for(first_sessions_per_minute);
+                let first = cluster.first_replicas(workload, index, first);
                 cluster.set_desired(policy, index, first);
             }
         }
@@ -206,6 +212,7 @@ impl Cluster {
             log: None,
             costs_only: false,
         };
+        cluster.turn_triggers(policy);
         for &index in &policy.jobs {
             let job = policy.workloads[index].job.as_ref();
             let runs = job.map(|job| Box::new(job::Runs::new(job, cluster.now)));
@@ -427,7 +434,7 @@ impl Cluster {
             self.terminate(policy, last);
         }
         self.settle_at = self.now;
-        if !policy.jobs.is_empty() {
+        if !(policy.jobs.is_empty() && policy.triggered.is_empty()) {
             self.find_next_timer(policy);
         }
     }

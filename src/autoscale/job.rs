@@ -237,6 +237,10 @@ impl Cluster {
             self.note(Subject::Workload(index), skipped("the account sleeps"));
             return;
         }
+        // Of several that waited, only the latest runs.
+        if runs.waiting.take().is_some() {
+            self.job_tally(index).missed += 1;
+        }
         if !runs.active.is_empty() {
             match job.concurrency {
                 ConcurrencyPolicy::Allow => {
@@ -248,10 +252,7 @@ impl Cluster {
                     self.job_tally(index).overlapping += 1;
                 }
                 ConcurrencyPolicy::Forbid => {
-                    // Of several that wait, only the latest runs.
-                    if runs.waiting.replace(due).is_some() {
-                        self.job_tally(index).missed += 1;
-                    }
+                    runs.waiting = Some(due);
                     self.note(Subject::Workload(index), skipped("an earlier run goes on"));
                     return;
                 }

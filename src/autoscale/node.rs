@@ -101,6 +101,7 @@ impl Node {
 impl Cluster {
     /// Timers: nodes are interrupted, expire, drain; pods begin to serve.
     pub(super) fn arrive(&mut self, policy: &Policy) {
+        self.turn_triggers(policy);
         let has_jobs = !policy.jobs.is_empty();
         if has_jobs {
             self.end_job_pods(policy);
@@ -140,7 +141,8 @@ impl Cluster {
         let nodes = self.nodes.iter().flatten().map(Node::next_timer);
         let pods = self.starting.iter().map(|pod| pod.ready_at);
         let next = nodes.chain(pods).min().unwrap_or(NEVER);
-        self.next_timer = next.min(self.next_job_timer(policy));
+        let others = self.next_job_timer(policy).min(self.next_trigger_timer(policy));
+        self.next_timer = next.min(others);
     }
 
     fn interrupt(&mut self, policy: &Policy, index: usize) {

@@ -265,6 +265,7 @@ mod tests {
             available: None,
             do_not_disrupt: false,
             job: None,
+            triggers: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Deployments: their settings with every default filled in, and what contradicts in them.
 
 use super::{
-    Available, Deployment, Inputs, Offer, Pool, Serving, Spread, job, problem, scaling,
+    Available, Deployment, Inputs, Offer, Pool, Serving, Spread, job, keda, problem, scaling,
     taint::{self, Effect, Taint},
     unknown,
 };
@@ -58,6 +58,8 @@ pub(super) fn build(
     if let Some(rules) = &hpa {
         scaling::check(inputs, rules, workload, &mut report);
     }
+    let triggers = workload.hpa.as_ref().and_then(|hpa| keda::triggers(inputs, hpa, &mut report));
+    let to_zero = triggers.as_ref().is_some_and(|triggers| triggers.cooldown.is_some());
     let available = available(workload.disruption_budget.as_ref(), &mut report);
     let node_cpu = allowed().map(|offer| offer.cpu).max().unwrap_or(0) as f64;
     let limit_cpu = workload.limits.map_or(node_cpu, |limits| limits.cpu_millicores);
@@ -80,7 +82,7 @@ pub(super) fn build(
         request_memory,
         limit_cpu,
         memory: (idle_memory, workload.memory_mib_per_request),
-        min_replicas: hpa.as_ref().map_or(fixed, |rules| rules.min_replicas),
+        min_replicas: if to_zero { 0 } else { hpa.as_ref().map_or(fixed, |r| r.min_replicas) },
         max_replicas: if workload.kind.is_job() { u32::MAX } else { max_replicas },
         startup: (startup, random::lognormal_sigma(startup, p95)),
         image_mib: workload.image_mib,
@@ -95,6 +97,7 @@ pub(super) fn build(
         available,
         do_not_disrupt: workload.do_not_disrupt,
         job: job.map(Box::new),
+        triggers: triggers.map(Box::new),
     })
 }
 
