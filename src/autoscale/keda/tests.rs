@@ -88,13 +88,14 @@ fn workers_come_by_the_clock_and_go_to_zero() {
     own.workloads["api"].calls_per.clear();
     let all = desired(&own, 60, 0.0);
     assert_eq!((all[0], all[19], all[20], all[39]), (0, 0, 10, 10), "{all:?}");
-    // The window closes at minute 40, and the cooldown of 300 seconds is over at 45.
-    assert_eq!((all[44], all[45], all[59]), (10, 0, 0), "{all:?}");
+    // The window closes at minute 40. The autoscaler recommended 10 last at 39:45, 300 seconds before 44:45, and
+    // KEDA's cooldown of 300 seconds is over at 45.
+    assert_eq!((all[43], all[44], all[45], all[59]), (10, 1, 0, 0), "{all:?}");
     let longer = hpa.replace("max_replicas", "cooldown_seconds = 600\nmax_replicas");
     own.workloads["api"].hpa = Some(toml::from_str(&longer).unwrap());
     let all = desired(&own, 60, 0.0);
     // The autoscaler asks for 1 after its own 300 seconds, and the last pod goes after KEDA's 600.
-    assert_eq!((all[44], all[46], all[49], all[50]), (10, 1, 1, 0), "{all:?}");
+    assert_eq!((all[43], all[44], all[49], all[50]), (10, 1, 1, 0), "{all:?}");
     // With 1 as the least KEDA keeps it.
     let kept = hpa.replace("min_replicas = 0", "min_replicas = 1");
     own.workloads["api"].hpa = Some(toml::from_str(&kept).unwrap());
