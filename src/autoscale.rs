@@ -23,10 +23,13 @@ use crate::random::Draws;
 
 pub mod budget;
 mod calm;
+pub mod cron;
 pub mod disrupt;
 pub mod event;
 pub mod hpa;
+pub mod job;
 pub mod karpenter;
+pub mod keda;
 pub mod node;
 pub mod pack;
 pub mod policy;
@@ -95,6 +98,12 @@ pub struct Replicas {
     /// Bound pods by zone.
     zones: [u32; MOST_ZONES],
     hpa: Hpa,
+    /// Runs of a cron-job or a job.
+    runs: Option<Box<job::Runs>>,
+    /// Replicas that open windows of cron triggers ask for.
+    called: u32,
+    /// When one of KEDA's triggers was active last.
+    active_at: Second,
     /// Up to when its ready pods are counted.
     counted_to: Second,
     samples: [Sample; SAMPLES],
@@ -158,6 +167,7 @@ impl Cluster {
         for (index, workload) in policy.workloads.iter().enumerate() {
             if awake || workload.always_on {
                 let first = workload.replicas_for(first_sessions_per_minute);
+                let first = cluster.first_replicas(workload, index, first);
                 cluster.set_desired(policy, index, first);
             }
         }
@@ -202,6 +212,12 @@ impl Cluster {
             log: None,
             costs_only: false,
         };
+        cluster.turn_triggers(policy);
+        for &index in &policy.jobs {
+            let job = policy.workloads[index].job.as_ref();
+            let runs = job.map(|job| Box::new(job::Runs::new(job, cluster.now)));
+            cluster.workloads[index].runs = runs;
+        }
         cluster.reset_tally(policy);
         cluster
     }
@@ -219,7 +235,7 @@ impl Cluster {
         self.reset_tally(policy);
         // Pods that have no place yet are told of, and counted, by the first tick.
         self.stuck.fill(0);
-        self.find_next_timer();
+        self.find_next_timer(policy);
         self.settle_at = self.now;
     }
 
@@ -394,7 +410,8 @@ impl Cluster {
     fn wake(&mut self, policy: &Policy, awake: bool) {
         self.awake = awake;
         for (index, workload) in policy.workloads.iter().enumerate() {
-            if !workload.always_on {
+            // A run that has begun goes on.
+            if !workload.always_on && workload.job.is_none() {
                 let replicas = &mut self.workloads[index];
                 replicas.hpa = Hpa::default();
                 replicas.samples = [Sample::default(); SAMPLES];
@@ -417,6 +434,9 @@ impl Cluster {
             self.terminate(policy, last);
         }
         self.settle_at = self.now;
+        if !(policy.jobs.is_empty() && policy.triggered.is_empty()) {
+            self.find_next_timer(policy);
+        }
     }
 }
 

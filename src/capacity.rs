@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     autoscale::{
         policy::{BASELINE, Policy, Purchase},
-        tally::{Disruptions, HourTally, Refusal, Tally},
+        tally::{Disruptions, HourTally, Refusal, Tally, WorkloadTally},
     },
     units::{BYTES_PER_GB, BYTES_PER_MIB},
 };
@@ -70,6 +70,95 @@ pub struct WorkloadUse {
     pub p95_ms: f64,
     /// p95 of the worst minute [ms].
     pub peak_p95_ms: f64,
+    /// Runs, of a cron-job or a job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobUse>,
+}
+
+/// Runs of a cron-job or a job in a month.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobUse {
+    /// Runs that began.
+    pub runs: u32,
+    /// Runs that ended.
+    pub completed: u32,
+    /// Runs that failed, as more of their pods were evicted than `backoff_limit`.
+    pub failed: u32,
+    /// Runs that never began, as an earlier one went on (Forbid).
+    pub missed: u32,
+    /// Runs that were due while the account slept.
+    pub asleep: u32,
+    /// Runs that never began, as too many pods of the workload ran.
+    pub too_many: u32,
+    /// Runs that ended early, as the next one took their place (Replace).
+    pub replaced: u32,
+    /// Runs that began while an earlier one went on (Allow).
+    pub overlapping: u32,
+    /// Pods that were evicted, and ran anew.
+    pub lost_pods: u32,
+    /// Hours of its pods, in whole ticks.
+    pub pod_hours: f64,
+    /// From when a run is due to the start of its first pod, mean [seconds].
+    pub mean_delay_seconds: f64,
+    /// The longest of these times [seconds].
+    pub most_delay_seconds: u32,
+}
+
+impl JobUse {
+    fn of(tally: &WorkloadTally) -> Self {
+        let job = &tally.job;
+        Self {
+            runs: job.runs,
+            completed: job.completed,
+            failed: job.failed,
+            missed: job.missed,
+            asleep: job.asleep,
+            too_many: job.too_many,
+            replaced: job.replaced,
+            overlapping: job.overlapping,
+            lost_pods: job.lost,
+            pod_hours: tally.ready_pod_minutes / 60.0,
+            mean_delay_seconds: job.delay_seconds / f64::from(job.started.max(1)),
+            most_delay_seconds: job.most_delay_seconds,
+        }
+    }
+
+    /// Runs that were due and never began.
+    pub fn not_begun(&self) -> u32 {
+        self.asleep + self.missed + self.too_many
+    }
+
+    /// Adds another month's; the mean delay is weighted by runs.
+    fn add(&mut self, other: &Self) {
+        let runs = f64::from((self.runs + other.runs).max(1));
+        self.mean_delay_seconds = (self.mean_delay_seconds * f64::from(self.runs)
+            + other.mean_delay_seconds * f64::from(other.runs))
+            / runs;
+        self.runs += other.runs;
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.missed += other.missed;
+        self.asleep += other.asleep;
+        self.too_many += other.too_many;
+        self.replaced += other.replaced;
+        self.overlapping += other.overlapping;
+        self.lost_pods += other.lost_pods;
+        self.pod_hours += other.pod_hours;
+        self.most_delay_seconds = self.most_delay_seconds.max(other.most_delay_seconds);
+    }
+}
+
+/// Cron-jobs and jobs over several months of one account, in the scenario's order.
+pub fn jobs<'c>(months: impl Iterator<Item = &'c Capacity>) -> Vec<(String, JobUse)> {
+    let mut all: Vec<(String, JobUse)> = Vec::new();
+    for used in months.flat_map(|month| &month.workloads) {
+        let Some(job) = &used.job else { continue };
+        match all.iter_mut().find(|(name, _)| *name == used.name) {
+            Some((_, sum)) => sum.add(job),
+            None => all.push((used.name.clone(), job.clone())),
+        }
+    }
+    all
 }
 
 /// Nodes of one purchase option.
@@ -162,6 +251,7 @@ impl Capacity {
                 queued_requests: tally.queued,
                 p95_ms: tally.p95_weighted / tally.requests.max(1e-9),
                 peak_p95_ms: tally.p95_peak,
+                job: workload.job.as_ref().map(|_| JobUse::of(tally)),
             });
         let mean =
             |of: usize| tally.hours.iter().map(|h| h.node_minutes[of]).sum::<f64>() / minutes;

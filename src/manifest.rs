@@ -79,6 +79,8 @@ pub struct Facts {
     pub ebs_provisioners: std::collections::BTreeMap<String, String>,
     /// What a `ScaledObject` has by default.
     pub keda: KedaFacts,
+    /// What is assumed of `CronJobs` and Jobs.
+    pub jobs: JobFacts,
     /// What EKS Auto Mode calls its objects, and does by default.
     pub auto_mode: AutoModeFacts,
     /// What a node class is written with.
@@ -99,6 +101,18 @@ pub struct KedaFacts {
     pub min_replicas: u32,
     /// `maxReplicaCount`.
     pub max_replicas: u32,
+}
+
+/// How long pods of `CronJobs` and Jobs are assumed to run: no manifest says it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobFacts {
+    /// Where nothing is known [seconds].
+    pub duration_seconds: u32,
+    /// The share of `activeDeadlineSeconds` where there is one.
+    pub share_of_deadline: f64,
+    /// The share of the time between two runs that it is at most.
+    pub share_of_interval: f64,
 }
 
 /// What EKS Auto Mode calls its objects, and does where a pool or node class says nothing.

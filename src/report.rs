@@ -16,6 +16,7 @@ pub mod focus;
 pub mod format;
 pub mod history;
 pub mod html;
+mod jobs;
 pub mod markdown;
 pub mod number;
 pub mod odds;

@@ -164,6 +164,26 @@ pub struct HpaDefaults {
     pub sample_window_seconds: u32,
 }
 
+/// Defaults of KEDA.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KedaDefaults {
+    /// Seconds without an active trigger before it scales to 0.
+    pub cooldown_seconds: u32,
+    /// Replicas that a cron trigger asks for outside its window.
+    pub replicas_outside: u32,
+}
+
+/// Defaults of `CronJobs` and Jobs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobDefaults {
+    /// Pods that may be lost before a run fails.
+    pub backoff_limit: u32,
+    /// Pods of one cron-job at once.
+    pub most_pods: u32,
+}
+
 /// One default scaling policy.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -479,6 +499,10 @@ pub struct GithubAllowance {
 pub struct Controllers {
     /// Horizontal pod autoscaler.
     pub hpa: HpaDefaults,
+    /// KEDA.
+    pub keda: KedaDefaults,
+    /// `CronJobs` and Jobs.
+    pub jobs: JobDefaults,
     /// Karpenter.
     pub karpenter: KarpenterDefaults,
     /// Spot capacity.

@@ -11,7 +11,10 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::job::{CronTrigger, Job};
 use crate::{shapes::Shape, units::factors_schema};
+
+pub mod job;
 
 /// CPU and memory, as a pod spec asks for them.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
@@ -34,13 +37,24 @@ pub enum Kind {
     Deployment,
     /// One pod on every node.
     DaemonSet,
+    /// Pods that run to their end, each time that `job.schedule` fires.
+    CronJob,
+    /// Pods that run to their end, once.
+    Job,
+}
+
+impl Kind {
+    /// Returns whether its pods run to their end, as `job` says.
+    pub fn is_job(self) -> bool {
+        matches!(self, Self::CronJob | Self::Job)
+    }
 }
 
 /// Horizontal pod autoscaler (`autoscaling/v2`). What is left out has the controller's default.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hpa {
-    /// Least replicas; 0 needs the gate `HPAScaleToZero` and an External metric.
+    /// Least replicas; 0 needs `schedules`, or the gate `HPAScaleToZero` and an External metric.
     #[schemars(range(min = 0, max = 100_000))]
     pub min_replicas: Option<u32>,
     /// Most replicas.
@@ -60,6 +74,13 @@ pub struct Hpa {
     pub scale_down_stabilization_seconds: Option<u32>,
     /// Stabilization windows and scaling policies.
     pub behavior: Option<Behavior>,
+    /// Cron triggers of KEDA, each a metric like the others. With them 0 is allowed as `min_replicas`, without a
+    /// gate: KEDA itself removes the last pod.
+    #[serde(default)]
+    pub schedules: Vec<CronTrigger>,
+    /// Seconds without an active trigger before KEDA scales to 0 (`cooldownPeriod`); its default if left out.
+    #[schemars(range(min = 0, max = 864_000))]
+    pub cooldown_seconds: Option<u32>,
 }
 
 /// Where a metric comes from.
@@ -296,9 +317,11 @@ impl NodeRequirements {
 pub struct Workload {
     /// A ready-made workload of `models/workloads` that this one starts from.
     pub profile: Option<String>,
-    /// Deployment or daemonset.
+    /// Deployment, daemonset, cron-job or job.
     #[serde(default)]
     pub kind: Kind,
+    /// When the pods of a cron-job or a job run, and for how long.
+    pub job: Option<Job>,
     /// Requests it serves per request of a traffic class.
     #[serde(default)]
     #[schemars(schema_with = "factors_schema")]

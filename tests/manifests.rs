@@ -725,7 +725,7 @@ fn a_cluster_s_dump_becomes_a_scenario_that_plans() {
         assert!(text.contains(said), "{said}\n{text}");
     }
     for note in [
-        "CronJob/report: requests 500m CPU and 1024 MiB for each of 2 pods at once on schedule",
+        "CronJob/report: how long a pod runs is in no manifest: 600 seconds are an assumption (a usual time)",
         "skipped, because they need no nodes: ReplicaSet (1), Service (1)",
         "\"queue_depth\" is not a metric that a plan supports",
         "priorityClassName: has no counterpart",
@@ -1170,8 +1170,9 @@ fn rollouts_and_scaled_objects_are_read() {
     assert_eq!(hpa.metrics[1].average_value, Some(400.0));
     let down = &hpa.behavior.as_ref().unwrap().scale_down;
     assert_eq!(down.stabilization_window_seconds, Some(120));
-    let said = "f.yaml:18: ScaledObject/web spec.triggers[0]: is not planned, as autoscalers of a scenario have no calendar: 20 replicas from \"30 6 * * *\" to \"0 0 * * *\" (Europe/Prague)";
-    assert!(notes.contains(said), "{notes}");
+    let cron = &hpa.schedules[0];
+    assert_eq!((&*cron.start, &*cron.end, cron.replicas), ("30 6 * * *", "0 0 * * *", 20));
+    assert_eq!(cron.time_zone.as_deref(), Some("Europe/Prague"));
     assert!(!notes.contains("not among the manifests"), "{notes}");
 
     // A queue alone: a fixed number, within the bounds.
@@ -1261,9 +1262,11 @@ fn a_dump_tells_the_baseline_and_what_else_asks_for_room() {
     assert_eq!(baseline.taints, ["infra:NoSchedule"]);
     assert_eq!(stack.cluster.availability_zones, 2);
     assert_eq!(stack.workloads["alone"].requests.cpu_millicores, 250.0);
+    let night = stack.workloads["night"].job.as_ref().unwrap();
+    assert_eq!((night.schedule.as_deref(), night.parallelism), (Some("0 2 * * *"), 3));
     for said in [
         "3 m5.xlarge are planned for 1 c5.large, 2 m5.xlarge",
-        "CronJob/night: requests 4000m CPU and 8192 MiB for each of 3 pods at once on schedule \"0 2 * * *\"",
+        "CronJob/night: how long a pod runs is in no manifest: 600 seconds are an assumption",
         "Service/edge spec.type: is not planned: 1 load balancer (Network or Classic) with 2 listeners",
         "requests.nvidia.com/gpu: 1 is not planned",
     ] {
@@ -2171,4 +2174,78 @@ fn nearly_valid_manifests_are_refused_or_read_as_they_say() {
     assert!(facts >= FACTS.len() && tried > 300, "{facts} facts, {tried} mutations");
     let shown: Vec<&String> = wrong.iter().take(40).collect();
     assert!(wrong.is_empty(), "{} of {tried}: {shown:#?}", wrong.len());
+}
+
+/// Every field of `batch/v1` that a scenario has a key for, and back out again.
+#[test]
+fn cron_jobs_and_jobs_are_read_and_written() {
+    let pods = "template: {spec: {containers: [{name: j, image: kong/kong, resources: {requests: {cpu: 500m, memory: 1Gi}}}]}}";
+    let manifests = format!(
+        "---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: sync}}\nspec: {{schedule: '*/5 * * * *', timeZone: America/Sao_Paulo, concurrencyPolicy: Forbid, startingDeadlineSeconds: 120, successfulJobsHistoryLimit: 1, jobTemplate: {{spec: {{parallelism: 2, completions: 6, backoffLimit: 3, podFailurePolicy: {{rules: [x]}}, {pods}}}}}}}\n\
+         ---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: nightly}}\nspec: {{schedule: '@daily', suspend: true, jobTemplate: {{spec: {{activeDeadlineSeconds: 3600, {pods}}}}}}}\n\
+         ---\napiVersion: batch/v1\nkind: Job\nmetadata: {{name: migrate}}\nspec: {{{pods}}}\n\
+         ---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: odd}}\nspec: {{schedule: '@every 5m', jobTemplate: {{spec: {{{pods}}}}}}}\n"
+    );
+    let (scenario, notes, _) = read_text(&manifests);
+    let workloads = &scenario.accounts[0].stack.workloads;
+    let job = |name: &str| workloads[name].job.clone().unwrap();
+    use runrate::workload::{Kind, job::ConcurrencyPolicy};
+    let sync = job("sync");
+    assert_eq!((workloads["sync"].kind, workloads["migrate"].kind), (Kind::CronJob, Kind::Job));
+    assert_eq!((sync.parallelism, sync.completions, sync.backoff_limit), (2, Some(6), Some(3)));
+    assert_eq!(
+        (sync.concurrency_policy, sync.starting_deadline_seconds),
+        (ConcurrencyPolicy::Forbid, Some(120))
+    );
+    assert_eq!(sync.time_zone.as_deref(), Some("America/Sao_Paulo"));
+    // Half of five minutes, and half of the deadline.
+    assert_eq!((sync.duration_seconds, job("nightly").duration_seconds), (150, 1800));
+    assert!(job("nightly").suspend && workloads["sync"].profile.is_none());
+    let start = format!("{}-01T00:00", scenario.plan.start);
+    assert_eq!(job("migrate").starts_at, Some(start));
+    assert!(!workloads.contains_key("odd"));
+    for said in [
+        "CronJob/sync: how long a pod runs is in no manifest: 150 seconds are an assumption (50 % of the time between runs)",
+        "CronJob/sync spec.jobTemplate.spec.podFailurePolicy: has no counterpart",
+        "CronJob/nightly spec.suspend: no run of it is planned",
+        "Job/migrate: when it runs is in no manifest: it begins with the plan",
+        "CronJob/odd spec.schedule: \"@every 5m\" is not a schedule",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+    let catalog = catalog();
+    let files = written(&scenario, &scenario.accounts[0], &catalog);
+    let back = crate::scenario(&read(&files, &catalog).scenario, &catalog);
+    for name in ["sync", "nightly", "migrate"] {
+        let is = back.accounts[0].stack.workloads[name].job.clone().unwrap();
+        let mut was = job(name);
+        // No field says how long a pod runs; completions are written out.
+        was.duration_seconds = is.duration_seconds;
+        was.completions = was.completions.or(Some(was.parallelism));
+        assert_eq!(is, was, "{name}");
+    }
+}
+
+/// Cron triggers in and out: KEDA's own way to zero, without a gate of Kubernetes.
+#[test]
+fn cron_triggers_are_read_and_written() {
+    let keda = "---\napiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: work}\nspec:\n  scaleTargetRef: {name: work}\n  maxReplicaCount: 8\n  cooldownPeriod: 120\n  triggers:\n\
+        \x20 - {type: cron, metadata: {timezone: America/Sao_Paulo, start: '0 8 * * 1-5', end: '0 18 * * 1-5', desiredReplicas: '10'}}\n\
+        \x20 - {type: cron, metadata: {timezone: Nowhere/Town, start: '0 8 * * *', end: '0 9 * * *', desiredReplicas: '2'}}\n";
+    let (scenario, notes, text) = read_text(&(deployment("work", "", "") + keda));
+    let work = &scenario.accounts[0].stack.workloads["work"];
+    let hpa = work.hpa.clone().unwrap();
+    assert_eq!((hpa.min_replicas, hpa.max_replicas, hpa.cooldown_seconds), (Some(0), 8, Some(120)));
+    assert_eq!((hpa.schedules.len(), hpa.schedules[0].replicas), (1, 8));
+    assert!(work.calls_per.is_empty() && !text.contains("HPAScaleToZero"), "{text}");
+    for said in [
+        "spec.triggers[0].metadata.desiredReplicas: 10 is above maxReplicaCount; 8 are planned",
+        "spec.triggers[1].metadata.timezone: no time zone \"Nowhere/Town\"",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+    let catalog = catalog();
+    let files = written(&scenario, &scenario.accounts[0], &catalog);
+    let back = crate::scenario(&read(&files, &catalog).scenario, &catalog);
+    assert_eq!(back.accounts[0].stack.workloads["work"].hpa, Some(hpa));
 }

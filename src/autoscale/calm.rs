@@ -6,6 +6,8 @@
 //! load stays inside, and what is left of a tick are sums. The result is that of [`Cluster::step`], bit by
 //! bit: sums run in the same order, and a tick at the edge of a bound is left to `step`.
 
+use std::cmp::Ordering;
+
 use super::{
     Cluster, SAMPLES, Sample, Second,
     policy::{Deployment, Policy, Serving},
@@ -54,6 +56,19 @@ impl Cluster {
         }
         let ticks = (until - self.now).div_ceil(policy.tick_seconds) as usize;
         let loads = &loads[..loads.len().min(ticks)];
+        let scaled = if awake { &policy.scaled } else { &policy.scaled_asleep };
+        let by_triggers = policy.triggered.iter().filter(|index| {
+            let workload = &policy.workloads[**index];
+            workload.hpa.as_ref().is_some_and(|rules| rules.metrics.is_empty())
+                && scaled.contains(index)
+        });
+        for &index in by_triggers {
+            let replicas = &self.workloads[index];
+            let settled = replicas.ready == replicas.desired;
+            if !settled || !self.rests_on_triggers(&policy.workloads[index], index) {
+                return 0;
+            }
+        }
         let Some([least, most]) = self.calm_loads(policy) else { return 0 };
         let stays = |load: &f64| *load >= least && *load <= most;
         loads.iter().position(|load| !stays(load)).unwrap_or(loads.len())
@@ -82,7 +97,8 @@ impl Cluster {
                 most = most.min(full * (1.0 - CLEAR));
             }
             most = most.min(load(replicas.requested) * (1.0 - CLEAR));
-            if scaled.contains(&index) {
+            let by_load = workload.hpa.as_ref().is_some_and(|rules| !rules.metrics.is_empty());
+            if by_load && scaled.contains(&index) {
                 let [low, above] = self.calm_usage(policy, index)?;
                 most = most.min(load(above) * (1.0 - CLEAR));
                 least = if low > 0.0 { least.max(load(low) * (1.0 + CLEAR)) } else { least };
@@ -98,6 +114,11 @@ impl Cluster {
         let rules = workload.hpa.as_ref()?;
         let [low, above] = rules.band?.shares().map(|share| share * replicas.requested);
         let ready = replicas.ready;
+        let called = self.called_for(workload, (index, rules), ready);
+        let called = called.map_or(Ordering::Less, |called| called.cmp(&ready));
+        if called == Ordering::Greater {
+            return None;
+        }
         let age = policy.latencies.sample_ticks;
         let sample = |back: usize| &replicas.samples[self.sample_slot(back)];
         let settled = ready > 0
@@ -106,10 +127,13 @@ impl Cluster {
         if !settled {
             return None;
         }
-        let rests_below = rules.behavior.is_none()
+        let rests_below = called == Ordering::Less
+            && rules.behavior.is_none()
             && replicas.desired == rules.min_replicas
             && replicas.hpa.rests_at(rules.min_replicas);
         let bounds = match (replicas.hpa.rests_on(ready), rests_below) {
+            // Triggers hold what there is, however low the load.
+            (true, _) if called == Ordering::Equal => [0.0, above],
             (true, true) => [0.0, above],
             (true, false) => [low, above],
             (false, true) => [0.0, low],
@@ -228,8 +252,14 @@ impl Cluster {
     /// The usage from which an autoscaler that rests is inside its band [millicores].
     fn low_of_band(&self, workload: &Deployment, index: usize) -> Option<f64> {
         let replicas = &self.workloads[index];
-        let band = workload.hpa.as_ref()?.band?;
-        replicas.hpa.rests_on(replicas.ready).then(|| band.shares()[0] * replicas.requested)
+        let rules = workload.hpa.as_ref()?;
+        let called = self.called_for(workload, (index, rules), replicas.ready);
+        let low = if called.is_some_and(|called| called == replicas.ready) {
+            0.0
+        } else {
+            rules.band?.shares()[0] * replicas.requested
+        };
+        replicas.hpa.rests_on(replicas.ready).then_some(low)
     }
 
     /// Tells an autoscaler when it last saw its band in the first ticks of a stretch, which see samples
@@ -257,8 +287,13 @@ impl Cluster {
     /// of the stretch.
     fn rest(&mut self, policy: &Policy, workload: &Deployment, index: usize, loads: &[f64]) {
         let Some(low) = self.low_of_band(workload, index) else { return };
-        let Some(serving) = &workload.serving else { return };
         let age = policy.latencies.sample_ticks;
+        if low <= 0.0 && loads.len() > age {
+            let replicas = &mut self.workloads[index];
+            replicas.hpa.rest(self.now - policy.tick_seconds, replicas.ready);
+            return;
+        }
+        let Some(serving) = &workload.serving else { return };
         let replicas = &self.workloads[index];
         let inside = |of: &usize| {
             let usage = if *of <= SAMPLES {
@@ -279,7 +314,7 @@ impl Cluster {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::company;
+    use super::super::tests::{POOL, company};
     use super::*;
     use crate::random::{Draws, Stream, stream};
 
@@ -297,13 +332,42 @@ mod tests {
         (0..2160).map(at).collect()
     }
 
+    /// The company with a job of every quarter of an hour, one of the night, workers by the clock, and more
+    /// replicas of the API in the morning.
+    fn calendar() -> crate::autoscale::policy::Policy {
+        let mut company = crate::autoscale::tests::Company::new(POOL);
+        let requests = "requests = { cpu_millicores = 700, memory_mib = 64 }\n";
+        for (name, text) in [
+            (
+                "often",
+                "kind = \"cron-job\"\nidle_cpu_millicores = 300\nstartup_seconds = 20\n\
+                 job = { schedule = \"*/15 * * * *\", duration_seconds = 100, duration_p95_seconds = 900 }",
+            ),
+            (
+                "night",
+                "kind = \"cron-job\"\njob = { schedule = \"30 2 * * *\", parallelism = 3, completions = 9, duration_seconds = 1700 }",
+            ),
+            (
+                "worker",
+                "hpa = { min_replicas = 0, max_replicas = 9, schedules = [{ start = \"0 4 * * *\", end = \"0 7 * * *\", replicas = 6 }] }",
+            ),
+        ] {
+            let workload = toml::from_str(&format!("{requests}{text}")).unwrap();
+            company.workloads.insert(name.to_owned(), workload);
+        }
+        let hpa = company.workloads["api"].hpa.as_mut().unwrap();
+        let morning = "start = \"0 5 * * *\"\nend = \"30 9 * * *\"\nreplicas = 20";
+        hpa.schedules = vec![toml::from_str(morning).unwrap()];
+        company.policy().unwrap()
+    }
+
     proptest::proptest! {
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
         #[test]
         fn a_stretch_is_the_same_as_its_ticks(
             seed in 0_u64..1000, noise in 0.0_f64..0.3, level in 0.0_f64..4000.0, cut in 1_usize..400,
         ) {
-            let mut policy = company();
+            let mut policy = if seed % 2 == 0 { company() } else { calendar() };
             policy.count_late(None, 1.5);
             let loads = loads(seed, noise, level);
             let luck = stream(seed, 0, Stream::Cluster, 0);

@@ -52,6 +52,23 @@ pub enum Reason {
         /// Replicas asked for.
         to: u32,
     },
+    /// A run of a cron-job or a job began.
+    RunBegan {
+        /// Its first pods.
+        pods: u32,
+        /// Seconds after it was due.
+        late: Second,
+    },
+    /// A run was due and did not begin.
+    RunSkipped {
+        /// Why.
+        why: &'static str,
+    },
+    /// Too many pods of a run were lost.
+    RunFailed {
+        /// How many.
+        lost: u32,
+    },
     /// Pods fit on no node (`FailedScheduling`).
     Unschedulable {
         /// How many.
@@ -114,6 +131,9 @@ impl Reason {
         match self {
             Self::Rescaled { .. } => "SuccessfulRescale",
             Self::Schedule { .. } => "AccountSchedule",
+            Self::RunBegan { .. } => "SuccessfulCreate",
+            Self::RunSkipped { .. } => "RunSkipped",
+            Self::RunFailed { .. } => "BackoffLimitExceeded",
             Self::Unschedulable { .. } => "FailedScheduling",
             Self::Launched { .. } => "Launched",
             Self::LaunchedAsReplacement { .. } => "LaunchedAsReplacement",

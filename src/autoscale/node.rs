@@ -73,7 +73,10 @@ pub struct Drain {
 /// Pods bound to a node that do not serve yet.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Starting {
+    /// When it counts as ready.
     pub(super) ready_at: Second,
+    /// When its start ends, which a job's pod counts from.
+    pub(super) started_at: Second,
     pub(super) workload: usize,
     pub(super) node: usize,
 }
@@ -98,6 +101,11 @@ impl Node {
 impl Cluster {
     /// Timers: nodes are interrupted, expire, drain; pods begin to serve.
     pub(super) fn arrive(&mut self, policy: &Policy) {
+        self.turn_triggers(policy);
+        let has_jobs = !policy.jobs.is_empty();
+        if has_jobs {
+            self.end_job_pods(policy);
+        }
         for index in 0..self.nodes.len() {
             let Some(node) = &self.nodes[index] else { continue };
             if node.next_timer() > self.now {
@@ -113,21 +121,28 @@ impl Cluster {
         let mut starting = std::mem::take(&mut self.starting);
         starting.retain(|pod| {
             let due = pod.ready_at <= self.now;
-            if due {
+            if due && has_jobs && policy.workloads[pod.workload].job.is_some() {
+                self.begin_job_pod(policy, *pod);
+            } else if due {
                 self.workloads[pod.workload].starting -= 1;
                 self.change_ready(policy, pod.workload, 1);
             }
             !due
         });
         self.starting = starting;
-        self.find_next_timer();
+        if has_jobs {
+            self.begin_runs(policy);
+        }
+        self.find_next_timer(policy);
         self.settle_at = self.now;
     }
 
-    pub(super) fn find_next_timer(&mut self) {
+    pub(super) fn find_next_timer(&mut self, policy: &Policy) {
         let nodes = self.nodes.iter().flatten().map(Node::next_timer);
         let pods = self.starting.iter().map(|pod| pod.ready_at);
-        self.next_timer = nodes.chain(pods).min().unwrap_or(NEVER);
+        let next = nodes.chain(pods).min().unwrap_or(NEVER);
+        let others = self.next_job_timer(policy).min(self.next_trigger_timer(policy));
+        self.next_timer = next.min(others);
     }
 
     fn interrupt(&mut self, policy: &Policy, index: usize) {
@@ -235,6 +250,9 @@ impl Cluster {
         self.tally.evictions += evicted;
         if let Some(drain) = self.nodes[index].as_mut().and_then(|node| node.drain.as_mut()) {
             drain.evicted += evicted;
+        }
+        if policy.workloads[workload].job.is_some() {
+            self.lose_job_pods(policy, (workload, index), (unready, ready));
         }
     }
 

@@ -264,6 +264,8 @@ mod tests {
             host_spread: None,
             available: None,
             do_not_disrupt: false,
+            job: None,
+            triggers: None,
         }
     }
 

@@ -9,6 +9,8 @@ use super::{
     Second,
     budget::Budget,
     hpa::Rules,
+    job::Job,
+    keda::Triggers,
     settings::{Cluster, FeatureGate, NodePool, PreferencePolicy},
 };
 use crate::{
@@ -22,6 +24,8 @@ use crate::{
 
 mod advice;
 mod deployment;
+mod job;
+mod keda;
 mod offer;
 mod pool;
 mod scaling;
@@ -281,6 +285,10 @@ pub struct Deployment {
     pub available: Option<Available>,
     /// Its nodes are not disrupted by choice.
     pub do_not_disrupt: bool,
+    /// When its pods run and for how long, where they run to their end.
+    pub job: Option<Box<Job>>,
+    /// Cron triggers of KEDA.
+    pub triggers: Option<Box<Triggers>>,
 }
 
 impl Deployment {
@@ -318,6 +326,8 @@ impl Deployment {
             host_spread: None,
             available: None,
             do_not_disrupt: false,
+            job: None,
+            triggers: None,
         }
     }
 }
@@ -383,8 +393,12 @@ pub struct Policy {
     pub scaled: Vec<usize>,
     /// Of these, those that are scaled outside the account's schedule too.
     pub scaled_asleep: Vec<usize>,
-    /// Of those with an autoscaler, those that serve no requests.
+    /// Of those with an autoscaler that has metrics, those that serve no requests.
     pub scaled_idle: Vec<usize>,
+    /// Those whose pods run to their end.
+    pub jobs: Vec<usize>,
+    /// Those with cron triggers of KEDA.
+    pub triggered: Vec<usize>,
     /// Deployments in the order Karpenter and the scheduler take them: CPU, then memory, greatest first.
     pub scheduling_order: Vec<usize>,
     /// All offers of all groups.
@@ -513,7 +527,7 @@ impl Policy {
         let all_groups = problems.is_empty();
         let mut workloads = Vec::new();
         for (name, workload) in inputs.workloads {
-            if workload.kind == Kind::Deployment {
+            if workload.kind != Kind::DaemonSet {
                 let offers = if all_groups { &*offers } else { &[] };
                 match deployment::build(inputs, &pools, offers, (name, workload)) {
                     Ok(deployment) => workloads.push(deployment),
@@ -592,7 +606,12 @@ impl Policy {
             serving: of(|workload| workload.serving.is_some()),
             scaled: of(|workload| workload.hpa.is_some()),
             scaled_asleep: of(|workload| workload.hpa.is_some() && workload.always_on),
-            scaled_idle: of(|workload| workload.hpa.is_some() && workload.serving.is_none()),
+            scaled_idle: of(|workload| {
+                workload.serving.is_none()
+                    && workload.hpa.as_ref().is_some_and(|rules| !rules.metrics.is_empty())
+            }),
+            jobs: of(|workload| workload.job.is_some()),
+            triggered: of(|workload| workload.triggers.is_some()),
             ignores_preferences: false,
             guarded: workloads.iter().any(|w| w.available.is_some() || w.do_not_disrupt),
             has_static_pools: pools.iter().any(|pool| pool.replicas.is_some()),

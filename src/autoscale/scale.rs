@@ -4,10 +4,13 @@
 //! The sample is as old as `sample_age_seconds`, in whole ticks. All pods of a workload have the
 //! same CPU; one that became ready after the sample has none yet and counts as not ready.
 
+use std::cmp::Ordering;
+
 use super::{
     Cluster,
     event::{Reason, Subject},
     hpa::{Observed, Rules, replicas::Totals},
+    keda::with_triggers,
     policy::{Deployment, Policy},
 };
 
@@ -23,6 +26,9 @@ impl Cluster {
         for &index in scaled {
             let workload = &policy.workloads[index];
             let Some(rules) = &workload.hpa else { continue };
+            if workload.triggers.is_some() && self.scaled_to_zero(policy, (index, rules), slot[0]) {
+                continue;
+            }
             if !self.rests(workload, rules, index, slot) {
                 self.reconcile(policy, rules, index, slot);
             }
@@ -38,7 +44,12 @@ impl Cluster {
         index: usize,
         slot: [usize; 2],
     ) -> bool {
+        if rules.metrics.is_empty() && self.rests_on_triggers(workload, index) {
+            let replicas = &mut self.workloads[index];
+            return replicas.hpa.rest(self.now, replicas.desired);
+        }
         let Some(band) = rules.band else { return false };
+        let called = self.called_for(workload, (index, rules), self.workloads[index].ready);
         let replicas = &mut self.workloads[index];
         let (sample, since) = (&replicas.samples[slot[0]], replicas.samples[slot[1]].ready);
         let ready = replicas.ready;
@@ -52,7 +63,11 @@ impl Cluster {
         if sample.usage >= above * replicas.requested {
             return false;
         }
-        if sample.usage >= low * replicas.requested {
+        let called = called.map_or(Ordering::Less, |called| called.cmp(&ready));
+        if called == Ordering::Greater {
+            return false;
+        }
+        if called == Ordering::Equal || sample.usage >= low * replicas.requested {
             return replicas.hpa.rest(self.now, ready);
         }
         let least = rules.min_replicas;
@@ -64,9 +79,11 @@ impl Cluster {
         let (times, seconds) = rules.reconciles;
         for round in 0..times {
             let Some(seen) = self.observe(policy, workload, index, slot) else { return };
+            let current = self.workloads[index].desired;
+            let called = self.called_for(workload, (index, rules), current);
+            let metrics = rules.proposal(current, &seen);
+            let proposal = with_triggers((rules, current), metrics, called);
             let replicas = &mut self.workloads[index];
-            let current = replicas.desired;
-            let proposal = rules.proposal(current, &seen);
             let now = self.now + round * seconds;
             let verdict = replicas.hpa.reconcile(now, current, proposal, rules);
             if verdict.replicas == current {
@@ -78,7 +95,12 @@ impl Cluster {
                 continue;
             }
             if self.log.is_some() {
-                let (metric, percent_of_target) = rules.seen(current, &seen);
+                let (metric, percent_of_target) = match called {
+                    Some(called) if called >= metrics.unwrap_or(0) => {
+                        ("cron", 100.0 * f64::from(called) / f64::from(current.max(1)))
+                    }
+                    _ => rules.seen(current, &seen),
+                };
                 let (from, to) = (current, verdict.replicas);
                 let bound = verdict.bound;
                 let reason = Reason::Rescaled { from, to, metric, percent_of_target, bound };

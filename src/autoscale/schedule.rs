@@ -277,9 +277,14 @@ impl Cluster {
         let replicas = &mut self.workloads[workload];
         replicas.starting += 1;
         replicas.zones[usize::from(node.zone)] += 1;
-        self.starting.push(Starting { ready_at, workload, node: index });
-        self.next_timer = self.next_timer.min(ready_at);
         self.settle_at = self.now;
+        let pod = Starting { ready_at, started_at: ready_at, workload, node: index };
+        if asks.job.is_some() {
+            self.bind_job_pod(policy, pod);
+        } else {
+            self.starting.push(pod);
+            self.next_timer = self.next_timer.min(ready_at);
+        }
     }
 }
 

@@ -51,6 +51,37 @@ pub struct WorkloadTally {
     pub p95_weighted: f64,
     /// Greatest p95 of a tick [ms].
     pub p95_peak: f64,
+    /// Runs, where its pods run to their end.
+    pub job: JobTally,
+}
+
+/// Runs of a cron-job or a job over a month.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct JobTally {
+    /// Runs that began.
+    pub runs: u32,
+    /// Runs whose first pod has started.
+    pub started: u32,
+    /// Runs that ended.
+    pub completed: u32,
+    /// Runs that failed, as too many of their pods were lost.
+    pub failed: u32,
+    /// Runs that never began: an earlier one went on (Forbid), until a later one was due or the deadline passed.
+    pub missed: u32,
+    /// Runs that were due while the account slept.
+    pub asleep: u32,
+    /// Runs that did not begin, as too many pods ran.
+    pub too_many: u32,
+    /// Runs that ended early, as the next one took their place (Replace).
+    pub replaced: u32,
+    /// Runs that began while an earlier one went on (Allow).
+    pub overlapping: u32,
+    /// Pods lost to evictions, and made anew.
+    pub lost: u32,
+    /// Σ over runs of the time from when it is due to the start of its first pod [seconds].
+    pub delay_seconds: f64,
+    /// The longest of these times [seconds].
+    pub most_delay_seconds: u32,
 }
 
 /// Why a node that might have gone stayed, or pods had to wait: counted once a pass.

@@ -12,16 +12,16 @@ use crate::{
 };
 
 /// A company of one API behind the load balancer, on the real shapes and prices of us-east-1.
-struct Company {
+pub(super) struct Company {
     catalog: Catalog,
     prices: crate::prices::PriceBook,
-    cluster: settings::Cluster,
-    workloads: IndexMap<String, Workload>,
+    pub(super) cluster: settings::Cluster,
+    pub(super) workloads: IndexMap<String, Workload>,
     classes: IndexMap<String, Class>,
 }
 
 impl Company {
-    fn new(pool: &str) -> Self {
+    pub(super) fn new(pool: &str) -> Self {
         let manifest = store::price_manifest(&PriceSource::Embedded).unwrap();
         let cluster = format!(
             "availability_zones = 3\nnode_startup_seconds = 45\n\
@@ -43,7 +43,7 @@ impl Company {
         }
     }
 
-    fn inputs(&self) -> Inputs<'_> {
+    pub(super) fn inputs(&self) -> Inputs<'_> {
         Inputs {
             workloads: &self.workloads,
             cluster: &self.cluster,
@@ -57,7 +57,7 @@ impl Company {
         }
     }
 
-    fn policy(&self) -> Result<Policy, Vec<String>> {
+    pub(super) fn policy(&self) -> Result<Policy, Vec<String>> {
         let text = |problems: Vec<crate::error::Problem>| {
             problems.iter().map(ToString::to_string).collect()
         };
@@ -89,15 +89,15 @@ pub(super) fn company() -> Policy {
     company.policy().unwrap()
 }
 
-fn luck() -> crate::random::Draws {
+pub(super) fn luck() -> crate::random::Draws {
     crate::random::stream(7, 0, crate::random::Stream::Cluster, 0)
 }
 
-const POOL: &str = "[node_pools.general]\ncategories = [\"m\"]\nmin_generation = 7\n\
+pub(super) const POOL: &str = "[node_pools.general]\ncategories = [\"m\"]\nmin_generation = 7\n\
     architectures = [\"arm64\"]\nmax_vcpus = 8\n";
 
 /// Every law that holds in any state.
-fn check(cluster: &Cluster, policy: &Policy) {
+pub(super) fn check(cluster: &Cluster, policy: &Policy) {
     let mut bound = vec![0; policy.workloads.len()];
     for node in cluster.nodes() {
         let offer = &policy.offers[node.offer];

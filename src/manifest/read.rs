@@ -13,6 +13,7 @@ mod compose;
 mod demand;
 mod documents;
 mod hpa;
+mod job;
 mod node;
 mod place;
 mod pod;
@@ -36,7 +37,7 @@ pub struct Source {
 /// How much was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Found {
-    /// Deployments, `StatefulSets`, `DaemonSets`, Rollouts and pods that stand alone.
+    /// Deployments, `StatefulSets`, `DaemonSets`, Rollouts, `CronJobs`, Jobs and pods that stand alone.
     pub workloads: usize,
     /// Autoscalers.
     pub autoscalers: usize,
@@ -154,7 +155,7 @@ pub fn read(
         volume_gib: 0,
     };
     if found == Found::default() {
-        let message = "no Deployment, StatefulSet, DaemonSet, Rollout, HorizontalPodAutoscaler, ScaledObject, PodDisruptionBudget, PersistentVolumeClaim, NodePool, EC2NodeClass, NodeClass or Node among the manifests";
+        let message = "no Deployment, StatefulSet, DaemonSet, Rollout, CronJob, Job, HorizontalPodAutoscaler, ScaledObject, PodDisruptionBudget, PersistentVolumeClaim, NodePool, EC2NodeClass, NodeClass or Node among the manifests";
         let mut problems = notes.0;
         problems.push(Problem::new(Place::default(), message));
         return Err(Error::input(problems));
@@ -177,13 +178,15 @@ pub fn read(
 }
 
 /// Kinds whose `spec` has all that matters.
-const READ: [&str; 12] = [
+const READ: [&str; 14] = [
     "Deployment",
     "StatefulSet",
     "DaemonSet",
     "ReplicaSet",
     "ReplicationController",
     "Rollout",
+    "CronJob",
+    "Job",
     "HorizontalPodAutoscaler",
     "ScaledObject",
     "PodDisruptionBudget",
@@ -215,6 +218,7 @@ fn sort(objects: Vec<Object>, facts: &Facts, notes: &mut Notes) -> Sorted {
             ("apps" | "extensions", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
             | ("argoproj.io", "Rollout")
             | ("v1", "ReplicationController") => sorted.workloads.push(object),
+            ("batch", "CronJob" | "Job") => sorted.workloads.extend(job::lifted(&object, notes)),
             ("v1", "Pod") => sorted.workloads.push(alone(&object)),
             ("autoscaling", "HorizontalPodAutoscaler") | ("keda.sh", "ScaledObject") => {
                 sorted.autoscalers.push(object);

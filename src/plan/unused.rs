@@ -183,7 +183,11 @@ fn of_workload(account: &Account, workload: &Workload) -> Vec<(&'static str, &'s
                 "external_kib_per_request",
                 "log_kib_per_request",
             ],
-            "the workload serves no requests; give calls_per",
+            if workload.kind.is_job() {
+                "pods that run to their end serve no requests"
+            } else {
+                "the workload serves no requests; give calls_per"
+            },
         );
     }
     if !account.stack.services.iter().any(|service| service.kind() == "aurora") {
@@ -216,7 +220,7 @@ fn of_account(scenario: &Scenario, account: &Account) -> Vec<Finding> {
     if let Some(schedule) = &settings.schedule {
         let has_database = account.stack.services.iter().any(|s| s.kind() == "aurora");
         let workloads = account.stack.workloads.values();
-        let stops = |w: &Workload| w.kind == Kind::Deployment && !w.always_on;
+        let stops = |w: &Workload| w.kind != Kind::DaemonSet && !w.always_on;
         let baseline = &account.stack.cluster.baseline;
         let fewer = baseline.asleep_nodes.is_some_and(|asleep| asleep < baseline.nodes);
         if schedule.stop_database && !has_database {

@@ -82,6 +82,53 @@ fn capacity(months: &[MonthPlan], warnings: &mut Vec<String>) {
         }
     }
     warnings.extend(worst.into_values().map(|(_, text)| text));
+    runs(months, warnings);
+}
+
+/// Runs of cron-jobs and jobs that did not go as their schedule has it, over the whole plan.
+fn runs(months: &[MonthPlan], warnings: &mut Vec<String>) {
+    let mut sums: BTreeMap<(&str, &str), [u32; 6]> = BTreeMap::new();
+    for account in months.iter().flat_map(|month| &month.accounts) {
+        for used in &account.capacity.workloads {
+            let Some(job) = &used.job else { continue };
+            let counts =
+                [job.runs, job.asleep, job.missed, job.too_many, job.failed, job.overlapping];
+            let sum = sums.entry((&*account.account, &*used.name)).or_default();
+            sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        }
+    }
+    for ((account, name), [began, asleep, missed, too_many, failed, overlapping]) in sums {
+        for (runs, what) in [
+            (
+                asleep,
+                "are due while the account sleeps and do not begin; set always_on = true to run them",
+            ),
+            (
+                missed,
+                "never begin, as an earlier run goes on (Forbid); shorten the runs or run them less often",
+            ),
+            (
+                too_many,
+                "do not begin, as too many of its pods run or wait; shorten the runs, run them less often or set concurrency_policy",
+            ),
+            (
+                failed,
+                "fail, as more of their pods are evicted than backoff_limit; set do_not_disrupt = true",
+            ),
+        ] {
+            if runs > 0 {
+                warnings.push(format!(
+                    "{account}: {name}: {} {what}",
+                    count(runs as usize, "run", "runs")
+                ));
+            }
+        }
+        if overlapping > began / 2 {
+            warnings.push(format!(
+                "{account}: {name}: {overlapping} of {began} runs begin while an earlier one goes on, so their pods add up; concurrency_policy sets what happens"
+            ));
+        }
+    }
 }
 
 fn unserved(used: &WorkloadUse, share: f64, month: &MonthPlan) -> String {

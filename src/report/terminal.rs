@@ -144,6 +144,17 @@ pub fn render(plan: &Plan, view: View) -> String {
         let _ = writeln!(out, "{}", costs(plan, index, view.width));
         let _ = writeln!(out, "\n{}: nodes and database", account.name);
         write_fitted(&mut out, capacity(plan, index), view.width, &LESS_OF_CAPACITY);
+        let months = plan.months.iter().map(|month| &month.accounts[index].capacity);
+        let jobs = crate::capacity::jobs(months);
+        if !jobs.is_empty() {
+            let _ = writeln!(out, "\n{}: cron-jobs and jobs, over the whole plan", account.name);
+            write_fitted(
+                &mut out,
+                super::jobs::jobs(&jobs),
+                view.width,
+                &["Completed", "Evicted pods"],
+            );
+        }
     }
     drivers(plan, view, &mut out);
     if !plan.commitments.is_empty() {

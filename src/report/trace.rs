@@ -300,6 +300,10 @@ pub fn render(trace: &Trace) -> String {
         trace.name, trace.account, trace.region, trace.start, trace.tick_seconds, trace.load
     );
     let _ = writeln!(out, "\nWorkloads\n{}", workloads(trace));
+    let jobs = crate::capacity::jobs(std::iter::once(&trace.capacity));
+    if !jobs.is_empty() {
+        let _ = writeln!(out, "\nCron-jobs and jobs\n{}", super::jobs::jobs(&jobs));
+    }
     nodes(trace, &mut out);
     database(trace, &mut out);
     let counts = trace.event_counts();

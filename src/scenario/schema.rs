@@ -582,6 +582,9 @@ impl<'a> Walk<'a> {
             Some("time-of-day") if time_of_day(text).is_none() => {
                 Some(format!("{text:?} is not a time of day; write it as 08:00"))
             }
+            Some("moment") if crate::calendar::parse_moment(text).is_none() => {
+                Some(format!("{text:?} is not a date and time; write it as 2027-03-01T02:00"))
+            }
             Some("month-day") if format!("2028-{text}").parse::<jiff::civil::Date>().is_err() => {
                 Some(format!("{text:?} is not a day of the year; write it as 11-25"))
             }

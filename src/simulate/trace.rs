@@ -204,6 +204,12 @@ impl NamedEvent {
             Reason::Schedule { from, to } => {
                 format!("{from} to {to} replicas, the account's schedule")
             }
+            Reason::RunBegan { pods, late: 0 } => format!("a run begins with {pods} pods"),
+            Reason::RunBegan { pods, late } => {
+                format!("a run begins with {pods} pods, {late} s after it was due")
+            }
+            Reason::RunSkipped { why } => format!("a run does not begin: {why}"),
+            Reason::RunFailed { lost } => format!("a run fails: {lost} of its pods were evicted"),
             Reason::Unschedulable { pods } => format!("{pods} pods fit on no node"),
             Reason::Launched { pods: 0, ready_in } => {
                 format!("bought for the baseline, ready in {ready_in} s")
@@ -443,7 +449,11 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(policy: &'a Policy, account: &'a Account, sessions: &'a [f64], span: &Span) -> Self {
         let shown: Vec<usize> = (0..policy.workloads.len())
-            .filter(|index| policy.serving.contains(index) || policy.scaled.contains(index))
+            .filter(|index| {
+                [&policy.serving, &policy.scaled, &policy.jobs]
+                    .iter()
+                    .any(|all| all.contains(index))
+            })
             .collect();
         let count = sessions.len();
         let workload = |index: &usize| WorkloadTrace {

@@ -7,7 +7,8 @@ use jiff::civil::DateTime;
 use runrate::{
     autoscale::{
         Cluster, NodeState,
-        budget::{Budget, PoolNodes, Schedule, allowed},
+        budget::{Budget, PoolNodes, allowed},
+        cron::Schedule,
         disrupt::Command,
         policy::{Policy, Purchase},
         settings::{self, DisruptionReason},

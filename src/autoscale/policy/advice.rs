@@ -1,7 +1,10 @@
 //! Settings that are valid and yet surely not meant.
 
 use super::{Deployment, Policy, Serving};
-use crate::autoscale::hpa::{Metric, Rules, replicas::PodTarget};
+use crate::autoscale::{
+    hpa::{Metric, Rules, replicas::PodTarget},
+    job::Starts,
+};
 
 impl Policy {
     /// What its owner should know of the node pools and autoscalers, whatever the load.
@@ -11,6 +14,9 @@ impl Policy {
         });
         let mut warnings: Vec<String> = self.notes.iter().cloned().chain(idle).collect();
         for workload in &self.workloads {
+            if let Some(Starts::Never(why)) = workload.job.as_ref().map(|job| &job.starts) {
+                warnings.push(format!("{}: no run begins, as {why}", workload.name));
+            }
             let Some(rules) = &workload.hpa else { continue };
             let idle =
                 rules.metrics.iter().filter_map(|metric| idle_asks_for_more(workload, metric));

@@ -1,7 +1,7 @@
 //! Deployments: their settings with every default filled in, and what contradicts in them.
 
 use super::{
-    Available, Deployment, Inputs, Offer, Pool, Serving, Spread, problem, scaling,
+    Available, Deployment, Inputs, Offer, Pool, Serving, Spread, job, keda, problem, scaling,
     taint::{self, Effect, Taint},
     unknown,
 };
@@ -58,11 +58,15 @@ pub(super) fn build(
     if let Some(rules) = &hpa {
         scaling::check(inputs, rules, workload, &mut report);
     }
+    let triggers = workload.hpa.as_ref().and_then(|hpa| keda::triggers(inputs, hpa, &mut report));
+    let to_zero = triggers.as_ref().is_some_and(|triggers| triggers.cooldown.is_some());
     let available = available(workload.disruption_budget.as_ref(), &mut report);
     let node_cpu = allowed().map(|offer| offer.cpu).max().unwrap_or(0) as f64;
     let limit_cpu = workload.limits.map_or(node_cpu, |limits| limits.cpu_millicores);
     let fixed = workload.replicas.unwrap_or(0);
     let max_replicas = hpa.as_ref().map_or(fixed, |rules| rules.max_replicas);
+    let job = job::rules(inputs, workload, &mut report);
+    let max_replicas = job.as_ref().map_or(max_replicas, |job| job.parallelism);
     check_spread(inputs, workload, max_replicas, &mut report);
     if !report.problems.is_empty() {
         return Err(report.problems);
@@ -78,8 +82,8 @@ pub(super) fn build(
         request_memory,
         limit_cpu,
         memory: (idle_memory, workload.memory_mib_per_request),
-        min_replicas: hpa.as_ref().map_or(fixed, |rules| rules.min_replicas),
-        max_replicas,
+        min_replicas: if to_zero { 0 } else { hpa.as_ref().map_or(fixed, |r| r.min_replicas) },
+        max_replicas: if workload.kind.is_job() { u32::MAX } else { max_replicas },
         startup: (startup, random::lognormal_sigma(startup, p95)),
         image_mib: workload.image_mib,
         hpa,
@@ -92,6 +96,8 @@ pub(super) fn build(
         host_spread: spread(workload, TopologyKey::Hostname),
         available,
         do_not_disrupt: workload.do_not_disrupt,
+        job: job.map(Box::new),
+        triggers: triggers.map(Box::new),
     })
 }
 
@@ -282,6 +288,7 @@ pub(super) fn check_daemon(
 ) -> Vec<Problem> {
     let mut report = Report { name, problems: Vec::new() };
     named_groups(workload, pools, &mut report);
+    job::rules(inputs, workload, &mut report);
     check_labels(inputs.catalog, &workload.node_requirements, &mut report);
     report.problems
 }
@@ -307,7 +314,9 @@ fn check_names(inputs: &Inputs<'_>, workload: &Workload, report: &mut Report<'_>
         let near = nearest(class, inputs.classes.keys().map(|known| &**known));
         report.add("calls_per", unknown("traffic class", class, near));
     }
-    if let (Some(_), Some(_)) | (None, None) = (&workload.replicas, &workload.hpa) {
+    if let (Some(_), Some(_)) | (None, None) = (&workload.replicas, &workload.hpa)
+        && !workload.kind.is_job()
+    {
         report.add("replicas", "give exactly one of replicas and hpa".into());
     }
 }

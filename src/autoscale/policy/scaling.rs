@@ -1,6 +1,6 @@
 //! Autoscalers: the spec with every default filled in, and what contradicts in it.
 
-use super::{Inputs, deployment::Report};
+use super::{Inputs, deployment::Report, keda};
 use crate::{
     autoscale::{
         hpa::{
@@ -30,7 +30,7 @@ pub(super) fn rules(
     let behavior = hpa.behavior.as_ref().map(|behavior| with_defaults(hpa, behavior, defaults));
     let ticks = inputs.tick_seconds / defaults.sync_period_seconds;
     Some(Rules {
-        min_replicas: hpa.min_replicas.unwrap_or(defaults.min_replicas),
+        min_replicas: keda::least(hpa, hpa.min_replicas.unwrap_or(defaults.min_replicas)),
         max_replicas: hpa.max_replicas,
         metrics,
         tolerance,
@@ -87,6 +87,10 @@ fn metrics(
     report: &mut Report<'_>,
 ) -> Option<Vec<Metric>> {
     if hpa.metrics.is_empty() {
+        // Without a trigger of CPU KEDA makes no metric of it.
+        if !hpa.schedules.is_empty() && hpa.target_cpu_utilization.is_none() {
+            return Some(Vec::new());
+        }
         let target = hpa.target_cpu_utilization.unwrap_or(defaults.target_cpu_utilization);
         return Some(vec![Metric::Cpu(PodTarget::Utilization(i64::from(target)))]);
     }

@@ -54,6 +54,7 @@ pub(super) fn scenario(
     one_account(&mut document).ok_or_else(|| wrong("has no account production"))?;
     assumptions(&mut document);
     let zero = drafts.iter().any(scales_to_zero);
+    start_jobs(&document, &mut drafts, notes);
     if let Some(why) = &pools.auto_mode {
         auto_mode(&mut document, why, &knowledge.facts.auto_mode.built_in)
             .ok_or_else(|| wrong("has no [eks]"))?;
@@ -307,9 +308,24 @@ fn cluster(document: &mut DocumentMut, (pools, nodes): (Pools, Nodes), zero: boo
     Some(())
 }
 
+/// Jobs begin with the plan: no manifest says when.
+fn start_jobs(document: &DocumentMut, drafts: &mut [Draft], notes: &mut Notes) {
+    let plan = document.get("plan").and_then(|plan| plan.get("start")).and_then(Item::as_str);
+    let Some(start) = plan else { return };
+    for draft in drafts.iter_mut().filter(|draft| draft.kind == "Job") {
+        let line = draft.lines.iter_mut().find(|line| line.key == "job");
+        let Some(table) = line.and_then(|line| line.value.as_inline_table_mut()) else { continue };
+        table.insert("starts_at", format!("{start}-01T00:00").into());
+        let message = "when it runs is in no manifest: it begins with the plan. Set job.starts_at, or remove it if it is done";
+        notes.add(draft.place.clone(), message);
+    }
+}
+
 fn scales_to_zero(draft: &Draft) -> bool {
     draft.lines.iter().any(|line| {
         let hpa = line.value.as_inline_table().filter(|_| line.key == "hpa");
+        // KEDA needs no gate.
+        let hpa = hpa.filter(|hpa| hpa.get("schedules").is_none());
         hpa.and_then(|hpa| hpa.get("min_replicas")?.as_integer()) == Some(0)
     })
 }
@@ -374,7 +390,7 @@ fn table(
 ) -> Table {
     let own = template.get(&draft.name).filter(|item| {
         // A name that the template uses for something else says nothing.
-        draft.profile.is_none() || profile_of(item) == draft.profile.as_deref()
+        !draft.is_job && (draft.profile.is_none() || profile_of(item) == draft.profile.as_deref())
     });
     let alike = draft.profile.as_deref().and_then(|profile| {
         template.iter().map(|(_, item)| item).find(|item| profile_of(item) == Some(profile))
@@ -392,7 +408,7 @@ fn table(
         table.remove("replicas");
         table.remove("hpa");
     }
-    if !known && draft.profile.is_none() && draft.is_scaled {
+    if !known && draft.profile.is_none() && draft.is_scaled && !only_by_clock(&draft.lines) {
         assume(template, gateway, &mut lines);
     }
     let mut given = draft.lines.clone();
@@ -437,6 +453,15 @@ fn plain(mut value: toml_edit::Value) -> toml_edit::Value {
     value
 }
 
+/// Whether nothing but cron triggers scales it: then no request needs it.
+fn only_by_clock(lines: &[Line]) -> bool {
+    let hpa = lines.iter().find(|line| line.key == "hpa");
+    hpa.and_then(|line| line.value.as_inline_table()).is_some_and(|hpa| {
+        let by_load = ["metrics", "target_cpu_utilization"];
+        hpa.contains_key("schedules") && !by_load.iter().any(|key| hpa.contains_key(key))
+    })
+}
+
 /// Whether the autoscaler compares CPU, as it does where it names no metric.
 fn scales_by_cpu(lines: &[Line]) -> bool {
     let hpa = lines.iter().find(|line| line.key == "hpa");
@@ -467,7 +492,7 @@ fn needed(
         return;
     }
     let no_cpu = draft.requests.is_none_or(|given| given.cpu.unwrap_or(0.0) <= 0.0);
-    if !draft.is_daemon_set && no_cpu && scales_by_cpu(lines) {
+    if !draft.is_daemon_set && no_cpu && scales_by_cpu(lines) && !only_by_clock(lines) {
         let mut requests = InlineTable::new();
         let memory = draft.requests.and_then(|given| given.memory);
         requests.insert("cpu_millicores", number(usual("cpu_millicores").unwrap_or(100.0)));

@@ -55,8 +55,12 @@ pub(super) fn pods(object: &Object, notes: &mut Notes) {
     }
     let when = text(&object.body, "/spec/schedule")
         .map_or(String::new(), |schedule| format!(" on schedule {schedule:?}"));
-    let message = if matches!(&*object.kind, "Job" | "CronJob" | "ScaledJob") {
-        format!("requests {asks}{when}; a scenario has no jobs, so the plan has no room for it")
+    let message = if matches!(&*object.kind, "Job" | "CronJob") {
+        format!("requests {asks}{when}; the plan has no room for it")
+    } else if object.kind == "ScaledJob" {
+        format!(
+            "requests {asks} for each of its jobs; how many there are follows a queue, which a scenario does not have, so the plan has no room for them"
+        )
     } else {
         format!(
             "{} of {} has no counterpart in a scenario; its pods request {asks}, and the plan has no room for them",

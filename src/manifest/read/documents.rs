@@ -44,6 +44,18 @@ impl Object {
     /// Where a field of it is.
     pub(super) fn place(&self, field: &str) -> Place {
         let dot = if field.is_empty() { "" } else { " " };
+        // The pods of a CronJob are read as those of a workload, and its own fields by themselves.
+        let field = &*match &*self.kind {
+            "CronJob" if field.starts_with("spec.template") => {
+                field.replacen("spec.template", "spec.jobTemplate.spec.template", 1)
+            }
+            "CronJob" if field.starts_with("run.") => {
+                field.replacen("run.", "spec.jobTemplate.spec.", 1)
+            }
+            "CronJob" if field.starts_with("cron.") => field.replacen("cron.", "spec.", 1),
+            "Job" if field.starts_with("run.") => field.replacen("run.", "spec.", 1),
+            _ => field.to_owned(),
+        };
         let key = Some(format!("{}/{}{dot}{field}", self.kind, self.name));
         // A pod that stands alone is read as the template of one.
         let field = match &*self.kind {

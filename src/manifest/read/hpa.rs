@@ -93,7 +93,8 @@ pub(super) fn apply(
             );
             continue;
         }
-        if object.kind == KEDA && items(&object.body, "/spec/metrics").is_empty() {
+        let none = |list: &str| items(&object.body, list).is_empty();
+        if object.kind == KEDA && none("/spec/metrics") && none("/spec/schedules") {
             fixed(object, draft, &table, notes);
             continue;
         }
@@ -128,6 +129,8 @@ fn unread(object: &Object, notes: &mut Notes) {
                 "metrics",
                 "behavior",
                 "targetCPUUtilizationPercentage",
+                "schedules",
+                "cooldown",
             ],
         ),
         &[],
@@ -159,6 +162,7 @@ fn assumed(object: &Object, target: &str, kind: &str) -> Draft {
         labels: Vec::new(),
         profile: None,
         is_daemon_set: false,
+        is_job: false,
         is_scaled: false,
         requests: None,
         containers: Vec::new(),
@@ -206,6 +210,7 @@ fn table(
     }
     table.insert("max_replicas", i64::from(most).into());
     put_metrics(&mut table, metrics);
+    scaled::put_schedules(object, most, &mut table, notes);
     if let Some(behavior) = behavior(object, notes) {
         table.insert("behavior", behavior.into());
     }

@@ -3,16 +3,21 @@
 //! # Source
 //! KEDA, "`ScaledObject` specification" (kind Deployment if left out; `models/manifests.toml` has its other defaults;
 //! `advanced.horizontalPodAutoscalerConfig.behavior`) and "CPU", "Memory" (`metricType`, `value`,
-//! `containerName`). Other triggers scale by what no scenario holds: a queue, a calendar, a query.
+//! `containerName`), "Cron" (`timezone`, `start`, `end`, `desiredReplicas`). Other triggers scale by what no
+//! scenario holds: a queue, a query.
 
 use serde_json::{Value, json};
+use toml_edit::InlineTable;
 
 use super::{
     Notes,
     documents::{Object, at, items, pairs, text},
-    value::{leftover, shown},
+    value::{leftover, shown, tables, whole},
 };
-use crate::manifest::KedaFacts;
+use crate::{
+    autoscale::cron::{Clock, Schedule},
+    manifest::KedaFacts,
+};
 
 const PAUSED: &str = "/metadata/annotations/autoscaling.keda.sh~1paused-replicas";
 
@@ -43,7 +48,8 @@ pub(super) fn autoscaler(object: &Object, defaults: &KedaFacts, notes: &mut Note
         .enumerate()
         .filter_map(|(index, given)| metric(object, (index, given), notes))
         .collect();
-    if least.as_u64() == Some(0) && !metrics.is_empty() {
+    let schedules = schedules(object, notes);
+    if least.as_u64() == Some(0) && !metrics.is_empty() && schedules.is_empty() {
         let message = "0 needs a trigger that a scenario does not have; 1 is planned";
         notes.field(object, "spec.minReplicaCount", message);
         least = 1.into();
@@ -64,34 +70,100 @@ pub(super) fn autoscaler(object: &Object, defaults: &KedaFacts, notes: &mut Note
             "maxReplicas": most,
             "metrics": metrics,
             "behavior": value(&format!("{config}/behavior")),
+            "schedules": schedules,
+            "cooldown": value("/spec/cooldownPeriod"),
         },
     });
     object.with(body)
+}
+
+/// Cron triggers, with their places; a note names what is wrong with those that cannot be read.
+fn schedules(object: &Object, notes: &mut Notes) -> Vec<Value> {
+    let triggers = items(&object.body, "/spec/triggers").iter().enumerate();
+    let cron = triggers.filter(|(_, given)| text(given, "/type") == Some("cron"));
+    let read = |(index, given): (usize, &Value)| match schedule(given) {
+        Ok(mut read) => {
+            read["trigger"] = index.into();
+            Some(read)
+        }
+        Err((key, message)) => {
+            let field = format!("spec.triggers[{index}].metadata.{key}");
+            notes.field(object, &field, &format!("{message}; the trigger is not planned"));
+            None
+        }
+    };
+    cron.filter_map(read).collect()
+}
+
+fn schedule(given: &Value) -> Result<Value, (&'static str, String)> {
+    let of = |key: &str| at(given, &format!("/metadata/{key}")).map(shown).unwrap_or_default();
+    let (start, end, zone) = (of("start"), of("end"), of("timezone"));
+    let day = (jiff::civil::date(2027, 1, 1), 1);
+    let clock = |key: &'static str, text: &str| {
+        let schedule = Schedule::parse(text).map_err(|message| (key, message))?;
+        Clock::new(schedule, Some(&zone), day).map_err(|message| ("timezone", message))
+    };
+    if clock("start", &start)? == clock("end", &end)? {
+        return Err(("end", "is the same as start".into()));
+    }
+    let replicas = of("desiredReplicas");
+    let Some(replicas) = replicas.parse().ok().filter(|count: &u32| (1..=100_000).contains(count))
+    else {
+        let message = format!("{replicas:?} is not a whole number from 1 to 100000");
+        return Err(("desiredReplicas", message));
+    };
+    Ok(json!({ "start": start, "end": end, "zone": zone, "replicas": replicas }))
+}
+
+/// Cron triggers as `schedules`, with at most the replicas that the autoscaler may ask for.
+pub(super) fn put_schedules(
+    object: &Object,
+    most: u32,
+    table: &mut InlineTable,
+    notes: &mut Notes,
+) {
+    let mut all = Vec::new();
+    for given in items(&object.body, "/spec/schedules") {
+        let mut schedule = InlineTable::new();
+        for (from, key) in [("/start", "start"), ("/end", "end"), ("/zone", "time_zone")] {
+            schedule.insert(key, text(given, from).unwrap_or_default().into());
+        }
+        let asks = given["replicas"].as_u64().unwrap_or(1);
+        if asks > u64::from(most) {
+            let field = format!("spec.triggers[{}].metadata.desiredReplicas", given["trigger"]);
+            let message = format!("{asks} is above maxReplicaCount; {most} are planned");
+            notes.field(object, &field, &message);
+        }
+        schedule.insert("replicas", asks.min(u64::from(most)).cast_signed().into());
+        all.push(schedule);
+    }
+    if all.is_empty() {
+        return;
+    }
+    table.insert("schedules", tables(all));
+    let to_zero = table.get("min_replicas").and_then(toml_edit::Value::as_integer) == Some(0);
+    if let Some(given) = object.at("/spec/cooldown").filter(|_| to_zero)
+        && let Some(seconds) = whole(object, ("spec.cooldownPeriod", given), (0, 864_000), notes)
+    {
+        table.insert("cooldown_seconds", i64::from(seconds).into());
+    }
 }
 
 /// A trigger as a metric; a note names every other trigger and what it asks for.
 fn metric(object: &Object, (index, given): (usize, &Value), notes: &mut Notes) -> Option<Value> {
     let field = format!("spec.triggers[{index}]");
     let kind = text(given, "/type").unwrap_or_default();
-    let of = |key: &str| text(given, &format!("/metadata/{key}")).unwrap_or_default();
+    if kind == "cron" {
+        return None;
+    }
     if !matches!(kind, "cpu" | "memory") {
-        let message = if kind == "cron" {
-            format!(
-                "is not planned, as autoscalers of a scenario have no calendar: {} replicas from {:?} to {:?} ({})",
-                of("desiredReplicas"),
-                of("start"),
-                of("end"),
-                of("timezone")
-            )
-        } else {
-            let settings: Vec<String> = pairs(given, "/metadata")
-                .map(|(key, value)| format!("{key} {}", shown(value)))
-                .collect();
-            format!(
-                "is not planned, as a scenario has no such load: {kind} ({})",
-                settings.join(", ")
-            )
-        };
+        let settings: Vec<String> = pairs(given, "/metadata")
+            .map(|(key, value)| format!("{key} {}", shown(value)))
+            .collect();
+        let message = format!(
+            "is not planned, as a scenario has no such load: {kind} ({})",
+            settings.join(", ")
+        );
         notes.field(object, &field, &message);
         return None;
     }

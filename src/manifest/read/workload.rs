@@ -1,4 +1,4 @@
-//! Deployments, `StatefulSets`, `DaemonSets`, Argo Rollouts, and `ReplicaSets` and pods without an owner, as workloads.
+//! Deployments, `StatefulSets`, `DaemonSets`, `CronJobs`, Jobs, Argo Rollouts, and `ReplicaSets` and pods without an owner, as workloads.
 //!
 //! # Source
 //! Kubernetes API reference. Argo Rollouts, "Specification": pods and replicas as a Deployment has them, or
@@ -10,6 +10,7 @@ use toml_edit::InlineTable;
 use super::{
     Knowledge, Notes,
     documents::{Object, items, pairs, same_namespace, text},
+    job,
     place::{self, Groups},
     pod::{self, Amounts},
     value::{Line, leftover, number, set, tables, texts, whole},
@@ -36,6 +37,8 @@ pub(super) struct Draft {
     pub(super) profile: Option<String>,
     /// Whether it runs once on every node.
     pub(super) is_daemon_set: bool,
+    /// Whether its pods run to their end.
+    pub(super) is_job: bool,
     /// Whether an autoscaler scales it.
     pub(super) is_scaled: bool,
     /// Requests, where the manifest has some.
@@ -172,12 +175,19 @@ pub(super) fn drafts(
 }
 
 fn draft(object: &Object, name: String, knowledge: Knowledge<'_>, notes: &mut Notes) -> Draft {
-    let known = known(object, &knowledge.facts.known);
+    let is_job = job::is_job(&object.kind);
+    // A job with the image of a ready-made workload is a task of it, and does not serve.
+    let known = known(object, &knowledge.facts.known).filter(|_| !is_job);
     let label = object.label();
     let is_daemon_set = object.kind == "DaemonSet";
     let profile = known.map(|known| known.profile.clone());
     let mut lines = Vec::new();
-    let kind = if is_daemon_set { "daemon-set" } else { "deployment" };
+    let kind = match &*object.kind {
+        "DaemonSet" => "daemon-set",
+        "CronJob" => "cron-job",
+        "Job" => "job",
+        _ => "deployment",
+    };
     let default = profile.as_ref().and_then(|name| knowledge.catalog.profiles.get(name));
     let usual = default.and_then(|table| table.get("kind")?.as_str()).unwrap_or("deployment");
     if kind != usual {
@@ -203,7 +213,10 @@ fn draft(object: &Object, name: String, knowledge: Knowledge<'_>, notes: &mut No
         let value = table(limits, (NO_CPU_LIMIT, NO_MEMORY_LIMIT));
         lines.push(Line::new("limits", value, &format!("{label}{why}")));
     }
-    if !is_daemon_set {
+    if is_job {
+        let ignored = knowledge.facts.ignored.get("job").map_or(&[][..], Vec::as_slice);
+        lines.push(job::line(object, (&knowledge.facts.jobs, ignored), notes));
+    } else if !is_daemon_set {
         let replicas = object.at("/spec/replicas").cloned().unwrap_or(Value::from(1));
         let replicas = whole(object, ("spec.replicas", &replicas), (0, 100_000), notes);
         let line = match replicas {
@@ -224,6 +237,7 @@ fn draft(object: &Object, name: String, knowledge: Knowledge<'_>, notes: &mut No
             .collect(),
         profile,
         is_daemon_set,
+        is_job,
         is_scaled: false,
         requests: given.then_some(requests),
         containers: pod::containers(object),

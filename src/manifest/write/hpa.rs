@@ -1,4 +1,4 @@
-//! `autoscaling/v2` `HorizontalPodAutoscalers` and `policy/v1` `PodDisruptionBudgets`.
+//! `autoscaling/v2` `HorizontalPodAutoscalers`, KEDA's `ScaledObjects` where there are cron triggers, and `policy/v1` `PodDisruptionBudgets`.
 
 use super::{Wanted, fill_in_label, kind_unknown};
 use crate::{
@@ -22,7 +22,11 @@ pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
     let mut documents = Vec::new();
     for (name, workload) in &wanted.account.stack.workloads {
         if let Some(hpa) = &workload.hpa {
-            let mut document = autoscaler(name, workload, (hpa, wanted.facts));
+            let mut document = if hpa.schedules.is_empty() {
+                autoscaler(name, workload, (hpa, wanted.facts))
+            } else {
+                scaled_object(name, workload, (hpa, wanted.facts))
+            };
             if wanted.account.settings.schedule.is_some() && !workload.always_on {
                 document.say(
                     "HPAs have no schedule. The plan scales this workload to 0 outside its hours; add a KEDA cron trigger or a CronJob.",
@@ -86,6 +90,85 @@ fn autoscaler(name: &str, workload: &Workload, (hpa, facts): (&Hpa, &Facts)) -> 
         .with("kind", "HorizontalPodAutoscaler")
         .with("metadata", Map::new().why("name", name, &format!("workloads.{name}")))
         .with("spec", spec)
+}
+
+/// An autoscaler with cron triggers, of which KEDA makes the autoscaler of Kubernetes.
+fn scaled_object(name: &str, workload: &Workload, (hpa, facts): (&Hpa, &Facts)) -> Map {
+    let key = |field: &str| format!("workloads.{name}.hpa.{field}");
+    let target = Map::new()
+        .with("apiVersion", "apps/v1")
+        .why("kind", "Deployment", kind_unknown(workload, facts))
+        .with("name", name);
+    let least = hpa.min_replicas.unwrap_or(1);
+    let mut spec = Map::new()
+        .with("scaleTargetRef", target)
+        .why("minReplicaCount", least, &key("min_replicas"))
+        .why("maxReplicaCount", hpa.max_replicas, &key("max_replicas"));
+    if let Some(seconds) = hpa.cooldown_seconds {
+        spec.put("cooldownPeriod", seconds, &key("cooldown_seconds"));
+    }
+    let behavior = behavior(name, hpa, &facts.autoscaler);
+    if !behavior.is_empty() {
+        let config = Map::new().with("behavior", behavior);
+        spec.put("advanced", Map::new().with("horizontalPodAutoscalerConfig", config), "");
+    }
+    let cron = hpa.schedules.iter().enumerate().map(|(index, given)| {
+        let zone = given.time_zone.as_deref().unwrap_or("UTC");
+        let metadata = Map::new()
+            .with("timezone", zone)
+            .with("start", &*given.start)
+            .with("end", &*given.end)
+            .with("desiredReplicas", given.replicas.to_string());
+        let why = key(&format!("schedules[{index}]"));
+        Node::from(Map::new().why("type", "cron", &why).with("metadata", metadata))
+    });
+    let cpu = hpa.target_cpu_utilization.map(|percent| {
+        Node::from(resource_trigger(
+            "cpu",
+            ("Utilization", percent.to_string()),
+            &key("target_cpu_utilization"),
+        ))
+    });
+    let others = hpa.metrics.iter().enumerate().filter_map(|(index, metric)| {
+        let why = key(&format!("metrics[{index}]"));
+        let name = match metric.name {
+            MetricName::Cpu => "cpu",
+            MetricName::Memory => "memory",
+            MetricName::RequestsPerSecond | MetricName::Concurrency => return None,
+        };
+        let target = match (metric.average_utilization, metric.average_value) {
+            (Some(percent), _) => ("Utilization", percent.to_string()),
+            (None, value) => {
+                let value = value.unwrap_or(0.0);
+                let is_cpu = metric.name == MetricName::Cpu;
+                let text = if is_cpu { quantity::cpu(value) } else { quantity::memory(value) };
+                ("AverageValue", text)
+            }
+        };
+        Some(Node::from(resource_trigger(name, target, &why)))
+    });
+    let triggers: Vec<Node> = cron.chain(cpu).chain(others).collect();
+    spec.put("triggers", triggers, "");
+    for (index, metric) in hpa.metrics.iter().enumerate() {
+        if matches!(metric.name, MetricName::RequestsPerSecond | MetricName::Concurrency) {
+            spec.say(&format!(
+                "{FILL_IN}: {} is not written; add a trigger of the scaler that serves it",
+                key(&format!("metrics[{index}]"))
+            ));
+        }
+    }
+    Map::new()
+        .with("apiVersion", "keda.sh/v1alpha1")
+        .with("kind", "ScaledObject")
+        .with("metadata", Map::new().why("name", name, &format!("workloads.{name}")))
+        .with("spec", spec)
+}
+
+fn resource_trigger(name: &str, (kind, value): (&str, String), why: &str) -> Map {
+    Map::new()
+        .with("type", name)
+        .with("metricType", kind)
+        .with("metadata", Map::new().why("value", value, why))
 }
 
 fn metrics(name: &str, hpa: &Hpa) -> Vec<Node> {

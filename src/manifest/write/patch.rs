@@ -1,4 +1,4 @@
-//! Patches of Deployments and `DaemonSets`: what a pod asks for, and where it may run.
+//! Patches of Deployments, `DaemonSets`, `CronJobs` and Jobs: what a pod asks for, and where it may run.
 
 use super::{Wanted, fill_in_label, kind_unknown};
 use crate::{
@@ -9,12 +9,13 @@ use crate::{
     workload::{
         Kind, NodeCapacity, NodeRequirements, Resources, TopologyKey, TopologySpread,
         WhenUnsatisfiable, Workload,
+        job::{ConcurrencyPolicy, Job},
     },
 };
 
 /// Below the heading.
 pub(super) const ABOUT: [&str; 4] = [
-    "Parts of Deployments and DaemonSets that exist already. Either each as a strategic merge patch, or all by",
+    "Parts of Deployments, DaemonSets, CronJobs and Jobs that exist already. Either each as a strategic merge patch, or all by",
     "`kubectl apply --server-side --field-manager runrate -n NAMESPACE -f requests-patch.yaml`.",
     "A scenario knows pods, not containers: the figures are of a pod. Where it has several containers, share",
     "them out, and write the containers' names in place of the workload's. What says FILL-IN only you know.",
@@ -58,15 +59,69 @@ fn document(name: &str, workload: &Workload, facts: &Facts) -> Map {
         );
         template.put("metadata", Map::new().with("annotations", annotations), "");
     }
-    let kind = match workload.kind {
-        Kind::Deployment => "Deployment",
-        Kind::DaemonSet => "DaemonSet",
+    let template = template.with("spec", pod);
+    let metadata = Map::new().with("name", name);
+    let (version, kind, why) = match workload.kind {
+        Kind::Deployment => ("apps/v1", "Deployment", kind_unknown(workload, facts)),
+        Kind::DaemonSet => ("apps/v1", "DaemonSet", ""),
+        Kind::CronJob => ("batch/v1", "CronJob", ""),
+        Kind::Job => {
+            ("batch/v1", "Job", "the pods of a Job that exists cannot be changed: make it anew")
+        }
+    };
+    let spec = match &workload.job {
+        Some(given) => job(given, workload.kind, template, &key),
+        None => spec.with("template", template),
     };
     Map::new()
-        .with("apiVersion", "apps/v1")
-        .why("kind", kind, kind_unknown(workload, facts))
-        .with("metadata", Map::new().with("name", name))
-        .with("spec", spec.with("template", template.with("spec", pod)))
+        .with("apiVersion", version)
+        .why("kind", kind, why)
+        .with("metadata", metadata)
+        .with("spec", spec)
+}
+
+/// What a `CronJob` or a Job has around the template of its pods.
+fn job(given: &Job, kind: Kind, template: Map, key: &dyn Fn(&str) -> String) -> Map {
+    let key = |field: &str| key(&format!("job.{field}"));
+    let mut run = Map::new();
+    run.put("parallelism", given.parallelism, &key("parallelism"));
+    let completions = given.completions.unwrap_or(given.parallelism);
+    run.put("completions", completions, &key("completions"));
+    if let Some(limit) = given.backoff_limit {
+        run.put("backoffLimit", limit, &key("backoff_limit"));
+    }
+    let mut spec = Map::new();
+    if given.suspend {
+        spec.put("suspend", true, &key("suspend"));
+    }
+    if kind == Kind::Job {
+        if let Some(at) = &given.starts_at {
+            run.say(&format!(
+                "{}: apply it at {at}, UTC; a Job has no field for it",
+                key("starts_at")
+            ));
+        }
+        run.put("template", template, "");
+        return if given.suspend { run.why("suspend", true, &key("suspend")) } else { run };
+    }
+    if let Some(schedule) = &given.schedule {
+        spec.put("schedule", Node::from(&**schedule), &key("schedule"));
+    }
+    // EKS goes by UTC where nothing is said.
+    if let Some(zone) = &given.time_zone {
+        spec.put("timeZone", Node::from(&**zone), &key("time_zone"));
+    }
+    let policy = match given.concurrency_policy {
+        ConcurrencyPolicy::Allow => "Allow",
+        ConcurrencyPolicy::Forbid => "Forbid",
+        ConcurrencyPolicy::Replace => "Replace",
+    };
+    spec.put("concurrencyPolicy", policy, &key("concurrency_policy"));
+    if let Some(seconds) = given.starting_deadline_seconds {
+        spec.put("startingDeadlineSeconds", seconds, &key("starting_deadline_seconds"));
+    }
+    run.put("template", template, "");
+    spec.with("jobTemplate", Map::new().with("spec", run))
 }
 
 /// Limits that are some: one that no node reaches stands for none, and written out it would be a limit.

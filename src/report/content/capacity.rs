@@ -34,7 +34,11 @@ pub(super) fn section(plan: &Plan) -> Section {
         id: "capacity".into(),
         title: "Capacity".into(),
         figures,
-        tables: accounts.map(|(place, _)| table(plan, place, &metered)).collect(),
+        tables: accounts
+            .flat_map(|(place, _)| {
+                std::iter::once(table(plan, place, &metered)).chain(jobs(plan, place))
+            })
+            .collect(),
         ..Section::default()
     }
 }
@@ -114,6 +118,47 @@ fn table(plan: &Plan, place: usize, metered: &[Series]) -> Table {
         rows: plan.months.iter().enumerate().map(row).collect(),
         ties: None,
     }
+}
+
+/// Cron-jobs and jobs of an account over the whole plan; none without any.
+fn jobs(plan: &Plan, place: usize) -> Option<Table> {
+    let account = &plan.accounts[place];
+    let months = plan.months.iter().map(|month| &month.accounts[place].capacity);
+    let all = crate::capacity::jobs(months);
+    let row = |(name, job): (String, crate::capacity::JobUse)| {
+        let count = |count: u32| Cell::Number(f64::from(count));
+        Row::new(vec![
+            Cell::text(name),
+            count(job.runs),
+            count(job.completed),
+            count(job.failed + job.replaced),
+            count(job.not_begun()),
+            Cell::Number(job.pod_hours),
+            Cell::Number(job.mean_delay_seconds),
+            count(job.most_delay_seconds),
+            count(job.lost_pods),
+        ])
+    };
+    (!all.is_empty()).then(|| Table {
+        id: format!("jobs-{}", slug(&account.name)),
+        title: format!("Cron-jobs and jobs of {}", account.name),
+        note:
+            "Over the whole plan; the delay is from when a run is due to the start of its first pod"
+                .into(),
+        columns: columns(&[
+            ("Workload", Kind::Text),
+            ("Runs", Kind::Number(0)),
+            ("Completed", Kind::Number(0)),
+            ("Failed or replaced", Kind::Number(0)),
+            ("Not begun", Kind::Number(0)),
+            ("Pod-hours", Kind::Number(1)),
+            ("Mean delay [s]", Kind::Number(0)),
+            ("Longest delay [s]", Kind::Number(0)),
+            ("Evicted pods", Kind::Number(0)),
+        ]),
+        rows: all.into_iter().map(row).collect(),
+        ties: None,
+    })
 }
 
 fn cells(month: &MonthPlan, own: &AccountMonth) -> Vec<Cell> {
