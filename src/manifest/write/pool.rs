@@ -206,15 +206,10 @@ pub(super) fn notes(wanted: &Wanted<'_>) -> Problems {
         if pool.replicas.is_some() && !is_auto(wanted) {
             note("replicas", format!("a static node pool needs {}", known.static_needs));
         }
-        let policy = policy(pool.consolidation_policy);
-        if !known.policies.iter().any(|published| published == policy) {
+        if pool.consolidation_policy == ConsolidationPolicy::Balanced && !is_auto(wanted) {
             note(
                 "consolidation_policy",
-                format!(
-                    "the karpenter.sh/v1 schema published as of {} has no policy {policy}, there are {}: it refuses this node pool",
-                    known.published,
-                    known.policies.join(", ")
-                ),
+                format!("the policy Balanced needs {}", known.balanced_needs),
             );
         }
     }
@@ -241,11 +236,8 @@ fn remarks(spec: &mut Map, (name, pool): (&str, &NodePool), known: &KarpenterFac
             "cluster.node_pools.{name}.drift_every_days: nodes drift when the image version of the node class changes"
         ));
     }
-    let policy = policy(pool.consolidation_policy);
-    if !known.policies.iter().any(|published| published == policy) {
-        spec.say(&format!(
-            "consolidationPolicy {policy} needs a Karpenter release whose NodePool schema has it"
-        ));
+    if pool.consolidation_policy == ConsolidationPolicy::Balanced {
+        spec.say(&format!("consolidationPolicy Balanced needs {}", known.balanced_needs));
     }
 }
 
@@ -467,6 +459,16 @@ fn node_class(wanted: &Wanted<'_>, own: Option<Named<'_>>) -> Result<Map, (Strin
     Ok(document.with("kind", class_kind(wanted)).with("metadata", metadata).with("spec", spec))
 }
 
+/// The name of a gate that is Karpenter's.
+fn karpenter_gate(gate: &FeatureGate) -> Option<&'static str> {
+    match gate {
+        FeatureGate::HpaScaleToZero => None,
+        FeatureGate::SpotToSpotConsolidation => Some("SpotToSpotConsolidation"),
+        FeatureGate::NodeRepair => Some("NodeRepair"),
+        FeatureGate::CapacityBuffer => Some("CapacityBuffer"),
+    }
+}
+
 /// What is set on Karpenter itself.
 fn controller_settings(wanted: &Wanted<'_>) -> Problems {
     let mut all = Vec::new();
@@ -491,9 +493,22 @@ fn controller_settings(wanted: &Wanted<'_>) -> Problems {
             say(&format!("{key}.vm_memory_overhead"), message);
         }
     }
-    if cluster.feature_gates.contains(&FeatureGate::SpotToSpotConsolidation) {
-        let message = "set FEATURE_GATES=SpotToSpotConsolidation=true on Karpenter".to_owned();
-        say("cluster.feature_gates", message);
+    let gates: Vec<String> = cluster
+        .feature_gates
+        .iter()
+        .filter_map(karpenter_gate)
+        .map(|g| format!("{g}=true"))
+        .collect();
+    if !gates.is_empty() {
+        say("cluster.feature_gates", format!("set FEATURE_GATES={} on Karpenter", gates.join(",")));
+    }
+    for (key, variable, seconds) in [
+        ("cluster.batch_idle_seconds", "BATCH_IDLE_DURATION", cluster.batch_idle_seconds),
+        ("cluster.batch_max_seconds", "BATCH_MAX_DURATION", cluster.batch_max_seconds),
+    ] {
+        if let Some(seconds) = seconds {
+            say(key, format!("set {variable}={seconds}s on Karpenter"));
+        }
     }
     if cluster.preference_policy == PreferencePolicy::Ignore {
         let message = "set PREFERENCE_POLICY=Ignore on Karpenter".to_owned();
