@@ -224,7 +224,7 @@ impl Cluster {
     /// The plan starts with a running company: what stands at the start is ready.
     fn make_ready(&mut self, policy: &Policy) {
         for node in self.nodes.iter_mut().flatten() {
-            node.ready_at = self.now;
+            node.start(self.now);
             node.nominated_until = self.now;
         }
         for pod in std::mem::take(&mut self.starting) {

@@ -132,6 +132,15 @@ impl Node {
         self.ready_at.max(self.last_event)
     }
 
+    /// Makes it ready at once, and with it what its pods are protected for.
+    pub(super) fn start(&mut self, now: Second) {
+        let early = self.ready_at.saturating_sub(now);
+        for pod in &mut self.protected {
+            pod.until -= early;
+        }
+        self.ready_at = now;
+    }
+
     /// Protects a pod that was just bound.
     pub(super) fn protect(&mut self, workload: usize, until: Second) {
         self.protected.push(Protection { workload, until });

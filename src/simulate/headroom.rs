@@ -13,8 +13,8 @@ use crate::{error::Error, units::Usd};
 /// What an account comes to.
 struct Total {
     cost: Usd,
-    /// Hours that pods waited for a node.
-    waiting: f64,
+    /// Minutes in which a workload was asked for more than its pods can serve.
+    overloaded: f64,
 }
 
 impl Prepared<'_> {
@@ -43,12 +43,12 @@ impl Prepared<'_> {
             let share = 100.0 * cost * months / with.cost.to_f64().max(f64::MIN_POSITIVE);
             let sign = if cost < 0.0 { "-" } else { "" };
             format!(
-                "{}: headroom (capacity buffers {}) costs {sign}${:.2} a month, {share:.1} % of the account; with it pods wait {:.1} pod-hours a month for nodes, without it {:.1}",
+                "{}: headroom (capacity buffers {}) costs {sign}${:.2} a month, {share:.1} % of the account; with it {:.1} minutes a month are overloaded, without it {:.1}",
                 account.name,
                 names.join(", "),
                 cost.abs(),
-                with.waiting / months,
-                without.waiting / months,
+                with.overloaded / months,
+                without.overloaded / months,
             )
         };
         Ok(places.into_iter().map(note).collect())
@@ -57,8 +57,10 @@ impl Prepared<'_> {
     fn total(&self, outcome: &Outcome, place: usize) -> Total {
         let name = &self.scenario.accounts[place].name;
         let own = outcome.rated.entries.iter().filter(|entry| entry.account == *name);
-        let minutes = outcome.simulated[place].iter().flat_map(|month| &month.workloads);
-        let waiting: f64 = minutes.map(|workload| workload.pending_pod_minutes).sum();
-        Total { cost: own.map(|entry| entry.cost).sum(), waiting: waiting / 60.0 }
+        let workloads = outcome.simulated[place].iter().flat_map(|month| &month.workloads);
+        Total {
+            cost: own.map(|entry| entry.cost).sum(),
+            overloaded: workloads.map(|workload| workload.saturated_minutes).sum(),
+        }
     }
 }
