@@ -494,6 +494,7 @@ fn vendors_names_come_from_the_facts() {
         "families = [\"r6g\"]\nstorage_type = \"io-optimized\" ",
         1,
     );
+    let text = text.replace("\"WhenEmpty\"", "\"Balanced\"");
     let scenario = scenario(&text, &catalog);
     let mut facts = facts_once().clone();
     facts.node.image_alias = "other".into();
@@ -501,7 +502,7 @@ fn vendors_names_come_from_the_facts() {
     facts.node.volume_type = "gp9".into();
     facts.autoscaler.tolerance_needs = "another release".into();
     facts.aurora_storage.io_optimized = "other-storage".into();
-    facts.karpenter.policies = vec!["WhenEmpty".into()];
+    facts.karpenter.balanced_needs = "a later Karpenter".into();
     let wanted = Wanted {
         scenario: &scenario,
         account: &scenario.accounts[0],
@@ -519,7 +520,7 @@ fn vendors_names_come_from_the_facts() {
         "volumeType: gp9",
         "tolerance; needs another release",
         "aurora_storage_type = \"other-storage\"",
-        "consolidationPolicy WhenEmptyOrUnderutilized needs a Karpenter release",
+        "consolidationPolicy Balanced needs a later Karpenter",
     ] {
         assert!(all.contains(said), "{said}\n{all}");
     }
@@ -1203,13 +1204,15 @@ fn auto_mode_pools_are_balanced_since_1_37() {
     };
     let node = |version: &str| {
         format!(
-            "---\napiVersion: v1\nkind: Node\nmetadata: {{name: n, labels: {{karpenter.sh/nodepool: auto}}}}\nstatus: {{nodeInfo: {{kubeletVersion: {version}}}}}\n"
+            "---\napiVersion: v1\nkind: Node\nmetadata: {{name: ip-10-0-1-2, labels: {{karpenter.sh/nodepool: auto}}}}\nstatus: {{nodeInfo: {{kubeletVersion: {version}}}}}\n"
         )
     };
     let read = |text: &str| {
         let (scenario, notes, _) = read_text(text);
         let pool = &scenario.accounts[0].stack.cluster.node_pools["auto"];
-        (pool.consolidation_policy, notes.contains("set consolidation_policy in the scenario"))
+        let asks = notes.contains("for it, set consolidation_policy in the scenario");
+        assert!(asks || !notes.contains("1.37"), "{notes}");
+        (pool.consolidation_policy, asks)
     };
     use ConsolidationPolicy::{Balanced, WhenEmpty, WhenEmptyOrUnderutilized};
     assert_eq!(read(&pool("")), (WhenEmptyOrUnderutilized, true));

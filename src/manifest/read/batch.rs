@@ -35,8 +35,12 @@ pub(super) fn read(objects: &[Object], knowledge: Knowledge<'_>, notes: &mut Not
         known.is_some_and(|known| known.profile == KARPENTER)
     };
     let Some(object) = objects.iter().find(is_karpenter) else { return all };
-    all.from = Some(object.label());
     let containers = items(&object.body, "/spec/template/spec/containers");
+    // Karpenter does not run without variables: one without is a patch, which says nothing of them.
+    if containers.iter().all(|container| items(container, "/env").is_empty()) {
+        return all;
+    }
+    all.from = Some(object.label());
     for variable in containers.iter().flat_map(|container| items(container, "/env")) {
         let name = text(variable, "/name").unwrap_or_default();
         let Some(value) = text(variable, "/value") else { continue };

@@ -2,11 +2,11 @@
 //! one for each pool with a volume or a kubelet of its own. With `eks.auto_mode` labels and node classes are those
 //! of EKS Auto Mode.
 
-use super::Wanted;
+use super::{Wanted, batch};
 use crate::{
     autoscale::settings::{
-        Budget, CapacityType, ConsolidationPolicy, DisruptionReason, FeatureGate, Kubelet,
-        NodePool, PreferencePolicy,
+        Budget, CapacityType, ConsolidationPolicy, DisruptionReason, Kubelet, NodePool,
+        PreferencePolicy,
     },
     manifest::{
         CAPACITY_LABEL, DRIFT_DAYS, FILL_IN, KarpenterFacts, SPOT_SHARE, is_label_value, quantity,
@@ -459,16 +459,6 @@ fn node_class(wanted: &Wanted<'_>, own: Option<Named<'_>>) -> Result<Map, (Strin
     Ok(document.with("kind", class_kind(wanted)).with("metadata", metadata).with("spec", spec))
 }
 
-/// The name of a gate that is Karpenter's.
-fn karpenter_gate(gate: &FeatureGate) -> Option<&'static str> {
-    match gate {
-        FeatureGate::HpaScaleToZero => None,
-        FeatureGate::SpotToSpotConsolidation => Some("SpotToSpotConsolidation"),
-        FeatureGate::NodeRepair => Some("NodeRepair"),
-        FeatureGate::CapacityBuffer => Some("CapacityBuffer"),
-    }
-}
-
 /// What is set on Karpenter itself.
 fn controller_settings(wanted: &Wanted<'_>) -> Problems {
     let mut all = Vec::new();
@@ -493,27 +483,12 @@ fn controller_settings(wanted: &Wanted<'_>) -> Problems {
             say(&format!("{key}.vm_memory_overhead"), message);
         }
     }
-    let gates: Vec<String> = cluster
-        .feature_gates
-        .iter()
-        .filter_map(karpenter_gate)
-        .map(|g| format!("{g}=true"))
-        .collect();
-    if !gates.is_empty() {
-        say("cluster.feature_gates", format!("set FEATURE_GATES={} on Karpenter", gates.join(",")));
-    }
-    for (key, variable, seconds) in [
-        ("cluster.batch_idle_seconds", "BATCH_IDLE_DURATION", cluster.batch_idle_seconds),
-        ("cluster.batch_max_seconds", "BATCH_MAX_DURATION", cluster.batch_max_seconds),
-    ] {
-        if let Some(seconds) = seconds {
-            say(key, format!("set {variable}={seconds}s on Karpenter"));
-        }
-    }
     if cluster.preference_policy == PreferencePolicy::Ignore {
         let message = "set PREFERENCE_POLICY=Ignore on Karpenter".to_owned();
         say("cluster.preference_policy", message);
     }
+    all.extend(batch::settings(cluster));
+    let mut say = |key: &str, message: String| all.push((key.to_owned(), message));
     if cluster.baseline.nodes > 0 {
         let message = format!(
             "{} × {} are not bought by Karpenter; they are a managed node group",
