@@ -41,12 +41,16 @@ impl Prepared<'_> {
                 account.stack.cluster.capacity_buffers.keys().map(String::as_str).collect();
             let cost = (with.cost - without.cost).to_f64() / months;
             let share = 100.0 * cost * months / with.cost.to_f64().max(f64::MIN_POSITIVE);
-            let sign = if cost < 0.0 { "-" } else { "" };
+            let what =
+                format!("{}: headroom (capacity buffers {})", account.name, names.join(", "));
+            let price = if cost >= 0.0 {
+                format!("costs ${cost:.2} a month, {share:.1} % of the account")
+            } else {
+                // Buffers only ever add nodes: less is the luck of other draws.
+                format!("costs nothing that shows: ${:.2} a month less, by chance", -cost)
+            };
             format!(
-                "{}: headroom (capacity buffers {}) costs {sign}${:.2} a month, {share:.1} % of the account; with it {:.1} minutes a month are overloaded, without it {:.1}",
-                account.name,
-                names.join(", "),
-                cost.abs(),
+                "{what} {price}; with it {:.1} minutes a month are overloaded, without it {:.1}",
                 with.overloaded / months,
                 without.overloaded / months,
             )
