@@ -12,6 +12,7 @@
 //! the whole cluster and not node by node.
 
 use self::{
+    batch::Batch,
     disrupt::Command,
     event::{Event, Reason, Subject},
     hpa::Hpa,
@@ -21,11 +22,14 @@ use self::{
 };
 use crate::random::Draws;
 
+mod batch;
 pub mod budget;
+mod buffer;
 mod calm;
 pub mod cron;
 pub mod disrupt;
 pub mod event;
+mod health;
 pub mod hpa;
 pub mod job;
 pub mod karpenter;
@@ -145,6 +149,10 @@ pub struct Cluster {
     unavailable: Vec<(usize, u8, Second)>,
     /// Pods of each workload for which nothing could be done in the last try.
     stuck: Vec<u32>,
+    /// Pods that wait for others before nodes are planned.
+    batch: Batch,
+    /// When room that capacity buffers lack is looked for again.
+    refill_at: Second,
     luck: Draws,
     /// Names the shortages of spot capacity.
     supply_key: u64,
@@ -172,6 +180,11 @@ impl Cluster {
             }
         }
         cluster.settle_pending(policy);
+        if cluster.batch.is_open() {
+            // A running company waits for no others.
+            cluster.batch = Batch::NONE;
+            cluster.provision(policy);
+        }
         cluster.make_ready(policy);
         cluster
     }
@@ -206,6 +219,8 @@ impl Cluster {
             command: None,
             unavailable: Vec::new(),
             stuck: vec![0; policy.workloads.len()],
+            batch: Batch::NONE,
+            refill_at: NEVER,
             luck,
             supply_key,
             tally: Tally::default(),
@@ -225,7 +240,7 @@ impl Cluster {
     /// The plan starts with a running company: what stands at the start is ready.
     fn make_ready(&mut self, policy: &Policy) {
         for node in self.nodes.iter_mut().flatten() {
-            node.ready_at = self.now;
+            node.start(self.now);
             node.nominated_until = self.now;
         }
         for pod in std::mem::take(&mut self.starting) {
@@ -252,7 +267,7 @@ impl Cluster {
             self.keep_static_nodes(policy);
         }
         self.scale(policy);
-        if self.pending > 0 {
+        if self.pending > 0 || self.lacks_buffers(policy) {
             self.settle_pending(policy);
         }
         // A command that waits for its validation keeps the time to settle in the past.

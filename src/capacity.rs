@@ -235,24 +235,25 @@ impl Capacity {
                 });
             }
         }
-        let workloads =
-            policy.workloads.iter().zip(&tally.workloads).map(|(workload, tally)| WorkloadUse {
-                name: workload.name.clone(),
-                requests: tally.requests,
-                unserved_requests: tally.unserved,
-                saturated_minutes: tally.saturated_minutes,
-                saturated_at_most_minutes: tally.saturated_at_most_minutes,
-                saturated_pending_minutes: tally.saturated_pending_minutes,
-                late_minutes: tally.late_minutes,
-                pending_pod_minutes: tally.pending_pod_minutes,
-                mean_replicas: tally.ready_pod_minutes / minutes,
-                peak_replicas: tally.peak_ready,
-                peak_rps: tally.peak_rps,
-                queued_requests: tally.queued,
-                p95_ms: tally.p95_weighted / tally.requests.max(1e-9),
-                peak_p95_ms: tally.p95_peak,
-                job: workload.job.as_ref().map(|_| JobUse::of(tally)),
-            });
+        // Those after them stand for room of capacity buffers.
+        let real = &policy.workloads[..policy.real_workloads()];
+        let workloads = real.iter().zip(&tally.workloads).map(|(workload, tally)| WorkloadUse {
+            name: workload.name.clone(),
+            requests: tally.requests,
+            unserved_requests: tally.unserved,
+            saturated_minutes: tally.saturated_minutes,
+            saturated_at_most_minutes: tally.saturated_at_most_minutes,
+            saturated_pending_minutes: tally.saturated_pending_minutes,
+            late_minutes: tally.late_minutes,
+            pending_pod_minutes: tally.pending_pod_minutes,
+            mean_replicas: tally.ready_pod_minutes / minutes,
+            peak_replicas: tally.peak_ready,
+            peak_rps: tally.peak_rps,
+            queued_requests: tally.queued,
+            p95_ms: tally.p95_weighted / tally.requests.max(1e-9),
+            peak_p95_ms: tally.p95_peak,
+            job: workload.job.as_ref().map(|_| JobUse::of(tally)),
+        });
         let mean =
             |of: usize| tally.hours.iter().map(|h| h.node_minutes[of]).sum::<f64>() / minutes;
         let [baseline_mean, on_demand_mean, spot_mean] = [0, 1, 2].map(mean);

@@ -85,7 +85,7 @@ pub struct Facts {
     pub auto_mode: AutoModeFacts,
     /// What a node class is written with.
     pub node: NodeFacts,
-    /// What Karpenter's published schema has.
+    /// What features of Karpenter need.
     pub karpenter: KarpenterFacts,
     /// What autoscalers need beyond the defaults.
     pub autoscaler: AutoscalerFacts,
@@ -129,6 +129,8 @@ pub struct AutoModeFacts {
     pub termination_grace_seconds: u32,
     /// Days between two machine images.
     pub drift_every_days: u32,
+    /// Minor version of Kubernetes from which a new pool's consolidation policy is Balanced.
+    pub balanced_from: u32,
     /// Profiles of workloads that EKS runs itself, not as pods.
     pub built_in: Vec<String>,
 }
@@ -147,14 +149,18 @@ pub struct NodeFacts {
     pub volume_type: String,
 }
 
-/// What Karpenter's published schema has.
+/// What features of Karpenter need, and what its capacity buffers are called.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KarpenterFacts {
-    /// The day the schema was read.
-    pub published: String,
-    /// Consolidation policies it takes.
-    pub policies: Vec<String>,
+    /// What the consolidation policy Balanced needs, in words.
+    pub balanced_needs: String,
+    /// API version of capacity buffers.
+    pub buffer_version: String,
+    /// Their one provisioning strategy.
+    pub buffer_strategy: String,
+    /// An image for their pods, which never run.
+    pub buffer_image: String,
     /// What `spec.replicas` needs, in words.
     pub static_needs: String,
 }

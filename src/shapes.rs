@@ -215,8 +215,16 @@ pub struct KarpenterDefaults {
     pub spot_to_spot_types: usize,
     /// Seconds after which a fruitless pass is repeated.
     pub consolidated_seconds: u32,
-    /// Seconds in which a node that pods are meant for is not disrupted.
-    pub nomination_seconds: u32,
+    /// Least seconds in which a node that pods are meant for is not disrupted; at least two of the longest batches.
+    pub nomination_least_seconds: u32,
+    /// Seconds without a new pod after which a batch is planned for.
+    pub batch_idle_seconds: u32,
+    /// Most seconds that a batch is waited for.
+    pub batch_max_seconds: u32,
+    /// Seconds that a node is not ready before it is replaced, with the gate `NodeRepair`.
+    pub repair_seconds: u32,
+    /// Share of a pool's nodes, rounded up, above which failed ones are not replaced [percent].
+    pub repair_unhealthy_percent: u32,
     /// `k` of the policy Balanced.
     pub balanced_k: f64,
     /// Types in one launch request, cheapest first.
@@ -261,6 +269,10 @@ pub struct NodeDefaults {
     pub startup_most_seconds: u32,
     /// Least seconds of a drain.
     pub drain_seconds: u32,
+    /// Seconds from a node's failure until it counts as not ready.
+    pub unreachable_seconds: u32,
+    /// Seconds from there to the eviction of its pods.
+    pub unreachable_toleration_seconds: u32,
     /// Seconds of an image pull, whatever its size.
     pub image_pull_seconds: f64,
     /// Rate of an image pull.

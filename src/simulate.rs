@@ -35,6 +35,7 @@ use crate::{
 };
 
 mod document;
+mod headroom;
 mod line;
 mod purchase;
 pub mod replay;
@@ -187,7 +188,13 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// Every meter without a price; values of a trial that contradict each other.
     pub fn run(&self, trial: u32) -> Result<Plan, Error> {
-        self.in_trial(trial, |drawn| Ok(document::plan(drawn, drawn.outcome(trial)?)))
+        self.in_trial(trial, |drawn| {
+            let outcome = drawn.outcome(trial)?;
+            let headroom = drawn.headroom(&outcome)?;
+            let mut plan = document::plan(drawn, outcome);
+            plan.notes.extend(headroom);
+            Ok(plan)
+        })
     }
 
     /// The scenario.

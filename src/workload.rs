@@ -372,9 +372,13 @@ pub struct Workload {
     pub topology_spread: Vec<TopologySpread>,
     /// How many pods may be evicted at once.
     pub disruption_budget: Option<DisruptionBudget>,
-    /// `karpenter.sh/do-not-disrupt`: a node with such a pod is not removed by choice.
+    /// `karpenter.sh/do-not-disrupt`: a node with such a pod is not removed by choice, and where it leaves anyway,
+    /// the pod stays until the pool's `termination_grace_seconds` pass.
     #[serde(default)]
     pub do_not_disrupt: bool,
+    /// The same, but only so long after a pod has started [seconds]; give one of the two.
+    #[schemars(range(min = 1, max = 8_640_000))]
+    pub do_not_disrupt_seconds: Option<u32>,
     /// Replicas, where no autoscaler sets them.
     #[schemars(range(min = 0, max = 100_000))]
     pub replicas: Option<u32>,

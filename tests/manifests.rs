@@ -447,11 +447,8 @@ fn what_no_manifest_does_is_a_note() {
     let empty = "consolidation_policy = \"WhenEmpty\"";
     assert!(text.contains(empty));
     let all = notes(&text.replace(empty, "consolidation_policy = \"Balanced\""));
-    let said = format!(
-        "consolidation_policy: the karpenter.sh/v1 schema published as of {} has no policy Balanced, there are WhenEmpty, WhenEmptyOrUnderutilized: it refuses this node pool",
-        facts_once().karpenter.published
-    );
-    assert!(all.contains(&said), "{all}");
+    let said = "consolidation_policy: the policy Balanced needs Karpenter 1.14";
+    assert!(all.contains(said), "{all}");
     for share in ["0", "1"] {
         let all = notes(&text.replace("spot_share = 0.7", &format!("spot_share = {share}")));
         assert!(!all.contains("spot_share"), "{all}");
@@ -497,6 +494,7 @@ fn vendors_names_come_from_the_facts() {
         "families = [\"r6g\"]\nstorage_type = \"io-optimized\" ",
         1,
     );
+    let text = text.replace("\"WhenEmpty\"", "\"Balanced\"");
     let scenario = scenario(&text, &catalog);
     let mut facts = facts_once().clone();
     facts.node.image_alias = "other".into();
@@ -504,7 +502,7 @@ fn vendors_names_come_from_the_facts() {
     facts.node.volume_type = "gp9".into();
     facts.autoscaler.tolerance_needs = "another release".into();
     facts.aurora_storage.io_optimized = "other-storage".into();
-    facts.karpenter.policies = vec!["WhenEmpty".into()];
+    facts.karpenter.balanced_needs = "a later Karpenter".into();
     let wanted = Wanted {
         scenario: &scenario,
         account: &scenario.accounts[0],
@@ -522,7 +520,7 @@ fn vendors_names_come_from_the_facts() {
         "volumeType: gp9",
         "tolerance; needs another release",
         "aurora_storage_type = \"other-storage\"",
-        "consolidationPolicy WhenEmptyOrUnderutilized needs a Karpenter release",
+        "consolidationPolicy Balanced needs a later Karpenter",
     ] {
         assert!(all.contains(said), "{said}\n{all}");
     }
@@ -1128,6 +1126,100 @@ proptest! {
 fn catalog_once() -> &'static Catalog {
     static CATALOG: std::sync::LazyLock<Catalog> = std::sync::LazyLock::new(catalog);
     &CATALOG
+}
+
+/// Karpenter's Deployment with these variables.
+fn karpenter(variables: &str) -> String {
+    format!(
+        "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: karpenter}}\nspec: {{template: {{spec: {{containers: [{{name: controller, image: 'public.ecr.aws/karpenter/controller:1.14.0', env: [{variables}]}}]}}}}}}\n"
+    )
+}
+
+const BUFFERS: &str = "---\napiVersion: autoscaling.x-k8s.io/v1alpha1\nkind: CapacityBuffer\nmetadata: {name: web-room}\nspec: {scalableRef: {apiGroup: apps, kind: Deployment, name: web}, percentage: 20, replicas: 2, limits: {cpu: '4'}}\n\
+    ---\napiVersion: autoscaling.x-k8s.io/v1alpha1\nkind: CapacityBuffer\nmetadata: {name: jobs}\nspec: {provisioningStrategy: buffer.x-k8s.io/active-capacity, podTemplateRef: {name: job}, replicas: 3}\n\
+    ---\napiVersion: autoscaling.x-k8s.io/v1alpha1\nkind: CapacityBuffer\nmetadata: {name: lost}\nspec: {podTemplateRef: {name: none}, replicas: 3}\n\
+    ---\napiVersion: v1\nkind: PodTemplate\nmetadata: {name: job}\ntemplate: {spec: {tolerations: [{key: batch, operator: Exists}], containers: [{name: c, image: pause, resources: {requests: {cpu: 250m, memory: 512Mi}}}]}}\n";
+
+/// Capacity buffers, batch windows and gates of Karpenter, and protection for a time, in and out and in again.
+#[test]
+fn capacity_buffers_and_settings_of_karpenter_are_read_and_written() {
+    let web = deployment("web", "  replicas: 4\n", "").replace(
+        "metadata: {labels: {app: web}}",
+        "metadata: {labels: {app: web}, annotations: {karpenter.sh/do-not-disrupt: 1h30m}}",
+    );
+    let gates =
+        "{name: FEATURE_GATES, value: 'NodeRepair=true,CapacityBuffer=true,NodeOverlay=false'}";
+    let batches = "{name: BATCH_IDLE_DURATION, value: 5s}, {name: BATCH_MAX_DURATION, value: 1m}";
+    let manifests = format!("{web}{BUFFERS}{}", karpenter(&format!("{batches}, {gates}")));
+    let (before, notes, _) = read_text(&manifests);
+    let account = &before.accounts[0];
+    let cluster = &account.stack.cluster;
+    assert_eq!((cluster.batch_idle_seconds, cluster.batch_max_seconds), (Some(5), Some(60)));
+    assert_eq!(format!("{:?}", cluster.feature_gates), "[NodeRepair, CapacityBuffer]");
+    let web = &account.stack.workloads["web"];
+    assert_eq!((web.do_not_disrupt, web.do_not_disrupt_seconds), (false, Some(5400)));
+    let room = &cluster.capacity_buffers["web-room"];
+    assert_eq!(room.workload.as_deref(), Some("web"));
+    assert_eq!((room.replicas, room.percent), (Some(2), Some(20)));
+    assert_eq!(room.limits.unwrap().cpu_millicores, Some(4000.0));
+    let jobs = &cluster.capacity_buffers["jobs"];
+    let requests = jobs.requests.unwrap();
+    assert_eq!((requests.cpu_millicores, requests.memory_mib), (250.0, 512.0));
+    assert_eq!((&*jobs.tolerations, jobs.replicas), (&["batch".to_owned()][..], Some(3)));
+    assert!(notes.contains("PodTemplate none is not among the manifests"), "{notes}");
+    assert!(!notes.contains("env"), "{notes}");
+
+    let written = all_written(&before, account, catalog_once());
+    let said = written.notes.iter().map(ToString::to_string).collect::<Vec<String>>().join("\n");
+    for expected in [
+        "cluster.feature_gates: set FEATURE_GATES=NodeRepair=true,CapacityBuffer=true on Karpenter",
+        "cluster.batch_idle_seconds: set BATCH_IDLE_DURATION=5s on Karpenter",
+        "cluster.batch_max_seconds: set BATCH_MAX_DURATION=60s on Karpenter",
+    ] {
+        assert!(said.contains(expected), "{expected}\n{said}");
+    }
+    let again = read(&written.files, catalog_once());
+    let again = scenario(&again.scenario, catalog_once());
+    let stack = &again.accounts[0].stack;
+    assert_eq!(stack.cluster.capacity_buffers, cluster.capacity_buffers);
+    assert_eq!(stack.workloads["web"].do_not_disrupt_seconds, Some(5400));
+
+    // Without Karpenter's Deployment the gate is assumed; with it, it counts.
+    let (alone, _, text) = read_text(&format!("{}{BUFFERS}", deployment("web", "", "")));
+    assert_eq!(format!("{:?}", alone.accounts[0].stack.cluster.feature_gates), "[CapacityBuffer]");
+    assert!(text.contains("assumption: capacity buffers need the gate CapacityBuffer"));
+    let off = format!("{}{BUFFERS}{}", deployment("web", "", ""), karpenter(batches));
+    let (off, notes, _) = read_text(&off);
+    assert!(off.accounts[0].stack.cluster.capacity_buffers.is_empty());
+    assert!(notes.contains("has the feature gate CapacityBuffer off"), "{notes}");
+}
+
+/// A new pool of EKS Auto Mode is Balanced since Kubernetes 1.37; which version creates it, nodes show.
+#[test]
+fn auto_mode_pools_are_balanced_since_1_37() {
+    let pool = |disruption: &str| {
+        format!(
+            "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {{name: auto}}\nspec: {{template: {{spec: {{nodeClassRef: {{group: eks.amazonaws.com, kind: NodeClass, name: default}}, requirements: []}}}}, disruption: {{{disruption}}}}}\n"
+        )
+    };
+    let node = |version: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Node\nmetadata: {{name: ip-10-0-1-2, labels: {{karpenter.sh/nodepool: auto}}}}\nstatus: {{nodeInfo: {{kubeletVersion: {version}}}}}\n"
+        )
+    };
+    let read = |text: &str| {
+        let (scenario, notes, _) = read_text(text);
+        let pool = &scenario.accounts[0].stack.cluster.node_pools["auto"];
+        let asks = notes.contains("for it, set consolidation_policy in the scenario");
+        assert!(asks || !notes.contains("1.37"), "{notes}");
+        (pool.consolidation_policy, asks)
+    };
+    use ConsolidationPolicy::{Balanced, WhenEmpty, WhenEmptyOrUnderutilized};
+    assert_eq!(read(&pool("")), (WhenEmptyOrUnderutilized, true));
+    assert_eq!(read(&(pool("") + &node("v1.36.4-eks-1"))), (WhenEmptyOrUnderutilized, false));
+    assert_eq!(read(&(pool("") + &node("v1.37.1-eks-2"))), (Balanced, false));
+    let given = pool("consolidationPolicy: WhenEmpty") + &node("v1.37.1-eks-2");
+    assert_eq!(read(&given), (WhenEmpty, false));
 }
 
 fn facts_once() -> &'static manifest::Facts {

@@ -328,3 +328,21 @@ fn aurora_readers_come_from_none() {
         hours("min_readers = 0\nmax_readers = 4\n") < hours("min_readers = 1\nmax_readers = 4\n")
     );
 }
+
+/// One virtual pod of six cores beside two small pods on the baseline: an m7g.2xlarge at 0.3264 $/h for the 744 hours
+/// of January and its 20 GiB at 0.08 $ a month, 242.84 + 1.60 $. The plan says so, and says nothing without a buffer.
+#[test]
+fn the_plan_says_what_headroom_costs() {
+    let pool = "[cluster.node_pools.general]\ninstance_types = [\"m7g.2xlarge\"]\n";
+    let text = support::base("2027-01", 1, 1000).replace("reached = \"through-alb\"\n", "") + pool;
+    let bare = support::plan(&text).unwrap();
+    assert!(!bare.notes.iter().any(|note| note.contains("headroom")), "{:?}", bare.notes);
+    let buffer = "availability_zones = 3\nfeature_gates = [\"CapacityBuffer\"]\ncapacity_buffers = { spare = { requests = { cpu_millicores = 6000, memory_mib = 1024 }, replicas = 1 } }\n";
+    let plan = support::plan(&text.replace("availability_zones = 3\n", buffer)).unwrap();
+    let expected = "production: headroom (capacity buffers spare) costs $244.44 a month, ";
+    assert!(plan.notes.iter().any(|note| note.starts_with(expected)), "{:?}", plan.notes);
+    let difference = (plan.cost - bare.cost).to_f64();
+    assert!((difference - 744.0 * 0.3264 - 1.6).abs() < 1e-6, "{difference}");
+    let names = plan.months[0].accounts[0].capacity.workloads.iter().map(|own| &*own.name);
+    assert_eq!(names.collect::<Vec<&str>>(), ["api"], "a buffer is no workload");
+}

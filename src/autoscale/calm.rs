@@ -41,8 +41,9 @@ impl Cluster {
 
     /// How many of the next ticks are calm.
     fn calm_ticks(&self, policy: &Policy, loads: &[f64], awake: bool) -> usize {
-        let until = self.next_timer.min(self.settle_at);
+        let until = self.next_timer.min(self.settle_at).min(self.refill_at);
         let stirs = self.pending > 0
+            || self.batch.is_open()
             || self.now >= until
             || awake != self.awake
             || (policy.has_static_pools && self.lacks_static_nodes(policy));

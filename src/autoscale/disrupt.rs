@@ -76,6 +76,19 @@ struct Pass {
     look_again: Second,
 }
 
+/// What keeps a node from being disrupted, and until when, where that is known.
+struct Block {
+    refusal: Refusal,
+    until: Second,
+}
+
+impl Pass {
+    fn block(&mut self, block: Block) {
+        self.refusals.push(block.refusal);
+        self.look_again = self.look_again.min(block.until);
+    }
+}
+
 impl Cluster {
     /// One tick of disruption.
     pub(super) fn disrupt(&mut self, policy: &Policy) {
@@ -182,8 +195,10 @@ impl Cluster {
         candidates: &[Candidate],
         pass: &mut Pass,
     ) -> Option<Command> {
-        let empty: Vec<Candidate> =
-            candidates.iter().filter(|candidate| candidate.cost <= 1.0).copied().collect();
+        // A node that holds room of a capacity buffer is not empty.
+        let buffered = |index: usize| self.nodes[index].as_ref().is_some_and(|n| n.buffered > 0);
+        let is_empty = |one: &&Candidate| one.cost <= 1.0 && !buffered(one.index);
+        let empty: Vec<Candidate> = candidates.iter().filter(is_empty).copied().collect();
         let within = self.within_budgets(policy, &empty, DisruptionReason::Empty, pass);
         let indexes = within.iter().map(|candidate| candidate.index);
         (!within.is_empty()).then(|| self.command(DisruptionReason::Empty, indexes, Vec::new()))

@@ -81,6 +81,11 @@ pub enum Reason {
         /// Seconds until it is ready.
         ready_in: Second,
     },
+    /// Bought for room that a capacity buffer lacks.
+    LaunchedForBuffer {
+        /// Seconds until it is ready.
+        ready_in: Second,
+    },
     /// Bought in place of nodes that leave.
     LaunchedAsReplacement {
         /// How many nodes it replaces.
@@ -101,6 +106,10 @@ pub enum Reason {
     Expired,
     /// Cordoned, to leave within two minutes: AWS takes the capacity back.
     SpotInterrupted,
+    /// It failed: its pods serve no more.
+    Failed,
+    /// Ended, as it had failed (gate `NodeRepair`).
+    Repaired,
     /// Gone.
     Terminated {
         /// Pods evicted on the way.
@@ -136,12 +145,15 @@ impl Reason {
             Self::RunFailed { .. } => "BackoffLimitExceeded",
             Self::Unschedulable { .. } => "FailedScheduling",
             Self::Launched { .. } => "Launched",
+            Self::LaunchedForBuffer { .. } => "LaunchedForBuffer",
             Self::LaunchedAsReplacement { .. } => "LaunchedAsReplacement",
             Self::Empty => "Empty",
             Self::Underutilized { .. } => "Underutilized",
             Self::Drifted => "Drifted",
             Self::Expired => "Expired",
             Self::SpotInterrupted => "SpotInterrupted",
+            Self::Failed => "NodeNotReady",
+            Self::Repaired => "Unhealthy",
             Self::Terminated { .. } => "Terminated",
             Self::InsufficientCapacity { .. } => "InsufficientCapacity",
             Self::Saturated { .. } => "Saturated",

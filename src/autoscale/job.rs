@@ -372,6 +372,19 @@ impl Cluster {
         self.workloads[index].runs = Some(runs);
     }
 
+    /// Pods of a job that run on a node cease to: they stay bound, and are lost once they are evicted.
+    pub(super) fn stop_job_pods(&mut self, index: usize, node: usize) {
+        let Some(runs) = &mut self.workloads[index].runs else { return };
+        let active = &mut runs.active;
+        runs.pods.retain(|pod| {
+            let stops = pod.node == node;
+            if stops && let Some(run) = active.iter_mut().find(|run| run.id == pod.run) {
+                run.running -= 1;
+            }
+            !stops
+        });
+    }
+
     fn job_tally(&mut self, index: usize) -> &mut JobTally {
         &mut self.tally.workloads[index].job
     }

@@ -119,19 +119,23 @@ impl Cluster {
             Some(Room::new(policy, index, node))
         });
         let mut round = self.round(policy, rooms.collect(), Bounds::NONE);
-        let wanted = self.workloads.iter().map(|replicas| replicas.pending).collect();
+        let mut wanted: Vec<u32> = self.workloads.iter().map(|own| own.pending).collect();
+        self.add_buffers(policy, &mut round, &mut wanted, &[]);
         let left = round.place_all(self, policy, wanted, self.now);
         (round, left)
     }
 
     /// One round; true when a launch failed and another round may help.
     pub(super) fn provision_once(&mut self, policy: &Policy, ready_too: bool) -> bool {
-        let (round, _) = self.plan_round(policy, ready_too);
+        let (round, left) = self.plan_round(policy, ready_too);
         if round.limited {
             self.tally.refuse(Refusal::PoolLimit);
         }
+        self.note_buffers(policy, &round, &left);
+        let real = policy.real_workloads();
+        let is_real = |(workload, _): &(usize, u32)| *workload < real;
         for room in round.rooms {
-            for (workload, count) in room.taken {
+            for (workload, count) in room.taken.into_iter().filter(is_real) {
                 for _ in 0..count {
                     self.place(policy, workload, room.index);
                 }
@@ -139,14 +143,25 @@ impl Cluster {
         }
         let mut failed = false;
         for claim in round.claims {
-            let pods: u32 = claim.workloads.iter().map(|(_, count)| count).sum();
+            let all: u32 = claim.workloads.iter().map(|(_, count)| count).sum();
+            let pods: u32 = claim.workloads.iter().copied().filter(is_real).map(|(_, n)| n).sum();
             let Some(node) = self.launch_claim(policy, &claim, None) else {
                 failed = true;
+                if all > pods {
+                    self.refill_at = self.refill_later(policy);
+                }
                 continue;
             };
+            if let Some(node) = self.nodes[node].as_mut() {
+                node.buffered = all - pods;
+            }
             let ready_in = self.ready_in(node);
-            self.note_launch(node, Reason::Launched { pods, ready_in });
-            for (workload, count) in claim.workloads {
+            let reason = match pods {
+                0 => Reason::LaunchedForBuffer { ready_in },
+                pods => Reason::Launched { pods, ready_in },
+            };
+            self.note_launch(node, reason);
+            for (workload, count) in claim.workloads.into_iter().filter(is_real) {
                 for _ in 0..count {
                     self.place(policy, workload, node);
                 }

@@ -6,17 +6,26 @@
 //! interrupted = ready + exponential with the type's rate          spot nodes; gone 120 s later at most
 //! expired     = launch + expireAfter
 //! drain       : pods leave as fast as their disruption budgets let them; all at the deadline
+//! deadline    = begin of the drain + terminationGracePeriod           never without it
 //! ```
+//! Expiry asks neither budgets of nodes nor for a replacement: pods that leave are pending like others. Pods that
+//! are not to be disrupted are not evicted before the deadline.
+//!
 //! # Source
-//! kubernetes-sigs/karpenter `pkg/controllers/node/termination`, `pkg/controllers/nodeclaim/expiration`;
+//! kubernetes-sigs/karpenter `pkg/controllers/node/termination/terminator/terminator.go#Drain`,
+//! `pkg/utils/pod/scheduling.go#IsEvictable`, `#IsDrainable`, `#IsDoNotDisruptActive`,
+//! `pkg/controllers/nodeclaim/expiration/controller.go`;
 //! aws/karpenter-provider-aws `pkg/controllers/interruption/utils.go#actionForMessage`: the replacement
 //! comes by ordinary provisioning, while the pods leave.
 //! # Limits
-//! An evicted pod serves no more from that moment; a real one finishes what it has begun.
+//! An evicted pod serves no more from that moment; a real one finishes what it has begun. Replacements of pods
+//! that a budget holds are bought as they leave, where Karpenter buys for all of them at once. At the deadline
+//! pods go at once; Karpenter deletes each earlier by its own grace period.
 
 use super::{
     Cluster, NEVER, Second,
     event::{Reason, Subject},
+    health::Health,
     policy::{Policy, Purchase},
 };
 
@@ -55,8 +64,22 @@ pub struct Node {
     pub(super) images: u64,
     /// When its last image pull ends.
     pub(super) pulling_until: Second,
+    /// Virtual pods of capacity buffers that the last round put on it.
+    pub(super) buffered: u32,
+    /// Until when pods of workloads with `do_not_disrupt_seconds` are protected, in the order in which they came.
+    pub(super) protected: Vec<Protection>,
+    pub(super) health: Health,
+    /// When it fails, or the next step after that is due.
+    pub(super) fails_at: Second,
     interrupted_at: Second,
     expires_at: Second,
+}
+
+/// A pod that is not to be disrupted for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Protection {
+    workload: usize,
+    until: Second,
 }
 
 /// How a node leaves.
@@ -68,6 +91,15 @@ pub struct Drain {
     pub deadline: Second,
     /// Pods evicted so far.
     pub evicted: u32,
+}
+
+/// Pods of a workload that may be evicted.
+#[derive(Clone, Copy)]
+struct Allowed {
+    /// Of the ready ones.
+    ready: u32,
+    /// Of all.
+    pods: u32,
 }
 
 /// Pods bound to a node that do not serve yet.
@@ -85,12 +117,62 @@ impl Node {
     /// The next moment at which something happens to it by itself.
     fn next_timer(&self) -> Second {
         let drain = self.drain.map_or(NEVER, |drain| drain.begins);
-        self.interrupted_at.min(self.expires_at).min(drain)
+        self.interrupted_at.min(self.expires_at).min(self.fails_at).min(drain)
     }
 
     /// Ready for pods and not leaving.
     pub fn takes_pods(&self, now: Second) -> bool {
-        self.ready_at <= now && self.drain.is_none()
+        self.ready_at <= now && self.stays()
+    }
+
+    /// Neither leaving nor failed.
+    pub(super) fn stays(&self) -> bool {
+        self.drain.is_none() && self.is_sound()
+    }
+
+    /// Since when no pod came or went: pods that were bound before the node was ready came when it was.
+    pub(super) fn quiet_since(&self) -> Second {
+        self.ready_at.max(self.last_event)
+    }
+
+    /// Makes it ready at once, and with it what its pods are protected for.
+    pub(super) fn start(&mut self, now: Second) {
+        let early = self.ready_at.saturating_sub(now);
+        for pod in &mut self.protected {
+            pod.until -= early;
+        }
+        self.ready_at = now;
+    }
+
+    /// Protects a pod that was just bound.
+    pub(super) fn protect(&mut self, workload: usize, until: Second) {
+        self.protected.push(Protection { workload, until });
+    }
+
+    /// When the last protected pod of a workload may be disrupted, if any is protected now.
+    pub(super) fn protected_until(&self, workload: usize, now: Second) -> Option<Second> {
+        let own = self.protected.iter().filter(|pod| pod.workload == workload && pod.until > now);
+        own.map(|pod| pod.until).max()
+    }
+
+    /// Pods of a workload that are protected now.
+    fn protected_count(&self, workload: usize, now: Second) -> u32 {
+        let own = self.protected.iter().filter(|pod| pod.workload == workload && pod.until > now);
+        own.count() as u32
+    }
+
+    /// Forgets pods of a workload that go: of a scale-down the newest, of an eviction the oldest.
+    pub(super) fn unprotect(&mut self, workload: usize, count: u32, newest: bool) {
+        for _ in 0..count {
+            let own = |pod: &Protection| pod.workload == workload;
+            let place = if newest {
+                self.protected.iter().rposition(own)
+            } else {
+                self.protected.iter().position(own)
+            };
+            let Some(place) = place else { return };
+            self.protected.remove(place);
+        }
     }
 
     pub(super) fn subject(&self) -> Subject {
@@ -111,6 +193,10 @@ impl Cluster {
             if node.next_timer() > self.now {
                 continue;
             }
+            if node.fails_at <= self.now {
+                self.worsen(policy, index);
+            }
+            let Some(node) = &self.nodes[index] else { continue };
             if node.interrupted_at <= self.now {
                 self.interrupt(policy, index);
             } else if node.expires_at <= self.now {
@@ -214,37 +300,57 @@ impl Cluster {
             if on_node == 0 {
                 continue;
             }
+            let held = match asks.do_not_disrupt_seconds {
+                _ if asks.do_not_disrupt => on_node,
+                None => 0,
+                Some(_) => self.nodes[index]
+                    .as_ref()
+                    .map_or(0, |node| node.protected_count(workload, self.now)),
+            };
             let replicas = &self.workloads[workload];
-            let allowed = asks.available.map_or(on_node, |available| {
+            let ready = asks.available.map_or(on_node, |available| {
                 replicas.ready.saturating_sub(available.of(replicas.desired))
             });
-            self.evict(policy, index, workload, allowed);
+            self.evict(policy, index, workload, Allowed { ready, pods: on_node - held });
         }
     }
 
     /// Evicts every pod of a node, whatever budgets say.
     pub(super) fn evict_all(&mut self, policy: &Policy, index: usize) {
         for workload in 0..policy.workloads.len() {
-            self.evict(policy, index, workload, u32::MAX);
+            self.evict(policy, index, workload, Allowed { ready: u32::MAX, pods: u32::MAX });
         }
     }
 
-    /// Evicts pods of one workload, of the ready ones at most `ready_allowed`; they wait for a place.
-    fn evict(&mut self, policy: &Policy, index: usize, workload: usize, ready_allowed: u32) {
+    /// Evicts as many pods of one workload as may go; they wait for a place.
+    fn evict(&mut self, policy: &Policy, index: usize, workload: usize, allowed: Allowed) {
         let on_node = self.nodes[index].as_ref().map_or(0, |node| node.pods[workload]);
-        if on_node == 0 {
+        if on_node == 0 || allowed.pods == 0 {
             return;
         }
-        let before = self.starting.len();
-        self.starting.retain(|pod| pod.node != index || pod.workload != workload);
-        let unready = (before - self.starting.len()) as u32;
-        let ready = (on_node - unready).min(ready_allowed);
+        let (mut unready, mut stays) = (0, 0);
+        self.starting.retain(|pod| {
+            if pod.node != index || pod.workload != workload {
+                return true;
+            }
+            let goes = unready < allowed.pods;
+            unready += u32::from(goes);
+            stays += u32::from(!goes);
+            !goes
+        });
+        let ready = (on_node - unready - stays).min(allowed.ready).min(allowed.pods - unready);
         self.workloads[workload].starting -= unready;
         if ready > 0 {
             self.change_ready(policy, workload, -(ready as i32));
         }
         let evicted = unready + ready;
         self.release(policy, workload, index, evicted);
+        if policy.workloads[workload].do_not_disrupt_seconds.is_some()
+            && let Some(node) = self.nodes[index].as_mut()
+        {
+            node.unprotect(workload, evicted, false);
+        }
+        self.batch.add();
         self.workloads[workload].pending += evicted;
         self.pending += evicted;
         self.tally.evictions += evicted;
@@ -332,6 +438,7 @@ impl Cluster {
         } else {
             NEVER
         };
+        let fails_at = self.draw_failure(policy, bought.group, ready_at);
         let node = Node {
             id: self.launched,
             offer,
@@ -349,6 +456,10 @@ impl Cluster {
             pod_count: 0,
             images: 0,
             pulling_until: 0,
+            buffered: 0,
+            protected: Vec::new(),
+            health: Health::Sound,
+            fails_at,
             interrupted_at,
             expires_at: expire_after.map_or(NEVER, |after| self.now.saturating_add(after)),
         };

@@ -26,6 +26,7 @@ mod advice;
 mod deployment;
 mod job;
 mod keda;
+pub mod lifecycle;
 mod offer;
 mod pool;
 mod scaling;
@@ -289,6 +290,8 @@ pub struct Deployment {
     pub job: Option<Box<Job>>,
     /// Cron triggers of KEDA.
     pub triggers: Option<Box<Triggers>>,
+    /// The same for so many seconds after a pod has started.
+    pub do_not_disrupt_seconds: Option<Second>,
 }
 
 impl Deployment {
@@ -328,6 +331,7 @@ impl Deployment {
             do_not_disrupt: false,
             job: None,
             triggers: None,
+            do_not_disrupt_seconds: None,
         }
     }
 }
@@ -415,6 +419,10 @@ pub struct Policy {
     pub latencies: Latencies,
     /// How spot capacity comes and goes.
     pub spot: Spot,
+    /// How pods are batched, how nodes fail and are replaced.
+    pub lifecycle: lifecycle::Lifecycle,
+    /// Capacity buffers; each has its pods' needs among the workloads, after all others.
+    pub buffers: Vec<lifecycle::Buffer>,
     /// Most nodes that one command of consolidation removes.
     pub multi_node_candidates: usize,
     /// Any deployment has a disruption budget or must not be disrupted.
@@ -537,6 +545,8 @@ impl Policy {
                 problems.extend(deployment::check_daemon(inputs, &pools, (name, workload)));
             }
         }
+        let known = if all_groups { &*offers } else { &[] };
+        let buffers = lifecycle::buffers(inputs, &pools, known, &mut workloads, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -551,6 +561,8 @@ impl Policy {
             cluster.feature_gates.contains(&FeatureGate::SpotToSpotConsolidation);
         policy.ignores_preferences = cluster.preference_policy == PreferencePolicy::Ignore;
         policy.notes = notes;
+        policy.buffers = buffers;
+        policy.set_lifecycle(inputs);
         policy.place_daemons(inputs);
         Ok(policy)
     }
@@ -613,7 +625,7 @@ impl Policy {
             jobs: of(|workload| workload.job.is_some()),
             triggered: of(|workload| workload.triggers.is_some()),
             ignores_preferences: false,
-            guarded: workloads.iter().any(|w| w.available.is_some() || w.do_not_disrupt),
+            guarded: workloads.iter().any(Deployment::is_guarded),
             has_static_pools: pools.iter().any(|pool| pool.replicas.is_some()),
             workloads,
             scheduling_order,
@@ -623,6 +635,8 @@ impl Policy {
             asleep_baseline_nodes: 0,
             pools,
             latencies: latencies(controllers, tick_seconds),
+            lifecycle: lifecycle::Lifecycle::of(controllers),
+            buffers: Vec::new(),
             spot: spot(controllers),
             multi_node_candidates: controllers.karpenter.multi_node_candidates,
             spread_weight: i64::from(serving.spread_weight),
@@ -679,7 +693,7 @@ fn latencies(controllers: &Controllers, tick_seconds: Second) -> Latencies {
         drain: node.drain_seconds,
         image_pull: (node.image_pull_seconds, node.image_pull_mib_per_second),
         validation: karpenter.validation_seconds,
-        nomination: karpenter.nomination_seconds,
+        nomination: lifecycle::nomination(karpenter, karpenter.batch_max_seconds),
         consolidated: karpenter.consolidated_seconds,
         unavailable: karpenter.unavailable_offering_seconds,
         sample_ticks: hpa.sample_age_seconds.div_ceil(tick_seconds).max(1) as usize,

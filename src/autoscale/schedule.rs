@@ -23,6 +23,7 @@ use std::cmp::Ordering;
 
 use super::{
     Cluster, MOST_ZONES, Second,
+    batch::Batch,
     event::{Reason, Subject},
     node::{Node, Starting},
     policy::{Deployment, Offer, Policy, Spread},
@@ -84,6 +85,7 @@ impl Cluster {
         if desired > now {
             replicas.pending += desired - now;
             self.pending += desired - now;
+            self.batch.add();
         } else {
             self.remove_pods(policy, workload, now - desired);
         }
@@ -105,6 +107,11 @@ impl Cluster {
                 node
             };
             self.release(policy, workload, node, 1);
+            if policy.workloads[workload].do_not_disrupt_seconds.is_some()
+                && let Some(node) = self.nodes[node].as_mut()
+            {
+                node.unprotect(workload, 1, true);
+            }
             count -= 1;
         }
     }
@@ -122,7 +129,9 @@ impl Cluster {
                 self.fill_ready(policy, workload);
             }
         }
-        if self.pending > 0 {
+        if self.pending == 0 && policy.buffers.is_empty() {
+            self.batch = Batch::NONE;
+        } else if self.closes_batch(policy) {
             self.provision(policy);
         }
         for workload in 0..self.workloads.len() {
@@ -263,6 +272,9 @@ impl Cluster {
         node.last_event = self.now;
         let image = 1_u64.checked_shl(workload as u32).unwrap_or(0);
         let from = node.ready_at.max(self.now);
+        if let Some(seconds) = asks.do_not_disrupt_seconds {
+            node.protect(workload, from.saturating_add(seconds));
+        }
         if node.images & image == 0 {
             node.images |= image;
             self.tally.image_mib += asks.image_mib;

@@ -4,6 +4,8 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::workload::Resources;
+
 /// The nodes that are always there.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -170,8 +172,8 @@ pub struct NodePool {
     /// Days between machine images: each drifts all nodes of the pool. Never, if left out.
     #[schemars(range(min = 1, max = 3650))]
     pub drift_every_days: Option<u32>,
-    /// Longest drain [seconds], after which disruption budgets of pods no longer hold; for ever, if
-    /// left out.
+    /// Longest drain [seconds], after which neither disruption budgets of pods nor `do_not_disrupt` hold. With it,
+    /// drift no longer waits for such pods. A drain may last for ever, if left out.
     #[schemars(range(min = 0, max = 864_000))]
     pub termination_grace_seconds: Option<u32>,
 }
@@ -184,6 +186,10 @@ pub enum FeatureGate {
     HpaScaleToZero,
     /// Karpenter may replace spot nodes by cheaper spot nodes.
     SpotToSpotConsolidation,
+    /// Karpenter replaces nodes that have failed.
+    NodeRepair,
+    /// Karpenter keeps capacity buffers.
+    CapacityBuffer,
 }
 
 /// What the kubelet keeps back, where it departs from the machine image's defaults.
@@ -229,6 +235,43 @@ pub enum PreferencePolicy {
     Ignore,
 }
 
+/// Most that a capacity buffer may reserve.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BufferLimits {
+    /// CPU of all its pods [millicores].
+    #[schemars(range(min = 0, max = 1_000_000_000))]
+    pub cpu_millicores: Option<f64>,
+    /// Memory of all its pods [MiB].
+    #[schemars(range(min = 0, max = 30_000_000_000.0))]
+    pub memory_mib: Option<f64>,
+}
+
+/// A capacity buffer (`CapacityBuffer`): room for so many more pods, which Karpenter keeps free. Needs the gate
+/// `CapacityBuffer`. Outside the account's schedule a buffer is empty, unless its workload is always on.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CapacityBuffer {
+    /// Workload whose pods the room is for (`scalableRef`); give this or `requests`.
+    pub workload: Option<String>,
+    /// Room for so many pods; with `percent` too, the larger counts.
+    #[schemars(range(min = 0, max = 100_000))]
+    pub replicas: Option<u32>,
+    /// Room for this share of the workload's replicas, rounded up to at least one pod.
+    #[schemars(range(min = 1, max = 10_000), extend("format" = "percent"))]
+    pub percent: Option<u32>,
+    /// Most that the buffer reserves; alone, it sets the number of pods.
+    pub limits: Option<BufferLimits>,
+    /// What one pod of the buffer asks for (`podTemplateRef`), where it is for no one workload.
+    pub requests: Option<Resources>,
+    /// Taints that pods of such a buffer tolerate.
+    #[serde(default)]
+    pub tolerations: Vec<String>,
+    /// Node groups for pods of such a buffer; all when empty.
+    #[serde(default)]
+    pub node_pools: Vec<String>,
+}
+
 /// The EKS cluster of an account.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -255,6 +298,22 @@ pub struct Cluster {
     /// What Karpenter makes of preferences of pods (`PREFERENCE_POLICY`).
     #[serde(default)]
     pub preference_policy: PreferencePolicy,
+    /// Capacity buffers by name: room that Karpenter keeps free for pods to come.
+    #[serde(default)]
+    pub capacity_buffers: IndexMap<String, CapacityBuffer>,
+    /// Seconds without a new pending pod after which Karpenter plans nodes (`BATCH_IDLE_DURATION`); the
+    /// controller's default if left out.
+    #[schemars(range(min = 0, max = 3600))]
+    pub batch_idle_seconds: Option<u32>,
+    /// Most seconds that pods wait for others before Karpenter plans nodes (`BATCH_MAX_DURATION`); the
+    /// controller's default if left out.
+    #[schemars(range(min = 0, max = 3600))]
+    pub batch_max_seconds: Option<u32>,
+    /// How often a node of Karpenter's fails in a month (730 hours): 0.01 is one node in a hundred. A failed node
+    /// serves nothing, and goes with the gate `NodeRepair`, when it expires, or as an empty one.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 100))]
+    pub node_failures_per_month: f64,
     /// Whether AWS takes spot nodes back and spot types run short; without, spot is as sure as on-demand.
     #[serde(default = "yes")]
     pub spot_interruptions: bool,

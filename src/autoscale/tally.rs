@@ -149,14 +149,28 @@ pub struct Disruptions {
     pub expired: u32,
     /// Taken back by AWS.
     pub interrupted: u32,
+    /// Failed and replaced (gate `NodeRepair`).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub repaired: u32,
     /// Replacements launched before the old node left.
     pub replacements: u32,
+}
+
+// The signature is serde's.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Disruptions {
     /// Nodes that left in all.
     pub fn nodes(&self) -> u32 {
-        self.empty + self.underutilized + self.drifted + self.expired + self.interrupted
+        self.empty
+            + self.underutilized
+            + self.drifted
+            + self.expired
+            + self.interrupted
+            + self.repaired
     }
 }
 

@@ -11,6 +11,8 @@ use crate::{
     workload::Workload,
 };
 
+mod lifecycle;
+
 /// A company of one API behind the load balancer, on the real shapes and prices of us-east-1.
 pub(super) struct Company {
     catalog: Catalog,

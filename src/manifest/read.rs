@@ -7,7 +7,9 @@ use crate::{
     shapes::Catalog,
 };
 
+mod batch;
 mod budget;
+mod buffer;
 mod class;
 mod compose;
 mod demand;
@@ -99,6 +101,8 @@ pub(super) struct Knowledge<'a> {
     facts: &'a Facts,
     catalog: &'a Catalog,
     groups: &'a place::Groups,
+    /// Minor version of Kubernetes, where nodes show it.
+    minor: Option<u32>,
 }
 
 /// Notes for the user: fields and objects that are ignored or changed.
@@ -127,6 +131,8 @@ struct Sorted {
     classes: Vec<Object>,
     nodes: Vec<Object>,
     ingresses: Vec<Object>,
+    buffers: Vec<Object>,
+    templates: Vec<Object>,
     storage: volume::Sources,
 }
 
@@ -161,7 +167,8 @@ pub fn read(
         return Err(Error::input(problems));
     }
     let groups = place::Groups::of(&sorted.pools, &facts.auto_mode.group);
-    let knowledge = Knowledge { facts, catalog, groups: &groups };
+    let minor = node::minor_version(&sorted.nodes);
+    let knowledge = Knowledge { facts, catalog, groups: &groups, minor };
     let mut drafts = workload::drafts(&sorted.workloads, knowledge, &mut notes);
     hpa::apply(&sorted.autoscalers, &mut drafts, knowledge, &mut notes);
     budget::apply(&sorted.budgets, &mut drafts, knowledge, &mut notes);
@@ -171,14 +178,26 @@ pub fn read(
     found.volumes = claims.iter().map(|claim| claim.count as usize).sum();
     let gib = claims.iter().map(|claim| u64::from(claim.count) * u64::from(claim.gib));
     found.volume_gib = gib.sum();
+    let mut controller = batch::read(&sorted.workloads, knowledge, &mut notes);
+    let templates = (&*sorted.buffers, &*sorted.templates);
+    let buffers = buffer::read(templates, &drafts, &mut controller, knowledge, &mut notes);
     let load_balancers = demand::ingresses(&sorted.ingresses, &mut notes);
-    let parts = compose::Parts { drafts, pools, machines, claims, load_balancers, found };
+    let parts = compose::Parts {
+        drafts,
+        pools,
+        machines,
+        controller,
+        buffers,
+        claims,
+        load_balancers,
+        found,
+    };
     let scenario = compose::scenario(template, parts, &mut notes, knowledge)?;
     Ok(Read { scenario, notes: notes.0, found })
 }
 
 /// Kinds whose `spec` has all that matters.
-const READ: [&str; 14] = [
+const READ: [&str; 15] = [
     "Deployment",
     "StatefulSet",
     "DaemonSet",
@@ -193,6 +212,7 @@ const READ: [&str; 14] = [
     "PersistentVolumeClaim",
     "NodePool",
     "EC2NodeClass",
+    "CapacityBuffer",
 ];
 
 /// Sorts objects by kind, and notes the kinds that are not read.
@@ -227,6 +247,8 @@ fn sort(objects: Vec<Object>, facts: &Facts, notes: &mut Notes) -> Sorted {
             ("karpenter.sh", "NodePool") => sorted.pools.push(object),
             ("karpenter.k8s.aws", "EC2NodeClass") => sorted.classes.push(object),
             (group, "NodeClass") if group == facts.auto_mode.group => sorted.classes.push(object),
+            ("autoscaling.x-k8s.io", "CapacityBuffer") => sorted.buffers.push(object),
+            ("v1", "PodTemplate") => sorted.templates.push(object),
             ("v1", "Node") => sorted.nodes.push(object),
             ("v1", "PersistentVolumeClaim") => sorted.storage.claims.push(object),
             ("v1", "PersistentVolume") => sorted.storage.volumes.push(object),

@@ -9,6 +9,8 @@ use crate::{
     workload::{Kind, Workload},
 };
 
+mod batch;
+mod buffer;
 mod hpa;
 mod patch;
 mod pool;
@@ -72,6 +74,7 @@ pub fn write(wanted: &Wanted<'_>) -> Result<Manifests, Error> {
     add("hpa.yaml", &hpa::ABOUT, hpa::documents(wanted));
     let pools = pool::documents(wanted).map_err(|found| Error::input(placed(wanted, found)))?;
     add("nodepools.yaml", &pool::ABOUT, pools);
+    add("capacity-buffers.yaml", &buffer::ABOUT, buffer::documents(wanted));
     let mut notes = hpa::notes(wanted);
     notes.extend(pool::notes(wanted));
     add("requests-patch.yaml", &patch::ABOUT, patch::documents(wanted));
@@ -95,7 +98,9 @@ fn names(wanted: &Wanted<'_>) -> Vec<(String, String)> {
     let stack = &wanted.account.stack;
     let workloads = stack.workloads.keys().map(|name| ("workloads", name));
     let pools = stack.cluster.node_pools.keys().map(|name| ("cluster.node_pools", name));
-    let wrong = workloads.chain(pools).filter(|(_, name)| !is_kubernetes_name(name));
+    let buffers = stack.cluster.capacity_buffers.keys();
+    let buffers = buffers.map(|name| ("cluster.capacity_buffers", name));
+    let wrong = workloads.chain(pools).chain(buffers).filter(|(_, name)| !is_kubernetes_name(name));
     wrong
         .map(|(table, name)| {
             let message = format!(

@@ -217,6 +217,9 @@ impl NamedEvent {
             Reason::Launched { pods, ready_in } => {
                 format!("bought for {pods} pending pods, ready in {ready_in} s")
             }
+            Reason::LaunchedForBuffer { ready_in } => {
+                format!("bought for the room of a capacity buffer, ready in {ready_in} s")
+            }
             Reason::LaunchedAsReplacement { replaces, ready_in } => {
                 format!("bought to replace {replaces} nodes, ready in {ready_in} s")
             }
@@ -225,6 +228,8 @@ impl NamedEvent {
             Reason::Underutilized { replaced: true } => "a cheaper node takes its place".into(),
             Reason::Drifted => "an older machine image: replaced".into(),
             Reason::Expired => "reached expireAfter: replaced".into(),
+            Reason::Failed => "failed: its pods serve no more".into(),
+            Reason::Repaired => "failed for too long: replaced".into(),
             Reason::SpotInterrupted => "AWS takes it back in two minutes".into(),
             Reason::Terminated { evicted } => format!("gone, {evicted} pods evicted"),
             Reason::InsufficientCapacity { pods } => {

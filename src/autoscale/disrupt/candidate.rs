@@ -1,8 +1,8 @@
 //! Which nodes may be disrupted now, and how many.
 
-use super::{Candidate, Pass};
+use super::{Block, Candidate, Pass};
 use crate::autoscale::{
-    Cluster, Second,
+    Cluster, NEVER, Second,
     budget::{self, PoolNodes},
     node::Node,
     policy::{Available, MOST_POOLS, Mix, Policy, Pool, Purchase},
@@ -24,8 +24,7 @@ impl Cluster {
             if node.drain.is_some() {
                 continue;
             }
-            let settled = node.ready_at.max(node.last_event.saturating_add(quiet));
-            let settled = settled.max(node.nominated_until);
+            let settled = node.quiet_since().saturating_add(quiet).max(node.nominated_until);
             if settled > self.now {
                 pass.look_again = pass.look_again.min(settled);
                 continue;
@@ -33,8 +32,8 @@ impl Cluster {
             if rules.budgets.iter().any(budget::Budget::is_scheduled) {
                 pass.look_again = pass.look_again.min(self.now + policy.latencies.consolidated);
             }
-            if let Some(refusal) = self.blocked(policy, node) {
-                pass.refusals.push(refusal);
+            if let Some(block) = self.blocked(policy, node) {
+                pass.block(block);
                 continue;
             }
             if node.pod_count > 0 && matches!(rules.mix, Mix::Share(_)) {
@@ -67,7 +66,7 @@ impl Cluster {
     }
 
     /// A pod on the node that may not be evicted.
-    pub(super) fn blocked(&self, policy: &Policy, node: &Node) -> Option<Refusal> {
+    pub(super) fn blocked(&self, policy: &Policy, node: &Node) -> Option<Block> {
         if node.pod_count == 0 || !policy.guarded {
             return None;
         }
@@ -76,12 +75,17 @@ impl Cluster {
                 continue;
             }
             if asks.do_not_disrupt {
-                return Some(Refusal::DoNotDisrupt);
+                return Some(Block { refusal: Refusal::DoNotDisrupt, until: NEVER });
+            }
+            if asks.do_not_disrupt_seconds.is_some()
+                && let Some(until) = node.protected_until(workload, self.now)
+            {
+                return Some(Block { refusal: Refusal::DoNotDisrupt, until });
             }
             let replicas = &self.workloads[workload];
             let held = |available: Available| replicas.ready <= available.of(replicas.desired);
             if asks.available.is_some_and(held) {
-                return Some(Refusal::PodDisruptionBudget);
+                return Some(Block { refusal: Refusal::PodDisruptionBudget, until: NEVER });
             }
         }
         None
@@ -98,7 +102,7 @@ impl Cluster {
             let group = policy.offers[node.offer].group;
             let Some(pool) = usize::from(group).checked_sub(1) else { continue };
             nodes[pool].initialized += 1;
-            nodes[pool].unavailable += u32::from(node.drain.is_some());
+            nodes[pool].unavailable += u32::from(!node.stays());
         }
         let mut allowed = [0; MOST_POOLS];
         for ((allowed, pool), nodes) in allowed.iter_mut().zip(&policy.pools).zip(nodes) {
@@ -139,13 +143,14 @@ impl Cluster {
         for (index, node) in self.nodes.iter().enumerate() {
             let Some(node) = node else { continue };
             let group = policy.offers[node.offer].group;
-            let Some(every) = policy.pool_of(group).and_then(|pool| pool.drift_every) else {
-                continue;
-            };
+            let Some(pool) = policy.pool_of(group) else { continue };
+            let Some(every) = pool.drift_every else { continue };
             pass.look_again = pass.look_again.min((self.now / every + 1).saturating_mul(every));
             if node.created_at / every < self.now / every && node.takes_pods(self.now) {
-                match self.blocked(policy, node) {
-                    Some(refusal) => pass.refusals.push(refusal),
+                // With a longest drain, drift goes on although pods block it (`EventualDisruptionClass`).
+                let block = self.blocked(policy, node).filter(|_| pool.termination_grace.is_none());
+                match block {
+                    Some(block) => pass.block(block),
                     None => found.push((node.pod_count.min(1), node.created_at, index)),
                 }
             }

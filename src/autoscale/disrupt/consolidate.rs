@@ -33,7 +33,7 @@ impl Cluster {
     fn is_target(&self, policy: &Policy, node: &Node) -> bool {
         let pool = policy.pool_of(policy.offers[node.offer].group);
         let quiet = pool.and_then(|pool| pool.consolidate_after_seconds).unwrap_or(0);
-        let busy = quiet > 0 && node.last_event.saturating_add(quiet) > self.now;
+        let busy = quiet > 0 && node.quiet_since().saturating_add(quiet) > self.now;
         node.takes_pods(self.now) && !busy
     }
 
@@ -75,8 +75,11 @@ impl Cluster {
                 round.zones[workload][usize::from(node.zone)] -= count;
             }
         }
+        self.add_buffers(policy, &mut round, &mut wanted, leaving);
         // The same pods in the same order each time, so that a command is found again when it is validated.
         let left = round.place_all(self, policy, wanted, 0);
+        // Virtual pods of buffers may find no place, as before (`AllNonPendingPodsScheduled`).
+        let left = &left[..policy.real_workloads()];
         let all = !round.given_up && left.iter().all(|count| *count == 0);
         (round, all)
     }

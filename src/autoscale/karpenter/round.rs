@@ -214,6 +214,14 @@ impl Cluster {
 }
 
 impl Round {
+    /// Adds existing nodes, before all others, which only pods of workloads from `first` on may use.
+    pub(in crate::autoscale) fn add_rooms(&mut self, rooms: Vec<Room>, first: usize) {
+        for from in &mut self.from[..first] {
+            *from = rooms.len();
+        }
+        self.rooms.splice(0..0, rooms);
+    }
+
     /// Places so many pods of each workload; gives how many are left. `time` names the lots of pods of one
     /// size.
     pub(in crate::autoscale) fn place_all(

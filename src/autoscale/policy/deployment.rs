@@ -54,6 +54,10 @@ pub(super) fn build(
         check_fit(allowed(), request_cpu, request_memory, &mut report);
     }
     check_limits(workload, &mut report);
+    if workload.do_not_disrupt && workload.do_not_disrupt_seconds.is_some() {
+        let message = "do_not_disrupt = true protects pods for ever; give one of the two";
+        report.add("do_not_disrupt_seconds", message.into());
+    }
     let hpa = workload.hpa.as_ref().and_then(|hpa| scaling::rules(inputs, hpa, &mut report));
     if let Some(rules) = &hpa {
         scaling::check(inputs, rules, workload, &mut report);
@@ -98,6 +102,7 @@ pub(super) fn build(
         do_not_disrupt: workload.do_not_disrupt,
         job: job.map(Box::new),
         triggers: triggers.map(Box::new),
+        do_not_disrupt_seconds: workload.do_not_disrupt_seconds,
     })
 }
 

@@ -10,6 +10,8 @@ use toml_edit::{DocumentMut, InlineTable, Item, Table};
 
 use super::{
     Found, Knowledge, Notes,
+    batch::Controller,
+    buffer::Buffer,
     node::Nodes,
     pool::Pools,
     value::{Line, number, set},
@@ -28,6 +30,8 @@ pub(super) struct Parts {
     pub(super) drafts: Vec<Draft>,
     pub(super) pools: Pools,
     pub(super) machines: Nodes,
+    pub(super) controller: Controller,
+    pub(super) buffers: Vec<Buffer>,
     pub(super) claims: Vec<Claimed>,
     pub(super) load_balancers: Option<Line>,
     pub(super) found: Found,
@@ -50,7 +54,8 @@ pub(super) fn scenario(
 ) -> Result<String, Error> {
     let wrong = |message: &str| Error::failed(Place::file("init's scenario"), message);
     let mut document: DocumentMut = template.parse().map_err(|_| wrong("is not TOML"))?;
-    let Parts { mut drafts, pools, machines, claims, load_balancers, found } = parts;
+    let Parts { mut drafts, pools, machines, claims, load_balancers, found, .. } = parts;
+    let (mut controller, buffers) = (parts.controller, parts.buffers);
     one_account(&mut document).ok_or_else(|| wrong("has no account production"))?;
     assumptions(&mut document);
     let zero = drafts.iter().any(scales_to_zero);
@@ -64,7 +69,11 @@ pub(super) fn scenario(
             no_baseline(&mut document).ok_or_else(|| wrong("has no baseline"))?;
         }
     }
-    cluster(&mut document, (pools, machines), zero).ok_or_else(|| wrong("has no [cluster]"))?;
+    if zero {
+        controller.gates.insert(0, "HPAScaleToZero");
+    }
+    cluster(&mut document, (pools, machines), controller, buffers)
+        .ok_or_else(|| wrong("has no [cluster]"))?;
     let pools = pool_names(&document);
     for draft in &mut drafts {
         only_known(draft, &pools, notes);
@@ -271,7 +280,12 @@ fn ebs(document: &mut DocumentMut, claims: Vec<Claimed>) -> Option<()> {
     Some(())
 }
 
-fn cluster(document: &mut DocumentMut, (pools, nodes): (Pools, Nodes), zero: bool) -> Option<()> {
+fn cluster(
+    document: &mut DocumentMut,
+    (pools, nodes): (Pools, Nodes),
+    controller: Controller,
+    buffers: Vec<Buffer>,
+) -> Option<()> {
     let Pools { named, zones, in_any_zone, assumed, .. } = pools;
     let cluster = document.get_mut("cluster")?.as_table_mut()?;
     let assumed_zones = cluster.get("availability_zones").and_then(Item::as_integer).unwrap_or(1);
@@ -288,9 +302,23 @@ fn cluster(document: &mut DocumentMut, (pools, nodes): (Pools, Nodes), zero: boo
         put(&mut table, &nodes.baseline);
         cluster.insert("baseline", Item::Table(table));
     }
-    if zero {
-        let gates = super::value::texts(&["HPAScaleToZero"]);
-        cluster.insert("feature_gates", commented(gates, "an autoscaler's minReplicas is 0"));
+    put(cluster, &controller.lines);
+    if !controller.gates.is_empty() {
+        let why: Vec<&str> =
+            controller.gates.iter().map(|gate| why_on(gate, &controller)).collect();
+        let gates = super::value::texts(&controller.gates);
+        cluster.insert("feature_gates", commented(gates, &why.join("; ")));
+    }
+    if !buffers.is_empty() {
+        let mut all = Table::new();
+        all.set_implicit(true);
+        for (name, lines) in buffers {
+            let mut table = Table::new();
+            table.decor_mut().set_prefix("\n");
+            put(&mut table, &lines);
+            all.insert(&name, Item::Table(table));
+        }
+        cluster.insert("capacity_buffers", Item::Table(all));
     }
     let all = cluster.get_mut("node_pools")?.as_table_mut()?;
     for (_, pool) in all.iter_mut() {
@@ -318,6 +346,15 @@ fn start_jobs(document: &DocumentMut, drafts: &mut [Draft], notes: &mut Notes) {
         table.insert("starts_at", format!("{start}-01T00:00").into());
         let message = "when it runs is in no manifest: it begins with the plan. Set job.starts_at, or remove it if it is done";
         notes.add(draft.place.clone(), message);
+    }
+}
+
+/// Why a feature gate is on.
+fn why_on<'c>(gate: &str, controller: &'c Controller) -> &'c str {
+    match (gate, &controller.from) {
+        ("HPAScaleToZero", _) => "an autoscaler's minReplicas is 0",
+        (_, Some(from)) => from,
+        (_, None) => "assumption: capacity buffers need the gate CapacityBuffer",
     }
 }
 

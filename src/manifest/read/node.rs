@@ -90,6 +90,15 @@ pub(super) fn read(objects: &[Object], knowledge: Knowledge<'_>, notes: &mut Not
     all
 }
 
+/// The newest minor version of Kubernetes that the nodes run: 37 of `v1.37.2-eks-1a2b3c4`.
+pub(super) fn minor_version(objects: &[Object]) -> Option<u32> {
+    let version = |node: &Object| {
+        let version = text(&node.body, "/status/nodeInfo/kubeletVersion")?;
+        version.trim_start_matches('v').split('.').nth(1)?.parse().ok()
+    };
+    objects.iter().filter_map(version).max()
+}
+
 /// Taints that stay; those of a node's state come and go.
 fn taints(node: &Object) -> Vec<String> {
     let each = |given: &serde_json::Value| {

@@ -71,7 +71,7 @@ pub(super) fn read(
             notes.field(object, "spec.template.spec.nodeClassRef", &message);
         }
         if reference.is_auto {
-            add_missing(&mut lines, auto_mode(object, knowledge));
+            add_missing(&mut lines, auto_mode(object, knowledge, notes));
         }
         all.named.push((object.name.clone(), lines));
     }
@@ -142,15 +142,33 @@ fn add_missing(lines: &mut Vec<Line>, more: Vec<Line>) {
 }
 
 /// What EKS Auto Mode does where a pool says nothing.
-fn auto_mode(object: &Object, knowledge: Knowledge<'_>) -> Vec<Line> {
+fn auto_mode(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<Line> {
     let facts = &knowledge.facts.auto_mode;
     let why = format!("{}: EKS Auto Mode's default", object.label());
-    vec![
+    let mut lines = vec![
         Line::new("expire_after_hours", i64::from(facts.expire_after_hours), &why),
         Line::new("termination_grace_seconds", i64::from(facts.termination_grace_seconds), &why),
         Line::new("drift_every_days", i64::from(facts.drift_every_days), &why),
         Line::new("volume_gib", number(facts.volume_gib), &why),
-    ]
+    ];
+    // A dump of a pool has its policy; a manifest may leave it to the version of EKS that creates the pool.
+    if object.at("/spec/disruption/consolidationPolicy").is_none() {
+        match knowledge.minor {
+            Some(minor) if minor >= facts.balanced_from => {
+                let why = format!("{why} since Kubernetes 1.{}", facts.balanced_from);
+                lines.push(Line::new("consolidation_policy", "Balanced", &why));
+            }
+            Some(_) => {}
+            None => {
+                let message = format!(
+                    "is not given: WhenEmptyOrUnderutilized is planned. A pool created on EKS 1.{} or later has Balanced; for it, set consolidation_policy in the scenario",
+                    facts.balanced_from
+                );
+                notes.field(object, "spec.disruption.consolidationPolicy", &message);
+            }
+        }
+    }
+    lines
 }
 
 fn pool(

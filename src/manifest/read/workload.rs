@@ -13,11 +13,11 @@ use super::{
     job,
     place::{self, Groups},
     pod::{self, Amounts},
-    value::{Line, leftover, number, set, tables, texts, whole},
+    value::{Line, leftover, number, rounded, set, tables, texts, whole},
 };
 use crate::{
     error::Place,
-    manifest::{Known, NO_CPU_LIMIT, NO_MEMORY_LIMIT},
+    manifest::{Known, NO_CPU_LIMIT, NO_MEMORY_LIMIT, quantity::Duration},
 };
 
 /// A workload in the making.
@@ -279,8 +279,25 @@ fn place(object: &Object, groups: &Groups, lines: &mut Vec<Line>, notes: &mut No
         set(lines, line);
     }
     let annotation = "/spec/template/metadata/annotations/karpenter.sh~1do-not-disrupt";
-    if text(&object.body, annotation) == Some("true") {
-        set(lines, Line::new("do_not_disrupt", true, &label));
+    match text(&object.body, annotation) {
+        Some("true") => set(lines, Line::new("do_not_disrupt", true, &label)),
+        // Karpenter takes a duration from the pod's start on, and ignores any other value.
+        Some(value) => match Duration::parse(value) {
+            Ok(Duration::Seconds(seconds)) if seconds > 0.0 => {
+                let field = "spec.template.metadata.annotations.karpenter.sh/do-not-disrupt";
+                let taken = seconds.ceil().min(8_640_000.0);
+                let taken = rounded(object, (field, seconds), (taken, "seconds"), notes);
+                set(lines, Line::new("do_not_disrupt_seconds", taken, &label));
+            }
+            _ => {
+                let field = "spec.template.metadata.annotations.karpenter.sh/do-not-disrupt";
+                let message = format!(
+                    "{value:?} is neither \"true\" nor a duration, so Karpenter ignores it"
+                );
+                notes.field(object, field, &message);
+            }
+        },
+        None => {}
     }
 }
 
@@ -316,7 +333,7 @@ fn unread(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) {
 }
 
 /// The ready-made workload that an object is.
-fn known<'f>(object: &Object, all: &'f [Known]) -> Option<&'f Known> {
+pub(super) fn known<'f>(object: &Object, all: &'f [Known]) -> Option<&'f Known> {
     let images = pod::images(object);
     let named = |known: &&Known| known.names.contains(&object.name);
     let image = |known: &&Known| {

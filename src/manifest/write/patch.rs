@@ -51,12 +51,14 @@ fn document(name: &str, workload: &Workload, facts: &Facts) -> Map {
     let container = Map::new().with("name", name).with("resources", resources);
     pod.put("containers", vec![Node::from(container)], "");
     let mut template = Map::new();
-    if workload.do_not_disrupt {
-        let annotations = Map::new().why(
-            "karpenter.sh/do-not-disrupt",
-            Node::from("true"),
-            &key("do_not_disrupt"),
-        );
+    let protected = match workload.do_not_disrupt_seconds {
+        _ if workload.do_not_disrupt => Some(("true".to_owned(), "do_not_disrupt")),
+        Some(seconds) => Some((quantity::duration(u64::from(seconds)), "do_not_disrupt_seconds")),
+        None => None,
+    };
+    if let Some((value, field)) = protected {
+        let annotations =
+            Map::new().why("karpenter.sh/do-not-disrupt", Node::from(value), &key(field));
         template.put("metadata", Map::new().with("annotations", annotations), "");
     }
     let template = template.with("spec", pod);
@@ -151,7 +153,7 @@ fn put_limits(resources: &mut Map, given: &Resources, key: &str) {
 }
 
 /// Nothing is asked for where the scenario has 0.
-fn amounts(resources: &Resources) -> Map {
+pub(super) fn amounts(resources: &Resources) -> Map {
     let mut amounts = Map::new();
     if resources.cpu_millicores > 0.0 {
         amounts.put("cpu", quantity::cpu(resources.cpu_millicores), "");
@@ -183,7 +185,7 @@ fn place(pod: &mut Map, (workload, facts): (&Workload, &Facts), key: &dyn Fn(&st
     }
 }
 
-fn toleration(text: &str) -> Map {
+pub(super) fn toleration(text: &str) -> Map {
     let (pair, effect) = match text.rsplit_once(':') {
         Some((pair, effect)) => (pair, Some(effect)),
         None => (text, None),
@@ -221,7 +223,7 @@ fn spread(given: TopologySpread, label: &str) -> Map {
 
 /// Nodes of these pools with these labels; the baseline are the nodes that Karpenter did not buy. Terms are
 /// alternatives; one without expressions would be met by no node.
-fn affinity(pools: &[String], required: &NodeRequirements) -> Option<Map> {
+pub(super) fn affinity(pools: &[String], required: &NodeRequirements) -> Option<Map> {
     let labels = labels(required);
     if pools.is_empty() && labels.is_empty() {
         return None;

@@ -2,11 +2,11 @@
 //! one for each pool with a volume or a kubelet of its own. With `eks.auto_mode` labels and node classes are those
 //! of EKS Auto Mode.
 
-use super::Wanted;
+use super::{Wanted, batch};
 use crate::{
     autoscale::settings::{
-        Budget, CapacityType, ConsolidationPolicy, DisruptionReason, FeatureGate, Kubelet,
-        NodePool, PreferencePolicy,
+        Budget, CapacityType, ConsolidationPolicy, DisruptionReason, Kubelet, NodePool,
+        PreferencePolicy,
     },
     manifest::{
         CAPACITY_LABEL, DRIFT_DAYS, FILL_IN, KarpenterFacts, SPOT_SHARE, is_label_value, quantity,
@@ -206,15 +206,10 @@ pub(super) fn notes(wanted: &Wanted<'_>) -> Problems {
         if pool.replicas.is_some() && !is_auto(wanted) {
             note("replicas", format!("a static node pool needs {}", known.static_needs));
         }
-        let policy = policy(pool.consolidation_policy);
-        if !known.policies.iter().any(|published| published == policy) {
+        if pool.consolidation_policy == ConsolidationPolicy::Balanced && !is_auto(wanted) {
             note(
                 "consolidation_policy",
-                format!(
-                    "the karpenter.sh/v1 schema published as of {} has no policy {policy}, there are {}: it refuses this node pool",
-                    known.published,
-                    known.policies.join(", ")
-                ),
+                format!("the policy Balanced needs {}", known.balanced_needs),
             );
         }
     }
@@ -241,11 +236,8 @@ fn remarks(spec: &mut Map, (name, pool): (&str, &NodePool), known: &KarpenterFac
             "cluster.node_pools.{name}.drift_every_days: nodes drift when the image version of the node class changes"
         ));
     }
-    let policy = policy(pool.consolidation_policy);
-    if !known.policies.iter().any(|published| published == policy) {
-        spec.say(&format!(
-            "consolidationPolicy {policy} needs a Karpenter release whose NodePool schema has it"
-        ));
+    if pool.consolidation_policy == ConsolidationPolicy::Balanced {
+        spec.say(&format!("consolidationPolicy Balanced needs {}", known.balanced_needs));
     }
 }
 
@@ -491,14 +483,12 @@ fn controller_settings(wanted: &Wanted<'_>) -> Problems {
             say(&format!("{key}.vm_memory_overhead"), message);
         }
     }
-    if cluster.feature_gates.contains(&FeatureGate::SpotToSpotConsolidation) {
-        let message = "set FEATURE_GATES=SpotToSpotConsolidation=true on Karpenter".to_owned();
-        say("cluster.feature_gates", message);
-    }
     if cluster.preference_policy == PreferencePolicy::Ignore {
         let message = "set PREFERENCE_POLICY=Ignore on Karpenter".to_owned();
         say("cluster.preference_policy", message);
     }
+    all.extend(batch::settings(cluster));
+    let mut say = |key: &str, message: String| all.push((key.to_owned(), message));
     if cluster.baseline.nodes > 0 {
         let message = format!(
             "{} × {} are not bought by Karpenter; they are a managed node group",
