@@ -21,6 +21,7 @@ use self::{
 };
 use crate::random::Draws;
 
+mod affinity;
 pub mod budget;
 mod calm;
 pub mod disrupt;
