@@ -264,6 +264,7 @@ mod tests {
             host_spread: None,
             available: None,
             do_not_disrupt: false,
+            affinity: None,
         }
     }
 

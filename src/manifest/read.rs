@@ -7,6 +7,7 @@ use crate::{
     shapes::Catalog,
 };
 
+mod affinity;
 mod budget;
 mod class;
 mod compose;
@@ -162,6 +163,7 @@ pub fn read(
     let groups = place::Groups::of(&sorted.pools, &facts.auto_mode.group);
     let knowledge = Knowledge { facts, catalog, groups: &groups };
     let mut drafts = workload::drafts(&sorted.workloads, knowledge, &mut notes);
+    affinity::apply(&sorted.workloads, &mut drafts, &mut notes);
     hpa::apply(&sorted.autoscalers, &mut drafts, knowledge, &mut notes);
     budget::apply(&sorted.budgets, &mut drafts, knowledge, &mut notes);
     let pools = pool::read(&sorted.pools, &sorted.classes, knowledge, &mut notes);
