@@ -5,13 +5,16 @@
 //! pods by CPU, then memory, greatest first; pods of one size in an order drawn by lot
 //! each     to the first existing node that takes it, else to the planned node with the fewest pods,
 //!          else to a new one; where none does, without its next preference
+//! dropped  one by one: alternatives of required labels but the last, preferred affinity and anti-affinity to
+//!          pods and preferred labels, heaviest first, soft spreads, avoided taints
 //! again    pods without a place, after all others, until a turn places none
 //! ```
 //! Of planned nodes with equally many pods, the order of the last sort stays.
 //!
 //! # Source
 //! kubernetes-sigs/karpenter `pkg/controllers/provisioning/scheduling/scheduler.go#Solve`, `#trySchedule`,
-//! `#add`, `queue.go`, `preferences.go#Relax`, `topologygroup.go#nextDomainTopologySpread`, commit 2266468.
+//! `#add`, `queue.go`, `preferences.go#Relax`, `topologygroup.go#nextDomainTopologySpread`, commit 2266468;
+//! `pkg/scheduling/requirements.go#newPodRequirements` (of preferred labels, only the heaviest left is required).
 //! # Limits
 //! Above 12 planned nodes Karpenter's sort is not stable, and the order of equals is another. Pods of one
 //! size go by creation time and UID, which a model of counts does not have.
