@@ -539,11 +539,8 @@ impl Policy {
         policy.spot.spot_to_spot =
             cluster.feature_gates.contains(&FeatureGate::SpotToSpotConsolidation);
         policy.ignores_preferences = cluster.preference_policy == PreferencePolicy::Ignore;
-        notes.extend(affinity::notes(
-            &policy.workloads,
-            &policy.offers,
-            cluster.availability_zones,
-        ));
+        let domains = [cluster.availability_zones, cluster.baseline.nodes];
+        notes.extend(affinity::notes(&policy.workloads, &policy.offers, domains));
         policy.notes = notes;
         policy.place_daemons(inputs);
         Ok(policy)

@@ -960,7 +960,7 @@ fn affinity_that_cannot_hold_is_told() {
         (
             near("cash", "zone", required),
             String::new(),
-            "workloads.api.pod_affinity.0.workload: no workload \"cash\"; did you mean \"cache\"?; for its own pods, name \"api\"",
+            "workloads.api.pod_affinity.0.workload: no workload \"cash\"; did you mean \"cache\"?",
         ),
         (
             apart("agent", "zone", required),
@@ -1027,6 +1027,17 @@ fn affinity_that_cannot_hold_is_told() {
             apart("api", "zone", required),
             String::new(),
             "api: its pod_anti_affinity allows 1 pod in a zone, so 3 of up to 4 replicas run",
+        ),
+        (
+            apart("api", "host", required) + "node_pools = [\"baseline\"]",
+            String::new(),
+            "api: its pod_anti_affinity allows 1 pod on a node, so 2 of up to 4 replicas run",
+        ),
+        // A large of the pool leaves 1930m for pods of 500m.
+        (
+            near("api", "host", required) + "node_requirements = { sizes = [\"large\"] }",
+            String::new(),
+            "api: its pod_affinity requires all of its pods on 1 node, and the largest holds 3 of up to 4",
         ),
         (
             near("cache", "host", required) + "node_pools = [\"general\"]",

@@ -174,8 +174,8 @@ pub(super) fn build(
     (name, workload): (&str, &Workload),
     report: &mut Report<'_>,
 ) -> Option<Box<Affinity>> {
-    let near = terms(inputs, "pod_affinity", (name, &workload.pod_affinity), report);
-    let apart = terms(inputs, "pod_anti_affinity", (name, &workload.pod_anti_affinity), report);
+    let near = terms(inputs, "pod_affinity", &workload.pod_affinity, report);
+    let apart = terms(inputs, "pod_anti_affinity", &workload.pod_anti_affinity, report);
     check_nodes(inputs, pools, workload, report);
     check_pods(inputs, (name, workload), report);
     let refused = |term: &NodeTerm| refused(inputs, pools, offers, term);
@@ -213,7 +213,7 @@ pub(super) fn refused(
 fn terms(
     inputs: &Inputs<'_>,
     list: &str,
-    (name, given): (&str, &[workload::PodTerm]),
+    given: &[workload::PodTerm],
     report: &mut Report<'_>,
 ) -> Vec<PodTerm> {
     let mut terms = Vec::new();
@@ -249,10 +249,7 @@ fn terms(
             }
             None => {
                 let near = nearest(&term.workload, inputs.workloads.keys().map(|known| &**known));
-                let message = format!(
-                    "{}; for its own pods, name {name:?}",
-                    unknown("workload", &term.workload, near)
-                );
+                let message = unknown("workload", &term.workload, near);
                 report.add(&format!("{key}.workload"), message);
             }
         }
@@ -388,56 +385,107 @@ pub(super) fn check_daemon(
     }
 }
 
-/// Terms that only some pods of a workload, or no node, can meet.
-pub(super) fn notes(workloads: &[Deployment], offers: &[Offer], zones: u32) -> Vec<String> {
+/// Terms that only some pods of a workload, or no node, can meet; `domains` are the zones and the baseline nodes.
+pub(super) fn notes(workloads: &[Deployment], offers: &[Offer], domains: [u32; 2]) -> Vec<String> {
     let mut notes = Vec::new();
     for (index, deployment) in workloads.iter().enumerate() {
         let Some(affinity) = &deployment.affinity else { continue };
-        let mut note = |text: String| notes.push(format!("{}: {text}", deployment.name));
-        let may =
-            |deployment: &Deployment, offer: usize| deployment.may_use(offer, offers[offer].group);
-        let any = |refused: &[bool]| {
-            (0..offers.len()).any(|offer| !refused[offer] && may(deployment, offer))
+        let found = node_notes(deployment, affinity, offers)
+            .into_iter()
+            .chain(own_notes((index, deployment), affinity, offers, domains))
+            .chain(other_notes((index, deployment), affinity, workloads, offers));
+        notes.extend(found.map(|text| format!("{}: {text}", deployment.name)));
+    }
+    notes
+}
+
+fn may(deployment: &Deployment, offers: &[Offer], offer: usize) -> bool {
+    deployment.may_use(offer, offers[offer].group)
+}
+
+/// Labels that no node has.
+fn node_notes(deployment: &Deployment, affinity: &Affinity, offers: &[Offer]) -> Vec<String> {
+    let any = |refused: &[bool]| {
+        (0..offers.len()).any(|offer| !refused[offer] && may(deployment, offers, offer))
+    };
+    let unmet = affinity.alternatives.iter().enumerate().filter(|(_, refused)| !any(refused));
+    let unmet = unmet.map(|(place, _)| {
+        format!(
+            "node_alternatives.{place} matches no node that it may run on; the other alternatives decide"
+        )
+    });
+    let idle = affinity.preferences.iter().filter(|term| !any(&term.refused));
+    let idle = idle.map(|preference| {
+        format!(
+            "its node preference of weight {} matches no node that it may run on, and has no effect",
+            preference.weight
+        )
+    });
+    unmet.chain(idle).collect()
+}
+
+/// Required terms on its own pods that leave no domain for some of them.
+fn own_notes(
+    (index, deployment): (usize, &Deployment),
+    affinity: &Affinity,
+    offers: &[Offer],
+    [zones, baseline]: [u32; 2],
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    let most = deployment.max_replicas;
+    let own = |terms: &Terms, key: TopologyKey| {
+        terms.required().iter().any(|term| term.workload == index && term.key == key)
+    };
+    if own(&affinity.apart, TopologyKey::Zone) && most > zones {
+        notes.push(format!(
+            "its pod_anti_affinity allows 1 pod in a zone, so {zones} of up to {most} replicas run and the others stay pending; use kubernetes.io/hostname, or more availability zones"
+        ));
+    }
+    let pools = (0..offers.len()).any(|o| offers[o].group > 0 && may(deployment, offers, o));
+    if own(&affinity.apart, TopologyKey::Hostname) && !pools && most > baseline {
+        notes.push(format!(
+            "its pod_anti_affinity allows 1 pod on a node, so {baseline} of up to {most} replicas run and the others stay pending; allow it a node pool, or more baseline nodes"
+        ));
+    }
+    if own(&affinity.near, TopologyKey::Hostname) {
+        let held = |offer: &Offer| {
+            let by = |room: i64, request: i64| if request > 0 { room / request } else { i64::MAX };
+            let by_cpu = by(offer.cpu, deployment.request_cpu);
+            by_cpu.min(by(offer.memory, deployment.request_memory)).min(offer.pods)
         };
-        for (place, refused) in affinity.alternatives.iter().enumerate() {
-            if !any(refused) {
-                note(format!(
-                    "node_alternatives.{place} matches no node that it may run on; the other alternatives decide"
-                ));
-            }
-        }
-        for preference in affinity.preferences.iter().filter(|term| !any(&term.refused)) {
-            note(format!(
-                "its node preference of weight {} matches no node that it may run on, and has no effect",
-                preference.weight
+        let usable = (0..offers.len()).filter(|offer| may(deployment, offers, *offer));
+        let held = usable.map(|offer| held(&offers[offer])).max().unwrap_or(0);
+        if held < i64::from(most) {
+            notes.push(format!(
+                "its pod_affinity requires all of its pods on 1 node, and the largest holds {held} of up to {most}; the others stay pending. Use topology.kubernetes.io/zone, or a weight"
             ));
         }
-        let alone = affinity
-            .apart
-            .required()
-            .iter()
-            .any(|term| term.workload == index && term.key == TopologyKey::Zone);
-        if alone && deployment.max_replicas > zones {
-            note(format!(
-                "its pod_anti_affinity allows 1 pod in a zone, so {zones} of up to {} replicas run and the others stay pending; use kubernetes.io/hostname, or more availability zones",
-                deployment.max_replicas
+    }
+    notes
+}
+
+/// Required terms on other workloads that no node, or only the schedule's hours, meet.
+fn other_notes(
+    (index, deployment): (usize, &Deployment),
+    affinity: &Affinity,
+    workloads: &[Deployment],
+    offers: &[Offer],
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    for term in affinity.near.required().iter().filter(|term| term.workload != index) {
+        let other = &workloads[term.workload];
+        let shared = |o: usize| may(deployment, offers, o) && may(other, offers, o);
+        if term.key == TopologyKey::Hostname && !(0..offers.len()).any(shared) {
+            notes.push(format!(
+                "its pod_affinity requires the nodes of {}, on none of which it may run, so its pods stay pending; allow both the same node pools",
+                other.name
             ));
         }
-        for term in affinity.near.required().iter().filter(|term| term.workload != index) {
-            let other = &workloads[term.workload];
-            let shared = |offer| may(deployment, offer) && may(other, offer);
-            if term.key == TopologyKey::Hostname && !(0..offers.len()).any(shared) {
-                note(format!(
-                    "its pod_affinity requires the nodes of {}, on none of which it may run, so its pods stay pending; allow both the same node pools",
-                    other.name
-                ));
-            }
-            if deployment.always_on && !other.always_on {
-                note(format!(
-                    "it is always on, but requires pods of {}, which is not; outside the schedule its new pods stay pending",
-                    other.name
-                ));
-            }
+        if deployment.always_on && !other.always_on {
+            notes.push(format!(
+                "it is always on, but requires pods of {}, which is not; outside the schedule its new pods stay pending",
+                other.name
+            ));
         }
     }
     notes
