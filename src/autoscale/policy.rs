@@ -428,8 +428,6 @@ pub struct Policy {
     pub taint_score: i64,
     /// Weights of preferred node affinity, and of affinity between pods, among the scores.
     pub affinity_weights: [i64; 2],
-    /// Any workload has affinity to pods or nodes.
-    pub has_affinity: bool,
     /// How the scheduler spreads pods that say nothing of it, over zones and nodes.
     pub default_spread: [Option<Spread>; 2],
     /// What daemonsets use on a node of each offer; empty without daemonsets.
@@ -569,7 +567,6 @@ impl Policy {
         };
         let soft = |max_skew: u32| Some(Spread { max_skew, hard: false });
         let serving = &controllers.serving;
-        let has_affinity = workloads.iter().any(|workload| workload.affinity.is_some());
         Self {
             tick_seconds,
             first_second: 0,
@@ -595,7 +592,6 @@ impl Policy {
             taint_score: i64::from(serving.taint_score),
             affinity_weights: [serving.node_affinity_weight, serving.pod_affinity_weight]
                 .map(i64::from),
-            has_affinity,
             default_spread: [soft(serving.default_zone_skew), soft(serving.default_host_skew)],
             daemons: Vec::new(),
             withheld: Vec::new(),
@@ -623,6 +619,11 @@ impl Policy {
     pub fn slow_nodes(&mut self, seconds: f64) {
         self.latencies.node.0 = (self.latencies.node.0 + seconds).max(0.0);
         self.latencies.node_most += seconds.max(0.0);
+    }
+
+    /// Returns whether any workload has affinity to pods or nodes.
+    pub fn has_affinity(&self) -> bool {
+        self.workloads.iter().any(|workload| workload.affinity.is_some())
     }
 
     /// The pool of a group; the baseline has none.

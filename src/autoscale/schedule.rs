@@ -131,7 +131,7 @@ impl Cluster {
                 }
             }
             // A pod that waits for another is tried again once the other has its place.
-            if !policy.has_affinity || self.pending == before {
+            if self.pending == before || !policy.has_affinity() {
                 break;
             }
         }

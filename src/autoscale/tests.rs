@@ -926,6 +926,7 @@ fn types_without_room_beside_a_daemonset_are_not_bought() {
 
 /// Terms that contradict, or choose nothing, are told with their key and what to do.
 #[test]
+#[allow(clippy::too_many_lines)] // the cases are a table
 fn affinity_that_cannot_hold_is_told() {
     let problems = |api: &str, cache: &str| {
         let mut company = Company::new(POOL);

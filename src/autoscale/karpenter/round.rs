@@ -236,7 +236,7 @@ impl Cluster {
             rooms,
             claims: Vec::new(),
             zones: self.workloads.iter().map(|replicas| replicas.zones).collect(),
-            possible: vec![0; if policy.has_affinity { policy.workloads.len() } else { 0 }],
+            possible: vec![0; if policy.has_affinity() { policy.workloads.len() } else { 0 }],
             limited: false,
             given_up: false,
             order: Vec::new(),
@@ -370,6 +370,7 @@ impl Round {
         let zones = zones & sought.near_zones();
         let asks = &policy.workloads[workload];
         let hosts = demands.hosts(asks);
+        let affinity = asks.affinity.as_deref();
         let pods_on = |room: &Room, of: usize| {
             let before = cluster.nodes[room.index].as_ref().map_or(0, |node| node.pods[of]);
             let taken = room.taken.iter().find(|(workload, _)| *workload == of);
@@ -390,7 +391,7 @@ impl Round {
             if zones & (1 << room.zone) == 0
                 || demands.avoids(asks, room.group)
                 || crowded
-                || !asks.admits_as(demands.pick, room.offer)
+                || affinity.is_some_and(|affinity| !affinity.admits(demands.pick, room.offer))
                 || !sought.allows_host(|of| pods_on(room, of))
             {
                 continue;

@@ -90,7 +90,7 @@ impl Policy {
             daemons(inputs, (group, shape), &[*capacity])
         };
         let daemons: Vec<Daemons> = nodes.iter().map(on).collect();
-        let (mut idle, mut notes) = (Vec::new(), Vec::new());
+        let (mut idle, mut told) = (Vec::new(), Vec::new());
         for (name, workload) in inputs.workloads.iter().filter(|(_, w)| w.kind == Kind::DaemonSet) {
             let selected = nodes
                 .iter()
@@ -105,7 +105,7 @@ impl Policy {
                 }
             }
             if !kept_out.is_empty() {
-                notes.push(format!(
+                told.push(format!(
                     "{name}: this daemonset does not tolerate the taints of {}, and does not run there; add tolerations = [\"*\"] if it does",
                     kept_out.join(", ")
                 ));
@@ -114,7 +114,7 @@ impl Policy {
             }
         }
         self.withheld = self.withheld(inputs, &daemons);
-        self.notes.extend(notes);
+        self.notes.extend(told);
         (self.daemons, self.idle_daemons) = (daemons, idle);
     }
 

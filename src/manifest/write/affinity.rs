@@ -123,14 +123,14 @@ fn expressions(given: &NodeTerm) -> Vec<Vec<Map>> {
 
 /// Node pools as expressions, each an alternative; the baseline are the nodes that Karpenter did not buy.
 fn pools(names: &[String]) -> Vec<Option<Map>> {
-    let named: Vec<&str> =
+    let of_karpenter: Vec<&str> =
         names.iter().filter(|pool| *pool != "baseline").map(String::as_str).collect();
     let mut terms = Vec::new();
     if names.iter().any(|pool| pool == "baseline") {
         terms.push(Some(expression(POOL_LABEL, "DoesNotExist", &[])));
     }
-    if !named.is_empty() {
-        terms.push(Some(expression(POOL_LABEL, "In", &named)));
+    if !of_karpenter.is_empty() {
+        terms.push(Some(expression(POOL_LABEL, "In", &of_karpenter)));
     }
     if names.is_empty() {
         terms.push(None);
