@@ -1416,11 +1416,10 @@ fn affinity_is_to_the_workloads_that_labels_select() {
     assert_eq!(found.pod_anti_affinity, expected);
     assert!(!notes.contains("affinity"), "{notes}");
     let files = written(&scenario, &scenario.accounts[0], catalog_once());
-    let patches = objects(&files).into_iter().filter(|object| object["metadata"]["name"] == "web");
-    let affinity = patches
-        .filter_map(|patch| patch.pointer("/spec/template/spec/affinity").cloned())
-        .next()
-        .unwrap();
+    let mut patches =
+        objects(&files).into_iter().filter(|object| object["metadata"]["name"] == "web");
+    let affinity =
+        patches.find_map(|patch| patch.pointer("/spec/template/spec/affinity").cloned()).unwrap();
     assert_eq!(affinity["podAffinity"][required][0]["topologyKey"], zone);
     let written = &affinity["podAntiAffinity"][preferred];
     assert_eq!((&written[0]["weight"], written.as_array().unwrap().len()), (&30.into(), 2));
