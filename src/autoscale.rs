@@ -22,6 +22,7 @@ use self::{
 };
 use crate::random::Draws;
 
+mod affinity;
 mod batch;
 pub mod budget;
 mod buffer;

@@ -297,6 +297,12 @@ pub struct ServingFacts {
     pub spread_weight: u32,
     /// Weight of tolerated taints among them, times their greatest score.
     pub taint_score: u32,
+    /// Weight of preferred node affinity among them.
+    pub node_affinity_weight: u32,
+    /// Weight of affinity between pods among them.
+    pub pod_affinity_weight: u32,
+    /// What a required affinity of a running pod adds for the pods that it names.
+    pub hard_pod_affinity_weight: u32,
 }
 
 /// What a gp3 volume includes.

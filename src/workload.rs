@@ -311,6 +311,72 @@ impl NodeRequirements {
     }
 }
 
+/// One term of `pod_affinity` or `pod_anti_affinity`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PodTerm {
+    /// The workload whose pods count: another of the scenario, or this workload itself.
+    pub workload: String,
+    /// What the pods share, or must not share: a node or a zone.
+    pub topology_key: TopologyKey,
+    /// Whether the pod waits until the term holds; otherwise the term is a preference of this `weight`.
+    #[serde(default)]
+    pub required: bool,
+    /// Weight of a preference.
+    #[schemars(range(min = 1, max = 100))]
+    pub weight: Option<u32>,
+}
+
+/// Labels of nodes: a term of `node_alternatives` or `node_preferences`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodeTerm {
+    /// Weight of a preference; a term of `node_alternatives` has none.
+    #[schemars(range(min = 1, max = 100))]
+    pub weight: Option<u32>,
+    /// Node groups: `baseline` or names of node pools; any when empty.
+    #[serde(default)]
+    pub node_pools: Vec<String>,
+    /// How the node is bought; any when empty.
+    #[serde(default)]
+    pub capacity_types: Vec<NodeCapacity>,
+    /// `amd64`, `arm64`; any when empty.
+    #[serde(default)]
+    pub architectures: Vec<String>,
+    /// Instance types, `m7g.large`; any when empty.
+    #[serde(default)]
+    pub instance_types: Vec<String>,
+    /// Families, `m7g`; any when empty.
+    #[serde(default)]
+    pub families: Vec<String>,
+    /// Categories, `m`, `c`, `r`, `t`; any when empty.
+    #[serde(default)]
+    pub categories: Vec<String>,
+    /// Sizes, `large`; any when empty.
+    #[serde(default)]
+    pub sizes: Vec<String>,
+}
+
+impl NodeTerm {
+    /// Returns its labels as node requirements.
+    pub fn labels(&self) -> NodeRequirements {
+        NodeRequirements {
+            capacity_types: self.capacity_types.clone(),
+            architectures: self.architectures.clone(),
+            instance_types: self.instance_types.clone(),
+            families: self.families.clone(),
+            categories: self.categories.clone(),
+            sizes: self.sizes.clone(),
+        }
+    }
+
+    /// Returns whether a node of this group, type and purchase option has every label.
+    pub fn admits(&self, group: &str, shape: &Shape, capacity: NodeCapacity) -> bool {
+        (self.node_pools.is_empty() || self.node_pools.iter().any(|pool| pool == group))
+            && self.labels().admits(shape, capacity)
+    }
+}
+
 /// One workload.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -364,7 +430,8 @@ pub struct Workload {
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub memory_mib_per_request: f64,
-    /// Taints it tolerates, `dedicated=infra:NoSchedule`, or `dedicated` for any of that key.
+    /// Taints it tolerates, `dedicated=infra:NoSchedule`, `dedicated` for any of that key, or `*` for all. A
+    /// daemonset does not run on nodes whose taints it does not tolerate.
     #[serde(default)]
     pub tolerations: Vec<String>,
     /// How it is spread over zones and nodes.
@@ -390,6 +457,24 @@ pub struct Workload {
     /// Labels that it requires of its nodes.
     #[serde(default)]
     pub node_requirements: NodeRequirements,
+    /// Sets of labels of which its nodes need one (`nodeSelectorTerms`), in addition to `node_requirements`.
+    /// Karpenter buys for the first that it can meet.
+    #[serde(default)]
+    #[schemars(length(max = 50))]
+    pub node_alternatives: Vec<NodeTerm>,
+    /// Sets of labels that it prefers, each with a weight. Karpenter requires the heaviest, and drops it where
+    /// no node meets it; kube-scheduler adds up the weights.
+    #[serde(default)]
+    #[schemars(length(max = 50))]
+    pub node_preferences: Vec<NodeTerm>,
+    /// Workloads whose pods it requires or prefers on its node or in its zone.
+    #[serde(default)]
+    #[schemars(length(max = 50))]
+    pub pod_affinity: Vec<PodTerm>,
+    /// Workloads whose pods it refuses or avoids on its node or in its zone.
+    #[serde(default)]
+    #[schemars(length(max = 50))]
+    pub pod_anti_affinity: Vec<PodTerm>,
     /// Whether it keeps running outside the account's schedule.
     #[serde(default)]
     pub always_on: bool,
@@ -424,6 +509,8 @@ impl Workload {
     pub fn selects(&self, group: &str, shape: &Shape, capacity: NodeCapacity) -> bool {
         (self.node_pools.is_empty() || self.node_pools.iter().any(|pool| pool == group))
             && self.node_requirements.admits(shape, capacity)
+            && (self.node_alternatives.is_empty()
+                || self.node_alternatives.iter().any(|term| term.admits(group, shape, capacity)))
     }
 }
 

@@ -12,6 +12,7 @@ use runrate::{
     scenario::{Account, Scenario},
     shapes::Catalog,
     store,
+    workload::{NodeCapacity, NodeTerm, PodTerm, TopologyKey},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -1464,6 +1465,116 @@ fn node_selectors_bind_workloads_to_nodes() {
     let (scenario, notes, _) = read_text(&(pools.to_owned() + &gone));
     assert!(scenario.accounts[0].stack.workloads["shop"].node_pools.is_empty());
     assert!(notes.contains("requires node pool gone, which is not among the manifests"), "{notes}");
+}
+
+/// Terms of affinity name the workloads that their selectors select; what is written back has the same terms,
+/// with labels to fill in.
+#[test]
+fn affinity_is_to_the_workloads_that_labels_select() {
+    let pods = |kind: &str, list: &str| format!("        {kind}: {{{list}}}\n");
+    let (required, preferred) = (
+        "requiredDuringSchedulingIgnoredDuringExecution",
+        "preferredDuringSchedulingIgnoredDuringExecution",
+    );
+    let to =
+        |selector: &str, key: &str| format!("{{labelSelector: {selector}, topologyKey: {key}}}");
+    let labels = |name: &str| format!("{{matchLabels: {{app: {name}}}}}");
+    let (zone, host) = ("topology.kubernetes.io/zone", "kubernetes.io/hostname");
+    let web = |affinity: &str| {
+        let web = deployment("web", "", &format!("      affinity:\n{affinity}"));
+        let daemon = deployment("agent", "", "").replace("Deployment", "DaemonSet");
+        read_text(&(web + &deployment("cache", "", "") + &deployment("db", "", "") + &daemon))
+    };
+    let near = pods("podAffinity", &format!("{required}: [{}]", to(&labels("cache"), zone)));
+    let apart = pods(
+        "podAntiAffinity",
+        &format!(
+            "{required}: [{}], {preferred}: [{{weight: 30, podAffinityTerm: {}}}]",
+            to(&labels("web"), host),
+            to("{matchExpressions: [{key: app, operator: In, values: [cache, db, gone]}]}", host)
+        ),
+    );
+    let (scenario, notes, _) = web(&(near + &apart));
+    let found = &scenario.accounts[0].stack.workloads["web"];
+    let term = |workload: &str, topology_key, weight: Option<u32>| PodTerm {
+        workload: workload.into(),
+        topology_key,
+        required: weight.is_none(),
+        weight,
+    };
+    assert_eq!(found.pod_affinity, [term("cache", TopologyKey::Zone, None)]);
+    let expected = [
+        term("web", TopologyKey::Hostname, None),
+        term("cache", TopologyKey::Hostname, Some(30)),
+        term("db", TopologyKey::Hostname, Some(30)),
+    ];
+    assert_eq!(found.pod_anti_affinity, expected);
+    assert!(!notes.contains("affinity"), "{notes}");
+    let files = written(&scenario, &scenario.accounts[0], catalog_once());
+    let mut patches =
+        objects(&files).into_iter().filter(|object| object["metadata"]["name"] == "web");
+    let affinity =
+        patches.find_map(|patch| patch.pointer("/spec/template/spec/affinity").cloned()).unwrap();
+    assert_eq!(affinity["podAffinity"][required][0]["topologyKey"], zone);
+    let written = &affinity["podAntiAffinity"][preferred];
+    assert_eq!((&written[0]["weight"], written.as_array().unwrap().len()), (&30.into(), 2));
+    let label = written[1].pointer("/podAffinityTerm/labelSelector/matchLabels").unwrap();
+    assert!(label.to_string().contains("FILL-IN: the label of the pods of db"), "{label}");
+
+    for (selector, key, said) in [
+        (labels("gone"), host, "selects no workload among the manifests"),
+        (labels("agent"), host, "selects DaemonSet agent, which runs on every node"),
+        (labels("cache"), "topology.kubernetes.io/region", "has no counterpart"),
+        ("null".into(), host, "selects no workload among the manifests"),
+    ] {
+        let given = format!("{required}: [{}]", to(&selector, key));
+        let (scenario, notes, _) = web(&pods("podAffinity", &given));
+        assert!(notes.contains(said), "{notes}");
+        assert!(scenario.accounts[0].stack.workloads["web"].pod_affinity.is_empty(), "{notes}");
+    }
+    // Affinity to several: a pod of one is enough, which a scenario cannot express.
+    let several = "{matchExpressions: [{key: app, operator: NotIn, values: [web]}]}";
+    let (scenario, notes, _) =
+        web(&pods("podAffinity", &format!("{required}: [{}]", to(several, host))));
+    assert_eq!(scenario.accounts[0].stack.workloads["web"].pod_affinity.len(), 1);
+    assert!(notes.contains("cache is used, db ignored"), "{notes}");
+}
+
+/// Preferred and alternative labels of nodes keep their weights and their order.
+#[test]
+fn preferred_and_alternative_labels_of_nodes_are_read() {
+    let term = |key: &str, values: &str| {
+        format!("{{matchExpressions: [{{key: {key}, operator: In, values: [{values}]}}]}}")
+    };
+    let (arch, family) = ("kubernetes.io/arch", "karpenter.k8s.aws/instance-family");
+    let alternatives = [term(arch, "arm64"), term(family, "m7i, c7i")].join(", ");
+    let affinity = format!(
+        "      affinity: {{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {{nodeSelectorTerms: [{alternatives}]}}, preferredDuringSchedulingIgnoredDuringExecution: [{{weight: 20, preference: {}}}, {{weight: 80, preference: {}}}, {{weight: 5, preference: {}}}]}}}}\n",
+        term("karpenter.sh/capacity-type", "spot"),
+        term(arch, "arm64"),
+        term("kubernetes.io/os", "linux"),
+    );
+    let tolerations = "      tolerations: [{operator: Exists}]\n";
+    let (scenario, notes, _) = read_text(&deployment("web", "", &(affinity + tolerations)));
+    let web = &scenario.accounts[0].stack.workloads["web"];
+    let expected = [
+        NodeTerm { architectures: vec!["arm64".into()], ..NodeTerm::default() },
+        NodeTerm { families: vec!["m7i".into(), "c7i".into()], ..NodeTerm::default() },
+    ];
+    assert_eq!(web.node_alternatives, expected, "{notes}");
+    let weights: Vec<Option<u32>> = web.node_preferences.iter().map(|term| term.weight).collect();
+    assert_eq!(weights, [Some(20), Some(80)]);
+    assert_eq!(web.node_preferences[0].capacity_types, [NodeCapacity::Spot]);
+    assert_eq!(web.node_preferences[1].architectures, ["arm64"]);
+    assert!(notes.contains("is met by every node of the scenario, so it prefers none"), "{notes}");
+    assert_eq!(web.tolerations, ["*"]);
+    let catalog = catalog_once();
+    let back = read(&written(&scenario, &scenario.accounts[0], catalog), catalog);
+    let back = self::scenario(&back.scenario, catalog);
+    let again = &back.accounts[0].stack.workloads["web"];
+    assert_eq!(again.node_alternatives, web.node_alternatives);
+    assert_eq!(again.node_preferences, web.node_preferences);
+    assert_eq!(again.tolerations, web.tolerations);
 }
 
 /// A `PersistentVolumeClaim` with this metadata and more of its `spec`.

@@ -11,7 +11,8 @@
 //! ```
 //! So packing goes on until the largest allowed type is full, and only then a second node opens.
 //! Static pools (`spec.replicas`) keep their nodes, each of the cheapest type, and pods bring them no others.
-//! Preferences (`ScheduleAnyway`, `PreferNoSchedule`) count as demands until a pod fits nowhere.
+//! Preferences (`ScheduleAnyway`, `PreferNoSchedule`, affinity with a weight) count as demands until a pod fits
+//! nowhere.
 //!
 //! # Source
 //! kubernetes-sigs/karpenter `pkg/controllers/provisioning/scheduling/scheduler.go#add`,

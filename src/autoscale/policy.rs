@@ -5,6 +5,8 @@ use std::cmp::Reverse;
 use indexmap::IndexMap;
 use jiff::civil::Date;
 
+use self::affinity::{Affinity, Pick};
+pub use self::daemon::Daemons;
 use super::{
     Second,
     budget::Budget,
@@ -18,11 +20,13 @@ use crate::{
     prices::PriceBook,
     queueing::Curve,
     random,
-    shapes::{Catalog, Controllers, NodeDefaults, Shape},
+    shapes::{Catalog, Controllers, NodeDefaults},
     workload::{Kind, NodeCapacity, Workload},
 };
 
 mod advice;
+pub mod affinity;
+mod daemon;
 mod deployment;
 mod job;
 mod keda;
@@ -292,6 +296,8 @@ pub struct Deployment {
     pub triggers: Option<Box<Triggers>>,
     /// The same for so many seconds after a pod has started.
     pub do_not_disrupt_seconds: Option<Second>,
+    /// Affinity to pods and nodes, its own and that of others to it, where there is some.
+    pub affinity: Option<Box<Affinity>>,
 }
 
 impl Deployment {
@@ -303,6 +309,12 @@ impl Deployment {
     /// Returns whether nodes of an offer have the labels it requires.
     pub fn admits(&self, offer: usize) -> bool {
         !self.refused.get(offer).copied().unwrap_or(false)
+    }
+
+    /// Returns whether nodes of an offer have the labels of this pick of its terms, too.
+    pub fn admits_as(&self, pick: Pick, offer: usize) -> bool {
+        self.admits(offer)
+            && self.affinity.as_deref().is_none_or(|affinity| affinity.admits(pick, offer))
     }
 
     /// A deployment that serves no requests, asks for this much, and may run anywhere.
@@ -332,6 +344,7 @@ impl Deployment {
             job: None,
             triggers: None,
             do_not_disrupt_seconds: None,
+            affinity: None,
         }
     }
 }
@@ -435,10 +448,15 @@ pub struct Policy {
     pub spread_weight: i64,
     /// What a node scores whose taints a pod tolerates.
     pub taint_score: i64,
+    /// Weights of preferred node affinity, and of affinity between pods, among the scores.
+    pub affinity_weights: [i64; 2],
     /// How the scheduler spreads pods that say nothing of it, over zones and nodes.
     pub default_spread: [Option<Spread>; 2],
     /// What daemonsets use on a node of each offer; empty without daemonsets.
     pub daemons: Vec<Daemons>,
+    /// Per offer, what Karpenter withholds for daemonsets when it plans a node, beyond what they take of it: CPU
+    /// [millicores], memory [MiB], pods. Empty where it withholds no more.
+    pub withheld: Vec<[i64; 3]>,
     /// Daemonsets that no node of the cluster may run.
     pub idle_daemons: Vec<String>,
     /// What its owner should know of the node pools.
@@ -470,23 +488,6 @@ pub struct Inputs<'a> {
 
 fn problem(key: &str, message: String) -> Problem {
     Problem::new(Place { key: Some(key.to_owned()), ..Place::default() }, message)
-}
-
-/// What daemonsets take of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Daemons {
-    /// CPU requested [millicores].
-    pub cpu: i64,
-    /// Memory requested [MiB].
-    pub memory: i64,
-    /// Pods.
-    pub pods: i64,
-    /// Daemonsets that do not run there.
-    pub absent: i64,
-    /// CPU used [millicores].
-    pub idle_cpu: f64,
-    /// Images, pulled by each new node [MiB].
-    pub image_mib: f64,
 }
 
 impl Policy {
@@ -560,33 +561,13 @@ impl Policy {
         policy.spot.spot_to_spot =
             cluster.feature_gates.contains(&FeatureGate::SpotToSpotConsolidation);
         policy.ignores_preferences = cluster.preference_policy == PreferencePolicy::Ignore;
+        let domains = [cluster.availability_zones, cluster.baseline.nodes];
+        notes.extend(affinity::notes(&policy.workloads, &policy.offers, domains));
         policy.notes = notes;
         policy.buffers = buffers;
         policy.set_lifecycle(inputs);
         policy.place_daemons(inputs);
         Ok(policy)
-    }
-
-    /// Looks up which daemonsets run on nodes of each offer.
-    fn place_daemons(&mut self, inputs: &Inputs<'_>) {
-        let nodes: Vec<(&str, &Shape, NodeCapacity)> = self
-            .offers
-            .iter()
-            .filter_map(|offer| {
-                let group = self.pool_of(offer.group).map_or(BASELINE, |pool| &pool.name);
-                let shape = inputs.catalog.shape(&offer.instance_type)?;
-                Some((group, shape, offer.purchase.into()))
-            })
-            .collect();
-        let on = |(group, shape, capacity): &(&str, &Shape, NodeCapacity)| {
-            daemons(inputs.workloads, (group, shape, *capacity))
-        };
-        let daemon_sets = inputs.workloads.iter().filter(|(_, w)| w.kind == Kind::DaemonSet);
-        let idle = daemon_sets.filter(|(_, workload)| {
-            !nodes.iter().any(|(group, shape, capacity)| workload.selects(group, shape, *capacity))
-        });
-        let idle = idle.map(|(name, _)| name.clone()).collect();
-        (self.daemons, self.idle_daemons) = (nodes.iter().map(on).collect(), idle);
     }
 
     /// Returns what daemonsets use on a node of an offer.
@@ -599,10 +580,11 @@ impl Policy {
     pub fn assemble(
         controllers: &Controllers,
         tick_seconds: Second,
-        workloads: Vec<Deployment>,
+        mut workloads: Vec<Deployment>,
         offers: Vec<Offer>,
         pools: Vec<Pool>,
     ) -> Self {
+        affinity::mirror(&mut workloads, i64::from(controllers.serving.hard_pod_affinity_weight));
         let mut scheduling_order: Vec<usize> = (0..workloads.len()).collect();
         let size = |w: &Deployment| (w.request_cpu, w.request_memory);
         scheduling_order.sort_by_key(|index| (Reverse(size(&workloads[*index])), *index));
@@ -641,8 +623,11 @@ impl Policy {
             multi_node_candidates: controllers.karpenter.multi_node_candidates,
             spread_weight: i64::from(serving.spread_weight),
             taint_score: i64::from(serving.taint_score),
+            affinity_weights: [serving.node_affinity_weight, serving.pod_affinity_weight]
+                .map(i64::from),
             default_spread: [soft(serving.default_zone_skew), soft(serving.default_host_skew)],
             daemons: Vec::new(),
+            withheld: Vec::new(),
             idle_daemons: Vec::new(),
             notes: Vec::new(),
         }
@@ -667,6 +652,11 @@ impl Policy {
     pub fn slow_nodes(&mut self, seconds: f64) {
         self.latencies.node.0 = (self.latencies.node.0 + seconds).max(0.0);
         self.latencies.node_most += seconds.max(0.0);
+    }
+
+    /// Returns whether any workload has affinity to pods or nodes.
+    pub fn has_affinity(&self) -> bool {
+        self.workloads.iter().any(|workload| workload.affinity.is_some())
     }
 
     /// The pool of a group; the baseline has none.
@@ -729,26 +719,6 @@ fn check_counts(cluster: &Cluster, problems: &mut Vec<Problem>) -> Result<(), Ve
         return Err(vec![problem("cluster.node_pools", message)]);
     }
     Ok(())
-}
-
-/// What daemonsets take of a node of this group, type and purchase option.
-fn daemons(
-    workloads: &IndexMap<String, Workload>,
-    (group, shape, capacity): (&str, &Shape, NodeCapacity),
-) -> Daemons {
-    let mut sum = Daemons::default();
-    for workload in workloads.values().filter(|workload| workload.kind == Kind::DaemonSet) {
-        if !workload.selects(group, shape, capacity) {
-            sum.absent += 1;
-            continue;
-        }
-        sum.cpu += workload.requests.cpu_millicores.ceil() as i64;
-        sum.memory += workload.requests.memory_mib.ceil() as i64;
-        sum.pods += 1;
-        sum.idle_cpu += workload.idle_cpu_millicores;
-        sum.image_mib += workload.image_mib;
-    }
-    sum
 }
 
 fn unknown(what: &str, name: &str, near: Option<&str>) -> String {

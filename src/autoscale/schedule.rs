@@ -5,13 +5,17 @@
 //! least allocated = mean over cpu and memory of  (allocatable − requested after placing) × 100 / allocatable
 //! balanced        = (1 − |cpu fraction − memory fraction| / 2) × 100            after placing
 //! spread          = 100 × (max + min − s) / max,  s = Σ count × ln(domains + 2) + maxSkew − 1
+//! labels          = 100 × Σ weights of preferences that the node meets / the most of any node
+//! pods            = 100 × (s − min) / (max − min),  s = Σ weight × pods that a term names in the node's domain
 //! score           = least allocated + balanced + 2 × spread + 300 where no taint is to be avoided
+//!                   + 2 × labels + 2 × pods
 //! DoNotSchedule   : count(domain) + 1 − min(count) ≤ maxSkew
 //! ```
 //! The greatest score wins; among equals the choice is random.
 //! # Source
 //! The default profile of kube-scheduler (`pkg/scheduler/apis/config/v1/default_plugins.go`) and its
-//! plugins `noderesources/least_allocated.go`, `balanced_allocation.go`, `podtopologyspread`. On
+//! plugins `noderesources/least_allocated.go`, `balanced_allocation.go`, `podtopologyspread`, `nodeaffinity`
+//! (`helper/normalize_score.go`), `interpodaffinity/scoring.go`. On
 //! scale-down the `ReplicaSet` controller removes pods without a node first, then pods not ready,
 //! then pods on the node with most of them.
 //! # Limits
@@ -68,6 +72,8 @@ struct Fit {
     crowd: f64,
     in_zone: u32,
     on_host: u32,
+    /// Weights of the preferences that its labels meet, and what the pods around it add.
+    likes: [i64; 2],
 }
 
 /// Which zones may take one more pod of a workload, and how many it has in each.
@@ -124,9 +130,16 @@ impl Cluster {
 
     /// Finds places for pending pods: ready nodes, then nodes on their way, then new ones.
     pub(super) fn settle_pending(&mut self, policy: &Policy) {
-        for &workload in &policy.scheduling_order {
-            if self.workloads[workload].pending > 0 {
-                self.fill_ready(policy, workload);
+        loop {
+            let before = self.pending;
+            for &workload in &policy.scheduling_order {
+                if self.workloads[workload].pending > 0 {
+                    self.fill_ready(policy, workload);
+                }
+            }
+            // A pod that waits for another is tried again once the other has its place.
+            if self.pending == before || !policy.has_affinity() {
+                break;
             }
         }
         if self.pending == 0 && policy.buffers.is_empty() {
@@ -177,8 +190,10 @@ impl Cluster {
         let asks = &policy.workloads[workload];
         let zones = self.zones(policy, workload, asks.zone_spread);
         let least_on_host = self.least_on_host(policy, workload);
+        let affinity = asks.affinity.as_deref();
+        let around = affinity.map(|affinity| self.surroundings(affinity, workload));
         fits.clear();
-        let mut refused = false;
+        let mut refused = None;
         for (index, node) in self.nodes.iter().enumerate() {
             let Some(node) = node else { continue };
             if !node.takes_pods(self.now) || !node.takes(policy, workload) {
@@ -189,13 +204,22 @@ impl Cluster {
                 .host_spread
                 .is_some_and(|spread| spread.hard && on_host + 1 > least_on_host + spread.max_skew);
             if zones.open & (1 << node.zone) == 0 || crowded {
-                refused = true;
+                refused = Some(Refusal::Spread);
+                continue;
+            }
+            if around.is_some_and(|around| {
+                around.zones & (1 << node.zone) == 0 || !around.allow_host(|of| node.pods[of])
+            }) {
+                refused = Some(Refusal::Affinity);
                 continue;
             }
             let offer = &policy.offers[node.offer];
             let score = node.score(offer, asks, policy.taint_score);
             let in_zone = zones.counts[usize::from(node.zone)];
-            fits.push(Fit { index, score, crowd: 0.0, in_zone, on_host });
+            let likes = affinity.map_or([0; 2], |affinity| {
+                [affinity.node_weight(node.offer), self.pull(affinity, node)]
+            });
+            fits.push(Fit { index, score, crowd: 0.0, in_zone, on_host, likes });
         }
         // A domain's weight grows with the number of domains; hosts are those that fit.
         let weights =
@@ -204,10 +228,13 @@ impl Cluster {
             fit.crowd = crowd(asks, policy, [fit.in_zone, fit.on_host], weights);
         }
         if fits.is_empty() {
-            if refused {
-                self.tally.refuse(Refusal::Spread);
+            if let Some(refusal) = refused {
+                self.tally.refuse(refusal);
             }
             return None;
+        }
+        if affinity.is_some() {
+            add_likes(fits, policy.affinity_weights);
         }
         let weigh = policy.spread_weight;
         let (mut most, mut least) = (f64::MIN, f64::MAX);
@@ -296,6 +323,24 @@ impl Cluster {
         } else {
             self.starting.push(pod);
             self.next_timer = self.next_timer.min(ready_at);
+        }
+    }
+}
+
+/// Adds to scores what preferred labels and the pods around come to, from 0 to 100 each.
+fn add_likes(fits: &mut [Fit], weights: [i64; 2]) {
+    let [mut labels, mut most, mut least] = [0, i64::MIN, i64::MAX];
+    for fit in &*fits {
+        labels = labels.max(fit.likes[0]);
+        most = most.max(fit.likes[1]);
+        least = least.min(fit.likes[1]);
+    }
+    for fit in fits {
+        if labels > 0 {
+            fit.score += weights[0] * (100 * fit.likes[0] / labels);
+        }
+        if most > least {
+            fit.score += weights[1] * (100 * (fit.likes[1] - least) / (most - least));
         }
     }
 }

@@ -103,10 +103,12 @@ pub enum Refusal {
     PoolLimit,
     /// A spread constraint.
     Spread,
+    /// Affinity to pods, or anti-affinity.
+    Affinity,
 }
 
 /// How many refusals there are.
-pub const REFUSALS: usize = 8;
+pub const REFUSALS: usize = 9;
 
 impl Refusal {
     /// All of them, in the order of [`Tally::refusals`].
@@ -119,6 +121,7 @@ impl Refusal {
         Self::SpotCapacity,
         Self::PoolLimit,
         Self::Spread,
+        Self::Affinity,
     ];
 
     /// Its name in reports.
@@ -132,6 +135,7 @@ impl Refusal {
             Self::SpotCapacity => "no spot capacity",
             Self::PoolLimit => "node pool limit",
             Self::Spread => "topology spread",
+            Self::Affinity => "pod affinity",
         }
     }
 }

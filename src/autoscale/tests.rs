@@ -67,7 +67,7 @@ impl Company {
     }
 }
 
-/// An API and a page server with autoscalers, agents on every node, pods of no load.
+/// An API and a page server with autoscalers, agents on every node, pods of no load; some with affinity.
 pub(super) fn company() -> Policy {
     let pool = format!("{POOL}spot_share = 0.5\nconsolidate_after_seconds = 120\n");
     let mut company = Company::new(&pool);
@@ -76,12 +76,15 @@ pub(super) fn company() -> Policy {
             "page",
             "calls_per = { api = 0.3 }\ncpu_ms_per_request = 20\nstartup_seconds = 5\n\
             requests = { cpu_millicores = 200, memory_mib = 64 }\n\
-            hpa = { min_replicas = 1, max_replicas = 20, target_cpu_utilization = 50 }",
+            hpa = { min_replicas = 1, max_replicas = 20, target_cpu_utilization = 50 }\n\
+            pod_affinity = [{ workload = \"cache\", topology_key = \"topology.kubernetes.io/zone\", weight = 50 }]\n\
+            node_preferences = [{ weight = 10, capacity_types = [\"spot\"] }]",
         ),
         (
             "cache",
             "calls_per = { api = 1.0 }\ncpu_ms_per_request = 1\n\
-            requests = { cpu_millicores = 500, memory_mib = 64 }\nreplicas = 2",
+            requests = { cpu_millicores = 500, memory_mib = 64 }\nreplicas = 2\n\
+            pod_anti_affinity = [{ workload = \"cache\", topology_key = \"kubernetes.io/hostname\", required = true }]",
         ),
         ("agent", "kind = \"daemon-set\"\nrequests = { cpu_millicores = 50, memory_mib = 64 }"),
     ];
@@ -824,4 +827,266 @@ fn labels_that_no_node_has_are_refused() {
     let expected =
         "node_requirements.architectures: no architecture \"arm46\"; did you mean \"arm64\"?";
     assert!(problems.contains(expected), "{problems}");
+}
+
+/// A daemonset keeps off nodes whose taints it does not tolerate (`scheduler.go#isDaemonPodCompatible`), and
+/// `PreferNoSchedule` keeps out none.
+#[test]
+fn daemonsets_keep_off_taints_that_they_do_not_tolerate() {
+    let room = |taint: &str, tolerations: &str| {
+        let mut company = Company::new(&format!("{POOL}taints = [\"dedicated=web:{taint}\"]\n"));
+        company.workloads["api"].tolerations = vec!["dedicated".into()];
+        let text = format!(
+            "kind = \"daemon-set\"\nrequests = {{ cpu_millicores = 50, memory_mib = 64 }}\ntolerations = {tolerations}"
+        );
+        company.workloads.insert("agent".into(), toml::from_str(&text).unwrap());
+        let policy = company.policy().unwrap();
+        let of = |group: u8| {
+            let is = |o: &&policy::Offer| o.instance_type == "m7g.large" && o.group == group;
+            let offer = policy.offers.iter().find(is).unwrap();
+            [offer.cpu, offer.memory, offer.pods]
+        };
+        let told = policy.warnings().iter().any(|text| {
+            text == "agent: this daemonset does not tolerate the taints of general, and does not run there; add tolerations = [\"*\"] if it does"
+        });
+        (of(0), of(1), told)
+    };
+    let (baseline, with, _) = room("NoSchedule", "[\"*\"]");
+    assert_eq!(baseline, with, "the baseline is of the same type, without the pool's settings");
+    let [cpu, memory, pods] = with;
+    let without = [cpu + 50, memory + 64, pods + 1];
+    for (taint, tolerations, keeps_out) in [
+        ("NoSchedule", "[]", true),
+        ("NoExecute", "[]", true),
+        ("PreferNoSchedule", "[]", false),
+        ("NoSchedule", "[\"dedicated=web:NoSchedule\"]", false),
+        ("NoSchedule", "[\"dedicated=other\"]", true),
+        ("NoExecute", "[\"*:NoSchedule\"]", true),
+    ] {
+        let expected = if keeps_out { without } else { with };
+        let found = room(taint, tolerations);
+        assert_eq!(found, (baseline, expected, keeps_out), "{taint} {tolerations}");
+    }
+}
+
+/// A daemonset for spot nodes is withheld from every type that the pool also buys as spot: Karpenter plans by
+/// type (`scheduler.go#buildDaemonOverheadGroups`), and only the node that comes of it knows how it was bought.
+#[test]
+fn karpenter_withholds_room_for_daemonsets_of_either_purchase() {
+    let plan = |labels: &str| {
+        let pool = "[node_pools.general]\ninstance_types = [\"m7g.large\"]\ncapacity_types = [\"spot\", \"on-demand\"]\n";
+        let mut company = Company::new(pool);
+        company.cluster.baseline.nodes = 0;
+        let text = format!(
+            "kind = \"daemon-set\"\nrequests = {{ cpu_millicores = 1000, memory_mib = 64 }}\nnode_requirements = {{ {labels} }}"
+        );
+        company.workloads.insert("agent".into(), toml::from_str(&text).unwrap());
+        company.policy().unwrap()
+    };
+    // m7g.large leaves 1930m; a daemonset of 1000m on spot nodes alone leaves 930m there.
+    let policy = plan("capacity_types = [\"spot\"]");
+    let cpu: Vec<(Purchase, i64)> =
+        policy.offers[1..].iter().map(|offer| (offer.purchase, offer.cpu)).collect();
+    assert_eq!(cpu, [(Purchase::Spot, 930), (Purchase::OnDemand, 1930)]);
+    assert_eq!(policy.withheld, [[0, 0, 0], [0, 0, 0], [1000, 64, 1]]);
+    let nodes = |policy: &Policy, cpu: i64| {
+        let mut policy = policy.clone();
+        policy.workloads[0].request_cpu = cpu;
+        let plan = Cluster::from_state(&policy, &[], &[1], luck()).plan_pending(&policy);
+        plan.nodes.len()
+    };
+    assert_eq!([nodes(&policy, 930), nodes(&policy, 931)], [1, 0], "by type, not by purchase");
+    let by_type = plan("instance_types = [\"m7g.large\"]");
+    assert!(by_type.withheld.is_empty(), "the same for both");
+    assert_eq!([nodes(&by_type, 930), nodes(&by_type, 931)], [1, 0]);
+}
+
+/// A daemonset larger than small types leaves them out; one for another architecture does not.
+#[test]
+fn types_without_room_beside_a_daemonset_are_not_bought() {
+    let types = |daemon: &str| {
+        let pool =
+            "[node_pools.p]\ninstance_types = [\"m7g.large\", \"m7g.2xlarge\", \"m7i.large\"]\n";
+        let mut company = Company::new(pool);
+        company.cluster.baseline.instance_type = "m7g.2xlarge".into();
+        let text = format!(
+            "kind = \"daemon-set\"\nrequests = {{ cpu_millicores = 2000, memory_mib = 64 }}\n{daemon}"
+        );
+        company.workloads.insert("agent".into(), toml::from_str(&text).unwrap());
+        let policy = company.policy().unwrap();
+        let mut types: Vec<String> =
+            policy.offers[1..].iter().map(|offer| offer.instance_type.clone()).collect();
+        types.sort();
+        types
+    };
+    assert_eq!(types(""), ["m7g.2xlarge"]);
+    let arm = "node_requirements = { architectures = [\"arm64\"] }";
+    assert_eq!(types(arm), ["m7g.2xlarge", "m7i.large"]);
+    let either = "node_alternatives = [{ architectures = [\"arm64\"] }, { instance_types = [\"m7i.large\"] }]";
+    assert_eq!(types(either), ["m7g.2xlarge"], "as Karpenter tries each alternative");
+}
+
+/// Terms that contradict, or choose nothing, are told with their key and what to do.
+#[test]
+#[allow(clippy::too_many_lines)] // the cases are a table
+fn affinity_that_cannot_hold_is_told() {
+    let problems = |api: &str, cache: &str| {
+        let mut company = Company::new(POOL);
+        let text = |more: &str| {
+            format!(
+                "calls_per = {{ api = 1.0 }}\ncpu_ms_per_request = 1\nrequests = {{ cpu_millicores = 500, memory_mib = 64 }}\nreplicas = 4\n{more}"
+            )
+        };
+        company.workloads.insert("api".into(), toml::from_str(&text(api)).unwrap());
+        company.workloads.insert("cache".into(), toml::from_str(&text(cache)).unwrap());
+        company.workloads.insert("db".into(), toml::from_str(&text("")).unwrap());
+        let agent = "kind = \"daemon-set\"\nrequests = { cpu_millicores = 50, memory_mib = 64 }";
+        company.workloads.insert("agent".into(), toml::from_str(agent).unwrap());
+        match company.policy() {
+            Ok(policy) => policy.warnings().join("\n"),
+            Err(problems) => problems.join("\n"),
+        }
+    };
+    let term = |workload: &str, key: &str, rest: &str| {
+        let key =
+            if key == "zone" { "topology.kubernetes.io/zone" } else { "kubernetes.io/hostname" };
+        format!("[{{ workload = \"{workload}\", topology_key = \"{key}\", {rest} }}]")
+    };
+    let near = |workload: &str, key: &str, rest: &str| {
+        format!("pod_affinity = {}\n", term(workload, key, rest))
+    };
+    let apart = |workload: &str, key: &str, rest: &str| {
+        format!("pod_anti_affinity = {}\n", term(workload, key, rest))
+    };
+    let required = "required = true";
+    for (api, cache, expected) in [
+        (
+            near("cash", "zone", required),
+            String::new(),
+            "workloads.api.pod_affinity.0.workload: no workload \"cash\"; did you mean \"cache\"?",
+        ),
+        (
+            apart("agent", "zone", required),
+            String::new(),
+            "workloads.api.pod_anti_affinity.0.workload: agent is a daemonset",
+        ),
+        (
+            near("cache", "zone", "required = true, weight = 5"),
+            String::new(),
+            "workloads.api.pod_affinity.0: a required term has no weight",
+        ),
+        (
+            near("cache", "zone", "required = false"),
+            String::new(),
+            "workloads.api.pod_affinity.0: is neither required nor a preference",
+        ),
+        (
+            near("cache", "host", required) + &apart("cache", "zone", required),
+            String::new(),
+            "workloads.api.pod_affinity.0: its own pod_anti_affinity requires the opposite",
+        ),
+        (
+            near("cache", "zone", required),
+            apart("api", "zone", required),
+            "workloads.api.pod_affinity.0: workloads.cache pod_anti_affinity requires the opposite",
+        ),
+        (
+            near("cache", "zone", required),
+            near("api", "host", required),
+            "workloads.api.pod_affinity.0: cache requires pods of api in turn, so neither starts",
+        ),
+        (
+            "node_preferences = [{ architectures = [\"arm64\"] }]".into(),
+            String::new(),
+            "workloads.api.node_preferences.0.weight: give a weight from 1 to 100",
+        ),
+        (
+            "node_preferences = [{ weight = 5 }]".into(),
+            String::new(),
+            "workloads.api.node_preferences.0: names no label",
+        ),
+        (
+            "node_preferences = [{ weight = 5, node_pools = [\"genral\"] }]".into(),
+            String::new(),
+            "workloads.api.node_preferences.0.node_pools: no node pool \"genral\"; did you mean \"general\"?",
+        ),
+        (
+            "node_alternatives = [{ weight = 5, sizes = [\"large\"] }]".into(),
+            String::new(),
+            "workloads.api.node_alternatives.0.weight: alternatives are required",
+        ),
+        (
+            "node_alternatives = [{ architectures = [\"amd64\"] }]".into(),
+            String::new(),
+            "workloads.api.node_alternatives: no node",
+        ),
+        // These plan, with a note.
+        (
+            "node_preferences = [{ weight = 5, architectures = [\"amd64\"] }]".into(),
+            String::new(),
+            "api: its node preference of weight 5 matches no node",
+        ),
+        (
+            apart("api", "zone", required),
+            String::new(),
+            "api: its pod_anti_affinity allows 1 pod in a zone, so 3 of up to 4 replicas run",
+        ),
+        (
+            apart("api", "host", required) + "node_pools = [\"baseline\"]",
+            String::new(),
+            "api: its pod_anti_affinity allows 1 pod on a node, so 2 of up to 4 replicas run",
+        ),
+        // A large of the pool leaves 1930m for pods of 500m.
+        (
+            near("api", "host", required) + "node_requirements = { sizes = [\"large\"] }",
+            String::new(),
+            "api: its pod_affinity requires all of its pods on 1 node, and the largest holds 3 of up to 4",
+        ),
+        (
+            near("cache", "host", required) + "node_pools = [\"general\"]",
+            "node_pools = [\"baseline\"]".into(),
+            "api: its pod_affinity requires the nodes of cache, on none of which it may run",
+        ),
+    ] {
+        let found = problems(&api, &cache);
+        assert!(found.contains(expected), "{api}{cache}\n{found}\nlacks {expected}");
+    }
+    let two = near("cache", "zone", required).replace("}]", "}, { workload = \"db\", topology_key = \"topology.kubernetes.io/zone\", required = true }]");
+    assert!(
+        problems(&two, "")
+            .contains("workloads.api.pod_affinity.1: requires pods of db beside those of cache")
+    );
+    // The same zone and yet another node is no contradiction.
+    let beside = near("cache", "zone", required) + &apart("cache", "host", required);
+    assert_eq!(problems(&beside, ""), "");
+}
+
+/// An hour of load with affinity in both directions: the invariants hold in each tick, and the pods are where
+/// their terms require them.
+#[test]
+fn affinity_holds_under_load() {
+    let mut company = Company::new(POOL);
+    company.workloads["api"].pod_anti_affinity = vec![crate::workload::PodTerm {
+        workload: "api".into(),
+        topology_key: crate::workload::TopologyKey::Hostname,
+        required: true,
+        weight: None,
+    }];
+    let cache = "requests = { cpu_millicores = 100, memory_mib = 64 }\nreplicas = 4\n\
+        pod_affinity = [{ workload = \"api\", topology_key = \"kubernetes.io/hostname\", required = true }]";
+    company.workloads.insert("cache".into(), toml::from_str(cache).unwrap());
+    let policy = company.policy().unwrap();
+    let mut cluster = Cluster::new(&policy, 100.0, true, luck());
+    let mut most = 0;
+    for minute in 0..180 {
+        let load = if (30..90).contains(&minute) { 4000.0 } else { 100.0 };
+        cluster.step(&policy, load, true);
+        check(&cluster, &policy);
+        for node in cluster.nodes() {
+            assert!(node.pods[0] <= 1, "one api pod on each node");
+        }
+        most = most.max(cluster.workloads()[0].ready);
+    }
+    assert!(most > 4, "{most}");
+    assert_eq!(cluster.workloads()[1].ready, 4);
 }

@@ -7,6 +7,7 @@ use crate::{
     shapes::Catalog,
 };
 
+mod affinity;
 mod batch;
 mod budget;
 mod buffer;
@@ -170,6 +171,7 @@ pub fn read(
     let minor = node::minor_version(&sorted.nodes);
     let knowledge = Knowledge { facts, catalog, groups: &groups, minor };
     let mut drafts = workload::drafts(&sorted.workloads, knowledge, &mut notes);
+    affinity::apply(&sorted.workloads, &mut drafts, &mut notes);
     hpa::apply(&sorted.autoscalers, &mut drafts, knowledge, &mut notes);
     budget::apply(&sorted.budgets, &mut drafts, knowledge, &mut notes);
     let pools = pool::read(&sorted.pools, &sorted.classes, knowledge, &mut notes);

@@ -9,6 +9,7 @@ use crate::{
     workload::{Kind, Workload},
 };
 
+mod affinity;
 mod batch;
 mod buffer;
 mod hpa;

@@ -14,10 +14,12 @@ use runrate::autoscale::{
     Cluster, NodeState,
     policy::{
         Deployment, Limits, Mix, Offer, Policy, Pool, Purchase, Spread,
+        affinity::{Affinity, PodTerm, Terms},
         taint::{self, Effect, Taint},
     },
     settings::{CapacityType, ConsolidationPolicy, NodePool},
 };
+use runrate::workload::TopologyKey;
 use serde::Deserialize;
 
 use crate::cluster;
@@ -201,7 +203,8 @@ impl Case {
                 offers.extend(self.offer(facts, (id, purchase, group)));
             }
         }
-        let workloads = self.pods.iter().map(|(name, pods)| pods.deployment(name, &order));
+        let workloads = self.pods.iter().enumerate();
+        let workloads = workloads.map(|(place, (name, pods))| pods.deployment(place, name, &order));
         let mut policy = cluster::policy(offers, pools, workloads.collect());
         policy.zones = self.zones;
         policy
@@ -338,7 +341,7 @@ impl Standing {
 }
 
 impl Pods {
-    fn deployment(&self, name: &str, pools: &[(&String, &NodePool)]) -> Deployment {
+    fn deployment(&self, place: usize, name: &str, pools: &[(&String, &NodePool)]) -> Deployment {
         let tolerations: Vec<Taint<'_>> =
             self.tolerations.iter().map(|text| Taint::parse(text).unwrap()).collect();
         let (mut groups, mut selects, mut avoids) = (0_u32, 0, 0);
@@ -364,13 +367,15 @@ impl Pods {
                 hard: spread.when_unsatisfiable == "DoNotSchedule",
             })
         };
-        let alone = self.anti_affinity.then_some(Spread { max_skew: 1, hard: true });
+        let own = PodTerm { workload: place, key: TopologyKey::Hostname, weight: None };
+        let alone = Affinity { apart: Terms::new(vec![own]), ..Affinity::default() };
         Deployment {
             groups,
             selects,
             avoids,
             zone_spread: spread("/zone"),
-            host_spread: alone.or(spread("/hostname")),
+            host_spread: spread("/hostname"),
+            affinity: self.anti_affinity.then(|| Box::new(alone)),
             ..Deployment::new(name.to_owned(), self.cpu, self.memory)
         }
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
+mod affinity;
 mod cluster;
 mod decisions;
 mod disruption;

@@ -1,7 +1,10 @@
 //! A node being planned: the pods it is for, and every offer that still holds them.
 
 use super::round::count_pod;
-use crate::autoscale::policy::{Offer, Policy, Purchase};
+use crate::autoscale::policy::{
+    Offer, Policy, Purchase,
+    affinity::{Affinity, Pick},
+};
 
 /// A node being planned: its pods, and which offers still hold them.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +24,14 @@ pub(in crate::autoscale) struct Claim {
     /// Pods by workload.
     pub(in crate::autoscale) workloads: Vec<(usize, u32)>,
     /// Of these workloads, those that refuse some of the offers.
-    picky: Vec<usize>,
+    picky: Vec<Picky>,
+}
+
+/// A workload that refuses some offers, and the pick of its terms that its pods came with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Picky {
+    workload: usize,
+    pick: Pick,
 }
 
 /// How a claim would stand with one more pod.
@@ -29,6 +39,7 @@ pub(in crate::autoscale) struct Claim {
 pub(super) struct With {
     first: [usize; 2],
     zones: u8,
+    pick: Pick,
 }
 
 const PURCHASES: [Purchase; 2] = [Purchase::OnDemand, Purchase::Spot];
@@ -58,17 +69,28 @@ impl Claim {
         zones: u8,
     ) -> bool {
         let offer = &policy.offers[index];
-        offer.cpu >= cpu
-            && offer.memory >= memory
-            && offer.pods >= pods
+        let [more_cpu, more_memory, more_pods] =
+            policy.withheld.get(index).copied().unwrap_or_default();
+        offer.cpu >= cpu + more_cpu
+            && offer.memory >= memory + more_memory
+            && offer.pods >= pods + more_pods
             && offer.vcpu_milli <= self.room[0]
             && offer.capacity_mib <= self.room[1]
             && offer.zones & zones != 0
-            && self.picky.iter().all(|workload| policy.workloads[*workload].admits(index))
+            && self
+                .picky
+                .iter()
+                .all(|picky| policy.workloads[picky.workload].admits_as(picky.pick, index))
     }
 
     /// How it stands with one more pod in these zones, if any offer still holds it.
-    pub(super) fn with(&self, policy: &Policy, workload: usize, zones: u8) -> Option<With> {
+    pub(super) fn with(
+        &self,
+        policy: &Policy,
+        workload: usize,
+        pick: Pick,
+        zones: u8,
+    ) -> Option<With> {
         let asks = &policy.workloads[workload];
         let pool = &policy.pools[self.pool];
         if zones == 0 || asks.groups & (1 << pool.group) == 0 {
@@ -82,19 +104,19 @@ impl Claim {
                 return offers.len();
             }
             let from = self.first[way];
-            let next = offers[from..]
-                .iter()
-                .position(|offer| asks.admits(*offer) && self.fits(policy, *offer, sums, zones));
+            let next = offers[from..].iter().position(|offer| {
+                asks.admits_as(pick, *offer) && self.fits(policy, *offer, sums, zones)
+            });
             next.map_or(offers.len(), |next| from + next)
         });
         let any = (0..2).any(|way| first[way] < pool.offers(PURCHASES[way]).len());
         let enough = pool.min_values == (0, 0) || {
             let mut grown =
                 Self { first, cpu: sums[0], memory: sums[1], pods: sums[2], zones, ..self.clone() };
-            grown.note_picky(policy, workload);
+            grown.note_picky(policy, workload, pick);
             grown.keeps_values(policy)
         };
-        (any && enough).then_some(With { first, zones })
+        (any && enough).then_some(With { first, zones, pick })
     }
 
     fn keeps_values(&self, policy: &Policy) -> bool {
@@ -147,14 +169,17 @@ impl Claim {
         self.cpu += asks.request_cpu;
         self.memory += asks.request_memory;
         self.pods += 1;
-        self.note_picky(policy, workload);
+        self.note_picky(policy, workload, with.pick);
         count_pod(&mut self.workloads, workload);
     }
 
-    fn note_picky(&mut self, policy: &Policy, workload: usize) {
-        let picky = !policy.workloads[workload].refused.is_empty();
-        if picky && !self.picky.contains(&workload) {
-            self.picky.push(workload);
+    fn note_picky(&mut self, policy: &Policy, workload: usize, pick: Pick) {
+        let asks = &policy.workloads[workload];
+        let picky =
+            !asks.refused.is_empty() || asks.affinity.as_deref().is_some_and(Affinity::names_nodes);
+        let new = Picky { workload, pick };
+        if picky && !self.picky.contains(&new) {
+            self.picky.push(new);
         }
     }
 
@@ -177,11 +202,11 @@ impl Claim {
 pub(super) fn try_claim(
     policy: &Policy,
     (pool, buys, room): (usize, [bool; 2], [i64; 2]),
-    workload: usize,
+    (workload, pick): (usize, Pick),
     zones: u8,
 ) -> Option<Claim> {
     let mut claim = Claim { zones, room, ..Claim::empty(policy, pool, buys) };
-    let with = claim.with(policy, workload, zones)?;
+    let with = claim.with(policy, workload, pick, zones)?;
     claim.add(policy, workload, with);
     Some(claim)
 }

@@ -5,13 +5,16 @@
 //! pods by CPU, then memory, greatest first; pods of one size in an order drawn by lot
 //! each     to the first existing node that takes it, else to the planned node with the fewest pods,
 //!          else to a new one; where none does, without its next preference
+//! dropped  one by one: alternatives of required labels but the last, preferred affinity and anti-affinity to
+//!          pods and preferred labels, heaviest first, soft spreads, avoided taints
 //! again    pods without a place, after all others, until a turn places none
 //! ```
 //! Of planned nodes with equally many pods, the order of the last sort stays.
 //!
 //! # Source
 //! kubernetes-sigs/karpenter `pkg/controllers/provisioning/scheduling/scheduler.go#Solve`, `#trySchedule`,
-//! `#add`, `queue.go`, `preferences.go#Relax`, `topologygroup.go#nextDomainTopologySpread`, commit 2266468.
+//! `#add`, `queue.go`, `preferences.go#Relax`, `topologygroup.go#nextDomainTopologySpread`, commit 2266468;
+//! `pkg/scheduling/requirements.go#newPodRequirements` (of preferred labels, only the heaviest left is required).
 //! # Limits
 //! Above 12 planned nodes Karpenter's sort is not stable, and the order of equals is another. Pods of one
 //! size go by creation time and UID, which a model of counts does not have.
@@ -20,16 +23,24 @@ use super::{Claim, PoolSize, claim::try_claim, purchases, without_shortage};
 use crate::{
     autoscale::{
         Cluster, MOST_ZONES, Second,
+        affinity::{Surroundings, used_zones},
         node::Node,
-        policy::{Deployment, Policy, Spread},
+        policy::{Deployment, Policy, Spread, affinity::Pick},
         schedule::open_zones,
     },
     random,
 };
 
+/// Terms of one kind that are dropped one after the other; the schema allows fewer.
+const MOST_TERMS: usize = 254;
+
 /// What a pod still insists on beside what it requires; preferences are dropped one after the other.
 #[derive(Clone, Copy)]
 struct Demands {
+    /// Terms on nodes that hold.
+    pick: Pick,
+    /// Preferences of affinity and anti-affinity between pods that are dropped.
+    dropped: [u8; 2],
     zone_spread: bool,
     host_spread: bool,
     avoid: bool,
@@ -38,12 +49,37 @@ struct Demands {
 impl Demands {
     fn all(policy: &Policy) -> Self {
         let respects = !policy.ignores_preferences;
-        Self { zone_spread: respects, host_spread: respects, avoid: true }
+        let dropped = if respects { 0 } else { u8::MAX };
+        Self {
+            pick: Pick { alternative: 0, preference: dropped },
+            dropped: [dropped; 2],
+            zone_spread: respects,
+            host_spread: respects,
+            avoid: true,
+        }
     }
 
     /// The same without the next preference, if there is one.
     fn relaxed(mut self, asks: &Deployment) -> Option<Self> {
         let soft = |spread: Option<Spread>| spread.is_some_and(|spread| !spread.hard);
+        if let Some(affinity) = asks.affinity.as_deref() {
+            // The last alternative is required.
+            let alternatives = affinity.alternatives.len().saturating_sub(1);
+            let [near, apart] = &mut self.dropped;
+            let steps = [
+                (&mut self.pick.alternative, alternatives),
+                (near, affinity.near.preferred().len()),
+                (apart, affinity.apart.preferred().len()),
+                (&mut self.pick.preference, affinity.preferences.len()),
+            ];
+            let next = steps
+                .into_iter()
+                .find(|(done, most)| usize::from(**done) < (*most).min(MOST_TERMS));
+            if let Some((done, _)) = next {
+                *done += 1;
+                return Some(self);
+            }
+        }
         if self.zone_spread && soft(asks.zone_spread) {
             self.zone_spread = false;
         } else if self.host_spread && soft(asks.host_spread) {
@@ -66,6 +102,28 @@ impl Demands {
 
     fn avoids(self, asks: &Deployment, group: u8) -> bool {
         self.avoid && asks.avoids & (1 << group) != 0
+    }
+}
+
+/// What one more pod of a workload needs.
+#[derive(Clone, Copy)]
+struct Sought<'a> {
+    workload: usize,
+    demands: Demands,
+    /// Zones that its spread leaves, one bit each.
+    zones: u8,
+    around: Option<Surroundings<'a>>,
+}
+
+impl Sought<'_> {
+    /// Whether affinity to pods leaves a node with so many pods of each workload.
+    fn allows_host(&self, count: impl Fn(usize) -> u32) -> bool {
+        self.around.is_none_or(|around| around.allow_host(count))
+    }
+
+    /// Zones that affinity to pods leaves.
+    fn near_zones(&self) -> u8 {
+        self.around.map_or(u8::MAX, |around| around.zones)
     }
 }
 
@@ -140,6 +198,9 @@ pub(in crate::autoscale) struct Round {
     pub(in crate::autoscale) claims: Vec<Claim>,
     /// Pods by zone of each workload, planned ones included.
     pub(in crate::autoscale) zones: Vec<[u32; MOST_ZONES]>,
+    /// Zones in which planned pods of each workload may come to be, one bit each; empty where no workload has
+    /// affinity.
+    possible: Vec<u8>,
     /// A pool's limit kept a node from being planned.
     pub(in crate::autoscale) limited: bool,
     /// The bounds were reached: there is no plan.
@@ -175,6 +236,7 @@ impl Cluster {
             rooms,
             claims: Vec::new(),
             zones: self.workloads.iter().map(|replicas| replicas.zones).collect(),
+            possible: vec![0; if policy.has_affinity() { policy.workloads.len() } else { 0 }],
             limited: false,
             given_up: false,
             order: Vec::new(),
@@ -265,10 +327,16 @@ impl Round {
         let mut demands = Demands::all(policy);
         loop {
             let zones = self.open_zones(policy, workload, demands);
-            if zones != 0
-                && (self.place_existing(cluster, policy, workload, (zones, demands))
-                    || self.place_planned(policy, workload, (zones, demands))
-                    || self.place_new(cluster, policy, workload, (zones, demands)))
+            let around = asks.affinity.as_deref().map(|affinity| {
+                let certain = |of: usize| used_zones(&self.zones[of]);
+                let possible = |of: usize| certain(of) | self.possible[of];
+                Surroundings::new((affinity, workload), demands.dropped, certain, possible)
+            });
+            let sought = Sought { workload, demands, zones, around };
+            if zones & sought.near_zones() != 0
+                && (self.place_existing(cluster, policy, &sought)
+                    || self.place_planned(policy, &sought)
+                    || self.place_new(cluster, policy, &sought))
             {
                 return true;
             }
@@ -288,27 +356,33 @@ impl Round {
         open_zones(there, counts, spread.max_skew)
     }
 
-    /// Of these zones, the one with the fewest pods where a spread over zones is held.
-    fn pinned(&self, asks: &Deployment, workload: usize, zones: u8, demands: Demands) -> u8 {
-        if demands.zones(asks).is_none() {
-            return zones;
-        }
-        let counts = &self.zones[workload];
-        let open = (0..MOST_ZONES).filter(|zone| zones & (1 << zone) != 0);
-        open.min_by_key(|zone| counts[*zone]).map_or(0, |zone| 1 << zone)
+    /// Of these zones, the one with the fewest pods where a spread over zones is held, and those that affinity
+    /// leaves.
+    fn pinned(&self, asks: &Deployment, sought: &Sought<'_>, zones: u8) -> u8 {
+        let near = sought.near_zones();
+        let within = if sought.demands.zones(asks).is_none() {
+            zones
+        } else {
+            let counts = &self.zones[sought.workload];
+            let open = (0..MOST_ZONES).filter(|zone| zones & (1 << zone) != 0);
+            open.min_by_key(|zone| (counts[*zone], near & (1 << zone) == 0))
+                .map_or(0, |zone| 1 << zone)
+        };
+        let left = within & near;
+        let in_one_zone = sought.around.is_some_and(|around| around.in_one_zone);
+        if in_one_zone { left & left.wrapping_neg() } else { left }
     }
 
-    fn place_existing(
-        &mut self,
-        cluster: &Cluster,
-        policy: &Policy,
-        workload: usize,
-        (zones, demands): (u8, Demands),
-    ) -> bool {
+    fn place_existing(&mut self, cluster: &Cluster, policy: &Policy, sought: &Sought<'_>) -> bool {
+        let Sought { workload, demands, zones, .. } = *sought;
+        let zones = zones & sought.near_zones();
         let asks = &policy.workloads[workload];
         let hosts = demands.hosts(asks);
-        let own = |pods: &[(usize, u32)]| {
-            pods.iter().find(|(of, _)| *of == workload).map_or(0, |(_, count)| *count)
+        let affinity = asks.affinity.as_deref();
+        let pods_on = |room: &Room, of: usize| {
+            let before = cluster.nodes[room.index].as_ref().map_or(0, |node| node.pods[of]);
+            let taken = room.taken.iter().find(|(workload, _)| *workload == of);
+            before + taken.map_or(0, |(_, count)| *count)
         };
         let mut passed = true;
         for place in self.from[workload]..self.rooms.len() {
@@ -321,11 +395,13 @@ impl Round {
                 continue;
             }
             passed = false;
-            let crowded = hosts.is_some_and(|spread| {
-                let before = cluster.nodes[room.index].as_ref().map_or(0, |n| n.pods[workload]);
-                before + own(&room.taken) >= spread.max_skew
-            });
-            if zones & (1 << room.zone) == 0 || demands.avoids(asks, room.group) || crowded {
+            let crowded = hosts.is_some_and(|spread| pods_on(room, workload) >= spread.max_skew);
+            if zones & (1 << room.zone) == 0
+                || demands.avoids(asks, room.group)
+                || crowded
+                || affinity.is_some_and(|affinity| !affinity.admits(demands.pick, room.offer))
+                || !sought.allows_host(|of| pods_on(room, of))
+            {
                 continue;
             }
             room.take(asks, workload);
@@ -335,12 +411,8 @@ impl Round {
         false
     }
 
-    fn place_planned(
-        &mut self,
-        policy: &Policy,
-        workload: usize,
-        (zones, demands): (u8, Demands),
-    ) -> bool {
+    fn place_planned(&mut self, policy: &Policy, sought: &Sought<'_>) -> bool {
+        let Sought { workload, demands, zones, .. } = *sought;
         let asks = &policy.workloads[workload];
         let hosts = demands.hosts(asks);
         let bit = 1_u64.checked_shl(workload as u32).unwrap_or(0);
@@ -352,13 +424,14 @@ impl Round {
             let claim = &self.claims[index];
             if demands.avoids(asks, policy.pools[claim.pool].group)
                 || hosts.is_some_and(|spread| claim.count(workload) >= spread.max_skew)
+                || !sought.allows_host(|of| claim.count(of))
             {
                 continue;
             }
-            let within = self.pinned(asks, workload, zones & claim.zones, demands);
-            let Some(with) = claim.with(policy, workload, within) else {
+            let within = self.pinned(asks, sought, zones & claim.zones);
+            let Some(with) = claim.with(policy, workload, demands.pick, within) else {
                 // Claims only fill up: what holds none in any of its zones now holds none later.
-                if claim.with(policy, workload, claim.zones).is_none() {
+                if claim.with(policy, workload, Pick::NONE, claim.zones).is_none() {
                     self.full[index] |= bit;
                 }
                 continue;
@@ -380,18 +453,19 @@ impl Round {
         if claim.zones.is_power_of_two() {
             self.zones[workload][claim.zones.trailing_zeros() as usize] += 1;
         }
+        if let Some(possible) = self.possible.get_mut(workload) {
+            *possible |= claim.zones;
+        }
         if self.bounds.price < f64::INFINITY {
             self.given_up |= claim.cheapest(policy) >= self.bounds.price;
         }
     }
 
-    fn place_new(
-        &mut self,
-        cluster: &Cluster,
-        policy: &Policy,
-        workload: usize,
-        (zones, demands): (u8, Demands),
-    ) -> bool {
+    fn place_new(&mut self, cluster: &Cluster, policy: &Policy, sought: &Sought<'_>) -> bool {
+        let Sought { workload, demands, zones, .. } = *sought;
+        if !sought.allows_host(|_| 0) {
+            return false;
+        }
         let asks = &policy.workloads[workload];
         if self.sizes.is_empty() {
             self.sizes = cluster.pool_sizes(policy);
@@ -402,8 +476,9 @@ impl Round {
             if rules.replicas.is_some() || demands.avoids(asks, rules.group) {
                 continue;
             }
-            let within = self.pinned(asks, workload, zones & rules.zones, demands);
-            let Some(claim) = self.open_in(cluster, policy, pool, workload, within) else {
+            let within = self.pinned(asks, sought, zones & rules.zones);
+            let of = (workload, demands.pick);
+            let Some(claim) = self.open_in(cluster, policy, pool, of, within) else {
                 continue;
             };
             if self.claims.len() >= self.bounds.claims {
@@ -436,19 +511,19 @@ impl Round {
         cluster: &Cluster,
         policy: &Policy,
         pool: usize,
-        workload: usize,
+        of: (usize, Pick),
         zones: u8,
     ) -> Option<Claim> {
         let (rules, size) = (&policy.pools[pool], self.sizes[pool]);
         if rules.limits.nodes.is_some_and(|most| size.on_demand + size.spot >= most) {
-            self.limited |= policy.workloads[workload].groups & (1 << rules.group) != 0;
+            self.limited |= policy.workloads[of.0].groups & (1 << rules.group) != 0;
             return None;
         }
         let left = |limit: Option<i64>, used: i64| limit.map_or(i64::MAX, |limit| limit - used);
         let room = [left(rules.limits.cpu, size.room[0]), left(rules.limits.memory, size.room[1])];
         let tries = purchases(rules, size);
         for buys in tries {
-            let Some(claim) = try_claim(policy, (pool, buys, room), workload, zones) else {
+            let Some(claim) = try_claim(policy, (pool, buys, room), of, zones) else {
                 continue;
             };
             if let Some(claim) = without_shortage(cluster, policy, claim) {
@@ -457,9 +532,7 @@ impl Round {
         }
         let unlimited = [i64::MAX; 2];
         self.limited |= room != unlimited
-            && tries
-                .iter()
-                .any(|b| try_claim(policy, (pool, *b, unlimited), workload, zones).is_some());
+            && tries.iter().any(|b| try_claim(policy, (pool, *b, unlimited), of, zones).is_some());
         None
     }
 }

@@ -1,7 +1,8 @@
 //! Deployments: their settings with every default filled in, and what contradicts in them.
 
 use super::{
-    Available, Deployment, Inputs, Offer, Pool, Serving, Spread, job, keda, problem, scaling,
+    Available, Deployment, Inputs, Offer, Pool, Serving, Spread, affinity, job, keda, problem,
+    scaling,
     taint::{self, Effect, Taint},
     unknown,
 };
@@ -40,7 +41,7 @@ pub(super) fn build(
     check_names(inputs, workload, &mut report);
     let request_cpu = workload.requests.cpu_millicores.ceil() as i64;
     let request_memory = workload.requests.memory_mib.ceil() as i64;
-    let refused = refused(inputs, workload, offers, &mut report);
+    let refused = refused(inputs, workload, (pools, offers), &mut report);
     let allowed = || {
         let may = |(index, offer): &(usize, &Offer)| {
             groups & (1 << offer.group) != 0 && !refused.get(*index).copied().unwrap_or(false)
@@ -49,7 +50,12 @@ pub(super) fn build(
     };
     if groups != 0 && !offers.is_empty() && allowed().next().is_none() {
         let message = "no node that its node_pools and tolerations leave has all of these labels; name others, or allow more pools";
-        report.add("node_requirements", message.into());
+        let key = if workload.node_alternatives.is_empty() {
+            "node_requirements"
+        } else {
+            "node_alternatives"
+        };
+        report.add(key, message.into());
     } else if groups != 0 {
         check_fit(allowed(), request_cpu, request_memory, &mut report);
     }
@@ -72,6 +78,7 @@ pub(super) fn build(
     let job = job::rules(inputs, workload, &mut report);
     let max_replicas = job.as_ref().map_or(max_replicas, |job| job.parallelism);
     check_spread(inputs, workload, max_replicas, &mut report);
+    let affinity = affinity::build(inputs, pools, offers, (name, workload), &mut report);
     if !report.problems.is_empty() {
         return Err(report.problems);
     }
@@ -103,6 +110,7 @@ pub(super) fn build(
         job: job.map(Box::new),
         triggers: triggers.map(Box::new),
         do_not_disrupt_seconds: workload.do_not_disrupt_seconds,
+        affinity,
     })
 }
 
@@ -225,14 +233,8 @@ fn groups(
     pools: &[Pool],
     report: &mut Report<'_>,
 ) -> (u32, u32, u32) {
-    let mut tolerations = Vec::new();
-    for (index, text) in workload.tolerations.iter().enumerate() {
-        match Taint::parse(text) {
-            Ok(toleration) => tolerations.push(toleration),
-            Err(message) => report.add(&format!("tolerations.{index}"), message),
-        }
-    }
-    let named = named_groups(workload, pools, report);
+    let tolerations = tolerations(workload, report);
+    let named = check_groups(&workload.node_pools, "node_pools", pools, report);
     let (mut keeps_out, mut avoids) = (0, 0);
     let cluster = inputs.cluster;
     let of_pool = |pool: &Pool| {
@@ -255,32 +257,58 @@ fn groups(
     (named, groups, avoids & groups)
 }
 
+/// Taints that it tolerates.
+fn tolerations<'a>(workload: &'a Workload, report: &mut Report<'_>) -> Vec<Taint<'a>> {
+    let mut tolerations = Vec::new();
+    for (index, text) in workload.tolerations.iter().enumerate() {
+        match Taint::parse(text) {
+            Ok(toleration) => tolerations.push(toleration),
+            Err(message) => report.add(&format!("tolerations.{index}"), message),
+        }
+    }
+    tolerations
+}
+
 /// Per offer, whether its nodes lack a required label; empty where none is required.
 fn refused(
     inputs: &Inputs<'_>,
     workload: &Workload,
-    offers: &[Offer],
+    (pools, offers): (&[Pool], &[Offer]),
     report: &mut Report<'_>,
 ) -> Vec<bool> {
     let requirements = &workload.node_requirements;
-    check_labels(inputs.catalog, requirements, report);
-    if *requirements == NodeRequirements::default() {
+    check_labels(inputs.catalog, requirements, "node_requirements", report);
+    let alternatives = &workload.node_alternatives;
+    if *requirements == NodeRequirements::default() && alternatives.is_empty() {
         return Vec::new();
     }
     let lacks = |offer: &Offer| {
         let shape = inputs.catalog.shape(&offer.instance_type);
         shape.is_none_or(|shape| !requirements.admits(shape, offer.purchase.into()))
     };
-    offers.iter().map(lacks).collect()
+    let mut refused: Vec<bool> = offers.iter().map(lacks).collect();
+    if !alternatives.is_empty() {
+        let each = alternatives.iter().map(|term| affinity::refused(inputs, pools, offers, term));
+        let each: Vec<Vec<bool>> = each.collect();
+        for (offer, refused) in refused.iter_mut().enumerate() {
+            *refused |= each.iter().all(|term| term[offer]);
+        }
+    }
+    refused
 }
 
 /// Architectures that do not exist; other labels may name types that no pool of the scenario buys.
-fn check_labels(catalog: &Catalog, requirements: &NodeRequirements, report: &mut Report<'_>) {
+pub(super) fn check_labels(
+    catalog: &Catalog,
+    requirements: &NodeRequirements,
+    key: &str,
+    report: &mut Report<'_>,
+) {
     for wanted in &requirements.architectures {
         if !catalog.shapes().iter().any(|shape| shape.arch == *wanted) {
             let near = nearest(wanted, catalog.shapes().iter().map(|shape| &*shape.arch));
             let message = unknown("architecture", wanted, near);
-            report.add("node_requirements.architectures", message);
+            report.add(&format!("{key}.architectures"), message);
         }
     }
 }
@@ -292,22 +320,29 @@ pub(super) fn check_daemon(
     (name, workload): (&str, &Workload),
 ) -> Vec<Problem> {
     let mut report = Report { name, problems: Vec::new() };
-    named_groups(workload, pools, &mut report);
+    tolerations(workload, &mut report);
+    check_groups(&workload.node_pools, "node_pools", pools, &mut report);
     job::rules(inputs, workload, &mut report);
-    check_labels(inputs.catalog, &workload.node_requirements, &mut report);
+    check_labels(inputs.catalog, &workload.node_requirements, "node_requirements", &mut report);
+    affinity::check_daemon(inputs, pools, workload, &mut report);
     report.problems
 }
 
-/// Bits of the groups it names.
-fn named_groups(workload: &Workload, pools: &[Pool], report: &mut Report<'_>) -> u32 {
-    let mut groups = if workload.node_pools.is_empty() { u32::MAX } else { 0 };
-    for pool in &workload.node_pools {
+/// Bits of the groups that a list names; every group where it is empty.
+pub(super) fn check_groups(
+    names: &[String],
+    key: &str,
+    pools: &[Pool],
+    report: &mut Report<'_>,
+) -> u32 {
+    let mut groups = if names.is_empty() { u32::MAX } else { 0 };
+    for pool in names {
         match pools.iter().find(|known| known.name == *pool) {
             Some(known) => groups |= 1 << known.group,
             None if pool == "baseline" => groups |= 1,
             None => {
                 let names = pools.iter().map(|known| &*known.name).chain(["baseline"]);
-                report.add("node_pools", unknown("node pool", pool, nearest(pool, names)));
+                report.add(key, unknown("node pool", pool, nearest(pool, names)));
             }
         }
     }

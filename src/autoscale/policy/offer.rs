@@ -1,6 +1,6 @@
 //! Offers: what an instance type leaves to pods, what it costs, how reliable its spot capacity is.
 
-use super::{BASELINE, Inputs, Offer, Purchase, daemons, unknown};
+use super::{BASELINE, Inputs, Offer, Purchase, daemon::daemons, unknown};
 use crate::{
     autoscale::{
         MOST_ZONES,
@@ -29,7 +29,7 @@ pub(super) fn offer(
     (name, group): (&str, u8),
 ) -> Option<Offer> {
     let room = room(inputs, shape, kubelet)?;
-    let daemons = daemons(inputs.workloads, (name, shape, purchase.into()));
+    let daemons = daemons(inputs, (name, shape), &[purchase.into()]);
     let supply = inputs.catalog.spot(inputs.region, &shape.instance_type);
     let (hazard, shortage) = match supply {
         Some(supply) if purchase == Purchase::Spot && inputs.cluster.spot_interruptions => {

@@ -18,7 +18,10 @@ pub enum Effect {
     NoExecute,
 }
 
-/// `key=value:Effect`, `key:Effect`, or in a toleration `key`.
+/// The key of a toleration of every taint (`operator: Exists` without a key).
+pub const EVERY_KEY: &str = "*";
+
+/// `key=value:Effect`, `key:Effect`, or in a toleration `key` and `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taint<'a> {
     key: &'a str,
@@ -58,7 +61,7 @@ impl<'a> Taint<'a> {
     }
 
     fn tolerated_by(&self, toleration: &Taint<'_>) -> bool {
-        toleration.key == self.key
+        (toleration.key == self.key || toleration.key == EVERY_KEY)
             && (toleration.effect.is_none() || toleration.effect == self.effect)
             && (toleration.value.is_none() || toleration.value == self.value)
     }
@@ -84,6 +87,10 @@ pub(super) fn check(cluster: &Cluster) -> Vec<Problem> {
     for (key, taints) in groups.chain([baseline]) {
         for taint in taints {
             match Taint::parse(taint) {
+                Ok(read) if read.key == EVERY_KEY => {
+                    let message = format!("{taint:?} is a toleration; give a taint a key");
+                    problems.push(problem(&key, message));
+                }
                 Ok(read) if read.effect.is_none() => {
                     let message = format!("{taint:?} has no effect; give {taint}:NoSchedule");
                     problems.push(problem(&key, message));
@@ -106,6 +113,9 @@ mod tests {
         for (toleration, expected) in [
             ("dedicated=infra:NoSchedule", None),
             ("dedicated", None),
+            ("*", None),
+            ("*:NoSchedule", None),
+            ("*:NoExecute", Some(Effect::NoSchedule)),
             ("dedicated=infra", None),
             ("dedicated=web", Some(Effect::NoSchedule)),
             ("dedicated=infra:PreferNoSchedule", Some(Effect::NoSchedule)),

@@ -1,11 +1,12 @@
-//! Nodes that a pod requires: `nodeSelector` and required node affinity.
+//! Nodes that a pod requires or prefers: `nodeSelector` and node affinity.
 //!
 //! # Formula
 //! ```text
 //! nodes = nodeSelector ∩ (term 1 ∪ term 2 ∪ ...),  term = ∩ of its expressions
 //! ```
 //! A label of the machine or its purchase becomes `node_requirements`; any other label names the node pools
-//! whose template has it, and so `node_pools`.
+//! whose template has it, and so `node_pools`. Terms that differ in more than their pools stay apart, in their
+//! order, as `node_alternatives`: Karpenter buys for the first that it can meet.
 //!
 //! # Source
 //! Kubernetes, "Assigning Pods to Nodes" (terms are alternatives, expressions of a term all hold; `NotIn` and
@@ -18,7 +19,7 @@ use super::{
     Notes,
     documents::{Object, items, pairs, text},
     requirement::{key_of, list_of, values_of},
-    value::{Line, leftover, texts},
+    value::{self, Line, leftover, tables, texts},
 };
 use crate::{
     autoscale::policy::BASELINE,
@@ -109,7 +110,7 @@ struct Expression<'a> {
     values: Vec<&'a str>,
 }
 
-/// The keys `node_pools` and `node_requirements` of a workload; a note names what a scenario cannot express.
+/// The keys of a workload that name nodes; a note names what a scenario cannot express.
 pub(super) fn lines(object: &Object, groups: &Groups, notes: &mut Notes) -> Vec<Line> {
     let label = object.label();
     let pod = "spec.template.spec";
@@ -118,32 +119,110 @@ pub(super) fn lines(object: &Object, groups: &Groups, notes: &mut Notes) -> Vec<
         Expression { field: format!("{pod}.nodeSelector.{key}"), key, operator: "In", values }
     });
     let mut place = all_of(object, selector.collect(), groups, notes);
-    for (kind, given) in pairs(&object.body, "/spec/template/spec/affinity") {
-        let field = format!("{pod}.affinity.{kind}");
-        if kind != "nodeAffinity" {
-            notes.field(object, &field, "has no counterpart; topology_spread is the nearest");
-        } else if let Some(required) = required(object, (&field, given), groups, notes) {
-            let clash = place.narrow(required);
-            if let Some(clash) = clash {
-                notes.field(object, &field, &clash);
-            }
-        }
+    let field = format!("{pod}.affinity.nodeAffinity");
+    let given = object.at("/spec/template/spec/affinity/nodeAffinity").unwrap_or(&Value::Null);
+    let mut alternatives = required(object, (&field, given), groups, notes);
+    if let [_] = &*alternatives
+        && let Some(only) = alternatives.pop()
+        && let Some(clash) = place.narrow(only)
+    {
+        notes.field(object, &field, &clash);
     }
+    if alternatives.iter().any(|term| *term == Place::default()) {
+        let message = "has an alternative that every node meets, so the alternatives are ignored";
+        notes.field(object, &field, message);
+        alternatives.clear();
+    }
+    let preferences = preferred(object, (&field, given), groups, notes);
     let mut lines = Vec::new();
     if let Some(pools) = place.pools {
         lines.push(Line::new("node_pools", texts(&pools), &label));
     }
     if !place.lists.is_empty() {
-        let mut table = InlineTable::new();
-        for (key, values) in &place.lists {
-            table.insert(*key, texts(values));
-        }
-        lines.push(Line::new("node_requirements", table, &label));
+        let place = Place { pools: None, lists: place.lists };
+        lines.push(Line::new("node_requirements", place.table(), &label));
+    }
+    if !alternatives.is_empty() {
+        let known = |term: &Place| term.known(groups, (object, &field), notes).table();
+        let terms = alternatives.iter().map(known).collect();
+        lines.push(Line::new("node_alternatives", tables(terms), &label));
+    }
+    if !preferences.is_empty() {
+        lines.push(Line::new("node_preferences", tables(preferences), &label));
     }
     lines
 }
 
+/// Preferred terms, each with its weight.
+fn preferred(
+    object: &Object,
+    (field, given): (&str, &Value),
+    groups: &Groups,
+    notes: &mut Notes,
+) -> Vec<InlineTable> {
+    let list = "preferredDuringSchedulingIgnoredDuringExecution";
+    let mut tables = Vec::new();
+    for (index, term) in items(given, &format!("/{list}")).iter().enumerate() {
+        let field = format!("{field}.{list}[{index}]");
+        let weight = term.get("weight").cloned().unwrap_or(Value::Null);
+        let weight = value::whole(object, (&format!("{field}.weight"), &weight), (1, 100), notes);
+        let Some(weight) = weight else { continue };
+        if object.kind == "DaemonSet" {
+            let message = "is ignored: a DaemonSet runs on every node that it may";
+            notes.field(object, &field, message);
+            continue;
+        }
+        let preference = term.get("preference").unwrap_or(&Value::Null);
+        let place = term_of(object, (&field, preference), groups, notes);
+        let place = place.known(groups, (object, &field), notes);
+        if place == Place::default() {
+            let message = "is met by every node of the scenario, so it prefers none";
+            notes.field(object, &field, message);
+            continue;
+        }
+        let mut table = InlineTable::new();
+        table.insert("weight", i64::from(weight).into());
+        table.extend(place.table());
+        tables.push(table);
+    }
+    tables
+}
+
 impl Place {
+    /// The keys of a term.
+    fn table(&self) -> InlineTable {
+        let mut table = InlineTable::new();
+        if let Some(pools) = &self.pools {
+            table.insert("node_pools", texts(pools));
+        }
+        for (key, values) in &self.lists {
+            table.insert(*key, texts(values));
+        }
+        table
+    }
+
+    /// The same without node pools that are not among the manifests; the baseline where none is left.
+    fn known(&self, groups: &Groups, (object, field): (&Object, &str), notes: &mut Notes) -> Self {
+        let is_known = |name: &String| {
+            *name == BASELINE || groups.pools.iter().any(|group| group.pool == *name)
+        };
+        let Some(pools) = &self.pools else { return self.clone() };
+        let (mut known, unknown): (Vec<String>, Vec<String>) =
+            pools.iter().cloned().partition(is_known);
+        if known.is_empty() {
+            known.push(BASELINE.to_owned());
+        }
+        if !unknown.is_empty() {
+            let message = format!(
+                "names node pool {}, which is not among the manifests; {} is planned",
+                unknown.join(", "),
+                known.join(", ")
+            );
+            notes.field(object, field, &message);
+        }
+        Self { pools: Some(known), lists: self.lists.clone() }
+    }
+
     /// Keeps what both leave; where that is nothing, what was, and says so.
     fn narrow(&mut self, other: Self) -> Option<String> {
         let mut clash = None;
@@ -190,73 +269,58 @@ impl Place {
         None
     }
 
-    /// What either leaves; none where a scenario cannot say that.
-    fn or(mut self, other: Self) -> Option<Self> {
-        let add = |known: &mut Vec<String>, more: Vec<String>| {
-            let more: Vec<String> = more.into_iter().filter(|name| !known.contains(name)).collect();
+    /// Adds the pools of a term with the same labels; false where they differ.
+    fn joins(&mut self, other: &Self) -> bool {
+        let same = self.lists == other.lists && self.pools.is_some() == other.pools.is_some();
+        if let (true, Some(known), Some(more)) = (same, &mut self.pools, &other.pools) {
+            let more: Vec<String> =
+                more.iter().filter(|name| !known.contains(name)).cloned().collect();
             known.extend(more);
-        };
-        if self.lists == other.lists {
-            self.pools = self.pools.zip(other.pools).map(|(mut known, more)| {
-                add(&mut known, more);
-                known
-            });
-            return Some(self);
         }
-        let keys =
-            |place: &Self| -> Vec<&str> { place.lists.iter().map(|(key, _)| *key).collect() };
-        if self.pools != other.pools || keys(&self) != keys(&other) {
-            return None;
-        }
-        let differ = self.lists.iter().zip(&other.lists).filter(|(a, b)| a != b).count();
-        for ((_, known), (_, more)) in self.lists.iter_mut().zip(other.lists) {
-            add(known, more);
-        }
-        (differ == 1).then_some(self)
+        same
     }
 }
 
-/// What the required terms leave.
+/// What each required term leaves; terms that differ in their pools alone are one.
 fn required(
     object: &Object,
     (field, given): (&str, &Value),
     groups: &Groups,
     notes: &mut Notes,
-) -> Option<Place> {
-    if !items(given, "/preferredDuringSchedulingIgnoredDuringExecution").is_empty() {
-        notes.field(object, field, "preferences have no counterpart");
-    }
+) -> Vec<Place> {
     let known = [
         "requiredDuringSchedulingIgnoredDuringExecution",
         "preferredDuringSchedulingIgnoredDuringExecution",
     ];
     leftover(object, ("/spec/template/spec/affinity/nodeAffinity", &known), &[], notes);
     let terms = items(given, "/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms");
-    let mut all: Option<Place> = None;
+    let mut all: Vec<Place> = Vec::new();
     for term in terms {
-        if !items(term, "/matchFields").is_empty() {
-            notes.field(object, field, "matchFields have no counterpart");
+        let place = term_of(object, (field, term), groups, notes);
+        if !all.iter_mut().any(|known| known.joins(&place)) {
+            all.push(place);
         }
-        let each = items(term, "/matchExpressions").iter().map(|expression| Expression {
-            field: field.to_owned(),
-            key: text(expression, "/key").unwrap_or_default(),
-            operator: text(expression, "/operator").unwrap_or_default(),
-            values: items(expression, "/values").iter().filter_map(Value::as_str).collect(),
-        });
-        let place = all_of(object, each.collect(), groups, notes);
-        all = match all {
-            None => Some(place),
-            Some(known) => {
-                let merged = known.clone().or(place);
-                if merged.is_none() {
-                    let message = "has alternatives that differ in more than one label; later ones are ignored";
-                    notes.field(object, field, message);
-                }
-                Some(merged.unwrap_or(known))
-            }
-        };
     }
     all
+}
+
+/// What one term leaves.
+fn term_of(
+    object: &Object,
+    (field, term): (&str, &Value),
+    groups: &Groups,
+    notes: &mut Notes,
+) -> Place {
+    if !items(term, "/matchFields").is_empty() {
+        notes.field(object, field, "matchFields have no counterpart");
+    }
+    let each = items(term, "/matchExpressions").iter().map(|expression| Expression {
+        field: field.to_owned(),
+        key: text(expression, "/key").unwrap_or_default(),
+        operator: text(expression, "/operator").unwrap_or_default(),
+        values: items(expression, "/values").iter().filter_map(Value::as_str).collect(),
+    });
+    all_of(object, each.collect(), groups, notes)
 }
 
 fn all_of(

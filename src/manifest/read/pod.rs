@@ -18,7 +18,7 @@ use super::{
     documents::{Object, at, items, pairs, text},
     value::{self, quantity},
 };
-use crate::manifest::quantity::Quantity;
+use crate::{autoscale::policy::taint::EVERY_KEY, manifest::quantity::Quantity};
 
 /// CPU [millicores] and memory [MiB], each where it is given.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -167,16 +167,7 @@ pub(super) fn tolerations(object: &Object, notes: &mut Notes) -> Vec<String> {
                 let value = text(given, "/value").unwrap_or_default();
                 all.push(format!("{key}={value}{effect}"));
             }
-            (None | Some(""), "Exists") => {
-                // Daemonsets run on every node in a scenario as it is.
-                if object.kind != "DaemonSet" {
-                    notes.field(
-                        object,
-                        field,
-                        "tolerates every taint, which a scenario cannot say",
-                    );
-                }
-            }
+            (None | Some(""), "Exists") => all.push(format!("{EVERY_KEY}{effect}")),
             _ => notes.field(object, field, &format!("operator {operator:?} has no counterpart")),
         }
     }

@@ -225,7 +225,7 @@ fn draft(object: &Object, name: String, knowledge: Knowledge<'_>, notes: &mut No
         };
         lines.push(line);
     }
-    place(object, knowledge.groups, &mut lines, notes);
+    place(object, (knowledge.groups, default), &mut lines, notes);
     unread(object, knowledge, notes);
     Draft {
         name,
@@ -265,10 +265,15 @@ fn bounds(limits: Amounts) -> (bool, &'static str) {
 }
 
 /// Where its pods may run.
-fn place(object: &Object, groups: &Groups, lines: &mut Vec<Line>, notes: &mut Notes) {
+fn place(
+    object: &Object,
+    (groups, default): (&Groups, Option<&toml::Table>),
+    lines: &mut Vec<Line>,
+    notes: &mut Notes,
+) {
     let label = object.label();
     let tolerations = pod::tolerations(object, notes);
-    if !tolerations.is_empty() {
+    if !tolerations.is_empty() || default.is_some_and(|table| table.contains_key("tolerations")) {
         set(lines, Line::new("tolerations", texts(&tolerations), &label));
     }
     let spreads = pod::spreads(object, notes);

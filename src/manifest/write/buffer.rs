@@ -1,13 +1,12 @@
 //! `CapacityBuffers`, and a `PodTemplate` for each that is for no one workload.
 
-use super::{Wanted, kind_unknown, patch};
+use super::{Wanted, affinity, kind_unknown, patch};
 use crate::{
     autoscale::settings::CapacityBuffer,
     manifest::{
         quantity,
         yaml::{Map, Node},
     },
-    workload::NodeRequirements,
 };
 
 /// Below the heading.
@@ -78,7 +77,7 @@ fn template(wanted: &Wanted<'_>, name: &str, buffer: &CapacityBuffer) -> Map {
         let tolerations: Vec<Node> = buffer.tolerations.iter().map(each).collect();
         pod.put("tolerations", tolerations, &key("tolerations"));
     }
-    if let Some(affinity) = patch::affinity(&buffer.node_pools, &NodeRequirements::default()) {
+    if let Some(affinity) = affinity::to_pools(&buffer.node_pools) {
         pod.put("affinity", affinity, &key("node_pools"));
     }
     pod.put("containers", vec![Node::from(container)], "");

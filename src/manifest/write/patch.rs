@@ -1,14 +1,14 @@
 //! Patches of Deployments, `DaemonSets`, `CronJobs` and Jobs: what a pod asks for, and where it may run.
 
-use super::{Wanted, fill_in_label, kind_unknown};
+use super::{Wanted, affinity, fill_in_label, kind_unknown};
 use crate::{
+    autoscale::policy::taint::EVERY_KEY,
     manifest::{
-        CAPACITY_LABEL, FILL_IN, Facts, NO_CPU_LIMIT, NO_MEMORY_LIMIT, POOL_LABEL, quantity,
+        FILL_IN, Facts, NO_CPU_LIMIT, NO_MEMORY_LIMIT, quantity,
         yaml::{Map, Node},
     },
     workload::{
-        Kind, NodeCapacity, NodeRequirements, Resources, TopologyKey, TopologySpread,
-        WhenUnsatisfiable, Workload,
+        Kind, Resources, TopologySpread, WhenUnsatisfiable, Workload,
         job::{ConcurrencyPolicy, Job},
     },
 };
@@ -176,12 +176,9 @@ fn place(pod: &mut Map, (workload, facts): (&Workload, &Facts), key: &dyn Fn(&st
         let spreads: Vec<Node> = workload.topology_spread.iter().map(each).collect();
         pod.put("topologySpreadConstraints", spreads, &key("topology_spread"));
     }
-    let required = &workload.node_requirements;
-    if !workload.node_pools.is_empty() || *required != NodeRequirements::default() {
-        let of = if workload.node_pools.is_empty() { "node_requirements" } else { "node_pools" };
-        if let Some(affinity) = affinity(&workload.node_pools, required) {
-            pod.put("affinity", affinity, &key(of));
-        }
+    let affinity = affinity::of(workload, facts, key);
+    if !affinity.is_empty() {
+        pod.put("affinity", affinity, "");
     }
 }
 
@@ -194,6 +191,7 @@ pub(super) fn toleration(text: &str) -> Map {
         Some((key, value)) => {
             Map::new().with("key", key).with("operator", "Equal").with("value", value)
         }
+        None if pair == EVERY_KEY => Map::new().with("operator", "Exists"),
         None => Map::new().with("key", pair).with("operator", "Exists"),
     };
     if let Some(effect) = effect {
@@ -204,10 +202,7 @@ pub(super) fn toleration(text: &str) -> Map {
 
 /// Without a selector a constraint counts no pods, and spreads none.
 fn spread(given: TopologySpread, label: &str) -> Map {
-    let key = match given.topology_key {
-        TopologyKey::Zone => "topology.kubernetes.io/zone",
-        TopologyKey::Hostname => "kubernetes.io/hostname",
-    };
+    let key = affinity::label_of(given.topology_key);
     let otherwise = match given.when_unsatisfiable {
         WhenUnsatisfiable::DoNotSchedule => "DoNotSchedule",
         WhenUnsatisfiable::ScheduleAnyway => "ScheduleAnyway",
@@ -219,76 +214,4 @@ fn spread(given: TopologySpread, label: &str) -> Map {
         .with("topologyKey", key)
         .with("whenUnsatisfiable", otherwise)
         .with("labelSelector", Map::new().with("matchLabels", labels))
-}
-
-/// Nodes of these pools with these labels; the baseline are the nodes that Karpenter did not buy. Terms are
-/// alternatives; one without expressions would be met by no node.
-pub(super) fn affinity(pools: &[String], required: &NodeRequirements) -> Option<Map> {
-    let labels = labels(required);
-    if pools.is_empty() && labels.is_empty() {
-        return None;
-    }
-    let term = |pool: Option<Map>| {
-        let all: Vec<Node> =
-            pool.into_iter().chain(labels.iter().cloned()).map(Node::from).collect();
-        Node::from(Map::new().with("matchExpressions", all))
-    };
-    let named = pools.iter().filter(|pool| *pool != "baseline").map(String::as_str);
-    let named: Vec<&str> = named.collect();
-    let mut terms = Vec::new();
-    if pools.iter().any(|pool| pool == "baseline") {
-        terms.push(term(Some(expression(POOL_LABEL, "DoesNotExist", &[]))));
-    }
-    if !named.is_empty() {
-        terms.push(term(Some(expression(POOL_LABEL, "In", &named))));
-    }
-    if pools.is_empty() {
-        terms.push(term(None));
-    }
-    let required = Map::new().with("nodeSelectorTerms", terms);
-    Some(Map::new().with(
-        "nodeAffinity",
-        Map::new().with("requiredDuringSchedulingIgnoredDuringExecution", required),
-    ))
-}
-
-fn expression(label: &str, operator: &str, values: &[&str]) -> Map {
-    let expression = Map::new().with("key", label).with("operator", operator);
-    if values.is_empty() {
-        return expression;
-    }
-    let values: Vec<Node> = values.iter().map(|value| (*value).into()).collect();
-    expression.with("values", values)
-}
-
-/// Required labels as expressions. Nodes that Karpenter did not buy have no capacity type.
-fn labels(required: &NodeRequirements) -> Vec<Map> {
-    let mut all = Vec::new();
-    let has = |capacity: NodeCapacity| required.capacity_types.contains(&capacity);
-    let karpenter = [(NodeCapacity::OnDemand, "on-demand"), (NodeCapacity::Spot, "spot")];
-    let bought: Vec<&str> =
-        karpenter.iter().filter(|(capacity, _)| has(*capacity)).map(|(_, name)| *name).collect();
-    let others: Vec<&str> =
-        karpenter.iter().filter(|(capacity, _)| !has(*capacity)).map(|(_, name)| *name).collect();
-    if !required.capacity_types.is_empty() {
-        match (has(NodeCapacity::Baseline), bought.is_empty()) {
-            (true, true) => all.push(expression(CAPACITY_LABEL, "DoesNotExist", &[])),
-            (true, false) if others.is_empty() => {}
-            (true, false) => all.push(expression(CAPACITY_LABEL, "NotIn", &others)),
-            (false, _) => all.push(expression(CAPACITY_LABEL, "In", &bought)),
-        }
-    }
-    for (label, values) in [
-        ("kubernetes.io/arch", &required.architectures),
-        ("node.kubernetes.io/instance-type", &required.instance_types),
-        ("karpenter.k8s.aws/instance-family", &required.families),
-        ("karpenter.k8s.aws/instance-category", &required.categories),
-        ("karpenter.k8s.aws/instance-size", &required.sizes),
-    ] {
-        if !values.is_empty() {
-            let values: Vec<&str> = values.iter().map(String::as_str).collect();
-            all.push(expression(label, "In", &values));
-        }
-    }
-    all
 }
