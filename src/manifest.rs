@@ -85,8 +85,6 @@ pub struct Facts {
     pub node: NodeFacts,
     /// What Karpenter's published schema has.
     pub karpenter: KarpenterFacts,
-    /// What autoscalers need beyond the defaults.
-    pub autoscaler: AutoscalerFacts,
     /// Aurora's storage as Terraform names it.
     pub aurora_storage: StorageFacts,
 }
@@ -143,16 +141,6 @@ pub struct KarpenterFacts {
     pub policies: Vec<String>,
     /// What `spec.replicas` needs, in words.
     pub static_needs: String,
-}
-
-/// What autoscalers need beyond the defaults, in words.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AutoscalerFacts {
-    /// For a tolerance of its own.
-    pub tolerance_needs: String,
-    /// For no replicas at all.
-    pub zero_needs: String,
 }
 
 /// Aurora's storage as Terraform names it.

@@ -40,7 +40,8 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hpa {
-    /// Least replicas; 0 needs the gate `HPAScaleToZero` and an External metric.
+    /// Least replicas; 0 needs an External metric and, in versions of Kubernetes that do not have it on by
+    /// default, the gate `HPAScaleToZero`. With `keda`, KEDA goes to 0 and back.
     #[schemars(range(min = 0, max = 100_000))]
     pub min_replicas: Option<u32>,
     /// Most replicas.

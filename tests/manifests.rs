@@ -491,7 +491,7 @@ fn labels_and_kinds_that_a_scenario_does_not_know_are_not_guessed() {
 /// What vendors call things is data: other data, other text.
 #[test]
 fn vendors_names_come_from_the_facts() {
-    let catalog = catalog();
+    let mut catalog = catalog();
     let text = rich().replacen(
         "families = [\"r6g\"] ",
         "families = [\"r6g\"]\nstorage_type = \"io-optimized\" ",
@@ -502,7 +502,7 @@ fn vendors_names_come_from_the_facts() {
     facts.node.image_alias = "other".into();
     facts.node.root_device = "/dev/other".into();
     facts.node.volume_type = "gp9".into();
-    facts.autoscaler.tolerance_needs = "another release".into();
+    catalog.controllers.hpa.tolerance_gate.name = "AnotherGate".into();
     facts.aurora_storage.io_optimized = "other-storage".into();
     facts.karpenter.policies = vec!["WhenEmpty".into()];
     let wanted = Wanted {
@@ -520,7 +520,7 @@ fn vendors_names_come_from_the_facts() {
         "alias: other@FILL-IN",
         "deviceName: /dev/other",
         "volumeType: gp9",
-        "tolerance; needs another release",
+        "tolerance; needs Kubernetes 1.35 or newer, or the feature gate AnotherGate from 1.33 on",
         "aurora_storage_type = \"other-storage\"",
         "consolidationPolicy WhenEmptyOrUnderutilized needs a Karpenter release",
     ] {
@@ -546,7 +546,6 @@ fn vendors_names_come_from_the_facts() {
         assert!(read.contains(said), "{said}\n{read}");
     }
 
-    let mut catalog = catalog;
     catalog.controllers.hpa.target_cpu_utilization = 75;
     let autoscaler = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}\nspec: {scaleTargetRef: {kind: Deployment, name: a}, maxReplicas: 5, metrics: [{type: Object}]}\n";
     let sources = [Source { name: "f.yaml".into(), text: autoscaler.into() }];

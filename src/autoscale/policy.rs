@@ -444,6 +444,8 @@ pub struct Inputs<'a> {
     pub start: Date,
     /// Days in all.
     pub days: u32,
+    /// Minor version of Kubernetes 1, where it is known: what is on by default.
+    pub kubernetes_minor: Option<u32>,
 }
 
 fn problem(key: &str, message: String) -> Problem {

@@ -18,6 +18,7 @@ struct Company {
     cluster: settings::Cluster,
     workloads: IndexMap<String, Workload>,
     classes: IndexMap<String, Class>,
+    kubernetes_minor: Option<u32>,
 }
 
 impl Company {
@@ -40,6 +41,7 @@ impl Company {
                 "api".to_owned(),
                 Class { per_session: 1.0, request_kib: 1.0, response_kib: 5.0, at_edge: None },
             )]),
+            kubernetes_minor: None,
         }
     }
 
@@ -54,6 +56,7 @@ impl Company {
             tick_seconds: 60,
             start: jiff::civil::date(2027, 1, 1),
             days: 31,
+            kubernetes_minor: self.kubernetes_minor,
         }
     }
 

@@ -190,9 +190,13 @@ fn check_zero(inputs: &Inputs<'_>, rules: &Rules, report: &mut Report<'_>) {
     let external = |metric: &Metric| {
         matches!(metric, Metric::ExternalValue(..) | Metric::ExternalAverageValue(..))
     };
-    if !inputs.cluster.feature_gates.contains(&FeatureGate::HpaScaleToZero) {
-        let message = "0 needs the feature gate: cluster.feature_gates = [\"HPAScaleToZero\"]; give 1 or more";
-        report.add("hpa.min_replicas", message.into());
+    let gated = inputs.cluster.feature_gates.contains(&FeatureGate::HpaScaleToZero);
+    let needs = inputs.catalog.controllers.hpa.zero_gate.needs(inputs.kubernetes_minor);
+    if let Some(needs) = needs.filter(|_| !gated) {
+        let message = format!(
+            "0 needs {needs}; give 1 or more, set eks.version, or list the gate in cluster.feature_gates"
+        );
+        report.add("hpa.min_replicas", message);
     } else if !rules.metrics.iter().any(external) {
         let message = "0 needs a metric of type External: pods that are not there have no CPU";
         report.add("hpa.min_replicas", message.into());

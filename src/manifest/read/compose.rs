@@ -20,7 +20,7 @@ use crate::{
     autoscale::policy::BASELINE,
     error::{Error, Place},
     manifest::yaml::one_line,
-    shapes::Catalog,
+    shapes::{Catalog, Gate},
 };
 
 /// All that manifests gave.
@@ -53,7 +53,8 @@ pub(super) fn scenario(
     let Parts { mut drafts, pools, machines, claims, load_balancers, found } = parts;
     one_account(&mut document).ok_or_else(|| wrong("has no account production"))?;
     assumptions(&mut document);
-    let zero = drafts.iter().any(scales_to_zero);
+    let gate = &knowledge.catalog.controllers.hpa.zero_gate;
+    let zero = drafts.iter().any(scales_to_zero).then_some(gate);
     if let Some(why) = &pools.auto_mode {
         auto_mode(&mut document, why, &knowledge.facts.auto_mode.built_in)
             .ok_or_else(|| wrong("has no [eks]"))?;
@@ -270,7 +271,11 @@ fn ebs(document: &mut DocumentMut, claims: Vec<Claimed>) -> Option<()> {
     Some(())
 }
 
-fn cluster(document: &mut DocumentMut, (pools, nodes): (Pools, Nodes), zero: bool) -> Option<()> {
+fn cluster(
+    document: &mut DocumentMut,
+    (pools, nodes): (Pools, Nodes),
+    zero: Option<&Gate>,
+) -> Option<()> {
     let Pools { named, zones, in_any_zone, assumed, .. } = pools;
     let cluster = document.get_mut("cluster")?.as_table_mut()?;
     let assumed_zones = cluster.get("availability_zones").and_then(Item::as_integer).unwrap_or(1);
@@ -287,9 +292,12 @@ fn cluster(document: &mut DocumentMut, (pools, nodes): (Pools, Nodes), zero: boo
         put(&mut table, &nodes.baseline);
         cluster.insert("baseline", Item::Table(table));
     }
-    if zero {
-        let gates = super::value::texts(&["HPAScaleToZero"]);
-        cluster.insert("feature_gates", commented(gates, "an autoscaler's minReplicas is 0"));
+    if let Some(gate) = zero {
+        let why = format!(
+            "an autoscaler's minReplicas is 0; not needed with eks.version 1.{} or newer",
+            gate.default_since
+        );
+        cluster.insert("feature_gates", commented(super::value::texts(&[&gate.name]), &why));
     }
     let all = cluster.get_mut("node_pools")?.as_table_mut()?;
     for (_, pool) in all.iter_mut() {

@@ -3,9 +3,10 @@
 use super::{Wanted, fill_in_label, kind_unknown};
 use crate::{
     manifest::{
-        AutoscalerFacts, FILL_IN, Facts, quantity,
+        FILL_IN, quantity,
         yaml::{Map, Node},
     },
+    shapes::Gate,
     workload::{
         DisruptionBudget, Hpa, Metric, MetricName, MetricType, Pods, PolicyType, Scaling,
         ScalingPolicy, SelectPolicy, Workload,
@@ -22,7 +23,7 @@ pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
     let mut documents = Vec::new();
     for (name, workload) in &wanted.account.stack.workloads {
         if let Some(hpa) = &workload.hpa {
-            let mut document = autoscaler(name, workload, (hpa, wanted.facts));
+            let mut document = autoscaler(name, workload, hpa, wanted);
             if wanted.account.settings.schedule.is_some() && !workload.always_on {
                 document.say(
                     "HPAs have no schedule. The plan scales this workload to 0 outside its hours; add a KEDA cron trigger or a CronJob.",
@@ -57,19 +58,20 @@ pub(super) fn notes(wanted: &Wanted<'_>) -> Vec<(String, String)> {
     vec![(format!("accounts.{}.schedule", account.name), message)]
 }
 
-fn autoscaler(name: &str, workload: &Workload, (hpa, facts): (&Hpa, &Facts)) -> Map {
+fn autoscaler(name: &str, workload: &Workload, hpa: &Hpa, wanted: &Wanted<'_>) -> Map {
+    let gates = &wanted.catalog.controllers.hpa;
+    let version = wanted.account.kubernetes_minor();
+    let needed = |gate: &Gate| {
+        gate.needs(version).map_or_else(String::new, |needs| format!("; needs {needs}"))
+    };
     let key = |field: &str| format!("workloads.{name}.hpa.{field}");
     let target = Map::new()
         .with("apiVersion", "apps/v1")
-        .why("kind", "Deployment", kind_unknown(workload, facts))
+        .why("kind", "Deployment", kind_unknown(workload, wanted.facts))
         .with("name", name);
     let mut spec = Map::new().with("scaleTargetRef", target);
     if let Some(least) = hpa.min_replicas {
-        let gate = if least == 0 {
-            format!("; needs {}", facts.autoscaler.zero_needs)
-        } else {
-            String::new()
-        };
+        let gate = if least == 0 { needed(&gates.zero_gate) } else { String::new() };
         spec.put("minReplicas", least, &format!("{}{gate}", key("min_replicas")));
     }
     spec.put("maxReplicas", hpa.max_replicas, &key("max_replicas"));
@@ -77,7 +79,7 @@ fn autoscaler(name: &str, workload: &Workload, (hpa, facts): (&Hpa, &Facts)) -> 
     if !metrics.is_empty() {
         spec.put("metrics", metrics, "");
     }
-    let behavior = behavior(name, hpa, &facts.autoscaler);
+    let behavior = behavior(name, hpa, &needed(&gates.tolerance_gate));
     if !behavior.is_empty() {
         spec.put("behavior", behavior, "");
     }
@@ -142,7 +144,7 @@ fn one(metric: &Metric, why: &str) -> Map {
     Map::new().with("type", kind).with(field, source)
 }
 
-fn behavior(name: &str, hpa: &Hpa, known: &AutoscalerFacts) -> Map {
+fn behavior(name: &str, hpa: &Hpa, needs: &str) -> Map {
     let given = hpa.behavior.clone().unwrap_or_default();
     let mut behavior = Map::new();
     for (field, key, scaling) in
@@ -160,8 +162,7 @@ fn behavior(name: &str, hpa: &Hpa, known: &AutoscalerFacts) -> Map {
         let both = format!("workloads.{name}.hpa.tolerance");
         let tolerance = scaling.tolerance.map(|band| (band, format!("{own}.tolerance")));
         if let Some((band, why)) = tolerance.or(hpa.tolerance.map(|band| (band, both))) {
-            let why = format!("{why}; needs {}", known.tolerance_needs);
-            rules.put("tolerance", quantity::number(band), &why);
+            rules.put("tolerance", quantity::number(band), &format!("{why}{needs}"));
         }
         if !rules.is_empty() {
             behavior.put(field, rules, "");
