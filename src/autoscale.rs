@@ -92,6 +92,10 @@ pub struct Replicas {
     requested: f64,
     saturated: bool,
     unserved_before: f64,
+    /// For how long its queue was not empty [seconds].
+    queued_seconds: f64,
+    /// When KEDA last saw an active trigger.
+    last_active: Second,
     /// Bound pods by zone.
     zones: [u32; MOST_ZONES],
     hpa: Hpa,
@@ -177,6 +181,7 @@ impl Cluster {
             workloads: vec![
                 Replicas {
                     counted_to: policy.first_second,
+                    last_active: policy.first_second,
                     per_capacity: f64::INFINITY,
                     ..Replicas::default()
                 };

@@ -70,6 +70,18 @@ pub struct WorkloadUse {
     pub p95_ms: f64,
     /// p95 of the worst minute [ms].
     pub peak_p95_ms: f64,
+    /// What waited in its queue, where it has one; the response times above are then without the wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueUse>,
+}
+
+/// The queue of a deployment in a month.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct QueueUse {
+    /// Most messages that waited.
+    pub most_waiting: f64,
+    /// Longest wait [seconds].
+    pub longest_wait_seconds: f64,
 }
 
 /// Nodes of one purchase option.
@@ -162,6 +174,10 @@ impl Capacity {
                 queued_requests: tally.queued,
                 p95_ms: tally.p95_weighted / tally.requests.max(1e-9),
                 peak_p95_ms: tally.p95_peak,
+                queue: workload.has_queue.then_some(QueueUse {
+                    most_waiting: tally.most_waiting,
+                    longest_wait_seconds: tally.longest_wait,
+                }),
             });
         let mean =
             |of: usize| tally.hours.iter().map(|h| h.node_minutes[of]).sum::<f64>() / minutes;

@@ -168,6 +168,16 @@ pub struct HpaDefaults {
     pub tolerance_gate: Gate,
 }
 
+/// Defaults of KEDA's `ScaledObject`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KedaDefaults {
+    /// Seconds between two looks at the triggers.
+    pub polling_seconds: u32,
+    /// Seconds without an active trigger before the pods go.
+    pub cooldown_seconds: u32,
+}
+
 /// A feature gate of Kubernetes; versions are the minor number of Kubernetes 1.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -514,6 +524,8 @@ pub struct GithubAllowance {
 pub struct Controllers {
     /// Horizontal pod autoscaler.
     pub hpa: HpaDefaults,
+    /// KEDA.
+    pub keda: KedaDefaults,
     /// Karpenter.
     pub karpenter: KarpenterDefaults,
     /// Spot capacity.

@@ -52,6 +52,13 @@ pub enum Reason {
         /// Replicas asked for.
         to: u32,
     },
+    /// KEDA started the first pod, or removed the last ones.
+    Activated {
+        /// Replicas before.
+        from: u32,
+        /// Replicas asked for.
+        to: u32,
+    },
     /// Pods fit on no node (`FailedScheduling`).
     Unschedulable {
         /// How many.
@@ -114,6 +121,8 @@ impl Reason {
         match self {
             Self::Rescaled { .. } => "SuccessfulRescale",
             Self::Schedule { .. } => "AccountSchedule",
+            Self::Activated { to: 0, .. } => "KEDAScaleTargetDeactivated",
+            Self::Activated { .. } => "KEDAScaleTargetActivated",
             Self::Unschedulable { .. } => "FailedScheduling",
             Self::Launched { .. } => "Launched",
             Self::LaunchedAsReplacement { .. } => "LaunchedAsReplacement",

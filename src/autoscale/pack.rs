@@ -242,29 +242,7 @@ mod tests {
     }
 
     fn pods(cpu: i64, memory: i64) -> Deployment {
-        Deployment {
-            name: String::new(),
-            serving: None,
-            idle_cpu: 0.0,
-            request_cpu: cpu,
-            request_memory: memory,
-            limit_cpu: 0.0,
-            memory: (0.0, 0.0),
-            min_replicas: 0,
-            max_replicas: 0,
-            startup: (0.0, 0.0),
-            image_mib: 0.0,
-            hpa: None,
-            always_on: false,
-            groups: 1,
-            selects: 1,
-            avoids: 0,
-            refused: Vec::new(),
-            zone_spread: None,
-            host_spread: None,
-            available: None,
-            do_not_disrupt: false,
-        }
+        Deployment { groups: 1, ..Deployment::new(String::new(), cpu, memory) }
     }
 
     /// Eight pods of a core and 2 GiB fill two nodes of four cores and 8 GiB, at 0.2 each: the bound is

@@ -12,17 +12,17 @@ use crate::{
 };
 
 /// A company of one API behind the load balancer, on the real shapes and prices of us-east-1.
-struct Company {
+pub(super) struct Company {
     catalog: Catalog,
     prices: crate::prices::PriceBook,
     cluster: settings::Cluster,
-    workloads: IndexMap<String, Workload>,
+    pub(super) workloads: IndexMap<String, Workload>,
     classes: IndexMap<String, Class>,
-    kubernetes_minor: Option<u32>,
+    pub(super) kubernetes_minor: Option<u32>,
 }
 
 impl Company {
-    fn new(pool: &str) -> Self {
+    pub(super) fn new(pool: &str) -> Self {
         let manifest = store::price_manifest(&PriceSource::Embedded).unwrap();
         let cluster = format!(
             "availability_zones = 3\nnode_startup_seconds = 45\n\
@@ -60,7 +60,7 @@ impl Company {
         }
     }
 
-    fn policy(&self) -> Result<Policy, Vec<String>> {
+    pub(super) fn policy(&self) -> Result<Policy, Vec<String>> {
         let text = |problems: Vec<crate::error::Problem>| {
             problems.iter().map(ToString::to_string).collect()
         };
@@ -92,11 +92,11 @@ pub(super) fn company() -> Policy {
     company.policy().unwrap()
 }
 
-fn luck() -> crate::random::Draws {
+pub(super) fn luck() -> crate::random::Draws {
     crate::random::stream(7, 0, crate::random::Stream::Cluster, 0)
 }
 
-const POOL: &str = "[node_pools.general]\ncategories = [\"m\"]\nmin_generation = 7\n\
+pub(super) const POOL: &str = "[node_pools.general]\ncategories = [\"m\"]\nmin_generation = 7\n\
     architectures = [\"arm64\"]\nmax_vcpus = 8\n";
 
 /// Every law that holds in any state.

@@ -49,6 +49,7 @@ impl Fixture {
             queued_requests: 0.0,
             p95_ms: 0.0,
             peak_p95_ms: 0.0,
+            queue: None,
         };
         Self {
             month: month.parse().unwrap(),

@@ -204,6 +204,12 @@ impl NamedEvent {
             Reason::Schedule { from, to } => {
                 format!("{from} to {to} replicas, the account's schedule")
             }
+            Reason::Activated { from, to: 0 } => {
+                format!("{from} to 0 replicas, KEDA: no trigger was active for the cooldown")
+            }
+            Reason::Activated { from, to } => {
+                format!("{from} to {to} replicas, KEDA: a trigger is active")
+            }
             Reason::Unschedulable { pods } => format!("{pods} pods fit on no node"),
             Reason::Launched { pods: 0, ready_in } => {
                 format!("bought for the baseline, ready in {ready_in} s")

@@ -118,6 +118,7 @@ fn one(metric: &Metric, why: &str) -> Map {
         MetricName::Memory => "memory",
         MetricName::RequestsPerSecond => "requests_per_second",
         MetricName::Concurrency => "concurrency",
+        MetricName::QueueLength => "queue_length",
     };
     let value = |value: f64| match metric.name {
         MetricName::Cpu => quantity::cpu(value),
@@ -136,6 +137,12 @@ fn one(metric: &Metric, why: &str) -> Map {
     let adapter = "write the name under which your metrics adapter serves it";
     let (kind, field) = match metric.kind {
         MetricType::Resource => return resource(name, target),
+        MetricType::ContainerResource => {
+            let container = metric.container.as_deref().unwrap_or(FILL_IN);
+            let source =
+                Map::new().with("name", name).with("container", container).with("target", target);
+            return Map::new().with("type", "ContainerResource").with("containerResource", source);
+        }
         MetricType::Pods => ("Pods", "pods"),
         MetricType::External => ("External", "external"),
     };
