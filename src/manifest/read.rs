@@ -10,6 +10,7 @@ use crate::{
 mod budget;
 mod class;
 mod compose;
+mod container;
 mod demand;
 mod documents;
 mod hpa;

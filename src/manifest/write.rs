@@ -10,6 +10,7 @@ use crate::{
 };
 
 mod hpa;
+mod keda;
 mod patch;
 mod pool;
 mod terraform;

@@ -222,6 +222,13 @@ fn of_container(
     }
     let in_proportion = if request > 0.0 { request / pod } else { 1.0 };
     let share = given.usage_share.unwrap_or(in_proportion);
+    if request >= pod && share >= 1.0 {
+        // All of the pod: as a metric of it, which most ticks need no reconcile for.
+        return Ok(match resource {
+            Resource::Cpu => Metric::Cpu(target),
+            Resource::Memory => Metric::Memory(target),
+        });
+    }
     Ok(Metric::Container(Container { resource, request: request.ceil() as i64, share }, target))
 }
 

@@ -318,6 +318,8 @@ fn cluster(
 fn scales_to_zero(draft: &Draft) -> bool {
     draft.lines.iter().any(|line| {
         let hpa = line.value.as_inline_table().filter(|_| line.key == "hpa");
+        // KEDA needs no gate.
+        let hpa = hpa.filter(|hpa| !hpa.contains_key("keda"));
         hpa.and_then(|hpa| hpa.get("min_replicas")?.as_integer()) == Some(0)
     })
 }
@@ -400,8 +402,16 @@ fn table(
         table.remove("replicas");
         table.remove("hpa");
     }
+    let has_queue = draft.lines.iter().any(|line| line.key == "queue");
+    if has_queue {
+        table.remove("reached");
+        table.remove("timeout_seconds");
+    }
     if !known && draft.profile.is_none() && draft.is_scaled {
-        assume(template, gateway, &mut lines);
+        assume(template, gateway || has_queue, &mut lines);
+        if has_queue {
+            lines.push(Line::new("concurrency", 1, "assumption: one message at a time"));
+        }
     }
     let mut given = draft.lines.clone();
     needed(draft, &table, &mut given, knowledge.catalog, notes);
@@ -425,8 +435,8 @@ fn assumed(table: &mut Table) {
     }
 }
 
-/// What no manifest says of a workload that serves requests.
-fn assume(template: &Table, gateway: bool, lines: &mut Vec<Line>) {
+/// What no manifest says of a workload that serves requests, from inside where it is behind a gateway.
+fn assume(template: &Table, inside: bool, lines: &mut Vec<Line>) {
     let usual = template.get(USUAL).and_then(Item::as_table);
     for key in ["calls_per", "cpu_ms_per_request", "database_connections"] {
         if let Some(value) = usual.and_then(|table| table.get(key)?.as_value().cloned()) {
@@ -434,7 +444,7 @@ fn assume(template: &Table, gateway: bool, lines: &mut Vec<Line>) {
             lines.push(Line::new(key, value, "assumption: init's api; measure yours"));
         }
     }
-    if !gateway {
+    if !inside {
         lines.push(Line::new("reached", "through-alb", "assumption"));
     }
 }
@@ -475,7 +485,8 @@ fn needed(
         return;
     }
     let no_cpu = draft.requests.is_none_or(|given| given.cpu.unwrap_or(0.0) <= 0.0);
-    if !draft.is_daemon_set && no_cpu && scales_by_cpu(lines) {
+    let known = lines.iter().any(|line| line.key == "containers_without_request");
+    if !draft.is_daemon_set && no_cpu && !known && scales_by_cpu(lines) {
         let mut requests = InlineTable::new();
         let memory = draft.requests.and_then(|given| given.memory);
         requests.insert("cpu_millicores", number(usual("cpu_millicores").unwrap_or(100.0)));

@@ -40,6 +40,8 @@ pub(super) struct Draft {
     pub(super) is_scaled: bool,
     /// Requests, where the manifest has some.
     pub(super) requests: Option<Amounts>,
+    /// Requests of the pod itself.
+    pub(super) own_requests: Amounts,
     /// Requests of its containers by name.
     pub(super) containers: Vec<(String, Amounts)>,
     /// Its keys.
@@ -226,6 +228,7 @@ fn draft(object: &Object, name: String, knowledge: Knowledge<'_>, notes: &mut No
         is_daemon_set,
         is_scaled: false,
         requests: given.then_some(requests),
+        own_requests: pod::own(object),
         containers: pod::containers(object),
         lines,
         from: label,

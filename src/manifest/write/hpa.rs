@@ -1,6 +1,6 @@
 //! `autoscaling/v2` `HorizontalPodAutoscalers` and `policy/v1` `PodDisruptionBudgets`.
 
-use super::{Wanted, fill_in_label, kind_unknown};
+use super::{Wanted, fill_in_label, keda, kind_unknown};
 use crate::{
     manifest::{
         FILL_IN, quantity,
@@ -23,7 +23,13 @@ pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
     let mut documents = Vec::new();
     for (name, workload) in &wanted.account.stack.workloads {
         if let Some(hpa) = &workload.hpa {
-            let mut document = autoscaler(name, workload, hpa, wanted);
+            let is_keda = hpa.keda.is_some()
+                || workload.queue.as_ref().is_some_and(|queue| queue.trigger.is_some());
+            let mut document = if is_keda {
+                keda::scaled_object(name, workload, hpa, wanted)
+            } else {
+                autoscaler(name, workload, hpa, wanted)
+            };
             if wanted.account.settings.schedule.is_some() && !workload.always_on {
                 document.say(
                     "HPAs have no schedule. The plan scales this workload to 0 outside its hours; add a KEDA cron trigger or a CronJob.",
@@ -59,19 +65,14 @@ pub(super) fn notes(wanted: &Wanted<'_>) -> Vec<(String, String)> {
 }
 
 fn autoscaler(name: &str, workload: &Workload, hpa: &Hpa, wanted: &Wanted<'_>) -> Map {
-    let gates = &wanted.catalog.controllers.hpa;
-    let version = wanted.account.kubernetes_minor();
-    let needed = |gate: &Gate| {
-        gate.needs(version).map_or_else(String::new, |needs| format!("; needs {needs}"))
-    };
     let key = |field: &str| format!("workloads.{name}.hpa.{field}");
-    let target = Map::new()
-        .with("apiVersion", "apps/v1")
-        .why("kind", "Deployment", kind_unknown(workload, wanted.facts))
-        .with("name", name);
-    let mut spec = Map::new().with("scaleTargetRef", target);
+    let mut spec = Map::new().with("scaleTargetRef", target(name, workload, wanted));
     if let Some(least) = hpa.min_replicas {
-        let gate = if least == 0 { needed(&gates.zero_gate) } else { String::new() };
+        let gate = if least == 0 {
+            needed(&wanted.catalog.controllers.hpa.zero_gate, wanted)
+        } else {
+            String::new()
+        };
         spec.put("minReplicas", least, &format!("{}{gate}", key("min_replicas")));
     }
     spec.put("maxReplicas", hpa.max_replicas, &key("max_replicas"));
@@ -79,7 +80,7 @@ fn autoscaler(name: &str, workload: &Workload, hpa: &Hpa, wanted: &Wanted<'_>) -
     if !metrics.is_empty() {
         spec.put("metrics", metrics, "");
     }
-    let behavior = behavior(name, hpa, &needed(&gates.tolerance_gate));
+    let behavior = behavior(name, hpa, wanted);
     if !behavior.is_empty() {
         spec.put("behavior", behavior, "");
     }
@@ -88,6 +89,20 @@ fn autoscaler(name: &str, workload: &Workload, hpa: &Hpa, wanted: &Wanted<'_>) -
         .with("kind", "HorizontalPodAutoscaler")
         .with("metadata", Map::new().why("name", name, &format!("workloads.{name}")))
         .with("spec", spec)
+}
+
+/// What a gate needs in the account's version, behind a semicolon; nothing where it is on by default.
+fn needed(gate: &Gate, wanted: &Wanted<'_>) -> String {
+    let needs = gate.needs(wanted.account.kubernetes_minor());
+    needs.map_or_else(String::new, |needs| format!("; needs {needs}"))
+}
+
+/// What is scaled.
+pub(super) fn target(name: &str, workload: &Workload, wanted: &Wanted<'_>) -> Map {
+    Map::new()
+        .with("apiVersion", "apps/v1")
+        .why("kind", "Deployment", kind_unknown(workload, wanted.facts))
+        .with("name", name)
 }
 
 fn metrics(name: &str, hpa: &Hpa) -> Vec<Node> {
@@ -112,6 +127,15 @@ fn resource(name: &str, target: Map) -> Map {
         .with("resource", Map::new().with("name", name).with("target", target))
 }
 
+/// The target of a metric as a quantity.
+pub(super) fn amount(name: MetricName, value: f64) -> String {
+    match name {
+        MetricName::Cpu => quantity::cpu(value),
+        MetricName::Memory => quantity::memory(value),
+        _ => quantity::number(value),
+    }
+}
+
 fn one(metric: &Metric, why: &str) -> Map {
     let name = match metric.name {
         MetricName::Cpu => "cpu",
@@ -120,11 +144,7 @@ fn one(metric: &Metric, why: &str) -> Map {
         MetricName::Concurrency => "concurrency",
         MetricName::QueueLength => "queue_length",
     };
-    let value = |value: f64| match metric.name {
-        MetricName::Cpu => quantity::cpu(value),
-        MetricName::Memory => quantity::memory(value),
-        _ => quantity::number(value),
-    };
+    let value = |value: f64| amount(metric.name, value);
     let target = match (metric.average_utilization, metric.average_value, metric.value) {
         (Some(percent), ..) => utilization(percent, why),
         (None, Some(average), _) => {
@@ -151,7 +171,8 @@ fn one(metric: &Metric, why: &str) -> Map {
     Map::new().with("type", kind).with(field, source)
 }
 
-fn behavior(name: &str, hpa: &Hpa, needs: &str) -> Map {
+pub(super) fn behavior(name: &str, hpa: &Hpa, wanted: &Wanted<'_>) -> Map {
+    let needs = needed(&wanted.catalog.controllers.hpa.tolerance_gate, wanted);
     let given = hpa.behavior.clone().unwrap_or_default();
     let mut behavior = Map::new();
     for (field, key, scaling) in
