@@ -7,7 +7,7 @@
 use super::{Wanted, hpa};
 use crate::{
     manifest::{
-        FILL_IN, quantity,
+        FILL_IN,
         yaml::{Map, Node},
     },
     workload::{Hpa, Metric, MetricName, Workload},
@@ -67,14 +67,18 @@ pub(super) fn scaled_object(
 fn trigger(workload: &Workload, metric: &Metric, why: &str, wanted: &Wanted<'_>) -> Map {
     let target = match (metric.average_utilization, metric.average_value.or(metric.value)) {
         (Some(percent), _) => percent.to_string(),
-        (None, value) => hpa::amount(metric.name, value.unwrap_or(0.0)),
+        (None, value) => match metric.name {
+            MetricName::Cpu | MetricName::Memory => hpa::amount(metric.name, value.unwrap_or(0.0)),
+            // Scalers read plain numbers, not quantities.
+            _ => value.unwrap_or(0.0).to_string(),
+        },
     };
     let kind = match (metric.average_utilization, metric.value) {
         (Some(_), _) => "Utilization",
         (None, Some(_)) => "Value",
         (None, None) => "AverageValue",
     };
-    let above = metric.activation.map(quantity::number);
+    let above = metric.activation.map(|above| above.to_string());
     let unknown = "only you know it";
     let (name, metadata) = match metric.name {
         MetricName::Cpu | MetricName::Memory => {
