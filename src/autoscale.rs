@@ -92,7 +92,7 @@ pub struct Replicas {
     requested: f64,
     saturated: bool,
     unserved_before: f64,
-    /// For how long its queue was not empty [seconds].
+    /// For how long a message or more waited in its queue [seconds].
     queued_seconds: f64,
     /// When KEDA last saw an active trigger.
     last_active: Second,

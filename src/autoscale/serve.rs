@@ -8,7 +8,7 @@
 //! CPU    = idle × ready + served × CPU of a request       ρ = asked / capacity
 //! p95    = M/M/c of one pod at min(ρ, 0.95), + backlog / capacity
 //! in service = ready × M/M/c's mean requests in a pod, + backlog      (Little: λ × (service + wait))
-//! queue: backlog = all that is not served        oldest = min(time since it was empty, backlog / arrivals)
+//! queue: backlog = all that is not served     oldest = min(time since a whole one waits, backlog / arrivals)
 //! ```
 //! # Limits
 //! CPU above requests is shared over the whole cluster and not node by node. All pods of a workload
@@ -243,8 +243,9 @@ impl Replicas {
         let waiting = (self.asked * tick - served).max(0.0);
         let waited_before = (self.backlog - served).max(0.0);
         self.saturated = true;
-        self.queued_seconds += tick;
         self.backlog = waiting;
+        // A part of a message is one that has not come yet.
+        self.queued_seconds = if waiting < 1.0 { 0.0 } else { self.queued_seconds + tick };
         tally.queued += (waiting - waited_before).max(0.0);
         // First come, first served: what waits is what came last.
         let oldest = self.queued_seconds.min(waiting / self.rps);

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     autoscale::hpa::{Resource, Rules},
     error::{Problem, nearest},
-    queueing::Curve,
+    queueing::{self, Curve},
     random,
     shapes::Catalog,
     workload::{
@@ -147,7 +147,13 @@ fn serving(
             seconds: served_ms / 1000.0,
         }),
         servers,
-        latency: Curve::response(servers, served_ms, facts.quantile),
+        latency: match workload.queue {
+            // What waits, waits in the queue: a worker that takes a message begins at once.
+            Some(_) => {
+                Curve::flat(served_ms * queueing::response_quantile(0.0, servers, facts.quantile))
+            }
+            None => Curve::response(servers, served_ms, facts.quantile),
+        },
         late_load: f64::INFINITY,
         in_system: counted.then(|| Curve::in_system(servers)),
     })

@@ -188,6 +188,11 @@ fn a_queue_counts_whole_messages() {
     let running = wishes.iter().filter(|wish| **wish > 0).count();
     assert!((30..=60).contains(&running), "{running} of 120: {wishes:?}");
     assert!(wishes.iter().all(|wish| *wish <= 1), "{wishes:?}");
+    // A worker takes 10 s for it: 95 % of times that are exponential are below ln 20 × 10 s. It waited from
+    // the minute in which it was whole to the one in which KEDA looked and the pod was there.
+    let tally = &cluster.take_tally(&policy).workloads[0];
+    assert!((tally.p95_peak - 10_000.0 * 20.0_f64.ln()).abs() < 1.0, "{tally:?}");
+    assert!((60.0..=180.0).contains(&tally.longest_wait), "{tally:?}");
 }
 
 /// Scale to zero needs no gate from Kubernetes 1.37 on, and none with KEDA; before, the error names both.
