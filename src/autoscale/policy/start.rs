@@ -60,11 +60,10 @@ impl Deployment {
             Metric::Cpu(target) => within(cpu, self.request_cpu, target),
             Metric::Memory(target) => within(memory, self.request_memory, target),
             Metric::Container(container, target) => of_container(container, target),
-            Metric::Unrequested(_) => true,
             Metric::Pods(of, target) => within(signal(of), 0, target),
             Metric::ExternalAverageValue(of, most) => signal(of) <= most as f64,
-            // More pods make a queue shorter.
-            Metric::ExternalValue(Signal::QueueLength, _) => true,
+            // It never has a value; and more pods make a queue shorter.
+            Metric::Unrequested(_) | Metric::ExternalValue(Signal::QueueLength, _) => true,
             Metric::ExternalValue(of, target) => {
                 signal(of) * pods <= target as f64 * (1.0 + rules.tolerance.up)
             }
