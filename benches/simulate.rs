@@ -63,6 +63,7 @@ fn policy(facts: &Facts, tick_seconds: u32) -> Policy {
         tick_seconds,
         start: date(2027, 1, 1),
         days: 400,
+        kubernetes_minor: None,
     })
     .unwrap()
 }

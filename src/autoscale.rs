@@ -100,6 +100,8 @@ pub struct Replicas {
     requested: f64,
     saturated: bool,
     unserved_before: f64,
+    /// For how long a message or more waited in its queue [seconds].
+    queued_seconds: f64,
     /// Bound pods by zone.
     zones: [u32; MOST_ZONES],
     hpa: Hpa,
@@ -201,6 +203,7 @@ impl Cluster {
             workloads: vec![
                 Replicas {
                     counted_to: policy.first_second,
+                    active_at: policy.first_second,
                     per_capacity: f64::INFINITY,
                     ..Replicas::default()
                 };

@@ -73,6 +73,9 @@ pub struct WorkloadUse {
     /// Runs, of a cron-job or a job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<JobUse>,
+    /// What waited in its queue, where it has one; the response times above are then without the wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueUse>,
 }
 
 /// Runs of a cron-job or a job in a month.
@@ -159,6 +162,15 @@ pub fn jobs<'c>(months: impl Iterator<Item = &'c Capacity>) -> Vec<(String, JobU
         }
     }
     all
+}
+
+/// The queue of a deployment in a month.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct QueueUse {
+    /// Most messages that waited.
+    pub most_waiting: f64,
+    /// Longest wait [seconds].
+    pub longest_wait_seconds: f64,
 }
 
 /// Nodes of one purchase option.
@@ -253,6 +265,10 @@ impl Capacity {
             p95_ms: tally.p95_weighted / tally.requests.max(1e-9),
             peak_p95_ms: tally.p95_peak,
             job: workload.job.as_ref().map(|_| JobUse::of(tally)),
+            queue: workload.has_queue.then_some(QueueUse {
+                most_waiting: tally.most_waiting,
+                longest_wait_seconds: tally.longest_wait,
+            }),
         });
         let mean =
             |of: usize| tally.hours.iter().map(|h| h.node_minutes[of]).sum::<f64>() / minutes;

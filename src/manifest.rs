@@ -65,6 +65,8 @@ pub struct Facts {
     pub requests_per_second: Vec<String>,
     /// Names under which adapters publish requests in flight.
     pub concurrency: Vec<String>,
+    /// Names under which adapters publish the length of a queue.
+    pub queue_length: Vec<String>,
     /// Memory of an idle pod as a share of its autoscaler's memory target, where nothing says it.
     pub assumed_idle_memory: f64,
     /// Fields that move neither replicas nor nodes, by the kind of object they are of.
@@ -87,8 +89,6 @@ pub struct Facts {
     pub node: NodeFacts,
     /// What features of Karpenter need.
     pub karpenter: KarpenterFacts,
-    /// What autoscalers need beyond the defaults.
-    pub autoscaler: AutoscalerFacts,
     /// Aurora's storage as Terraform names it.
     pub aurora_storage: StorageFacts,
 }
@@ -101,6 +101,44 @@ pub struct KedaFacts {
     pub min_replicas: u32,
     /// `maxReplicaCount`.
     pub max_replicas: u32,
+    /// Triggers that scale by a queue, by type.
+    pub triggers: std::collections::BTreeMap<String, QueueTrigger>,
+}
+
+/// A trigger of KEDA that scales by a queue.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueueTrigger {
+    /// Keys of the target per pod, the usual one first.
+    pub target: Vec<String>,
+    /// The target where none is given.
+    pub default: f64,
+    /// Key of the activation.
+    pub activation: String,
+    /// Whether the length counts messages that a consumer holds.
+    pub counts_in_flight: bool,
+    /// Settings that change this, in their order.
+    #[serde(default)]
+    pub in_flight: Vec<InFlight>,
+    /// Values of `mode`, and the metric of a scenario that each is; a queue's length where there are none.
+    #[serde(default)]
+    pub modes: std::collections::BTreeMap<String, String>,
+    /// Keys that only the user knows.
+    pub fill_in: Vec<String>,
+    /// What the plan cannot know.
+    pub caution: Option<String>,
+}
+
+/// A setting of a trigger that decides whether messages that a consumer holds count.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InFlight {
+    /// Its key.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+    /// Whether they count then.
+    pub counts: bool,
 }
 
 /// How long pods of `CronJobs` and Jobs are assumed to run: no manifest says it.
@@ -163,16 +201,6 @@ pub struct KarpenterFacts {
     pub buffer_image: String,
     /// What `spec.replicas` needs, in words.
     pub static_needs: String,
-}
-
-/// What autoscalers need beyond the defaults, in words.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AutoscalerFacts {
-    /// For a tolerance of its own.
-    pub tolerance_needs: String,
-    /// For no replicas at all.
-    pub zero_needs: String,
 }
 
 /// Aurora's storage as Terraform names it.

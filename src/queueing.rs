@@ -125,6 +125,11 @@ impl Curve {
         Self { points: (0..values.len()).map(point).collect() }
     }
 
+    /// The same at any utilization.
+    pub fn flat(value: f64) -> Self {
+        Self::through(&[value; STEPS + 1])
+    }
+
     /// The response time that a share `p` of requests stays below [ms], in pods of `servers` workers
     /// that take `service_ms` per request.
     pub fn response(servers: u32, service_ms: f64, p: f64) -> Self {

@@ -172,6 +172,11 @@ pub struct Account {
 }
 
 impl Account {
+    /// Returns the minor version of Kubernetes 1 that it runs, where `[eks]` names it.
+    pub fn kubernetes_minor(&self) -> Option<u32> {
+        self.stack.services.iter().find_map(|service| service.kubernetes_minor())
+    }
+
     /// Returns what its services are checked against.
     pub fn context<'a>(&'a self, catalog: &'a Catalog) -> Context<'a> {
         let stops = self.settings.schedule.as_ref().is_some_and(|own| own.stop_database);

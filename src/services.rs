@@ -465,6 +465,11 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
         None
     }
 
+    /// Returns the minor version of Kubernetes 1 that it runs, where the scenario names it.
+    fn kubernetes_minor(&self) -> Option<u32> {
+        None
+    }
+
     /// What it sends over the network.
     fn flows(&self, _demand: &Demand<'_>) -> Flows {
         Flows::default()
@@ -493,6 +498,8 @@ pub trait AnyService: fmt::Debug + Send + Sync {
     fn regions(&self) -> Vec<&str>;
     /// See [`Service::edge`].
     fn edge(&self) -> Option<Edge<'_>>;
+    /// See [`Service::kubernetes_minor`].
+    fn kubernetes_minor(&self) -> Option<u32>;
     /// See [`Service::flows`].
     fn flows(&self, demand: &Demand<'_>) -> Flows;
     /// See [`Service::database`].
@@ -522,6 +529,9 @@ impl<S: Service> AnyService for S {
     }
     fn edge(&self) -> Option<Edge<'_>> {
         Service::edge(self)
+    }
+    fn kubernetes_minor(&self) -> Option<u32> {
+        Service::kubernetes_minor(self)
     }
     fn flows(&self, demand: &Demand<'_>) -> Flows {
         Service::flows(self, demand)

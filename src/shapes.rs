@@ -162,16 +162,53 @@ pub struct HpaDefaults {
     pub sample_age_seconds: u32,
     /// Window of a CPU sample.
     pub sample_window_seconds: u32,
+    /// The gate of `minReplicas: 0`.
+    pub zero_gate: Gate,
+    /// The gate of a tolerance per autoscaler.
+    pub tolerance_gate: Gate,
 }
 
-/// Defaults of KEDA.
-#[derive(Debug, Clone, Deserialize)]
+/// Defaults of KEDA's `ScaledObject`.
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KedaDefaults {
-    /// Seconds without an active trigger before it scales to 0.
+    /// Seconds between two looks at the triggers.
+    pub polling_seconds: u32,
+    /// Seconds without an active trigger before the pods go.
     pub cooldown_seconds: u32,
     /// Replicas that a cron trigger asks for outside its window.
     pub replicas_outside: u32,
+}
+
+/// A feature gate of Kubernetes; versions are the minor number of Kubernetes 1.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gate {
+    /// Its name.
+    pub name: String,
+    /// The version that brings it.
+    pub since: u32,
+    /// The version from which it is on by default.
+    pub default_since: u32,
+}
+
+impl Gate {
+    /// Returns what a cluster needs for the feature, in words; `None` where its version has it on by default.
+    pub fn needs(&self, version: Option<u32>) -> Option<String> {
+        let Self { name, since, default_since } = self;
+        match version {
+            Some(version) if version >= *default_since => None,
+            Some(version) if version >= *since => Some(format!(
+                "the feature gate {name}, which is off by default in Kubernetes 1.{version} and on from 1.{default_since}"
+            )),
+            Some(version) => Some(format!(
+                "Kubernetes 1.{default_since}, or the feature gate {name} from 1.{since} on; eks.version is 1.{version}"
+            )),
+            None => Some(format!(
+                "Kubernetes 1.{default_since} or newer, or the feature gate {name} from 1.{since} on"
+            )),
+        }
+    }
 }
 
 /// Defaults of `CronJobs` and Jobs.

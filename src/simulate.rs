@@ -561,6 +561,7 @@ fn policy(
         tick_seconds,
         start,
         days,
+        kubernetes_minor: account.kubernetes_minor(),
     };
     Policy::build(&inputs).map_err(|problems| {
         let place = |problem: Problem| {

@@ -54,7 +54,8 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hpa {
-    /// Least replicas; 0 needs `schedules`, or the gate `HPAScaleToZero` and an External metric.
+    /// Least replicas; 0 needs an External metric and, in versions of Kubernetes that do not have it on by
+    /// default, the gate `HPAScaleToZero`. With `keda` or `schedules`, KEDA goes to 0 and back.
     #[schemars(range(min = 0, max = 100_000))]
     pub min_replicas: Option<u32>,
     /// Most replicas.
@@ -75,10 +76,22 @@ pub struct Hpa {
     /// Stabilization windows and scaling policies.
     pub behavior: Option<Behavior>,
     /// Cron triggers of KEDA, each a metric like the others. With them 0 is allowed as `min_replicas`, without a
-    /// gate: KEDA itself removes the last pod.
+    /// gate: KEDA itself removes the last pod, after its cooldown (`keda.cooldown_seconds`).
     #[serde(default)]
     pub schedules: Vec<CronTrigger>,
-    /// Seconds without an active trigger before KEDA scales to 0 (`cooldownPeriod`); its default if left out.
+    /// KEDA scales it (`ScaledObject`): it goes to 0 and back without a feature gate.
+    pub keda: Option<Keda>,
+}
+
+/// What KEDA does beyond the autoscaler that it makes: it removes the last pods once no trigger was active for
+/// a while, and starts the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Keda {
+    /// Seconds between two looks at the triggers (`pollingInterval`); KEDA's default if left out.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub polling_seconds: Option<u32>,
+    /// Seconds without an active trigger before the pods go (`cooldownPeriod`); KEDA's default if left out.
     #[schemars(range(min = 0, max = 864_000))]
     pub cooldown_seconds: Option<u32>,
 }
@@ -88,6 +101,8 @@ pub struct Hpa {
 pub enum MetricType {
     /// CPU or memory of the pods.
     Resource,
+    /// CPU or memory of one container of each pod.
+    ContainerResource,
     /// A metric of each pod, averaged.
     Pods,
     /// A metric of the whole workload.
@@ -98,18 +113,20 @@ pub enum MetricType {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MetricName {
-    /// CPU [millicores]; Resource.
+    /// CPU [millicores]; Resource and `ContainerResource`.
     Cpu,
-    /// Memory [MiB]; Resource.
+    /// Memory [MiB]; Resource and `ContainerResource`.
     Memory,
     /// Requests that arrive in a second; Pods and External.
     RequestsPerSecond,
     /// Requests being served or waiting; Pods and External.
     Concurrency,
+    /// Messages in the queue of the workload (`queue`); External.
+    QueueLength,
 }
 
 /// One metric and the target it is held at; exactly one target.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Metric {
     /// Where it comes from.
@@ -117,7 +134,7 @@ pub struct Metric {
     pub kind: MetricType,
     /// What it measures.
     pub name: MetricName,
-    /// Percent of the request; Resource.
+    /// Percent of the request; Resource and `ContainerResource`.
     #[schemars(range(min = 1, max = 1000), extend("format" = "percent"))]
     pub average_utilization: Option<u32>,
     /// A pod's share.
@@ -126,6 +143,17 @@ pub struct Metric {
     /// The workload's whole; External.
     #[schemars(range(min = 0.001, max = 1_000_000_000))]
     pub value: Option<f64>,
+    /// The container; `ContainerResource`.
+    pub container: Option<String>,
+    /// What the container requests [millicores, or MiB]; the pod's request if left out.
+    #[schemars(range(min = 0, max = 30_000_000))]
+    pub container_request: Option<f64>,
+    /// The container's share of what the pod uses; in proportion to the requests if left out.
+    #[schemars(range(min = 0, max = 1))]
+    pub usage_share: Option<f64>,
+    /// Value above which KEDA starts the first pod, 0 if left out; External, with `keda`.
+    #[schemars(range(min = 0, max = 1_000_000_000))]
+    pub activation: Option<f64>,
 }
 
 /// `behavior` of the autoscaler; each field left out has the default of its direction.
@@ -190,6 +218,34 @@ pub struct Scaling {
     /// Band in this direction, as a fraction.
     #[schemars(range(min = 0, max = 1))]
     pub tolerance: Option<f64>,
+}
+
+/// Containers without a request.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unrequested {
+    /// Those that request no CPU.
+    #[serde(default)]
+    pub cpu: Vec<String>,
+    /// Those that request no memory.
+    #[serde(default)]
+    pub memory: Vec<String>,
+}
+
+/// A queue that a workload takes its requests from: they wait in it until a worker is free, and nobody gives up.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Queue {
+    /// Whether `queue_length` counts messages that a worker holds (`scaleOnInFlight`), and not only those that
+    /// wait.
+    #[serde(default = "yes")]
+    pub counts_in_flight: bool,
+    /// Type of KEDA's trigger, `aws-sqs-queue`, that manifests are written with.
+    pub trigger: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// `maxUnavailable` or `minAvailable` of a disruption budget: a number of pods, or `"25%"`.
@@ -423,6 +479,13 @@ pub struct Workload {
     /// Seconds a request waits before its caller gives up; the model's figure if left out.
     #[schemars(range(min = 0, max = 3600))]
     pub timeout_seconds: Option<f64>,
+    /// Queue that its requests wait in until a worker takes them; without it they come from callers, who wait
+    /// no longer than `timeout_seconds`.
+    pub queue: Option<Queue>,
+    /// Containers, sidecars included, that request nothing of a resource: the utilization of the pod then has
+    /// no value, and an autoscaler that goes by it does nothing.
+    #[serde(default)]
+    pub containers_without_request: Unrequested,
     /// Memory a pod uses with no load; its request if left out [MiB].
     #[schemars(range(min = 0, max = 30_000_000))]
     pub idle_memory_mib: Option<f64>,

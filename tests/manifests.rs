@@ -489,7 +489,7 @@ fn labels_and_kinds_that_a_scenario_does_not_know_are_not_guessed() {
 /// What vendors call things is data: other data, other text.
 #[test]
 fn vendors_names_come_from_the_facts() {
-    let catalog = catalog();
+    let mut catalog = catalog();
     let text = rich().replacen(
         "families = [\"r6g\"] ",
         "families = [\"r6g\"]\nstorage_type = \"io-optimized\" ",
@@ -501,7 +501,7 @@ fn vendors_names_come_from_the_facts() {
     facts.node.image_alias = "other".into();
     facts.node.root_device = "/dev/other".into();
     facts.node.volume_type = "gp9".into();
-    facts.autoscaler.tolerance_needs = "another release".into();
+    catalog.controllers.hpa.tolerance_gate.name = "AnotherGate".into();
     facts.aurora_storage.io_optimized = "other-storage".into();
     facts.karpenter.balanced_needs = "a later Karpenter".into();
     let wanted = Wanted {
@@ -519,7 +519,7 @@ fn vendors_names_come_from_the_facts() {
         "alias: other@FILL-IN",
         "deviceName: /dev/other",
         "volumeType: gp9",
-        "tolerance; needs another release",
+        "tolerance; needs Kubernetes 1.35 or newer, or the feature gate AnotherGate from 1.33 on",
         "aurora_storage_type = \"other-storage\"",
         "consolidationPolicy Balanced needs a later Karpenter",
     ] {
@@ -545,7 +545,6 @@ fn vendors_names_come_from_the_facts() {
         assert!(read.contains(said), "{said}\n{read}");
     }
 
-    let mut catalog = catalog;
     catalog.controllers.hpa.target_cpu_utilization = 75;
     let autoscaler = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}\nspec: {scaleTargetRef: {kind: Deployment, name: a}, maxReplicas: 5, metrics: [{type: Object}]}\n";
     let sources = [Source { name: "f.yaml".into(), text: autoscaler.into() }];
@@ -1268,16 +1267,14 @@ fn rollouts_and_scaled_objects_are_read() {
     assert_eq!(cron.time_zone.as_deref(), Some("Europe/Prague"));
     assert!(!notes.contains("not among the manifests"), "{notes}");
 
-    // A queue alone: a fixed number, within the bounds.
-    let queue = keda(
-        "  minReplicaCount: 6\n  maxReplicaCount: 30\n  triggers: [{type: aws-sqs-queue, metadata: {queueLength: '20'}}]\n",
+    // A query alone: a fixed number, within the bounds.
+    let query = keda(
+        "  minReplicaCount: 6\n  maxReplicaCount: 30\n  triggers: [{type: mysql, metadata: {queryValue: '20'}}]\n",
     );
-    let (scenario, notes, _) = read_text(&(rollout(template) + &queue));
+    let (scenario, notes, _) = read_text(&(rollout(template) + &query));
     let web = &scenario.accounts[0].stack.workloads["web"];
     assert_eq!((web.replicas, web.hpa.is_none()), (Some(6), true));
-    for said in
-        ["aws-sqs-queue (queueLength 20)", "fixed number of replicas, 6 (its range is 6 to 30)"]
-    {
+    for said in ["mysql (queryValue 20)", "fixed number of replicas, 6 (its range is 6 to 30)"] {
         assert!(notes.contains(said), "{said}\n{notes}");
     }
 
@@ -1291,8 +1288,125 @@ fn rollouts_and_scaled_objects_are_read() {
     );
 }
 
-/// Of a pod with one container a container's target is the pod's; beside a sidecar it is an amount: 60 % of
-/// 500m is 300m.
+/// KEDA's triggers of queues become the workload's queue; KEDA goes to 0 and back without a gate; what comes to the
+/// queue is asked for. What is written is read as it was.
+#[test]
+fn queues_of_keda_are_read_and_written() {
+    let keda = |spec: &str, trigger: &str| {
+        deployment("web", "", "")
+            + &format!(
+                "---\napiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: web}}\nspec: {{scaleTargetRef: {{name: web}}, {spec}triggers: [{trigger}]}}\n"
+            )
+    };
+    for (trigger, target, activation, counts) in [
+        (
+            "{type: aws-sqs-queue, metadata: {queueLength: '20', activationQueueLength: '3'}}",
+            20.0,
+            Some(3.0),
+            true,
+        ),
+        ("{type: aws-sqs-queue, metadata: {scaleOnInFlight: 'false'}}", 5.0, None, false),
+        (
+            "{type: rabbitmq, metadata: {mode: QueueLength, value: '100.5', queueName: q}}",
+            100.5,
+            None,
+            false,
+        ),
+        ("{type: rabbitmq, metadata: {queueLength: '7', protocol: http}}", 7.0, None, true),
+        ("{type: kafka, metadata: {lagThreshold: '50'}}", 50.0, None, true),
+        ("{type: redis, metadata: {listName: l}}", 5.0, None, false),
+    ] {
+        let text = keda("maxReplicaCount: 30, cooldownPeriod: 60, ", trigger);
+        let (scenario, notes, text) = read_text(&text);
+        let web = &scenario.accounts[0].stack.workloads["web"];
+        let (hpa, queue) = (web.hpa.as_ref().unwrap(), web.queue.as_ref().unwrap());
+        assert_eq!((hpa.min_replicas, hpa.max_replicas), (Some(0), 30), "{trigger}");
+        assert_eq!(hpa.keda.unwrap().cooldown_seconds, Some(60));
+        let metric = &hpa.metrics[0];
+        assert_eq!(
+            (metric.average_value, metric.activation),
+            (Some(target), activation),
+            "{trigger}"
+        );
+        assert_eq!((queue.counts_in_flight, web.concurrency), (counts, Some(1)), "{trigger}");
+        assert!(notes.contains("set calls_per, cpu_ms_per_request"), "{notes}");
+        assert_eq!(trigger.contains("kafka"), notes.contains("partitions of the topic"), "{notes}");
+        assert!(!text.contains("HPAScaleToZero"), "{text}");
+        assert_eq!(web.reached, runrate::workload::Reached::Internally);
+        // Back out and in again.
+        let catalog = catalog();
+        let wanted = Wanted {
+            scenario: &scenario,
+            account: &scenario.accounts[0],
+            catalog: &catalog,
+            facts: facts_once(),
+            sha256: "",
+            plan: None,
+            before: None,
+        };
+        let written = manifest::write(&wanted).unwrap();
+        let file = written.files.iter().find(|file| file.name == "hpa.yaml").unwrap();
+        assert!(file.text.contains("kind: ScaledObject"), "{}", file.text);
+        let (again, ..) = read_text(&(deployment("web", "", "") + "---\n" + &file.text));
+        let again = &again.accounts[0].stack.workloads["web"];
+        assert_eq!((&again.hpa, &again.queue), (&web.hpa, &web.queue), "{}", file.text);
+    }
+    // A minimum above 0 leaves nothing for KEDA alone to do; a rate is a metric the scenario has.
+    let rate = keda(
+        "minReplicaCount: 2, ",
+        "{type: rabbitmq, metadata: {mode: MessageRate, value: '10'}}",
+    );
+    let (scenario, ..) = read_text(&rate);
+    let hpa = scenario.accounts[0].stack.workloads["web"].hpa.clone().unwrap();
+    assert_eq!((hpa.min_replicas, hpa.keda), (Some(2), None));
+    assert_eq!(hpa.metrics[0].name, runrate::workload::MetricName::RequestsPerSecond);
+    let two = keda("", "{type: redis, metadata: {}}, {type: kafka, metadata: {}}");
+    assert!(read_text(&two).1.contains("spec.triggers[1]: is a second queue"));
+    let other =
+        keda("", "{type: rabbitmq, metadata: {mode: ExpectedQueueConsumptionTime, value: '9'}}");
+    assert!(read_text(&other).1.contains("mode ExpectedQueueConsumptionTime is not planned"));
+}
+
+/// `calculatePodRequestsFromContainers`: a sidecar without a request leaves the pod's utilization without a value,
+/// unless the pod has a request of its own, or the metric is of another container.
+#[test]
+fn a_container_without_a_request_is_held_and_reported() {
+    let hpa = |metrics: &str| {
+        format!(
+            "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: web}}\nspec: {{scaleTargetRef: {{kind: Deployment, name: web}}, maxReplicas: 12{metrics}}}\n"
+        )
+    };
+    let one = deployment("web", "", "");
+    let init = "      initContainers: [{name: once, image: o}, {name: proxy, image: p, restartPolicy: Always}]\n";
+    let sidecar = deployment("web", "", init);
+    let of_pod =
+        deployment("web", "", &format!("      resources: {{requests: {{cpu: 1}}}}\n{init}"));
+    let utilization = ", metrics: [{type: Resource, resource: {name: memory, target: {type: Utilization, averageUtilization: 60}}}]";
+    let of_c = ", metrics: [{type: ContainerResource, containerResource: {name: cpu, container: c, target: {type: Utilization, averageUtilization: 60}}}]";
+    let of_proxy = of_c.replace("container: c,", "container: proxy,");
+    let value = utilization.replace(
+        "type: Utilization, averageUtilization: 60",
+        "type: AverageValue, averageValue: 1Gi",
+    );
+    for (pod, metrics, cpu, memory) in [
+        (&sidecar, "", true, false),
+        (&sidecar, utilization, false, true),
+        (&sidecar, &*value, false, false),
+        (&sidecar, of_c, false, false),
+        (&sidecar, &*of_proxy, true, false),
+        (&one, "", false, false),
+        (&of_pod, "", false, false),
+    ] {
+        let (scenario, notes, text) = read_text(&(pod.clone() + &hpa(metrics)));
+        let without = &scenario.accounts[0].stack.workloads["web"].containers_without_request;
+        let names = |is: bool| if is { vec!["proxy".to_owned()] } else { Vec::new() };
+        assert_eq!((&without.cpu, &without.memory), (&names(cpu), &names(memory)), "{text}");
+        let said = notes.contains("container proxy requests no");
+        assert_eq!(said, cpu || memory, "{notes}");
+    }
+}
+
+/// A metric of one container keeps the container, its request and, to be measured, its share.
 #[test]
 fn container_metrics_are_of_one_container() {
     let hpa = |container: &str| {
@@ -1306,14 +1420,16 @@ fn container_metrics_are_of_one_container() {
     };
     let one = deployment("web", "", "");
     let (alone, _) = read(&(one.clone() + &hpa("c")));
-    assert_eq!(alone.target_cpu_utilization, Some(60));
+    let container = |hpa: &runrate::workload::Hpa| {
+        let metric = &hpa.metrics[0];
+        (metric.container.clone(), metric.container_request, metric.average_utilization)
+    };
+    assert_eq!(container(&alone), (Some("c".into()), None, Some(60)));
     let sidecar = one
         .replace("1Gi}}}]", "1Gi}}}, {name: proxy, image: p, resources: {requests: {cpu: 100m}}}]");
     let (beside, notes) = read(&(sidecar + &hpa("c")));
-    assert_eq!(beside.metrics[0].average_value, Some(300.0), "{notes}");
-    assert!(
-        notes.contains("measures container c alone: the plan compares 300m with the whole pod")
-    );
+    assert_eq!(container(&beside), (Some("c".into()), Some(500.0), Some(60)), "{notes}");
+    assert!(notes.contains("set usage_share of the metric"), "{notes}");
     let (unknown, notes) = read(&(one + &hpa("d")));
     assert!(notes.contains("\"d\" is not a container of the workload that it scales"), "{notes}");
     assert_eq!((unknown.target_cpu_utilization, unknown.metrics.len()), (None, 0));

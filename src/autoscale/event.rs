@@ -69,6 +69,13 @@ pub enum Reason {
         /// How many.
         lost: u32,
     },
+    /// KEDA started the first pod, or removed the last ones.
+    Activated {
+        /// Replicas before.
+        from: u32,
+        /// Replicas asked for.
+        to: u32,
+    },
     /// Pods fit on no node (`FailedScheduling`).
     Unschedulable {
         /// How many.
@@ -143,6 +150,8 @@ impl Reason {
             Self::RunBegan { .. } => "SuccessfulCreate",
             Self::RunSkipped { .. } => "RunSkipped",
             Self::RunFailed { .. } => "BackoffLimitExceeded",
+            Self::Activated { to: 0, .. } => "KEDAScaleTargetDeactivated",
+            Self::Activated { .. } => "KEDAScaleTargetActivated",
             Self::Unschedulable { .. } => "FailedScheduling",
             Self::Launched { .. } => "Launched",
             Self::LaunchedForBuffer { .. } => "LaunchedForBuffer",

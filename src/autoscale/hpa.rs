@@ -36,12 +36,62 @@ pub enum Metric {
     Cpu(PodTarget),
     /// Memory of the pods [MiB].
     Memory(PodTarget),
+    /// CPU or memory of one container of each pod.
+    Container(Container, PodTarget),
+    /// Utilization of pods with a container that requests nothing: no reconcile ever has a value.
+    Unrequested(Resource),
     /// A Pods metric [thousandths].
     Pods(Signal, PodTarget),
     /// An External metric with `value` [thousandths].
     ExternalValue(Signal, i64),
     /// An External metric with `averageValue` [thousandths].
     ExternalAverageValue(Signal, i64),
+}
+
+/// A resource of pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// CPU [millicores].
+    Cpu,
+    /// Memory [MiB].
+    Memory,
+}
+
+impl Resource {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// One container's part of its pod.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Container {
+    /// What is measured.
+    pub resource: Resource,
+    /// What the container requests [millicores or MiB].
+    pub request: i64,
+    /// Its share of what the pod uses.
+    pub share: f64,
+}
+
+impl Container {
+    /// What the controller sees of the container: its pods count as for the whole pod.
+    fn totals(&self, seen: &Observed) -> Totals {
+        let pod = seen.resource(self.resource);
+        let request = |pods: u32| self.request * i64::from(pods);
+        Totals {
+            usage: (pod.usage as f64 * self.share) as i64,
+            ready_request: request(pod.ready),
+            missing_request: request(pod.missing),
+            unready_request: request(pod.unready),
+            unrequested: u32::from(self.request == 0),
+            ..*pod
+        }
+    }
 }
 
 /// What the metrics adapter offers beside resources.
@@ -51,6 +101,39 @@ pub enum Signal {
     RequestsPerSecond,
     /// Requests being served or waiting.
     Concurrency,
+    /// Messages in a queue.
+    QueueLength,
+}
+
+/// What KEDA does beyond the autoscaler that it makes.
+///
+/// # Source
+/// kedacore/keda `pkg/scaling/executor/scale_scaledobjects.go#RequestScale`, `#scaleToZeroOrIdle`,
+/// `#scaleFromZeroOrIdle`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Keda {
+    /// Seconds between two looks at the triggers.
+    pub polling: Second,
+    /// Seconds without an active trigger before the pods go.
+    pub cooldown: Second,
+    /// When a trigger is active; any is enough.
+    pub activations: Vec<Activation>,
+}
+
+/// A trigger that is active above a value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Activation {
+    /// What it measures.
+    pub signal: Signal,
+    /// The value [thousandths].
+    pub above: i64,
+}
+
+impl Keda {
+    /// Whether any trigger is active.
+    pub(super) fn is_active(&self, seen: &Observed) -> bool {
+        self.activations.iter().any(|trigger| seen.signal(trigger.signal) > trigger.above)
+    }
 }
 
 /// The autoscaler's settings with all defaults filled in.
@@ -76,6 +159,8 @@ pub struct Rules {
     pub reconciles: (u32, Second),
     /// The band of a single CPU metric; most ticks need no more.
     pub band: Option<Band>,
+    /// KEDA, where it goes to 0 replicas and back; the least replicas are then 1.
+    pub keda: Option<Keda>,
 }
 
 /// Whole percents of the target inside which nothing changes, both ends included.
@@ -184,13 +269,23 @@ pub struct Observed {
     pub requests_per_second: i64,
     /// Requests served or waiting [thousandths].
     pub concurrency: i64,
+    /// Messages in the queue [thousandths].
+    pub queue_length: i64,
 }
 
 impl Observed {
-    fn signal(&self, signal: Signal) -> i64 {
+    pub(super) fn signal(&self, signal: Signal) -> i64 {
         match signal {
             Signal::RequestsPerSecond => self.requests_per_second,
             Signal::Concurrency => self.concurrency,
+            Signal::QueueLength => self.queue_length,
+        }
+    }
+
+    fn resource(&self, resource: Resource) -> &Totals {
+        match resource {
+            Resource::Cpu => &self.cpu,
+            Resource::Memory => &self.memory,
         }
     }
 }
@@ -205,6 +300,11 @@ impl Metric {
             Self::Memory(target) => {
                 replicas::pod_metric_replicas(current, &seen.memory, target, tolerance)
             }
+            Self::Container(container, target) => {
+                let totals = container.totals(seen);
+                replicas::pod_metric_replicas(current, &totals, target, tolerance)
+            }
+            Self::Unrequested(_) => None,
             Self::Pods(signal, target) => {
                 let totals = Totals { usage: seen.signal(signal), ..seen.memory };
                 replicas::pod_metric_replicas(current, &totals, target, tolerance)
@@ -234,6 +334,8 @@ impl Metric {
             * match *self {
                 Self::Cpu(target) => of(&seen.cpu, target),
                 Self::Memory(target) => of(&seen.memory, target),
+                Self::Container(container, target) => of(&container.totals(seen), target),
+                Self::Unrequested(_) => 0.0,
                 Self::Pods(signal, target) => {
                     of(&Totals { usage: seen.signal(signal), ..seen.memory }, target)
                 }
@@ -249,6 +351,9 @@ impl Metric {
         match self {
             Self::Cpu(_) => "cpu",
             Self::Memory(_) => "memory",
+            Self::Container(Container { resource, .. }, _) | Self::Unrequested(resource) => {
+                resource.name()
+            }
             Self::Pods(signal, _)
             | Self::ExternalValue(signal, _)
             | Self::ExternalAverageValue(signal, _) => signal.name(),
@@ -262,11 +367,18 @@ impl Signal {
         match self {
             Self::RequestsPerSecond => "requests_per_second",
             Self::Concurrency => "concurrency",
+            Self::QueueLength => "queue_length",
         }
     }
 }
 
 impl Rules {
+    /// Whether any metric ever has a value: without, the autoscaler keeps the replicas that there are.
+    pub fn ever_scales(&self) -> bool {
+        self.keda.is_some()
+            || self.metrics.iter().any(|metric| !matches!(metric, Metric::Unrequested(_)))
+    }
+
     /// The largest proposal; `None` when nothing can be concluded.
     pub fn proposal(&self, current: u32, seen: &Observed) -> Option<u32> {
         if let [metric] = &*self.metrics {
@@ -289,8 +401,9 @@ impl Rules {
     /// Whether a metric goes by the requests that are in a pod: their number, or the memory they take.
     pub fn counts_requests(&self) -> bool {
         self.metrics.iter().any(|metric| match metric {
-            Metric::Cpu(_) => false,
+            Metric::Cpu(_) | Metric::Unrequested(_) => false,
             Metric::Memory(_) => true,
+            Metric::Container(container, _) => container.resource == Resource::Memory,
             Metric::Pods(signal, _)
             | Metric::ExternalValue(signal, _)
             | Metric::ExternalAverageValue(signal, _) => *signal == Signal::Concurrency,

@@ -22,7 +22,7 @@ use super::{
     cron::Clock,
     event::{Reason, Subject},
     hpa::{
-        Bound, Metric, Rules, Signal,
+        Bound, Metric, Rules,
         replicas::{Tolerance, average_value_replicas},
     },
     policy::{Deployment, Policy},
@@ -185,22 +185,23 @@ impl Cluster {
         &mut self,
         policy: &Policy,
         (index, rules): (usize, &Rules),
-        slot: usize,
+        slot: [usize; 2],
     ) -> bool {
         let triggers = policy.workloads[index].triggers.as_ref();
         let Some(cooldown) = triggers.and_then(|triggers| triggers.cooldown) else { return false };
-        let replicas = &mut self.workloads[index];
-        let sample = &replicas.samples[slot];
-        let is_above = |signal: Signal| match signal {
-            Signal::RequestsPerSecond => sample.rps > 0.0,
-            Signal::Concurrency => sample.in_service > 0.0,
+        let workload = &policy.workloads[index];
+        let seen = self.observe(policy, workload, index, slot);
+        let woken = match (&rules.keda, seen) {
+            (Some(keda), Some(seen)) => keda.is_active(&seen),
+            (None, Some(seen)) => rules.metrics.iter().any(|metric| match metric {
+                Metric::ExternalValue(signal, _) | Metric::ExternalAverageValue(signal, _) => {
+                    seen.signal(*signal) > 0
+                }
+                _ => false,
+            }),
+            (_, None) => false,
         };
-        let woken = rules.metrics.iter().any(|metric| match metric {
-            Metric::ExternalValue(signal, _) | Metric::ExternalAverageValue(signal, _) => {
-                is_above(*signal)
-            }
-            _ => false,
-        });
+        let replicas = &mut self.workloads[index];
         if woken {
             replicas.active_at = self.now;
         }

@@ -242,6 +242,17 @@ pub struct Serving {
     pub late_load: f64,
     /// Requests in a pod by utilization, where a metric or memory goes by them.
     pub in_system: Option<Curve>,
+    /// Its queue, where requests wait in one.
+    pub queue: Option<Queue>,
+}
+
+/// A queue that pods take their requests from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Queue {
+    /// Whether its length counts requests that are being served.
+    pub counts_in_flight: bool,
+    /// How long a request is being served [seconds].
+    pub seconds: f64,
 }
 
 /// One deployment.
@@ -251,6 +262,10 @@ pub struct Deployment {
     pub name: String,
     /// How it serves, if it does.
     pub serving: Option<Serving>,
+    /// Containers that request no CPU, and no memory.
+    pub unrequested: [Vec<String>; 2],
+    /// Whether it takes its requests from a queue.
+    pub has_queue: bool,
     /// CPU of an idle pod [millicores].
     pub idle_cpu: f64,
     /// CPU request [millicores].
@@ -301,6 +316,11 @@ pub struct Deployment {
 }
 
 impl Deployment {
+    /// Returns whether an autoscaler ever changes its replicas.
+    fn is_scaled(&self) -> bool {
+        self.triggers.is_some() || self.hpa.as_ref().is_some_and(Rules::ever_scales)
+    }
+
     /// Returns whether its pods may run on nodes of an offer, which is of this group.
     pub fn may_use(&self, offer: usize, group: u8) -> bool {
         self.groups & (1 << group) != 0 && self.admits(offer)
@@ -322,6 +342,8 @@ impl Deployment {
         Self {
             name,
             serving: None,
+            unrequested: Default::default(),
+            has_queue: false,
             idle_cpu: 0.0,
             request_cpu,
             request_memory,
@@ -484,6 +506,8 @@ pub struct Inputs<'a> {
     pub start: Date,
     /// Days in all.
     pub days: u32,
+    /// Minor version of Kubernetes 1, where it is known: what is on by default.
+    pub kubernetes_minor: Option<u32>,
 }
 
 fn problem(key: &str, message: String) -> Problem {
@@ -598,10 +622,11 @@ impl Policy {
             first_second: 0,
             zones: 1,
             serving: of(|workload| workload.serving.is_some()),
-            scaled: of(|workload| workload.hpa.is_some()),
-            scaled_asleep: of(|workload| workload.hpa.is_some() && workload.always_on),
+            scaled: of(Deployment::is_scaled),
+            scaled_asleep: of(|workload| workload.is_scaled() && workload.always_on),
             scaled_idle: of(|workload| {
-                workload.serving.is_none()
+                workload.is_scaled()
+                    && workload.serving.is_none()
                     && workload.hpa.as_ref().is_some_and(|rules| !rules.metrics.is_empty())
             }),
             jobs: of(|workload| workload.job.is_some()),
@@ -637,7 +662,8 @@ impl Policy {
     /// times that of an idle pod; more asked than can be served is late in any case.
     pub fn count_late(&mut self, p95_ms: Option<f64>, factor: f64) {
         for workload in &mut self.workloads {
-            if let Some(serving) = &mut workload.serving {
+            // What waits in a queue is not late: nobody waits for it.
+            if let Some(serving) = workload.serving.as_mut().filter(|own| own.queue.is_none()) {
                 let most = p95_ms.unwrap_or(factor * serving.latency.at(0.0));
                 serving.late_load = serving.latency.reaches(most);
                 // Rounding of a load of just 1 is not to count, as for saturation.

@@ -2,16 +2,17 @@
 //!
 //! # Limits
 //! The sample is as old as `sample_age_seconds`, in whole ticks. All pods of a workload have the
-//! same CPU; one that became ready after the sample has none yet and counts as not ready.
+//! same CPU; one that became ready after the sample has none yet and counts as not ready. KEDA asks the
+//! queue itself, so its length has no age; it is in whole messages, as a queue counts them.
 
 use std::cmp::Ordering;
 
 use super::{
-    Cluster,
+    Cluster, Replicas,
     event::{Reason, Subject},
-    hpa::{Observed, Rules, replicas::Totals},
+    hpa::{Keda, Observed, Rules, replicas::Totals},
     keda::with_triggers,
-    policy::{Deployment, Policy},
+    policy::{Deployment, Policy, Serving},
 };
 
 impl Cluster {
@@ -26,10 +27,13 @@ impl Cluster {
         for &index in scaled {
             let workload = &policy.workloads[index];
             let Some(rules) = &workload.hpa else { continue };
-            if workload.triggers.is_some() && self.scaled_to_zero(policy, (index, rules), slot[0]) {
+            if workload.triggers.is_some() && self.scaled_to_zero(policy, (index, rules), slot) {
                 continue;
             }
             if !self.rests(workload, rules, index, slot) {
+                if let (Some(keda), None) = (&rules.keda, &workload.triggers) {
+                    self.activate(policy, keda, index, slot);
+                }
                 self.reconcile(policy, rules, index, slot);
             }
         }
@@ -74,6 +78,30 @@ impl Cluster {
         rules.behavior.is_none() && replicas.desired == least && replicas.hpa.rests_at(least)
     }
 
+    /// KEDA's look at its triggers: the first pod while one is active, none once none was for a while.
+    fn activate(&mut self, policy: &Policy, keda: &Keda, index: usize, slot: [usize; 2]) {
+        if self.now % keda.polling >= policy.tick_seconds {
+            return;
+        }
+        let workload = &policy.workloads[index];
+        let active = match self.observe(policy, workload, index, slot) {
+            Some(seen) => keda.is_active(&seen),
+            None => return,
+        };
+        let replicas = &mut self.workloads[index];
+        let from = replicas.desired;
+        if active {
+            replicas.active_at = self.now;
+        }
+        let to = match (active, from) {
+            (true, 0) => 1,
+            (false, 1..) if replicas.active_at + keda.cooldown < self.now => 0,
+            _ => return,
+        };
+        self.note(Subject::Workload(index), Reason::Activated { from, to });
+        self.set_desired(policy, index, to);
+    }
+
     fn reconcile(&mut self, policy: &Policy, rules: &Rules, index: usize, slot: [usize; 2]) {
         let workload = &policy.workloads[index];
         let (times, seconds) = rules.reconciles;
@@ -111,7 +139,7 @@ impl Cluster {
     }
 
     /// What the controller sees; `None` while nothing was ever measured.
-    fn observe(
+    pub(super) fn observe(
         &self,
         policy: &Policy,
         workload: &Deployment,
@@ -161,6 +189,22 @@ impl Cluster {
             ready: replicas.ready,
             requests_per_second: (sample.rps * 1000.0) as i64,
             concurrency: (in_service * 1000.0) as i64,
+            queue_length: workload.serving.as_ref().map_or(0, |own| replicas.queue_length(own)),
         })
     }
 }
+
+impl Replicas {
+    /// Messages in the queue [thousandths]: what waits and, where they count, what the pods hold
+    /// (Little: served a second × time of one).
+    fn queue_length(&self, serving: &Serving) -> i64 {
+        let Some(queue) = serving.queue else { return 0 };
+        let served = if self.load > 1.0 { self.asked / self.load } else { self.asked };
+        let held = if queue.counts_in_flight { served * queue.seconds } else { 0.0 };
+        // Rounding of a sum of ticks is not to hide a whole message.
+        1000 * (self.backlog + held + 1e-9) as i64
+    }
+}
+
+#[cfg(test)]
+mod tests;

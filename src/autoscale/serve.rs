@@ -8,6 +8,7 @@
 //! CPU    = idle × ready + served × CPU of a request       ρ = asked / capacity
 //! p95    = M/M/c of one pod at min(ρ, 0.95), + backlog / capacity
 //! in service = ready × M/M/c's mean requests in a pod, + backlog      (Little: λ × (service + wait))
+//! queue: backlog = all that is not served     oldest = min(time since a whole one waits, backlog / arrivals)
 //! ```
 //! # Limits
 //! CPU above requests is shared over the whole cluster and not node by node. All pods of a workload
@@ -193,6 +194,10 @@ impl Replicas {
         tally: &mut WorkloadTally,
         tick: f64,
     ) -> (f64, Option<Reason>) {
+        if serving.queue.is_some() {
+            self.count_queued(tally, tick);
+            return (0.0, None);
+        }
         if self.load <= 1.0 + 1e-9 {
             self.backlog = 0.0;
             self.saturated = false;
@@ -223,6 +228,29 @@ impl Replicas {
         // Callers give up after the time-out: nobody waits for longer.
         let wait = if capacity > 0.0 { kept / capacity } else { serving.timeout };
         (1000.0 * wait.min(serving.timeout), reason)
+    }
+
+    /// A tick [seconds] in which messages wait in a queue, or the first after such: all that is not served
+    /// waits for the next, as nobody gives up.
+    fn count_queued(&mut self, tally: &mut WorkloadTally, tick: f64) {
+        if self.load <= 1.0 + 1e-9 {
+            self.backlog = 0.0;
+            self.saturated = false;
+            self.queued_seconds = 0.0;
+            return;
+        }
+        let served = self.asked / self.load * tick;
+        let waiting = (self.asked * tick - served).max(0.0);
+        let waited_before = (self.backlog - served).max(0.0);
+        self.saturated = true;
+        self.backlog = waiting;
+        // A part of a message is one that has not come yet.
+        self.queued_seconds = if waiting < 1.0 { 0.0 } else { self.queued_seconds + tick };
+        tally.queued += (waiting - waited_before).max(0.0);
+        // First come, first served: what waits is what came last.
+        let oldest = self.queued_seconds.min(waiting / self.rps);
+        tally.most_waiting = tally.most_waiting.max(waiting);
+        tally.longest_wait = tally.longest_wait.max(oldest);
     }
 
     /// Requests being served or waiting in the mean; without a pod all wait until they are given up.

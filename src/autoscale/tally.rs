@@ -39,6 +39,10 @@ pub struct WorkloadTally {
     /// Ticks in which more was asked than can be served, or p95 is above the deployment's bound [minutes];
     /// none without a bound.
     pub late_minutes: f64,
+    /// Most messages that waited in its queue.
+    pub most_waiting: f64,
+    /// Longest wait in its queue [seconds].
+    pub longest_wait: f64,
     /// Minutes that pods waited for a node.
     pub pending_pod_minutes: f64,
     /// Minutes of ready pods.
@@ -214,7 +218,8 @@ impl Tally {
         };
         let of_workload = |own: &WorkloadTally| {
             let sums = [own.requests, own.unserved, own.queued, own.p95_weighted, own.p95_peak];
-            sums.iter().all(|sum| sum.is_finite())
+            let queue = [own.most_waiting, own.longest_wait];
+            sums.iter().chain(&queue).all(|sum| sum.is_finite())
         };
         self.hours.iter().all(of_hour)
             && self.workloads.iter().all(of_workload)

@@ -20,6 +20,7 @@ pub(super) struct Company {
     pub(super) cluster: settings::Cluster,
     pub(super) workloads: IndexMap<String, Workload>,
     classes: IndexMap<String, Class>,
+    pub(super) kubernetes_minor: Option<u32>,
 }
 
 impl Company {
@@ -42,6 +43,7 @@ impl Company {
                 "api".to_owned(),
                 Class { per_session: 1.0, request_kib: 1.0, response_kib: 5.0, at_edge: None },
             )]),
+            kubernetes_minor: None,
         }
     }
 
@@ -56,6 +58,7 @@ impl Company {
             tick_seconds: 60,
             start: jiff::civil::date(2027, 1, 1),
             days: 31,
+            kubernetes_minor: self.kubernetes_minor,
         }
     }
 

@@ -13,6 +13,7 @@ mod budget;
 mod buffer;
 mod class;
 mod compose;
+mod container;
 mod demand;
 mod documents;
 mod hpa;

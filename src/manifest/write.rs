@@ -13,6 +13,7 @@ mod affinity;
 mod batch;
 mod buffer;
 mod hpa;
+mod keda;
 mod patch;
 mod pool;
 mod terraform;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     calendar::Month,
-    capacity::WorkloadUse,
+    capacity::{QueueUse, WorkloadUse},
     growth::fit::Fit,
     plan::MonthPlan,
     rate::{Beyond, PriceUsed, Rated},
@@ -12,6 +12,8 @@ use crate::{
 
 /// Months after which a price is called old, counted to the plan's first month.
 const OLD_MONTHS: i32 = 24;
+/// Wait in a queue from which it is reported [seconds].
+const LONG_WAIT: f64 = 3600.0;
 /// Share of requests unserved from which a workload is called saturated.
 const UNSERVED_SHARE: f64 = 0.002;
 /// Pod-hours without a node in a month from which it is told.
@@ -68,6 +70,10 @@ fn capacity(months: &[MonthPlan], warnings: &mut Vec<String>) {
                 };
                 if share > UNSERVED_SHARE {
                     note(false, share, unserved(used, share, month));
+                }
+                if let Some(queue) = used.queue.filter(|own| own.longest_wait_seconds > LONG_WAIT) {
+                    let text = waiting(used, queue, month);
+                    note(false, queue.longest_wait_seconds, text);
                 }
                 // Pods that wait for minutes are waiting for nodes on their way; hours are a limit.
                 let pod_hours = used.pending_pod_minutes / 60.0;
@@ -129,6 +135,16 @@ fn runs(months: &[MonthPlan], warnings: &mut Vec<String>) {
             ));
         }
     }
+}
+
+fn waiting(used: &WorkloadUse, queue: QueueUse, month: &MonthPlan) -> String {
+    format!(
+        "messages in the queue of {} waited up to {:.1} h in {} (most waiting: {:.0}): raise max_replicas or lower the target, unless they may wait",
+        used.name,
+        queue.longest_wait_seconds / 3600.0,
+        month.month,
+        queue.most_waiting
+    )
 }
 
 fn unserved(used: &WorkloadUse, share: f64, month: &MonthPlan) -> String {

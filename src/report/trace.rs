@@ -304,6 +304,7 @@ pub fn render(trace: &Trace) -> String {
     if !jobs.is_empty() {
         let _ = writeln!(out, "\nCron-jobs and jobs\n{}", super::jobs::jobs(&jobs));
     }
+    queues(trace, &mut out);
     nodes(trace, &mut out);
     database(trace, &mut out);
     let counts = trace.event_counts();
@@ -368,6 +369,21 @@ fn workloads(trace: &Trace) -> comfy_table::Table {
         ]);
     }
     rows
+}
+
+/// What waited in queues, where a workload has one.
+fn queues(trace: &Trace, out: &mut String) {
+    for used in &trace.capacity.workloads {
+        if let Some(queue) = used.queue {
+            let _ = writeln!(
+                out,
+                "Queue of {}: at most {} messages waited, the longest for about {} min (p95 is without the wait)",
+                used.name,
+                grouped(queue.most_waiting, 0),
+                grouped(queue.longest_wait_seconds / 60.0, 1),
+            );
+        }
+    }
 }
 
 /// Minutes that pods were Pending, summed over pods.

@@ -100,6 +100,10 @@ impl Service for Spec {
         vec![("version".into(), message)]
     }
 
+    fn kubernetes_minor(&self) -> Option<u32> {
+        self.version.as_deref().and_then(minor)
+    }
+
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let clusters = f64::from(self.clusters.unwrap_or(1));
         let extended = self.extended_hours(demand);

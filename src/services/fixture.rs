@@ -50,6 +50,7 @@ impl Fixture {
             p95_ms: 0.0,
             peak_p95_ms: 0.0,
             job: None,
+            queue: None,
         };
         Self {
             month: month.parse().unwrap(),

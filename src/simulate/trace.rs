@@ -210,6 +210,12 @@ impl NamedEvent {
             }
             Reason::RunSkipped { why } => format!("a run does not begin: {why}"),
             Reason::RunFailed { lost } => format!("a run fails: {lost} of its pods were evicted"),
+            Reason::Activated { from, to: 0 } => {
+                format!("{from} to 0 replicas, KEDA: no trigger was active for the cooldown")
+            }
+            Reason::Activated { from, to } => {
+                format!("{from} to {to} replicas, KEDA: a trigger is active")
+            }
             Reason::Unschedulable { pods } => format!("{pods} pods fit on no node"),
             Reason::Launched { pods: 0, ready_in } => {
                 format!("bought for the baseline, ready in {ready_in} s")

@@ -1,7 +1,7 @@
 //! The horizontal pod autoscaler.
 
 use runrate::autoscale::hpa::{
-    Hpa, Rules,
+    Container, Hpa, Metric, Observed, Resource, Rules,
     behavior::{
         Behavior, Past, PolicyType, ScalingPolicy, ScalingRules, SelectPolicy, limit_rate,
         normalize, stabilize, stabilize_with,
@@ -25,6 +25,9 @@ struct Pod {
     usage: Option<i64>,
     #[serde(default)]
     request: i64,
+    /// What one container of the pod uses and requests.
+    container_usage: Option<i64>,
+    container_request: Option<i64>,
     #[serde(default = "running")]
     phase: String,
     #[serde(default)]
@@ -98,9 +101,24 @@ struct Replicas {
     expect: Option<u32>,
 }
 
+/// A metric of one container, by its request and its share of what the pods use.
+fn of_container(
+    case: &Replicas,
+    pods: &Totals,
+    target: PodTarget,
+    tolerance: Tolerance,
+) -> Option<u32> {
+    let sum = |of: fn(&Pod) -> Option<i64>| case.pods.iter().filter_map(of).sum::<i64>() as f64;
+    let share = sum(|pod| pod.container_usage) / sum(|pod| pod.usage);
+    let request = case.pods[0].container_request.unwrap_or(0);
+    let metric = Metric::Container(Container { resource: Resource::Cpu, request, share }, target);
+    let seen = Observed { cpu: *pods, ..Observed::default() };
+    metric.replicas(case.current, &seen, tolerance)
+}
+
 #[test]
 fn replicas_of_one_metric() {
-    run("hpa_replicas.toml", 120, |case: &Replicas| {
+    run("hpa_replicas.toml", 124, |case: &Replicas| {
         let both = case.tolerance.unwrap_or(0.1);
         let tolerance = Tolerance {
             up: case.tolerance_up.unwrap_or(both),
@@ -122,6 +140,12 @@ fn replicas_of_one_metric() {
         let usage = case.value.unwrap_or(0);
         let got = match &*case.function {
             "resource-utilization" => of_pods(PodTarget::Utilization(case.target)),
+            "container-utilization" => {
+                of_container(case, &totals, PodTarget::Utilization(case.target), tolerance)
+            }
+            "container-average-value" => {
+                of_container(case, &totals, PodTarget::AverageValue(case.target), tolerance)
+            }
             "resource-average-value" | "pods-average-value" => {
                 of_pods(PodTarget::AverageValue(case.target))
             }
@@ -280,6 +304,7 @@ fn several_metrics_and_bounds() {
             scale_up_minimum: 4,
             reconciles: (1, 15),
             band: None,
+            keda: None,
         };
         let verdict = Hpa::default().reconcile(0, case.current, proposal, &rules);
         Some(same(Some(verdict.replicas), case.expect))

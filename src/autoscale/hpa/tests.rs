@@ -18,6 +18,7 @@ fn rules() -> Rules {
         scale_up_minimum: 4,
         reconciles: (1, 15),
         band: Some(Band::new(60, tolerance)),
+        keda: None,
     }
 }
 

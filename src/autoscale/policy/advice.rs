@@ -2,9 +2,11 @@
 
 use super::{Deployment, Policy, Serving};
 use crate::autoscale::{
-    hpa::{Metric, Rules, replicas::PodTarget},
+    hpa::{Metric, Resource, Rules, Signal, replicas::PodTarget},
     job::Starts,
 };
+
+const RESOURCES: [Resource; 2] = [Resource::Cpu, Resource::Memory];
 
 impl Policy {
     /// What its owner should know of the node pools and autoscalers, whatever the load.
@@ -17,11 +19,14 @@ impl Policy {
             if let Some(Starts::Never(why)) = workload.job.as_ref().map(|job| &job.starts) {
                 warnings.push(format!("{}: no run begins, as {why}", workload.name));
             }
+            let found = without_messages(workload).into_iter().chain(without_effect(workload));
+            warnings.extend(found.map(|text| format!("{}: {text}", workload.name)));
             let Some(rules) = &workload.hpa else { continue };
             let idle =
                 rules.metrics.iter().filter_map(|metric| idle_asks_for_more(workload, metric));
             let runaway = rules.metrics.iter().filter_map(never_satisfied);
             let mut found: Vec<String> = idle.chain(runaway).collect();
+            found.extend(RESOURCES.iter().filter_map(|of| has_no_value(workload, rules, *of)));
             if let Some(serving) = &workload.serving {
                 found.extend(workers_bind_first(workload, serving, rules));
                 let crowded =
@@ -54,6 +59,12 @@ fn idle_asks_for_more(workload: &Deployment, metric: &Metric) -> Option<String> 
         Metric::Memory(target) => {
             ("memory", " MiB", workload.memory.0, workload.request_memory as f64, target)
         }
+        Metric::Container(own, target) if own.resource == Resource::Cpu => {
+            ("CPU", "m", workload.idle_cpu * own.share, own.request as f64, target)
+        }
+        Metric::Container(own, target) => {
+            ("memory", " MiB", workload.memory.0 * own.share, own.request as f64, target)
+        }
         _ => return None,
     };
     let (most, goal) = match target {
@@ -71,9 +82,56 @@ fn idle_asks_for_more(workload: &Deployment, metric: &Metric) -> Option<String> 
     })
 }
 
-/// The load is compared with a fixed value, however many pods share it.
+/// The utilization of a pod with a container that requests nothing has no value, so the autoscaler fails
+/// (`FailedGetResourceMetric`), or goes by its other metrics, and only upwards.
+fn has_no_value(workload: &Deployment, rules: &Rules, of: Resource) -> Option<String> {
+    let fails = |metric: &Metric| *metric == Metric::Unrequested(of);
+    if !rules.metrics.iter().any(fails) {
+        return None;
+    }
+    let names = workload.unrequested[of as usize].join(", ");
+    let outcome = if rules.ever_scales() {
+        "the autoscaler goes by its other metrics and removes no pods".to_owned()
+    } else {
+        format!("the autoscaler does nothing and replicas stay at {}", workload.min_replicas)
+    };
+    let resource = of.name();
+    Some(format!(
+        "container {names} requests no {resource}, so {resource} utilization has no value (FailedGetResourceMetric): {outcome}; give it a request and remove it from containers_without_request, or use a ContainerResource metric of another container"
+    ))
+}
+
+/// A container without a request that no metric minds.
+fn without_effect(workload: &Deployment) -> Option<String> {
+    let minded = |of: Resource| {
+        let metrics = workload.hpa.iter().flat_map(|rules| &rules.metrics);
+        metrics.clone().any(|metric| match metric {
+            Metric::Unrequested(resource) => *resource == of,
+            // Its own request is what counts, and none may be given for it.
+            Metric::Container(container, _) => container.resource == of,
+            _ => false,
+        })
+    };
+    let idle = |of: &Resource| !workload.unrequested[*of as usize].is_empty() && !minded(*of);
+    let of = RESOURCES.into_iter().find(idle)?.name();
+    Some(format!(
+        "containers_without_request.{of} has no effect, as no autoscaler compares the {of} utilization of these pods"
+    ))
+}
+
+/// A queue that nothing comes to.
+fn without_messages(workload: &Deployment) -> Option<String> {
+    (workload.has_queue && workload.serving.is_none()).then(|| {
+        "no messages come to its queue: give calls_per, the messages for each request of a traffic class".into()
+    })
+}
+
+/// The load is compared with a fixed value, however many pods share it; a queue gets shorter with more pods.
 fn never_satisfied(metric: &Metric) -> Option<String> {
     let Metric::ExternalValue(signal, target) = *metric else { return None };
+    if signal == Signal::QueueLength {
+        return None;
+    }
     Some(format!(
         "{} is the load of all pods, and more pods do not lower it: above {} replicas grow to the maximum, below it they fall to the minimum; give average_value for a target per pod",
         signal.name(),
@@ -83,7 +141,7 @@ fn never_satisfied(metric: &Metric) -> Option<String> {
 
 /// Requests wait in a pod before the autoscaler asks for another.
 fn waits_first(serving: &Serving, metric: &Metric) -> Option<String> {
-    use crate::autoscale::hpa::Signal::Concurrency;
+    use Signal::Concurrency;
     let (Metric::Pods(Concurrency, PodTarget::AverageValue(target))
     | Metric::ExternalAverageValue(Concurrency, target)) = *metric
     else {

@@ -1,19 +1,19 @@
 //! Deployments: their settings with every default filled in, and what contradicts in them.
 
 use super::{
-    Available, Deployment, Inputs, Offer, Pool, Serving, Spread, affinity, job, keda, problem,
-    scaling,
+    Available, Deployment, Inputs, Offer, Pool, Queue, Serving, Spread, affinity, job, keda,
+    problem, scaling,
     taint::{self, Effect, Taint},
     unknown,
 };
 use crate::{
-    autoscale::hpa::Rules,
+    autoscale::hpa::{Resource, Rules},
     error::{Problem, nearest},
-    queueing::Curve,
+    queueing::{self, Curve},
     random,
     shapes::Catalog,
     workload::{
-        DisruptionBudget, NodeRequirements, Pods, TopologyKey, WhenUnsatisfiable, Workload,
+        DisruptionBudget, NodeRequirements, Pods, Reached, TopologyKey, WhenUnsatisfiable, Workload,
     },
 };
 
@@ -64,7 +64,9 @@ pub(super) fn build(
         let message = "do_not_disrupt = true protects pods for ever; give one of the two";
         report.add("do_not_disrupt_seconds", message.into());
     }
-    let hpa = workload.hpa.as_ref().and_then(|hpa| scaling::rules(inputs, hpa, &mut report));
+    check_queue(workload, &mut report);
+    let given = workload.hpa.as_ref();
+    let hpa = given.and_then(|hpa| scaling::rules(inputs, (workload, hpa), &mut report));
     if let Some(rules) = &hpa {
         scaling::check(inputs, rules, workload, &mut report);
     }
@@ -88,12 +90,18 @@ pub(super) fn build(
     Ok(Deployment {
         name: name.to_owned(),
         serving: serving(inputs, workload, hpa.as_ref(), limit_cpu),
+        unrequested: [Resource::Cpu, Resource::Memory]
+            .map(|of| scaling::names_without(workload, of).to_vec()),
+        has_queue: workload.queue.is_some(),
         idle_cpu: workload.idle_cpu_millicores,
         request_cpu,
         request_memory,
         limit_cpu,
         memory: (idle_memory, workload.memory_mib_per_request),
-        min_replicas: if to_zero { 0 } else { hpa.as_ref().map_or(fixed, |r| r.min_replicas) },
+        // KEDA goes below the least of its autoscaler.
+        min_replicas: hpa.as_ref().map_or(fixed, |rules| {
+            if to_zero || rules.keda.is_some() { 0 } else { rules.min_replicas }
+        }),
         max_replicas: if workload.kind.is_job() { u32::MAX } else { max_replicas },
         startup: (startup, random::lognormal_sigma(startup, p95)),
         image_mib: workload.image_mib,
@@ -147,9 +155,23 @@ fn serving(
         cpu_ms,
         pod_rps,
         bound_by_workers: by_workers < by_cpu,
-        timeout: workload.timeout_seconds.unwrap_or(facts.timeout_seconds),
+        // In a queue nobody gives up; none of it waits at a pod that is not there.
+        timeout: match workload.queue {
+            Some(_) => 0.0,
+            None => workload.timeout_seconds.unwrap_or(facts.timeout_seconds),
+        },
+        queue: workload.queue.as_ref().map(|queue| Queue {
+            counts_in_flight: queue.counts_in_flight,
+            seconds: served_ms / 1000.0,
+        }),
         servers,
-        latency: Curve::response(servers, served_ms, facts.quantile),
+        latency: match workload.queue {
+            // What waits, waits in the queue: a worker that takes a message begins at once.
+            Some(_) => {
+                Curve::flat(served_ms * queueing::response_quantile(0.0, servers, facts.quantile))
+            }
+            None => Curve::response(servers, served_ms, facts.quantile),
+        },
         late_load: f64::INFINITY,
         in_system: counted.then(|| Curve::in_system(servers)),
     })
@@ -377,6 +399,22 @@ fn check_fit<'a>(
                 most.0, most.1
             ),
         );
+    }
+}
+
+/// What contradicts in a workload with a queue.
+fn check_queue(workload: &Workload, report: &mut Report<'_>) {
+    if workload.queue.is_none() {
+        return;
+    }
+    if workload.timeout_seconds.is_some() {
+        let message =
+            "in a queue requests wait until a worker takes them; remove timeout_seconds or queue";
+        report.add("timeout_seconds", message.into());
+    }
+    if workload.reached == Reached::ThroughAlb {
+        let message = "a workload takes its requests from its queue, not from the load balancer; remove reached or queue";
+        report.add("reached", message.into());
     }
 }
 

@@ -23,14 +23,10 @@ pub(super) fn triggers(
     hpa: &workload::Hpa,
     report: &mut Report<'_>,
 ) -> Option<Triggers> {
-    let to_zero = hpa.min_replicas == Some(0) && !hpa.schedules.is_empty();
-    if hpa.cooldown_seconds.is_some() && !to_zero {
-        let message = "changes nothing: KEDA waits for it before it scales to 0, which needs schedules and min_replicas = 0; remove it";
-        report.add("hpa.cooldown_seconds", message.into());
-    }
     if hpa.schedules.is_empty() {
         return None;
     }
+    let to_zero = hpa.min_replicas == Some(0) || hpa.keda.is_some();
     let mut triggers = Vec::new();
     for (index, given) in hpa.schedules.iter().enumerate() {
         match trigger(inputs, given) {
@@ -50,7 +46,10 @@ pub(super) fn triggers(
         return None;
     }
     let facts = &inputs.catalog.controllers.keda;
-    let cooldown = to_zero.then(|| hpa.cooldown_seconds.unwrap_or(facts.cooldown_seconds));
+    let cooldown = to_zero.then(|| {
+        let given = hpa.keda.and_then(|keda| keda.cooldown_seconds);
+        given.unwrap_or(facts.cooldown_seconds)
+    });
     let seconds = inputs.days.saturating_mul(86_400);
     Some(Triggers::new(&triggers, seconds, (facts.replicas_outside, cooldown)))
 }

@@ -22,7 +22,7 @@ use crate::{
     autoscale::policy::BASELINE,
     error::{Error, Place},
     manifest::yaml::one_line,
-    shapes::Catalog,
+    shapes::{Catalog, Gate},
 };
 
 /// All that manifests gave.
@@ -58,8 +58,9 @@ pub(super) fn scenario(
     let (mut controller, buffers) = (parts.controller, parts.buffers);
     one_account(&mut document).ok_or_else(|| wrong("has no account production"))?;
     assumptions(&mut document);
-    let zero = drafts.iter().any(scales_to_zero);
     start_jobs(&document, &mut drafts, notes);
+    let gate = &knowledge.catalog.controllers.hpa.zero_gate;
+    let zero = drafts.iter().any(scales_to_zero).then_some(gate);
     if let Some(why) = &pools.auto_mode {
         auto_mode(&mut document, why, &knowledge.facts.auto_mode.built_in)
             .ok_or_else(|| wrong("has no [eks]"))?;
@@ -69,10 +70,10 @@ pub(super) fn scenario(
             no_baseline(&mut document).ok_or_else(|| wrong("has no baseline"))?;
         }
     }
-    if zero {
+    if zero.is_some() {
         controller.gates.insert(0, "HPAScaleToZero");
     }
-    cluster(&mut document, (pools, machines), controller, buffers)
+    cluster(&mut document, (pools, machines), controller, buffers, zero)
         .ok_or_else(|| wrong("has no [cluster]"))?;
     let pools = pool_names(&document);
     for draft in &mut drafts {
@@ -285,6 +286,7 @@ fn cluster(
     (pools, nodes): (Pools, Nodes),
     controller: Controller,
     buffers: Vec<Buffer>,
+    zero: Option<&Gate>,
 ) -> Option<()> {
     let Pools { named, zones, in_any_zone, assumed, .. } = pools;
     let cluster = document.get_mut("cluster")?.as_table_mut()?;
@@ -304,8 +306,8 @@ fn cluster(
     }
     put(cluster, &controller.lines);
     if !controller.gates.is_empty() {
-        let why: Vec<&str> =
-            controller.gates.iter().map(|gate| why_on(gate, &controller)).collect();
+        let why: Vec<String> =
+            controller.gates.iter().map(|gate| why_on(gate, &controller, zero)).collect();
         let gates = super::value::texts(&controller.gates);
         cluster.insert("feature_gates", commented(gates, &why.join("; ")));
     }
@@ -350,11 +352,14 @@ fn start_jobs(document: &DocumentMut, drafts: &mut [Draft], notes: &mut Notes) {
 }
 
 /// Why a feature gate is on.
-fn why_on<'c>(gate: &str, controller: &'c Controller) -> &'c str {
-    match (gate, &controller.from) {
-        ("HPAScaleToZero", _) => "an autoscaler's minReplicas is 0",
-        (_, Some(from)) => from,
-        (_, None) => "assumption: capacity buffers need the gate CapacityBuffer",
+fn why_on(gate: &str, controller: &Controller, zero: Option<&Gate>) -> String {
+    match (zero.filter(|zero| zero.name == gate), &controller.from) {
+        (Some(zero), _) => format!(
+            "an autoscaler's minReplicas is 0; not needed with eks.version 1.{} or newer",
+            zero.default_since
+        ),
+        (None, Some(from)) => from.clone(),
+        (None, None) => "assumption: capacity buffers need the gate CapacityBuffer".into(),
     }
 }
 
@@ -362,7 +367,9 @@ fn scales_to_zero(draft: &Draft) -> bool {
     draft.lines.iter().any(|line| {
         let hpa = line.value.as_inline_table().filter(|_| line.key == "hpa");
         // KEDA needs no gate.
-        let hpa = hpa.filter(|hpa| hpa.get("schedules").is_none());
+        let by_keda =
+            |hpa: &&InlineTable| hpa.contains_key("keda") || hpa.contains_key("schedules");
+        let hpa = hpa.filter(|hpa| !by_keda(hpa));
         hpa.and_then(|hpa| hpa.get("min_replicas")?.as_integer()) == Some(0)
     })
 }
@@ -445,8 +452,16 @@ fn table(
         table.remove("replicas");
         table.remove("hpa");
     }
+    let has_queue = draft.lines.iter().any(|line| line.key == "queue");
+    if has_queue {
+        table.remove("reached");
+        table.remove("timeout_seconds");
+    }
     if !known && draft.profile.is_none() && draft.is_scaled && !only_by_clock(&draft.lines) {
-        assume(template, gateway, &mut lines);
+        assume(template, gateway || has_queue, &mut lines);
+        if has_queue {
+            lines.push(Line::new("concurrency", 1, "assumption: one message at a time"));
+        }
     }
     let mut given = draft.lines.clone();
     needed(draft, &table, &mut given, knowledge.catalog, notes);
@@ -470,8 +485,8 @@ fn assumed(table: &mut Table) {
     }
 }
 
-/// What no manifest says of a workload that serves requests.
-fn assume(template: &Table, gateway: bool, lines: &mut Vec<Line>) {
+/// What no manifest says of a workload that serves requests, from inside where it is behind a gateway.
+fn assume(template: &Table, inside: bool, lines: &mut Vec<Line>) {
     let usual = template.get(USUAL).and_then(Item::as_table);
     for key in ["calls_per", "cpu_ms_per_request", "database_connections"] {
         if let Some(value) = usual.and_then(|table| table.get(key)?.as_value().cloned()) {
@@ -479,7 +494,7 @@ fn assume(template: &Table, gateway: bool, lines: &mut Vec<Line>) {
             lines.push(Line::new(key, value, "assumption: init's api; measure yours"));
         }
     }
-    if !gateway {
+    if !inside {
         lines.push(Line::new("reached", "through-alb", "assumption"));
     }
 }
@@ -529,7 +544,8 @@ fn needed(
         return;
     }
     let no_cpu = draft.requests.is_none_or(|given| given.cpu.unwrap_or(0.0) <= 0.0);
-    if !draft.is_daemon_set && no_cpu && scales_by_cpu(lines) && !only_by_clock(lines) {
+    let known = lines.iter().any(|line| line.key == "containers_without_request");
+    if !draft.is_daemon_set && no_cpu && !known && scales_by_cpu(lines) && !only_by_clock(lines) {
         let mut requests = InlineTable::new();
         let memory = draft.requests.and_then(|given| given.memory);
         requests.insert("cpu_millicores", number(usual("cpu_millicores").unwrap_or(100.0)));

@@ -9,6 +9,7 @@ use toml_edit::InlineTable;
 
 use super::{
     Knowledge, Notes,
+    container::{Pod, of_container, without_request},
     documents::{Object, at, items, pairs, same_namespace, text},
     pod::Amounts,
     scaled,
@@ -20,8 +21,16 @@ use super::{
 const SCALABLE: [&str; 5] =
     ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "Rollout"];
 /// Fields of a metric; `trigger` is the place of KEDA's.
-const METRIC_FIELDS: [&str; 7] =
-    ["type", "resource", "containerResource", "pods", "external", "object", "trigger"];
+const METRIC_FIELDS: [&str; 8] = [
+    "type",
+    "resource",
+    "containerResource",
+    "pods",
+    "external",
+    "object",
+    "trigger",
+    "activation",
+];
 /// The kind of KEDA's autoscalers.
 const KEDA: &str = "ScaledObject";
 /// Most replicas that a scenario takes.
@@ -32,6 +41,18 @@ struct Metric {
     kind: &'static str,
     name: &'static str,
     target: (&'static str, toml_edit::Value),
+    /// Its other keys.
+    more: Vec<(&'static str, toml_edit::Value)>,
+}
+
+impl Metric {
+    fn new(
+        kind: &'static str,
+        name: &'static str,
+        target: (&'static str, toml_edit::Value),
+    ) -> Self {
+        Self { kind, name, target, more: Vec::new() }
+    }
 }
 
 pub(super) fn apply(
@@ -61,7 +82,7 @@ pub(super) fn apply(
                 && same_namespace(&draft.namespace, &object.namespace)
         };
         let found = drafts.iter().position(here);
-        let containers = found.map_or(&[][..], |index| &drafts[index].containers);
+        let pod = found.map_or_else(Pod::default, |index| Pod::of(&drafts[index]));
         if found.is_none() && !SCALABLE.contains(&&*kind) {
             let message = format!(
                 "scales a {kind}, which a scenario cannot hold (it holds {}); it is ignored",
@@ -70,7 +91,8 @@ pub(super) fn apply(
             notes.field(object, "spec.scaleTargetRef.kind", &message);
             continue;
         }
-        let Some(table) = table(object, containers, knowledge, notes) else { continue };
+        let Some(table) = table(object, &pod, knowledge, notes) else { continue };
+        let without = without_request(object, &pod, &table, notes);
         unread(object, notes);
         let index = found.unwrap_or_else(|| {
             let message = format!(
@@ -106,7 +128,16 @@ pub(super) fn apply(
             notes.field(object, "spec.scaleTargetRef.kind", &message);
         }
         draft.lines.retain(|line| line.key != "replicas");
+        if let Some(queue) = queue(object, &table) {
+            let message = format!(
+                "how many messages come is in no manifest: set calls_per, cpu_ms_per_request, service_ms_per_request and concurrency in [workloads.{}]; the scenario has assumptions",
+                draft.name
+            );
+            notes.field(object, "", &message);
+            draft.lines.push(Line::new("queue", queue, &object.label()));
+        }
         draft.lines.push(Line::new("hpa", table, &object.label()));
+        draft.lines.extend(without);
     }
 }
 
@@ -130,7 +161,8 @@ fn unread(object: &Object, notes: &mut Notes) {
                 "behavior",
                 "targetCPUUtilizationPercentage",
                 "schedules",
-                "cooldown",
+                "queue",
+                "keda",
             ],
         ),
         &[],
@@ -165,6 +197,7 @@ fn assumed(object: &Object, target: &str, kind: &str) -> Draft {
         is_job: false,
         is_scaled: false,
         requests: None,
+        own_requests: Amounts::default(),
         containers: Vec::new(),
         lines: Vec::new(),
         from: object.label(),
@@ -183,7 +216,7 @@ fn bound_of<'f>(object: &Object, field: &'f str) -> &'f str {
 
 fn table(
     object: &Object,
-    containers: &[(String, Amounts)],
+    pod: &Pod<'_>,
     knowledge: Knowledge<'_>,
     notes: &mut Notes,
 ) -> Option<InlineTable> {
@@ -192,7 +225,7 @@ fn table(
     let mut table = InlineTable::new();
     let most = object.at("/spec/maxReplicas").cloned().unwrap_or(Value::Null);
     let mut most = whole(object, (max_field, &most), (1, MOST), notes)?;
-    let metrics = metrics(object, containers, knowledge, notes);
+    let metrics = metrics(object, pod, knowledge, notes);
     if let Some(least) = object.at("/spec/minReplicas") {
         let mut least = whole(object, (min_field, least), (0, MOST), notes).unwrap_or(1);
         let external = metrics.iter().any(|metric| metric.kind == "External");
@@ -211,6 +244,9 @@ fn table(
     table.insert("max_replicas", i64::from(most).into());
     put_metrics(&mut table, metrics);
     scaled::put_schedules(object, most, &mut table, notes);
+    if let Some(keda) = keda(object, notes) {
+        table.insert("keda", keda.into());
+    }
     if let Some(behavior) = behavior(object, notes) {
         table.insert("behavior", behavior.into());
     }
@@ -219,7 +255,10 @@ fn table(
 
 /// The one metric that most have has a short form.
 fn put_metrics(table: &mut InlineTable, metrics: Vec<Metric>) {
-    if let [Metric { name: "cpu", target: ("average_utilization", percent), .. }] = &*metrics {
+    if let [
+        Metric { kind: "Resource", name: "cpu", target: ("average_utilization", percent), .. },
+    ] = &*metrics
+    {
         table.insert("target_cpu_utilization", percent.clone());
         return;
     }
@@ -231,6 +270,9 @@ fn put_metrics(table: &mut InlineTable, metrics: Vec<Metric>) {
         table.insert("type", metric.kind.into());
         table.insert("name", metric.name.into());
         table.insert(metric.target.0, metric.target.1);
+        for (key, value) in metric.more {
+            table.insert(key, value);
+        }
         table
     };
     table.insert("metrics", tables(metrics.into_iter().map(each).collect()));
@@ -238,7 +280,7 @@ fn put_metrics(table: &mut InlineTable, metrics: Vec<Metric>) {
 
 fn metrics(
     object: &Object,
-    containers: &[(String, Amounts)],
+    pod: &Pod<'_>,
     knowledge: Knowledge<'_>,
     notes: &mut Notes,
 ) -> Vec<Metric> {
@@ -246,10 +288,7 @@ fn metrics(
         let place = "spec.targetCPUUtilizationPercentage";
         let percent = whole(object, (place, percent), (1, 1000), notes);
         let target = |percent: u32| ("average_utilization", i64::from(percent).into());
-        return percent
-            .map(|p| Metric { kind: "Resource", name: "cpu", target: target(p) })
-            .into_iter()
-            .collect();
+        return percent.map(|p| Metric::new("Resource", "cpu", target(p))).into_iter().collect();
     }
     for (key, _) in pairs(&object.body, "/metadata/annotations") {
         if key == "autoscaling.alpha.kubernetes.io/metrics" {
@@ -265,7 +304,7 @@ fn metrics(
             Some(trigger) => format!("spec.triggers[{trigger}]"),
             None => format!("spec.metrics[{index}]"),
         };
-        match metric(object, (&field, value), containers, knowledge, notes) {
+        match metric(object, (&field, value), pod, knowledge, notes) {
             Ok(metric) => metrics.push(metric),
             Err(message) => notes.field(object, &field, &message),
         }
@@ -283,91 +322,95 @@ fn metrics(
 fn metric(
     object: &Object,
     (field, value): (&str, &Value),
-    containers: &[(String, Amounts)],
+    pod: &Pod<'_>,
     knowledge: Knowledge<'_>,
     notes: &mut Notes,
 ) -> Result<Metric, String> {
     let kind = text(value, "/type").unwrap_or_default();
-    let of_container = kind == "ContainerResource";
     let (kind, body) = match kind {
         "Resource" => ("Resource", "/resource"),
-        "ContainerResource" => ("Resource", "/containerResource"),
+        "ContainerResource" => ("ContainerResource", "/containerResource"),
         "Pods" => ("Pods", "/pods"),
         "External" => ("External", "/external"),
         other => return Err(format!("a metric of type {other:?} has no counterpart")),
     };
     let body = at(value, body).ok_or("has no fields of its type")?;
-    let given = text(body, if kind == "Resource" { "/name" } else { "/metric/name" })
+    let of_pods = matches!(kind, "Resource" | "ContainerResource");
+    let given = text(body, if of_pods { "/name" } else { "/metric/name" })
         .or_else(|| text(body, "/metricName"))
         .unwrap_or_default();
     let is = |names: &[String]| names.iter().any(|known| known == given);
     let name = match (kind, given) {
-        ("Resource", "cpu") => "cpu",
-        ("Resource", "memory") => "memory",
+        (_, "cpu") if of_pods => "cpu",
+        (_, "memory") if of_pods => "memory",
         ("Pods" | "External", _) if is(&knowledge.facts.requests_per_second) => {
             "requests_per_second"
         }
         ("Pods" | "External", _) if is(&knowledge.facts.concurrency) => "concurrency",
+        ("External", _) if is(&knowledge.facts.queue_length) => "queue_length",
         _ => {
             let given: String = given.chars().take(80).collect();
             return Err(format!(
-                "{given:?} is not a metric that a plan supports: cpu, memory, requests per second, requests in flight"
+                "{given:?} is not a metric that a plan supports: cpu, memory, requests per second, requests in flight, length of a queue"
             ));
         }
     };
     if at(body, "/metric/selector").is_some() {
         notes.field(object, &format!("{field}.selector"), "has no counterpart in a scenario");
     }
-    let mut target =
+    let target =
         target(object, (field, body), name, notes).ok_or("has no target that can be read")?;
-    if of_container {
-        let container = text(body, "/container").unwrap_or_default();
-        target = of_pod(object, (field, container), (name, target), containers, notes)?;
-    }
     let fits = match kind {
-        "Resource" => target.0 != "value",
+        "Resource" | "ContainerResource" => target.0 != "value",
         "Pods" => target.0 == "average_value",
         _ => target.0 != "average_utilization",
     };
-    if fits {
-        Ok(Metric { kind, name, target })
-    } else {
-        Err(format!("a {kind} metric has no target {}", target.0))
+    if !fits {
+        return Err(format!("a {kind} metric has no target {}", target.0));
     }
+    let mut metric = Metric::new(kind, name, target);
+    if kind == "ContainerResource" {
+        let container = text(body, "/container").unwrap_or_default();
+        metric.more = of_container(object, (field, container), name, pod, notes)?;
+    }
+    if let Some(above) = value.get("activation").and_then(Value::as_f64) {
+        metric.more.push(("activation", number(above)));
+    }
+    Ok(metric)
 }
 
-/// A target of one container as one of its pod: the same where the pod has no other.
-fn of_pod(
-    object: &Object,
-    (field, container): (&str, &str),
-    (name, target): (&str, (&'static str, toml_edit::Value)),
-    containers: &[(String, Amounts)],
-    notes: &mut Notes,
-) -> Result<(&'static str, toml_edit::Value), String> {
-    let Some((_, requests)) = containers.iter().find(|(known, _)| known == container) else {
-        return Err(format!("{container:?} is not a container of the workload that it scales"));
-    };
-    if containers.len() == 1 {
-        return Ok(target);
+/// The queue of the workload: its trigger's, or one that an External metric measures.
+fn queue(object: &Object, table: &InlineTable) -> Option<InlineTable> {
+    let metrics = table.get("metrics").map(ToString::to_string).unwrap_or_default();
+    let given = object.at("/spec/queue").filter(|given| given.is_object());
+    if given.is_none() && !metrics.contains("\"queue_length\"") {
+        return None;
     }
-    let (request, unit) = match name {
-        "cpu" => (requests.cpu, "m"),
-        _ => (requests.memory, " MiB"),
-    };
-    let (key, value) = target;
-    let amount = value.as_float().or(value.as_integer().map(|v| v as f64)).unwrap_or(0.0);
-    let amount = match (key, request) {
-        ("average_utilization", Some(request)) => amount / 100.0 * request,
-        ("average_utilization", None) => {
-            return Err(format!("container {container} requests no {name} to take a share of"));
+    let mut queue = InlineTable::new();
+    if given.and_then(|given| given.get("counts_in_flight")) == Some(&Value::Bool(false)) {
+        queue.insert("counts_in_flight", false.into());
+    }
+    if let Some(trigger) = given.and_then(|given| text(given, "/trigger")) {
+        queue.insert("trigger", trigger.into());
+    }
+    Some(queue)
+}
+
+/// What KEDA does at 0 replicas.
+fn keda(object: &Object, notes: &mut Notes) -> Option<InlineTable> {
+    let given = object.at("/spec/keda").filter(|given| given.is_object())?;
+    let mut keda = InlineTable::new();
+    for (field, key, least, most) in [
+        ("pollingInterval", "polling_seconds", 1, 86_400),
+        ("cooldownPeriod", "cooldown_seconds", 0, 864_000),
+    ] {
+        let Some(value) = given.get(field).filter(|value| !value.is_null()) else { continue };
+        let place = format!("spec.{field}");
+        if let Some(seconds) = whole(object, (&place, value), (least, most), notes) {
+            keda.insert(key, i64::from(seconds).into());
         }
-        _ => amount,
-    };
-    let message = format!(
-        "measures container {container} alone: the plan compares {amount}{unit} with the whole pod, as if its other containers used nothing"
-    );
-    notes.field(object, field, &message);
-    Ok(("average_value", number(amount)))
+    }
+    Some(keda)
 }
 
 fn target(

@@ -116,6 +116,13 @@ fn amounts(object: &Object, pointer: &str, notes: &mut Notes) -> Amounts {
     amounts
 }
 
+/// Requests of the pod itself.
+pub(super) fn own(object: &Object) -> Amounts {
+    // Faults in them are noted where the pod's are summed.
+    let (requests, limits) = given(object, "/spec/template/spec/resources", &mut Notes::default());
+    requests.or(limits)
+}
+
 /// Requests of each container, sidecars included, by name.
 pub(super) fn containers(object: &Object) -> Vec<(String, Amounts)> {
     // Faults in them are noted where the pod's are summed.

@@ -3,8 +3,8 @@
 //! # Source
 //! KEDA, "`ScaledObject` specification" (kind Deployment if left out; `models/manifests.toml` has its other defaults;
 //! `advanced.horizontalPodAutoscalerConfig.behavior`) and "CPU", "Memory" (`metricType`, `value`,
-//! `containerName`), "Cron" (`timezone`, `start`, `end`, `desiredReplicas`). Other triggers scale by what no
-//! scenario holds: a queue, a query.
+//! `containerName`), "Cron" (`timezone`, `start`, `end`, `desiredReplicas`), and the triggers of queues
+//! (`models/manifests.toml`). Other triggers scale by what no scenario holds: a query.
 
 use serde_json::{Value, json};
 use toml_edit::InlineTable;
@@ -12,11 +12,11 @@ use toml_edit::InlineTable;
 use super::{
     Notes,
     documents::{Object, at, items, pairs, text},
-    value::{leftover, shown, tables, whole},
+    value::{leftover, shown, tables},
 };
 use crate::{
     autoscale::cron::{Clock, Schedule},
-    manifest::KedaFacts,
+    manifest::{KedaFacts, QueueTrigger},
 };
 
 const PAUSED: &str = "/metadata/annotations/autoscaling.keda.sh~1paused-replicas";
@@ -43,13 +43,37 @@ pub(super) fn autoscaler(object: &Object, defaults: &KedaFacts, notes: &mut Note
     let bound = |pointer: &str, default: u32| object.at(pointer).cloned().unwrap_or(default.into());
     let mut least = bound("/spec/minReplicaCount", defaults.min_replicas);
     let most = bound("/spec/maxReplicaCount", defaults.max_replicas);
-    let metrics: Vec<Value> = items(&object.body, "/spec/triggers")
-        .iter()
-        .enumerate()
-        .filter_map(|(index, given)| metric(object, (index, given), notes))
-        .collect();
+    let mut metrics: Vec<Value> = Vec::new();
+    let mut queue = Value::Null;
+    for (index, given) in items(&object.body, "/spec/triggers").iter().enumerate() {
+        let field = format!("spec.triggers[{index}]");
+        let facts = text(given, "/type").and_then(|kind| defaults.triggers.get(kind));
+        let found = match facts {
+            Some(_) if !queue.is_null() => {
+                let message =
+                    "is a second queue, and a workload of a scenario has one; it is not planned";
+                notes.field(object, &field, message);
+                None
+            }
+            Some(facts) => of_queue(object, (&field, given), facts, notes).map(|found| {
+                queue = found.queue;
+                found.metric
+            }),
+            None => metric(object, (index, given), notes),
+        };
+        if let Some(mut metric) = found {
+            metric["trigger"] = index.into();
+            metrics.push(metric);
+        }
+    }
     let schedules = schedules(object, notes);
-    if least.as_u64() == Some(0) && !metrics.is_empty() && schedules.is_empty() {
+    let mut keda = Value::Null;
+    if least.as_u64() == Some(0) && !(queue.is_null() && schedules.is_empty()) {
+        keda = json!({
+            "pollingInterval": value("/spec/pollingInterval"),
+            "cooldownPeriod": value("/spec/cooldownPeriod"),
+        });
+    } else if least.as_u64() == Some(0) && !metrics.is_empty() {
         let message = "0 needs a trigger that a scenario does not have; 1 is planned";
         notes.field(object, "spec.minReplicaCount", message);
         least = 1.into();
@@ -69,6 +93,8 @@ pub(super) fn autoscaler(object: &Object, defaults: &KedaFacts, notes: &mut Note
             "minReplicas": least,
             "maxReplicas": most,
             "metrics": metrics,
+            "queue": queue,
+            "keda": keda,
             "behavior": value(&format!("{config}/behavior")),
             "schedules": schedules,
             "cooldown": value("/spec/cooldownPeriod"),
@@ -141,12 +167,68 @@ pub(super) fn put_schedules(
         return;
     }
     table.insert("schedules", tables(all));
-    let to_zero = table.get("min_replicas").and_then(toml_edit::Value::as_integer) == Some(0);
-    if let Some(given) = object.at("/spec/cooldown").filter(|_| to_zero)
-        && let Some(seconds) = whole(object, ("spec.cooldownPeriod", given), (0, 864_000), notes)
-    {
-        table.insert("cooldown_seconds", i64::from(seconds).into());
+}
+
+/// A trigger of a queue.
+struct QueueMetric {
+    /// The queue; null where the metric is not its length.
+    queue: Value,
+    metric: Value,
+}
+
+/// The trigger of a queue as an External metric.
+fn of_queue(
+    object: &Object,
+    (field, given): (&str, &Value),
+    facts: &QueueTrigger,
+    notes: &mut Notes,
+) -> Option<QueueMetric> {
+    let of = |key: &str| at(given, &format!("/metadata/{key}")).map(shown);
+    let mode = of("mode").filter(|_| !facts.modes.is_empty());
+    let name = match mode.as_ref().map(|mode| facts.modes.get(mode)) {
+        None => "queue_length",
+        Some(Some(name)) => name,
+        Some(None) => {
+            let message = format!(
+                "mode {} is not planned: a scenario has {}",
+                mode.unwrap_or_default(),
+                facts.modes.keys().cloned().collect::<Vec<_>>().join(" and ")
+            );
+            notes.field(object, field, &message);
+            return None;
+        }
+    };
+    let mut number = |key: &str, default: Option<f64>| {
+        let Some(text) = of(key) else { return default };
+        let number = text.parse().ok().filter(|number: &f64| (0.0..=1e9).contains(number));
+        if number.is_none() {
+            let message = format!("{text:?} is not a number from 0 to 1e9; it is not read");
+            notes.field(object, &format!("{field}.metadata.{key}"), &message);
+        }
+        number.or(default)
+    };
+    let key = facts.target.iter().find(|key| of(key).is_some()).or(facts.target.first())?;
+    let target = number(key, Some(facts.default)).filter(|target| *target > 0.0)?;
+    let activation = number(&facts.activation, None).filter(|above| *above > 0.0);
+    let is_value = text(given, "/metricType") == Some("Value");
+    let target = if is_value {
+        json!({ "type": "Value", "value": target })
+    } else {
+        json!({ "type": "AverageValue", "averageValue": target })
+    };
+    if let Some(caution) = &facts.caution {
+        notes.field(object, field, caution);
     }
+    let counts = facts.in_flight.iter().fold(facts.counts_in_flight, |counts, rule| {
+        if of(&rule.key).as_ref() == Some(&rule.value) { rule.counts } else { counts }
+    });
+    let queue = json!({ "counts_in_flight": counts, "trigger": text(given, "/type") });
+    let metric = json!({
+        "type": "External",
+        "external": { "metric": { "name": name }, "target": target },
+        "activation": activation,
+    });
+    Some(QueueMetric { queue, metric })
 }
 
 /// A trigger as a metric; a note names every other trigger and what it asks for.
@@ -187,12 +269,10 @@ fn metric(object: &Object, (index, given): (usize, &Value), notes: &mut Notes) -
     };
     Some(match text(given, "/metadata/containerName") {
         Some(container) => json!({
-            "trigger": index,
             "type": "ContainerResource",
             "containerResource": { "name": kind, "container": container, "target": target },
         }),
         None => json!({
-            "trigger": index,
             "type": "Resource",
             "resource": { "name": kind, "target": target },
         }),

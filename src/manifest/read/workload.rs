@@ -43,6 +43,8 @@ pub(super) struct Draft {
     pub(super) is_scaled: bool,
     /// Requests, where the manifest has some.
     pub(super) requests: Option<Amounts>,
+    /// Requests of the pod itself.
+    pub(super) own_requests: Amounts,
     /// Requests of its containers by name.
     pub(super) containers: Vec<(String, Amounts)>,
     /// Its keys.
@@ -240,6 +242,7 @@ fn draft(object: &Object, name: String, knowledge: Knowledge<'_>, notes: &mut No
         is_job,
         is_scaled: false,
         requests: given.then_some(requests),
+        own_requests: pod::own(object),
         containers: pod::containers(object),
         lines,
         from: label,

@@ -1,11 +1,12 @@
 //! `autoscaling/v2` `HorizontalPodAutoscalers`, KEDA's `ScaledObjects` where there are cron triggers, and `policy/v1` `PodDisruptionBudgets`.
 
-use super::{Wanted, fill_in_label, kind_unknown};
+use super::{Wanted, fill_in_label, keda, kind_unknown};
 use crate::{
     manifest::{
-        AutoscalerFacts, FILL_IN, Facts, quantity,
+        FILL_IN, quantity,
         yaml::{Map, Node},
     },
+    shapes::Gate,
     workload::{
         DisruptionBudget, Hpa, Metric, MetricName, MetricType, Pods, PolicyType, Scaling,
         ScalingPolicy, SelectPolicy, Workload,
@@ -22,10 +23,13 @@ pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
     let mut documents = Vec::new();
     for (name, workload) in &wanted.account.stack.workloads {
         if let Some(hpa) = &workload.hpa {
-            let mut document = if hpa.schedules.is_empty() {
-                autoscaler(name, workload, (hpa, wanted.facts))
+            let is_keda = hpa.keda.is_some()
+                || !hpa.schedules.is_empty()
+                || workload.queue.as_ref().is_some_and(|queue| queue.trigger.is_some());
+            let mut document = if is_keda {
+                keda::scaled_object(name, workload, hpa, wanted)
             } else {
-                scaled_object(name, workload, (hpa, wanted.facts))
+                autoscaler(name, workload, hpa, wanted)
             };
             if wanted.account.settings.schedule.is_some() && !workload.always_on {
                 document.say(
@@ -61,16 +65,12 @@ pub(super) fn notes(wanted: &Wanted<'_>) -> Vec<(String, String)> {
     vec![(format!("accounts.{}.schedule", account.name), message)]
 }
 
-fn autoscaler(name: &str, workload: &Workload, (hpa, facts): (&Hpa, &Facts)) -> Map {
+fn autoscaler(name: &str, workload: &Workload, hpa: &Hpa, wanted: &Wanted<'_>) -> Map {
     let key = |field: &str| format!("workloads.{name}.hpa.{field}");
-    let target = Map::new()
-        .with("apiVersion", "apps/v1")
-        .why("kind", "Deployment", kind_unknown(workload, facts))
-        .with("name", name);
-    let mut spec = Map::new().with("scaleTargetRef", target);
+    let mut spec = Map::new().with("scaleTargetRef", target(name, workload, wanted));
     if let Some(least) = hpa.min_replicas {
         let gate = if least == 0 {
-            format!("; needs {}", facts.autoscaler.zero_needs)
+            needed(&wanted.catalog.controllers.hpa.zero_gate, wanted)
         } else {
             String::new()
         };
@@ -81,7 +81,7 @@ fn autoscaler(name: &str, workload: &Workload, (hpa, facts): (&Hpa, &Facts)) -> 
     if !metrics.is_empty() {
         spec.put("metrics", metrics, "");
     }
-    let behavior = behavior(name, hpa, &facts.autoscaler);
+    let behavior = behavior(name, hpa, wanted);
     if !behavior.is_empty() {
         spec.put("behavior", behavior, "");
     }
@@ -92,83 +92,18 @@ fn autoscaler(name: &str, workload: &Workload, (hpa, facts): (&Hpa, &Facts)) -> 
         .with("spec", spec)
 }
 
-/// An autoscaler with cron triggers, of which KEDA makes the autoscaler of Kubernetes.
-fn scaled_object(name: &str, workload: &Workload, (hpa, facts): (&Hpa, &Facts)) -> Map {
-    let key = |field: &str| format!("workloads.{name}.hpa.{field}");
-    let target = Map::new()
-        .with("apiVersion", "apps/v1")
-        .why("kind", "Deployment", kind_unknown(workload, facts))
-        .with("name", name);
-    let least = hpa.min_replicas.unwrap_or(1);
-    let mut spec = Map::new()
-        .with("scaleTargetRef", target)
-        .why("minReplicaCount", least, &key("min_replicas"))
-        .why("maxReplicaCount", hpa.max_replicas, &key("max_replicas"));
-    if let Some(seconds) = hpa.cooldown_seconds {
-        spec.put("cooldownPeriod", seconds, &key("cooldown_seconds"));
-    }
-    let behavior = behavior(name, hpa, &facts.autoscaler);
-    if !behavior.is_empty() {
-        let config = Map::new().with("behavior", behavior);
-        spec.put("advanced", Map::new().with("horizontalPodAutoscalerConfig", config), "");
-    }
-    let cron = hpa.schedules.iter().enumerate().map(|(index, given)| {
-        let zone = given.time_zone.as_deref().unwrap_or("UTC");
-        let metadata = Map::new()
-            .with("timezone", zone)
-            .with("start", &*given.start)
-            .with("end", &*given.end)
-            .with("desiredReplicas", given.replicas.to_string());
-        let why = key(&format!("schedules[{index}]"));
-        Node::from(Map::new().why("type", "cron", &why).with("metadata", metadata))
-    });
-    let cpu = hpa.target_cpu_utilization.map(|percent| {
-        Node::from(resource_trigger(
-            "cpu",
-            ("Utilization", percent.to_string()),
-            &key("target_cpu_utilization"),
-        ))
-    });
-    let others = hpa.metrics.iter().enumerate().filter_map(|(index, metric)| {
-        let why = key(&format!("metrics[{index}]"));
-        let name = match metric.name {
-            MetricName::Cpu => "cpu",
-            MetricName::Memory => "memory",
-            MetricName::RequestsPerSecond | MetricName::Concurrency => return None,
-        };
-        let target = match (metric.average_utilization, metric.average_value) {
-            (Some(percent), _) => ("Utilization", percent.to_string()),
-            (None, value) => {
-                let value = value.unwrap_or(0.0);
-                let is_cpu = metric.name == MetricName::Cpu;
-                let text = if is_cpu { quantity::cpu(value) } else { quantity::memory(value) };
-                ("AverageValue", text)
-            }
-        };
-        Some(Node::from(resource_trigger(name, target, &why)))
-    });
-    let triggers: Vec<Node> = cron.chain(cpu).chain(others).collect();
-    spec.put("triggers", triggers, "");
-    for (index, metric) in hpa.metrics.iter().enumerate() {
-        if matches!(metric.name, MetricName::RequestsPerSecond | MetricName::Concurrency) {
-            spec.say(&format!(
-                "{FILL_IN}: {} is not written; add a trigger of the scaler that serves it",
-                key(&format!("metrics[{index}]"))
-            ));
-        }
-    }
-    Map::new()
-        .with("apiVersion", "keda.sh/v1alpha1")
-        .with("kind", "ScaledObject")
-        .with("metadata", Map::new().why("name", name, &format!("workloads.{name}")))
-        .with("spec", spec)
+/// What a gate needs in the account's version, behind a semicolon; nothing where it is on by default.
+fn needed(gate: &Gate, wanted: &Wanted<'_>) -> String {
+    let needs = gate.needs(wanted.account.kubernetes_minor());
+    needs.map_or_else(String::new, |needs| format!("; needs {needs}"))
 }
 
-fn resource_trigger(name: &str, (kind, value): (&str, String), why: &str) -> Map {
+/// What is scaled.
+pub(super) fn target(name: &str, workload: &Workload, wanted: &Wanted<'_>) -> Map {
     Map::new()
-        .with("type", name)
-        .with("metricType", kind)
-        .with("metadata", Map::new().why("value", value, why))
+        .with("apiVersion", "apps/v1")
+        .why("kind", "Deployment", kind_unknown(workload, wanted.facts))
+        .with("name", name)
 }
 
 fn metrics(name: &str, hpa: &Hpa) -> Vec<Node> {
@@ -193,18 +128,24 @@ fn resource(name: &str, target: Map) -> Map {
         .with("resource", Map::new().with("name", name).with("target", target))
 }
 
+/// The target of a metric as a quantity.
+pub(super) fn amount(name: MetricName, value: f64) -> String {
+    match name {
+        MetricName::Cpu => quantity::cpu(value),
+        MetricName::Memory => quantity::memory(value),
+        _ => quantity::number(value),
+    }
+}
+
 fn one(metric: &Metric, why: &str) -> Map {
     let name = match metric.name {
         MetricName::Cpu => "cpu",
         MetricName::Memory => "memory",
         MetricName::RequestsPerSecond => "requests_per_second",
         MetricName::Concurrency => "concurrency",
+        MetricName::QueueLength => "queue_length",
     };
-    let value = |value: f64| match metric.name {
-        MetricName::Cpu => quantity::cpu(value),
-        MetricName::Memory => quantity::memory(value),
-        _ => quantity::number(value),
-    };
+    let value = |value: f64| amount(metric.name, value);
     let target = match (metric.average_utilization, metric.average_value, metric.value) {
         (Some(percent), ..) => utilization(percent, why),
         (None, Some(average), _) => {
@@ -217,6 +158,12 @@ fn one(metric: &Metric, why: &str) -> Map {
     let adapter = "write the name under which your metrics adapter serves it";
     let (kind, field) = match metric.kind {
         MetricType::Resource => return resource(name, target),
+        MetricType::ContainerResource => {
+            let container = metric.container.as_deref().unwrap_or(FILL_IN);
+            let source =
+                Map::new().with("name", name).with("container", container).with("target", target);
+            return Map::new().with("type", "ContainerResource").with("containerResource", source);
+        }
         MetricType::Pods => ("Pods", "pods"),
         MetricType::External => ("External", "external"),
     };
@@ -225,7 +172,8 @@ fn one(metric: &Metric, why: &str) -> Map {
     Map::new().with("type", kind).with(field, source)
 }
 
-fn behavior(name: &str, hpa: &Hpa, known: &AutoscalerFacts) -> Map {
+pub(super) fn behavior(name: &str, hpa: &Hpa, wanted: &Wanted<'_>) -> Map {
+    let needs = needed(&wanted.catalog.controllers.hpa.tolerance_gate, wanted);
     let given = hpa.behavior.clone().unwrap_or_default();
     let mut behavior = Map::new();
     for (field, key, scaling) in
@@ -243,8 +191,7 @@ fn behavior(name: &str, hpa: &Hpa, known: &AutoscalerFacts) -> Map {
         let both = format!("workloads.{name}.hpa.tolerance");
         let tolerance = scaling.tolerance.map(|band| (band, format!("{own}.tolerance")));
         if let Some((band, why)) = tolerance.or(hpa.tolerance.map(|band| (band, both))) {
-            let why = format!("{why}; needs {}", known.tolerance_needs);
-            rules.put("tolerance", quantity::number(band), &why);
+            rules.put("tolerance", quantity::number(band), &format!("{why}{needs}"));
         }
         if !rules.is_empty() {
             behavior.put(field, rules, "");

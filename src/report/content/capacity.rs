@@ -2,6 +2,7 @@
 
 use super::{columns, slug};
 use crate::{
+    capacity::QueueUse,
     plan::{AccountMonth, MonthPlan, Plan},
     report::page::{Cell, Chart, Figure, Kind, Row, Section, Series, Table, Unit},
 };
@@ -98,13 +99,27 @@ fn table(plan: &Plan, place: usize, metered: &[Series]) -> Table {
         ("Saturated [min]", Kind::Number(1)),
         ("Aurora", Kind::Text),
     ]);
+    let has_queue = plan.months.iter().any(|month| queues(&month.accounts[place]).next().is_some());
+    if has_queue {
+        names.extend(columns(&[
+            ("Most waiting", Kind::Number(0)),
+            ("Longest wait [min]", Kind::Number(1)),
+        ]));
+    }
     let one = plan.accounts.len() == 1;
     if one {
         let kind = Kind::Number(1);
         names.extend(metered.iter().map(|own| crate::report::page::Column::new(&own.name, kind)));
     }
     let row = |(index, month): (usize, &MonthPlan)| {
-        let mut cells = cells(month, &month.accounts[place]);
+        let own = &month.accounts[place];
+        let mut cells = cells(month, own);
+        if has_queue {
+            let most =
+                |of: fn(&QueueUse) -> f64| Cell::Number(queues(own).map(of).fold(0.0, f64::max));
+            cells.push(most(|queue| queue.most_waiting));
+            cells.push(most(|queue| queue.longest_wait_seconds / 60.0));
+        }
         if one {
             cells.extend(metered.iter().map(|own| Cell::maybe(own.values[index])));
         }
@@ -161,6 +176,11 @@ fn jobs(plan: &Plan, place: usize) -> Option<Table> {
     })
 }
 
+/// What waits in the queues of its workloads.
+fn queues(own: &AccountMonth) -> impl Iterator<Item = &QueueUse> {
+    own.capacity.workloads.iter().filter_map(|workload| workload.queue.as_ref())
+}
+
 fn cells(month: &MonthPlan, own: &AccountMonth) -> Vec<Cell> {
     let used = &own.capacity;
     let most = |of: fn(&crate::capacity::WorkloadUse) -> f64| {
@@ -170,7 +190,8 @@ fn cells(month: &MonthPlan, own: &AccountMonth) -> Vec<Cell> {
     vec![
         Cell::Month(month.month),
         most(|workload| workload.peak_rps),
-        most(|workload| workload.p95_ms),
+        // Nobody waits for what comes from a queue.
+        most(|workload| if workload.queue.is_none() { workload.p95_ms } else { 0.0 }),
         Cell::Number(used.baseline_mean),
         Cell::Number(used.on_demand_mean),
         Cell::Number(used.spot_mean),
