@@ -263,5 +263,6 @@ pub fn purchase_name(purchase: Purchase) -> &'static str {
         Purchase::Baseline => "baseline",
         Purchase::OnDemand => "on-demand",
         Purchase::Spot => "spot",
+        Purchase::Reserved => "reserved",
     }
 }

@@ -7,6 +7,7 @@
 //! a planned node keeps every type that still holds the sum of its pods, in the zones left to it
 //! types above what is left of the pool's limit are dropped; a planned node counts as its largest type
 //! launch: the cheapest type on demand; spot by price and capacity:  weight = exp(−k × price / cheapest)
+//! reserved first: a planned node that fits a reservation with a free instance is bought there
 //! spot next, when  spot nodes + 1 ≤ spot_share × (nodes + 1)                          pools with a share
 //! ```
 //! So packing goes on until the largest allowed type is full, and only then a second node opens.
@@ -35,6 +36,7 @@ use crate::random;
 
 mod claim;
 pub(super) mod round;
+mod seats;
 
 pub(super) use self::claim::Claim;
 
@@ -124,9 +126,10 @@ impl Cluster {
         (round, left)
     }
 
-    /// One round; true when a launch failed and another round may help.
+    /// One round; true when a launch failed, or pods wait for a reservation, and another round may help.
     pub(super) fn provision_once(&mut self, policy: &Policy, ready_too: bool) -> bool {
         let (round, _) = self.plan_round(policy, ready_too);
+        let waits = round.waits && !round.claims.is_empty();
         if round.limited {
             self.tally.refuse(Refusal::PoolLimit);
         }
@@ -152,7 +155,7 @@ impl Cluster {
                 }
             }
         }
-        failed
+        failed || waits
     }
 
     /// Whether a static pool lacks nodes.
@@ -176,8 +179,7 @@ impl Cluster {
             while self.staying(policy, pool.group) < wanted {
                 let launched =
                     purchases(pool, self.pool_sizes(policy)[index]).into_iter().find_map(|buys| {
-                        let claim =
-                            without_shortage(self, policy, Claim::empty(policy, index, buys))?;
+                        let claim = self.static_claim(policy, index, buys)?;
                         self.launch_claim(policy, &claim, None)
                     });
                 let Some(node) = launched else { break };
@@ -196,7 +198,17 @@ impl Cluster {
         let size = self.pool_sizes(policy)[index];
         purchases(pool, size)
             .into_iter()
-            .find_map(|buys| without_shortage(self, policy, Claim::empty(policy, index, buys)))
+            .find_map(|buys| self.static_claim(policy, index, buys))
+    }
+
+    /// A node of a static pool, in a reservation where one is free.
+    fn static_claim(&self, policy: &Policy, index: usize, buys: [bool; 2]) -> Option<Claim> {
+        let mut claim = Claim::empty(policy, index, buys);
+        let seats = self.free_seats(policy);
+        let group = policy.pools[index].group;
+        claim.reserved =
+            seats.open(policy, group).fold(0, |bits, seat| bits | seats::bit(seat));
+        without_shortage(self, policy, claim)
     }
 
     pub(super) fn ready_in(&self, node: usize) -> Second {
@@ -220,7 +232,7 @@ impl Cluster {
             size.room[1] += offer.capacity_mib;
             match offer.purchase {
                 Purchase::Spot => size.spot += 1,
-                Purchase::Baseline | Purchase::OnDemand => size.on_demand += 1,
+                _ => size.on_demand += 1,
             }
         }
         sizes
@@ -233,6 +245,10 @@ impl Cluster {
         claim: &Claim,
         only: Option<&[usize]>,
     ) -> Option<usize> {
+        // A claim that holds a reservation asks for reserved capacity alone (`nodeclaim.go#FinalizeScheduling`).
+        if claim.reserved != 0 {
+            return self.launch_reserved(policy, claim, only);
+        }
         let pool = &policy.pools[claim.pool];
         let named = |offer: &usize| only.is_none_or(|only| only.contains(offer));
         // Metal, GPU and accelerator types are planned with, and dropped here while another is left.
@@ -379,5 +395,5 @@ fn without_shortage(cluster: &Cluster, policy: &Policy, mut claim: Claim) -> Opt
     if !available {
         claim.buys[1] = false;
     }
-    (claim.buys[0] || claim.buys[1]).then_some(claim)
+    (claim.buys[0] || claim.buys[1] || claim.reserved != 0).then_some(claim)
 }

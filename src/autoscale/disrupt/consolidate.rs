@@ -220,6 +220,9 @@ impl Cluster {
         [cpu, memory, pods]: [i64; 3],
         price: f64,
     ) -> bool {
+        if self.seat_holds(policy, [cpu, memory, pods], price) {
+            return true;
+        }
         let spot = candidates.iter().filter(|candidate| self.is_spot(policy, candidate)).count();
         let same_kind = [spot == 0, spot == candidates.len()];
         policy.pools.iter().any(|pool| {
@@ -243,6 +246,7 @@ impl Cluster {
     /// Spot nodes of pools with a share are only replaced by spot nodes, which needs the gate.
     fn never_replaced(&self, policy: &Policy, candidates: &[Candidate]) -> bool {
         !policy.spot.spot_to_spot
+            && policy.supply.seats.is_empty()
             && policy.pools.iter().all(|pool| matches!(pool.mix, Mix::Share(_)))
             && candidates.iter().all(|candidate| self.is_spot(policy, candidate))
     }
@@ -256,6 +260,12 @@ impl Cluster {
         price: f64,
         pass: &mut Pass,
     ) -> Option<Replacement> {
+        // A reservation is bought instead of spot and on demand, so it alone is compared.
+        if claim.reserved != 0 {
+            let cheaper = |offer: &usize| policy.offers[*offer].price < price;
+            let offers: Vec<usize> = claim.reserved_offers(policy).filter(cheaper).collect();
+            return (!offers.is_empty()).then_some(Replacement { claim, offers });
+        }
         let all_spot = candidates.iter().all(|candidate| self.is_spot(policy, candidate));
         let none_spot = !candidates.iter().any(|candidate| self.is_spot(policy, candidate));
         if let Mix::Share(_) = policy.pools[claim.pool].mix {

@@ -16,7 +16,13 @@
 //! Above 12 planned nodes Karpenter's sort is not stable, and the order of equals is another. Pods of one
 //! size go by creation time and UID, which a model of counts does not have.
 
-use super::{Claim, PoolSize, claim::try_claim, purchases, without_shortage};
+use super::{
+    Claim, PoolSize,
+    claim::{Misfit, try_claim},
+    purchases,
+    seats::Seats,
+    without_shortage,
+};
 use crate::{
     autoscale::{
         Cluster, MOST_ZONES, Second,
@@ -144,6 +150,10 @@ pub(in crate::autoscale) struct Round {
     pub(in crate::autoscale) limited: bool,
     /// The bounds were reached: there is no plan.
     pub(in crate::autoscale) given_up: bool,
+    /// A pod waits for a reservation that planned nodes hold, and of them will give up all but one.
+    pub(in crate::autoscale) waits: bool,
+    /// Free instances of reservations.
+    seats: Seats,
     /// Places of the claims, those with the fewest pods first.
     order: Vec<usize>,
     /// Workloads of which each claim holds no further pod, one bit each; those beyond 64 are always tried.
@@ -177,6 +187,8 @@ impl Cluster {
             zones: self.workloads.iter().map(|replicas| replicas.zones).collect(),
             limited: false,
             given_up: false,
+            waits: false,
+            seats: self.free_seats(policy),
             order: Vec::new(),
             full: Vec::new(),
             from: vec![0; policy.workloads.len()],
@@ -255,20 +267,24 @@ impl Round {
     fn place(&mut self, cluster: &Cluster, policy: &Policy, workload: usize) -> bool {
         let asks = &policy.workloads[workload];
         let mut demands = Demands::all(policy);
-        loop {
+        let waited = std::mem::take(&mut self.waits);
+        let placed = loop {
             let zones = self.open_zones(policy, workload, demands);
             if zones != 0
                 && (self.place_existing(cluster, policy, workload, (zones, demands))
                     || self.place_planned(policy, workload, (zones, demands))
                     || self.place_new(cluster, policy, workload, (zones, demands)))
             {
-                return true;
+                break true;
             }
             match demands.relaxed(asks) {
-                Some(relaxed) if !self.given_up => demands = relaxed,
-                _ => return false,
+                // A preference stays while a reservation may yet be free.
+                Some(relaxed) if !self.given_up && !self.waits => demands = relaxed,
+                _ => break false,
             }
-        }
+        };
+        self.waits |= waited;
+        placed
     }
 
     /// Zones that may take one more pod. A zone counts where the pod's pools buy, or where its pods are.
@@ -348,13 +364,19 @@ impl Round {
                 continue;
             }
             let within = self.pinned(asks, workload, zones & claim.zones, demands);
-            let Some(with) = claim.with(policy, workload, within) else {
-                // Claims only fill up: what holds none in any of its zones now holds none later.
-                if claim.with(policy, workload, claim.zones).is_none() {
-                    self.full[index] |= bit;
+            let with = match claim.with(policy, workload, within, &self.seats) {
+                Ok(with) => with,
+                Err(misfit) => {
+                    // Claims only fill up: what holds none in any of its zones now holds none later. A
+                    // reservation may become free again.
+                    let in_any = || claim.with(policy, workload, claim.zones, &self.seats);
+                    if misfit == Misfit::Full && in_any().err() == Some(Misfit::Full) {
+                        self.full[index] |= bit;
+                    }
+                    continue;
                 }
-                continue;
             };
+            self.seats.hold(claim.reserved, with.reserved);
             self.claims[index].add(policy, workload, with);
             self.note_planned(policy, workload, index);
             let pods = self.claims[index].pods;
@@ -396,6 +418,10 @@ impl Round {
             }
             let within = self.pinned(asks, workload, zones & rules.zones, demands);
             let Some(claim) = self.open_in(cluster, policy, pool, workload, within) else {
+                // Pools of a lower weight do not step in for a reservation that may yet be free.
+                if self.waits {
+                    return false;
+                }
                 continue;
             };
             if self.claims.len() >= self.bounds.claims {
@@ -412,6 +438,7 @@ impl Round {
             } else {
                 size.on_demand += 1;
             }
+            self.seats.hold(0, claim.reserved);
             let index = self.claims.len();
             let fewest = self.order.partition_point(|other| self.claims[*other].pods <= 1);
             self.order.insert(fewest, index);
@@ -440,8 +467,13 @@ impl Round {
         let room = [left(rules.limits.cpu, size.room[0]), left(rules.limits.memory, size.room[1])];
         let tries = purchases(rules, size);
         for buys in tries {
-            let Some(claim) = try_claim(policy, (pool, buys, room), workload, zones) else {
-                continue;
+            let claim = match try_claim(policy, (pool, buys, room), (workload, zones), &self.seats) {
+                Ok(claim) => claim,
+                Err(Misfit::Full) => continue,
+                Err(Misfit::Waits) => {
+                    self.waits = true;
+                    return None;
+                }
             };
             if let Some(claim) = without_shortage(cluster, policy, claim) {
                 return Some(claim);
@@ -449,9 +481,9 @@ impl Round {
         }
         let unlimited = [i64::MAX; 2];
         self.limited |= room != unlimited
-            && tries
-                .iter()
-                .any(|b| try_claim(policy, (pool, *b, unlimited), workload, zones).is_some());
+            && tries.iter().any(|b| {
+                try_claim(policy, (pool, *b, unlimited), (workload, zones), &self.seats).is_ok()
+            });
         None
     }
 }
