@@ -20,7 +20,7 @@ use crate::{
     prices::{BillKey, GLOBAL},
     shapes::Catalog,
     traffic::Class,
-    units::{BYTES_PER_GB, Quantity},
+    units::{BYTES_PER_GB, Quantity, UnitPrice},
     workload::{Kind, Reached, Workload},
 };
 
@@ -102,11 +102,20 @@ pub struct UsageLine {
     pub quantity: Quantity,
     /// How much of it in each hour of the month, where hours differ; empty where they are alike.
     pub hours: Vec<f64>,
+    /// Price of a unit that the scenario gives in place of the price book's [USD].
+    pub price: Option<UnitPrice>,
     /// Why.
     pub why: Basis,
 }
 
 impl UsageLine {
+    /// Sets the price of a unit, where the scenario gives it.
+    #[must_use]
+    pub fn at_price(mut self, price: Option<UnitPrice>) -> Self {
+        self.price = price;
+        self
+    }
+
     /// Says how much of it falls into each hour of the month.
     #[must_use]
     pub fn by_hour(mut self, hours: Vec<f64>) -> Self {
@@ -354,6 +363,7 @@ impl Demand<'_> {
             resource: resource.to_owned(),
             quantity: Quantity::new(quantity),
             hours: Vec::new(),
+            price: None,
             why,
         }
     }

@@ -29,7 +29,7 @@ mod start;
 mod supply;
 pub mod taint;
 
-pub use self::supply::{Reservation, Seat, Supply};
+pub use self::supply::{Reservation, Seat, Supply, ZonePrice, ZoneRate};
 
 /// A workload's groups are the bits of a `u32`: the baseline's, and one for each pool.
 pub(super) const MOST_POOLS: usize = 31;

@@ -56,13 +56,22 @@ pub struct Seat {
     pub offer: usize,
 }
 
+/// A price on the bill that some zones have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZonePrice {
+    /// Letters of the zones, `a` or `bc`.
+    pub zones: String,
+    /// Price of an hour [USD].
+    pub price: UnitPrice,
+}
+
 /// The price of an offer on the bill, where it is not the price book's.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZoneRate {
     /// The offer.
     pub offer: usize,
-    /// Price of an hour [USD].
-    pub price: UnitPrice,
+    /// Its zones and their price.
+    pub price: ZonePrice,
 }
 
 /// Reservations, prices by zone and overlays of a cluster.
@@ -92,8 +101,8 @@ impl Supply {
     }
 
     /// Returns the price of an hour on the bill, where it is not the price book's.
-    pub fn rate_of(&self, offer: usize) -> Option<UnitPrice> {
-        self.zone_rates.iter().find(|rate| rate.offer == offer).map(|rate| rate.price)
+    pub fn rate_of(&self, offer: usize) -> Option<&ZonePrice> {
+        self.zone_rates.iter().find(|rate| rate.offer == offer).map(|rate| &rate.price)
     }
 
     /// Returns whether an overlay changes a price of the offer's type in its pool.
@@ -240,7 +249,9 @@ impl Supply {
             let book = price(inputs, "SpotUsage", &offer.instance_type).unwrap_or(0.0);
             let decimal = Decimal::try_from(offer.price).ok();
             if let Some(decimal) = decimal.filter(|_| offer.price.to_bits() != book.to_bits()) {
-                let price = UnitPrice::from_decimal(decimal);
+                let letters = (0..8_u8).filter(|zone| offer.zones & (1 << zone) != 0);
+                let zones = letters.map(|zone| char::from(b'a' + zone)).collect();
+                let price = ZonePrice { zones, price: UnitPrice::from_decimal(decimal) };
                 self.zone_rates.push(ZoneRate { offer: index, price });
             }
         }
