@@ -7,6 +7,7 @@
 //! a planned node keeps every type that still holds the sum of its pods, in the zones left to it
 //! types above what is left of the pool's limit are dropped; a planned node counts as its largest type
 //! launch: the cheapest type on demand; spot by price and capacity:  weight = exp(−k × price / cheapest)
+//!         with a node overlay among the types: spot of the least shortage, then of the lowest overlaid price
 //! reserved first: a planned node that fits a reservation with a free instance is bought there
 //! spot next, when  spot nodes + 1 ≤ spot_share × (nodes + 1)                          pools with a share
 //! ```
@@ -269,7 +270,7 @@ impl Cluster {
                 zones & !self.short_zones(*offer, self.now) != 0
             });
         }
-        spot.truncate(policy.spot.launch_types);
+        keep_types(policy, &mut spot, policy.spot.launch_types);
         let chosen = if spot.is_empty() {
             None
         } else {
@@ -297,11 +298,13 @@ impl Cluster {
         spot: &[usize],
     ) -> Option<(usize, u8)> {
         let rules = &policy.spot;
+        // As soon as one of the types has an overlay's price, depth comes first and Karpenter's order second.
+        let overlaid = spot.iter().any(|offer| policy.supply.is_overlaid(*offer));
         let mut pools: Vec<(f64, usize, u8)> = Vec::new();
         let mut cheapest = f64::MAX;
         for &index in spot {
             let offer = &policy.offers[index];
-            if offer.price > cheapest * (1.0 + rules.price_reach) {
+            if !overlaid && offer.price > cheapest * (1.0 + rules.price_reach) {
                 break;
             }
             for zone in
@@ -313,10 +316,14 @@ impl Cluster {
                 }
             }
         }
+        if overlaid {
+            keep_deepest(policy, &mut pools);
+        }
         let mut sum = 0.0;
         for pool in &mut pools {
             let depth = 1.0 - policy.offers[pool.1].shortage;
-            sum += depth * (-rules.price_weight * (pool.0 / cheapest - 1.0)).exp();
+            let dearer = if overlaid { 0.0 } else { pool.0 / cheapest - 1.0 };
+            sum += depth * (-rules.price_weight * dearer).exp();
             pool.0 = sum;
         }
         let draw = self.luck.uniform() * sum;
@@ -381,6 +388,33 @@ fn purchases(pool: &Pool, size: PoolSize) -> [[bool; 2]; 2] {
             if wants_spot { [[false, true], [true, false]] } else { [[true, false], [false, true]] }
         }
     }
+}
+
+/// Keeps the offers of so many instance types; `offers` has the cheapest first. A type with prices by zone has
+/// several offers.
+pub(super) fn keep_types(policy: &Policy, offers: &mut Vec<usize>, most: usize) {
+    if policy.supply.zone_rates.is_empty() {
+        offers.truncate(most);
+        return;
+    }
+    let mut types = Vec::new();
+    offers.retain(|offer| {
+        let id = policy.offers[*offer].type_id;
+        if !types.contains(&id) && types.len() < most {
+            types.push(id);
+        }
+        types.contains(&id)
+    });
+}
+
+/// `capacity-optimized-prioritized`: of the pools that are short least often, those of the lowest price that
+/// Karpenter chooses by. They come in the order of that price.
+fn keep_deepest(policy: &Policy, pools: &mut Vec<(f64, usize, u8)>) {
+    let shortage = |offer: usize| policy.offers[offer].shortage;
+    let least = pools.iter().map(|pool| shortage(pool.1)).fold(f64::INFINITY, f64::min);
+    pools.retain(|pool| shortage(pool.1) <= least);
+    let cheapest = pools.first().map_or(0.0, |pool| pool.0);
+    pools.retain(|pool| pool.0 <= cheapest);
 }
 
 /// The claim without the spot offers that are marked as without capacity; `None` when it has no others.

@@ -23,6 +23,7 @@ use crate::{
 mod advice;
 mod deployment;
 mod offer;
+mod overlay;
 mod pool;
 mod scaling;
 mod start;
@@ -536,6 +537,8 @@ impl Policy {
         }
         notes.extend(supply.advice(inputs));
         supply.rate_zones(inputs, &offers, (&mut problems, &mut notes));
+        let bought = (&mut *offers, &mut *pools);
+        overlay::apply(inputs, bought, &mut supply, (&mut problems, &mut notes));
         // With a group missing, every pod that belongs there would seem to fit nowhere.
         let all_groups = problems.is_empty();
         let mut workloads = Vec::new();

@@ -186,6 +186,8 @@ pub enum FeatureGate {
     HpaScaleToZero,
     /// Karpenter may replace spot nodes by cheaper spot nodes.
     SpotToSpotConsolidation,
+    /// Karpenter chooses by the prices of node overlays.
+    NodeOverlay,
 }
 
 /// What the kubelet keeps back, where it departs from the machine image's defaults.
@@ -269,9 +271,6 @@ pub struct OverlayRequirements {
     /// How the node is bought.
     #[serde(default)]
     pub capacity_types: Vec<CapacityType>,
-    /// Availability zones: `a` is the first of the cluster.
-    #[serde(default)]
-    pub zones: Vec<String>,
     /// `amd64`, `arm64`.
     #[serde(default)]
     pub architectures: Vec<String>,

@@ -130,8 +130,7 @@ pub(super) fn build(
             }
         }
         let mut found: Vec<usize> = (from..offers.len()).collect();
-        let key = |index: &usize| (offers[*index].price, &offers[*index].instance_type);
-        found.sort_by(|a, b| key(a).0.total_cmp(&key(b).0).then_with(|| key(a).1.cmp(key(b).1)));
+        sort(&mut found, offers);
         found
     };
     let spot = if mix == Mix::OnDemand { vec![] } else { buy("SpotUsage", Purchase::Spot) };
@@ -172,6 +171,12 @@ pub(super) fn build(
         on_demand,
         spot,
     })
+}
+
+/// Puts offers in the order of their price, then of their name.
+pub(super) fn sort(list: &mut [usize], offers: &[Offer]) {
+    let key = |index: &usize| (offers[*index].price, &offers[*index].instance_type);
+    list.sort_by(|a, b| key(a).0.total_cmp(&key(b).0).then_with(|| key(a).1.cmp(key(b).1)));
 }
 
 fn mix(settings: &NodePool) -> Mix {

@@ -1,16 +1,12 @@
-//! Capacity that is not bought at the price book's price: reservations, spot prices of zones, node overlays.
+//! Capacity that is not bought at the price book's price: reservations, and spot prices of zones.
 //!
 //! # Formula
 //! ```text
 //! reserved   price = on demand / 10,000,000, in one zone, while an instance of the reservation is free
 //! zone       price = cluster.spot_prices, on the bill too; the other zones keep the book's price
-//! overlay    price = its price, or list price × (1 + p %), or list price + p, never below 0; the bill keeps the list price
 //! ```
 //! # Source
-//! aws/karpenter-provider-aws `pkg/providers/instancetype/offering/reserved_capacity_resolver.go`, commit 1730dfd;
-//! kubernetes-sigs/karpenter `pkg/cloudprovider/types.go#AdjustedPrice`,
-//! `pkg/controllers/nodeoverlay/controller.go#getOverlaidOfferings`, `store.go#isOfferingUpdateConflicting`, and
-//! `pkg/apis/v1alpha1/nodeoverlay.go#OrderByWeight`, commit 0546b80.
+//! aws/karpenter-provider-aws `pkg/providers/instancetype/offering/reserved_capacity_resolver.go`, commit 1730dfd.
 //! # Limits
 //! A reservation takes targeted launches only: baseline nodes of its type do not use it, as they would use one
 //! with open matching. A spot price of a zone is the same in every month.
