@@ -263,6 +263,11 @@ fn hourly(tally: &Tally, offer: usize, sum: f64, minutes: f64) -> Vec<f64> {
     hours
 }
 
+/// Returns what the ledger calls the hours of a capacity reservation that no node uses.
+pub fn unused_resource(reservation: &str) -> String {
+    format!("{reservation}/unused")
+}
+
 /// Used and unused hours of the capacity reservations.
 fn reservations(tally: &Tally, policy: &Policy, minutes: f64) -> Vec<ReservationUse> {
     let supply = &policy.supply;

@@ -197,9 +197,7 @@ impl Cluster {
             return None;
         }
         let size = self.pool_sizes(policy)[index];
-        purchases(pool, size)
-            .into_iter()
-            .find_map(|buys| self.static_claim(policy, index, buys))
+        purchases(pool, size).into_iter().find_map(|buys| self.static_claim(policy, index, buys))
     }
 
     /// A node of a static pool, in a reservation where one is free.
@@ -207,8 +205,7 @@ impl Cluster {
         let mut claim = Claim::empty(policy, index, buys);
         let seats = self.free_seats(policy);
         let group = policy.pools[index].group;
-        claim.reserved =
-            seats.open(policy, group).fold(0, |bits, seat| bits | seats::bit(seat));
+        claim.reserved = seats.open(policy, group).fold(0, |bits, seat| bits | seats::bit(seat));
         without_shortage(self, policy, claim)
     }
 

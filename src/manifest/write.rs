@@ -12,6 +12,7 @@ use crate::{
 mod hpa;
 mod patch;
 mod pool;
+mod supply;
 mod terraform;
 
 /// What is to be written.
@@ -95,7 +96,9 @@ fn names(wanted: &Wanted<'_>) -> Vec<(String, String)> {
     let stack = &wanted.account.stack;
     let workloads = stack.workloads.keys().map(|name| ("workloads", name));
     let pools = stack.cluster.node_pools.keys().map(|name| ("cluster.node_pools", name));
-    let wrong = workloads.chain(pools).filter(|(_, name)| !is_kubernetes_name(name));
+    let overlays = stack.cluster.node_overlays.keys().map(|name| ("cluster.node_overlays", name));
+    let wrong =
+        workloads.chain(pools).chain(overlays).filter(|(_, name)| !is_kubernetes_name(name));
     wrong
         .map(|(table, name)| {
             let message = format!(

@@ -98,7 +98,9 @@ impl Market {
 
 /// The prices that a rating used, by meter and, where they move, by month.
 #[derive(Debug, Default)]
-pub(super) struct Known<'a>(BTreeMap<(&'a BillKey, Option<Month>, Option<UnitPrice>), Option<usize>>);
+pub(super) struct Known<'a>(
+    BTreeMap<(&'a BillKey, Option<Month>, Option<UnitPrice>), Option<usize>>,
+);
 
 impl<'a> Known<'a> {
     /// The place of a meter's price among `prices`; `None` where there is none, which is told once.

@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Basis, Demand, Meter, Metered, Service, UsageLine};
-use crate::capacity::{NodeUse, ReservationUse};
+use crate::capacity::{NodeUse, ReservationUse, unused_resource};
 
 /// EC2 has no settings of its own: the nodes are the cluster's.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
@@ -78,7 +78,7 @@ fn unused(demand: &Demand<'_>, own: &ReservationUse) -> Option<UsageLine> {
         ],
     );
     let usage_type = format!("BoxUsage:{}", own.instance_type);
-    let resource = format!("{}/unused", own.name);
+    let resource = unused_resource(&own.name);
     let meter = ("AmazonEC2", &*usage_type, "RunInstances");
     let line = demand.line(meter, &resource, own.unused_hours, why);
     (own.unused_hours > 0.0).then(|| line.by_hour(own.hourly.clone()))

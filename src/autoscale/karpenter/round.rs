@@ -467,7 +467,8 @@ impl Round {
         let room = [left(rules.limits.cpu, size.room[0]), left(rules.limits.memory, size.room[1])];
         let tries = purchases(rules, size);
         for buys in tries {
-            let claim = match try_claim(policy, (pool, buys, room), (workload, zones), &self.seats) {
+            let claim = match try_claim(policy, (pool, buys, room), (workload, zones), &self.seats)
+            {
                 Ok(claim) => claim,
                 Err(Misfit::Full) => continue,
                 Err(Misfit::Waits) => {

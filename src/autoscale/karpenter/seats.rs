@@ -89,9 +89,9 @@ impl Cluster {
         };
         let room = |seat: &Seat| seats.left[seat.reservation];
         let price = |seat: &Seat| policy.offers[seat.offer].price;
-        let seat = held.filter(fits).min_by(|a, b| {
-            price(a).total_cmp(&price(b)).then_with(|| room(b).cmp(&room(a)))
-        })?;
+        let seat = held
+            .filter(fits)
+            .min_by(|a, b| price(a).total_cmp(&price(b)).then_with(|| room(b).cmp(&room(a))))?;
         let zone = policy.supply.reservations[seat.reservation].zone;
         let ready_at = self.draw_ready_at(policy);
         Some(self.launch(policy, seat.offer, zone, ready_at))
@@ -111,10 +111,7 @@ impl Cluster {
         let seats = self.free_seats(policy);
         policy.supply.seats.iter().filter(|seat| seats.open & bit(**seat) != 0).any(|seat| {
             let offer = &policy.offers[seat.offer];
-            offer.price < price
-                && offer.cpu >= cpu
-                && offer.memory >= memory
-                && offer.pods >= pods
+            offer.price < price && offer.cpu >= cpu && offer.memory >= memory && offer.pods >= pods
         })
     }
 }

@@ -78,7 +78,11 @@ impl Change {
 /// A number of digits, with a dot or without.
 fn unsigned(text: &str) -> Option<f64> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    if digits && text.ends_with(|last: char| last.is_ascii_digit()) { text.parse().ok() } else { None }
+    if digits && text.ends_with(|last: char| last.is_ascii_digit()) {
+        text.parse().ok()
+    } else {
+        None
+    }
 }
 
 /// Changes the prices of the offers that overlays match, and puts the pools' offers in their order.
@@ -93,8 +97,7 @@ pub(super) fn apply(
         return;
     }
     if !inputs.cluster.feature_gates.contains(&FeatureGate::NodeOverlay) {
-        let message =
-            "Karpenter ignores node overlays unless the feature gate NodeOverlay is on; add \"NodeOverlay\" to cluster.feature_gates";
+        let message = "Karpenter ignores node overlays unless the feature gate NodeOverlay is on; add \"NodeOverlay\" to cluster.feature_gates";
         problems.push(problem("cluster.node_overlays", message.to_owned()));
     }
     let mut order: Vec<(&String, &NodeOverlay)> = given.iter().collect();

@@ -239,8 +239,7 @@ pub(super) fn check_built(
     if settings.capacity_types == [CapacityType::Reserved]
         && supply.seats_of(pool.group).next().is_none()
     {
-        let message =
-            "reserved is its only capacity type, and no capacity reservation has a type that it allows; add one, or on-demand";
+        let message = "reserved is its only capacity type, and no capacity reservation has a type that it allows; add one, or on-demand";
         return vec![problem(&key(".capacity_types"), message.to_owned())];
     }
     if !pool.offers_any() && settings.capacity_types != [CapacityType::Reserved] {

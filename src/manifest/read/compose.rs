@@ -10,6 +10,7 @@ use toml_edit::{DocumentMut, InlineTable, Item, Table};
 
 use super::{
     Found, Knowledge, Notes,
+    controller::Controller,
     node::Nodes,
     pool::Pools,
     value::{Line, number, set},
@@ -27,6 +28,7 @@ use crate::{
 pub(super) struct Parts {
     pub(super) drafts: Vec<Draft>,
     pub(super) pools: Pools,
+    pub(super) karpenter: Karpenter,
     pub(super) machines: Nodes,
     pub(super) claims: Vec<Claimed>,
     pub(super) load_balancers: Option<Line>,
@@ -50,7 +52,7 @@ pub(super) fn scenario(
 ) -> Result<String, Error> {
     let wrong = |message: &str| Error::failed(Place::file("init's scenario"), message);
     let mut document: DocumentMut = template.parse().map_err(|_| wrong("is not TOML"))?;
-    let Parts { mut drafts, pools, machines, claims, load_balancers, found } = parts;
+    let Parts { mut drafts, pools, karpenter, machines, claims, load_balancers, found } = parts;
     one_account(&mut document).ok_or_else(|| wrong("has no account production"))?;
     assumptions(&mut document);
     let zero = drafts.iter().any(scales_to_zero);
@@ -63,7 +65,8 @@ pub(super) fn scenario(
             no_baseline(&mut document).ok_or_else(|| wrong("has no baseline"))?;
         }
     }
-    cluster(&mut document, (pools, machines), zero).ok_or_else(|| wrong("has no [cluster]"))?;
+    cluster(&mut document, (pools, machines), (karpenter, zero))
+        .ok_or_else(|| wrong("has no [cluster]"))?;
     let pools = pool_names(&document);
     for draft in &mut drafts {
         only_known(draft, &pools, notes);
@@ -270,7 +273,52 @@ fn ebs(document: &mut DocumentMut, claims: Vec<Claimed>) -> Option<()> {
     Some(())
 }
 
-fn cluster(document: &mut DocumentMut, (pools, nodes): (Pools, Nodes), zero: bool) -> Option<()> {
+/// What is set on Karpenter itself.
+pub(super) struct Karpenter {
+    pub(super) controller: Controller,
+    /// Node overlays by name.
+    pub(super) overlays: Vec<(String, Vec<Line>)>,
+}
+
+/// Settings of the controllers, and feature gates that are on.
+fn controllers(cluster: &mut Table, karpenter: Karpenter, zero: bool) {
+    let Karpenter { controller, overlays } = karpenter;
+    put(cluster, &controller.lines);
+    let mut gates = controller.gates;
+    if zero {
+        gates.insert(0, ("HPAScaleToZero", "an autoscaler's minReplicas is 0".to_owned()));
+    }
+    if !overlays.is_empty() {
+        gates.push(("NodeOverlay", "there are node overlays".to_owned()));
+    }
+    let mut named: Vec<&str> = gates.iter().map(|(name, _)| *name).collect();
+    named.sort_unstable();
+    named.dedup();
+    let mut why: Vec<&str> = gates.iter().map(|(_, why)| &**why).collect();
+    why.dedup();
+    if !named.is_empty() {
+        let gates = super::value::texts(&named);
+        cluster.insert("feature_gates", commented(gates, &why.join("; ")));
+    }
+    if overlays.is_empty() {
+        return;
+    }
+    let mut all = Table::new();
+    all.set_implicit(true);
+    for (name, lines) in overlays {
+        let mut table = Table::new();
+        table.decor_mut().set_prefix("\n");
+        put(&mut table, &lines);
+        all.insert(&name, Item::Table(table));
+    }
+    cluster.insert("node_overlays", Item::Table(all));
+}
+
+fn cluster(
+    document: &mut DocumentMut,
+    (pools, nodes): (Pools, Nodes),
+    (karpenter, zero): (Karpenter, bool),
+) -> Option<()> {
     let Pools { named, zones, in_any_zone, assumed, .. } = pools;
     let cluster = document.get_mut("cluster")?.as_table_mut()?;
     let assumed_zones = cluster.get("availability_zones").and_then(Item::as_integer).unwrap_or(1);
@@ -287,10 +335,7 @@ fn cluster(document: &mut DocumentMut, (pools, nodes): (Pools, Nodes), zero: boo
         put(&mut table, &nodes.baseline);
         cluster.insert("baseline", Item::Table(table));
     }
-    if zero {
-        let gates = super::value::texts(&["HPAScaleToZero"]);
-        cluster.insert("feature_gates", commented(gates, "an autoscaler's minReplicas is 0"));
-    }
+    controllers(cluster, karpenter, zero);
     let all = cluster.get_mut("node_pools")?.as_table_mut()?;
     for (_, pool) in all.iter_mut() {
         put(pool.as_table_mut()?, &assumed);

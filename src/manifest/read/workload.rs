@@ -302,7 +302,7 @@ fn unread(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) {
 }
 
 /// The ready-made workload that an object is.
-fn known<'f>(object: &Object, all: &'f [Known]) -> Option<&'f Known> {
+pub(super) fn known<'f>(object: &Object, all: &'f [Known]) -> Option<&'f Known> {
     let images = pod::images(object);
     let named = |known: &&Known| known.names.contains(&object.name);
     let image = |known: &&Known| {
