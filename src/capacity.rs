@@ -332,3 +332,35 @@ pub fn purchase_name(purchase: Purchase) -> &'static str {
         Purchase::Reserved => "reserved",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::autoscale::policy::Seat;
+
+    /// Two instances for two and a half hours, of which a node ran from minute 30 to minute 120 and five seconds:
+    /// 1.5014 hours used; unused 1.5 in the first hour, 1 in the second, and half of 2, less five seconds, in the last.
+    #[test]
+    fn hours_of_a_reservation_are_used_or_not() {
+        let catalog = crate::store::embedded_catalog().unwrap();
+        let mut policy = Policy::assemble(&catalog.controllers, 60, vec![], vec![], vec![]);
+        policy.supply.reservations = vec![Reservation {
+            name: "steady".into(),
+            instance_type: "m7g.large".into(),
+            zone: 0,
+            instances: 2,
+        }];
+        policy.supply.seats = vec![Seat { reservation: 0, group: 1, offer: 0 }];
+        let seconds = 90 * 60 + 5;
+        let used = f64::from(seconds) / 3600.0;
+        let tally = Tally {
+            node_hours: vec![used],
+            spans: vec![(0, 1800, 1800 + seconds)],
+            ..Tally::default()
+        };
+        let own = &reservations(&tally, &policy, 150.0)[0];
+        let expected = [1.5, 1.0, 1.0 - 5.0 / 3600.0];
+        assert!(own.hourly.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9), "{own:?}");
+        assert!((own.used_hours + own.unused_hours - 5.0).abs() < 1e-9, "{own:?}");
+    }
+}

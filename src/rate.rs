@@ -428,7 +428,8 @@ fn group(
     let mut groups: BTreeMap<GroupKey, Group> = BTreeMap::new();
     let mut unpriced = Vec::new();
     for (line, used) in usage.iter().enumerate() {
-        let meter = (&used.line.key, used.month, used.line.price);
+        let own = used.line.zones.as_ref().map(|zones| zones.price);
+        let meter = (&used.line.key, used.month, own);
         let price =
             known.price(meter, book, prices, |message| unpriced.push(Unpriced { line, message }));
         let Some(price) = price else { continue };
@@ -436,7 +437,7 @@ fn group(
             Sharing::PerAccount => used.account.clone(),
             Sharing::Consolidated => ALL_ACCOUNTS.to_owned(),
         };
-        let of = (used.month, scope, used.line.key.clone(), used.line.price);
+        let of = (used.month, scope, used.line.key.clone(), own);
         let group = groups.entry(of).or_default();
         group.price = price;
         group.lines.push(line);

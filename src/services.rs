@@ -13,14 +13,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    autoscale::settings::NodePool,
+    autoscale::{policy::ZonePrice, settings::NodePool},
     calendar::Month,
     capacity::Capacity,
     error::nearest,
     prices::{BillKey, GLOBAL},
     shapes::Catalog,
     traffic::Class,
-    units::{BYTES_PER_GB, Quantity, UnitPrice},
+    units::{BYTES_PER_GB, Quantity},
     workload::{Kind, Reached, Workload},
 };
 
@@ -102,17 +102,17 @@ pub struct UsageLine {
     pub quantity: Quantity,
     /// How much of it in each hour of the month, where hours differ; empty where they are alike.
     pub hours: Vec<f64>,
-    /// Price of a unit that the scenario gives in place of the price book's [USD].
-    pub price: Option<UnitPrice>,
+    /// Zones and their price, where the scenario gives one in place of the price book's.
+    pub zones: Option<ZonePrice>,
     /// Why.
     pub why: Basis,
 }
 
 impl UsageLine {
-    /// Sets the price of a unit, where the scenario gives it.
+    /// Says in which zones it was used, where these have a price of their own.
     #[must_use]
-    pub fn at_price(mut self, price: Option<UnitPrice>) -> Self {
-        self.price = price;
+    pub fn in_zones(mut self, zones: Option<ZonePrice>) -> Self {
+        self.zones = zones;
         self
     }
 
@@ -363,7 +363,7 @@ impl Demand<'_> {
             resource: resource.to_owned(),
             quantity: Quantity::new(quantity),
             hours: Vec::new(),
-            price: None,
+            zones: None,
             why,
         }
     }

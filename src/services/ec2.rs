@@ -58,7 +58,7 @@ impl Service for Spec {
             let resource = format!("{}/{}{zones}", node.pool, node.purchase);
             let meter = ("AmazonEC2", &*usage_type, "RunInstances");
             let line = demand.line(meter, &resource, node.hours, why);
-            line.by_hour(node.hourly.clone()).at_price(node.price.as_ref().map(|own| own.price))
+            line.by_hour(node.hourly.clone()).in_zones(node.price.clone())
         });
         let mut lines: Vec<UsageLine> = lines.collect();
         lines.extend(demand.capacity.reservations.iter().filter_map(|own| unused(demand, own)));
@@ -164,5 +164,51 @@ mod tests {
         assert_eq!(lines[1].key.usage_type, "CPUCredits:t4g");
         assert!((lines[1].quantity.get() - 14.4).abs() < 1e-9, "{}", lines[1].quantity.get());
         assert_eq!(fixture.price(&lines[1], 14.4), "0.576");
+    }
+
+    /// 744 hours of three instances, 100 of them used: 2,132 unused hours at 0.1632.
+    #[test]
+    fn unused_hours_are_billed_at_the_on_demand_rate() {
+        let mut fixture = fixture::Fixture::new("2027-01");
+        fixture.capacity.reservations = vec![ReservationUse {
+            name: "steady".into(),
+            instance_type: "m7g.xlarge".into(),
+            instances: 3,
+            used_hours: 100.0,
+            unused_hours: 2132.0,
+            hourly: vec![2132.0 / 744.0; 744],
+        }];
+        let lines = Service::meter(&Spec {}, &fixture.demand()).lines;
+        assert_eq!(lines.len(), 1);
+        assert_eq!(
+            (&*lines[0].key.usage_type, &*lines[0].resource),
+            ("BoxUsage:m7g.xlarge", "steady/unused")
+        );
+        assert_eq!(fixture.price(&lines[0], 2132.0), "347.9424");
+    }
+
+    /// 100 hours at the 0.02 of their zones and 100 at another price: two prices of one meter.
+    #[test]
+    fn zones_have_a_price_of_their_own() {
+        use crate::{autoscale::policy::ZonePrice, units::UnitPrice};
+        let mut fixture = fixture::Fixture::new("2027-04");
+        let node = |zones: Option<&str>| NodeUse {
+            instance_type: "m7g.large".into(),
+            purchase: "spot".into(),
+            pool: "general".into(),
+            hours: 100.0,
+            launches: 1,
+            hourly: Vec::new(),
+            price: zones.map(|zones| ZonePrice {
+                zones: zones.into(),
+                price: UnitPrice::parse("0.02").unwrap(),
+            }),
+        };
+        fixture.capacity.nodes = vec![node(Some("a")), node(None)];
+        let lines = Service::meter(&Spec {}, &fixture.demand()).lines;
+        let names: Vec<&str> = lines.iter().map(|line| &*line.resource).collect();
+        assert_eq!(names, ["general/spot/a", "general/spot"]);
+        assert_eq!(fixture.price(&lines[0], 100.0), "2");
+        assert_ne!(fixture.price(&lines[1], 100.0), "2");
     }
 }

@@ -1,7 +1,6 @@
 //! Capacity that is not bought at the list price: reservations, prices of zones, overlays, relaxed `minValues`.
 
 use super::*;
-use crate::{capacity::Capacity, services::fixture};
 
 /// One type, so that what is bought differs by how alone.
 const XLARGE: &str = "[node_pools.general]\ninstance_types = [\"m7g.xlarge\"]\n";
@@ -53,15 +52,8 @@ fn a_reservation_is_filled_first_and_never_beyond() {
     let mut whole = Cluster::new(&policy, 60.0, true, luck());
     whole.run(&policy, &loads, true);
     assert_eq!(whole, cluster);
-    // 2 instances for 400 minutes, used or not; a node that ends is billed for the five seconds of its drain.
     let tally = cluster.take_tally(&policy);
-    let capacity = Capacity::of(tally, &policy, 400.0, Vec::new());
-    let own = &capacity.reservations[0];
-    assert!(own.used_hours > 1.0 && own.unused_hours > 1.0, "{own:?}");
-    let all = own.used_hours + own.unused_hours;
-    assert!((all - 2.0 * 400.0 / 60.0).abs() < 0.02, "{own:?}");
-    assert_eq!(own.hourly.len(), 7);
-    assert!((own.hourly.iter().sum::<f64>() - own.unused_hours).abs() < 1e-9);
+    assert!(tally.node_hours[offer_of(&policy, Purchase::Reserved)] > 1.0);
 }
 
 /// `ReservedOfferingModeStrict`: of six pods, two a node, the third node waits until the first two, which hold
@@ -124,28 +116,6 @@ fn a_pool_of_reservations_alone_buys_nothing_else() {
     }
     assert_eq!(cluster.node_counts(), [2, 2, 0]);
     assert!(cluster.pending() > 0);
-}
-
-/// 744 hours of three instances, 100 of them used: 2,132 unused hours at 0.1632.
-#[test]
-fn unused_hours_are_billed_at_the_on_demand_rate() {
-    use crate::services::{Service, ec2};
-    let mut fixture = fixture::Fixture::new("2027-01");
-    fixture.capacity.reservations = vec![crate::capacity::ReservationUse {
-        name: "steady".into(),
-        instance_type: "m7g.xlarge".into(),
-        instances: 3,
-        used_hours: 100.0,
-        unused_hours: 2132.0,
-        hourly: vec![2132.0 / 744.0; 744],
-    }];
-    let lines = Service::meter(&ec2::Spec {}, &fixture.demand()).lines;
-    assert_eq!(lines.len(), 1);
-    assert_eq!(
-        (&*lines[0].key.usage_type, &*lines[0].resource),
-        ("BoxUsage:m7g.xlarge", "steady/unused")
-    );
-    assert_eq!(fixture.price(&lines[0], 2132.0), "347.9424");
 }
 
 #[test]
@@ -223,9 +193,8 @@ fn spot_prices_of_zones_decide_the_zone_and_the_bill() {
     }
     let bought: Vec<&Node> = cluster.nodes().filter(|node| node.offer != 0).collect();
     assert!(bought.len() > 2 && bought.iter().all(|node| node.zone == 0));
-    let capacity = Capacity::of(cluster.take_tally(&policy), &policy, 60.0, Vec::new());
-    let own = capacity.nodes.iter().find(|node| node.purchase == "spot").unwrap();
-    assert_eq!(own.price.as_ref().unwrap().price.to_string(), "0.02");
+    assert_eq!(policy.supply.rate_of(spot[0]).unwrap().price.to_string(), "0.02");
+    assert_eq!(policy.supply.rate_of(spot[1]), None);
     let twice = text
         .replace("}]", "}, { zone = \"a\", instance_type = \"m7g.xlarge\", usd_per_hour = 0.03 }]");
     assert!(Company::new(&twice).policy().unwrap_err()[0].contains("is given twice"));
