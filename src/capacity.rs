@@ -290,7 +290,9 @@ fn reservations(tally: &Tally, policy: &Policy, minutes: f64) -> Vec<Reservation
             }
         }
         // A node's last seconds may overlap with those of the next on the same instance.
-        unused.iter_mut().for_each(|hour| *hour = hour.max(0.0));
+        for hour in &mut unused {
+            *hour = hour.max(0.0);
+        }
         ReservationUse {
             name: reservation.name.clone(),
             instance_type: reservation.instance_type.clone(),

@@ -535,7 +535,7 @@ impl Policy {
                 Err(found) => problems.extend(found),
             }
         }
-        notes.extend(supply.advice(inputs));
+        notes.extend(supply.advice(inputs, (&pools, &offers)));
         supply.rate_zones(inputs, &offers, (&mut problems, &mut notes));
         let bought = (&mut *offers, &mut *pools);
         overlay::apply(inputs, bought, &mut supply, (&mut problems, &mut notes));

@@ -96,11 +96,12 @@ impl Market {
     }
 }
 
+/// A meter, the month where its price moves, and the price that some zones have of their own.
+type Meter<'a> = (&'a BillKey, Option<Month>, Option<UnitPrice>);
+
 /// The prices that a rating used, by meter and, where they move, by month.
 #[derive(Debug, Default)]
-pub(super) struct Known<'a>(
-    BTreeMap<(&'a BillKey, Option<Month>, Option<UnitPrice>), Option<usize>>,
-);
+pub(super) struct Known<'a>(BTreeMap<Meter<'a>, Option<usize>>);
 
 impl<'a> Known<'a> {
     /// The place of a meter's price among `prices`; `None` where there is none, which is told once.

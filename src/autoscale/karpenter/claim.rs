@@ -163,7 +163,7 @@ impl Claim {
         workload: usize,
         (first, [cpu, memory, pods], zones, reserved): ([usize; 2], [i64; 3], u8, u64),
     ) -> Self {
-        let mut grown = Self { first, cpu, memory, pods, zones, reserved, ..self.clone() };
+        let mut grown = Self { zones, first, reserved, cpu, memory, pods, ..self.clone() };
         grown.note_picky(policy, workload);
         grown
     }

@@ -124,12 +124,12 @@ pub(super) fn apply(
         if problems.len() > before {
             continue;
         }
-        let matches = |offer: &Offer| {
+        let fits = |offer: &Offer| {
             let pool = pools.iter().find(|pool| pool.group == offer.group);
             let shape = inputs.catalog.shape(&offer.instance_type);
             matches!((pool, shape), (Some(pool), Some(shape)) if selects(overlay, pool, shape, offer.purchase))
         };
-        let matched: Vec<usize> = (0..offers.len()).filter(|of| matches(&offers[*of])).collect();
+        let matched: Vec<usize> = (0..offers.len()).filter(|of| fits(&offers[*of])).collect();
         let conflict = matched.iter().find_map(|of| {
             let (_, last, weight) = taken[*of]?;
             (weight == overlay.weight).then_some((*of, last))
@@ -158,12 +158,12 @@ pub(super) fn apply(
             offer.price = change.apply(offer.price);
         }
     }
-    let changed: Vec<(u8, u32)> = (offers.iter().zip(&changes))
+    let repriced: Vec<(u8, u32)> = (offers.iter().zip(&changes))
         .filter(|(_, change)| change.is_some())
         .map(|(offer, _)| (offer.group, offer.type_id))
         .collect();
     supply.overlaid =
-        offers.iter().map(|offer| changed.contains(&(offer.group, offer.type_id))).collect();
+        offers.iter().map(|offer| repriced.contains(&(offer.group, offer.type_id))).collect();
     for pool in pools {
         for list in [&mut pool.on_demand, &mut pool.spot] {
             super::pool::sort(list, offers);

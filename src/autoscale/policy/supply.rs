@@ -11,6 +11,8 @@
 //! A reservation takes targeted launches only: baseline nodes of its type do not use it, as they would use one
 //! with open matching. A spot price of a zone is the same in every month.
 
+use std::collections::BTreeSet;
+
 use rust_decimal::Decimal;
 
 use super::{
@@ -176,8 +178,24 @@ impl Supply {
     }
 
     /// Reservations that no pool uses, and pools that may use none.
-    pub(super) fn advice(&self, inputs: &Inputs<'_>) -> Vec<String> {
+    pub(super) fn advice(
+        &self,
+        inputs: &Inputs<'_>,
+        (pools, offers): (&[Pool], &[Offer]),
+    ) -> Vec<String> {
         let mut notes = Vec::new();
+        for pool in pools.iter().filter(|_| self.relaxes_min_values) {
+            let bought = offers.iter().filter(|offer| offer.group == pool.group);
+            let types: BTreeSet<u32> = bought.map(|offer| offer.type_id).collect();
+            if pool.min_values.0 as usize > types.len() {
+                notes.push(format!(
+                    "cluster.node_pools.{}.min_values.instance_types: {} of the {} that the pool buys cannot be kept; under BestEffort its nodes keep as many as there are",
+                    pool.name,
+                    pool.min_values.0,
+                    types.len()
+                ));
+            }
+        }
         for (place, reservation) in self.reservations.iter().enumerate() {
             if self.seats.iter().all(|seat| seat.reservation != place) {
                 notes.push(format!(
