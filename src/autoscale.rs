@@ -125,7 +125,7 @@ pub struct Cluster {
     nodes: Vec<Option<Node>>,
     /// Places in `nodes` that are empty, the next to be used last.
     free: Vec<usize>,
-    /// Baseline, on-demand and spot nodes, launching ones included.
+    /// Baseline, on-demand and spot nodes, launching ones included; nodes of reservations are on-demand.
     counts: [u32; 3],
     workloads: Vec<Replicas>,
     starting: Vec<Starting>,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     autoscale::{
-        policy::{BASELINE, Policy, Purchase},
+        policy::{BASELINE, Policy, Purchase, Reservation, ZonePrice},
         tally::{Disruptions, HourTally, Refusal, Tally, WorkloadTally},
     },
     units::{BYTES_PER_GB, BYTES_PER_MIB},
@@ -24,7 +24,7 @@ use crate::{
 pub struct NodeUse {
     /// EC2 instance type.
     pub instance_type: String,
-    /// `baseline`, `on-demand` or `spot`.
+    /// `baseline`, `on-demand`, `spot` or `reserved`.
     pub purchase: String,
     /// Node pool, or `baseline`.
     pub pool: String,
@@ -33,6 +33,27 @@ pub struct NodeUse {
     /// Nodes launched.
     pub launches: u32,
     /// Hours by the hour of the month, of nodes that are not spot; not part of the plan document.
+    #[serde(skip)]
+    pub hourly: Vec<f64>,
+    /// Zones and their price, where the scenario gives it; not part of the plan document.
+    #[serde(skip)]
+    pub price: Option<ZonePrice>,
+}
+
+/// A capacity reservation in a month.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReservationUse {
+    /// Its name.
+    pub name: String,
+    /// EC2 instance type.
+    pub instance_type: String,
+    /// How many instances.
+    pub instances: u32,
+    /// Instance-hours that nodes ran.
+    pub used_hours: f64,
+    /// Instance-hours that nothing ran, billed at the on-demand rate.
+    pub unused_hours: f64,
+    /// The unused ones by the hour of the month; not part of the plan document.
     #[serde(skip)]
     pub hourly: Vec<f64>,
 }
@@ -187,6 +208,9 @@ pub struct Nodes {
 pub struct Capacity {
     /// Node-hours by type and purchase.
     pub nodes: Vec<NodeUse>,
+    /// Capacity reservations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reservations: Vec<ReservationUse>,
     /// Deployments.
     pub workloads: Vec<WorkloadUse>,
     /// All nodes.
@@ -244,6 +268,7 @@ impl Capacity {
                     hours,
                     launches,
                     hourly: hourly(&tally, index, hours, minutes),
+                    price: policy.supply.rate_of(index).cloned(),
                 });
             }
         }
@@ -276,6 +301,7 @@ impl Capacity {
         debug_assert!(tally.is_finite(), "a month's sums are numbers: {tally:?}");
         Self {
             nodes,
+            reservations: reservations(&tally, policy, minutes),
             workloads: workloads.collect(),
             total: Nodes {
                 mean: baseline_mean + on_demand_mean + spot_mean,
@@ -344,6 +370,48 @@ fn hourly(tally: &Tally, offer: usize, sum: f64, minutes: f64) -> Vec<f64> {
     hours
 }
 
+/// Returns what the ledger calls the hours of a capacity reservation that no node uses.
+pub fn unused_resource(reservation: &str) -> String {
+    format!("{reservation}/unused")
+}
+
+/// Used and unused hours of the capacity reservations.
+fn reservations(tally: &Tally, policy: &Policy, minutes: f64) -> Vec<ReservationUse> {
+    let supply = &policy.supply;
+    let of = |(place, reservation): (usize, &Reservation)| {
+        let instances = f64::from(reservation.instances);
+        let mut left = minutes / 60.0;
+        let mut unused: Vec<f64> = (0..left.ceil() as usize)
+            .map(|_| {
+                let part = left.min(1.0);
+                left -= part;
+                instances * part
+            })
+            .collect();
+        let mut used_hours = 0.0;
+        for seat in supply.seats.iter().filter(|seat| seat.reservation == place) {
+            let hours = tally.node_hours[seat.offer];
+            used_hours += hours;
+            for (unused, used) in unused.iter_mut().zip(hourly(tally, seat.offer, hours, minutes)) {
+                *unused -= used;
+            }
+        }
+        // A node's last seconds may overlap with those of the next on the same instance.
+        for hour in &mut unused {
+            *hour = hour.max(0.0);
+        }
+        ReservationUse {
+            name: reservation.name.clone(),
+            instance_type: reservation.instance_type.clone(),
+            instances: reservation.instances,
+            used_hours,
+            unused_hours: unused.iter().sum(),
+            hourly: unused,
+        }
+    };
+    supply.reservations.iter().enumerate().map(of).collect()
+}
+
 fn absent_daemons_per_node(tally: &Tally, policy: &Policy) -> f64 {
     let (mut absent, mut all) = (0.0, 0.0);
     for (offer, hours) in tally.node_hours.iter().enumerate() {
@@ -370,5 +438,38 @@ pub fn purchase_name(purchase: Purchase) -> &'static str {
         Purchase::Baseline => "baseline",
         Purchase::OnDemand => "on-demand",
         Purchase::Spot => "spot",
+        Purchase::Reserved => "reserved",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::autoscale::policy::Seat;
+
+    /// Two instances for two and a half hours, of which a node ran from minute 30 to minute 120 and five seconds:
+    /// 1.5014 hours used; unused 1.5 in the first hour, 1 in the second, and half of 2, less five seconds, in the last.
+    #[test]
+    fn hours_of_a_reservation_are_used_or_not() {
+        let catalog = crate::store::embedded_catalog().unwrap();
+        let mut policy = Policy::assemble(&catalog.controllers, 60, vec![], vec![], vec![]);
+        policy.supply.reservations = vec![Reservation {
+            name: "steady".into(),
+            instance_type: "m7g.large".into(),
+            zone: 0,
+            instances: 2,
+        }];
+        policy.supply.seats = vec![Seat { reservation: 0, group: 1, offer: 0 }];
+        let seconds = 90 * 60 + 5;
+        let used = f64::from(seconds) / 3600.0;
+        let tally = Tally {
+            node_hours: vec![used],
+            spans: vec![(0, 1800, 1800 + seconds)],
+            ..Tally::default()
+        };
+        let own = &reservations(&tally, &policy, 150.0)[0];
+        let expected = [1.5, 1.0, 1.0 - 5.0 / 3600.0];
+        assert!(own.hourly.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9), "{own:?}");
+        assert!((own.used_hours + own.unused_hours - 5.0).abs() < 1e-9, "{own:?}");
     }
 }

@@ -188,6 +188,24 @@ impl PriceUsed {
         }
     }
 
+    /// The same at a price that the scenario gives: one step.
+    fn at(mut self, price: UnitPrice) -> Self {
+        self.steps.truncate(1);
+        if let Some(step) = self.steps.first_mut() {
+            *step = PriceStep {
+                from: Decimal::ZERO,
+                to: None,
+                price,
+                source: "cluster.spot_prices of the scenario".to_owned(),
+                confidence: "exact".to_owned(),
+                note: format!("a price of single zones; the price book has {}", step.price),
+                ..step.clone()
+            };
+        }
+        self.gap = None;
+        self
+    }
+
     /// Whether usage above the book's last step is charged at that step.
     pub fn is_extended(&self) -> bool {
         let (Some(gap), Some(last)) = (self.gap, self.steps.last()) else { return false };
@@ -323,7 +341,7 @@ struct Group {
     quantity: Decimal,
 }
 
-type GroupKey = (Month, String, BillKey);
+type GroupKey = (Month, String, BillKey, Option<UnitPrice>);
 
 /// A usage line that cannot be priced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -363,7 +381,7 @@ pub fn rate_in(
     let pools = pool_totals(&groups, &rated.prices);
     let mut entries: Vec<Option<Entry>> = vec![None; usage.len()];
     let mut unpriced = Vec::new();
-    for ((month, scope, key), group) in &groups {
+    for ((month, scope, key, _), group) in &groups {
         let price = &rated.prices[group.price];
         let share = price.pool().map(|step| {
             let size = step.to.unwrap_or(Decimal::MAX) - step.from;
@@ -410,7 +428,8 @@ fn group(
     let mut groups: BTreeMap<GroupKey, Group> = BTreeMap::new();
     let mut unpriced = Vec::new();
     for (line, used) in usage.iter().enumerate() {
-        let meter = (&used.line.key, used.month);
+        let own = used.line.zones.as_ref().map(|zones| zones.price);
+        let meter = (&used.line.key, used.month, own);
         let price =
             known.price(meter, book, prices, |message| unpriced.push(Unpriced { line, message }));
         let Some(price) = price else { continue };
@@ -418,7 +437,8 @@ fn group(
             Sharing::PerAccount => used.account.clone(),
             Sharing::Consolidated => ALL_ACCOUNTS.to_owned(),
         };
-        let group = groups.entry((used.month, scope, used.line.key.clone())).or_default();
+        let of = (used.month, scope, used.line.key.clone(), own);
+        let group = groups.entry(of).or_default();
         group.price = price;
         group.lines.push(line);
         let quantity = used.line.quantity;
@@ -458,7 +478,7 @@ fn pool_totals(
     prices: &[PriceUsed],
 ) -> BTreeMap<(Month, String, String), Decimal> {
     let mut totals = BTreeMap::new();
-    for ((month, scope, _), group) in groups {
+    for ((month, scope, ..), group) in groups {
         if let Some(step) = prices[group.price].pool() {
             *totals.entry((*month, scope.clone(), step.pool.clone())).or_default() +=
                 group.quantity;

@@ -13,7 +13,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    autoscale::settings::NodePool,
+    autoscale::{policy::ZonePrice, settings::NodePool},
     calendar::Month,
     capacity::Capacity,
     error::nearest,
@@ -102,11 +102,20 @@ pub struct UsageLine {
     pub quantity: Quantity,
     /// How much of it in each hour of the month, where hours differ; empty where they are alike.
     pub hours: Vec<f64>,
+    /// Zones and their price, where the scenario gives one in place of the price book's.
+    pub zones: Option<ZonePrice>,
     /// Why.
     pub why: Basis,
 }
 
 impl UsageLine {
+    /// Says in which zones it was used, where these have a price of their own.
+    #[must_use]
+    pub fn in_zones(mut self, zones: Option<ZonePrice>) -> Self {
+        self.zones = zones;
+        self
+    }
+
     /// Says how much of it falls into each hour of the month.
     #[must_use]
     pub fn by_hour(mut self, hours: Vec<f64>) -> Self {
@@ -354,6 +363,7 @@ impl Demand<'_> {
             resource: resource.to_owned(),
             quantity: Quantity::new(quantity),
             hours: Vec::new(),
+            zones: None,
             why,
         }
     }

@@ -264,6 +264,8 @@ pub struct KarpenterDefaults {
     pub repair_unhealthy_percent: u32,
     /// `k` of the policy Balanced.
     pub balanced_k: f64,
+    /// What the on-demand price is divided by for reserved capacity.
+    pub reserved_price_divisor: f64,
     /// Types in one launch request, cheapest first.
     pub launch_types: usize,
     /// Seconds in which an offering without capacity is not tried again.

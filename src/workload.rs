@@ -322,6 +322,8 @@ pub enum NodeCapacity {
     OnDemand,
     /// Spot, bought by Karpenter.
     Spot,
+    /// A capacity reservation, used by Karpenter.
+    Reserved,
 }
 
 /// Labels that a workload requires of its nodes: `nodeSelector` and required node affinity. Karpenter labels

@@ -1519,7 +1519,7 @@ fn patches_are_reported_and_not_read() {
 /// through affinity keeps them.
 #[test]
 fn node_selectors_bind_workloads_to_nodes() {
-    use runrate::workload::NodeCapacity::{Baseline, OnDemand, Spot};
+    use runrate::workload::NodeCapacity::{Baseline, OnDemand, Reserved, Spot};
     let pools = "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {name: apps}\nspec: {template: {metadata: {labels: {team: shop}}, spec: {requirements: [{key: karpenter.k8s.aws/instance-family, operator: In, values: [m6i]}]}}}\n\
         ---\napiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {name: rest}\nspec: {template: {spec: {requirements: [{key: team, operator: In, values: [ops, data]}]}}}\n";
     let selector = |pairs: &str| format!("      nodeSelector: {{{pairs}}}\n");
@@ -1538,8 +1538,9 @@ fn node_selectors_bind_workloads_to_nodes() {
         (selector("team: data"), vec!["rest"], vec![]),
         (selector("team: none"), vec!["baseline"], vec![]),
         (selector("karpenter.sh/capacity-type: spot"), vec![], vec![Spot]),
-        (of_capacity("NotIn", "spot"), vec![], vec![Baseline, OnDemand]),
-        (of_capacity("Exists", ""), vec![], vec![OnDemand, Spot]),
+        (of_capacity("NotIn", "spot"), vec![], vec![Baseline, OnDemand, Reserved]),
+        (of_capacity("In", "reserved"), vec![], vec![Reserved]),
+        (of_capacity("Exists", ""), vec![], vec![OnDemand, Spot, Reserved]),
         (of_capacity("DoesNotExist", ""), vec![], vec![Baseline]),
         (affinity(&term("team", "NotIn", "shop")), vec!["baseline", "rest"], vec![]),
         (affinity(&term("eks.amazonaws.com/nodegroup", "Exists", "")), vec!["baseline"], vec![]),
@@ -2554,7 +2555,10 @@ fn cron_triggers_are_read_and_written() {
     let (scenario, notes, text) = read_text(&(deployment("work", "", "") + keda));
     let work = &scenario.accounts[0].stack.workloads["work"];
     let hpa = work.hpa.clone().unwrap();
-    assert_eq!((hpa.min_replicas, hpa.max_replicas, hpa.cooldown_seconds), (Some(0), 8, Some(120)));
+    assert_eq!(
+        (hpa.min_replicas, hpa.max_replicas, hpa.keda.unwrap().cooldown_seconds),
+        (Some(0), 8, Some(120))
+    );
     assert_eq!((hpa.schedules.len(), hpa.schedules[0].replicas), (1, 8));
     assert!(work.calls_per.is_empty() && !text.contains("HPAScaleToZero"), "{text}");
     for said in [
@@ -2567,4 +2571,117 @@ fn cron_triggers_are_read_and_written() {
     let files = written(&scenario, &scenario.accounts[0], &catalog);
     let back = crate::scenario(&read(&files, &catalog).scenario, &catalog);
     assert_eq!(back.accounts[0].stack.workloads["work"].hpa, Some(hpa));
+}
+
+/// Reserved capacity, node overlays and Karpenter's own options are written, and read back as they were where a
+/// manifest has them. The reservations themselves are in none.
+#[test]
+fn what_karpenter_buys_is_written_and_read() {
+    let catalog = catalog();
+    let pool = "[cluster.node_pools.general]   # what Karpenter may buy\n";
+    let more = "[cluster.node_pools.held]\ncapacity_types = [\"reserved\", \"on-demand\"]\ninstance_types = [\"m7g.xlarge\"]\nconsolidate_after_seconds = 0\n\n\
+        [cluster.capacity_reservations.steady]\ninstance_type = \"m7g.xlarge\"\nzone = \"a\"\ninstances = 2\n\n\
+        [cluster.node_overlays.keep]\nrequirements = { families = [\"m7g\"], capacity_types = [\"on-demand\"], node_pools = [\"held\"] }\nprice_adjustment = \"-20%\"\nweight = 3\n\n";
+    let options = "min_values_policy = \"BestEffort\"\npreference_policy = \"Ignore\"\nfeature_gates = [\"NodeOverlay\", \"SpotToSpotConsolidation\"]\n";
+    let text = TEMPLATE.replacen(pool, &format!("{more}{pool}"), 1).replacen(
+        "[cluster]\n",
+        &format!("[cluster]\n{options}"),
+        1,
+    );
+    let before = scenario(&text, &catalog);
+    let account = &before.accounts[0];
+    let all = all_written(&before, account, &catalog);
+    for object in objects(&all.files) {
+        assert_eq!(faults(&object), [] as [String; 0], "{object}");
+    }
+    let yaml: String = all.files.iter().map(|file| &*file.text).collect();
+    assert!(
+        yaml.contains("capacityReservationSelectorTerms") && yaml.contains("kind: NodeOverlay"),
+        "{yaml}"
+    );
+    let notes: Vec<String> = all.notes.iter().map(ToString::to_string).collect();
+    for said in [
+        "set FEATURE_GATES=SpotToSpotConsolidation=true,NodeOverlay=true on Karpenter",
+        "set MIN_VALUES_POLICY=BestEffort on Karpenter",
+        "cluster.capacity_reservations.steady: buy the reservation",
+    ] {
+        assert!(notes.iter().any(|note| note.contains(said)), "{said}: {notes:#?}");
+    }
+    let read = read(&all.files, &catalog);
+    assert!(
+        read.notes.iter().any(|note| note
+            .to_string()
+            .contains("give each as [cluster.capacity_reservations.NAME]")),
+        "{:#?}",
+        read.notes
+    );
+    let after = scenario(&read.scenario, &catalog).accounts[0].stack.cluster.clone();
+    assert_eq!(after.node_overlays, account.stack.cluster.node_overlays);
+    assert_eq!(
+        after.node_pools["held"].capacity_types,
+        account.stack.cluster.node_pools["held"].capacity_types
+    );
+}
+
+#[test]
+fn karpenter_s_own_options_are_read_from_its_deployment() {
+    use runrate::autoscale::settings::{FeatureGate, MinValuesPolicy, PreferencePolicy};
+    let karpenter = |container: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: karpenter, namespace: kube-system}}\nspec:\n  replicas: 2\n  template:\n    spec:\n      containers:\n      - name: controller\n        image: public.ecr.aws/karpenter/controller:1.14.1\n        resources: {{requests: {{cpu: 100m, memory: 256Mi}}}}\n{container}"
+        )
+    };
+    let env = "        env:\n        - {name: PREFERENCE_POLICY, value: Ignore}\n        - {name: MIN_VALUES_POLICY, value: BestEffort}\n        - {name: FEATURE_GATES, value: \"ReservedCapacity=true,SpotToSpotConsolidation=true,NodeRepair=true,NodeOverlay=false\"}\n";
+    let (read, notes, _) = read_text(&karpenter(env));
+    let cluster = &read.accounts[0].stack.cluster;
+    assert_eq!(cluster.preference_policy, PreferencePolicy::Ignore);
+    assert_eq!(cluster.min_values_policy, MinValuesPolicy::BestEffort);
+    assert_eq!(cluster.feature_gates, [FeatureGate::SpotToSpotConsolidation]);
+    assert!(notes.contains("the feature gate NodeRepair has no counterpart"), "{notes}");
+    // An argument wins over the environment; what is no policy, or in another object, is told.
+    let args =
+        "        args: [\"--min-values-policy=Strict\", \"--preference-policy\", Sometimes]\n";
+    let (read, notes, _) = read_text(&karpenter(&format!("{args}{env}")));
+    let cluster = &read.accounts[0].stack.cluster;
+    assert_eq!(cluster.min_values_policy, MinValuesPolicy::Strict);
+    assert_eq!(cluster.preference_policy, PreferencePolicy::Respect);
+    assert!(
+        notes.contains("PREFERENCE_POLICY \"Sometimes\" is none of Respect, Ignore"),
+        "{notes}"
+    );
+    let elsewhere = "        env:\n        - name: FEATURE_GATES\n          valueFrom: {configMapKeyRef: {name: c, key: k}}\n";
+    let (_, notes, _) = read_text(&karpenter(elsewhere));
+    assert!(notes.contains("FEATURE_GATES comes from another object and is not read"), "{notes}");
+}
+
+#[test]
+fn overlays_that_a_scenario_cannot_hold_are_told() {
+    let overlay = |name: &str, spec: &str| {
+        format!(
+            "---\napiVersion: karpenter.sh/v1alpha1\nkind: NodeOverlay\nmetadata: {{name: {name}}}\nspec:\n{spec}"
+        )
+    };
+    let pool = "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {name: general}\nspec:\n  template:\n    spec:\n      requirements:\n      - {key: karpenter.sh/capacity-type, operator: In, values: [reserved]}\n";
+    let text = [
+        pool.to_owned(),
+        overlay("spot", "  weight: 7\n  price: 0.05\n  requirements:\n  - {key: karpenter.sh/capacity-type, operator: NotIn, values: [reserved, on-demand]}\n"),
+        overlay("zone", "  price: \"1\"\n  requirements:\n  - {key: topology.kubernetes.io/zone, operator: In, values: [us-east-1a]}\n"),
+        overlay("more", "  capacity: {example.com/fpga: \"1\"}\n"),
+    ]
+    .concat();
+    let (read, notes, _) = read_text(&text);
+    let cluster = &read.accounts[0].stack.cluster;
+    assert_eq!(cluster.node_overlays.keys().collect::<Vec<_>>(), ["spot"]);
+    let spot = &cluster.node_overlays["spot"];
+    assert_eq!(
+        (spot.price.as_deref(), spot.weight, spot.requirements.capacity_types.len()),
+        (Some("0.05"), 7, 1)
+    );
+    for said in [
+        "topology.kubernetes.io/zone In has no counterpart in a node overlay of a scenario; the overlay is not read",
+        "adds resources beside CPU and memory",
+        "allows reserved capacity alone, and the reservation is in no manifest: on-demand is planned too",
+    ] {
+        assert!(notes.contains(said), "{said}: {notes}");
+    }
 }

@@ -381,6 +381,7 @@ fn rated(plan: &Plan, factor: f64) -> f64 {
                 resource: entry.resource.clone(),
                 quantity: Quantity::new(entry.quantity.get() * factor),
                 hours: Vec::new(),
+                zones: None,
                 why: entry.why.clone(),
             },
         })

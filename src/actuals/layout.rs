@@ -14,6 +14,8 @@ use crate::error::{Error, Place, nearest};
 pub struct Billing {
     /// Region of usage types that carry no prefix.
     pub unprefixed_region: String,
+    /// Kinds of usage that are billed at the rate of another.
+    pub same_rate: std::collections::BTreeMap<String, String>,
     /// Services of a plan that AWS does not bill.
     pub not_billed_by_aws: Vec<String>,
     /// Cost Explorer's own price and reach.

@@ -28,6 +28,8 @@ pub struct Naming<'a> {
     codes: BTreeMap<String, Vec<String>>,
     /// Region of usage types without a prefix.
     unprefixed: String,
+    /// Kinds of usage that are billed at the rate of another.
+    same_rate: BTreeMap<String, String>,
     /// Regions by prefix.
     regions: BTreeMap<String, String>,
     /// By region and service code, for each billed usage type: the plain one, and the service that
@@ -70,7 +72,8 @@ impl<'a> Naming<'a> {
         let regions =
             catalog.prefixes.iter().map(|(region, prefix)| (prefix.clone(), region.clone()));
         let unprefixed = billing.unprefixed_region.clone();
-        Self { codes, unprefixed, regions: regions.collect(), billed }
+        let same_rate = billing.same_rate.clone();
+        Self { codes, unprefixed, same_rate, regions: regions.collect(), billed }
     }
 
     /// The key of a billed line and the service that Cost Explorer shows it under, where the price book
@@ -80,6 +83,8 @@ impl<'a> Naming<'a> {
             return None;
         }
         let (prefix, rest) = self.split(usage_type);
+        let renamed = self.renamed(rest);
+        let rest = renamed.as_deref().unwrap_or(rest);
         let said = [region, prefix.unwrap_or(&self.unprefixed), GLOBAL];
         if service.is_empty() {
             return self.key_of_any(&said, [usage_type, rest]);
@@ -117,6 +122,12 @@ impl<'a> Naming<'a> {
     /// The price-list code of a service, where one is known.
     pub fn code<'s>(&'s self, service: &'s str) -> &'s str {
         self.codes.get(service).and_then(|codes| codes.first()).map_or(service, String::as_str)
+    }
+
+    /// The usage type that has the rate of this one, where a bill prints it apart.
+    fn renamed(&self, usage_type: &str) -> Option<String> {
+        let (kind, of) = usage_type.split_once(':')?;
+        Some(format!("{}:{of}", self.same_rate.get(kind)?))
     }
 
     /// The region of a usage type's prefix, and what follows it.
@@ -158,6 +169,12 @@ mod tests {
             (
                 "AmazonEC2",
                 "us-west-2",
+                "USW2-UnusedBox:m7g.large",
+                "us-west-2/AmazonEC2/BoxUsage:m7g.large",
+            ),
+            (
+                "Amazon Elastic Compute Cloud - Compute",
+                "",
                 "USW2-BoxUsage:m7g.large",
                 "us-west-2/AmazonEC2/BoxUsage:m7g.large",
             ),

@@ -7,6 +7,8 @@
 //! a planned node keeps every type that still holds the sum of its pods, in the zones left to it
 //! types above what is left of the pool's limit are dropped; a planned node counts as its largest type
 //! launch: the cheapest type on demand; spot by price and capacity:  weight = exp(−k × price / cheapest)
+//!         with a node overlay among the types: spot of the least shortage, then of the lowest overlaid price
+//! reserved first: a planned node that fits a reservation with a free instance is bought there
 //! spot next, when  spot nodes + 1 ≤ spot_share × (nodes + 1)                          pools with a share
 //! ```
 //! So packing goes on until the largest allowed type is full, and only then a second node opens.
@@ -36,6 +38,7 @@ use crate::random;
 
 mod claim;
 pub(super) mod round;
+mod seats;
 
 pub(super) use self::claim::Claim;
 
@@ -126,9 +129,10 @@ impl Cluster {
         (round, left)
     }
 
-    /// One round; true when a launch failed and another round may help.
+    /// One round; true when a launch failed, or pods wait for a reservation, and another round may help.
     pub(super) fn provision_once(&mut self, policy: &Policy, ready_too: bool) -> bool {
         let (round, left) = self.plan_round(policy, ready_too);
+        let waits = round.waits && !round.claims.is_empty();
         if round.limited {
             self.tally.refuse(Refusal::PoolLimit);
         }
@@ -168,7 +172,7 @@ impl Cluster {
                 }
             }
         }
-        failed
+        failed || waits
     }
 
     /// Whether a static pool lacks nodes.
@@ -192,8 +196,7 @@ impl Cluster {
             while self.staying(policy, pool.group) < wanted {
                 let launched =
                     purchases(pool, self.pool_sizes(policy)[index]).into_iter().find_map(|buys| {
-                        let claim =
-                            without_shortage(self, policy, Claim::empty(policy, index, buys))?;
+                        let claim = self.static_claim(policy, index, buys)?;
                         self.launch_claim(policy, &claim, None)
                     });
                 let Some(node) = launched else { break };
@@ -210,9 +213,16 @@ impl Cluster {
             return None;
         }
         let size = self.pool_sizes(policy)[index];
-        purchases(pool, size)
-            .into_iter()
-            .find_map(|buys| without_shortage(self, policy, Claim::empty(policy, index, buys)))
+        purchases(pool, size).into_iter().find_map(|buys| self.static_claim(policy, index, buys))
+    }
+
+    /// A node of a static pool, in a reservation where one is free.
+    fn static_claim(&self, policy: &Policy, index: usize, buys: [bool; 2]) -> Option<Claim> {
+        let mut claim = Claim::empty(policy, index, buys);
+        let seats = self.free_seats(policy);
+        let group = policy.pools[index].group;
+        claim.reserved = seats.open(policy, group).fold(0, |bits, seat| bits | seats::bit(seat));
+        without_shortage(self, policy, claim)
     }
 
     pub(super) fn ready_in(&self, node: usize) -> Second {
@@ -236,7 +246,7 @@ impl Cluster {
             size.room[1] += offer.capacity_mib;
             match offer.purchase {
                 Purchase::Spot => size.spot += 1,
-                Purchase::Baseline | Purchase::OnDemand => size.on_demand += 1,
+                _ => size.on_demand += 1,
             }
         }
         sizes
@@ -249,6 +259,10 @@ impl Cluster {
         claim: &Claim,
         only: Option<&[usize]>,
     ) -> Option<usize> {
+        // A claim that holds a reservation asks for reserved capacity alone (`nodeclaim.go#FinalizeScheduling`).
+        if claim.reserved != 0 {
+            return self.launch_reserved(policy, claim, only);
+        }
         let pool = &policy.pools[claim.pool];
         let named = |offer: &usize| only.is_none_or(|only| only.contains(offer));
         // Metal, GPU and accelerator types are planned with, and dropped here while another is left.
@@ -269,7 +283,7 @@ impl Cluster {
                 zones & !self.short_zones(*offer, self.now) != 0
             });
         }
-        spot.truncate(policy.spot.launch_types);
+        keep_types(policy, &mut spot, policy.spot.launch_types);
         let chosen = if spot.is_empty() {
             None
         } else {
@@ -297,11 +311,13 @@ impl Cluster {
         spot: &[usize],
     ) -> Option<(usize, u8)> {
         let rules = &policy.spot;
+        // As soon as one of the types has an overlay's price, depth comes first and Karpenter's order second.
+        let overlaid = spot.iter().any(|offer| policy.supply.is_overlaid(*offer));
         let mut pools: Vec<(f64, usize, u8)> = Vec::new();
         let mut cheapest = f64::MAX;
         for &index in spot {
             let offer = &policy.offers[index];
-            if offer.price > cheapest * (1.0 + rules.price_reach) {
+            if !overlaid && offer.price > cheapest * (1.0 + rules.price_reach) {
                 break;
             }
             for zone in
@@ -313,10 +329,14 @@ impl Cluster {
                 }
             }
         }
+        if overlaid {
+            keep_deepest(policy, &mut pools);
+        }
         let mut sum = 0.0;
         for pool in &mut pools {
             let depth = 1.0 - policy.offers[pool.1].shortage;
-            sum += depth * (-rules.price_weight * (pool.0 / cheapest - 1.0)).exp();
+            let dearer = if overlaid { 0.0 } else { pool.0 / cheapest - 1.0 };
+            sum += depth * (-rules.price_weight * dearer).exp();
             pool.0 = sum;
         }
         let draw = self.luck.uniform() * sum;
@@ -383,6 +403,33 @@ fn purchases(pool: &Pool, size: PoolSize) -> [[bool; 2]; 2] {
     }
 }
 
+/// Keeps the offers of so many instance types; `offers` has the cheapest first. A type with prices by zone has
+/// several offers.
+pub(super) fn keep_types(policy: &Policy, offers: &mut Vec<usize>, most: usize) {
+    if policy.supply.zone_rates.is_empty() {
+        offers.truncate(most);
+        return;
+    }
+    let mut types = Vec::new();
+    offers.retain(|offer| {
+        let id = policy.offers[*offer].type_id;
+        if !types.contains(&id) && types.len() < most {
+            types.push(id);
+        }
+        types.contains(&id)
+    });
+}
+
+/// `capacity-optimized-prioritized`: of the pools that are short least often, those of the lowest price that
+/// Karpenter chooses by. They come in the order of that price.
+fn keep_deepest(policy: &Policy, pools: &mut Vec<(f64, usize, u8)>) {
+    let shortage = |offer: usize| policy.offers[offer].shortage;
+    let least = pools.iter().map(|pool| shortage(pool.1)).fold(f64::INFINITY, f64::min);
+    pools.retain(|pool| shortage(pool.1) <= least);
+    let cheapest = pools.first().map_or(0.0, |pool| pool.0);
+    pools.retain(|pool| pool.0 <= cheapest);
+}
+
 /// The claim without the spot offers that are marked as without capacity; `None` when it has no others.
 fn without_shortage(cluster: &Cluster, policy: &Policy, mut claim: Claim) -> Option<Claim> {
     if cluster.unavailable.is_empty() || !claim.buys[1] {
@@ -395,5 +442,5 @@ fn without_shortage(cluster: &Cluster, policy: &Policy, mut claim: Claim) -> Opt
     if !available {
         claim.buys[1] = false;
     }
-    (claim.buys[0] || claim.buys[1]).then_some(claim)
+    (claim.buys[0] || claim.buys[1] || claim.reserved != 0).then_some(claim)
 }

@@ -388,7 +388,7 @@ impl Cluster {
         if offer.purchase != Purchase::Spot {
             self.tally.spans.push((node.offer, node.billed_from, node.billed_from + seconds));
         }
-        self.counts[offer.purchase as usize] -= 1;
+        self.counts[offer.purchase.slot()] -= 1;
         self.vcpu_milli -= offer.vcpu_milli;
         self.standing_cpu -= policy.daemons_on(node.offer).idle_cpu;
         let evicted = node.drain.map_or(0, |drain| drain.evicted);
@@ -466,7 +466,7 @@ impl Cluster {
         self.next_timer = self.next_timer.min(node.next_timer());
         self.launched += 1;
         self.tally.image_mib += daemons.image_mib;
-        self.counts[bought.purchase as usize] += 1;
+        self.counts[bought.purchase.slot()] += 1;
         self.vcpu_milli += bought.vcpu_milli;
         self.standing_cpu += daemons.idle_cpu;
         self.tally.launches[offer] += 1;

@@ -13,7 +13,7 @@ use super::{
     hpa::Rules,
     job::Job,
     keda::Triggers,
-    settings::{Cluster, FeatureGate, NodePool, PreferencePolicy},
+    settings::{Cluster, FeatureGate, MinValuesPolicy, NodePool, PreferencePolicy},
 };
 use crate::{
     error::{Place, Problem},
@@ -32,10 +32,14 @@ mod job;
 mod keda;
 pub mod lifecycle;
 mod offer;
+mod overlay;
 mod pool;
 mod scaling;
 mod start;
+mod supply;
 pub mod taint;
+
+pub use self::supply::{Reservation, Seat, Supply, ZonePrice, ZoneRate};
 
 /// A workload's groups are the bits of a `u32`: the baseline's, and one for each pool.
 pub(super) const MOST_POOLS: usize = 31;
@@ -51,6 +55,19 @@ pub enum Purchase {
     OnDemand,
     /// Spot, by Karpenter.
     Spot,
+    /// On-demand, in a capacity reservation, by Karpenter.
+    Reserved,
+}
+
+impl Purchase {
+    /// Returns its place where nodes are counted as baseline, on-demand and spot.
+    pub(super) fn slot(self) -> usize {
+        match self {
+            Self::Baseline => 0,
+            Self::OnDemand | Self::Reserved => 1,
+            Self::Spot => 2,
+        }
+    }
 }
 
 impl From<Purchase> for NodeCapacity {
@@ -59,6 +76,7 @@ impl From<Purchase> for NodeCapacity {
             Purchase::Baseline => Self::Baseline,
             Purchase::OnDemand => Self::OnDemand,
             Purchase::Spot => Self::Spot,
+            Purchase::Reserved => Self::Reserved,
         }
     }
 }
@@ -76,7 +94,8 @@ pub struct Offer {
     pub purchase: Purchase,
     /// Node group: 0 is the baseline, pools follow.
     pub group: u8,
-    /// List price [USD per hour], for choosing only; the bill is made by `rate`.
+    /// Price [USD per hour] that Karpenter chooses by: the list price, unless a node overlay or a reservation
+    /// changes it. The bill is made by `rate`, from the price book and [`Supply::zone_rates`].
     pub price: f64,
     /// vCPUs [millicores].
     pub vcpu_milli: i64,
@@ -483,6 +502,8 @@ pub struct Policy {
     pub idle_daemons: Vec<String>,
     /// What its owner should know of the node pools.
     pub notes: Vec<String>,
+    /// Reservations, prices by zone and overlays; empty in most clusters.
+    pub supply: Supply,
 }
 
 /// What a policy is made from.
@@ -530,6 +551,9 @@ impl Policy {
         check_counts(cluster, &mut problems)?;
         problems.extend(taint::check(cluster));
         let (mut pools, mut notes): (Vec<Pool>, Vec<String>) = (Vec::new(), Vec::new());
+        let relaxes_min_values = cluster.min_values_policy == MinValuesPolicy::BestEffort;
+        let mut supply = Supply { relaxes_min_values, ..Supply::default() };
+        supply.reserve(inputs, &mut problems);
         let mut order: Vec<(&String, &NodePool)> = cluster.node_pools.iter().collect();
         order.sort_by_key(|(name, pool)| Reverse((pool.weight, *name)));
         for (index, (name, settings)) in order.into_iter().enumerate() {
@@ -540,10 +564,12 @@ impl Policy {
             let pool = pool::build(inputs, &mut offers, (name, settings), group);
             match pool {
                 Ok(pool) => {
-                    let remains = pool.offers_any();
+                    supply.seat(inputs, &mut offers, &pool);
+                    let remains = pool.offers_any() || supply.seats_of(group).next().is_some();
                     let unmatched = pool::unmatched(inputs.catalog, name, settings, remains);
                     if consistent && (remains || unmatched.is_empty()) {
-                        problems.extend(pool::check_built(inputs, &pool, settings, &offers));
+                        let bought = (&*offers, &supply);
+                        problems.extend(pool::check_built(inputs, &pool, settings, bought));
                     }
                     if remains {
                         notes.extend(unmatched.iter().map(ToString::to_string));
@@ -556,6 +582,10 @@ impl Policy {
                 Err(found) => problems.extend(found),
             }
         }
+        notes.extend(supply.advice(inputs, (&pools, &offers)));
+        supply.rate_zones(inputs, &offers, (&mut problems, &mut notes));
+        let bought = (&mut *offers, &mut *pools);
+        overlay::apply(inputs, bought, &mut supply, (&mut problems, &mut notes));
         // With a group missing, every pod that belongs there would seem to fit nowhere.
         let all_groups = problems.is_empty();
         let mut workloads = Vec::new();
@@ -590,6 +620,7 @@ impl Policy {
         policy.notes = notes;
         policy.buffers = buffers;
         policy.set_lifecycle(inputs);
+        policy.supply = supply;
         policy.place_daemons(inputs);
         Ok(policy)
     }
@@ -655,6 +686,7 @@ impl Policy {
             withheld: Vec::new(),
             idle_daemons: Vec::new(),
             notes: Vec::new(),
+            supply: Supply::default(),
         }
     }
 

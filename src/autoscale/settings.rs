@@ -86,6 +86,8 @@ pub enum CapacityType {
     Spot,
     /// On-demand.
     OnDemand,
+    /// A capacity reservation (`cluster.capacity_reservations`); taken before both others.
+    Reserved,
 }
 
 /// A Karpenter node pool: which instance types it may buy, and how.
@@ -116,7 +118,7 @@ pub struct NodePool {
     /// Most vCPUs of a node.
     #[schemars(range(min = 1, max = 1000))]
     pub max_vcpus: Option<u32>,
-    /// `karpenter.sh/capacity-type`: with both, spot is bought first and on-demand where spot is short;
+    /// `karpenter.sh/capacity-type`: reserved is bought first, then spot, and on-demand where spot is short;
     /// on-demand if left out. In its place, `spot_share` asks for a mix.
     #[serde(default)]
     pub capacity_types: Vec<CapacityType>,
@@ -190,6 +192,8 @@ pub enum FeatureGate {
     NodeRepair,
     /// Karpenter keeps capacity buffers.
     CapacityBuffer,
+    /// Karpenter chooses by the prices of node overlays.
+    NodeOverlay,
 }
 
 /// What the kubelet keeps back, where it departs from the machine image's defaults.
@@ -272,6 +276,93 @@ pub struct CapacityBuffer {
     pub node_pools: Vec<String>,
 }
 
+/// What Karpenter does where `min_values` cannot be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+pub enum MinValuesPolicy {
+    /// The pool buys no node; pods wait or use another pool.
+    #[default]
+    Strict,
+    /// The node keeps as many values as there are.
+    BestEffort,
+}
+
+/// An On-Demand Capacity Reservation: instances of one type in one zone that AWS keeps for the account and bills
+/// at the on-demand rate, used or not.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CapacityReservation {
+    /// EC2 instance type.
+    pub instance_type: String,
+    /// Availability zone: `a` is the first of the cluster, `b` the second.
+    pub zone: String,
+    /// How many instances.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub instances: u32,
+    /// Node pools that may use it (`capacityReservationSelectorTerms` of their node class); every pool with the
+    /// capacity type `reserved` when empty.
+    #[serde(default)]
+    pub node_pools: Vec<String>,
+}
+
+/// Labels that a node overlay requires of the offers that it changes; any when empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OverlayRequirements {
+    /// Names of node pools.
+    #[serde(default)]
+    pub node_pools: Vec<String>,
+    /// How the node is bought.
+    #[serde(default)]
+    pub capacity_types: Vec<CapacityType>,
+    /// `amd64`, `arm64`.
+    #[serde(default)]
+    pub architectures: Vec<String>,
+    /// Instance types, `m7g.large`.
+    #[serde(default)]
+    pub instance_types: Vec<String>,
+    /// Families, `m7g`.
+    #[serde(default)]
+    pub families: Vec<String>,
+    /// Categories, `m`, `c`, `r`, `t`.
+    #[serde(default)]
+    pub categories: Vec<String>,
+    /// Sizes, `large`.
+    #[serde(default)]
+    pub sizes: Vec<String>,
+}
+
+/// A Karpenter `NodeOverlay`: the price by which Karpenter chooses, where it departs from the list price. The
+/// bill stays at the list price.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodeOverlay {
+    /// Which offers it changes; all when empty.
+    #[serde(default)]
+    pub requirements: OverlayRequirements,
+    /// Of overlays that match one offer, the one with the greatest weight applies. Two of the same weight must
+    /// not match one offer.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 10_000))]
+    pub weight: u32,
+    /// The price [USD per hour], `"0.05"`.
+    pub price: Option<String>,
+    /// A change of the price: `"+10%"`, `"-20%"`, `"-0.05"` [USD per hour].
+    pub price_adjustment: Option<String>,
+}
+
+/// The spot price of an instance type in one zone.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SpotPrice {
+    /// Availability zone: `a` is the first of the cluster, `b` the second.
+    pub zone: String,
+    /// EC2 instance type.
+    pub instance_type: String,
+    /// Price [USD per hour], which Karpenter chooses by and the bill charges.
+    #[schemars(range(min = 0.0001, max = 1000))]
+    pub usd_per_hour: f64,
+}
+
 /// The EKS cluster of an account.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -314,6 +405,18 @@ pub struct Cluster {
     #[serde(default)]
     #[schemars(range(min = 0, max = 100))]
     pub node_failures_per_month: f64,
+    /// What Karpenter does where a pool's `min_values` cannot be kept (`MIN_VALUES_POLICY`).
+    #[serde(default)]
+    pub min_values_policy: MinValuesPolicy,
+    /// On-Demand Capacity Reservations by name.
+    #[serde(default)]
+    pub capacity_reservations: IndexMap<String, CapacityReservation>,
+    /// Karpenter's node overlays by name (feature gate `NodeOverlay`).
+    #[serde(default)]
+    pub node_overlays: IndexMap<String, NodeOverlay>,
+    /// Spot prices of single zones, where they differ from the price book's one price of a region.
+    #[serde(default)]
+    pub spot_prices: Vec<SpotPrice>,
     /// Whether AWS takes spot nodes back and spot types run short; without, spot is as sure as on-demand.
     #[serde(default = "yes")]
     pub spot_interruptions: bool,

@@ -1,3 +1,5 @@
+mod supply;
+
 use indexmap::IndexMap;
 
 use super::{

@@ -8,17 +8,18 @@ use crate::{
 };
 
 mod affinity;
-mod batch;
 mod budget;
 mod buffer;
 mod class;
 mod compose;
 mod container;
+mod controller;
 mod demand;
 mod documents;
 mod hpa;
 mod job;
 mod node;
+mod overlay;
 mod place;
 mod pod;
 mod pool;
@@ -131,6 +132,7 @@ struct Sorted {
     budgets: Vec<Object>,
     pools: Vec<Object>,
     classes: Vec<Object>,
+    overlays: Vec<Object>,
     nodes: Vec<Object>,
     ingresses: Vec<Object>,
     buffers: Vec<Object>,
@@ -176,31 +178,25 @@ pub fn read(
     hpa::apply(&sorted.autoscalers, &mut drafts, knowledge, &mut notes);
     budget::apply(&sorted.budgets, &mut drafts, knowledge, &mut notes);
     let pools = pool::read(&sorted.pools, &sorted.classes, knowledge, &mut notes);
+    let controller = controller::read(&sorted.workloads, knowledge, &mut notes);
+    let overlays = overlay::read(&sorted.overlays, &facts.auto_mode.group, &mut notes);
     let machines = node::read(&sorted.nodes, knowledge, &mut notes);
     let claims = volume::read(&sorted.storage, &sorted.workloads, &drafts, knowledge, &mut notes);
     found.volumes = claims.iter().map(|claim| claim.count as usize).sum();
     let gib = claims.iter().map(|claim| u64::from(claim.count) * u64::from(claim.gib));
     found.volume_gib = gib.sum();
-    let mut controller = batch::read(&sorted.workloads, knowledge, &mut notes);
     let templates = (&*sorted.buffers, &*sorted.templates);
-    let buffers = buffer::read(templates, &drafts, &mut controller, knowledge, &mut notes);
+    let buffers = buffer::read(templates, &drafts, &controller, knowledge, &mut notes);
     let load_balancers = demand::ingresses(&sorted.ingresses, &mut notes);
-    let parts = compose::Parts {
-        drafts,
-        pools,
-        machines,
-        controller,
-        buffers,
-        claims,
-        load_balancers,
-        found,
-    };
+    let karpenter = compose::Karpenter { controller, overlays, buffers };
+    let parts =
+        compose::Parts { drafts, pools, karpenter, machines, claims, load_balancers, found };
     let scenario = compose::scenario(template, parts, &mut notes, knowledge)?;
     Ok(Read { scenario, notes: notes.0, found })
 }
 
 /// Kinds whose `spec` has all that matters.
-const READ: [&str; 15] = [
+const READ: [&str; 16] = [
     "Deployment",
     "StatefulSet",
     "DaemonSet",
@@ -216,6 +212,7 @@ const READ: [&str; 15] = [
     "NodePool",
     "EC2NodeClass",
     "CapacityBuffer",
+    "NodeOverlay",
 ];
 
 /// Sorts objects by kind, and notes the kinds that are not read.
@@ -248,6 +245,7 @@ fn sort(objects: Vec<Object>, facts: &Facts, notes: &mut Notes) -> Sorted {
             }
             ("policy", "PodDisruptionBudget") => sorted.budgets.push(object),
             ("karpenter.sh", "NodePool") => sorted.pools.push(object),
+            ("karpenter.sh", "NodeOverlay") => sorted.overlays.push(object),
             ("karpenter.k8s.aws", "EC2NodeClass") => sorted.classes.push(object),
             (group, "NodeClass") if group == facts.auto_mode.group => sorted.classes.push(object),
             ("autoscaling.x-k8s.io", "CapacityBuffer") => sorted.buffers.push(object),

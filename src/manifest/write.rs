@@ -10,12 +10,12 @@ use crate::{
 };
 
 mod affinity;
-mod batch;
 mod buffer;
 mod hpa;
 mod keda;
 mod patch;
 mod pool;
+mod supply;
 mod terraform;
 
 /// What is to be written.
@@ -102,7 +102,9 @@ fn names(wanted: &Wanted<'_>) -> Vec<(String, String)> {
     let pools = stack.cluster.node_pools.keys().map(|name| ("cluster.node_pools", name));
     let buffers = stack.cluster.capacity_buffers.keys();
     let buffers = buffers.map(|name| ("cluster.capacity_buffers", name));
-    let wrong = workloads.chain(pools).chain(buffers).filter(|(_, name)| !is_kubernetes_name(name));
+    let overlays = stack.cluster.node_overlays.keys().map(|name| ("cluster.node_overlays", name));
+    let all = workloads.chain(pools).chain(buffers).chain(overlays);
+    let wrong = all.filter(|(_, name)| !is_kubernetes_name(name));
     wrong
         .map(|(table, name)| {
             let message = format!(

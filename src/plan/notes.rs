@@ -2,7 +2,48 @@
 
 use std::collections::BTreeMap;
 
-use crate::{rate::Rated, units::Usd};
+use super::MonthPlan;
+use crate::{capacity::unused_resource, rate::Rated, units::Usd};
+
+/// What capacity reservations cost while no node uses them, over the whole plan.
+pub(crate) fn reservations(months: &[MonthPlan], rated: &Rated) -> Vec<String> {
+    /// Hours and list price of one reservation.
+    #[derive(Default)]
+    struct Sum {
+        used: f64,
+        unused: f64,
+        cost: f64,
+        what: String,
+    }
+    let mut sums: BTreeMap<(&str, &str), Sum> = BTreeMap::new();
+    for month in months {
+        for account in &month.accounts {
+            for own in &account.capacity.reservations {
+                let resource = unused_resource(&own.name);
+                let entry = rated.entries.iter().find(|entry| {
+                    entry.month == month.month
+                        && entry.account == account.account
+                        && entry.resource == resource
+                });
+                let charge = entry.map(|entry| &rated.charges[entry.charge]);
+                let rate = charge.and_then(|charge| rated.prices[charge.price].steps.first());
+                let sum = sums.entry((&account.account, &own.name)).or_default();
+                sum.used += own.used_hours;
+                sum.unused += own.unused_hours;
+                sum.cost += own.unused_hours * rate.map_or(0.0, |step| step.price.to_f64());
+                sum.what = format!("{} × {}", own.instances, own.instance_type);
+            }
+        }
+    }
+    let note = |((account, name), sum): (&(&str, &str), &Sum)| {
+        let percent = 100.0 * sum.unused / (sum.used + sum.unused).max(f64::MIN_POSITIVE);
+        format!(
+            "{account}: capacity reservation {name} ({}): {:.0} instance-hours used and {:.0} unused ({percent:.0} %) over the plan; the unused ones cost ${:.2} at the on-demand rate, before commitments",
+            sum.what, sum.used, sum.unused, sum.cost
+        )
+    };
+    sums.iter().map(note).collect()
+}
 
 /// What Aurora costs an account in a month.
 #[derive(Default)]

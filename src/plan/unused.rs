@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::MonthPlan;
 use crate::{
+    autoscale::settings::MinValuesPolicy,
     budget::{Budget, Period, Scope},
     calendar::Month,
     commitment::uses::CommitmentUse,
@@ -149,6 +150,13 @@ fn of_stack(account: &Account, stack: &toml::Table, catalog: &Catalog) -> Vec<Fi
     });
     if !cluster.spot_interruptions && !buys_spot {
         found.push(("cluster.spot_interruptions".into(), "no node pool buys spot nodes".into()));
+    }
+    let keeps_values = cluster
+        .node_pools
+        .values()
+        .any(|pool| pool.min_values.instance_types > 0 || pool.min_values.families > 0);
+    if cluster.min_values_policy == MinValuesPolicy::BestEffort && !keeps_values {
+        found.push(("cluster.min_values_policy".into(), "no node pool has min_values".into()));
     }
     let context = account.context(catalog);
     for service in &account.stack.services {

@@ -96,24 +96,30 @@ impl Market {
     }
 }
 
+/// A meter, the month where its price moves, and the price that some zones have of their own.
+type Meter<'a> = (&'a BillKey, Option<Month>, Option<UnitPrice>);
+
 /// The prices that a rating used, by meter and, where they move, by month.
 #[derive(Debug, Default)]
-pub(super) struct Known<'a>(BTreeMap<(&'a BillKey, Option<Month>), Option<usize>>);
+pub(super) struct Known<'a>(BTreeMap<Meter<'a>, Option<usize>>);
 
 impl<'a> Known<'a> {
     /// The place of a meter's price among `prices`; `None` where there is none, which is told once.
     pub(super) fn price(
         &mut self,
-        (key, month): (&'a BillKey, Month),
+        (key, month, own): (&'a BillKey, Month, Option<UnitPrice>),
         (book, market): (&PriceBook, Option<&Market>),
         prices: &mut Vec<PriceUsed>,
         tell: impl FnOnce(String),
     ) -> Option<usize> {
         let market = market.filter(|market| market.moves(key));
-        let slot = self.0.entry((key, market.map(|_| month)));
+        let slot = self.0.entry((key, market.map(|_| month), own));
         *slot.or_insert_with(|| match book.ladder(key) {
             Ok(ladder) => {
                 let mut price = PriceUsed::of(key, &ladder);
+                if let Some(own) = own {
+                    price = price.at(own);
+                }
                 if let Some(market) = market {
                     market.reprice(&mut price, month, book);
                 }

@@ -60,6 +60,7 @@ pub fn add_support(
                 resource: "support".into(),
                 quantity: Quantity::new(of(*cost).max(0.0)),
                 hours: Vec::new(),
+                zones: None,
                 why: Basis::new(
                     "greater of the minimum and the banded share of AWS charges",
                     &[("AWS charges", cost.to_f64(), "USD")],
@@ -206,6 +207,7 @@ mod tests {
                     resource: String::new(),
                     quantity: Quantity::new(hours.parse().unwrap()),
                     hours: Vec::new(),
+                    zones: None,
                     why: Basis::default(),
                 },
             })

@@ -30,6 +30,7 @@ fn usage(account: &str, region: &str, gb: f64) -> Usage {
             resource: String::new(),
             quantity: Quantity::new(gb),
             hours: Vec::new(),
+            zones: None,
             why: Basis::default(),
         },
     }

@@ -126,6 +126,7 @@ fn line(
             resource: resource.and_then(|index| record.get(index)).unwrap_or_default().to_owned(),
             quantity,
             hours: Vec::new(),
+            zones: None,
             why: Basis::default(),
         },
     })

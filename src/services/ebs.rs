@@ -264,6 +264,7 @@ mod tests {
             hours,
             launches: 2,
             hourly: Vec::new(),
+            price: None,
         }
     }
 

@@ -2,13 +2,18 @@
 //!
 //! # Formula
 //! ```text
-//! BoxUsage:<type>  [Hrs] = Σ hours of baseline and on-demand nodes of the type
+//! BoxUsage:<type>  [Hrs] = Σ hours of baseline, on-demand and reserved nodes of the type
+//!                        + Σ hours of capacity reservations of the type that no node uses
 //! SpotUsage:<type> [Hrs] = Σ hours of spot nodes of the type
 //! CPUCredits:<family> [vCPU-Hours] = Σ over days  max(0, mean utilization − baseline) × vCPU × node hours
 //! ```
 //! # Source
 //! Billing rules, "EC2, spot, Savings Plans": Linux is billed per second with a minimum of 60 s;
-//! spot per second used.
+//! spot per second used. A capacity reservation is billed at the on-demand rate, used or not, and Savings Plans
+//! and regional Reserved Instances apply to both (EC2 user guide, "Capacity Reservation pricing and billing").
+//! Bills print unused hours as `UnusedBox:<type>` (Data Exports user guide, "Monitoring your On-Demand capacity
+//! reservations"); here they are hours of `BoxUsage:<type>` of the resource `<reservation>/unused`, whose rate they
+//! have.
 //! # Limits
 //! The tick is a minute, so each launch and stop is placed to the minute. A node that lives less than
 //! a tick does not occur, so the 60 s minimum never binds. Burstable nodes run in unlimited mode, bank credits
@@ -18,7 +23,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Basis, Demand, Meter, Metered, Service, UsageLine};
-use crate::capacity::NodeUse;
+use crate::capacity::{NodeUse, ReservationUse, unused_resource};
 
 /// EC2 has no settings of its own: the nodes are the cluster's.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
@@ -49,14 +54,34 @@ impl Service for Spec {
                     ("mean nodes", node.hours / demand.hours(), "nodes"),
                 ],
             );
-            let resource = format!("{}/{}", node.pool, node.purchase);
+            let zones = node.price.as_ref().map_or(String::new(), |own| format!("/{}", own.zones));
+            let resource = format!("{}/{}{zones}", node.pool, node.purchase);
             let meter = ("AmazonEC2", &*usage_type, "RunInstances");
-            demand.line(meter, &resource, node.hours, why).by_hour(node.hourly.clone())
+            let line = demand.line(meter, &resource, node.hours, why);
+            line.by_hour(node.hourly.clone()).in_zones(node.price.clone())
         });
         let mut lines: Vec<UsageLine> = lines.collect();
+        lines.extend(demand.capacity.reservations.iter().filter_map(|own| unused(demand, own)));
         lines.extend(demand.capacity.nodes.iter().filter_map(|node| credits(demand, node)));
         lines.into()
     }
+}
+
+/// Hours of a capacity reservation that no node used.
+fn unused(demand: &Demand<'_>, own: &ReservationUse) -> Option<UsageLine> {
+    let why = Basis::new(
+        "hours of the capacity reservation that no node used, billed at the on-demand rate",
+        &[
+            ("reserved instances", f64::from(own.instances), "instances"),
+            ("used hours", own.used_hours, "Hrs"),
+            ("unused hours", own.unused_hours, "Hrs"),
+        ],
+    );
+    let usage_type = format!("BoxUsage:{}", own.instance_type);
+    let resource = unused_resource(&own.name);
+    let meter = ("AmazonEC2", &*usage_type, "RunInstances");
+    let line = demand.line(meter, &resource, own.unused_hours, why);
+    (own.unused_hours > 0.0).then(|| line.by_hour(own.hourly.clone()))
 }
 
 /// Surplus credits of a burstable type: what its nodes used above the baseline, day by day.
@@ -105,6 +130,7 @@ mod tests {
             hours,
             launches: 1,
             hourly: Vec::new(),
+            price: None,
         };
         fixture.capacity.nodes = vec![node("on-demand", 720.0), node("spot", 100.5)];
         let lines = Service::meter(&Spec {}, &fixture.demand()).lines;
@@ -125,6 +151,7 @@ mod tests {
             hours: 720.0,
             launches: 1,
             hourly: Vec::new(),
+            price: None,
         }];
         let hour = |share: f64| crate::autoscale::tally::HourTally {
             cpu_minutes: share * 120.0,
@@ -137,5 +164,51 @@ mod tests {
         assert_eq!(lines[1].key.usage_type, "CPUCredits:t4g");
         assert!((lines[1].quantity.get() - 14.4).abs() < 1e-9, "{}", lines[1].quantity.get());
         assert_eq!(fixture.price(&lines[1], 14.4), "0.576");
+    }
+
+    /// 744 hours of three instances, 100 of them used: 2,132 unused hours at 0.1632.
+    #[test]
+    fn unused_hours_are_billed_at_the_on_demand_rate() {
+        let mut fixture = fixture::Fixture::new("2027-01");
+        fixture.capacity.reservations = vec![ReservationUse {
+            name: "steady".into(),
+            instance_type: "m7g.xlarge".into(),
+            instances: 3,
+            used_hours: 100.0,
+            unused_hours: 2132.0,
+            hourly: vec![2132.0 / 744.0; 744],
+        }];
+        let lines = Service::meter(&Spec {}, &fixture.demand()).lines;
+        assert_eq!(lines.len(), 1);
+        assert_eq!(
+            (&*lines[0].key.usage_type, &*lines[0].resource),
+            ("BoxUsage:m7g.xlarge", "steady/unused")
+        );
+        assert_eq!(fixture.price(&lines[0], 2132.0), "347.9424");
+    }
+
+    /// 100 hours at the 0.02 of their zones and 100 at another price: two prices of one meter.
+    #[test]
+    fn zones_have_a_price_of_their_own() {
+        use crate::{autoscale::policy::ZonePrice, units::UnitPrice};
+        let mut fixture = fixture::Fixture::new("2027-04");
+        let node = |zones: Option<&str>| NodeUse {
+            instance_type: "m7g.large".into(),
+            purchase: "spot".into(),
+            pool: "general".into(),
+            hours: 100.0,
+            launches: 1,
+            hourly: Vec::new(),
+            price: zones.map(|zones| ZonePrice {
+                zones: zones.into(),
+                price: UnitPrice::parse("0.02").unwrap(),
+            }),
+        };
+        fixture.capacity.nodes = vec![node(Some("a")), node(None)];
+        let lines = Service::meter(&Spec {}, &fixture.demand()).lines;
+        let names: Vec<&str> = lines.iter().map(|line| &*line.resource).collect();
+        assert_eq!(names, ["general/spot/a", "general/spot"]);
+        assert_eq!(fixture.price(&lines[0], 100.0), "2");
+        assert_ne!(fixture.price(&lines[1], 100.0), "2");
     }
 }

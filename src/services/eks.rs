@@ -196,6 +196,7 @@ mod tests {
             hours,
             launches: 1,
             hourly: Vec::new(),
+            price: None,
         };
         fixture.capacity.nodes = vec![node(BASELINE, 720.0), node("general", 100.0)];
         let spec = Spec { auto_mode: true, ..Spec::default() };

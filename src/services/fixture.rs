@@ -55,6 +55,7 @@ impl Fixture {
         Self {
             month: month.parse().unwrap(),
             capacity: Capacity {
+                reservations: Vec::new(),
                 absent_daemons_per_node: 0.0,
                 nodes: vec![],
                 workloads: vec![used],

@@ -44,6 +44,9 @@ pub(super) fn plan(prepared: &Prepared<'_>, outcome: Outcome) -> Plan {
         let own = policy.warnings();
         warnings.extend(own.into_iter().map(|text| format!("{}: {text}", account.name)));
     }
+    let crossover = prepared.facts.catalog.controllers.aurora.io_optimized_crossover;
+    let mut notes = plan::notes::find(&rated, crossover);
+    notes.extend(plan::notes::reservations(&months, &rated));
     let accounts = scenario.accounts.iter().map(|account| AccountName {
         name: account.name.clone(),
         id: account.settings.id.clone(),
@@ -65,10 +68,7 @@ pub(super) fn plan(prepared: &Prepared<'_>, outcome: Outcome) -> Plan {
         assumptions: assumptions(scenario),
         fit: prepared.users.fit.clone(),
         drivers: plan::drivers(&rated.entries, |entry| service_of(&rated, entry)),
-        notes: plan::notes::find(
-            &rated,
-            prepared.facts.catalog.controllers.aurora.io_optimized_crossover,
-        ),
+        notes,
         warnings,
         not_modelled: not_modelled(prepared),
         short_names: short_names(prepared, &rated),

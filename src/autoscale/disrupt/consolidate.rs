@@ -1,16 +1,16 @@
 //! Consolidation: whether the pods of nodes fit elsewhere, and what would take the nodes' place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Candidate, Command, Pass, Replacement};
 use crate::autoscale::{
     Cluster,
     karpenter::{
-        Claim,
+        Claim, keep_types,
         round::{Bounds, Room, Round},
     },
     node::Node,
-    policy::{Mix, Policy, Purchase},
+    policy::{Mix, Offer, Policy, Purchase},
     settings::DisruptionReason,
     tally::Refusal,
 };
@@ -223,6 +223,9 @@ impl Cluster {
         [cpu, memory, pods]: [i64; 3],
         price: f64,
     ) -> bool {
+        if self.seat_holds(policy, [cpu, memory, pods], price) {
+            return true;
+        }
         let spot = candidates.iter().filter(|candidate| self.is_spot(policy, candidate)).count();
         let same_kind = [spot == 0, spot == candidates.len()];
         policy.pools.iter().any(|pool| {
@@ -246,6 +249,7 @@ impl Cluster {
     /// Spot nodes of pools with a share are only replaced by spot nodes, which needs the gate.
     fn never_replaced(&self, policy: &Policy, candidates: &[Candidate]) -> bool {
         !policy.spot.spot_to_spot
+            && policy.supply.seats.is_empty()
             && policy.pools.iter().all(|pool| matches!(pool.mix, Mix::Share(_)))
             && candidates.iter().all(|candidate| self.is_spot(policy, candidate))
     }
@@ -259,6 +263,12 @@ impl Cluster {
         price: f64,
         pass: &mut Pass,
     ) -> Option<Replacement> {
+        // A reservation is bought instead of spot and on demand, so it alone is compared.
+        if claim.reserved != 0 {
+            let cheaper = |offer: &usize| policy.offers[*offer].price < price;
+            let offers: Vec<usize> = claim.reserved_offers(policy).filter(cheaper).collect();
+            return (!offers.is_empty()).then_some(Replacement { claim, offers });
+        }
         let all_spot = candidates.iter().all(|candidate| self.is_spot(policy, candidate));
         let none_spot = !candidates.iter().any(|candidate| self.is_spot(policy, candidate));
         if let Mix::Share(_) = policy.pools[claim.pool].mix {
@@ -277,8 +287,10 @@ impl Cluster {
             return (!offers.is_empty()).then_some(Replacement { claim, offers });
         }
         claim.buys = [false, true];
+        let dear = dear_types(policy, &spot, price);
+        let is_cheaper = |offer: &Offer| offer.price < price && !dear.contains(&offer.type_id);
         let cheaper: Vec<usize> =
-            spot.into_iter().filter(|offer| policy.offers[*offer].price < price).collect();
+            spot.into_iter().filter(|offer| is_cheaper(&policy.offers[*offer])).collect();
         if cheaper.is_empty() {
             return None;
         }
@@ -326,6 +338,16 @@ impl Cluster {
     }
 }
 
+/// Types of which a zone is not cheaper than `price`: Karpenter compares the dearest (`types.go#WorstLaunchPrice`).
+/// None where a type has one price in all zones.
+fn dear_types(policy: &Policy, spot: &[usize], price: f64) -> BTreeSet<u32> {
+    if policy.supply.zone_rates.is_empty() {
+        return BTreeSet::new();
+    }
+    let offers = spot.iter().map(|offer| &policy.offers[*offer]);
+    offers.filter(|offer| offer.price >= price).map(|offer| offer.type_id).collect()
+}
+
 /// A spot node is replaced by a spot node only with the gate on, and alone only where enough cheaper
 /// types keep the choice wide.
 fn spot_to_spot(
@@ -336,13 +358,19 @@ fn spot_to_spot(
     pass: &mut Pass,
 ) -> Option<Replacement> {
     let least = policy.spot.spot_to_spot_types;
-    if !policy.spot.spot_to_spot || (alone && cheaper.len() < least) {
+    let count = if policy.supply.zone_rates.is_empty() {
+        cheaper.len()
+    } else {
+        let types = cheaper.iter().map(|offer| policy.offers[*offer].type_id);
+        types.collect::<BTreeSet<u32>>().len()
+    };
+    if !policy.spot.spot_to_spot || (alone && count < least) {
         pass.refusals.push(Refusal::SpotToSpot);
         return None;
     }
     if alone {
         let values = policy.pools[claim.pool].min_values.0 as usize;
-        cheaper.truncate(least.max(values));
+        keep_types(policy, &mut cheaper, least.max(values));
     }
     Some(Replacement { claim, offers: cheaper })
 }

@@ -19,7 +19,13 @@
 //! Above 12 planned nodes Karpenter's sort is not stable, and the order of equals is another. Pods of one
 //! size go by creation time and UID, which a model of counts does not have.
 
-use super::{Claim, PoolSize, claim::try_claim, purchases, without_shortage};
+use super::{
+    Claim, PoolSize,
+    claim::{Misfit, try_claim},
+    purchases,
+    seats::Seats,
+    without_shortage,
+};
 use crate::{
     autoscale::{
         Cluster, MOST_ZONES, Second,
@@ -205,6 +211,10 @@ pub(in crate::autoscale) struct Round {
     pub(in crate::autoscale) limited: bool,
     /// The bounds were reached: there is no plan.
     pub(in crate::autoscale) given_up: bool,
+    /// A pod waits for a reservation that planned nodes hold, and of them will give up all but one.
+    pub(in crate::autoscale) waits: bool,
+    /// Free instances of reservations.
+    seats: Seats,
     /// Places of the claims, those with the fewest pods first.
     order: Vec<usize>,
     /// Workloads of which each claim holds no further pod, one bit each; those beyond 64 are always tried.
@@ -239,6 +249,8 @@ impl Cluster {
             possible: vec![0; if policy.has_affinity() { policy.workloads.len() } else { 0 }],
             limited: false,
             given_up: false,
+            waits: false,
+            seats: self.free_seats(policy),
             order: Vec::new(),
             full: Vec::new(),
             from: vec![0; policy.workloads.len()],
@@ -325,7 +337,8 @@ impl Round {
     fn place(&mut self, cluster: &Cluster, policy: &Policy, workload: usize) -> bool {
         let asks = &policy.workloads[workload];
         let mut demands = Demands::all(policy);
-        loop {
+        let waited = std::mem::take(&mut self.waits);
+        let placed = loop {
             let zones = self.open_zones(policy, workload, demands);
             let around = asks.affinity.as_deref().map(|affinity| {
                 let certain = |of: usize| used_zones(&self.zones[of]);
@@ -338,13 +351,16 @@ impl Round {
                     || self.place_planned(policy, &sought)
                     || self.place_new(cluster, policy, &sought))
             {
-                return true;
+                break true;
             }
             match demands.relaxed(asks) {
-                Some(relaxed) if !self.given_up => demands = relaxed,
-                _ => return false,
+                // A preference stays while a reservation may yet be free.
+                Some(relaxed) if !self.given_up && !self.waits => demands = relaxed,
+                _ => break false,
             }
-        }
+        };
+        self.waits |= waited;
+        placed
     }
 
     /// Zones that may take one more pod. A zone counts where the pod's pools buy, or where its pods are.
@@ -429,13 +445,20 @@ impl Round {
                 continue;
             }
             let within = self.pinned(asks, sought, zones & claim.zones);
-            let Some(with) = claim.with(policy, workload, demands.pick, within) else {
-                // Claims only fill up: what holds none in any of its zones now holds none later.
-                if claim.with(policy, workload, Pick::NONE, claim.zones).is_none() {
-                    self.full[index] |= bit;
+            let with = match claim.with(policy, (workload, demands.pick), within, &self.seats) {
+                Ok(with) => with,
+                Err(misfit) => {
+                    // Claims only fill up: what holds none in any of its zones now holds none later. A
+                    // reservation may become free again.
+                    let plain = (workload, Pick::NONE);
+                    let in_any = || claim.with(policy, plain, claim.zones, &self.seats);
+                    if misfit == Misfit::Full && in_any().err() == Some(Misfit::Full) {
+                        self.full[index] |= bit;
+                    }
+                    continue;
                 }
-                continue;
             };
+            self.seats.hold(claim.reserved, with.reserved);
             self.claims[index].add(policy, workload, with);
             self.note_planned(policy, workload, index);
             let pods = self.claims[index].pods;
@@ -477,8 +500,12 @@ impl Round {
                 continue;
             }
             let within = self.pinned(asks, sought, zones & rules.zones);
-            let of = (workload, demands.pick);
-            let Some(claim) = self.open_in(cluster, policy, pool, of, within) else {
+            let asker = (workload, demands.pick);
+            let Some(claim) = self.open_in(cluster, policy, pool, asker, within) else {
+                // Pools of a lower weight do not step in for a reservation that may yet be free.
+                if self.waits {
+                    return false;
+                }
                 continue;
             };
             if self.claims.len() >= self.bounds.claims {
@@ -495,6 +522,7 @@ impl Round {
             } else {
                 size.on_demand += 1;
             }
+            self.seats.hold(0, claim.reserved);
             let index = self.claims.len();
             let fewest = self.order.partition_point(|other| self.claims[*other].pods <= 1);
             self.order.insert(fewest, index);
@@ -511,20 +539,25 @@ impl Round {
         cluster: &Cluster,
         policy: &Policy,
         pool: usize,
-        of: (usize, Pick),
+        asker: (usize, Pick),
         zones: u8,
     ) -> Option<Claim> {
         let (rules, size) = (&policy.pools[pool], self.sizes[pool]);
         if rules.limits.nodes.is_some_and(|most| size.on_demand + size.spot >= most) {
-            self.limited |= policy.workloads[of.0].groups & (1 << rules.group) != 0;
+            self.limited |= policy.workloads[asker.0].groups & (1 << rules.group) != 0;
             return None;
         }
         let left = |limit: Option<i64>, used: i64| limit.map_or(i64::MAX, |limit| limit - used);
         let room = [left(rules.limits.cpu, size.room[0]), left(rules.limits.memory, size.room[1])];
         let tries = purchases(rules, size);
         for buys in tries {
-            let Some(claim) = try_claim(policy, (pool, buys, room), of, zones) else {
-                continue;
+            let claim = match try_claim(policy, (pool, buys, room), (asker, zones), &self.seats) {
+                Ok(claim) => claim,
+                Err(Misfit::Full) => continue,
+                Err(Misfit::Waits) => {
+                    self.waits = true;
+                    return None;
+                }
             };
             if let Some(claim) = without_shortage(cluster, policy, claim) {
                 return Some(claim);
@@ -532,7 +565,9 @@ impl Round {
         }
         let unlimited = [i64::MAX; 2];
         self.limited |= room != unlimited
-            && tries.iter().any(|b| try_claim(policy, (pool, *b, unlimited), of, zones).is_some());
+            && tries.iter().any(|b| {
+                try_claim(policy, (pool, *b, unlimited), (asker, zones), &self.seats).is_ok()
+            });
         None
     }
 }

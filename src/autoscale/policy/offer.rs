@@ -74,6 +74,19 @@ pub(super) fn zones(cluster: &Cluster) -> u8 {
     ((1_u16 << cluster.availability_zones.min(MOST_ZONES as u32)) - 1) as u8
 }
 
+/// The zone that a letter names, from 0: `a` is the first of the cluster.
+pub(super) fn zone_of(cluster: &Cluster, name: &str) -> Result<u8, String> {
+    let count = cluster.availability_zones.clamp(1, MOST_ZONES as u32) as u8;
+    let last = char::from(b'a' + count - 1);
+    match name.as_bytes() {
+        [letter] if (b'a'..b'a' + count).contains(letter) => Ok(letter - b'a'),
+        _ if count == 1 => Err(format!("no zone {name:?}; the cluster's one zone is \"a\"")),
+        _ => Err(format!(
+            "no zone {name:?}; the cluster has {count} zones, \"a\" to \"{last}\" (cluster.availability_zones)"
+        )),
+    }
+}
+
 /// Interruptions per second, and the share of time without capacity.
 fn risks(inputs: &Inputs<'_>, supply: &SpotSupply) -> (f64, f64) {
     const SECONDS_PER_MONTH: f64 = 730.0 * 3600.0;

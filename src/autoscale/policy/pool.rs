@@ -6,6 +6,7 @@ use super::{
     Inputs, Limits, Mix, Offer, Pool, Purchase,
     offer::{offer, price, zones},
     problem,
+    supply::{Supply, spot_prices},
 };
 use crate::{
     autoscale::{
@@ -77,7 +78,7 @@ pub(super) fn check(catalog: &Catalog, name: &str, pool: &NodePool) -> Vec<Probl
     problems
 }
 
-fn admits(pool: &NodePool, shape: &Shape) -> bool {
+pub(super) fn admits(pool: &NodePool, shape: &Shape) -> bool {
     let any = |names: &[String], value: &str| names.is_empty() || names.iter().any(|n| n == value);
     PROPERTIES.iter().zip(lists(pool)).all(|(property, names)| any(names, (property.of)(shape)))
         && pool.min_generation.is_none_or(|least| shape.generation.is_some_and(|g| g >= least))
@@ -114,18 +115,31 @@ pub(super) fn build(
                 continue; // little or no spot supply
             }
             // A type without a price in the region is not sold there, as far as the book knows.
-            if let Some(price) = price(inputs, kind, &shape.instance_type) {
-                let kubelet = settings.kubelet.as_ref();
-                offers.extend(offer(inputs, (shape, kubelet), (price, purchase), (name, group)));
+            let Some(price) = price(inputs, kind, &shape.instance_type) else { continue };
+            let kubelet = settings.kubelet.as_ref();
+            let made = offer(inputs, (shape, kubelet), (price, purchase), (name, group));
+            if purchase == Purchase::Spot && !inputs.cluster.spot_prices.is_empty() {
+                let prices = spot_prices(inputs, &shape.instance_type, price);
+                let in_zones = |made: &Offer| {
+                    let of = |(price, zones)| Offer { price, zones, ..made.clone() };
+                    prices.into_iter().map(of).collect::<Vec<_>>()
+                };
+                offers.extend(made.as_ref().map(in_zones).unwrap_or_default());
+            } else {
+                offers.extend(made);
             }
         }
         let mut found: Vec<usize> = (from..offers.len()).collect();
-        let key = |index: &usize| (offers[*index].price, &offers[*index].instance_type);
-        found.sort_by(|a, b| key(a).0.total_cmp(&key(b).0).then_with(|| key(a).1.cmp(key(b).1)));
+        sort(&mut found, offers);
         found
     };
     let spot = if mix == Mix::OnDemand { vec![] } else { buy("SpotUsage", Purchase::Spot) };
-    let on_demand = if mix == Mix::SpotOnly { vec![] } else { buy("BoxUsage", Purchase::OnDemand) };
+    let only_reserved = settings.capacity_types == [CapacityType::Reserved];
+    let on_demand = if mix == Mix::SpotOnly || only_reserved {
+        vec![]
+    } else {
+        buy("BoxUsage", Purchase::OnDemand)
+    };
     let budgets = budgets(inputs, name, settings)?;
     let defaults = &inputs.catalog.controllers.karpenter;
     let quiet = settings.consolidate_after_seconds.unwrap_or(defaults.consolidate_after_seconds);
@@ -157,6 +171,12 @@ pub(super) fn build(
         on_demand,
         spot,
     })
+}
+
+/// Puts offers in the order of their price, then of their name.
+pub(super) fn sort(list: &mut [usize], offers: &[Offer]) {
+    let key = |index: &usize| (offers[*index].price, &offers[*index].instance_type);
+    list.sort_by(|a, b| key(a).0.total_cmp(&key(b).0).then_with(|| key(a).1.cmp(key(b).1)));
 }
 
 fn mix(settings: &NodePool) -> Mix {
@@ -213,10 +233,16 @@ pub(super) fn check_built(
     inputs: &Inputs<'_>,
     pool: &Pool,
     settings: &NodePool,
-    offers: &[Offer],
+    (offers, supply): (&[Offer], &Supply),
 ) -> Vec<Problem> {
     let key = |field: &str| format!("cluster.node_pools.{}{field}", pool.name);
-    if !pool.offers_any() {
+    if settings.capacity_types == [CapacityType::Reserved]
+        && supply.seats_of(pool.group).next().is_none()
+    {
+        let message = "reserved is its only capacity type, and no capacity reservation has a type that it allows; add one, or on-demand";
+        return vec![problem(&key(".capacity_types"), message.to_owned())];
+    }
+    if !pool.offers_any() && settings.capacity_types != [CapacityType::Reserved] {
         let message = if pool.mix == Mix::SpotOnly {
             format!("no instance type in {} with spot supply meets all requirements", inputs.region)
         } else {
@@ -225,13 +251,15 @@ pub(super) fn check_built(
         return vec![problem(&key(""), message)];
     }
     let mut problems = Vec::new();
-    let own = || pool.on_demand.iter().chain(&pool.spot).map(|offer| &offers[*offer]);
+    let seats = || supply.seats_of(pool.group).map(|seat| seat.offer);
+    let own = || pool.on_demand.iter().chain(&pool.spot).copied().chain(seats());
+    let own = || own().map(|offer| &offers[offer]);
     let distinct = |of: fn(&Offer) -> u32| own().map(of).collect::<BTreeSet<u32>>().len();
     for (field, wanted, there) in [
         (".min_values.instance_types", pool.min_values.0, distinct(|offer| offer.type_id)),
         (".min_values.families", pool.min_values.1, distinct(|offer| offer.family_id)),
     ] {
-        if wanted as usize > there {
+        if wanted as usize > there && !supply.relaxes_min_values {
             let message =
                 format!("{wanted} of {there} that meet the requirements; give {there} or less");
             problems.push(problem(&key(field), message));

@@ -89,6 +89,7 @@ fn usage(plan: &Plan) -> Vec<Usage> {
             resource: entry.resource.clone(),
             quantity: entry.quantity,
             hours: Vec::new(),
+            zones: None,
             why: Basis::default(),
         },
     };

@@ -8,7 +8,7 @@ use toml_edit::InlineTable;
 
 use super::{
     Knowledge, Notes,
-    batch::{BUFFERS, Controller},
+    controller::{BUFFERS, Controller},
     documents::{Object, same_namespace, text},
     place, pod,
     value::{Line, leftover, number, quantity, texts, whole},
@@ -22,13 +22,14 @@ pub(super) type Buffer = (String, Vec<Line>);
 pub(super) fn read(
     (buffers, templates): (&[Object], &[Object]),
     drafts: &[Draft],
-    controller: &mut Controller,
+    controller: &Controller,
     knowledge: Knowledge<'_>,
     notes: &mut Notes,
 ) -> Vec<Buffer> {
     let mut all: Vec<Buffer> = Vec::new();
     for object in buffers {
-        if controller.from.is_some() && !controller.gates.contains(&BUFFERS) {
+        let is_on = controller.gates.iter().any(|(name, _)| *name == BUFFERS);
+        if controller.is_given && !is_on {
             let message = "is not read: Karpenter among the manifests has the feature gate CapacityBuffer off, and ignores it";
             notes.field(object, "", message);
             continue;
@@ -40,9 +41,6 @@ pub(super) fn read(
         if let Some(lines) = buffer(object, templates, drafts, knowledge, notes) {
             all.push((object.name.clone(), lines));
         }
-    }
-    if !all.is_empty() && controller.from.is_none() {
-        controller.gates.push(BUFFERS);
     }
     all
 }

@@ -11,6 +11,9 @@ use super::{
 };
 use crate::manifest::quantity::Quantity;
 
+/// The field by which a node class selects capacity reservations.
+const RESERVATIONS: &str = "capacityReservationSelectorTerms";
+
 /// What a node class says.
 #[derive(Debug)]
 pub(super) struct Class {
@@ -41,9 +44,16 @@ pub(super) fn read(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes)
         );
     }
     let is_auto = object.version.split('/').next() == Some(&*knowledge.facts.auto_mode.group);
-    let read: &[&str] =
-        if is_auto { &["ephemeralStorage"] } else { &["blockDeviceMappings", "kubelet"] };
+    let read: &[&str] = if is_auto {
+        &["ephemeralStorage"]
+    } else {
+        &["blockDeviceMappings", "kubelet", RESERVATIONS]
+    };
     leftover(object, ("/spec", read), ignored, notes);
+    if object.at(&format!("/spec/{RESERVATIONS}")).is_some() && !is_auto {
+        let message = "selects capacity reservations, which are in no manifest: give each as [cluster.capacity_reservations.NAME] with its instance_type, zone and instances";
+        notes.field(object, &format!("spec.{RESERVATIONS}"), message);
+    }
     let mut lines =
         if is_auto { storage(object, knowledge, notes) } else { volumes(object, knowledge, notes) };
     lines.extend(kubelet(object, "/spec/kubelet", notes).filter(|_| !is_auto));

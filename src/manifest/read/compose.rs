@@ -10,8 +10,8 @@ use toml_edit::{DocumentMut, InlineTable, Item, Table};
 
 use super::{
     Found, Knowledge, Notes,
-    batch::Controller,
     buffer::Buffer,
+    controller::{BUFFERS, Controller},
     node::Nodes,
     pool::Pools,
     value::{Line, number, set},
@@ -29,9 +29,8 @@ use crate::{
 pub(super) struct Parts {
     pub(super) drafts: Vec<Draft>,
     pub(super) pools: Pools,
+    pub(super) karpenter: Karpenter,
     pub(super) machines: Nodes,
-    pub(super) controller: Controller,
-    pub(super) buffers: Vec<Buffer>,
     pub(super) claims: Vec<Claimed>,
     pub(super) load_balancers: Option<Line>,
     pub(super) found: Found,
@@ -54,8 +53,7 @@ pub(super) fn scenario(
 ) -> Result<String, Error> {
     let wrong = |message: &str| Error::failed(Place::file("init's scenario"), message);
     let mut document: DocumentMut = template.parse().map_err(|_| wrong("is not TOML"))?;
-    let Parts { mut drafts, pools, machines, claims, load_balancers, found, .. } = parts;
-    let (mut controller, buffers) = (parts.controller, parts.buffers);
+    let Parts { mut drafts, pools, karpenter, machines, claims, load_balancers, found } = parts;
     one_account(&mut document).ok_or_else(|| wrong("has no account production"))?;
     assumptions(&mut document);
     start_jobs(&document, &mut drafts, notes);
@@ -70,10 +68,7 @@ pub(super) fn scenario(
             no_baseline(&mut document).ok_or_else(|| wrong("has no baseline"))?;
         }
     }
-    if zero.is_some() {
-        controller.gates.insert(0, "HPAScaleToZero");
-    }
-    cluster(&mut document, (pools, machines), controller, buffers, zero)
+    cluster(&mut document, (pools, machines), (karpenter, zero))
         .ok_or_else(|| wrong("has no [cluster]"))?;
     let pools = pool_names(&document);
     for draft in &mut drafts {
@@ -281,12 +276,63 @@ fn ebs(document: &mut DocumentMut, claims: Vec<Claimed>) -> Option<()> {
     Some(())
 }
 
+/// What is set on Karpenter itself.
+pub(super) struct Karpenter {
+    pub(super) controller: Controller,
+    /// Node overlays by name.
+    pub(super) overlays: Vec<(String, Vec<Line>)>,
+    /// Capacity buffers.
+    pub(super) buffers: Vec<Buffer>,
+}
+
+/// Settings of the controllers, and feature gates that are on.
+fn controllers(cluster: &mut Table, karpenter: Karpenter, zero: Option<&Gate>) {
+    let Karpenter { controller, overlays, buffers } = karpenter;
+    put(cluster, &controller.lines);
+    let mut gates = controller.gates;
+    if let Some(gate) = zero {
+        let why = format!(
+            "an autoscaler's minReplicas is 0; not needed with eks.version 1.{} or newer",
+            gate.default_since
+        );
+        gates.insert(0, (&gate.name, why));
+    }
+    if !buffers.is_empty() && !gates.iter().any(|(name, _)| *name == BUFFERS) {
+        let why = "assumption: capacity buffers need the gate CapacityBuffer".to_owned();
+        gates.push((BUFFERS, why));
+    }
+    if !overlays.is_empty() {
+        gates.push(("NodeOverlay", "there are node overlays".to_owned()));
+    }
+    let mut named: Vec<&str> = gates.iter().map(|(name, _)| *name).collect();
+    named.sort_unstable();
+    named.dedup();
+    let mut why: Vec<&str> = gates.iter().map(|(_, why)| &**why).collect();
+    why.dedup();
+    if !named.is_empty() {
+        let gates = super::value::texts(&named);
+        cluster.insert("feature_gates", commented(gates, &why.join("; ")));
+    }
+    for (key, objects) in [("node_overlays", overlays), ("capacity_buffers", buffers)] {
+        if objects.is_empty() {
+            continue;
+        }
+        let mut all = Table::new();
+        all.set_implicit(true);
+        for (name, lines) in objects {
+            let mut table = Table::new();
+            table.decor_mut().set_prefix("\n");
+            put(&mut table, &lines);
+            all.insert(&name, Item::Table(table));
+        }
+        cluster.insert(key, Item::Table(all));
+    }
+}
+
 fn cluster(
     document: &mut DocumentMut,
     (pools, nodes): (Pools, Nodes),
-    controller: Controller,
-    buffers: Vec<Buffer>,
-    zero: Option<&Gate>,
+    (karpenter, zero): (Karpenter, Option<&Gate>),
 ) -> Option<()> {
     let Pools { named, zones, in_any_zone, assumed, .. } = pools;
     let cluster = document.get_mut("cluster")?.as_table_mut()?;
@@ -304,24 +350,7 @@ fn cluster(
         put(&mut table, &nodes.baseline);
         cluster.insert("baseline", Item::Table(table));
     }
-    put(cluster, &controller.lines);
-    if !controller.gates.is_empty() {
-        let why: Vec<String> =
-            controller.gates.iter().map(|gate| why_on(gate, &controller, zero)).collect();
-        let gates = super::value::texts(&controller.gates);
-        cluster.insert("feature_gates", commented(gates, &why.join("; ")));
-    }
-    if !buffers.is_empty() {
-        let mut all = Table::new();
-        all.set_implicit(true);
-        for (name, lines) in buffers {
-            let mut table = Table::new();
-            table.decor_mut().set_prefix("\n");
-            put(&mut table, &lines);
-            all.insert(&name, Item::Table(table));
-        }
-        cluster.insert("capacity_buffers", Item::Table(all));
-    }
+    controllers(cluster, karpenter, zero);
     let all = cluster.get_mut("node_pools")?.as_table_mut()?;
     for (_, pool) in all.iter_mut() {
         put(pool.as_table_mut()?, &assumed);
@@ -348,18 +377,6 @@ fn start_jobs(document: &DocumentMut, drafts: &mut [Draft], notes: &mut Notes) {
         table.insert("starts_at", format!("{start}-01T00:00").into());
         let message = "when it runs is in no manifest: it begins with the plan. Set job.starts_at, or remove it if it is done";
         notes.add(draft.place.clone(), message);
-    }
-}
-
-/// Why a feature gate is on.
-fn why_on(gate: &str, controller: &Controller, zero: Option<&Gate>) -> String {
-    match (zero.filter(|zero| zero.name == gate), &controller.from) {
-        (Some(zero), _) => format!(
-            "an autoscaler's minReplicas is 0; not needed with eks.version 1.{} or newer",
-            zero.default_since
-        ),
-        (None, Some(from)) => from.clone(),
-        (None, None) => "assumption: capacity buffers need the gate CapacityBuffer".into(),
     }
 }
 

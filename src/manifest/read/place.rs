@@ -29,7 +29,7 @@ use crate::{
 /// Labels of nodes of EKS node groups, which a scenario has as its baseline.
 const NODE_GROUP: [&str; 2] = ["eks.amazonaws.com/nodegroup", "alpha.eksctl.io/nodegroup-name"];
 /// What the node requirement of capacity types can list.
-const CAPACITY_TYPES: [&str; 3] = [BASELINE, "on-demand", "spot"];
+const CAPACITY_TYPES: [&str; 4] = [BASELINE, "on-demand", "spot", "reserved"];
 
 /// A node pool and the labels of its nodes, each with every value that it may have.
 #[derive(Debug, Clone, Default)]

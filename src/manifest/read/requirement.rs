@@ -25,6 +25,11 @@ const ZONE: &str = "topology.kubernetes.io/zone";
 const CPU: &str = "karpenter.k8s.aws/instance-cpu";
 const GENERATION: &str = "karpenter.k8s.aws/instance-generation";
 
+/// Capacity in a reservation.
+const RESERVED: &str = "reserved";
+/// Every capacity type, in the order in which Karpenter takes them.
+const CAPACITY_TYPES: [&str; 3] = [RESERVED, "spot", "on-demand"];
+
 /// One requirement.
 struct Requirement<'a> {
     field: String,
@@ -221,12 +226,16 @@ fn min_values(
 }
 
 fn capacity(object: &Object, one: &Requirement<'_>, lines: &mut Vec<Line>, notes: &mut Notes) {
-    let known = values_of(CAPACITY);
     let has = |kind: &&str| one.operator == "In" && one.values.contains(kind);
-    let types: Vec<&str> = known.iter().copied().filter(has).collect();
+    let mut types: Vec<&str> = CAPACITY_TYPES.into_iter().filter(has).collect();
     if one.operator == "In" && types.len() < one.values.len() {
-        let message = "only the capacity types spot and on-demand have a counterpart";
+        let message = "the capacity types are reserved, spot and on-demand; others are not read";
         notes.field(object, &one.field, message);
+    }
+    if types == [RESERVED] {
+        let message = "allows reserved capacity alone, and the reservation is in no manifest: on-demand is planned too. Give [cluster.capacity_reservations.NAME], then remove on-demand";
+        notes.field(object, &one.field, message);
+        types.push("on-demand");
     }
     if types.is_empty() {
         let message = "leaves no capacity type that a scenario has; on-demand is planned";

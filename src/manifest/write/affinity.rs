@@ -160,7 +160,11 @@ fn expression(label: &str, operator: &str, values: &[&str]) -> Map {
 fn labels(required: &NodeRequirements) -> Vec<Map> {
     let mut all = Vec::new();
     let has = |capacity: NodeCapacity| required.capacity_types.contains(&capacity);
-    let karpenter = [(NodeCapacity::OnDemand, "on-demand"), (NodeCapacity::Spot, "spot")];
+    let karpenter = [
+        (NodeCapacity::OnDemand, "on-demand"),
+        (NodeCapacity::Spot, "spot"),
+        (NodeCapacity::Reserved, "reserved"),
+    ];
     let bought: Vec<&str> =
         karpenter.iter().filter(|(capacity, _)| has(*capacity)).map(|(_, name)| *name).collect();
     let others: Vec<&str> =

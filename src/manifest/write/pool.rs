@@ -2,12 +2,9 @@
 //! one for each pool with a volume or a kubelet of its own. With `eks.auto_mode` labels and node classes are those
 //! of EKS Auto Mode.
 
-use super::{Wanted, batch};
+use super::{Wanted, supply};
 use crate::{
-    autoscale::settings::{
-        Budget, CapacityType, ConsolidationPolicy, DisruptionReason, Kubelet, NodePool,
-        PreferencePolicy,
-    },
+    autoscale::settings::{Budget, ConsolidationPolicy, DisruptionReason, Kubelet, NodePool},
     manifest::{
         CAPACITY_LABEL, DRIFT_DAYS, FILL_IN, KarpenterFacts, SPOT_SHARE, is_label_value, quantity,
         yaml::{Map, Node},
@@ -22,7 +19,7 @@ pub(super) const ABOUT: [&str; 2] = [
 ];
 
 /// Keys and what is wrong with them.
-type Problems = Vec<(String, String)>;
+pub(super) type Problems = Vec<(String, String)>;
 
 /// What the node class is called.
 const CLASS: &str = "runrate";
@@ -31,7 +28,7 @@ const INSTANCE_TYPE: &str = "node.kubernetes.io/instance-type";
 const KARPENTER: &str = "karpenter.k8s.aws";
 
 /// Whether EKS Auto Mode manages the nodes.
-fn is_auto(wanted: &Wanted<'_>) -> bool {
+pub(super) fn is_auto(wanted: &Wanted<'_>) -> bool {
     let eks = wanted.scenario.stack_table(wanted.account);
     let auto_mode = eks.get("eks").and_then(|eks| eks.get("auto_mode")?.as_bool());
     auto_mode == Some(true)
@@ -88,6 +85,7 @@ pub(super) fn documents(wanted: &Wanted<'_>) -> Result<Vec<Map>, Problems> {
     for pool in pools.into_iter().filter(Named::has_class) {
         documents.push(node_class(wanted, Some(pool)).map_err(|found| vec![found])?);
     }
+    documents.extend(supply::overlays(wanted, group(wanted)));
     if problems.is_empty() { Ok(documents) } else { Err(problems) }
 }
 
@@ -241,11 +239,11 @@ fn remarks(spec: &mut Map, (name, pool): (&str, &NodePool), known: &KarpenterFac
     }
 }
 
-fn texts(values: &[String]) -> Vec<Node> {
+pub(super) fn texts(values: &[String]) -> Vec<Node> {
     values.iter().map(|value| (&**value).into()).collect()
 }
 
-fn requirement(key: &str, operator: &str, values: Vec<Node>, why: &str) -> Map {
+pub(super) fn requirement(key: &str, operator: &str, values: Vec<Node>, why: &str) -> Map {
     let mut requirement = Map::new().why("key", key, why).with("operator", operator);
     if !values.is_empty() {
         requirement.put("values", values, "");
@@ -295,7 +293,7 @@ fn requirements(wanted: &Wanted<'_>, name: &str, pool: &NodePool) -> Vec<Node> {
             all.push(requirement(&label, operator, values, &key(field)).into());
         }
     }
-    let (types, field) = capacity_types(pool);
+    let (types, field) = supply::capacity_types(pool);
     let types: Vec<Node> = types.iter().map(|kind| Node::from(*kind)).collect();
     all.push(requirement(CAPACITY_LABEL, "In", types, &key(field)).into());
     // EKS Auto Mode knows Linux alone, and not the label.
@@ -304,19 +302,6 @@ fn requirements(wanted: &Wanted<'_>, name: &str, pool: &NodePool) -> Vec<Node> {
         all.push(requirement("kubernetes.io/os", "In", linux, "the plan's nodes").into());
     }
     all
-}
-
-fn capacity_types(pool: &NodePool) -> (&'static [&'static str], &'static str) {
-    const BOTH: &[&str] = &["spot", "on-demand"];
-    let has = |kind: CapacityType| pool.capacity_types.contains(&kind);
-    match (pool.spot_share, has(CapacityType::Spot), has(CapacityType::OnDemand)) {
-        // On-demand steps in where spot is short: both types; Karpenter takes spot first.
-        (Some(share), ..) if share > 0.0 => (BOTH, "spot_share"),
-        (Some(_), ..) => (&["on-demand"], "spot_share"),
-        (None, true, true) => (BOTH, "capacity_types"),
-        (None, true, false) => (&["spot"], "capacity_types"),
-        (None, false, _) => (&["on-demand"], "capacity_types"),
-    }
 }
 
 fn taint(text: &str) -> Map {
@@ -443,6 +428,16 @@ fn node_class(wanted: &Wanted<'_>, own: Option<Named<'_>>) -> Result<Map, (Strin
             .with("metadata", metadata)
             .with("spec", spec));
     }
+    let pools = cluster.node_pools.iter().map(|(name, pool)| Named { name, pool });
+    let users = pools.filter(|pool| match own {
+        Some(own) => own.name == pool.name,
+        None => !pool.has_class(),
+    });
+    let users: Vec<(&str, &NodePool)> = users.map(|pool| (pool.name, pool.pool)).collect();
+    let reservations = supply::selector_terms(wanted, &users);
+    if !reservations.is_empty() {
+        spec.put("capacityReservationSelectorTerms", reservations, "");
+    }
     spec.put("blockDeviceMappings", vec![Node::from(root_volume(wanted, &volume))], "");
     let own_kubelet = own.and_then(|own| Some((own.pool.kubelet.as_ref()?, own.key("kubelet"))));
     let shared = cluster.kubelet.as_ref().map(|kubelet| (kubelet, "cluster.kubelet".to_owned()));
@@ -483,11 +478,7 @@ fn controller_settings(wanted: &Wanted<'_>) -> Problems {
             say(&format!("{key}.vm_memory_overhead"), message);
         }
     }
-    if cluster.preference_policy == PreferencePolicy::Ignore {
-        let message = "set PREFERENCE_POLICY=Ignore on Karpenter".to_owned();
-        say("cluster.preference_policy", message);
-    }
-    all.extend(batch::settings(cluster));
+    all.extend(supply::options(wanted));
     let mut say = |key: &str, message: String| all.push((key.to_owned(), message));
     if cluster.baseline.nodes > 0 {
         let message = format!(

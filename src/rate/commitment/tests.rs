@@ -78,6 +78,7 @@ fn usage(month: &str, account: &str, meter: &str, hours: Vec<f64>) -> Usage {
             resource: String::new(),
             quantity: Quantity::new(hours.iter().sum()),
             hours,
+            zones: None,
             why: Basis::default(),
         },
     }
