@@ -1155,7 +1155,7 @@ fn capacity_buffers_and_settings_of_karpenter_are_read_and_written() {
     let account = &before.accounts[0];
     let cluster = &account.stack.cluster;
     assert_eq!((cluster.batch_idle_seconds, cluster.batch_max_seconds), (Some(5), Some(60)));
-    assert_eq!(format!("{:?}", cluster.feature_gates), "[NodeRepair, CapacityBuffer]");
+    assert_eq!(format!("{:?}", cluster.feature_gates), "[CapacityBuffer, NodeRepair]");
     let web = &account.stack.workloads["web"];
     assert_eq!((web.do_not_disrupt, web.do_not_disrupt_seconds), (false, Some(5400)));
     let room = &cluster.capacity_buffers["web-room"];
@@ -2631,13 +2631,13 @@ fn karpenter_s_own_options_are_read_from_its_deployment() {
             "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: karpenter, namespace: kube-system}}\nspec:\n  replicas: 2\n  template:\n    spec:\n      containers:\n      - name: controller\n        image: public.ecr.aws/karpenter/controller:1.14.1\n        resources: {{requests: {{cpu: 100m, memory: 256Mi}}}}\n{container}"
         )
     };
-    let env = "        env:\n        - {name: PREFERENCE_POLICY, value: Ignore}\n        - {name: MIN_VALUES_POLICY, value: BestEffort}\n        - {name: FEATURE_GATES, value: \"ReservedCapacity=true,SpotToSpotConsolidation=true,NodeRepair=true,NodeOverlay=false\"}\n";
+    let env = "        env:\n        - {name: PREFERENCE_POLICY, value: Ignore}\n        - {name: MIN_VALUES_POLICY, value: BestEffort}\n        - {name: FEATURE_GATES, value: \"ReservedCapacity=true,SpotToSpotConsolidation=true,NodeEvents=true,NodeOverlay=false\"}\n";
     let (read, notes, _) = read_text(&karpenter(env));
     let cluster = &read.accounts[0].stack.cluster;
     assert_eq!(cluster.preference_policy, PreferencePolicy::Ignore);
     assert_eq!(cluster.min_values_policy, MinValuesPolicy::BestEffort);
     assert_eq!(cluster.feature_gates, [FeatureGate::SpotToSpotConsolidation]);
-    assert!(notes.contains("the feature gate NodeRepair has no counterpart"), "{notes}");
+    assert!(notes.contains("the feature gate NodeEvents has no counterpart"), "{notes}");
     // An argument wins over the environment; what is no policy, or in another object, is told.
     let args =
         "        args: [\"--min-values-policy=Strict\", \"--preference-policy\", Sometimes]\n";

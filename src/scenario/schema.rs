@@ -660,7 +660,7 @@ mod tests {
             "users.growth.curve: \"linaer\" is not one of linear, compound",
             "traffic.weekly: 2 values; give 7",
             "requests_per_connection: -1 is out of range",
-            "workloads.api.kind: \"deploymnt\" is not one of deployment, daemon-set; did you mean",
+            "workloads.api.kind: \"deploymnt\" is not one of deployment, daemon-set, cron-job, job; did you mean",
             "accounts is missing",
         ] {
             has(text, expected);

@@ -91,7 +91,7 @@ fn workers_come_by_the_clock_and_go_to_zero() {
     // The window closes at minute 40. The autoscaler recommended 10 last at 39:45, 300 seconds before 44:45, and
     // KEDA's cooldown of 300 seconds is over at 45.
     assert_eq!((all[43], all[44], all[45], all[59]), (10, 1, 0, 0), "{all:?}");
-    let longer = hpa.replace("max_replicas", "cooldown_seconds = 600\nmax_replicas");
+    let longer = hpa.replace("max_replicas", "keda = { cooldown_seconds = 600 }\nmax_replicas");
     own.workloads["api"].hpa = Some(toml::from_str(&longer).unwrap());
     let all = desired(&own, 60, 0.0);
     // The autoscaler asks for 1 after its own 300 seconds, and the last pod goes after KEDA's 600.
@@ -139,8 +139,8 @@ fn what_contradicts_in_triggers_is_refused() {
             "workloads.api.hpa.schedules.0.replicas: 6 is above max_replicas (5)",
         ),
         (
-            "max_replicas = 5\ncooldown_seconds = 60".to_owned(),
-            "workloads.api.hpa.cooldown_seconds: changes nothing",
+            "max_replicas = 5\nkeda = { cooldown_seconds = 60 }".to_owned(),
+            "workloads.api.hpa.keda: needs a metric of type External, or schedules",
         ),
     ] {
         let found = problems(&hpa);
