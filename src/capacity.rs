@@ -458,6 +458,7 @@ mod tests {
             instance_type: "m7g.large".into(),
             zone: 0,
             instances: 2,
+            list_price: 0.0816,
         }];
         policy.supply.seats = vec![Seat { reservation: 0, group: 1, offer: 0 }];
         let seconds = 90 * 60 + 5;

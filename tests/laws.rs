@@ -193,6 +193,11 @@ fn the_generator_has_real_variety() {
     at_least("schedules", share(&|small| small.accounts.iter().any(|a| a.schedule.is_some())));
     at_least("pools", share(&|small| small.has_pools));
     at_least("no pools", share(&|small| !small.has_pools));
+    for feature in
+        ["cron-job", "queue", "pod_affinity", "capacity_reservations", "capacity_buffers"]
+    {
+        at_least(feature, share(&|small| small.controllers.contains(feature)));
+    }
     at_least("spot", share(&|small| small.cluster.contains("spot")));
     at_least("no users or one", share(&|small| small.users < 2));
     at_least("support, discounts, tax", share(&|small| !small.billing.is_empty()));

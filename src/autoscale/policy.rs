@@ -504,6 +504,8 @@ pub struct Policy {
     pub notes: Vec<String>,
     /// Reservations, prices by zone and overlays; empty in most clusters.
     pub supply: Supply,
+    /// What the bill charges for an hour of each offer, at list price [USD].
+    pub list_prices: Vec<f64>,
 }
 
 /// What a policy is made from.
@@ -584,6 +586,7 @@ impl Policy {
         }
         notes.extend(supply.advice(inputs, (&pools, &offers)));
         supply.rate_zones(inputs, &offers, (&mut problems, &mut notes));
+        let list_prices = supply.list_prices(&offers);
         let bought = (&mut *offers, &mut *pools);
         overlay::apply(inputs, bought, &mut supply, (&mut problems, &mut notes));
         // With a group missing, every pod that belongs there would seem to fit nowhere.
@@ -621,6 +624,7 @@ impl Policy {
         policy.buffers = buffers;
         policy.set_lifecycle(inputs);
         policy.supply = supply;
+        policy.list_prices = list_prices;
         policy.place_daemons(inputs);
         Ok(policy)
     }
@@ -687,6 +691,7 @@ impl Policy {
             idle_daemons: Vec::new(),
             notes: Vec::new(),
             supply: Supply::default(),
+            list_prices: Vec::new(),
         }
     }
 

@@ -532,10 +532,14 @@ impl<'a> Run<'a> {
             }
         }
         let tally = cluster.take_tally(policy);
-        let hours = tally.node_hours.iter().zip(&policy.offers);
-        self.trace.node_cost = hours.map(|(hours, offer)| hours * offer.price).sum();
+        let hours = tally.node_hours.iter().zip(&policy.list_prices);
+        let nodes: f64 = hours.map(|(hours, price)| hours * price).sum();
         let span = count as f64 * f64::from(policy.tick_seconds) / 60.0;
         let capacity = Capacity::of(tally, policy, span, minutes);
+        // Reservations are paid for whether or not a node uses them.
+        let reserved = capacity.reservations.iter().zip(&policy.supply.reservations);
+        let unused: f64 = reserved.map(|(used, own)| used.unused_hours * own.list_price).sum();
+        self.trace.node_cost = nodes + unused;
         self.trace.capacity = Capacity { awake: awake_minutes, ..capacity };
         self.name_events(cluster.take_events());
         self.trace

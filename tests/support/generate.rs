@@ -79,6 +79,8 @@ pub struct Small {
     /// Karpenter buys nodes: interruptions, start-ups and types are drawn.
     pub has_pools: bool,
     pub workloads: String,
+    /// Jobs, queues, affinity, buffers and reservations.
+    pub controllers: String,
     /// Tables of services by name, each with its header.
     pub services: BTreeMap<&'static str, String>,
     /// Lines of `[billing]`.
@@ -154,6 +156,7 @@ impl Small {
             asleep_nodes,
             has_pools,
             workloads: workloads(dice, has_pools, services.contains_key("aurora")),
+            controllers: if has_pools { controllers(seed) } else { String::new() },
             services,
             billing,
             consolidated: accounts.len() > 1 && dice.chance(50),
@@ -192,8 +195,14 @@ impl Small {
             }
             out.push('\n');
         }
-        out.push_str(&self.cluster);
+        if self.controllers.contains("capacity_buffers") {
+            let gates = "[cluster]\nfeature_gates = [\"CapacityBuffer\"]\n";
+            out.push_str(&self.cluster.replacen("[cluster]\n", gates, 1));
+        } else {
+            out.push_str(&self.cluster);
+        }
         out.push_str(&self.workloads);
+        out.push_str(&self.controllers);
         for table in self.services.values() {
             out.push_str(table);
             out.push('\n');
@@ -292,6 +301,47 @@ fn cluster(dice: &mut Dice, has_pools: bool, asleep_nodes: Option<f64>) -> Strin
             dice.pick(&[4, 8, 16]),
             dice.pick(&[0, 60, 300])
         );
+    }
+    text
+}
+
+/// What controllers do beyond the usual, from dice of its own.
+fn controllers(seed: u64) -> String {
+    let dice = &mut Dice::new(seed ^ 0xC0_1174_011E);
+    let mut text = String::new();
+    if dice.chance(30) {
+        let _ = write!(
+            text,
+            "[workloads.report]\nkind = \"cron-job\"\nrequests = {{ cpu_millicores = 700, memory_mib = 900 }}\njob = {{ schedule = {:?}, time_zone = \"America/Sao_Paulo\", parallelism = {}, duration_seconds = {}, concurrency_policy = {:?} }}\n\n",
+            dice.pick(&["15 */6 * * *", "0 3 * * *", "*/45 9-17 * * mon-fri"]),
+            1 + dice.below(3),
+            dice.pick(&[20, 600, 4000]),
+            dice.pick(&["Allow", "Forbid", "Replace"]),
+        );
+    }
+    if dice.chance(30) {
+        let _ = write!(
+            text,
+            "[workloads.worker]\ncalls_per = {{ api = 0.1 }}\ncpu_ms_per_request = 40\nconcurrency = 2\nrequests = {{ cpu_millicores = 250, memory_mib = 256 }}\nlimits = {{ cpu_millicores = 500, memory_mib = 512 }}\nqueue = {{}}\nhpa = {{ min_replicas = 0, max_replicas = 12, keda = {{}}, metrics = [{{ type = \"External\", name = \"queue_length\", average_value = 5 }}] }}\n\n",
+        );
+    }
+    if dice.chance(30) {
+        let term = dice.pick(&["required = true", "weight = 40"]);
+        let key = dice.pick(&["kubernetes.io/hostname", "topology.kubernetes.io/zone"]);
+        let _ = write!(
+            text,
+            "[workloads.cache]\nreplicas = 2\nrequests = {{ cpu_millicores = 200, memory_mib = 512 }}\npod_affinity = [{{ workload = \"api\", topology_key = {key:?}, {term} }}]\n\n",
+        );
+    }
+    if dice.chance(30) {
+        let _ = write!(
+            text,
+            "[cluster.node_pools.held]\ninstance_types = [\"m7g.xlarge\"]\ncapacity_types = [\"reserved\", \"on-demand\"]\nconsolidate_after_seconds = 0\n\n[cluster.capacity_reservations.steady]\ninstance_type = \"m7g.xlarge\"\nzone = \"a\"\ninstances = {}\n\n",
+            1 + dice.below(2),
+        );
+    }
+    if dice.chance(30) {
+        text.push_str("[cluster.capacity_buffers.room]\nworkload = \"api\"\nreplicas = 2\n\n");
     }
     text
 }

@@ -31,7 +31,7 @@ use crate::{
 const MOST_RESERVATIONS: usize = 64;
 
 /// Instances of one type in one zone that AWS keeps, used or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Reservation {
     /// Its name.
     pub name: String,
@@ -41,6 +41,8 @@ pub struct Reservation {
     pub zone: u8,
     /// How many.
     pub instances: u32,
+    /// What the bill charges for one, used or not, at list price [USD per hour].
+    pub list_price: f64,
 }
 
 /// What a pool buys of a reservation.
@@ -98,6 +100,16 @@ impl Supply {
         self.seats.iter().find(|seat| seat.offer == offer).map(|seat| seat.reservation)
     }
 
+    /// Returns what the bill charges for an hour of each offer at list price, before overlays change the prices
+    /// that Karpenter chooses by.
+    pub(super) fn list_prices(&self, offers: &[Offer]) -> Vec<f64> {
+        let mut prices: Vec<f64> = offers.iter().map(|offer| offer.price).collect();
+        for seat in &self.seats {
+            prices[seat.offer] = self.reservations[seat.reservation].list_price;
+        }
+        prices
+    }
+
     /// Returns the price of an hour on the bill, where it is not the price book's.
     pub fn rate_of(&self, offer: usize) -> Option<&ZonePrice> {
         self.zone_rates.iter().find(|rate| rate.offer == offer).map(|rate| &rate.price)
@@ -122,7 +134,9 @@ impl Supply {
             let shape = known_shape(inputs.catalog, &given.instance_type);
             if let Err(message) = &shape {
                 wrong.push(problem(&key("instance_type"), message.clone()));
-            } else if price(inputs, "BoxUsage", &given.instance_type).is_none() {
+            }
+            let list_price = price(inputs, "BoxUsage", &given.instance_type);
+            if shape.is_ok() && list_price.is_none() {
                 let message = format!(
                     "the price book has no on-demand price of {} in {}, so the reservation cannot be billed",
                     given.instance_type, inputs.region
@@ -138,7 +152,7 @@ impl Supply {
                     wrong.push(problem(&key(&format!("node_pools.{place}")), message));
                 }
             }
-            let (true, Ok(zone)) = (wrong.is_empty(), zone) else {
+            let (true, Ok(zone), Some(list_price)) = (wrong.is_empty(), zone, list_price) else {
                 problems.extend(wrong);
                 continue;
             };
@@ -147,6 +161,7 @@ impl Supply {
                 instance_type: given.instance_type.clone(),
                 zone,
                 instances: given.instances,
+                list_price,
             });
         }
     }
@@ -164,10 +179,9 @@ impl Supply {
             let Some(shape) = shape.filter(|shape| named && admits(settings, shape)) else {
                 continue;
             };
-            let list = price(inputs, "BoxUsage", &reservation.instance_type).unwrap_or(0.0);
             // A reservation is paid anyway; the division keeps the order among types.
             let divisor = inputs.catalog.controllers.karpenter.reserved_price_divisor;
-            let bought = (list / divisor, Purchase::Reserved);
+            let bought = (reservation.list_price / divisor, Purchase::Reserved);
             let of = (&*pool.name, pool.group);
             if let Some(made) = offer(inputs, (shape, settings.kubelet.as_ref()), bought, of) {
                 let seat = Seat { reservation: place, group: pool.group, offer: offers.len() };
