@@ -61,7 +61,9 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut temporary = temporary(folder)?;
     fill(temporary.as_file_mut(), bytes, &target)?;
     disk::persist(temporary, &target)?;
-    disk::sync_folder(folder)
+    // The file is written. Without this it may be the old one again after the power has failed.
+    let _ = disk::sync_folder(folder);
+    Ok(())
 }
 
 /// A locked temporary file: while its writer lives, nobody takes it for one that was left behind.

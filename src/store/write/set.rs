@@ -90,12 +90,19 @@ pub(super) fn write<B: AsRef<[u8]>>(
         disk::remove(&stage.join(JOURNAL)).map_err(at(folder))
     });
     if let Err(fault) = done {
-        // Where this fails too, the journal stays, and the next command tries it again.
-        let _ = undo_to(folder, Reach::Anywhere);
-        return Err(fault);
+        let (path, error) = fault;
+        // Where this fails too, the journal stays.
+        return Err(match undo_to(folder, Reach::Anywhere) {
+            Ok(()) => (path, error),
+            Err(_) => {
+                let later = "the next command that reads the folder puts the old files back";
+                (path, io::Error::other(format!("{error}; {later}")))
+            }
+        });
     }
-    disk::sync_folder(&stage).map_err(at(folder))?;
-    // The set is written; what is left in the stage goes at the next run at the latest.
+    // The set is written. Without this it may be the old one again after the power has failed; what is left in the
+    // stage goes at the next run.
+    let _ = disk::sync_folder(&stage);
     let _ = clear(&stage);
     Ok(())
 }
