@@ -868,7 +868,7 @@ fn a_refresh_that_is_killed_leaves_a_whole_book() {
     let mut tally = Tally::default();
     let only = ["--service", "AmazonEC2"];
     let mut folder = tempfile::tempdir().unwrap();
-    for turn in 0..kills(12) {
+    for turn in 0..kills(6) {
         // Every third time the whole built-in book is written, else one file and the manifest.
         if turn % 3 == 0 {
             folder = tempfile::tempdir().unwrap();
@@ -876,10 +876,9 @@ fn a_refresh_that_is_killed_leaves_a_whole_book() {
         let book = folder.path().join("book");
         let mut run = refresh_command(&folder, &server.url, &only);
         tally.add(kill_while_writing(&mut run, &book, turn));
-        // Killed before the first book was there, the next run makes it.
-        if book.join("manifest.toml").exists() {
-            stdout(&status(&folder));
-        }
+        // Where the first book was not finished there is none, and the next run makes it.
+        let seen = status(&folder);
+        assert!(seen.status.success() || !book.join("manifest.toml").exists(), "kill {turn}");
         stdout(&refresh(&folder, &server.url, &only));
         stdout(&status(&folder));
         assert!(!book.join(".runrate-set").exists());
@@ -891,7 +890,7 @@ fn a_refresh_that_is_killed_leaves_a_whole_book() {
 fn two_refreshes_at_once_leave_a_whole_book_and_lose_nothing() {
     let server = Server::start(bulk);
     let both = ["AmazonEC2", "AWSDataTransfer"];
-    for turn in 0..4 {
+    for turn in 0..2 {
         let folder = tempfile::tempdir().unwrap();
         let mut runs = both.map(|service| {
             let mut run = refresh_command(&folder, &server.url, &["--service", service]);
@@ -911,7 +910,7 @@ fn two_refreshes_at_once_leave_a_whole_book_and_lose_nothing() {
     }
     // The same file with other prices: one of them is told, or came after the other.
     let server = changing();
-    for turn in 0..4 {
+    for turn in 0..2 {
         let folder = tempfile::tempdir().unwrap();
         let mut runs = [(), ()].map(|()| {
             let mut run = refresh_command(&folder, &server.url, &["--service", "AmazonEC2"]);
@@ -948,7 +947,7 @@ fn a_broken_book_is_seen_by_status_and_repaired_by_refresh() {
     let output = refresh(&folder, &server.url, &only);
     assert_eq!(output.status.code(), Some(2), "nothing is replaced unless it is asked for");
     // Without a connection too.
-    let output = refresh(&folder, "http://127.0.0.1:9", &["--repair", "--attempts", "1"]);
+    let output = refresh(&folder, "http://127.0.0.1:9", &["--repair"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("repaired") && said.contains("us-east-1/AmazonEC2.csv"), "{said}");
     stdout(&status(&folder));

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::{
     Listed, Manifest, PRICES, PriceSource, digest, price_manifest, price_manifest_unlocked,
-    write::Writing,
+    write::{Writing, settle},
 };
 use crate::error::{Error, Place, Problem};
 
@@ -15,12 +15,16 @@ const HEAD: &str = "# Digests of the data files beside this one, checked when a 
     # Written by pricing-cache/import.py or `runrate prices`; do not edit by hand.\n";
 
 /// The book of a folder, or the built-in one where the folder has none yet.
-pub fn book_at(folder: &Path) -> PriceSource {
-    if folder.join("manifest.toml").exists() {
+///
+/// # Errors
+/// A folder in which an earlier run was stopped, and that cannot be put right.
+pub fn book_at(folder: &Path) -> Result<PriceSource, Error> {
+    settle(folder)?;
+    Ok(if folder.join("manifest.toml").exists() {
         PriceSource::Folder(folder.to_owned())
     } else {
         PriceSource::Embedded
-    }
+    })
 }
 
 /// Puts changed files into a folder's book, all of them and the manifest or none; a folder that has no book
@@ -35,7 +39,7 @@ pub fn save_prices(
     changed: &BTreeMap<String, String>,
 ) -> Result<usize, Error> {
     let writing = Writing::begin(folder)?;
-    let source = book_at(folder);
+    let source = book_at(folder)?;
     // This run has the lock.
     let manifest = price_manifest_unlocked(&source)?;
     let renewed = |path: &&String| {
@@ -94,7 +98,7 @@ pub fn broken_prices(manifest: &Manifest) -> Vec<Problem> {
 /// # Errors
 /// A folder that cannot be written.
 pub fn repair_prices(folder: &Path) -> Result<Vec<String>, Error> {
-    if matches!(book_at(folder), PriceSource::Embedded) {
+    if matches!(book_at(folder)?, PriceSource::Embedded) {
         return Ok(Vec::new());
     }
     let writing = Writing::begin(folder)?;
@@ -161,7 +165,7 @@ mod tests {
         let changed = BTreeMap::from([(path.to_owned(), text)]);
         assert_eq!(save_prices(&book, &manifest, &changed).unwrap(), manifest.files.len());
         // Every digest is checked as it is read, and what did not change is listed as before.
-        let mut saved = price_manifest(&book_at(&book)).unwrap();
+        let mut saved = price_manifest(&book_at(&book).unwrap()).unwrap();
         load_prices(&saved, None).unwrap();
         saved.unlock();
         let differ: Vec<&str> = saved
@@ -191,7 +195,7 @@ mod tests {
         let manifest = price_manifest(&PriceSource::Embedded).unwrap();
         save_prices(&book, &manifest, &BTreeMap::new()).unwrap();
         let check = || {
-            let found = price_manifest(&book_at(&book)).unwrap();
+            let found = price_manifest(&book_at(&book).unwrap()).unwrap();
             (broken_prices(&found).len(), found.sha256.clone())
         };
         let whole = check();

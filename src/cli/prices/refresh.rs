@@ -88,7 +88,7 @@ pub(in crate::cli) fn run(args: &Args) -> Result<(), Error> {
             say("the book is whole; nothing to repair");
         }
     }
-    let mut manifest = store::price_manifest(&store::book_at(&args.dir))?;
+    let mut manifest = store::price_manifest(&store::book_at(&args.dir)?)?;
     let book = store::load_prices(&manifest, None)?;
     manifest.unlock();
     let now = jiff::Timestamp::now();

@@ -81,12 +81,18 @@ fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
 
 /// Writes and syncs content that is to take the place of a file, with the owner and the mode of that file.
 pub(super) fn fill(file: &mut File, bytes: &[u8], place: &Path) -> io::Result<()> {
+    fill_unsynced(file, bytes, place)?;
+    disk::sync(file)
+}
+
+/// The same, to be synced later: a disk syncs many files in the time of one.
+pub(super) fn fill_unsynced(file: &mut File, bytes: &[u8], place: &Path) -> io::Result<()> {
     disk::write(file, bytes)?;
     if let Ok(known) = place.metadata() {
         keep_owner(file, &known);
         file.set_permissions(known.permissions())?;
     }
-    disk::sync(file)
+    Ok(())
 }
 
 /// What root writes for somebody stays theirs; others cannot give files away.

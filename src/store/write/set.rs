@@ -126,7 +126,7 @@ fn prepare<B: AsRef<[u8]>>(
         if let Some(bytes) = bytes {
             file::check(&place).map_err(&wrong)?;
             disk::create(&new(stage, index))
-                .and_then(|mut staged| file::fill(&mut staged, bytes, &place))
+                .and_then(|mut staged| file::fill_unsynced(&mut staged, bytes, &place))
                 .map_err(&wrong)?;
         }
         let existed = place.symlink_metadata().is_ok();
@@ -137,6 +137,11 @@ fn prepare<B: AsRef<[u8]>>(
         let parents = parents.filter(|parent| !parent.as_os_str().is_empty());
         folders.extend(parents.filter(|parent| !folder.join(parent).exists()).map(Path::to_owned));
         journal.changes.push(Change { name: name.to_owned(), new: bytes.map(digest), existed });
+    }
+    for index in 0..files.len() {
+        let staged = new(stage, index);
+        let file = fs::OpenOptions::new().write(true).open(&staged);
+        file.and_then(|file| disk::sync(&file)).map_err(at(&staged))?;
     }
     // A folder sorts before what is in it.
     journal.folders = folders.iter().map(|path| path.display().to_string()).collect();
