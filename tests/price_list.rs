@@ -868,7 +868,7 @@ fn a_refresh_that_is_killed_leaves_a_whole_book() {
     let mut tally = Tally::default();
     let only = ["--service", "AmazonEC2"];
     let mut folder = tempfile::tempdir().unwrap();
-    for turn in 0..kills(6) {
+    for turn in 0..kills(4) {
         // Every third time the whole built-in book is written, else one file and the manifest.
         if turn % 3 == 0 {
             folder = tempfile::tempdir().unwrap();

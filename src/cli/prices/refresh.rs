@@ -21,6 +21,7 @@ use crate::{
 pub(super) const FOLDER: &str = "pricing-cache";
 
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(in crate::cli) struct Args {
     /// Region whose prices to ask for; may be given more than once
     #[arg(long = "region", value_name = "REGION", required = true)]

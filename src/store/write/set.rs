@@ -92,13 +92,11 @@ pub(super) fn write<B: AsRef<[u8]>>(
     if let Err(fault) = done {
         let (path, error) = fault;
         // Where this fails too, the journal stays.
-        return Err(match undo_to(folder, Reach::Anywhere) {
-            Ok(()) => (path, error),
-            Err(_) => {
-                let later = "the next command that reads the folder puts the old files back";
-                (path, io::Error::other(format!("{error}; {later}")))
-            }
-        });
+        if undo_to(folder, Reach::Anywhere).is_err() {
+            let later = "the next command that reads the folder puts the old files back";
+            return Err((path, io::Error::other(format!("{error}; {later}"))));
+        }
+        return Err((path, error));
     }
     // The set is written. Without this it may be the old one again after the power has failed; what is left in the
     // stage goes at the next run.
