@@ -185,7 +185,7 @@ fn example() {
             ("trace.parquet", others.0),
             ("trace.svg", others.1),
         ];
-        store::write_folder(&folder, &files).unwrap();
+        store::write_folder(&folder, &files, &[]).unwrap();
     });
     show("  simulated and written, two threads, wall", all * 1e3, "ms");
     let _ = std::fs::remove_dir_all(folder);

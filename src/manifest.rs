@@ -22,7 +22,7 @@ mod write;
 mod yaml;
 
 pub use read::{Found, Read, Source, read};
-pub use write::{Manifests, Wanted, Written, write};
+pub use write::{FILES, Manifests, Wanted, Written, write};
 
 /// Annotation of a node pool for a scenario's key that Karpenter has no field for.
 pub(crate) const SPOT_SHARE: &str = "runrate/spot-share";

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -36,6 +35,7 @@ mod manifests;
 mod price_files;
 #[cfg(feature = "serve")]
 mod rewrite;
+mod write;
 
 /// How files of commitment prices end.
 const COMMITMENTS: &str = ".commitments.csv";
@@ -45,7 +45,8 @@ pub use self::rewrite::rewrite;
 pub use self::{
     bills::{BillFile, import_bill_files, import_bills, kept_months, load_bills, save_bills},
     manifests::{manifest_facts, manifests},
-    price_files::{book_at, save_prices},
+    price_files::{book_at, broken_prices, repair_prices, save_prices},
+    write::{write_file, write_folder},
 };
 
 static PRICES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/pricing-cache");
@@ -93,6 +94,8 @@ pub struct Manifest {
     pub files: Vec<Listed>,
     /// Digest of the manifest.
     pub sha256: String,
+    /// Nobody writes the files while they are read.
+    lock: Option<write::Lock>,
 }
 
 fn digest(bytes: &[u8]) -> String {
@@ -121,7 +124,18 @@ impl Manifest {
             name,
             files: parsed.files,
             sha256: digest(text.as_bytes()),
+            lock: None,
         })
+    }
+
+    /// Lets others write the files: what is read from now on may be newer than the manifest.
+    pub fn unlock(&mut self) {
+        self.lock = None;
+    }
+
+    /// The digest that it gives a file.
+    fn sha256_of(&self, path: &str) -> Option<&String> {
+        self.files.iter().find(|listed| listed.path == path).map(|listed| &listed.sha256)
     }
 
     /// One file's text, its digest checked.
@@ -134,7 +148,7 @@ impl Manifest {
         let found = digest(text.as_bytes());
         if found != listed.sha256 {
             let message = format!(
-                "has changed: its sha256 is {found}, the manifest says {}; run `python3 pricing-cache/import.py --manifests` if that is meant",
+                "has changed: its sha256 is {found}, the manifest says {}; run `python3 pricing-cache/import.py --manifests` if that is meant, `runrate prices refresh --repair` if not",
                 listed.sha256
             );
             return Err(Error::at(Place::file(&file), message));
@@ -178,6 +192,14 @@ pub fn shape_columns() -> Result<Vec<String>, Error> {
 /// # Errors
 /// A folder without a manifest, or a manifest that cannot be read.
 pub fn price_manifest(source: &PriceSource) -> Result<Manifest, Error> {
+    let lock = match source {
+        PriceSource::Embedded => None,
+        PriceSource::Folder(folder) => Some(write::reading(folder)?),
+    };
+    Ok(Manifest { lock, ..price_manifest_unlocked(source)? })
+}
+
+fn price_manifest_unlocked(source: &PriceSource) -> Result<Manifest, Error> {
     Manifest::open(source, &PRICES, "pricing-cache")
 }
 
@@ -394,8 +416,7 @@ pub fn load_facts(
 /// A file that is not there, is a folder, or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, Error> {
     let place = || Place::file(&path.display().to_string());
-    let bytes = fs::read(path).map_err(|error| Error::at(place(), plain(&error)))?;
-    String::from_utf8(bytes).map_err(|_| Error::at(place(), "is not UTF-8 text"))
+    String::from_utf8(read_bytes(path)?).map_err(|_| Error::at(place(), "is not UTF-8 text"))
 }
 
 /// A file of the user as it is.
@@ -404,6 +425,7 @@ pub fn read_text(path: &Path) -> Result<String, Error> {
 /// A file that is not there, or is a folder.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Error> {
     let place = || Place::file(&path.display().to_string());
+    write::settle(write::folder_of(path))?;
     fs::read(path).map_err(|error| Error::at(place(), plain(&error)))
 }
 
@@ -593,103 +615,6 @@ fn saved<T: serde::de::DeserializeOwned>(path: &Path, wrong: &str, by: &str) -> 
     })
 }
 
-/// Writes a file whole or not at all.
-///
-/// # Errors
-/// A folder that cannot be written.
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let wrong = |error: &std::io::Error| {
-        Error::at(
-            Place::file(&path.display().to_string()),
-            format!("cannot be written: {}", plain(error)),
-        )
-    };
-    if path.is_dir() {
-        return Err(Error::at(
-            Place::file(&path.display().to_string()),
-            "is a folder; name a file",
-        ));
-    }
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(|error| wrong(&error))?;
-    temporary.write_all(bytes).map_err(|error| wrong(&error))?;
-    world_readable(&temporary);
-    temporary.persist(path).map_err(|error| wrong(&error.error))?;
-    Ok(())
-}
-
-/// A temporary file is private; an output is for colleagues too.
-#[cfg(unix)]
-fn world_readable(file: &tempfile::NamedTempFile) {
-    use std::os::unix::fs::PermissionsExt;
-    let _ = file.as_file().set_permissions(fs::Permissions::from_mode(0o644));
-}
-
-#[cfg(not(unix))]
-fn world_readable(_: &tempfile::NamedTempFile) {}
-
-/// Writes several files into a folder, or folders in it: all are complete on disk before the first takes its name, and
-/// if one cannot take it, the others get back what they were.
-///
-/// # Errors
-/// A folder that cannot be made or written, a file name taken by a folder.
-pub fn write_folder(folder: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), Error> {
-    let wrong = |path: &Path, error: &std::io::Error| {
-        let message = format!("cannot be written: {}", plain(error));
-        Error::at(Place::file(&path.display().to_string()), message)
-    };
-    let paths: Vec<PathBuf> = files.iter().map(|(name, _)| folder.join(name)).collect();
-    if let Some(path) = paths.iter().find(|path| path.is_dir()) {
-        let place = Place::file(&path.display().to_string());
-        return Err(Error::at(place, "is a folder; move it, or name another --out"));
-    }
-    let parents = || paths.iter().filter_map(|path| path.parent()).chain([folder]);
-    let mut made: Vec<&Path> =
-        parents().flat_map(|path| path.ancestors().take_while(|path| !path.exists())).collect();
-    made.sort_by_key(|path| std::cmp::Reverse(path.components().count()));
-    let undo_folders = || {
-        for path in &made {
-            let _ = fs::remove_dir(path);
-        }
-    };
-    let prepared = parents().try_for_each(fs::create_dir_all).and_then(|()| {
-        let write = |(_, bytes): &(&str, Vec<u8>)| {
-            let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-            temporary.write_all(bytes)?;
-            world_readable(&temporary);
-            Ok(temporary)
-        };
-        files.iter().map(write).collect::<std::io::Result<Vec<_>>>()
-    });
-    let prepared = prepared.map_err(|error| {
-        undo_folders();
-        wrong(folder, &error)
-    })?;
-    // What stood there keeps a second name until all is done.
-    let keep = |path: &PathBuf| {
-        let link =
-            |kept: &Path| fs::hard_link(path, kept).or_else(|_| fs::copy(path, kept).map(drop));
-        path.exists().then(|| tempfile::Builder::new().make_in(folder, link).ok()).flatten()
-    };
-    let before: Vec<Option<tempfile::NamedTempFile<()>>> = paths.iter().map(keep).collect();
-    for (index, (temporary, path)) in prepared.into_iter().zip(&paths).enumerate() {
-        if let Err(error) = temporary.persist(path) {
-            for (path, before) in paths.iter().zip(before).take(index) {
-                let _ = match before {
-                    Some(kept) => kept.persist(path).map(drop).map_err(|error| error.error),
-                    None => fs::remove_file(path),
-                };
-            }
-            undo_folders();
-            return Err(wrong(path, &error.error));
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -721,17 +646,16 @@ mod tests {
     fn a_folder_gets_all_files_or_none() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("out");
-        write_folder(&out, &[("a", b"1".to_vec()), ("b", b"2".to_vec())]).unwrap();
+        write_folder(&out, &[("a", "1"), ("b", "2")], &[]).unwrap();
         assert_eq!(fs::read(out.join("b")).unwrap(), b"2");
-        write_folder(&out, &[("deep/er/d", b"4".to_vec())]).unwrap();
+        write_folder(&out, &[("deep/er/d", "4")], &[]).unwrap();
         assert_eq!(fs::read(out.join("deep/er/d")).unwrap(), b"4");
         let file = folder.path().join("file");
         fs::write(&file, "x").unwrap();
-        assert!(write_folder(&file.join("out"), &[("a", vec![])]).is_err());
+        assert!(write_folder(&file.join("out"), &[("a", "")], &[]).is_err());
         // A name taken by a folder stops all of them.
         fs::create_dir_all(out.join("c/x")).unwrap();
-        let files = [("a", b"new".to_vec()), ("c", vec![])];
-        let error = write_folder(&out, &files).unwrap_err().to_string();
+        let error = write_folder(&out, &[("a", "new"), ("c", "")], &[]).unwrap_err().to_string();
         assert!(error.contains("c: is a folder"), "{error}");
         assert_eq!(fs::read(out.join("a")).unwrap(), b"1");
     }

@@ -7,9 +7,9 @@ mod support;
 
 use std::{fs, process::Output, time::Duration};
 
-use assert_cmd::Command;
 use serde_json::{Value, json};
 use support::{
+    kill::{Tally, kill_while_writing, kills},
     runrate,
     server::{Act, Server},
     stdout,
@@ -182,8 +182,12 @@ fn bulk(path: &str, _: &Value, _: usize) -> Act {
 }
 
 fn refresh(folder: &TempDir, url: &str, more: &[&str]) -> Output {
-    Command::cargo_bin("runrate")
-        .unwrap()
+    refresh_command(folder, url, more).output().unwrap()
+}
+
+fn refresh_command(folder: &TempDir, url: &str, more: &[&str]) -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_runrate"));
+    command
         .args([
             "prices",
             "refresh",
@@ -202,9 +206,8 @@ fn refresh(folder: &TempDir, url: &str, more: &[&str]) -> Output {
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_CONFIG_FILE", folder.path().join("none"))
         .env("AWS_SHARED_CREDENTIALS_FILE", folder.path().join("none"))
-        .env_remove("AWS_PROFILE")
-        .output()
-        .unwrap()
+        .env_remove("AWS_PROFILE");
+    command
 }
 
 fn shown(folder: &TempDir, words: &[&str]) -> Vec<Value> {
@@ -838,4 +841,118 @@ fn a_mutated_list_is_refused_or_read_as_it_says() {
         }
     }
     assert!(refused > 300 && read > 300, "{refused} refused, {read} read");
+}
+
+/// A server whose price of m7g.large is another one at each request.
+fn changing() -> Server {
+    let turn = std::sync::atomic::AtomicUsize::new(0);
+    Server::start(move |path: &str, body: &Value, count: usize| match bulk(path, body, count) {
+        Act::Answer(200, text)
+            if path.ends_with("AmazonEC2/20270301120000/us-east-1/index.csv") =>
+        {
+            let turn = turn.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Act::Answer(200, text.replacen("0.0800000000", &format!("0.08{turn:04}"), 1))
+        }
+        act => act,
+    })
+}
+
+fn status(folder: &TempDir) -> Output {
+    let book = folder.path().join("book").display().to_string();
+    runrate(&["prices", "status", "--prices", &book])
+}
+
+#[test]
+fn a_refresh_that_is_killed_leaves_a_whole_book() {
+    let server = changing();
+    let mut tally = Tally::default();
+    let only = ["--service", "AmazonEC2"];
+    let mut folder = tempfile::tempdir().unwrap();
+    for turn in 0..kills(4) {
+        // Every third time the whole built-in book is written, else one file and the manifest.
+        if turn % 3 == 0 {
+            folder = tempfile::tempdir().unwrap();
+        }
+        let book = folder.path().join("book");
+        let mut run = refresh_command(&folder, &server.url, &only);
+        tally.add(kill_while_writing(&mut run, &book, turn));
+        // Where the first book was not finished there is none, and the next run makes it.
+        let seen = status(&folder);
+        assert!(seen.status.success() || !book.join("manifest.toml").exists(), "kill {turn}");
+        stdout(&refresh(&folder, &server.url, &only));
+        stdout(&status(&folder));
+        assert!(!book.join(".runrate-set").exists());
+    }
+    tally.end("prices refresh");
+}
+
+#[test]
+fn two_refreshes_at_once_leave_a_whole_book_and_lose_nothing() {
+    let server = Server::start(bulk);
+    let both = ["AmazonEC2", "AWSDataTransfer"];
+    for turn in 0..2 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut runs = both.map(|service| {
+            let mut run = refresh_command(&folder, &server.url, &["--service", service]);
+            run.stdout(std::process::Stdio::null()).spawn().unwrap()
+        });
+        for run in &mut runs {
+            assert!(run.wait().unwrap().success(), "pair {turn}");
+        }
+        stdout(&status(&folder));
+        let price = |words: &[&str]| shown(&folder, words)[0]["source"].clone();
+        for words in [
+            ["us-east-1", "AmazonEC2", "BoxUsage:m7g.large"],
+            ["us-east-1", "AWSDataTransfer", "DataTransfer-Out-Bytes"],
+        ] {
+            assert!(price(&words).to_string().contains(VERSION), "pair {turn} lost {words:?}");
+        }
+    }
+    // The same file with other prices: one of them is told, or came after the other.
+    let server = changing();
+    for turn in 0..2 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut runs = [(), ()].map(|()| {
+            let mut run = refresh_command(&folder, &server.url, &["--service", "AmazonEC2"]);
+            run.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+            run.spawn().unwrap()
+        });
+        let ended = [runs[0].wait().unwrap(), runs[1].wait().unwrap()];
+        assert!(ended.iter().any(std::process::ExitStatus::success), "pair {turn}");
+        for (run, ended) in runs.into_iter().zip(ended) {
+            let said = run.wait_with_output().unwrap().stderr;
+            let said = String::from_utf8_lossy(&said).into_owned();
+            let told = ended.code() == Some(1) && said.contains("another run has renewed");
+            assert!(ended.success() || told, "pair {turn}: {said}");
+        }
+        stdout(&status(&folder));
+    }
+}
+
+#[test]
+fn a_broken_book_is_seen_by_status_and_repaired_by_refresh() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(bulk);
+    let only = ["--service", "AWSDataTransfer"];
+    stdout(&refresh(&folder, &server.url, &only));
+    let book = folder.path().join("book");
+    fs::write(book.join("us-east-1/AmazonEC2.csv"), "of a run that was killed").unwrap();
+    fs::remove_file(book.join("us-east-1/AWSELB.csv")).unwrap();
+    let output = status(&folder);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for words in ["AmazonEC2.csv: has changed", "--repair", "AWSELB.csv: there is no such file"] {
+        assert!(said.contains(words), "{said}");
+    }
+    let output = refresh(&folder, &server.url, &only);
+    assert_eq!(output.status.code(), Some(2), "nothing is replaced unless it is asked for");
+    // Without a connection too.
+    let output = refresh(&folder, "http://127.0.0.1:9", &["--repair"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("repaired") && said.contains("us-east-1/AmazonEC2.csv"), "{said}");
+    stdout(&status(&folder));
+    // What was refreshed before is kept.
+    let transfer = shown(&folder, &["us-east-1", "AWSDataTransfer", "DataTransfer-Out-Bytes"]);
+    assert!(transfer[0]["source"].to_string().contains(VERSION));
+    stdout(&refresh(&folder, &server.url, &["--repair", "--service", "AmazonEC2"]));
 }

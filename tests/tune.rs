@@ -366,12 +366,23 @@ fn what_nobody_meets_is_told_with_the_nearest() {
     let folder = tempfile::tempdir().unwrap();
     let slo = "[tune]\nslo = { max_p95_ms = 1, max_late_minutes_per_month = 10 }\n";
     let scenario = file(&folder, &scenario(&format!("{slo}{TARGET}")));
-    let run = runrate(&["tune", &scenario, "--evaluations", "12", "--trials", "2"]);
+    // Settings of an earlier run are not beside this one's result.
+    let to = folder.path().join("out");
+    fs::create_dir_all(to.join("manifests")).unwrap();
+    for name in ["tuned.toml", "manifests/hpa.yaml", "manifests/mine.yaml"] {
+        fs::write(to.join(name), "old").unwrap();
+    }
+    let named = to.display().to_string();
+    let arguments = ["--evaluations", "12", "--trials", "2", "--out", &named];
+    let run = runrate(&[&["tune", &scenario], &arguments[..]].concat());
     let (out, error) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     assert_eq!(run.status.code(), Some(3), "{error}");
     assert!(error.contains("no candidate meets what [tune.slo] asks for"), "{error}");
     assert!(out.contains("Nearest to what is asked for") || out.contains("today"), "{out}");
     assert!(error.contains("late minutes a month, 10 at most"), "{error}");
+    assert!(error.contains("no tuned.toml and no manifests"), "{error}");
+    assert!(!to.join("tuned.toml").exists() && !to.join("manifests/hpa.yaml").exists());
+    assert!(to.join("manifests/mine.yaml").exists() && to.join("tune.json").exists());
 }
 
 #[test]

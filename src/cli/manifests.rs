@@ -35,6 +35,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let known = store::manifest_facts()?;
     let mut files = Vec::new();
     let mut notes = Vec::new();
+    let written_accounts: Vec<&str> = accounts.iter().map(|account| &*account.name).collect();
     for account in accounts {
         let wanted = Wanted {
             scenario: &scenario,
@@ -51,10 +52,14 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
             files.push((format!("{}/{}", account.name, file.name), file.text.into_bytes()));
         }
     }
-    let named: Vec<(&str, Vec<u8>)> =
-        files.iter().map(|(name, bytes)| (&**name, bytes.clone())).collect();
-    store::write_folder(&args.out, &named)?;
-    for (name, _) in &named {
+    // Of each account, the files that this scenario has no more are removed; other accounts may be others' work.
+    let owned: Vec<String> = written_accounts
+        .iter()
+        .flat_map(|name| manifest::FILES.map(|file| format!("{name}/{file}")))
+        .collect();
+    let owned: Vec<&str> = owned.iter().map(String::as_str).collect();
+    store::write_folder(&args.out, &files, &owned)?;
+    for (name, _) in &files {
         say(&format!("wrote {}", args.out.join(name).display()));
     }
     for note in &notes {

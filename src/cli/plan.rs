@@ -219,6 +219,10 @@ pub(super) fn make(path: &Path, prices: &PriceArgs) -> Result<Plan, Error> {
     Prepared::new(&scenario, &facts, &inputs)?.run(0)
 }
 
+/// Files that only some plans have, or some builds: those of an earlier plan are removed.
+const OWNED: [&str; 5] =
+    ["commitments.csv", "spread.csv", "odds.svg", "report.pdf", "ledger.parquet"];
+
 fn write(plan: &Plan, folder: &Path) -> Result<usize, Error> {
     let failed =
         |name: &'static str| move |message: String| Error::failed(Place::file(name), message);
@@ -245,8 +249,6 @@ fn write(plan: &Plan, folder: &Path) -> Result<usize, Error> {
     files.push(("provenance.csv".into(), csv::provenance(report.page()).into_bytes()));
     let reports = super::report::files(&report, &formats)?;
     files.extend(reports.into_iter().map(|file| (file.name, file.bytes)));
-    let named: Vec<(&str, Vec<u8>)> =
-        files.iter().map(|(name, bytes)| (&**name, bytes.clone())).collect();
-    store::write_folder(folder, &named)?;
-    Ok(named.len())
+    store::write_folder(folder, &files, &OWNED)?;
+    Ok(files.len())
 }

@@ -94,7 +94,10 @@ fn status(args: &StatusArgs) -> Result<(), Error> {
         }
         Format::Json => print(&pretty(&lines)?),
         Format::Csv => print(&records(&lines)?),
-    }
+    }?;
+    // The table shows the manifest; a plan reads the files.
+    let broken = store::broken_prices(&manifest);
+    if broken.is_empty() { Ok(()) } else { Err(Error::input(broken)) }
 }
 
 fn show(args: &ShowArgs) -> Result<(), Error> {

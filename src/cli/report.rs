@@ -95,7 +95,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     formats.sort_unstable();
     formats.dedup();
     let files = files(&report, &formats)?;
-    deliver(args, formats.len(), &files)
+    deliver(args, &formats, &files)
 }
 
 /// The files of several formats, made side by side.
@@ -141,7 +141,7 @@ fn planned(args: &Args) -> Result<Plan, Error> {
 }
 
 /// A single file where a file is named, a folder where a folder is, stdout where nothing is.
-fn deliver(args: &Args, formats: usize, files: &[File]) -> Result<(), Error> {
+fn deliver(args: &Args, formats: &[Format], files: &[File]) -> Result<(), Error> {
     let Some(out) = &args.out else {
         let [file] = files else {
             let message = format!("these formats make {} files: give --out DIR", files.len());
@@ -150,7 +150,7 @@ fn deliver(args: &Args, formats: usize, files: &[File]) -> Result<(), Error> {
         return to_stdout(file);
     };
     let file_like = out.extension().is_some() && !out.is_dir();
-    if file_like && (formats > 1 || files.len() > 1) {
+    if file_like && (formats.len() > 1 || files.len() > 1) {
         let message = format!(
             "is named like a file, and these formats make {} files: name a folder",
             files.len()
@@ -168,9 +168,10 @@ fn deliver(args: &Args, formats: usize, files: &[File]) -> Result<(), Error> {
         say(&format!("wrote {}", out.display()));
         return Ok(());
     }
-    let named: Vec<(&str, Vec<u8>)> =
-        files.iter().map(|file| (&*file.name, file.bytes.clone())).collect();
-    store::write_folder(out, &named)?;
+    let named: Vec<(&str, &[u8])> = files.iter().map(|file| (&*file.name, &*file.bytes)).collect();
+    // A plan has tables that another has not.
+    let owned: &[&str] = if formats.contains(&Format::Csv) { &["table-*.csv"] } else { &[] };
+    store::write_folder(out, &named, owned)?;
     let written: Vec<&str> = files.iter().map(|file| &*file.name).collect();
     say(&format!("wrote {} to {}", written.join(", "), out.display()));
     Ok(())

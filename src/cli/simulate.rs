@@ -76,7 +76,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     if let Some(folder) = &args.out {
         let files = files(&trace, args.png)?;
         let count = files.len();
-        store::write_folder(folder, &files)?;
+        store::write_folder(folder, &files, &["trace.parquet", "trace.png"])?;
         say(&format!("wrote {count} files to {}", folder.display()));
     }
     match args.format {

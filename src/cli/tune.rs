@@ -207,9 +207,10 @@ fn write(args: &Args, tuned: &Tuned, text: &str) -> Result<(), Error> {
     if proven {
         files.push(("tuned.toml".to_owned(), text.into_bytes()));
     }
-    let named: Vec<(&str, Vec<u8>)> =
-        files.iter().map(|(name, bytes)| (&**name, bytes.clone())).collect();
-    store::write_folder(folder, &named)?;
+    let manifests = manifest::FILES.map(|name| format!("manifests/{name}"));
+    // What only a proven result has; that of an earlier run is removed.
+    let owned: Vec<&str> = manifests.iter().map(String::as_str).chain(["tuned.toml"]).collect();
+    store::write_folder(folder, &files, &owned)?;
     say(&format!("wrote {} files to {}", files.len(), folder.display()));
     if let Some(why) = unproven(tuned) {
         say(&format!("no tuned.toml and no manifests: {why}"));

@@ -37,6 +37,16 @@ pub struct Wanted<'a> {
     pub before: Option<&'a Account>,
 }
 
+/// The names of all files that [`write`] may write; which of them there are follows from the account.
+pub const FILES: [&str; 6] = [
+    "hpa.yaml",
+    "nodepools.yaml",
+    "capacity-buffers.yaml",
+    "requests-patch.yaml",
+    "aurora.auto.tfvars",
+    "aurora-variables.tf",
+];
+
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {

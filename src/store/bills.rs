@@ -9,7 +9,10 @@ use std::{
 
 use flate2::read::MultiGzDecoder;
 
-use super::{plain, read_text, write_folder};
+use super::{
+    plain, read_text,
+    write::{folder_of, reading, settle, write_folder},
+};
 use crate::{
     actuals::{self, MonthBill, answer, layout::Billing, text},
     calendar::Month,
@@ -86,6 +89,7 @@ pub fn import_bill_files(
 fn read_bill(path: &Path, billing: &Billing, read_at: &str) -> Result<Vec<MonthBill>, Error> {
     let name = path.display().to_string();
     let wrong = |error: &std::io::Error| Error::at(Place::file(&name), plain(error));
+    settle(folder_of(path))?;
     let mut file = File::open(path).map_err(|error| wrong(&error))?;
     let mut magic = Vec::new();
     file.by_ref().take(4).read_to_end(&mut magic).map_err(|error| wrong(&error))?;
@@ -144,6 +148,7 @@ pub fn kept_months(folder: &Path) -> Result<Vec<(Month, String)>, Error> {
         })?;
         Ok((head.month, head.source))
     };
+    let _lock = reading(folder)?;
     bill_files(folder)?.into_iter().map(head).collect()
 }
 
@@ -160,9 +165,7 @@ pub fn save_bills(folder: &Path, bills: &[MonthBill]) -> Result<(), Error> {
         text.push(b'\n');
         names.push((format!("{}.json", bill.month), text));
     }
-    let files: Vec<(&str, Vec<u8>)> =
-        names.iter_mut().map(|(name, text)| (name.as_str(), std::mem::take(text))).collect();
-    write_folder(folder, &files)
+    write_folder(folder, &names, &[])
 }
 
 /// The months of a bill that a folder holds, in order; none when there is no such folder.
@@ -172,6 +175,7 @@ pub fn save_bills(folder: &Path, bills: &[MonthBill]) -> Result<(), Error> {
 pub fn load_bills(folder: &Path) -> Result<Vec<MonthBill>, Error> {
     let billing = super::billing()?;
     let mut bills = Vec::new();
+    let _lock = reading(folder)?;
     for (path, month) in bill_files(folder)? {
         let place = || Place::file(&path.display().to_string());
         let mut bill: MonthBill = serde_json::from_str(&read_text(&path)?)

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use super::{MODELS, Manifest, PriceSource, plain};
+use super::{MODELS, Manifest, PriceSource, plain, write::settle};
 use crate::{
     error::{Error, Place, Problem},
     manifest::{Facts, Source},
@@ -35,6 +35,7 @@ pub fn manifests(folder: &Path) -> Result<(Vec<Source>, Vec<Problem>), Error> {
 fn walk(folder: &Path, depth: usize, found: &mut (Vec<Source>, Vec<Problem>)) -> Result<(), Error> {
     let place = |path: &Path| Place::file(&path.display().to_string());
     let wrong = |error: &std::io::Error| Error::at(place(folder), plain(error));
+    settle(folder)?;
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| wrong(&error))? {
         paths.push(entry.map_err(|error| wrong(&error))?.path());

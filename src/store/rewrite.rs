@@ -3,9 +3,9 @@
 //! # Limits
 //! Between the last look and the new name another program could still write; the gap is one rename long.
 
-use std::{fs, io::Write as _, path::Path};
+use std::path::Path;
 
-use super::{plain, read_text};
+use super::{read_text, write_file};
 use crate::error::{Error, Place};
 
 /// Puts a new text in the place of the one that was read. Links and permissions stay.
@@ -14,30 +14,18 @@ use crate::error::{Error, Place};
 /// A file that has changed since, is gone, or cannot be written.
 pub fn rewrite(path: &Path, read: &str, text: &str) -> Result<(), Error> {
     let place = || Place::file(&path.display().to_string());
-    let wrong = |error: &std::io::Error| {
-        Error::failed(place(), format!("cannot be written: {}", plain(error)))
-    };
     if read_text(path)? != read {
         let message =
             "has changed on disk since it was read; nothing was written: start again to read it";
         return Err(Error::failed(place(), message));
     }
-    // A link is followed: the file it names is what is written.
-    let target = fs::canonicalize(path).map_err(|error| wrong(&error))?;
-    let folder = target.parent().unwrap_or(Path::new("."));
-    let permissions = fs::metadata(&target).map_err(|error| wrong(&error))?.permissions();
-    if permissions.readonly() {
-        return Err(Error::failed(place(), "cannot be written: it is read-only"));
-    }
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(|error| wrong(&error))?;
-    temporary.write_all(text.as_bytes()).map_err(|error| wrong(&error))?;
-    temporary.as_file().set_permissions(permissions).map_err(|error| wrong(&error))?;
-    temporary.persist(&target).map_err(|error| wrong(&error.error))?;
-    Ok(())
+    write_file(path, text.as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -23,6 +23,7 @@ use runrate::{
 pub mod browser;
 pub mod generate;
 pub mod http;
+pub mod kill;
 pub mod page;
 pub mod server;
 

@@ -21,6 +21,7 @@ use crate::{
 pub(super) const FOLDER: &str = "pricing-cache";
 
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(in crate::cli) struct Args {
     /// Region whose prices to ask for; may be given more than once
     #[arg(long = "region", value_name = "REGION", required = true)]
@@ -40,6 +41,9 @@ pub(in crate::cli) struct Args {
     /// Folder of the price book to renew; the built-in book is put there first if it has none
     #[arg(long, value_name = "DIR", default_value = FOLDER)]
     dir: PathBuf,
+    /// First replace files of the book that do not match their digests by those of the built-in book
+    #[arg(long, conflicts_with = "dry_run")]
+    repair: bool,
     /// Say what would change and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -76,7 +80,18 @@ pub(in crate::cli) fn run(args: &Args) -> Result<(), Error> {
         }
     }
     let services = services(args, &rules)?;
-    let book = store::load_prices(&store::price_manifest(&store::book_at(&args.dir))?, None)?;
+    if args.repair {
+        let repaired = store::repair_prices(&args.dir)?;
+        for path in &repaired {
+            say(&format!("repaired {}", args.dir.join(path).display()));
+        }
+        if repaired.is_empty() {
+            say("the book is whole; nothing to repair");
+        }
+    }
+    let mut manifest = store::price_manifest(&store::book_at(&args.dir)?)?;
+    let book = store::load_prices(&manifest, None)?;
+    manifest.unlock();
     let now = jiff::Timestamp::now();
     let today = jiff::tz::TimeZone::UTC.to_datetime(now).date();
     let mut source = match args.via {
@@ -131,7 +146,7 @@ pub(in crate::cli) fn run(args: &Args) -> Result<(), Error> {
             }
         }
     }
-    finish(args, &files, &report::Refresh { files: lines, changes })
+    finish(args, (&manifest, &files), &report::Refresh { files: lines, changes })
 }
 
 fn wrong(flag: &str, message: String) -> Error {
@@ -267,7 +282,7 @@ fn instance_types(
 
 fn finish(
     args: &Args,
-    files: &BTreeMap<String, String>,
+    (read, files): (&store::Manifest, &BTreeMap<String, String>),
     done: &report::Refresh,
 ) -> Result<(), Error> {
     let unread: Vec<String> = done
@@ -284,7 +299,7 @@ fn finish(
     if args.dry_run {
         say(&format!("{} files would change; nothing was written", files.len()));
     } else {
-        let written = store::save_prices(&args.dir, files)?;
+        let written = store::save_prices(&args.dir, read, files)?;
         say(&format!("wrote {written} files and the manifest to {}", args.dir.display()));
         say(&format!("plan with them: --prices {}", args.dir.display()));
     }
