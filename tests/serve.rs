@@ -230,7 +230,6 @@ fn who_may_not_ask_is_refused() {
 #[test]
 fn every_refusal_is_json_and_says_what_to_send() {
     let bench = serve(&["--trials", "6"]);
-    let port = bench.page.port;
     let get = |path: &str| bench.page.get(path);
     for (path, status, message) in [
         ("/nowhere", 404, "no such page"),
@@ -561,6 +560,20 @@ fn a_body_that_does_not_come_is_given_up() {
     let mut stranger = bench.page.stranger();
     stranger.send(head.replace(key.as_str(), "1").as_bytes());
     assert_eq!(stranger.answer().status, 403);
+}
+
+#[test]
+fn a_client_that_reads_nothing_is_cut_off() {
+    const REQUESTS: usize = 2_000;
+    let bench = serve(&[]);
+    let length = bench.page.get("/page.js").body.len();
+    let mut deaf = bench.page.stranger();
+    let request = format!("GET /page.js HTTP/1.1\r\nhost: 127.0.0.1:{}\r\n\r\n", bench.page.port);
+    deaf.send(request.repeat(REQUESTS).as_bytes());
+    std::thread::sleep(SLOW + SLOW);
+    // What the system has kept is still there; the rest was not sent any more.
+    let rest = deaf.rest();
+    assert!(0 < rest && rest < REQUESTS * length, "{rest} of {} bytes", REQUESTS * length);
 }
 
 #[test]

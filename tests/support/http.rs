@@ -170,6 +170,13 @@ impl Connection {
         self.answer()
     }
 
+    /// The bytes that come until the server closes the connection.
+    pub fn rest(&mut self) -> usize {
+        let mut rest = Vec::new();
+        let _ = self.reader.read_to_end(&mut rest);
+        rest.len()
+    }
+
     /// Whether the server closes the connection within a time.
     pub fn is_closed_within(&mut self, most: Duration) -> bool {
         self.reader.get_ref().set_read_timeout(Some(most)).unwrap();

@@ -31,7 +31,7 @@ const MOST_CONNECTIONS: usize = 64;
 /// head at once, and opens a closed connection again.
 const LONGEST_HEAD: Duration = Duration::from_secs(5);
 /// Longest time in which a client takes no byte of its answer.
-const LONGEST_STALL: Duration = Duration::from_secs(30);
+const LONGEST_STALL: Duration = Duration::from_secs(10);
 /// Bytes of a head, and of what is read ahead of a body: a link to a report has the values of all its sliders.
 const MOST_HEAD: usize = 64 * 1024;
 /// Pause after a connection that the system does not give, as when too many files are open.
