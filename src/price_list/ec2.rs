@@ -236,12 +236,15 @@ impl Ec2 {
             ))
         };
         let provider = config.credentials_provider().ok_or_else(|| none(""))?;
-        let credentials = runtime.block_on(provider.provide_credentials()).map_err(|error| {
-            match (&error, std::error::Error::source(&error)) {
-                (CredentialsError::InvalidConfiguration(_), Some(why)) => none(&format!(" ({why})")),
-                _ => none(""),
-            }
-        })?;
+        let credentials =
+            runtime.block_on(provider.provide_credentials()).map_err(|error| {
+                match (&error, std::error::Error::source(&error)) {
+                    (CredentialsError::InvalidConfiguration(_), Some(why)) => {
+                        none(&format!(" ({why})"))
+                    }
+                    _ => none(""),
+                }
+            })?;
         let agent = Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(ATTEMPT_SECONDS)))
             .http_status_as_error(false)

@@ -147,7 +147,8 @@ mod tests {
         assert_eq!(safe("@cmd"), "'@cmd");
         assert_eq!(safe("-0.5"), "-0.5");
         assert_eq!(safe("-x"), "'-x");
-        for full in ["＝1+1", "＋1", "－1+1", "＠cmd", " =1+1", "\n=1", "\u{a0}＝1", "\"=1+1"] {
+        for full in ["＝1+1", "＋1", "－1+1", "＠cmd", " =1+1", "\n=1", "\u{a0}＝1", "\"=1+1"]
+        {
             assert_eq!(safe(full), format!("'{full}"));
         }
         assert_eq!(safe("a\u{1b}[31m\u{202e}b\u{9b}"), "a\\u{1b}[31m\\u{202e}b\\u{9b}");

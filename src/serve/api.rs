@@ -120,7 +120,8 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
         let body = timeout(LONGEST_BODY, Bytes::from_request(request, state)).await;
         let Ok(body) = body else {
             let seconds = LONGEST_BODY.as_secs();
-            let message = format!("the request is too slow: send its body within {seconds} seconds");
+            let message =
+                format!("the request is too slow: send its body within {seconds} seconds");
             return Ok(Self(Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, None, &message))));
         };
         Ok(Self(body.map_err(|wrong| {

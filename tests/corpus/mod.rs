@@ -53,7 +53,8 @@ fn mutated(bytes: &[u8], seed: u64) -> Vec<u8> {
                 out.splice(at..at, sign);
             }
             kind => {
-                let start = out[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+                let start =
+                    out[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
                 let end = out[at..].iter().position(|byte| *byte == b'\n');
                 let end = end.map_or(out.len(), |length| at + length + 1);
                 let line = if kind == 4 { out[start..end].repeat(2) } else { Vec::new() };
