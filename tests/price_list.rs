@@ -233,7 +233,7 @@ fn a_key_with_a_line_break_is_refused_and_not_printed() {
         ([&refresh[..], &["--via", "api"]].concat(), [&refresh[..], &["--spot"]].concat());
     for arguments in [&["actuals", "pull"][..], &api, &spot] {
         for variable in ["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"] {
-            for key in ["AKIDHOSTILE\nx-evil: 1", "AKIDHOSTILE\r", "AKIDHOSTILE\u{1b}[2J"] {
+            for key in ["AKIDHOSTILE\nx-evil: 1", "AKIDHOSTILE\r\nX", "AKIDHOSTILE\u{1b}[2J"] {
                 let output = run(arguments, variable, key);
                 let said = String::from_utf8(output.stderr).unwrap();
                 let expected = format!("{variable} contains a line break");
