@@ -6,6 +6,10 @@
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
+};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
@@ -69,8 +73,44 @@ impl Connection {
             loader = loader.endpoint_url(url);
         }
         let config = runtime.block_on(loader.load());
+        let Some(provider) = config.credentials_provider() else {
+            return Ok(Self { runtime, config });
+        };
+        let checked = SharedCredentialsProvider::new(Checked(provider));
+        let config = config.into_builder().credentials_provider(checked).build();
         Ok(Self { runtime, config })
     }
+}
+
+/// Credentials that a request can carry: the SDK panics on a key that is no header's value.
+#[derive(Debug)]
+struct Checked(SharedCredentialsProvider);
+
+impl ProvideCredentials for Checked {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let found = self.0.provide_credentials().await?;
+            match unsendable(&found) {
+                None => Ok(found),
+                Some(part) => Err(CredentialsError::invalid_configuration(format!(
+                    "{part} contains a line break or another character that no key has; set it again without it"
+                ))),
+            }
+        })
+    }
+}
+
+/// The name of a part of credentials that is not made of visible ASCII characters.
+fn unsendable(credentials: &Credentials) -> Option<&'static str> {
+    let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+    if !visible(credentials.access_key_id()) {
+        return Some("AWS_ACCESS_KEY_ID");
+    }
+    let token = credentials.session_token().unwrap_or_default();
+    (!visible(token)).then_some("AWS_SESSION_TOKEN")
 }
 
 /// What AWS says, with what to do about it; credentials are no part of it. `of` is the prefix of the

@@ -10,7 +10,7 @@ use std::{
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{error::Error, store::PriceSource};
+use crate::{error::Error, report::text, store::PriceSource};
 
 mod actuals;
 mod backtest;
@@ -173,7 +173,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let label = if color { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
             let mut stderr = std::io::stderr().lock();
             for problem in error.problems() {
-                let _ = writeln!(stderr, "{label} {problem}");
+                let problem = problem.to_string();
+                let _ = writeln!(stderr, "{label} {}", text::printable(&problem));
             }
             ExitCode::from(error.exit_code())
         }
@@ -234,11 +235,13 @@ fn failed_with(message: &str) -> Error {
 }
 
 fn pretty(value: &impl serde::Serialize) -> Result<String, Error> {
-    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| failed(&error))
+    let text = serde_json::to_string_pretty(value).map_err(|error| failed(&error))?;
+    Ok(text::json(&text).into_owned() + "\n")
 }
 
 /// Writes data to stdout; a reader that went away (`| head`) is not an error.
 fn print(text: &str) -> Result<(), Error> {
+    let text = if color() { text::painted(text) } else { text::printable(text) };
     print_bytes(text.as_bytes())
 }
 
@@ -252,7 +255,7 @@ fn print_bytes(bytes: &[u8]) -> Result<(), Error> {
 
 /// Says something that is not data, on stderr.
 fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", text::printable(text));
 }
 
 /// Whether stdout shows colors: a terminal whose owner does not mind (<https://no-color.org>).

@@ -29,6 +29,7 @@ pub mod prices;
 pub mod rated;
 pub mod reconcile;
 pub mod terminal;
+pub mod text;
 pub mod trace;
 pub mod trace_chart;
 pub mod tune;

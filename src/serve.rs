@@ -14,6 +14,7 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError, RwLock, atomic::AtomicUsize},
+    time::Duration,
 };
 
 use axum::{
@@ -43,6 +44,8 @@ use lane::{Lane, Turns};
 
 /// Most bytes of a request's body.
 const MOST_BODY: usize = 64 * 1024;
+/// Longest time for a request's body to arrive: the page sends a few KiB within this machine.
+const LONGEST_BODY: Duration = Duration::from_secs(5);
 
 /// A report, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,21 +81,21 @@ pub struct Settings {
     pub write: bool,
     /// Trials of the band.
     pub trials: u32,
-    /// What the page is given and must show to have anything done; with `write`, also to be had at all.
+    /// The key that every request needs, apart from those for styles and scripts.
     pub key: u128,
 }
 
 impl Settings {
-    /// The key as it stands in the page and in its address.
+    /// Returns the key as the page and its address have it.
     #[must_use]
     pub fn key(&self) -> String {
         format!("{:032x}", self.key)
     }
 
-    /// Path and query at which the page is had.
+    /// Returns the path and the query of the page's address.
     #[must_use]
     pub fn door(&self) -> String {
-        if self.write { format!("/?key={}", self.key()) } else { "/".into() }
+        format!("/?key={}", self.key())
     }
 }
 

@@ -529,9 +529,16 @@ fn load_with(
 /// # Errors
 /// A file that is not a plan of this schema.
 pub fn load_plan(path: &Path) -> Result<Plan, Error> {
-    let place = || Place::file(&path.display().to_string());
-    let text = read_text(path)?;
-    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
+    read_plan(&path.display().to_string(), &read_text(path)?)
+}
+
+/// Reads a saved plan; `file` is what errors call it.
+///
+/// # Errors
+/// Text that is not a plan of this schema.
+pub fn read_plan(file: &str, text: &str) -> Result<Plan, Error> {
+    let place = || Place::file(file);
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| {
         let line = Some(error.line()).filter(|line| *line > 0);
         Error::at(Place { line, ..place() }, format!("is not JSON: {error}"))
     })?;
@@ -547,7 +554,7 @@ pub fn load_plan(path: &Path) -> Result<Plan, Error> {
     let wrong = |message: String| {
         Error::at(place(), format!("is not a whole plan: {message}; `plan --out` writes one"))
     };
-    let plan: Plan = serde_json::from_str(&text).map_err(|error| {
+    let plan: Plan = serde_json::from_str(text).map_err(|error| {
         let line = Some(error.line()).filter(|line| *line > 0);
         Error::at(
             Place { line, ..place() },

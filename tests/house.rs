@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -200,4 +201,75 @@ fn files_stay_within_their_size() {
 fn the_reader_of_use_lines_works() {
     let code = "use crate::{\n    a::{self, B},\n    c::D,\n};\nlet x = crate::e::f();";
     assert_eq!(used(code), ["a", "c", "e"]);
+}
+
+/// Name, version, licence and repository of every crate in the release binary, as a table of Markdown.
+fn notices() -> String {
+    const TARGET: &str = "x86_64-unknown-linux-gnu";
+    const HEAD: &str = "\
+# Third-party notices
+
+The release binary of runrate for Linux contains these crates, each under the licence that it names. The text of a
+licence is in the source of its crate, which crates.io and the repository have. Crates that only build or test runrate
+are not listed.
+
+`UPDATE_NOTICES=1 cargo test --test house notices` writes this file from `Cargo.lock`; the same test fails when they
+differ.
+
+| crate | version | licence | repository |
+| --- | --- | --- | --- |
+";
+    let mut command = std::process::Command::new(env!("CARGO"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.args(["metadata", "--offline", "--locked", "--format-version", "1"]);
+    let output = command.args(["--filter-platform", TARGET]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let by_id = |list: &serde_json::Value| -> BTreeMap<String, serde_json::Value> {
+        let list = list.as_array().unwrap();
+        list.iter().map(|one| (one["id"].as_str().unwrap().to_owned(), one.clone())).collect()
+    };
+    let packages = by_id(&metadata["packages"]);
+    let nodes = by_id(&metadata["resolve"]["nodes"]);
+    let root = metadata["resolve"]["root"].as_str().unwrap();
+    let mut seen = BTreeSet::from([root.to_owned()]);
+    let mut open = vec![root.to_owned()];
+    while let Some(id) = open.pop() {
+        for dependency in nodes[&id]["deps"].as_array().unwrap() {
+            let kinds = dependency["dep_kinds"].as_array().unwrap();
+            let id = dependency["pkg"].as_str().unwrap();
+            let targets = packages[id]["targets"].as_array().unwrap();
+            // A macro runs in the compiler, and what it needs does too.
+            let is_macro = targets.iter().any(|target| target["kind"][0] == "proc-macro");
+            let linked = !is_macro && kinds.iter().any(|kind| kind["kind"].is_null());
+            if linked && seen.insert(id.to_owned()) {
+                open.push(id.to_owned());
+            }
+        }
+    }
+    seen.remove(root);
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
+    let mut rows: Vec<[String; 4]> = seen
+        .iter()
+        .map(|id| {
+            let package = &packages[id];
+            ["name", "version", "license", "repository"].map(|key| text(&package[key]))
+        })
+        .collect();
+    rows.sort();
+    let rows = rows.iter().map(|row| format!("| {} |\n", row.join(" | ")));
+    HEAD.to_owned() + &rows.collect::<String>()
+}
+
+#[test]
+fn third_party_notices_list_the_crates_of_the_binary() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("THIRD_PARTY.md");
+    let notices = notices();
+    if std::env::var_os("UPDATE_NOTICES").is_some() {
+        fs::write(&path, &notices).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&path).unwrap_or_default() == notices,
+        "THIRD_PARTY.md and Cargo.lock differ: UPDATE_NOTICES=1 cargo test --test house notices"
+    );
 }

@@ -4,6 +4,7 @@
 //! `RUNRATE_LAW_SEED=17` tries that one alone and prints its text.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod corpus;
 mod support;
 
 use std::{

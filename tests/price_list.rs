@@ -210,6 +210,44 @@ fn refresh_command(folder: &TempDir, url: &str, more: &[&str]) -> std::process::
     command
 }
 
+/// A line break in a key made the SDK panic.
+#[test]
+fn a_key_with_a_line_break_is_refused_and_not_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(bulk);
+    let run = |arguments: &[&str], variable: &str, key: &str| {
+        let mut command = Command::cargo_bin("runrate").unwrap();
+        command
+            .args(arguments)
+            .args(["--attempts", "1", "--endpoint-url", &server.url])
+            .current_dir(folder.path())
+            .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+            .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI-very-secret")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_CONFIG_FILE", folder.path().join("none"))
+            .env("AWS_SHARED_CREDENTIALS_FILE", folder.path().join("none"))
+            .env_remove("AWS_PROFILE")
+            .env(variable, key)
+            .output()
+            .unwrap()
+    };
+    let refresh = ["prices", "refresh", "--region", "us-east-1", "--dir", "book"];
+    let (api, spot) =
+        ([&refresh[..], &["--via", "api"]].concat(), [&refresh[..], &["--spot"]].concat());
+    for arguments in [&["actuals", "pull"][..], &api, &spot] {
+        for variable in ["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"] {
+            for key in ["AKIDHOSTILE\nx-evil: 1", "AKIDHOSTILE\r\nX", "AKIDHOSTILE\u{1b}[2J"] {
+                let output = run(arguments, variable, key);
+                let said = String::from_utf8(output.stderr).unwrap();
+                let expected = format!("{variable} contains a line break");
+                assert_eq!(output.status.code(), Some(1), "{arguments:?} {key:?}: {said}");
+                assert!(said.contains(&expected), "{arguments:?} {key:?}: {said}");
+                assert!(!said.contains("HOSTILE") && !said.contains("secret"), "{said}");
+            }
+        }
+    }
+}
+
 fn shown(folder: &TempDir, words: &[&str]) -> Vec<Value> {
     let book = folder.path().join("book").display().to_string();
     let mut arguments = vec!["prices", "show", "--format", "json", "--prices", &book];

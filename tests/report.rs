@@ -5,6 +5,7 @@ mod support;
 
 use std::{fs, path::Path};
 
+use assert_cmd::Command;
 use support::{base, runrate, stdout};
 use tempfile::TempDir;
 
@@ -162,4 +163,60 @@ fn mistakes_say_what_would_be_accepted() {
         2,
     );
     assert!(taken.contains("cannot be written"), "{taken}");
+}
+
+/// Names with commands for terminals and formulas for spreadsheets are text in every format.
+#[test]
+fn hostile_names_command_no_terminal_and_are_no_formula() {
+    const ESCAPE: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}";
+    let folder = tempfile::tempdir().unwrap();
+    let text = include_str!("corpus/scenario/small.toml").replace(
+        "name = \"small\"",
+        "name = \"\\u001B]0;owned\\u0007\\u001B[2J\\u009B31m\\u202Ename\"",
+    );
+    let text = text.replace("months = 3", "months = 1");
+    let text = text.replace("[accounts.test", "[accounts.\"＝cmd\\u001B[2J\"");
+    std::fs::write(folder.path().join("s.toml"), text).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::cargo_bin("runrate").unwrap();
+        command.current_dir(folder.path()).args(arguments).output().unwrap()
+    };
+    let command = |c: char| {
+        c.is_control() && !matches!(c, '\n' | '\t' | '\r') || ('\u{202a}'..='\u{202e}').contains(&c)
+    };
+    let clean = |what: &str, text: &str| {
+        assert!(
+            !text.contains(command),
+            "{what}: {:?}",
+            text.lines().find(|l| l.contains(command))
+        );
+        for cell in text.split([',', '\n']) {
+            let cell = cell.trim_start_matches('"');
+            assert!(
+                !what.ends_with("csv") || !cell.starts_with(['=', '＝', '@']),
+                "{what}: {cell}"
+            );
+        }
+    };
+    let plan = run(&["plan", "s.toml", "--trials", "1", "--out", "p"]);
+    assert!(plan.status.success(), "{}", String::from_utf8_lossy(&plan.stderr));
+    clean("stderr", &String::from_utf8(plan.stderr).unwrap());
+    for format in ["table", "json", "csv"] {
+        let output = run(&["plan", "s.toml", "--trials", "1", "--format", format]);
+        clean(format, &String::from_utf8(output.stdout).unwrap());
+    }
+    for file in ["ledger.csv", "usage.csv", "capacity.csv", "focus.csv", "report.md", "cost.svg"] {
+        clean(file, &std::fs::read_to_string(folder.path().join("p").join(file)).unwrap());
+    }
+    let html = std::fs::read_to_string(folder.path().join("p/report.html")).unwrap();
+    assert!(!html.contains(command));
+    // The plan keeps the name as it is.
+    let saved: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("p/plan.json")).unwrap()).unwrap();
+    assert_eq!(saved["name"], format!("{ESCAPE}name"));
+    // An error repeats the name of a file and of a key.
+    std::fs::write(folder.path().join("bad.toml"), "[plan]\n\"a\\u001B[2J\" = 1\n").unwrap();
+    let output = run(&["plan", "bad.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    clean("error", &String::from_utf8(output.stderr).unwrap());
 }

@@ -199,7 +199,9 @@ fn who_may_not_ask_is_refused() {
         (403, "GET / HTTP/1.1\r\nhost: evil.example\r\n\r\n".to_owned()),
         (403, format!("GET / HTTP/1.1\r\nhost: evil.example:{port}\r\n\r\n")),
         (403, format!("GET / HTTP/1.1\r\n{own}origin: https://evil.example\r\n\r\n")),
-        (200, format!("GET / HTTP/1.1\r\nhost: localhost:{port}\r\n\r\n")),
+        (403, format!("GET / HTTP/1.1\r\nhost: localhost:{port}\r\n\r\n")),
+        (200, format!("GET /?key={key} HTTP/1.1\r\nhost: localhost:{port}\r\n\r\n")),
+        (403, format!("GET /?key={key} HTTP/1.1\r\nhost: evil.example:{port}\r\n\r\n")),
         (403, request(&format!("{own}{json}"))),
         (403, request(&format!("{own}{json}x-runrate: {key}\r\norigin: http://evil.example\r\n"))),
         (415, request(&format!("{own}x-runrate: {key}\r\ncontent-type: text/plain\r\n"))),
@@ -209,7 +211,7 @@ fn who_may_not_ask_is_refused() {
         ),
         (403, request(&format!("{own}{json}x-runrate: 1\r\n"))),
         (405, format!("PUT /api/plan HTTP/1.1\r\n{own}content-length: 0\r\n\r\n")),
-        (405, format!("GET /api/plan HTTP/1.1\r\n{own}\r\n")),
+        (405, format!("GET /api/plan?key={key} HTTP/1.1\r\n{own}\r\n")),
     ] {
         let answer = bench.page.raw(&text);
         assert_eq!(answer.status, status, "{text}: {}", answer.text());
@@ -228,10 +230,7 @@ fn who_may_not_ask_is_refused() {
 #[test]
 fn every_refusal_is_json_and_says_what_to_send() {
     let bench = serve(&["--trials", "6"]);
-    let port = bench.page.port;
-    let get = |path: &str| {
-        bench.page.raw(&format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n"))
-    };
+    let get = |path: &str| bench.page.get(path);
     for (path, status, message) in [
         ("/nowhere", 404, "no such page"),
         ("/api/plan", 405, "with POST"),
@@ -426,34 +425,168 @@ fn saving_keeps_comments_and_refuses_what_changed_on_disk() {
 }
 
 #[test]
-fn a_page_that_writes_is_had_at_the_printed_address_only() {
+fn everything_but_styles_and_scripts_needs_the_key_with_or_without_write() {
+    for arguments in [&["--trials", "2"][..], &["--trials", "2", "--write"]] {
+        let bench = serve(arguments);
+        let key = &bench.page.key;
+        assert_eq!(bench.page.url, format!("http://127.0.0.1:{}/?key={key}", bench.page.port));
+        assert!(key.len() == 32 && key.bytes().all(|byte| byte.is_ascii_hexdigit()), "{key}");
+        let own = bench.page.stranger().get(&format!("/?key={key}"));
+        assert_eq!((own.status, key_of(&own.text())), (200, key.clone()));
+        for shut in [
+            "/",
+            "/?key=1",
+            &format!("/?key={key}0"),
+            "/api/scenario",
+            "/report/json?side=a&trials=1",
+            "/report/html?side=b",
+            "/tuned",
+            "/nowhere",
+        ] {
+            let answer = bench.page.stranger().get(shut);
+            assert_eq!(answer.status, 403, "{shut}");
+            assert_eq!(answer.json()["error"], "open the address that `runrate serve` printed");
+        }
+        for path in ["/api/plan", "/api/band", "/api/save"] {
+            let answer = bench.page.stranger().post(path, &ask(1, &json!({})));
+            assert_eq!(answer.status, 403, "{path}");
+        }
+        let report = format!("/report/json?side=a&trials=1&key={key}");
+        for path in [format!("/api/scenario?key={key}"), report] {
+            good(&bench.page.stranger().get(&path));
+        }
+        for open in ["/page.js", "/chart.js", "/page.css"] {
+            let answer = bench.page.stranger().get(open);
+            assert!(answer.status == 200 && !answer.text().contains(key.as_str()), "{open}");
+        }
+    }
+}
+
+#[test]
+fn the_key_of_another_run_saves_nothing() {
     let bench = serve(&["--write"]);
-    let key = &bench.page.key;
     let path = bench.folder.path().join("s.toml");
-    assert_eq!(bench.page.url, format!("http://127.0.0.1:{}/?key={key}", bench.page.port));
-    assert!(key.len() == 32 && key.bytes().all(|byte| byte.is_ascii_hexdigit()), "{key}");
-    let own = bench.page.get(&format!("/?key={key}"));
-    assert_eq!((own.status, key_of(&own.text())), (200, key.clone()));
-    let shows = ["/api/scenario", "/report/json?side=a&trials=1", "/report/html?side=b", "/tuned"];
-    let wrong = ["/".to_owned(), "/?key=1".into(), format!("/?key={key}0")].into_iter();
-    for wrong in wrong.chain(shows.map(str::to_owned)) {
-        let answer = bench.page.get(&wrong);
-        assert_eq!(answer.status, 403, "{wrong}");
-        assert_eq!(answer.json()["error"], "open the address that `runrate serve` printed");
-    }
-    good(&bench.page.get(&format!("/api/scenario?key={key}")));
-    good(&bench.page.get(&format!("/report/json?side=a&trials=1&key={key}")));
-    for open in ["/page.js", "/chart.js", "/page.css"] {
-        let answer = bench.page.get(open);
-        assert!(answer.status == 200 && !answer.text().contains(key.as_str()), "{open}");
-    }
-    // Another user of the machine, who has read the page of another run.
     let save = ask(1, &json!({ "nat.gateways": 2 }));
     let mut other = Connection::open(bench.page.port, &serve(&[]).page.key);
     let answer = other.post("/api/save", &save);
     assert_eq!(answer.status, 403, "{}", answer.text());
     assert_eq!(fs::read_to_string(&path).unwrap(), SCENARIO);
     good(&bench.page.post("/api/save", &save));
+}
+
+#[test]
+fn the_key_is_on_standard_output_and_nowhere_else() {
+    let mut bench = serve(&[]);
+    let key = bench.page.key.clone();
+    let answer = bench.page.get(&format!("/report/json?side=a&trials=1&key={key}"));
+    assert!(!good(&answer).to_string().contains(&key));
+    assert!(!answer.head.contains(&key), "{}", answer.head);
+    bench.page.child.kill().unwrap();
+    let mut said = String::new();
+    bench.page.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(!said.contains(&key), "{said}");
+    let left: Vec<_> = fs::read_dir(bench.folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn head_is_answered_without_a_body() {
+    let bench = serve(&["--trials", "2"]);
+    let (port, key) = (bench.page.port, bench.page.key.clone());
+    for (path, status) in [
+        (format!("/?key={key}"), 200),
+        ("/page.css".into(), 200),
+        (format!("/api/scenario?key={key}"), 200),
+        ("/".into(), 403),
+        (format!("/api/plan?key={key}"), 405),
+    ] {
+        let mut connection = bench.page.stranger();
+        let request = format!("HEAD {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n");
+        connection.send(request.as_bytes());
+        let (answer, length) = connection.head();
+        assert_eq!(answer.status, status, "{path}");
+        assert!(length > 0, "{}", answer.head);
+        // Nothing of a body stands before the next answer.
+        assert_eq!(connection.get("/page.js").status, 200, "{path}");
+    }
+}
+
+/// Longer than the server waits for a head or a body.
+const SLOW: Duration = Duration::from_secs(9);
+
+#[test]
+fn idle_and_slow_connections_make_room_within_seconds() {
+    let bench = serve(&[]);
+    let mut idle: Vec<Connection> = (0..32).map(|_| bench.page.stranger()).collect();
+    // Half a head, and one that drips.
+    let mut half: Vec<Connection> = (0..31).map(|_| bench.page.stranger()).collect();
+    for connection in &mut half {
+        connection.send(b"GET / HTTP/1.1\r\nhost: ");
+    }
+    let mut drips = bench.page.stranger();
+    // The 65th waits until one of them is closed.
+    let mut next = bench.page.connect();
+    next.send(b"GET /page.css HTTP/1.1\r\n");
+    next.send(format!("host: 127.0.0.1:{}\r\n\r\n", bench.page.port).as_bytes());
+    let dripping = std::thread::spawn(move || {
+        for _ in 0..SLOW.as_secs() {
+            drips.send(b"G");
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        drips.is_closed_within(SLOW)
+    });
+    let answered = std::thread::spawn(move || next.answer().status);
+    for connection in idle.iter_mut().chain(&mut half) {
+        assert!(connection.is_closed_within(SLOW));
+    }
+    assert_eq!(answered.join().unwrap(), 200);
+    assert!(dripping.join().unwrap());
+}
+
+#[test]
+fn a_body_that_does_not_come_is_given_up() {
+    let bench = serve(&[]);
+    let (port, key) = (bench.page.port, &bench.page.key);
+    let mut slow = bench.page.connect();
+    let head = format!(
+        "POST /api/plan HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nx-runrate: {key}\r\n\
+         content-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
+    );
+    slow.send(head.as_bytes());
+    let answer = slow.answer();
+    assert_eq!(answer.status, 408);
+    assert!(answer.text().contains("send its body within"), "{}", answer.text());
+    // Somebody without the key is refused at once, whatever is still to come.
+    let mut stranger = bench.page.stranger();
+    stranger.send(head.replace(key.as_str(), "1").as_bytes());
+    assert_eq!(stranger.answer().status, 403);
+}
+
+#[test]
+fn a_client_that_reads_nothing_is_cut_off() {
+    const REQUESTS: usize = 2_000;
+    let bench = serve(&[]);
+    let length = bench.page.get("/page.js").body.len();
+    let mut deaf = bench.page.stranger();
+    let request = format!("GET /page.js HTTP/1.1\r\nhost: 127.0.0.1:{}\r\n\r\n", bench.page.port);
+    deaf.send(request.repeat(REQUESTS).as_bytes());
+    std::thread::sleep(SLOW + SLOW);
+    // What the system has kept is still there; the rest was not sent any more.
+    let rest = deaf.rest();
+    assert!(0 < rest && rest < REQUESTS * length, "{rest} of {} bytes", REQUESTS * length);
+}
+
+#[test]
+fn a_head_that_does_not_end_is_cut_off() {
+    let bench = serve(&[]);
+    let mut long = bench.page.stranger();
+    long.send(b"GET / HTTP/1.1\r\n");
+    let line = format!("x-long: {}\r\n", "x".repeat(1000));
+    for _ in 0..300 {
+        long.send(line.as_bytes());
+    }
+    assert!(long.is_closed_within(SLOW));
+    assert_eq!(bench.page.get("/page.css").status, 200);
 }
 
 #[test]

@@ -1,25 +1,22 @@
-//! Parquet exports, scanned with polars a part of the file at a time: by the numbers of their texts where the
+//! Parquet exports, read with polars one row group at a time: by the numbers of their texts where the
 //! file has them, by rows otherwise.
 //!
 //! # Limits
 //! A row that cannot be used is named by its number in the file. CSV is not scanned so: polars holds twice
 //! the file in memory for it.
 
-use std::{
-    io::{Read, Seek},
-    panic::resume_unwind,
-    path::Path,
-    sync::mpsc,
-    thread,
-};
+use std::{path::Path, sync::Arc};
 
 mod coded;
 
-use polars::prelude::{
-    ChunkedArray, Column, DataFrame, DataType, Engine, Float64Type, Int32Type, Int64Type,
-    LazyFrame, PlRefPath, PlSmallStr, PlanCallback, PolarsError, PolarsResult, ScanArgsParquet,
-    StringChunked, TimeUnit, col,
+use polars::{
+    io::mmap::MmapBytesReader,
+    prelude::{
+        ChunkedArray, Column, DataFrame, DataType, Float64Type, Int32Type, Int64Type,
+        ParquetReader, PlSmallStr, PolarsError, PolarsResult, SerReader, StringChunked, TimeUnit,
+    },
 };
+use polars_parquet::read::{FileMetadata, infer_schema, read_metadata};
 
 use super::{
     MonthBill,
@@ -30,8 +27,13 @@ use super::{
 };
 use crate::error::{Error, Place, guard};
 
-/// Batches that wait while one is summed: the bound of what is in memory.
-const WAITING: usize = 2;
+/// The columns of an export that are read.
+struct Chosen {
+    layout: Layout,
+    /// Their places in the file, and their names.
+    places: Vec<usize>,
+    names: Vec<String>,
+}
 
 /// Reads a Parquet export; `bytes` are the file's own.
 ///
@@ -39,35 +41,23 @@ const WAITING: usize = 2;
 /// Bytes that are no Parquet, columns of no known format, two currencies, or not one row that can be used.
 pub fn read_parquet(
     path: &Path,
-    bytes: &mut (impl Read + Seek),
+    bytes: &mut impl MmapBytesReader,
     billing: &Billing,
     read_at: &str,
 ) -> Result<Vec<MonthBill>, Error> {
     let file = path.display().to_string();
     guard::check_parquet(bytes)
         .map_err(|message| Error::at(Place::file(&file), format!("cannot be read: {message}")))?;
-    let arguments = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
-    let frame = LazyFrame::scan_parquet(PlRefPath::new(&file), arguments)
-        .map_err(|error| failed(&file, &error))?;
-    let (layout, names, frame) = chosen(&file, frame, billing)?;
+    let metadata = read_metadata(bytes).map_err(|error| failed(&file, &error))?;
+    let chosen = chosen(&file, &metadata, billing)?;
+    let layout = &chosen.layout;
     let source = format!("{}: {file}", layout.format);
-    let mut gather = Gather::new(&layout, billing);
-    if coded::read(bytes, &names, &layout, &mut gather).is_none() {
-        gather = Gather::new(&layout, billing);
-        by_rows(&file, frame, &layout, &mut gather)?;
+    let mut gather = Gather::new(layout, billing);
+    if coded::read(bytes, &chosen.names, layout, &mut gather).is_none() {
+        gather = Gather::new(layout, billing);
+        by_rows(&file, bytes, metadata, &chosen, &mut gather)?;
     }
     gather.finish(&source, read_at)
-}
-
-/// Hands over every row, with its number for what cannot be used.
-fn by_rows(
-    file: &str,
-    frame: LazyFrame,
-    layout: &Layout,
-    gather: &mut Gather<'_>,
-) -> Result<(), Error> {
-    scan(frame, |batch, before| add(file, batch, before, layout, gather))
-        .map_err(|error| failed(file, &error))
 }
 
 fn failed(file: &str, error: &PolarsError) -> Error {
@@ -75,49 +65,50 @@ fn failed(file: &str, error: &PolarsError) -> Error {
     Error::at(Place::file(file), format!("cannot be read: {}", text.lines().next().unwrap_or("")))
 }
 
-/// The layout of a frame, the names of the columns that are read, and the frame with these alone.
-fn chosen(
-    file: &str,
-    mut frame: LazyFrame,
-    billing: &Billing,
-) -> Result<(Layout, Vec<String>, LazyFrame), Error> {
-    let schema = frame.collect_schema().map_err(|error| failed(file, &error))?;
+fn chosen(file: &str, metadata: &FileMetadata, billing: &Billing) -> Result<Chosen, Error> {
+    let schema = infer_schema(metadata).map_err(|error| failed(file, &error))?;
     let names: Vec<&str> = schema.iter_names().map(PlSmallStr::as_str).collect();
     let layout = Layout::find(file, &names, billing)?;
-    let columns = layout.columns();
-    let wanted: Vec<_> = columns.iter().map(|place| col(names[*place])).collect();
-    let read = columns.iter().map(|place| names[*place].to_owned()).collect();
-    let layout = layout.within(&columns);
-    Ok((layout, read, frame.select(wanted)))
+    let places = layout.columns();
+    let read = places.iter().map(|place| names[*place].to_owned()).collect();
+    Ok(Chosen { layout: layout.within(&places), names: read, places })
 }
 
-/// Runs a frame and hands over its batches in order, with the rows before each.
-fn scan(
-    frame: LazyFrame,
-    mut take: impl FnMut(&DataFrame, usize) -> PolarsResult<()>,
-) -> PolarsResult<()> {
-    let (send, batches) = mpsc::sync_channel::<DataFrame>(WAITING);
-    thread::scope(|scope| {
-        let running = scope.spawn(move || -> PolarsResult<()> {
-            let sink = PlanCallback::new(move |batch: DataFrame| Ok(send.send(batch).is_err()));
-            let frame = frame.sink_batches(sink, true, None)?;
-            frame.collect_with_engine(Engine::Streaming).map(drop)
-        });
-        let mut before = 0;
-        let mut taken = Ok(());
-        for batch in &batches {
-            taken = take(&batch, before);
-            before += batch.height();
-            if taken.is_err() {
-                break;
+/// Hands over every row, with its number for what cannot be used. One row group is in memory at a time.
+fn by_rows(
+    file: &str,
+    bytes: &mut impl MmapBytesReader,
+    metadata: FileMetadata,
+    chosen: &Chosen,
+    gather: &mut Gather<'_>,
+) -> Result<(), Error> {
+    let metadata = Arc::new(metadata);
+    let mut before = 0_usize;
+    for group in &metadata.row_groups {
+        let rows = group.num_rows();
+        let mut reader = ParquetReader::new(&mut *bytes)
+            .with_slice(Some((before, rows)))
+            .with_projection(Some(chosen.places.clone()));
+        reader.set_metadata(Arc::clone(&metadata));
+        let after = before.checked_add(rows);
+        let whole = after.filter(|after| *after <= metadata.num_rows);
+        let read = whole.ok_or_else(|| uneven("row group")).and_then(|after| {
+            let batch = reader.finish()?;
+            // The reader takes the file's word for the length of its columns.
+            if let Some(column) = batch.columns().iter().find(|column| column.len() != rows) {
+                return Err(uneven(&format!("column {}", column.name())));
             }
-        }
-        // A closed channel ends the run.
-        drop(batches);
-        // A panic of the reader is passed on to the one place that catches them.
-        let ran = running.join().unwrap_or_else(|panic| resume_unwind(panic));
-        taken.and(ran)
-    })
+            add(file, &batch, before, &chosen.layout, gather)?;
+            Ok(after)
+        });
+        before = read.map_err(|error| failed(file, &error))?;
+    }
+    Ok(())
+}
+
+fn uneven(part: &str) -> PolarsError {
+    let message = format!("a {part} does not have as many rows as the file says");
+    PolarsError::ComputeError(message.into())
 }
 
 /// A column of texts.
@@ -356,19 +347,22 @@ mod tests {
         let columns = header.iter().enumerate().map(column).collect();
         let mut frame = DataFrame::new(records.len(), columns).unwrap();
         let parquet = folder.path().join("bill.parquet");
-        ParquetWriter::new(std::fs::File::create(&parquet).unwrap()).finish(&mut frame).unwrap();
+        let created = std::fs::File::create(&parquet).unwrap();
+        // Two groups of rows: the second begins where the first ends.
+        ParquetWriter::new(created).with_row_group_size(Some(2)).finish(&mut frame).unwrap();
         let billing = billing();
         let name = parquet.display().to_string();
-        let arguments = ScanArgsParquet::default();
-        let frame = LazyFrame::scan_parquet(PlRefPath::new(&name), arguments).unwrap();
-        let (layout, names, frame) = chosen(&name, frame, &billing).unwrap();
+        let mut file = std::fs::File::open(&parquet).unwrap();
+        let metadata = read_metadata(&mut file).unwrap();
+        let chosen = chosen(&name, &metadata, &billing).unwrap();
+        let layout = &chosen.layout;
         for coded in [true, false] {
-            let mut gather = Gather::new(&layout, &billing);
+            let mut gather = Gather::new(layout, &billing);
             if coded {
-                let mut file = std::fs::File::open(&parquet).unwrap();
-                coded::read(&mut file, &names, &layout, &mut gather).expect("texts have numbers");
+                coded::read(&mut file, &chosen.names, layout, &mut gather)
+                    .expect("texts have numbers");
             } else {
-                super::by_rows(&name, frame.clone(), &layout, &mut gather).unwrap();
+                super::by_rows(&name, &mut file, metadata.clone(), &chosen, &mut gather).unwrap();
             }
             let bills = gather.finish("bill", "now").unwrap();
             assert_eq!(bills.len(), by_rows.len());

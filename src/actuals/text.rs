@@ -96,8 +96,11 @@ pub fn read_lines(
         .buffer_capacity(BUFFER)
         .from_reader(bytes);
     let first = reader.read_byte_record().ok()??;
-    // Lines that end with CR alone are one line here.
-    if memchr::memchr2(b'\n', b'\r', first.as_slice()).is_some() {
+    // Lines that end with CR alone are one line here; another separator is for the patient reader to find.
+    let first_line = first.as_slice();
+    if memchr::memchr2(b'\n', b'\r', first_line).is_some()
+        || memchr::memchr2(b';', b'\t', first_line).is_some()
+    {
         return None;
     }
     let header: Vec<String> = (0..first.len())

@@ -26,8 +26,6 @@ use crate::{
 
 mod listener;
 
-use listener::Bounded;
-
 /// The port of a page that names none.
 const PORT: u16 = 8383;
 
@@ -40,8 +38,7 @@ pub(super) struct Args {
     /// Port on 127.0.0.1; 0 takes any that is free
     #[arg(long, value_name = "N", default_value_t = PORT, value_parser = port)]
     port: u16,
-    /// Let the page save values into the scenario's file; comments stay. The page is then had only at the
-    /// address that is printed, with its key
+    /// Let the page save values into the scenario's file; comments stay
     #[arg(long)]
     write: bool,
     /// Trials of the band and of reports; 1 for the mid-value line alone
@@ -144,23 +141,19 @@ async fn answer(listener: TcpListener, app: Arc<App>, door: &str) -> Result<(), 
     let address = listener.local_addr().map_err(|error| failed(&error))?;
     print(&format!("http://{address}{door}\n"))?;
     say("Ctrl-C ends it");
-    let (ended, mut has_ended) = tokio::sync::watch::channel(false);
+    let (ended, has_ended) = tokio::sync::watch::channel(false);
     let closing = Arc::clone(&app);
-    let signal = async move {
+    let late = async move {
         stopped().await;
         closing.close();
         let _ = ended.send(true);
-    };
-    let serving = axum::serve(Bounded::new(listener), serve::router(app));
-    let serving = serving.with_graceful_shutdown(signal).into_future();
-    let late = async move {
-        let _ = has_ended.changed().await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        done = serving => done.map_err(|error| failed(&error)),
-        () = late => Ok(()),
+        () = listener::answer(listener, serve::router(app), has_ended) => {}
+        () = late => {}
     }
+    Ok(())
 }
 
 /// Waits for Ctrl-C, or for being asked to end.

@@ -15,7 +15,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aws_credential_types::{Credentials, provider::ProvideCredentials as _};
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials as _, error::CredentialsError},
+};
 use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
@@ -227,13 +230,21 @@ impl Ec2 {
     /// No credentials, or a place that is no URL.
     pub fn connect(settings: &Settings, spot: &Spot, now: Timestamp) -> Result<Self, Error> {
         let Connection { runtime, config } = Connection::open(settings)?;
-        let none = || {
-            failed(
-                "EC2: no usable credentials; set a profile with --profile, AWS_PROFILE, or sign in",
-            )
+        let none = |why: &str| {
+            failed(format!(
+                "EC2: no usable credentials{why}; set a profile with --profile, AWS_PROFILE, or sign in"
+            ))
         };
-        let provider = config.credentials_provider().ok_or_else(none)?;
-        let credentials = runtime.block_on(provider.provide_credentials()).map_err(|_| none())?;
+        let provider = config.credentials_provider().ok_or_else(|| none(""))?;
+        let credentials =
+            runtime.block_on(provider.provide_credentials()).map_err(|error| {
+                match (&error, std::error::Error::source(&error)) {
+                    (CredentialsError::InvalidConfiguration(_), Some(why)) => {
+                        none(&format!(" ({why})"))
+                    }
+                    _ => none(""),
+                }
+            })?;
         let agent = Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(ATTEMPT_SECONDS)))
             .http_status_as_error(false)

@@ -6,6 +6,7 @@ use plotters::style::{
     text_anchor::{HPos, Pos, VPos},
 };
 
+use super::figure::clean;
 use crate::{
     plan::{
         Plan,
@@ -80,7 +81,7 @@ pub fn cost_by_service(plan: &Plan) -> Result<String, String> {
     register_letters()?;
     let mut svg = String::new();
     draw(plan, &mut svg).map_err(|error| error.to_string())?;
-    Ok(svg)
+    Ok(clean(&svg))
 }
 
 fn draw(plan: &Plan, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {
@@ -147,7 +148,7 @@ pub fn odds(plan: &Plan, spread: &Spread) -> Result<String, String> {
     register_letters()?;
     let mut svg = String::new();
     draw_odds(plan, spread, &mut svg).map_err(|error| error.to_string())?;
-    Ok(svg)
+    Ok(clean(&svg))
 }
 
 fn draw_odds(

@@ -1,16 +1,26 @@
 //! The plan's tables as CSV files.
 
-use super::page::{Cell, Kind, Page, Table};
+use super::{
+    page::{Cell, Kind, Page, Table},
+    text::printable,
+};
 use crate::{ledger::Entry, plan::Plan};
 
 /// Columns of `usage.csv`: what `runrate rate` reads.
 pub const USAGE_COLUMNS: [&str; 8] =
     ["month", "account", "region", "service", "usage_type", "operation", "resource", "quantity"];
 
-/// A cell that a spreadsheet would take for a formula gets a leading apostrophe.
+/// First letters that make a cell a formula, also in the full width that spreadsheets of East Asia accept.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
+/// Returns a cell that no spreadsheet takes for a formula and no terminal for a command: a leading apostrophe
+/// before what would be a formula, control characters as their escapes (`\u{1b}`).
 pub fn safe(text: &str) -> String {
-    let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if risky && text.parse::<f64>().is_err() { format!("'{text}") } else { text.to_owned() }
+    let text = printable(text);
+    // Programs that strip what is blank at the start would come to the formula behind it.
+    let first = text.trim_start().strip_prefix('"').unwrap_or(text.trim_start());
+    let risky = first.starts_with(FORMULA) || text.starts_with(['\t', '\r', '\n']);
+    if risky && text.parse::<f64>().is_err() { format!("'{text}") } else { text.into_owned() }
 }
 
 pub(super) fn write(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
@@ -136,6 +146,13 @@ mod tests {
         assert_eq!(safe("=1+1"), "'=1+1");
         assert_eq!(safe("@cmd"), "'@cmd");
         assert_eq!(safe("-0.5"), "-0.5");
+        assert_eq!(safe("-x"), "'-x");
+        for full in ["＝1+1", "＋1", "－1+1", "＠cmd", " =1+1", "\n=1", "\u{a0}＝1", "\"=1+1"]
+        {
+            assert_eq!(safe(full), format!("'{full}"));
+        }
+        assert_eq!(safe("a\u{1b}[31m\u{202e}b\u{9b}"), "a\\u{1b}[31m\\u{202e}b\\u{9b}");
+        assert_eq!(safe("two\nlines"), "two\nlines");
         assert_eq!(safe("m7g.large"), "m7g.large");
         assert_eq!(super::write(&["=1+1", "b"], std::iter::empty()), "'=1+1,b\n");
     }

@@ -26,7 +26,7 @@ use std::fmt::Write as _;
 
 use super::page::{Chart, Figure, Unit};
 use canvas::Canvas;
-pub(crate) use canvas::shown;
+pub(crate) use canvas::{clean, shown};
 
 /// A chart for pages of 700 pixels and more, and for paper [pixels].
 pub const WIDE: (u32, u32) = (880, 420);

@@ -5,7 +5,10 @@
 
 use std::fmt::Write as _;
 
-use super::page::{Cell, Kind, Page, Section, Table};
+use super::{
+    figure::shown,
+    page::{Cell, Kind, Page, Section, Table},
+};
 
 /// The whole report.
 pub fn render(page: &Page) -> String {
@@ -96,7 +99,8 @@ fn text(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             '\n' | '\r' | '\t' => out.push(' '),
-            c => out.push(c),
+            c if shown(c) => out.push(c),
+            _ => {}
         }
     }
     out

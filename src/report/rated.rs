@@ -123,7 +123,15 @@ pub fn to_table(rated: &Rated) -> String {
 pub fn to_csv(rated: &Rated) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for mut line in lines(rated) {
-        for cell in [&mut line.account, &mut line.resource, &mut line.usage_type] {
+        for cell in [
+            &mut line.account,
+            &mut line.region,
+            &mut line.service,
+            &mut line.usage_type,
+            &mut line.operation,
+            &mut line.resource,
+            &mut line.unit,
+        ] {
             *cell = super::csv::safe(cell);
         }
         writer.serialize(line).expect("writing to memory does not fail");

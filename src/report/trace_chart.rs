@@ -53,7 +53,7 @@ pub fn svg(trace: &Trace) -> Result<String, String> {
         let root = SVGBackend::with_string(&mut text, size(&panels)).into_drawing_area();
         draw(trace, &panels, &root).map_err(|error| error.to_string())?;
     }
-    Ok(text)
+    Ok(super::figure::clean(&text))
 }
 
 /// The page as PNG.

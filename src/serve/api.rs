@@ -1,24 +1,28 @@
 //! What is asked of the page, and how each is answered.
 
-use std::sync::{
-    Arc, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use axum::{
     body::Bytes,
     extract::{
-        Path, Query, State,
-        rejection::{BytesRejection, PathRejection, QueryRejection},
+        FromRequest, Path, Query, Request, State,
+        rejection::{PathRejection, QueryRejection},
     },
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio::time::timeout;
 
 use super::{
-    App, File, Kept, MOST_BODY, Side,
+    App, File, Kept, LONGEST_BODY, MOST_BODY, Side,
     answer::{self, Answer, BandTold, Refusal},
     lane::{Stops, Work},
     side::{Loaded, Values},
@@ -73,8 +77,8 @@ pub(super) async fn nowhere() -> Response {
 }
 
 pub(super) async fn other_method() -> Response {
-    let message = "there is something here, but not by this method: pages and reports are had with GET, \
-        lines, bands and saving with POST";
+    let message = "the method does not fit the address: read pages and reports with GET or HEAD, \
+        compute and save with POST";
     answer::refuse(StatusCode::METHOD_NOT_ALLOWED, message)
 }
 
@@ -107,18 +111,29 @@ struct Ask {
 const BODY: &str = r#"send JSON such as {"side": "a", "values": {"nat.gateways": 2}}"#;
 
 /// A request's body as it came.
-type Sent = Result<Bytes, BytesRejection>;
+pub(super) struct Sent(Result<Bytes, Refusal>);
 
-fn body(sent: Sent) -> Result<Bytes, Refusal> {
-    sent.map_err(|wrong| {
-        let message = match wrong.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                format!("the request is too long: send at most {MOST_BODY} bytes")
-            }
-            _ => format!("the request broke off ({}); {BODY}", wrong.body_text()),
+impl<S: Send + Sync> FromRequest<S> for Sent {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        let body = timeout(LONGEST_BODY, Bytes::from_request(request, state)).await;
+        let Ok(body) = body else {
+            let seconds = LONGEST_BODY.as_secs();
+            let message =
+                format!("the request is too slow: send its body within {seconds} seconds");
+            return Ok(Self(Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, None, &message))));
         };
-        Refusal::new(wrong.status(), None, &message)
-    })
+        Ok(Self(body.map_err(|wrong| {
+            let message = match wrong.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => {
+                    format!("the request is too long: send at most {MOST_BODY} bytes")
+                }
+                _ => format!("the request broke off ({}); {BODY}", wrong.body_text()),
+            };
+            Refusal::new(wrong.status(), None, &message)
+        })))
+    }
 }
 
 /// How many trials: as many as the program was started with, if none are asked for.
@@ -146,7 +161,7 @@ impl Asking {
     fn read(app: Arc<App>, sent: Sent) -> Result<Self, Refusal> {
         const LONGEST_NAME: usize = 64;
         let bad = |message: &str| Refusal::new(StatusCode::BAD_REQUEST, None, message);
-        let ask: Ask = serde_json::from_slice(&body(sent)?)
+        let ask: Ask = serde_json::from_slice(&sent.0?)
             .map_err(|error| bad(&format!("is not what is asked for here: {error}; {BODY}")))?;
         if ask.client.len() > LONGEST_NAME {
             return Err(bad("client: give at most 64 characters"));

@@ -5,9 +5,9 @@
 //! 127.0.0.1 would stand there), our Origin, or a header of its own without being asked first, which we never
 //! answer.
 //!
-//! Other users of this machine can send all of that. What is done for a request is done for its key, which stands
-//! in the page; where the page may write into a file, it and all that shows a scenario, a plan or what `tune` found
-//! is served for its key only, which `cli` prints. Scripts and styles hold nothing of either.
+//! Other users of this machine can send all of that. The page, and everything that shows a scenario, a plan, a
+//! report or what `tune` found, is therefore served only to requests with the key, which `cli` prints. Scripts and
+//! styles hold none of these. `docs/security.md` lists each threat with its test.
 //!
 //! # Source
 //! Fetch standard, "CORS protocol" and "Origin header"; W3C "Fetch Metadata Request Headers";
@@ -28,20 +28,18 @@ connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 /// What holds nothing of a scenario, a bill or the key: anybody on this machine may read it.
 const OPEN: [&str; 3] = ["/page.css", "/page.js", "/chart.js"];
 
-/// The names under which the page may be asked for.
+/// The names under which the page is served, and its key.
 #[derive(Debug, Clone)]
 pub(super) struct Door {
     hosts: [String; 2],
     key: String,
-    /// Whether the page is shown to who has the key only.
-    locked: bool,
 }
 
 impl Door {
     pub(super) fn new(settings: Settings) -> Self {
         let port = settings.port;
         let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
-        Self { hosts, key: settings.key(), locked: settings.write }
+        Self { hosts, key: settings.key() }
     }
 
     /// Whether this is the key; how long that takes tells nothing of it.
@@ -58,7 +56,7 @@ impl Door {
                 if the program was started anew, open the address that it printed";
             return (!self.is_key(given)).then_some(message);
         }
-        if !self.locked || OPEN.contains(&uri.path()) {
+        if OPEN.contains(&uri.path()) {
             return None;
         }
         let query = uri.query().unwrap_or_default().split('&');
@@ -102,10 +100,10 @@ impl Door {
                 "another page asks: only this page's own requests are answered".into(),
             );
         }
-        if method != Method::GET && method != Method::POST {
+        if ![Method::GET, Method::HEAD, Method::POST].contains(method) {
             return Some((
                 StatusCode::METHOD_NOT_ALLOWED,
-                format!("{method}: only GET and POST are known here"),
+                format!("{method}: use GET, HEAD or POST"),
             ));
         }
         if let Some(message) = self.locked(method, uri, headers) {
@@ -151,7 +149,7 @@ pub(super) async fn guard(State(door): State<Door>, request: Request, next: Next
         response
             .headers_mut()
             .entry(header::ALLOW)
-            .or_insert(HeaderValue::from_static("GET, POST"));
+            .or_insert(HeaderValue::from_static("GET, HEAD, POST"));
     }
     response
 }
@@ -162,25 +160,20 @@ mod tests {
 
     const KEY: &str = "000000000000000000000000000000a7";
 
-    fn asked(
-        write: bool,
-        (method, path): (&Method, &str),
-        headers: &[(&'static str, &'static str)],
-    ) -> u16 {
+    fn asked((method, path): (&Method, &str), headers: &[(&'static str, &'static str)]) -> u16 {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_static(value));
         }
         let uri: Uri = path.parse().unwrap();
-        let door = Door::new(Settings { port: 8383, write, trials: 1, key: 0xa7 });
+        let door = Door::new(Settings { port: 8383, write: false, trials: 1, key: 0xa7 });
         door.refuses(method, &uri, &map).map_or(200, |(status, _)| status.as_u16())
     }
 
     #[test]
-    fn who_has_no_key_has_nothing_done_and_sees_no_page_that_writes() {
+    fn a_request_without_the_key_is_refused() {
         let host = ("host", "127.0.0.1:8383");
         let json = ("content-type", "application/json");
-        let get = Method::GET;
         for (expected, path) in [
             (200, "/?key=000000000000000000000000000000a7"),
             (200, "/?a=b&key=000000000000000000000000000000a7"),
@@ -193,6 +186,7 @@ mod tests {
             (200, "/page.css"),
             (200, "/page.js"),
             (200, "/chart.js"),
+            (403, "/page.js/"),
             // Whatever shows a scenario or a plan, and whatever is added to the router later.
             (403, "/api/scenario"),
             (403, "/report/json?side=a"),
@@ -202,56 +196,54 @@ mod tests {
             (200, "/tuned?key=000000000000000000000000000000a7"),
             (403, "/new"),
         ] {
-            assert_eq!(asked(true, (&get, path), &[host]), expected, "{path}");
-            assert_eq!(asked(false, (&get, path), &[host]), 200, "{path}");
-        }
-        let sent = [host, ("x-runrate", KEY)];
-        assert_eq!(asked(true, (&get, "/api/scenario"), &sent), 200);
-        let sent = [host, ("x-runrate", "1")];
-        assert_eq!(asked(true, (&get, "/api/scenario"), &sent), 403);
-        for write in [false, true] {
-            for (expected, key) in [(200, KEY), (403, "1"), (403, ""), (403, &KEY[1..])] {
-                let headers = [host, json, ("x-runrate", key)];
-                let post = (&Method::POST, "/api/save");
-                assert_eq!(asked(write, post, &headers), expected, "{key:?}");
+            for method in [Method::GET, Method::HEAD] {
+                assert_eq!(asked((&method, path), &[host]), expected, "{method} {path}");
             }
+        }
+        let get = Method::GET;
+        let sent = [host, ("x-runrate", KEY)];
+        assert_eq!(asked((&get, "/api/scenario"), &sent), 200);
+        let sent = [host, ("x-runrate", "1")];
+        assert_eq!(asked((&get, "/api/scenario"), &sent), 403);
+        for (expected, key) in [(200, KEY), (403, "1"), (403, ""), (403, &KEY[1..])] {
+            let headers = [host, json, ("x-runrate", key)];
+            assert_eq!(asked((&Method::POST, "/api/save"), &headers), expected, "{key:?}");
         }
     }
 
     #[test]
     fn only_the_page_itself_is_answered() {
         let host = ("host", "127.0.0.1:8383");
+        let key = ("x-runrate", KEY);
         let (get, post) = (Method::GET, Method::POST);
         let json = [host, ("x-runrate", KEY), ("content-type", "application/json; charset=utf-8")];
         for (expected, method, path, headers) in [
-            (200, &get, "/", &[host][..]),
-            (200, &get, "/", &[("host", "LOCALHOST:8383")]),
-            (403, &get, "/", &[]),
-            (403, &get, "/", &[("host", "evil.example:8383")]),
-            (403, &get, "/", &[("host", "127.0.0.1")]),
-            (403, &get, "/", &[("host", "127.0.0.1:8384")]),
-            (403, &get, "/", &[host, host]),
-            (403, &get, "http://evil.example/", &[host]),
-            (403, &get, "/", &[host, ("origin", "null")]),
-            (403, &get, "/", &[host, ("origin", "https://127.0.0.1:8383")]),
-            (200, &get, "/", &[host, ("origin", "http://localhost:8383")]),
-            (200, &get, "/", &[host, ("sec-fetch-site", "cross-site")]),
-            (403, &get, "/report/json", &[host, ("sec-fetch-site", "cross-site")]),
-            (403, &get, "/api/scenario", &[host, ("sec-fetch-site", "same-site")]),
-            (200, &get, "/api/scenario", &[host, ("sec-fetch-site", "same-origin")]),
+            (200, &get, "/", &[host, key][..]),
+            (200, &get, "/", &[("host", "LOCALHOST:8383"), key]),
+            (403, &get, "/", &[key]),
+            (403, &get, "/", &[("host", "evil.example:8383"), key]),
+            (403, &get, "/", &[("host", "127.0.0.1"), key]),
+            (403, &get, "/", &[("host", "127.0.0.1:8384"), key]),
+            (403, &get, "/", &[host, host, key]),
+            (403, &get, "http://evil.example/", &[host, key]),
+            (403, &get, "/", &[host, ("origin", "null"), key]),
+            (403, &get, "/", &[host, ("origin", "https://127.0.0.1:8383"), key]),
+            (200, &get, "/", &[host, ("origin", "http://localhost:8383"), key]),
+            (200, &get, "/", &[host, ("sec-fetch-site", "cross-site"), key]),
+            (403, &get, "/report/json", &[host, ("sec-fetch-site", "cross-site"), key]),
+            (403, &get, "/api/scenario", &[host, ("sec-fetch-site", "same-site"), key]),
+            (200, &get, "/api/scenario", &[host, ("sec-fetch-site", "same-origin"), key]),
             (405, &Method::DELETE, "/", &[host]),
-            (405, &Method::HEAD, "/", &[host]),
+            (200, &Method::HEAD, "/", &[host, key]),
+            (403, &Method::HEAD, "/", &[host]),
+            (405, &Method::TRACE, "/", &[host, key]),
             (405, &Method::OPTIONS, "/api/plan", &[host]),
             (200, &post, "/api/plan", &json),
             (403, &post, "/api/plan", &[host, json[2]]),
             (415, &post, "/api/plan", &[host, json[1]]),
             (415, &post, "/api/plan", &[host, json[1], ("content-type", "text/plain")]),
         ] {
-            assert_eq!(
-                asked(false, (method, path), headers),
-                expected,
-                "{method} {path} {headers:?}"
-            );
+            assert_eq!(asked((method, path), headers), expected, "{method} {path} {headers:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `runrate serve` as a child, and requests to it over a plain socket.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
@@ -40,10 +40,10 @@ impl Answer {
 /// A page that is served.
 pub struct Page {
     pub child: Child,
-    /// As it was printed, with a key if there is one.
+    /// As it was printed, with its key.
     pub url: String,
     pub port: u16,
-    /// What a request must show to have something done.
+    /// What a request must show.
     pub key: String,
 }
 
@@ -66,7 +66,7 @@ impl Page {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().to_owned();
-        let (address, key) = url.split_once("?key=").unwrap_or((&url, ""));
+        let (address, key) = url.split_once("?key=").unwrap_or_default();
         let port = address
             .strip_prefix("http://127.0.0.1:")
             .and_then(|rest| rest.strip_suffix('/')?.parse().ok());
@@ -75,10 +75,7 @@ impl Page {
             let _ = child.stderr.take().unwrap().read_to_string(&mut said);
             panic!("no address but {line:?}; {said}");
         };
-        let mut key = key.to_owned();
-        if key.is_empty() {
-            key = key_of(&Connection::open(port, "").get("/").text());
-        }
+        let key = key.to_owned();
         Self { child, url, port, key }
     }
 
@@ -89,6 +86,11 @@ impl Page {
 
     pub fn connect(&self) -> Connection {
         Connection::open(self.port, &self.key)
+    }
+
+    /// A connection of somebody who does not have the key.
+    pub fn stranger(&self) -> Connection {
+        Connection::open(self.port, "")
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -147,8 +149,10 @@ impl Connection {
     }
 
     pub fn get(&mut self, path: &str) -> Answer {
-        let port = self.port;
-        self.send(format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n").as_bytes());
+        let (port, key) = (self.port, &self.key);
+        let key = if key.is_empty() { String::new() } else { format!("x-runrate: {key}\r\n") };
+        let head = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{key}\r\n");
+        self.send(head.as_bytes());
         self.answer()
     }
 
@@ -166,16 +170,41 @@ impl Connection {
         self.answer()
     }
 
+    /// The bytes that come until the server closes the connection.
+    pub fn rest(&mut self) -> usize {
+        let mut rest = Vec::new();
+        let _ = self.reader.read_to_end(&mut rest);
+        rest.len()
+    }
+
+    /// Whether the server closes the connection within a time.
+    pub fn is_closed_within(&mut self, most: Duration) -> bool {
+        self.reader.get_ref().set_read_timeout(Some(most)).unwrap();
+        let mut rest = Vec::new();
+        let open = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
+        !self.reader.read_to_end(&mut rest).is_err_and(|error| open.contains(&error.kind()))
+    }
+
     /// The next answer; only such as say their length.
     pub fn answer(&mut self) -> Answer {
+        let (answer, length) = self.head();
+        self.body(answer, length)
+    }
+
+    /// The next answer's head, which is all of an answer to HEAD, and the length that it names.
+    pub fn head(&mut self) -> (Answer, usize) {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             let read = self.reader.read_line(&mut head).unwrap();
             assert!(read > 0, "the server hung up after {head:?}");
         }
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let mut answer = Answer { status, head, body: Vec::new() };
+        let answer = Answer { status, head, body: Vec::new() };
         let length = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
+        (answer, length)
+    }
+
+    fn body(&mut self, mut answer: Answer, length: usize) -> Answer {
         answer.body.resize(length, 0);
         self.reader.read_exact(&mut answer.body).unwrap();
         answer

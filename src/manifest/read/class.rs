@@ -93,6 +93,11 @@ fn volumes(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<
         let volume = volume(object, (&field, ebs), ("volumeSize", usual), notes);
         all.push(volume);
     }
+    if all.is_empty() {
+        // Devices without `ebs` are instance stores, or cut off.
+        notes.field(object, FIELD, &format!("has no EBS volume; {usual} GiB are planned"));
+        return vec![Line::new("volume_gib", number(usual), &label)];
+    }
     let facts = &knowledge.catalog.controllers.ebs;
     if all.len() > 1 {
         let gib: f64 = all.iter().map(|volume| volume.gib).sum();
@@ -128,6 +133,9 @@ fn storage(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<
     lines(object, ("spec.ephemeralStorage", volume), knowledge, notes)
 }
 
+/// Least size of a volume that a scenario plans, and that EBS makes.
+const LEAST_GIB: f64 = 1.0;
+
 /// A volume with its size under `key`; the usual size where it has none.
 fn volume(
     object: &Object,
@@ -138,19 +146,17 @@ fn volume(
     let place = format!("{field}.{key}");
     let size = given.get(key).filter(|size| !size.is_null());
     let read = size.and_then(|size| quantity(object, (&place, size), notes));
+    let read = read.map(|size| size.mebibytes() / 1024.0).filter(|gib| *gib >= LEAST_GIB);
     if read.is_none() {
-        notes.field(object, &place, &format!("is missing or unreadable; {usual} GiB are planned"));
+        let message = format!("is missing, unreadable or below 1 GiB; {usual} GiB are planned");
+        notes.field(object, &place, &message);
     }
     let mut figure = |key: &str| {
         let value = given.get(key).filter(|value| !value.is_null())?;
         let place = format!("{field}.{key}");
         whole(object, (&place, value), (1, 1_000_000), notes).map(f64::from)
     };
-    Volume {
-        gib: read.map_or(usual, |size| size.mebibytes() / 1024.0),
-        iops: figure("iops"),
-        throughput: figure("throughput"),
-    }
+    Volume { gib: read.unwrap_or(usual), iops: figure("iops"), throughput: figure("throughput") }
 }
 
 /// The keys of a volume, within what the type that a scenario plans may have.

@@ -1,0 +1,10 @@
+#![no_main]
+
+#[path = "../../tests/corpus/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    if let Err(law) = targets::cost_explorer_json(bytes) {
+        panic!("{law}");
+    }
+});
