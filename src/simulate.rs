@@ -310,7 +310,7 @@ impl<'a> Prepared<'a> {
     /// An account's cluster at the start of the plan.
     fn begin(&self, index: usize, trial: u32, first: Month, traffic: &MonthTraffic) -> Running<'_> {
         let (account, policy) = (&self.scenario.accounts[index], &self.policies[index]);
-        let luck = random::stream(self.scenario.plan.seed, trial, Stream::Cluster, index as u32);
+        let luck = self.scenario.cluster_luck(trial, index);
         Running::new(account, policy, (first, traffic), luck)
     }
 
