@@ -33,11 +33,9 @@ pub const THREADS: i64 = 1024;
 pub const SKIPPED_SHARE: f64 = 0.1;
 /// Places that are named of rows that were skipped for one reason.
 pub const PLACES: usize = 3;
-/// Pods that a workload may have at once, replicas and parallel runs together: the time of a simulated minute
-/// grows with the nodes that exist. Kubernetes supports 150,000 pods in a cluster.
-pub const REPLICAS: u32 = 150_000;
-/// Months × accounts × workloads of one plan: each keeps some 2 KiB of figures.
-pub const ACCOUNT_MONTH_WORKLOADS: u64 = 1_000_000;
+/// Accounts × months of one plan. With 50 workloads, each account-month keeps some 100 KiB until the plan is
+/// written.
+pub const ACCOUNT_MONTHS: u64 = 30_000;
 /// Folders below each other that are searched for manifests.
 pub const FOLDER_DEPTH: usize = 32;
 

@@ -243,9 +243,7 @@ impl Prepared<'_> {
             let mut capacity = running.month(month, traffic);
             metering
                 .add(account, &self.demand(account, view.first as usize + index, month, &capacity));
-            capacity.minutes = Vec::new();
-            capacity.awake = Vec::new();
-            capacity.hours = Vec::new();
+            capacity.forget_times();
             months.push(capacity);
         }
         Ok(months)
