@@ -37,6 +37,7 @@ use crate::{
 mod document;
 mod headroom;
 mod line;
+mod metering;
 mod purchase;
 pub mod replay;
 mod sample;
@@ -44,6 +45,7 @@ mod spending;
 pub mod trace;
 pub mod window;
 
+use self::metering::Metering;
 pub use line::{Line, Simulated};
 pub use purchase::{Metered, Saving};
 pub use replay::Replay;
@@ -586,26 +588,6 @@ fn policy(
         };
         problems.into_iter().map(place).collect()
     })
-}
-
-/// Usage of all accounts and months, in the order they were metered.
-#[derive(Default)]
-struct Metering {
-    usage: Vec<Usage>,
-    choices: Vec<Vec<Choice>>,
-}
-
-impl Metering {
-    fn add(&mut self, account: &Account, demand: &Demand<'_>) {
-        self.put(account, demand.month, services::meter(&account.stack.services, demand));
-    }
-
-    fn put(&mut self, account: &Account, month: Month, metered: services::Metered) {
-        let account = &account.name;
-        let usage = |line| Usage { month, account: account.clone(), line };
-        self.usage.extend(metered.lines.into_iter().map(usage));
-        self.choices.push(metered.choices);
-    }
 }
 
 /// One account's cluster, minute by minute.
