@@ -124,3 +124,48 @@ impl Rooms {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::autoscale::{
+        Cluster, NodeState,
+        karpenter::round::Bounds,
+        tests::{company, luck},
+    };
+
+    /// Shared rooms decide as a copy of them does, and a round leaves them as they were.
+    #[test]
+    fn rounds_share_rooms_and_decide_as_if_each_had_its_own() {
+        let policy = company();
+        let offer = policy.pools[0].on_demand[0];
+        let state = |place: u32| {
+            let mut pods = vec![0; policy.workloads.len()];
+            pods[0] = place % 2;
+            NodeState { offer, zone: (place % 3) as u8, quiet_seconds: 600, pods }
+        };
+        let nodes: Vec<NodeState> = (0..40).map(state).collect();
+        let none = vec![0; policy.workloads.len()];
+        let cluster = Cluster::from_state(&policy, &nodes, &none, luck());
+        let rooms: Vec<Room> = (0..nodes.len())
+            .filter_map(|index| Some(Room::new(&policy, index, cluster.node_at(index)?)))
+            .collect();
+        let stock = Rc::new(Stock::new(rooms.clone()));
+        let before = format!("{:?}", stock.rooms);
+        for leaving in 0..nodes.len() {
+            let mut own = rooms.clone();
+            own.retain(|room| room.index != leaving);
+            let view = View::new(Rc::clone(&stock), &[leaving]);
+            let [own, shared] = [Rooms::Owned(own), Rooms::Shared(view)].map(|rooms| {
+                let mut round = cluster.round(&policy, rooms, Bounds::NONE);
+                let mut wanted = none.clone();
+                wanted[0] = leaving as u32 * 3;
+                wanted[1] = 2;
+                let left = round.place_all(&cluster, &policy, wanted, 0);
+                (left, format!("{:?}", round.claims), round.zones)
+            });
+            assert_eq!(own, shared);
+        }
+        assert_eq!(format!("{:?}", stock.rooms), before);
+    }
+}
