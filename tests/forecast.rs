@@ -621,7 +621,8 @@ fn saved_plans_are_compared_by_meter() {
 #[cfg(unix)]
 fn an_interrupted_plan_reports_what_is_finished() {
     let folder = tempfile::tempdir().unwrap();
-    let scenario = written(folder.path(), "s.toml", &uncertain());
+    let text = uncertain() + "\n[[budgets]]\nname = \"board\"\namount = 1\nperiod = \"monthly\"\n";
+    let scenario = written(folder.path(), "s.toml", &text);
     let out = folder.path().join("out");
     let program = assert_cmd::cargo::cargo_bin("runrate");
     let mut running = Command::new(program)
