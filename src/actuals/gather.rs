@@ -342,14 +342,18 @@ impl<'a> Gather<'a> {
         at: impl FnOnce() -> String,
     ) {
         let aside = self.set_aside.entry((month, kind_of(&reason))).or_insert_with(|| Aside {
-            reason: reason.clone(),
+            reason: String::new(),
             varies: false,
             rows: 0,
             first: Vec::new(),
             cost: None,
         });
+        if aside.rows == 0 {
+            aside.reason = reason;
+        } else {
+            aside.varies |= aside.reason != reason;
+        }
         aside.rows += 1;
-        aside.varies |= aside.reason != reason;
         if aside.first.len() < bounds::PLACES {
             aside.first.push(at());
         }

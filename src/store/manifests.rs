@@ -77,7 +77,7 @@ fn walk(folder: &Path, depth: usize, found: &mut Found) -> Result<(), Error> {
             }
         } else if ENDINGS.contains(&&*ending) {
             // Opening a pipe waits for a writer.
-            let read = match fs::metadata(&path) {
+            let text = match fs::metadata(&path) {
                 Ok(of) if !of.is_file() => Err(Error::at(
                     place(&path),
                     "is a pipe or a device, not a file; it is not read",
@@ -85,7 +85,7 @@ fn walk(folder: &Path, depth: usize, found: &mut Found) -> Result<(), Error> {
                 Ok(_) => read_text(&path),
                 Err(error) => Err(Error::at(place(&path), plain(&error))),
             };
-            match read {
+            match text {
                 Ok(text) => found.sources.push(Source { name: path.display().to_string(), text }),
                 Err(error) => found.problems.extend_from_slice(error.problems()),
             }
