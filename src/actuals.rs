@@ -367,6 +367,11 @@ impl MonthBill {
         self.lines.iter().map(|line| line.rows).sum()
     }
 
+    /// Share of the rows that were skipped.
+    pub fn skipped_share(&self) -> f64 {
+        skipped_share(std::slice::from_ref(self))
+    }
+
     /// What to tell a reader who takes it for a bill; none where it is one.
     pub fn no_bill(&self) -> Option<String> {
         let (rows, all) = (self.forecast_rows, self.rows());
@@ -382,6 +387,13 @@ impl MonthBill {
     pub fn is_partial(&self) -> bool {
         (self.days as usize) < self.month.days()
     }
+}
+
+/// Share of the rows of bills that were skipped.
+pub fn skipped_share(bills: &[MonthBill]) -> f64 {
+    let skipped: u64 = bills.iter().flat_map(|bill| &bill.set_aside).map(|aside| aside.rows).sum();
+    let rows = skipped + bills.iter().map(MonthBill::rows).sum::<u64>();
+    if rows == 0 { 0.0 } else { skipped as f64 / rows as f64 }
 }
 
 /// Replaces account ids by `account 1`, `account 2`, … in the order of the ids.

@@ -12,9 +12,21 @@ use aws_credential_types::{
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        interceptors::{Intercept, context::BeforeDeserializationInterceptorContextMut},
+        runtime_components::RuntimeComponents,
+    },
+};
 use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
+use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
+use http_body_util::Limited;
 
-use crate::error::{Error, Place};
+use crate::{
+    bounds,
+    error::{Error, Place},
+};
 
 /// Seconds after which an attempt is given up.
 pub const ATTEMPT_SECONDS: u64 = 60;
@@ -111,6 +123,29 @@ fn unsendable(credentials: &Credentials) -> Option<&'static str> {
     }
     let token = credentials.session_token().unwrap_or_default();
     (!visible(token)).then_some("AWS_SESSION_TOKEN")
+}
+
+/// Ends an answer that has no end: the SDK would hold all of it.
+#[derive(Debug)]
+pub struct BoundedAnswer;
+
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl Intercept for BoundedAnswer {
+    fn name(&self) -> &'static str {
+        "BoundedAnswer"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = std::mem::replace(context.response_mut().body_mut(), SdkBody::empty());
+        *context.response_mut().body_mut() =
+            SdkBody::from_body_1_x(Limited::new(body, bounds::ANSWER_BYTES));
+        Ok(())
+    }
 }
 
 /// What AWS says, with what to do about it; credentials are no part of it. `of` is the prefix of the

@@ -255,6 +255,15 @@ pub struct Capacity {
 }
 
 impl Capacity {
+    /// Drops what is known minute by minute and hour by hour, once usage is metered: half a megabyte.
+    pub fn forget_times(&mut self) {
+        self.minutes = Vec::new();
+        self.awake = Vec::new();
+        self.hours = Vec::new();
+        self.nodes.iter_mut().for_each(|node| node.hourly = Vec::new());
+        self.reservations.iter_mut().for_each(|reservation| reservation.hourly = Vec::new());
+    }
+
     /// Sums up the tally of a span of `minutes`.
     pub fn of(tally: Tally, policy: &Policy, minutes: f64, load: Vec<f64>) -> Self {
         let mut nodes = Vec::new();

@@ -166,7 +166,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(error.exit_code() as u8);
         }
     };
-    match run(cli.command) {
+    match run(cli.command).and_then(|()| unstopped()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -179,6 +179,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// Fails where Ctrl-C ended the work early: scripts must not take a part for the whole.
+fn unstopped() -> Result<(), Error> {
+    if trials::was_stopped() {
+        return Err(Error::interrupted(
+            "interrupted by Ctrl-C: the report covers what was finished, and nothing was judged by it",
+        ));
+    }
+    Ok(())
 }
 
 fn run(command: Command) -> Result<(), Error> {

@@ -1,11 +1,13 @@
 //! One error type for all readers: what was wrong, where, and what would be accepted.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
+
+use crate::bounds;
 
 pub mod guard;
 
 /// Where a problem is: the file, its line, the dotted key in it. Any part may be unknown.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Place {
     /// Path as the user gave it.
     pub file: Option<String>,
@@ -41,7 +43,7 @@ impl fmt::Display for Place {
 }
 
 /// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
     /// Where.
     pub place: Place,
@@ -69,6 +71,7 @@ enum Kind {
     Input,
     Check,
     Actuals,
+    Interrupted,
 }
 
 /// Everything that was wrong, not only the first.
@@ -82,12 +85,9 @@ impl Error {
     /// The command line, the scenario or an input file is wrong: exit code 2. A problem found twice
     /// (accounts share a stack) is told once.
     pub fn input(problems: Vec<Problem>) -> Self {
-        let mut told: Vec<Problem> = Vec::with_capacity(problems.len());
-        for problem in problems {
-            if !told.contains(&problem) {
-                told.push(problem);
-            }
-        }
+        let mut seen = HashSet::new();
+        let mut told = problems;
+        told.retain(|problem| seen.insert(problem.clone()));
         Self { kind: Kind::Input, problems: told }
     }
 
@@ -112,6 +112,12 @@ impl Error {
         Self { kind: Kind::Actuals, problems: vec![Problem::new(place, message)] }
     }
 
+    /// Ctrl-C ended the work early; what was finished is reported: exit code 130.
+    pub fn interrupted(message: impl Into<String>) -> Self {
+        let problem = Problem::new(Place::default(), message);
+        Self { kind: Kind::Interrupted, problems: vec![problem] }
+    }
+
     /// The problems, in the order they were found.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -124,6 +130,8 @@ impl Error {
             Kind::Input => 2,
             Kind::Check => 3,
             Kind::Actuals => 4,
+            // 128 + SIGINT, as shells report it.
+            Kind::Interrupted => 130,
         }
     }
 }
@@ -144,6 +152,10 @@ impl std::error::Error for Error {}
 
 /// The candidate most like `word`, if any is near enough to be what was meant.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Nobody misspells a key by as much, and the time grows with the product of the lengths.
+    if word.len() > bounds::COMPARED_CHARS {
+        return None;
+    }
     candidates
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))

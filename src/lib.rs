@@ -31,6 +31,7 @@ pub mod autoscale;
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod backtest;
+pub mod bounds;
 pub mod budget;
 pub mod calendar;
 pub mod calibrate;

@@ -19,6 +19,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    bounds,
     error::{Error, Place, Problem},
     units::UnitPrice,
 };
@@ -294,6 +295,16 @@ impl PriceBook {
         self.find(key).ok_or_else(|| self.missing(key))
     }
 
+    /// What is said of a meter without a price, without the pass over the book that finds the nearest rows.
+    pub fn absent(&self, key: &BillKey) -> String {
+        let whole = if self.table(&key.region, &key.service).is_none() {
+            format!(" (the book has no {} prices of {})", key.service, key.region)
+        } else {
+            String::new()
+        };
+        format!("no price for {key}{whole}")
+    }
+
     /// The price ladder of a meter, if the book has one.
     pub fn find(&self, key: &BillKey) -> Option<Ladder<'_>> {
         let table = self.table(&key.region, &key.service)?;
@@ -317,16 +328,18 @@ impl PriceBook {
         self.tables.get(&(region.to_owned(), service.to_owned()))
     }
 
-    fn missing(&self, key: &BillKey) -> String {
+    /// The same with the nearest rows.
+    pub(crate) fn missing(&self, key: &BillKey) -> String {
         // Rows of other services are no help unless the service has none at all in any region.
         let known = self.tables.keys().any(|(_, service)| *service == key.service);
+        let sought = start(&key.usage_type);
         let mut near: Vec<(f64, String)> = Vec::new();
         for (region, service, table) in self.tables() {
             if known && service != key.service || !known && region != key.region {
                 continue;
             }
             for row in table.rows() {
-                let likeness = 2.0 * strsim::jaro_winkler(row.usage_type(), &key.usage_type)
+                let likeness = 2.0 * strsim::jaro_winkler(start(row.usage_type()), sought)
                     + f64::from(u8::from(service == key.service))
                     + 0.5 * f64::from(u8::from(region == key.region))
                     + 0.2 * f64::from(u8::from(row.operation() == key.operation));
@@ -338,13 +351,14 @@ impl PriceBook {
         near.dedup_by(|a, b| a.1 == b.1);
         let list: Vec<_> = near.into_iter().take(3).map(|(_, name)| name).collect();
         let list = if list.is_empty() { "none".to_owned() } else { list.join("; ") };
-        let whole = if self.table(&key.region, &key.service).is_none() {
-            format!(" (the book has no {} prices of {})", key.service, key.region)
-        } else {
-            String::new()
-        };
-        format!("no price for {key}{whole}; nearest rows: {list}")
+        format!("{}; nearest rows: {list}", self.absent(key))
     }
+}
+
+/// The part of a name that is compared.
+fn start(name: &str) -> &str {
+    let end = name.char_indices().nth(bounds::COMPARED_CHARS).map_or(name.len(), |(at, _)| at);
+    &name[..end]
 }
 
 #[cfg(test)]

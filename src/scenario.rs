@@ -19,6 +19,7 @@ use crate::{
     commitment::Commitment,
     error::{Error, Problem, nearest},
     growth::Users,
+    random::{self, Draws, Stream},
     scenario::{
         document::Document,
         key::Key,
@@ -256,6 +257,14 @@ enum Numbers {
 }
 
 impl Scenario {
+    /// The draws of an account's cluster. They depend on the names of the accounts, and not on the order of
+    /// their tables: each account has the number of names behind its own in the alphabet.
+    pub fn cluster_luck(&self, trial: u32, account: usize) -> Draws {
+        let own = &self.accounts[account].name;
+        let behind = self.accounts.iter().filter(|other| other.name > *own).count();
+        random::stream(self.plan.seed, trial, Stream::Cluster, behind as u32)
+    }
+
     /// Every region whose prices the accounts need.
     pub fn regions(&self) -> Vec<&str> {
         let mut regions: Vec<&str> = Vec::new();

@@ -37,6 +37,7 @@ use crate::{
 mod document;
 mod headroom;
 mod line;
+mod metering;
 mod purchase;
 pub mod replay;
 mod sample;
@@ -44,6 +45,7 @@ mod spending;
 pub mod trace;
 pub mod window;
 
+use self::metering::Metering;
 pub use line::{Line, Simulated};
 pub use purchase::{Metered, Saving};
 pub use replay::Replay;
@@ -279,19 +281,35 @@ impl<'a> Prepared<'a> {
         let traffic: Result<Vec<MonthTraffic>, Error> =
             (0..plan.months).into_par_iter().map(month).collect();
         let traffic = traffic?;
-        let simulated: Vec<Vec<Capacity>> = (0..self.scenario.accounts.len())
+        let ran: Vec<(Vec<Capacity>, Vec<services::Metered>)> = (0..self.scenario.accounts.len())
             .into_par_iter()
             .map(|account| {
                 let mut running = self.begin(account, trial, months[0], &traffic[0]);
-                let both = months.iter().zip(&traffic);
-                both.map(|(month, traffic)| running.month(*month, traffic)).collect()
+                let both = months.iter().zip(&traffic).enumerate();
+                let own = &self.scenario.accounts[account];
+                both.map(|(index, (month, traffic))| {
+                    let mut capacity = running.month(*month, traffic);
+                    let demand = self.demand(own, index, *month, &capacity);
+                    let mut metered = services::meter(&own.stack.services, &demand);
+                    // Minutes and hours of all accounts and months would be most of a plan's memory.
+                    capacity.forget_times();
+                    if self.scenario.commitments.is_empty() {
+                        metered.lines.iter_mut().for_each(|line| line.hours = Vec::new());
+                    }
+                    (capacity, metered)
+                })
+                .unzip()
             })
             .collect();
+        let (simulated, metered): (Vec<Vec<Capacity>>, Vec<Vec<services::Metered>>) =
+            ran.into_iter().unzip();
         let mut metering = Metering::default();
-        for (index, month) in months.iter().enumerate() {
-            for (account, simulated) in self.scenario.accounts.iter().zip(&simulated) {
-                let demand = self.demand(account, index, *month, &simulated[index]);
-                metering.add(account, &demand);
+        let mut metered: Vec<_> = metered.into_iter().map(IntoIterator::into_iter).collect();
+        for month in &months {
+            for (account, metered) in self.scenario.accounts.iter().zip(&mut metered) {
+                if let Some(metered) = metered.next() {
+                    metering.put(account, *month, metered);
+                }
             }
         }
         let (rated, applied) = self.rate(metering.usage, trial)?;
@@ -310,7 +328,7 @@ impl<'a> Prepared<'a> {
     /// An account's cluster at the start of the plan.
     fn begin(&self, index: usize, trial: u32, first: Month, traffic: &MonthTraffic) -> Running<'_> {
         let (account, policy) = (&self.scenario.accounts[index], &self.policies[index]);
-        let luck = random::stream(self.scenario.plan.seed, trial, Stream::Cluster, index as u32);
+        let luck = self.scenario.cluster_luck(trial, index);
         Running::new(account, policy, (first, traffic), luck)
     }
 
@@ -570,23 +588,6 @@ fn policy(
         };
         problems.into_iter().map(place).collect()
     })
-}
-
-/// Usage of all accounts and months, in the order they were metered.
-#[derive(Default)]
-struct Metering {
-    usage: Vec<Usage>,
-    choices: Vec<Vec<Choice>>,
-}
-
-impl Metering {
-    fn add(&mut self, account: &Account, demand: &Demand<'_>) {
-        let metered = services::meter(&account.stack.services, demand);
-        let (month, account) = (demand.month, &account.name);
-        let usage = |line| Usage { month, account: account.clone(), line };
-        self.usage.extend(metered.lines.into_iter().map(usage));
-        self.choices.push(metered.choices);
-    }
 }
 
 /// One account's cluster, minute by minute.

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     fs,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -15,6 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     actuals::layout::Billing,
     backtest::Scored,
+    bounds,
     calibrate::Coefficients,
     commitment::Rates,
     error::{Error, Place},
@@ -416,7 +418,21 @@ pub fn load_facts(
 /// A file that is not there, is a folder, or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, Error> {
     let place = || Place::file(&path.display().to_string());
-    String::from_utf8(read_bytes(path)?).map_err(|_| Error::at(place(), "is not UTF-8 text"))
+    write::settle(write::folder_of(path))?;
+    let file = fs::File::open(path).map_err(|error| Error::at(place(), plain(&error)))?;
+    text_of(file, &path.display().to_string())
+}
+
+/// All text of a reader, up to a bound.
+fn text_of(from: impl Read, name: &str) -> Result<String, Error> {
+    let message = format!(
+        "has more than {} MiB, the most that is read at once; split it",
+        bounds::FILE_BYTES >> 20
+    );
+    let mut bytes = Vec::new();
+    let read = bounds::Bounded::new(from, bounds::FILE_BYTES, message).read_to_end(&mut bytes);
+    read.map_err(|error| Error::at(Place::file(name), plain(&error)))?;
+    String::from_utf8(bytes).map_err(|_| Error::at(Place::file(name), "is not UTF-8 text"))
 }
 
 /// A file of the user as it is.
@@ -437,6 +453,7 @@ fn plain(error: &std::io::Error) -> String {
         std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
             "a part of the path is a file, not a folder".into()
         }
+        std::io::ErrorKind::InvalidData => error.to_string(),
         kind => kind.to_string(),
     }
 }

@@ -843,3 +843,58 @@ fn a_plan_with_commitments_meets_its_bill_either_way() {
     let table = stdout(&runrate(&["reconcile", &scenario, "--bill", &bill]));
     assert!(table.contains("planned (amortized) against billed (AmortizedCost)"), "{table}");
 }
+
+/// A file of which most rows are unusable is no bill: nothing is imported, and the reasons are grouped.
+#[test]
+fn a_file_with_too_many_unusable_rows_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("b.csv").display().to_string();
+    let mut rows = String::from("month,account,service,cost\n2027-09,1,AmazonEC2,5\n");
+    for row in 0..99 {
+        writeln!(rows, "2027-09,1,AmazonEC2,\"$1,00{row}.00\"").unwrap();
+    }
+    fs::write(&file, rows).unwrap();
+    let kept = folder.path().join("kept").display().to_string();
+    let import = ["actuals", "import", &file, "--actuals", &kept];
+    refused(&import, 2, "99.0 % of the rows cannot be used, more than 10.0 %: 99 × cost");
+    assert!(!Path::new(&kept).exists());
+    let accepted = stdout(&runrate(&[&import[..], &["--max-skipped", "99%"]].concat()));
+    assert_eq!(accepted.matches("is not a number").count(), 1, "{accepted}");
+}
+
+/// A few kilobytes that unpack to gigabytes end at a bound.
+#[test]
+fn archives_are_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let pack = |name: &str, text: &[u8], times: usize| {
+        let path = folder.path().join(name);
+        let file = fs::File::create(&path).unwrap();
+        let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::default());
+        for _ in 0..times {
+            packed.write_all(text).unwrap();
+        }
+        packed.finish().unwrap();
+        path.display().to_string()
+    };
+    let commas = pack("commas.csv.gz", &[b','; 1 << 16], 100);
+    refused(&["actuals", "import", &commas], 2, "commas.csv.gz:1: the record that begins here");
+    let mut wide = vec![b' '; 1 << 16];
+    *wide.last_mut().unwrap() = b'\n';
+    let blank = pack("blank.csv.gz", &[b"month,account,service,cost\n", &wide[..]].concat(), 1100);
+    refused(&["actuals", "import", &blank], 2, "unpacks to more than 200 times its size");
+}
+
+/// Bills come through pipes too.
+#[test]
+#[cfg(unix)]
+fn a_bill_is_read_from_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = assert_cmd::Command::cargo_bin("runrate").unwrap();
+    let output = command
+        .args(["actuals", "import", "/dev/stdin", "--actuals"])
+        .arg(folder.path().join("kept"))
+        .write_stdin("month,account,service,cost\n2027-02,a,S,1.5\n")
+        .output()
+        .unwrap();
+    assert!(stdout(&output).contains("1.50"));
+}

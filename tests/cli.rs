@@ -465,3 +465,45 @@ fn a_bill_s_prefixed_usage_types_are_understood() {
     assert_eq!(rated["lines"][1]["cost_usd"], "148.8"); // 1,488 × 0.10, as billing rules print it
     assert_eq!(rated["total_usd"], "184.512");
 }
+
+/// Work that grows with what a user hands over has bounds, and the messages say them.
+#[test]
+fn what_is_handed_over_is_bounded() {
+    let told = refused(&["plan", SMALL, "--threads", "10000"]);
+    assert!(told.contains("1..=1024"), "{told}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("usage.csv").display().to_string();
+    let head = "month,account,region,service,usage_type,operation,quantity\n";
+    let row = |name: &str| format!("2027-01,a,us-east-1,AmazonEC2,{name},RunInstances,1\n");
+    fs::write(&file, format!("{head}{}", row(&"x".repeat(1_000_000)))).unwrap();
+    let told = refused(&["rate", &file]);
+    assert!(told.contains("usage.csv:2: usage_type:") && told.len() < 300, "{told}");
+    assert!(told.contains("has 1000000 bytes; a name has at most 2048"), "{told}");
+    // The nearest rows take a pass over the price book each.
+    let rows: String = (0..300).map(|number| row(&format!("BoxUsag:x{number}.large"))).collect();
+    fs::write(&file, format!("{head}{rows}")).unwrap();
+    let told = refused(&["rate", &file]);
+    assert_eq!(told.matches("no price for").count(), 300);
+    assert_eq!(told.matches("nearest rows").count(), 20);
+}
+
+/// Money does not depend on the order of the account tables.
+#[test]
+fn the_order_of_accounts_changes_no_money() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string("examples/innovate.toml").unwrap();
+    let text =
+        text.replace("months = 24", "months = 1").replace("at = \"2027-09-14", "at = \"2027-01-14");
+    let sandbox = "[accounts.sandbox]\nregion = \"us-east-1\"\ntraffic_share = 0.0\n\n";
+    let total = |name: &str, text: &str| {
+        let path = folder.path().join(name).display().to_string();
+        fs::write(&path, text).unwrap();
+        let plan = ok(&["plan", &path, "--trials", "1", "--format", "json"]);
+        let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+        plan["cost"].clone()
+    };
+    let place = "[accounts.production]";
+    let first = total("first.toml", &text.replacen(place, &format!("{sandbox}{place}"), 1));
+    let last = total("last.toml", &format!("{text}\n{sandbox}"));
+    assert_eq!(first, last);
+}

@@ -482,6 +482,47 @@ fn what_cannot_be_asked_is_refused_before_anything_costs() {
     assert!(text(&output.stderr).contains("no usable credentials"), "{}", text(&output.stderr));
 }
 
+/// The price is told for the cap before anything is asked; what needs more is refused before it is paid for, and
+/// an answer without an end stops there.
+#[test]
+fn requests_are_capped() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(usual);
+    let few = pull(&folder, &server.url, &["--max-requests", "4"]);
+    let told = text(&few.stderr);
+    assert_eq!(few.status.code(), Some(2), "{told}");
+    assert!(told.contains("At most 4 requests are sent, $0.04"), "{told}");
+    assert!(told.contains("4 may be sent. Give --max-requests"), "{told}");
+    assert_eq!(server.asked.lock().unwrap().len(), 2);
+    let endless = Server::start(|operation: &str, body: &Value, number: usize| match operation {
+        "GetCostAndUsage" => {
+            let token = format!("page {number}");
+            Act::Answer(200, answer(body, &[], Some(&token)).to_string())
+        }
+        _ => usual(operation, body, number),
+    });
+    let capped = pull(&folder, &endless.url, &["--max-requests", "12"]);
+    let told = text(&capped.stderr);
+    assert_eq!(capped.status.code(), Some(1), "{told}");
+    assert!(told.contains("12 requests were sent, the most that --max-requests allows"), "{told}");
+    assert_eq!(endless.asked.lock().unwrap().len(), 12);
+    assert!(!folder.path().join("kept").exists());
+}
+
+/// A body without an end is refused at its bound.
+#[test]
+fn a_body_without_an_end_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(|operation: &str, body: &Value, number: usize| match operation {
+        "GetCostAndUsage" => Act::Answer(200, " ".repeat(65 << 20)),
+        _ => usual(operation, body, number),
+    });
+    let output = pull(&folder, &server.url, &["--attempts", "1"]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("length limit exceeded"), "{told}");
+}
+
 /// The policy allows what the client calls, and no more.
 #[test]
 fn the_policy_is_the_least_that_is_needed() {

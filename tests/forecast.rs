@@ -616,16 +616,18 @@ fn saved_plans_are_compared_by_meter() {
     assert!(done.notes[0].contains("hold no trials"));
 }
 
-/// Ctrl-C, and what is finished is reported.
+/// Ctrl-C, and what is finished is reported; no budget is judged by it, and scripts see that it is a part.
 #[test]
 #[cfg(unix)]
 fn an_interrupted_plan_reports_what_is_finished() {
     let folder = tempfile::tempdir().unwrap();
-    let scenario = written(folder.path(), "s.toml", &uncertain());
+    let text = uncertain() + "\n[[budgets]]\nname = \"board\"\namount = 1\nperiod = \"monthly\"\n";
+    let scenario = written(folder.path(), "s.toml", &text);
     let out = folder.path().join("out");
     let program = assert_cmd::cargo::cargo_bin("runrate");
     let mut running = Command::new(program)
         .args(["plan", &scenario, "--trials", "100000", "--out", &out.display().to_string()])
+        .args(["--fail-over", "99%"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -635,7 +637,7 @@ fn an_interrupted_plan_reports_what_is_finished() {
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let asked = Instant::now();
     let status = running.wait().unwrap();
-    assert!(status.success() && asked.elapsed() < Duration::from_mins(1), "{status}");
+    assert!(status.code() == Some(130) && asked.elapsed() < Duration::from_mins(1), "{status}");
     let spread = planned(&out).spread.unwrap();
     assert!(spread.trials >= 2 && spread.trials < 100_000);
     let note = spread.note.unwrap();

@@ -8,7 +8,8 @@ use std::{
 };
 
 /// A module uses only names that stand earlier in this list.
-const ORDER: [&str; 40] = [
+const ORDER: [&str; 41] = [
+    "bounds",
     "units",
     "calendar",
     "budget",

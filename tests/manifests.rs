@@ -2685,3 +2685,26 @@ fn overlays_that_a_scenario_cannot_hold_are_told() {
         assert!(notes.contains(said), "{said}: {notes}");
     }
 }
+
+/// A link in a circle, a link to itself and a pipe are reported; each folder is read once.
+#[test]
+#[cfg(unix)]
+fn links_in_circles_and_pipes_are_reported() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let below = folder.path().join("a");
+    std::fs::create_dir(&below).unwrap();
+    symlink("..", below.join("up")).unwrap();
+    symlink("../a", below.join("round")).unwrap();
+    symlink("self", folder.path().join("self")).unwrap();
+    let pipe = std::process::Command::new("mkfifo").arg(folder.path().join("p.yaml")).status();
+    assert!(pipe.unwrap().success());
+    std::fs::write(below.join("d.yaml"), "kind: List\nitems: []\n").unwrap();
+    let (sources, problems) = runrate::store::manifests(folder.path()).unwrap();
+    assert_eq!(sources.len(), 1);
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    for expected in ["again; it is read once", "leads nowhere or to itself", "is a pipe"] {
+        assert!(told.iter().any(|told| told.contains(expected)), "{expected}: {told:?}");
+    }
+    assert_eq!(told.len(), 4, "{told:?}");
+}

@@ -36,12 +36,11 @@ use super::{
 };
 use crate::{
     aws::{self, Connection, Settings},
+    bounds::PAGES,
     calendar::Month,
     error::{Error, Place},
 };
 
-/// Pages after which an answer is taken to have no end.
-const MOST_PAGES: usize = 2000;
 /// Share of the forecasts' interval [percent].
 const INTERVAL: i32 = 80;
 
@@ -53,6 +52,8 @@ pub struct CostExplorer {
     granularity: Granularity,
     /// Requests answered so far: each is charged.
     pub requests: u64,
+    /// Most requests.
+    most: u64,
 }
 
 /// Amount and unit of a metric, as they stand.
@@ -75,21 +76,36 @@ struct Period {
 
 impl CostExplorer {
     /// Finds credentials and prepares a client; nothing is asked yet. Months are asked for day by day if
-    /// `daily` is set.
+    /// `daily` is set, with `most` requests at most.
     ///
     /// # Errors
     /// No runtime could be started.
-    pub fn connect(settings: &Settings, daily: bool) -> Result<Self, Error> {
+    pub fn connect(settings: &Settings, daily: bool, most: u64) -> Result<Self, Error> {
         let Connection { runtime, config } = Connection::open(settings)?;
         let granularity = if daily { Granularity::Daily } else { Granularity::Monthly };
-        Ok(Self { client: Client::new(&config), runtime, granularity, requests: 0 })
+        let config = aws_sdk_costexplorer::config::Builder::from(&config)
+            .interceptor(aws::BoundedAnswer)
+            .build();
+        Ok(Self { client: Client::from_conf(config), runtime, granularity, requests: 0, most })
+    }
+
+    /// Refuses a request above the bound, before it is sent and charged.
+    fn may_ask(&self) -> Result<(), Error> {
+        if self.requests < self.most {
+            return Ok(());
+        }
+        Err(failed(format!(
+            "{} requests were sent, the most that --max-requests allows, and the answer goes on; nothing was stored. Raise --max-requests, or ask for fewer months or accounts",
+            self.requests
+        )))
     }
 
     /// Values of a dimension in a span, with what is said of them.
     fn values(&mut self, span: &Span, of: &Dimension) -> Result<Vec<(String, String)>, Error> {
         let mut found = Vec::new();
         let mut token: Option<String> = None;
-        for _ in 0..MOST_PAGES {
+        for _ in 0..PAGES {
+            self.may_ask()?;
             let request = self
                 .client
                 .get_dimension_values()
@@ -201,7 +217,8 @@ impl CostExplorer {
         );
         let mut periods: Vec<Period> = Vec::new();
         let mut token: Option<String> = None;
-        for _ in 0..MOST_PAGES {
+        for _ in 0..PAGES {
+            self.may_ask().map_err(Paging::Failed)?;
             let mut request = self
                 .client
                 .get_cost_and_usage()
@@ -244,6 +261,7 @@ impl CostExplorer {
     /// # Errors
     /// What AWS refuses otherwise.
     pub fn forecast(&mut self, account: &str, span: &Span) -> Result<Vec<Forecast>, Error> {
+        self.may_ask()?;
         let request = self
             .client
             .get_cost_forecast()
@@ -324,7 +342,7 @@ fn failed(message: impl Into<String>) -> Error {
 }
 
 fn endless() -> Error {
-    failed(format!("the response has more than {MOST_PAGES} pages; request fewer months"))
+    failed(format!("the response has more than {PAGES} pages; request fewer months"))
 }
 
 /// The next page's token, which must be another than the last.

@@ -21,6 +21,7 @@ use super::{
     layout::{Billing, Charge, FIGURES, Figure, Layout, TEXTS, Text},
 };
 use crate::{
+    bounds,
     calendar::Month,
     error::{Error, Place},
 };
@@ -247,16 +248,43 @@ pub struct Gather<'a> {
     seen: Vec<Vec<Option<bool>>>,
     reached: BTreeMap<Month, u32>,
     currencies: BTreeMap<String, String>,
-    /// By month, where a row has one, and reason.
+    /// By month, where a row has one, and kind of reason.
     set_aside: BTreeMap<(Option<Month>, String), Aside>,
 }
 
 /// Rows that were not used, for one reason.
 #[derive(Debug)]
 struct Aside {
+    /// The first row's reason, and whether others have other values in it.
+    reason: String,
+    varies: bool,
     rows: u64,
-    first: String,
+    /// Places of the first rows.
+    first: Vec<String>,
     cost: Option<Amount>,
+}
+
+impl Aside {
+    /// The reason; an example where rows differ in its values.
+    fn text(&self) -> String {
+        if self.varies { format!("{}, for example", self.reason) } else { self.reason.clone() }
+    }
+}
+
+/// A reason without the values in it: quoted text and numbers.
+fn kind_of(reason: &str) -> String {
+    let mut kind = String::new();
+    let mut quoted = false;
+    let mut escaped = false;
+    for c in reason.chars() {
+        let ends = c == '"' && !escaped;
+        escaped = quoted && c == '\\' && !escaped;
+        quoted ^= ends;
+        if ends || !quoted && !c.is_ascii_digit() {
+            kind.push(c);
+        }
+    }
+    kind
 }
 
 impl<'a> Gather<'a> {
@@ -313,9 +341,22 @@ impl<'a> Gather<'a> {
         cost: Option<Amount>,
         at: impl FnOnce() -> String,
     ) {
-        let new = || Aside { rows: 0, first: at(), cost: None };
-        let aside = self.set_aside.entry((month, reason)).or_insert_with(new);
+        let aside = self.set_aside.entry((month, kind_of(&reason))).or_insert_with(|| Aside {
+            reason: String::new(),
+            varies: false,
+            rows: 0,
+            first: Vec::new(),
+            cost: None,
+        });
+        if aside.rows == 0 {
+            aside.reason = reason;
+        } else {
+            aside.varies |= aside.reason != reason;
+        }
         aside.rows += 1;
+        if aside.first.len() < bounds::PLACES {
+            aside.first.push(at());
+        }
         if let Some(cost) = cost {
             *aside.cost.get_or_insert(Amount::ZERO) += cost;
         }
@@ -452,10 +493,11 @@ impl<'a> Gather<'a> {
             (None, _) => {
                 let reasons: Vec<String> = self
                     .set_aside
-                    .iter()
+                    .values()
                     .take(MOST_REASONS)
-                    .map(|((_, reason), aside)| {
-                        format!("{} × {reason} ({})", aside.rows, aside.first)
+                    .map(|aside| {
+                        let places = aside.first.join(", ");
+                        format!("{} × {} ({places})", aside.rows, aside.text())
                     })
                     .collect();
                 Err(if reasons.is_empty() {
@@ -539,15 +581,17 @@ fn asides(
 ) -> BTreeMap<Month, Vec<SetAside>> {
     let first = months.keys().next().copied();
     let mut found: BTreeMap<Month, Vec<SetAside>> = BTreeMap::new();
-    for ((month, reason), Aside { rows, first: at, cost }) in all {
+    for ((month, _), aside) in all {
         let Some(of) = month.filter(|month| months.contains_key(month)).or(first) else {
             continue;
         };
         let reason = match month {
-            Some(month) if month != of => format!("{reason} in {month}"),
-            _ => reason,
+            Some(month) if month != of => format!("{} in {month}", aside.text()),
+            _ => aside.text(),
         };
-        found.entry(of).or_default().push(SetAside { reason, rows, first: at, cost });
+        let Aside { rows, first, cost, .. } = aside;
+        let first = first.join(", ");
+        found.entry(of).or_default().push(SetAside { reason, rows, first, cost });
     }
     found
 }

@@ -11,12 +11,15 @@ use std::{
 
 use csv::ByteRecord;
 
-use crate::error::{Error, Place};
+use crate::{
+    bounds,
+    error::{Error, Place},
+};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 18;
 /// Bytes in which the first line ends, of a file whose separator is looked for.
-const MOST_FIRST: u64 = 1 << 20;
+const MOST_FIRST: u64 = bounds::RECORD_BYTES;
 
 /// The CSV records of a file.
 pub(super) struct Records<R> {
@@ -53,6 +56,8 @@ impl<R: Read> Records<R> {
             state: State::Record,
             line: 1,
             last: 0,
+            length: 0,
+            began: 1,
             opened: 0,
             starts: VecDeque::new(),
         };
@@ -116,19 +121,31 @@ fn separator(head: &[u8]) -> u8 {
     counts.iter().find(|(_, count)| *count == most).map_or(b',', |(separator, _)| *separator)
 }
 
-/// A quote that is not around a whole cell.
+/// A record that cannot be read.
 #[derive(Debug)]
 struct Astray {
     line: usize,
-    open: bool,
+    fault: Fault,
+}
+
+#[derive(Debug)]
+enum Fault {
+    /// A quote is not around a whole cell.
+    Inside,
+    /// A quote is not closed.
+    Open,
+    /// The record is too long.
+    Long,
 }
 
 impl std::fmt::Display for Astray {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.open {
-            "a quote opens a cell here and no quote closes it"
-        } else {
-            "a quote does not enclose a whole cell; quote the whole cell and double any quote inside it"
+        f.write_str(match self.fault {
+            Fault::Open => "a quote opens a cell here and no quote closes it",
+            Fault::Inside => {
+                "a quote does not enclose a whole cell; quote the whole cell and double any quote inside it"
+            }
+            Fault::Long => return f.write_str(&bounds::long_record()),
         })
     }
 }
@@ -158,6 +175,9 @@ struct Lines<R> {
     line: usize,
     /// The byte before.
     last: u8,
+    /// Bytes of the record so far, and its line.
+    length: u64,
+    began: usize,
     /// Line of the quote that is open.
     opened: usize,
     /// Lines of records that are not handed over yet.
@@ -167,8 +187,13 @@ struct Lines<R> {
 impl<R> Lines<R> {
     fn note(&mut self, byte: u8) -> Result<(), Astray> {
         let ends = matches!(byte, b'\n' | b'\r');
+        self.length += 1;
+        if self.length > bounds::RECORD_BYTES {
+            return Err(Astray { line: self.began, fault: Fault::Long });
+        }
         if self.state == State::Record && !ends {
             self.starts.push_back(self.line);
+            (self.length, self.began) = (0, self.line);
             self.state = State::Cell;
         }
         self.state = match (self.state, byte) {
@@ -185,7 +210,7 @@ impl<R> Lines<R> {
                 State::Quoted
             }
             (State::Plain, b'"') | (State::Closing, _) => {
-                return Err(Astray { line: self.line, open: false });
+                return Err(Astray { line: self.line, fault: Fault::Inside });
             }
             (State::Record | State::Cell | State::Plain, _) => State::Plain,
         };
@@ -206,7 +231,7 @@ impl<R: Read> Read for Lines<R> {
             self.note(*byte).map_err(invalid)?;
         }
         if count == 0 && !buffer.is_empty() && self.state == State::Quoted {
-            return Err(invalid(Astray { line: self.opened, open: true }));
+            return Err(invalid(Astray { line: self.opened, fault: Fault::Open }));
         }
         Ok(count)
     }

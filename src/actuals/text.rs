@@ -16,7 +16,10 @@ use super::{
     layout::{Billing, Figure, Layout},
     lines::Records,
 };
-use crate::error::{Error, Place};
+use crate::{
+    bounds,
+    error::{Error, Place},
+};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 18;
@@ -94,7 +97,7 @@ pub fn read_lines(
         .has_headers(false)
         .flexible(true)
         .buffer_capacity(BUFFER)
-        .from_reader(bytes);
+        .from_reader(bounds::BoundedLines::new(bytes));
     let first = reader.read_byte_record().ok()??;
     // Lines that end with CR alone are one line here; another separator is for the patient reader to find.
     let first_line = first.as_slice();
@@ -361,6 +364,27 @@ mod tests {
         {
             assert!(aside.contains(&expected), "{aside:?}");
         }
+    }
+
+    /// Rows whose reasons differ only in their values are one line, with the first places.
+    #[test]
+    fn skipped_rows_are_grouped_by_kind_of_reason() {
+        let mut text = String::from("month,account,service,cost\n2027-02,a,S,1\n");
+        for row in 0..5000 {
+            text += &format!("2027-02,a,S,x{row}\n");
+        }
+        let bill = &bills(&text).unwrap()[0];
+        let [aside] = bill.set_aside.as_slice() else { panic!("{:?}", bill.set_aside.len()) };
+        assert_eq!(aside.reason, "cost \"x0\" is not a number, for example");
+        assert_eq!((aside.rows, &*aside.first), (5000, "bill.csv:3, bill.csv:4, bill.csv:5"));
+        assert_eq!(bill.skipped_share(), 5000.0 / 5001.0);
+    }
+
+    #[test]
+    fn an_endless_record_is_refused_at_its_line() {
+        let text = format!("month,account,service,cost\n2027-02,a,S,1\n{}", ",".repeat(3 << 20));
+        let error = bills(&text).unwrap_err().to_string();
+        assert!(error.starts_with("bill.csv:3: ") && error.contains("more than 1 MiB"), "{error}");
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Cluster {
             wanted[buffer.pods] = if awake { buffer.size(replicas) } else { 0 };
         }
         let mut there = vec![false; self.nodes.len()];
-        for index in round.rooms.iter().map(|room| room.index).chain(leaving.iter().copied()) {
+        for index in round.rooms().iter().map(|room| room.index).chain(leaving.iter().copied()) {
             there[index] = true;
         }
         let others = self.nodes.iter().enumerate().filter_map(|(index, node)| {
@@ -61,7 +61,7 @@ impl Cluster {
         for node in self.nodes.iter_mut().flatten() {
             node.buffered = 0;
         }
-        for room in &round.rooms {
+        for room in round.rooms() {
             let virtual_pods = room.taken.iter().filter(|(workload, _)| *workload >= real);
             let count = virtual_pods.map(|(_, count)| count).sum();
             if let Some(node) = self.nodes[room.index].as_mut() {

@@ -26,7 +26,10 @@
 //! over `karpenter.sh/capacity-type`. Where spot runs short is drawn by type, zone and hour, each on
 //! its own; in life neighbours run short together.
 
-use self::round::{Bounds, Room, Round};
+use self::{
+    round::{Bounds, Room, Round},
+    stock::Rooms,
+};
 use super::{
     Cluster, MOST_ZONES, Second,
     event::Reason,
@@ -39,6 +42,7 @@ use crate::random;
 mod claim;
 pub(super) mod round;
 mod seats;
+pub(super) mod stock;
 
 pub(super) use self::claim::Claim;
 
@@ -94,7 +98,7 @@ impl Cluster {
     pub fn plan_pending(&self, policy: &Policy) -> Plan {
         let (round, left) = self.plan_round(policy, true);
         let mut existing = vec![vec![0; policy.workloads.len()]; self.nodes.len()];
-        for room in &round.rooms {
+        for room in round.rooms() {
             for (workload, count) in &room.taken {
                 existing[room.index][*workload] += count;
             }
@@ -122,7 +126,7 @@ impl Cluster {
             let node = node.as_ref().filter(|node| node.drain.is_none() && launching(node))?;
             Some(Room::new(policy, index, node))
         });
-        let mut round = self.round(policy, rooms.collect(), Bounds::NONE);
+        let mut round = self.round(policy, Rooms::Owned(rooms.collect()), Bounds::NONE);
         let mut wanted: Vec<u32> = self.workloads.iter().map(|own| own.pending).collect();
         self.add_buffers(policy, &mut round, &mut wanted, &[]);
         let left = round.place_all(self, policy, wanted, self.now);
@@ -139,7 +143,7 @@ impl Cluster {
         self.note_buffers(policy, &round, &left);
         let real = policy.real_workloads();
         let is_real = |(workload, _): &(usize, u32)| *workload < real;
-        for room in round.rooms {
+        for room in round.rooms().to_vec() {
             for (workload, count) in room.taken.into_iter().filter(is_real) {
                 for _ in 0..count {
                     self.place(policy, workload, room.index);

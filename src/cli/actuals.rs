@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Format, pretty, print, say};
 use crate::{
     actuals::MonthBill,
+    bounds,
     error::{Error, Place},
     report::actuals,
     store::{self, BillFile},
@@ -40,6 +41,9 @@ pub(super) struct Import {
     accounts: Vec<String>,
     #[command(flatten)]
     kept: Kept,
+    /// Share of a file's rows that may be unusable; nothing is imported above it [default: 10%]
+    #[arg(long, value_name = "PERCENT", value_parser = super::trials::percent_or_zero)]
+    max_skipped: Option<f64>,
     /// Write account 1, account 2, … in place of account ids
     #[arg(long)]
     redact_accounts: bool,
@@ -114,7 +118,8 @@ fn import(args: &Import) -> Result<(), Error> {
         .enumerate()
         .map(|(place, path)| BillFile { path, account: account(place) })
         .collect();
-    let mut bills = store::import_bill_files(&files, &store::billing()?, &now())?;
+    let most_skipped = args.max_skipped.unwrap_or(bounds::SKIPPED_SHARE);
+    let mut bills = store::import_bill_files(&files, &store::billing()?, (&now(), most_skipped))?;
     if args.redact_accounts {
         crate::actuals::redact(&mut bills);
     }

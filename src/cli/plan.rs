@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Format as Printed, PriceArgs, pretty, print, say,
-    trials::{TrialArgs, percent},
+    trials::{self, TrialArgs, percent},
     width,
 };
 use crate::{
+    bounds,
     error::{Error, Place},
     plan::Plan,
     rate::ALL_ACCOUNTS,
@@ -48,7 +49,7 @@ pub(super) struct Args {
     #[command(flatten)]
     telling: Telling,
     /// Threads to use; all cores if left out
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=bounds::THREADS))]
     threads: Option<u16>,
     #[command(flatten)]
     prices: PriceArgs,
@@ -108,6 +109,10 @@ pub(super) fn tell(
         Printed::Table => print(&terminal::render(plan, telling.view()))?,
         Printed::Json => print(&pretty(plan)?)?,
         Printed::Csv => print(&csv::ledger(plan))?,
+    }
+    if trials::was_stopped() {
+        // Budgets are not judged on the trials that happened to be finished.
+        return Ok(());
     }
     let over: Vec<String> = match (&plan.spread, fail_over) {
         (Some(spread), Some(most)) => {

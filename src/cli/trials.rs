@@ -208,8 +208,18 @@ impl Watched {
     /// Takes the bar away; whether Ctrl-C was heard.
     pub(super) fn end(self) -> bool {
         self.bar.finish_and_clear();
-        self.stop.load(Ordering::SeqCst)
+        let stopped = self.stop.load(Ordering::SeqCst);
+        STOPPED.fetch_or(stopped, Ordering::SeqCst);
+        stopped
     }
+}
+
+/// Whether Ctrl-C ended some work of this command early.
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// Whether what is reported is only what was finished when Ctrl-C was heard.
+pub(super) fn was_stopped() -> bool {
+    STOPPED.load(Ordering::SeqCst)
 }
 
 fn target() -> ProgressDrawTarget {

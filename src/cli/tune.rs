@@ -7,6 +7,7 @@ use std::{
 
 use super::{Format as Printed, PriceArgs, failed, pretty, print, say, trials::Watched};
 use crate::{
+    bounds,
     error::{Error, Place},
     manifest::{self, Wanted},
     report::{
@@ -46,7 +47,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     /// Threads; all cores if left out. The result is the same on any number
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=bounds::THREADS))]
     threads: Option<u16>,
     /// What to print
     #[arg(long, value_enum, default_value_t = Printed::Table)]

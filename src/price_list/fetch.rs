@@ -17,6 +17,7 @@ use ureq::{Agent, Body, http::Response};
 use super::{Offer, Scope, read_csv, read_product};
 use crate::{
     aws::{self, ATTEMPT_SECONDS, Connection, Settings},
+    bounds,
     error::{Error, Place},
 };
 
@@ -187,7 +188,7 @@ impl Bulk {
         let expected = answer.body().content_length();
         let mut body = answer.into_body();
         let mut counted =
-            Counted { body: &mut body.with_config().limit(u64::MAX).reader(), bytes: 0 };
+            Counted { body: &mut body.with_config().limit(bounds::LIST_BYTES).reader(), bytes: 0 };
         let done = read(url, &mut counted, expected);
         self.bytes += counted.bytes;
         done
@@ -227,7 +228,10 @@ impl Products {
     /// No runtime could be started.
     pub fn connect(settings: &Settings) -> Result<Self, Error> {
         let connection = Connection::open(settings)?;
-        let client = Client::new(&connection.config);
+        let config = aws_sdk_pricing::config::Builder::from(&connection.config)
+            .interceptor(aws::BoundedAnswer)
+            .build();
+        let client = Client::from_conf(config);
         Ok(Self { connection, client, requests: 0 })
     }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{Item, Offer, Scope, plain};
 use crate::{
+    bounds,
     error::{Error, Place},
     units::UnitPrice,
 };
@@ -47,7 +48,7 @@ pub fn read_csv(
         .has_headers(false)
         .flexible(true)
         .terminator(csv::Terminator::Any(b'\n'))
-        .from_reader(bytes);
+        .from_reader(bounds::BoundedLines::new(bytes));
     let mut offer = Offer::default();
     let mut record = StringRecord::new();
     let failed = |error: &csv::Error| {

@@ -19,6 +19,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::PriceUsed;
 use crate::{
+    bounds,
     calendar::Month,
     prices::{BillKey, PriceBook},
     random,
@@ -101,7 +102,11 @@ type Meter<'a> = (&'a BillKey, Option<Month>, Option<UnitPrice>);
 
 /// The prices that a rating used, by meter and, where they move, by month.
 #[derive(Debug, Default)]
-pub(super) struct Known<'a>(BTreeMap<Meter<'a>, Option<usize>>);
+pub(super) struct Known<'a> {
+    places: BTreeMap<Meter<'a>, Option<usize>>,
+    /// Meters without a price so far.
+    missing: usize,
+}
 
 impl<'a> Known<'a> {
     /// The place of a meter's price among `prices`; `None` where there is none, which is told once.
@@ -113,9 +118,10 @@ impl<'a> Known<'a> {
         tell: impl FnOnce(String),
     ) -> Option<usize> {
         let market = market.filter(|market| market.moves(key));
-        let slot = self.0.entry((key, market.map(|_| month), own));
-        *slot.or_insert_with(|| match book.ladder(key) {
-            Ok(ladder) => {
+        let slot = self.places.entry((key, market.map(|_| month), own));
+        let missing = &mut self.missing;
+        *slot.or_insert_with(|| match book.find(key) {
+            Some(ladder) => {
                 let mut price = PriceUsed::of(key, &ladder);
                 if let Some(own) = own {
                     price = price.at(own);
@@ -126,8 +132,10 @@ impl<'a> Known<'a> {
                 prices.push(price);
                 Some(prices.len() - 1)
             }
-            Err(message) => {
-                tell(message);
+            None => {
+                *missing += 1;
+                let explained = *missing <= bounds::EXPLAINED_METERS;
+                tell(if explained { book.missing(key) } else { book.absent(key) });
                 None
             }
         })

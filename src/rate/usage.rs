@@ -3,10 +3,13 @@
 //! Columns are found by name: month, account, region, service, `usage_type`, operation, quantity, and
 //! optionally resource; others are ignored. A usage type may carry the region prefix of a bill.
 
+use std::collections::HashMap;
+
 use csv::StringRecord;
 
 use super::Usage;
 use crate::{
+    bounds,
     calendar::Month,
     error::{Error, Place, Problem, nearest},
     prices::{BillKey, PriceBook},
@@ -41,11 +44,12 @@ pub fn parse(file: &str, text: &str, book: &PriceBook) -> Result<UsageFile, Erro
     let mut usage = Vec::new();
     let mut lines = Vec::new();
     let mut problems = Vec::new();
+    let mut bare = Bare { book, known: HashMap::new() };
     for record in reader.records() {
         let at = record.as_ref().ok().and_then(|record| record.position());
         let at = at.map_or(0, |position| position.line() as usize);
         let parsed = match record {
-            Ok(record) => line(file, &record, &columns, resource, book),
+            Ok(record) => line(file, &record, (&columns, resource), &mut bare),
             Err(error) => {
                 let line = error.position().map(|position| position.line() as usize);
                 Err(Problem::new(Place { line, ..Place::file(file) }, error.to_string()))
@@ -95,12 +99,26 @@ fn find_columns(file: &str, header: &StringRecord) -> Result<[usize; 7], Error> 
     if problems.is_empty() { Ok(found) } else { Err(Error::input(problems)) }
 }
 
+/// Usage types without region prefixes; each is looked up in the price book once.
+struct Bare<'a> {
+    book: &'a PriceBook,
+    /// By region, service and usage type.
+    known: HashMap<[String; 3], String>,
+}
+
+impl Bare<'_> {
+    fn of(&mut self, names: [&str; 3]) -> String {
+        let [region, service, usage_type] = names;
+        let found = || self.book.unprefixed(region, service, usage_type).to_owned();
+        self.known.entry(names.map(str::to_owned)).or_insert_with(found).clone()
+    }
+}
+
 fn line(
     file: &str,
     record: &StringRecord,
-    columns: &[usize; 7],
-    resource: Option<usize>,
-    book: &PriceBook,
+    (columns, resource): (&[usize; 7], Option<usize>),
+    bare: &mut Bare<'_>,
 ) -> Result<Usage, Problem> {
     let cell = |index: usize| record.get(columns[index]).unwrap_or_default();
     let number = record.position().map_or(0, |position| position.line() as usize);
@@ -114,15 +132,29 @@ fn line(
             return Err(wrong(required, "is empty".into()));
         }
     }
+    for (column, cell) in record.iter().enumerate() {
+        let place = columns.iter().position(|place| *place == column);
+        if cell.len() > bounds::NAME_BYTES && (place.is_some() || resource == Some(column)) {
+            let message = format!(
+                "{:?}… has {} bytes; a name has at most {}",
+                cell.chars().take(20).collect::<String>(),
+                cell.len(),
+                bounds::NAME_BYTES
+            );
+            let key = place.map_or("resource", |place| COLUMNS[place]);
+            let place = Place { key: Some(key.to_owned()), ..Place::line(file, number) };
+            return Err(Problem::new(place, message));
+        }
+    }
     let quantity = parse_figure(cell(6)).map_err(|message| wrong(6, message))?;
     let quantity = Quantity::new(quantity);
     let (region, service) = (cell(2), cell(3));
-    let usage_type = book.unprefixed(region, service, cell(4));
+    let usage_type = bare.of([region, service, cell(4)]);
     Ok(Usage {
         month,
         account: cell(1).to_owned(),
         line: UsageLine {
-            key: BillKey::new(service, region, usage_type, cell(5)),
+            key: BillKey::new(service, region, &usage_type, cell(5)),
             resource: resource.and_then(|index| record.get(index)).unwrap_or_default().to_owned(),
             quantity,
             hours: Vec::new(),

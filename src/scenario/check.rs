@@ -2,6 +2,7 @@
 
 use super::{Account, Common, document::Document, time_of_day};
 use crate::{
+    bounds,
     calendar::Month,
     error::{Problem, nearest},
     growth::Curve,
@@ -41,6 +42,16 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
                 "is the same as from; leave the schedule out to run always",
             );
         }
+    }
+    let cube = common.accounts.len() as u64 * u64::from(common.plan.months);
+    if cube > bounds::ACCOUNT_MONTHS {
+        let message = format!(
+            "{} accounts and {} months are {cube} months to simulate and keep, more than {}; plan fewer months, or groups of accounts by themselves",
+            common.accounts.len(),
+            common.plan.months,
+            bounds::ACCOUNT_MONTHS
+        );
+        report("plan.months", &message);
     }
     if common.traffic.classes.is_empty() {
         report("traffic.classes", "give at least one class of requests");

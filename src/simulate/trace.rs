@@ -19,7 +19,7 @@ use crate::{
     calendar::{MINUTES_PER_DAY, Month},
     capacity::{Capacity, purchase_name},
     error::{Error, Place, nearest},
-    random::{self, Stream},
+    random,
     scenario::Account,
     services::aurora::live::{Database, Reading},
 };
@@ -269,8 +269,7 @@ impl Prepared<'_> {
             policy(self.scenario, account, self.facts, settings).map_err(Error::input)?;
         policy.first_second = span.first_second;
         let sessions = self.sessions(request, account, &span)?;
-        let luck =
-            random::stream(self.scenario.plan.seed, request.trial, Stream::Cluster, index as u32);
+        let luck = self.scenario.cluster_luck(request.trial, index);
         let run = Run::new(&policy, account, &sessions, &span);
         let mut trace = run.go(luck);
         trace.name.clone_from(&self.scenario.plan.name);

@@ -20,7 +20,6 @@ use crate::{
     capacity::Capacity,
     error::Error,
     growth::Path,
-    random::{self, Stream},
     rate::{Rated, Usage},
     scenario::{Account, Scenario, key::Key},
     traffic::MonthTraffic,
@@ -235,7 +234,7 @@ impl Prepared<'_> {
         let mut policy = policy(self.scenario, account, self.facts, span).map_err(Error::input)?;
         policy.count_late(view.late.p95_ms, view.late.factor);
         policy.slow_nodes(view.strain.startup_seconds);
-        let draws = random::stream(plan.seed, luck.trial, Stream::Cluster, place as u32);
+        let draws = self.scenario.cluster_luck(luck.trial, place);
         let mut running = Running::new(account, &policy, (first, &luck.traffic[0]), draws);
         running.count_costs_only();
         let mut months = Vec::with_capacity(luck.traffic.len());
@@ -244,9 +243,7 @@ impl Prepared<'_> {
             let mut capacity = running.month(month, traffic);
             metering
                 .add(account, &self.demand(account, view.first as usize + index, month, &capacity));
-            capacity.minutes = Vec::new();
-            capacity.awake = Vec::new();
-            capacity.hours = Vec::new();
+            capacity.forget_times();
             months.push(capacity);
         }
         Ok(months)

@@ -3,18 +3,19 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{BufReader, Read, Seek},
+    io::{BufReader, Cursor, Read, Seek},
     path::{Path, PathBuf},
 };
 
 use flate2::read::MultiGzDecoder;
 
 use super::{
-    plain, read_text,
+    plain, read_text, text_of,
     write::{folder_of, reading, settle, write_folder},
 };
 use crate::{
     actuals::{self, MonthBill, answer, layout::Billing, text},
+    bounds,
     calendar::Month,
     error::{Error, Place, guard},
 };
@@ -39,17 +40,18 @@ pub fn import_bills(
 ) -> Result<Vec<MonthBill>, Error> {
     let files: Vec<BillFile<'_>> =
         paths.iter().map(|path| BillFile { path: path.as_ref(), account: None }).collect();
-    import_bill_files(&files, billing, read_at)
+    import_bill_files(&files, billing, (read_at, bounds::SKIPPED_SHARE))
 }
 
-/// Reads exports as [`import_bills`] does, and gives lines without an account the one of their file.
+/// Reads exports as [`import_bills`] does, and gives lines without an account the one of their file. At most a
+/// share of each file's rows may be unusable.
 ///
 /// # Errors
-/// The same; an account for a file all lines of which have one.
+/// The same; an account for a file all lines of which have one; too many rows that cannot be used.
 pub fn import_bill_files(
     files: &[BillFile<'_>],
     billing: &Billing,
-    read_at: &str,
+    (read_at, most_skipped): (&str, f64),
 ) -> Result<Vec<MonthBill>, Error> {
     let mut seen = Vec::new();
     for path in files.iter().map(|file| file.path) {
@@ -63,6 +65,7 @@ pub fn import_bill_files(
     let mut months: BTreeMap<Month, MonthBill> = BTreeMap::new();
     for BillFile { path, account } in files {
         let mut read = read_bill(path, billing, read_at)?;
+        check_skipped(path, &read, most_skipped)?;
         if let Some(account) = account {
             let set = read.iter_mut().map(|bill| bill.set_account(account));
             if set.filter(|any| *any).count() == 0 {
@@ -86,6 +89,27 @@ pub fn import_bill_files(
     Ok(months.into_values().collect())
 }
 
+/// Refuses a file of which too little can be used: its sums would look like a bill.
+fn check_skipped(path: &Path, bills: &[MonthBill], most: f64) -> Result<(), Error> {
+    let share = actuals::skipped_share(bills);
+    if share <= most {
+        return Ok(());
+    }
+    let asides = bills.iter().flat_map(|bill| &bill.set_aside);
+    let reasons: Vec<String> = asides
+        .take(bounds::PLACES)
+        .map(|aside| format!("{} × {} ({})", aside.rows, aside.reason, aside.first))
+        .collect();
+    let message = format!(
+        "{:.1} % of the rows cannot be used, more than {:.1} %: {}. Nothing was imported; correct the rows, or accept them with --max-skipped {}%",
+        share * 100.0,
+        most * 100.0,
+        reasons.join("; "),
+        (share * 100.0).ceil()
+    );
+    Err(Error::at(Place::file(&path.display().to_string()), message))
+}
+
 fn read_bill(path: &Path, billing: &Billing, read_at: &str) -> Result<Vec<MonthBill>, Error> {
     let name = path.display().to_string();
     let wrong = |error: &std::io::Error| Error::at(Place::file(&name), plain(error));
@@ -93,12 +117,25 @@ fn read_bill(path: &Path, billing: &Billing, read_at: &str) -> Result<Vec<MonthB
     let mut file = File::open(path).map_err(|error| wrong(&error))?;
     let mut magic = Vec::new();
     file.by_ref().take(4).read_to_end(&mut magic).map_err(|error| wrong(&error))?;
-    file.rewind().map_err(|error| wrong(&error))?;
+    // A pipe is read once, from front to end.
+    let length = file.metadata().ok().filter(fs::Metadata::is_file).map(|of| of.len());
+    if length.is_some() {
+        file.rewind().map_err(|error| wrong(&error))?;
+    } else if magic == b"PAR1" || magic.starts_with(&[0x1f, 0x8b]) {
+        let message = "is a pipe, and Parquet and gzip are read from files; save it to a file, or pipe the text that `gunzip -c` writes";
+        return Err(Error::at(Place::file(&name), message));
+    }
     if magic == b"PAR1" {
         return guard::catch(&name, || parquet(path, &mut file, billing, read_at));
     }
     if magic.starts_with(&[0x1f, 0x8b]) {
+        let most = (length.unwrap_or(0) * bounds::ARCHIVE_RATIO).max(bounds::ARCHIVE_BYTES);
+        let message = format!(
+            "the archive unpacks to more than {} times its size; unpack it with gunzip and import the file if it is a bill",
+            bounds::ARCHIVE_RATIO
+        );
         let text = MultiGzDecoder::new(BufReader::new(file));
+        let text = bounds::Bounded::new(text, most, message);
         return text::read(&name, text, billing, read_at);
     }
     if magic.starts_with(b"PK") {
@@ -106,7 +143,15 @@ fn read_bill(path: &Path, billing: &Billing, read_at: &str) -> Result<Vec<MonthB
         return Err(Error::at(Place::file(&name), message));
     }
     if magic.trim_ascii_start().starts_with(b"{") {
-        return answer::read(&name, &read_text(path)?, billing, read_at);
+        let text = if length.is_some() {
+            text_of(file, &name)?
+        } else {
+            text_of(Cursor::new(magic).chain(file), &name)?
+        };
+        return answer::read(&name, &text, billing, read_at);
+    }
+    if length.is_none() {
+        return text::read(&name, Cursor::new(magic).chain(file), billing, read_at);
     }
     if let Some(bills) = text::read_lines(&name, &mut file, billing, read_at) {
         return bills;

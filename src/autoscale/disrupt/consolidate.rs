@@ -1,6 +1,9 @@
 //! Consolidation: whether the pods of nodes fit elsewhere, and what would take the nodes' place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use super::{Candidate, Command, Pass, Replacement};
 use crate::autoscale::{
@@ -8,6 +11,7 @@ use crate::autoscale::{
     karpenter::{
         Claim, keep_types,
         round::{Bounds, Room, Round},
+        stock::{Rooms, Stock, View},
     },
     node::Node,
     policy::{Mix, Offer, Policy, Purchase},
@@ -17,7 +21,7 @@ use crate::autoscale::{
 
 /// What the nodes that stay could take, looked at once a pass.
 pub(super) struct Targets {
-    rooms: Vec<Room>,
+    stock: Rc<Stock>,
     /// CPU and memory free in all.
     free: [i64; 2],
 }
@@ -44,16 +48,16 @@ impl Cluster {
     }
 
     pub(super) fn targets(&self, policy: &Policy) -> Targets {
-        let mut targets = Targets { rooms: Vec::new(), free: [0, 0] };
+        let mut free = [0, 0];
+        let mut rooms = Vec::new();
         for (index, node) in self.nodes.iter().enumerate() {
             let Some(node) = node else { continue };
             if self.is_target(policy, node) {
-                let free = &mut targets.free;
-                *free = [free[0] + node.free_cpu, free[1] + node.free_memory];
-                targets.rooms.push(Room::new(policy, index, node));
+                free = [free[0] + node.free_cpu, free[1] + node.free_memory];
+                rooms.push(Room::new(policy, index, node));
             }
         }
-        targets
+        Targets { stock: Rc::new(Stock::new(rooms)), free }
     }
 
     /// Finds other places for all pods of the nodes, as Karpenter simulates it; gives the round and whether
@@ -65,8 +69,13 @@ impl Cluster {
         targets: &Targets,
         bounds: Bounds,
     ) -> (Round, bool) {
-        let stays = |room: &&Room| !leaving.contains(&room.index);
-        let rooms = targets.rooms.iter().filter(stays).cloned().collect();
+        // Rooms for buffers come before all others, so the round then needs rooms of its own.
+        let rooms = if policy.buffers.is_empty() {
+            Rooms::Shared(View::new(Rc::clone(&targets.stock), leaving))
+        } else {
+            let stays = |room: &&Room| !leaving.contains(&room.index);
+            Rooms::Owned(targets.stock.rooms.iter().filter(stays).cloned().collect())
+        };
         let mut round = self.round(policy, rooms, bounds);
         let mut wanted = vec![0; policy.workloads.len()];
         for node in leaving.iter().filter_map(|index| self.nodes[*index].as_ref()) {

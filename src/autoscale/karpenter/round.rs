@@ -24,6 +24,7 @@ use super::{
     claim::{Misfit, try_claim},
     purchases,
     seats::Seats,
+    stock::Rooms,
     without_shortage,
 };
 use crate::{
@@ -174,7 +175,7 @@ impl Room {
         }
     }
 
-    fn holds(&self, asks: &Deployment) -> bool {
+    pub(super) fn holds(&self, asks: &Deployment) -> bool {
         self.cpu >= asks.request_cpu
             && self.memory >= asks.request_memory
             && self.pods > 0
@@ -200,7 +201,7 @@ pub(super) fn count_pod(pods: &mut Vec<(usize, u32)>, workload: usize) {
 /// One round of scheduling.
 pub(in crate::autoscale) struct Round {
     /// Existing nodes in the order in which pods try them.
-    pub(in crate::autoscale) rooms: Vec<Room>,
+    rooms: Rooms,
     pub(in crate::autoscale) claims: Vec<Claim>,
     /// Pods by zone of each workload, planned ones included.
     pub(in crate::autoscale) zones: Vec<[u32; MOST_ZONES]>,
@@ -219,7 +220,7 @@ pub(in crate::autoscale) struct Round {
     order: Vec<usize>,
     /// Workloads of which each claim holds no further pod, one bit each; those beyond 64 are always tried.
     full: Vec<u64>,
-    /// Rooms before this one hold no further pod of the workload.
+    /// Of the places that a workload's pods try, those before this one hold no further pod of it.
     from: Vec<usize>,
     /// What each pool has; empty until the first pod needs a new node.
     sizes: Vec<PoolSize>,
@@ -239,7 +240,7 @@ impl Cluster {
     pub(in crate::autoscale) fn round(
         &self,
         policy: &Policy,
-        rooms: Vec<Room>,
+        rooms: Rooms,
         bounds: Bounds,
     ) -> Round {
         Round {
@@ -290,10 +291,16 @@ impl Cluster {
 impl Round {
     /// Adds existing nodes, before all others, which only pods of workloads from `first` on may use.
     pub(in crate::autoscale) fn add_rooms(&mut self, rooms: Vec<Room>, first: usize) {
+        let Rooms::Owned(all) = &mut self.rooms else { return };
         for from in &mut self.from[..first] {
             *from = rooms.len();
         }
-        self.rooms.splice(0..0, rooms);
+        all.splice(0..0, rooms);
+    }
+
+    /// Existing nodes, where the round has them for itself.
+    pub(in crate::autoscale) fn rooms(&self) -> &[Room] {
+        self.rooms.owned()
     }
 
     /// Places so many pods of each workload; gives how many are left. `time` names the lots of pods of one
@@ -401,15 +408,16 @@ impl Round {
             before + taken.map_or(0, |(_, count)| *count)
         };
         let mut passed = true;
-        for place in self.from[workload]..self.rooms.len() {
-            let room = &mut self.rooms[place];
-            if !room.holds(asks) {
+        let places = self.rooms.places(policy, workload);
+        for position in self.from[workload]..places.len() {
+            let place = places.at(position);
+            let Some(room) = self.rooms.get(place).filter(|room| room.holds(asks)) else {
                 // Rooms only fill up: what holds none now holds none later.
                 if passed {
-                    self.from[workload] = place + 1;
+                    self.from[workload] = position + 1;
                 }
                 continue;
-            }
+            };
             passed = false;
             let crowded = hosts.is_some_and(|spread| pods_on(room, workload) >= spread.max_skew);
             if zones & (1 << room.zone) == 0
@@ -420,6 +428,7 @@ impl Round {
             {
                 continue;
             }
+            let Some(room) = self.rooms.get_mut(place) else { continue };
             room.take(asks, workload);
             self.zones[workload][usize::from(room.zone)] += 1;
             return true;
@@ -491,7 +500,12 @@ impl Round {
         }
         let asks = &policy.workloads[workload];
         if self.sizes.is_empty() {
-            self.sizes = cluster.pool_sizes(policy);
+            self.sizes = match &self.rooms {
+                Rooms::Owned(_) => cluster.pool_sizes(policy),
+                Rooms::Shared(view) => {
+                    view.stock.sizes.get_or_init(|| cluster.pool_sizes(policy)).clone()
+                }
+            };
         }
         for pool in 0..policy.pools.len() {
             let rules = &policy.pools[pool];

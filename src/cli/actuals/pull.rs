@@ -11,6 +11,7 @@ use crate::{
         cost_explorer::{self, CostExplorer},
         span::{self, Span},
     },
+    bounds,
     calendar::Month,
     cli::{AwsArgs, Format, say},
     error::{Error, Place},
@@ -37,6 +38,9 @@ pub(in crate::cli) struct Args {
     /// Ask for closed months again
     #[arg(long)]
     again: bool,
+    /// Most requests to send; nothing is stored if they do not suffice
+    #[arg(long, value_name = "N", default_value_t = bounds::REQUESTS, value_parser = clap::value_parser!(u64).range(1..))]
+    max_requests: u64,
     /// Months of AWS's own forecast to pull along, as a baseline; 0 for none
     #[arg(long, value_name = "N", default_value_t = 12)]
     forecast: u32,
@@ -80,13 +84,16 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let price = |requests: u64| facts.usd_per_request * Decimal::from(requests);
     let months: usize = spans.iter().map(|span| span.months.len()).sum();
     say(&format!(
-        "{months} months to ask for. Cost Explorer charges ${} a request: 2 to list accounts and kinds of rows, then 2 or more for each account and span of months (usage, what commitments cover, all else), more where an answer has pages{}",
+        "{months} months to ask for. Cost Explorer charges ${} a request: 2 to list accounts and kinds of rows, then 2 or more for each account and span of months (usage, what commitments cover, all else), more where an answer has pages{}. At most {} requests are sent, ${} (--max-requests)",
         facts.usd_per_request,
-        if args.forecast > 0 { ", and 1 forecast for each account" } else { "" }
+        if args.forecast > 0 { ", and 1 forecast for each account" } else { "" },
+        args.max_requests,
+        price(args.max_requests)
     ));
     let mut connection = CostExplorer::connect(
         &args.aws.settings(&facts.region),
         args.granularity == Granularity::Daily,
+        args.max_requests,
     )?;
     let pulled = pull(args, &mut connection, &spans, (&billing, today, price));
     // What was answered is charged, whether the rest came or not.
@@ -161,6 +168,16 @@ fn pull(
         records.len(),
         price(least)
     ));
+    let needed = connection.requests + least;
+    if needed > args.max_requests {
+        let message = format!(
+            "at least {needed} requests are needed, ${}, and {} may be sent. Give --max-requests {needed} or more, fewer months, or --account",
+            price(needed),
+            args.max_requests
+        );
+        let place = Place { key: Some("--max-requests".into()), ..Place::default() };
+        return Err(Error::at(place, message));
+    }
     let read_at = now();
     let mut months: BTreeMap<Month, MonthBill> = BTreeMap::new();
     for (account, _) in &accounts {
