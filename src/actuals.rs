@@ -31,6 +31,7 @@ pub mod gather;
 pub mod layout;
 mod lines;
 pub mod naming;
+pub mod redact;
 pub mod span;
 pub mod text;
 
@@ -381,23 +382,5 @@ impl MonthBill {
     /// Whether the rows do not reach the month's end.
     pub fn is_partial(&self) -> bool {
         (self.days as usize) < self.month.days()
-    }
-}
-
-/// Replaces account ids by `account 1`, `account 2`, … in the order of the ids.
-pub fn redact(bills: &mut [MonthBill]) {
-    let ids = bills.iter().flat_map(|bill| &bill.lines).map(|line| line.key.account.clone());
-    let ids: std::collections::BTreeSet<String> = ids.collect();
-    let names: BTreeMap<String, String> =
-        ids.into_iter().zip(1..).map(|(id, number)| (id, format!("account {number}"))).collect();
-    for bill in bills {
-        for line in &mut bill.lines {
-            line.key.account.clone_from(&names[&line.key.account]);
-        }
-        for forecast in &mut bill.forecasts {
-            if let Some(name) = names.get(&forecast.account) {
-                forecast.account.clone_from(name);
-            }
-        }
     }
 }

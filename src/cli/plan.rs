@@ -10,7 +10,7 @@ use super::{
 use crate::{
     error::{Error, Place},
     plan::Plan,
-    rate::ALL_ACCOUNTS,
+    rate::{ALL_ACCOUNTS, surcharge::is_surcharge},
     report::{
         chart, commitments,
         content::Beside,
@@ -97,7 +97,10 @@ pub(super) fn tell(
 ) -> Result<(), Error> {
     if let Some(folder) = out {
         let files = write(plan, folder)?;
-        let shared = plan.charges.iter().any(|charge| charge.scope == ALL_ACCOUNTS);
+        // Who shares the bands of support follows from the support plan.
+        let shared = plan.charges.iter().any(|charge| {
+            charge.scope == ALL_ACCOUNTS && !is_surcharge(&plan.prices[charge.price].key)
+        });
         let flag = if shared { " --consolidated" } else { "" };
         let folder = folder.display();
         say(&format!(
