@@ -14,7 +14,7 @@ use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
 
-use super::{Forecast, Line, LineKey, MonthBill, SetAside, gather};
+use super::{Forecast, Line, LineKey, MonthBill, SetAside, amount::Amount, gather};
 use crate::{
     calendar::Month,
     error::{Error, Place, Problem},
@@ -26,7 +26,7 @@ pub const KEY_BYTES: usize = 16;
 /// Digits of a group of `1234-5678-9012`.
 const GROUP_DIGITS: usize = 4;
 
-/// A key, and the account ids that were seen.
+/// A key, and the ids that bills have.
 #[derive(Debug, Clone)]
 pub struct Redaction {
     key: [u8; KEY_BYTES],
@@ -86,48 +86,51 @@ impl Redaction {
     }
 
     /// Replaces every account id of bills.
-    pub fn bills(&mut self, bills: &mut [MonthBill]) {
-        let accounts = bills.iter().flat_map(|bill| {
-            let forecasts = bill.forecasts.iter().map(|forecast| &forecast.account);
-            bill.lines.iter().map(|line| &line.key.account).chain(forecasts)
-        });
-        self.ids.extend(accounts.filter(|id| is_id(id)).cloned());
+    ///
+    /// # Errors
+    /// An amount that is an account id: columns of a file were swapped, and an amount is not replaced.
+    pub fn bills(&mut self, bills: &mut [MonthBill]) -> Result<(), Error> {
+        for bill in &mut *bills {
+            each_text(bill, |text, _| self.learn(text));
+        }
         for bill in bills {
+            self.check_amounts(bill)?;
             self.bill(bill);
         }
+        Ok(())
     }
 
-    // Every field is named: a new one is redacted, or said to have no text.
+    fn check_amounts(&self, bill: &MonthBill) -> Result<(), Error> {
+        let lines = bill.lines.iter().flat_map(|line| {
+            line.costs.iter().chain([&line.quantity, &line.list]).flatten().copied()
+        });
+        let asides = bill.set_aside.iter().filter_map(|aside| aside.cost);
+        let is_account = |amount: Amount| {
+            let text = amount.to_string();
+            let whole = text.trim_start_matches('-').split('.').next();
+            whole.is_some_and(|whole| self.ids.contains(whole))
+        };
+        if lines.chain(asides).any(is_account) {
+            let message = format!(
+                "{}: an amount of the bill is the id of one of its accounts; check that no columns of the file are swapped",
+                bill.month
+            );
+            return Err(Error::at(Place::file(&bill.source), message));
+        }
+        Ok(())
+    }
+
     fn bill(&self, bill: &mut MonthBill) {
-        let MonthBill {
-            schema: _,
-            month: _,
-            currency,
-            source,
-            read_at: _,
-            estimated: _,
-            days: _,
-            forecasts,
-            lines,
-            set_aside,
-            notes,
-            forecast_rows: _,
-        } = bill;
-        let hide = |text: &mut String| *text = self.text(text);
-        [currency, source].into_iter().chain(notes).for_each(hide);
-        for Forecast { account, month: _, mean: _, low: _, high: _ } in forecasts {
-            *account = self.account(account);
-        }
-        for SetAside { reason, rows: _, first, cost: _ } in set_aside {
-            [reason, first].into_iter().for_each(hide);
-        }
-        for Line { key, quantity: _, costs: _, list: _, rows: _ } in &mut *lines {
-            let LineKey { account, service, region, usage_type, operation, kind: _, record, unit } =
-                key;
-            *account = self.account(account);
-            [service, region, usage_type, operation, record, unit].into_iter().for_each(hide);
-        }
-        *lines = gather::merged(std::mem::take(lines));
+        each_text(bill, |text, is_account| {
+            *text = if is_account { self.account(text) } else { self.text(text) };
+        });
+        bill.lines = gather::merged(std::mem::take(&mut bill.lines));
+    }
+
+    /// Notes the ids of a text: they are found in longer numbers too.
+    fn learn(&mut self, text: &str) {
+        let numbers = text.split(|c: char| !c.is_ascii_digit());
+        self.ids.extend(numbers.filter(|number| is_id(number)).map(str::to_owned));
     }
 
     /// Months of bills that hold account ids.
@@ -142,11 +145,50 @@ impl Redaction {
 
     /// An error with every account id replaced.
     pub fn error(&self, error: Error) -> Error {
+        let mut known = self.clone();
+        known.learn(&error.to_string());
         error.map(|Problem { place: Place { file, line, key }, message }| {
-            let hide = |text: Option<String>| text.map(|text| self.text(&text));
+            let hide = |text: Option<String>| text.map(|text| known.text(&text));
             let place = Place { file: hide(file), line, key: hide(key) };
-            Problem { place, message: self.text(&message) }
+            Problem { place, message: known.text(&message) }
         })
+    }
+}
+
+/// Hands over every text of a bill, and whether it is an account. Every field is named: the compiler asks what a new
+/// one is.
+fn each_text(bill: &mut MonthBill, mut take: impl FnMut(&mut String, bool)) {
+    let MonthBill {
+        schema: _,
+        month: _,
+        currency,
+        source,
+        read_at: _,
+        estimated: _,
+        days: _,
+        forecasts,
+        lines,
+        set_aside,
+        notes,
+        forecast_rows: _,
+    } = bill;
+    for text in [currency, source].into_iter().chain(notes) {
+        take(text, false);
+    }
+    for Forecast { account, month: _, mean: _, low: _, high: _ } in forecasts {
+        take(account, true);
+    }
+    for SetAside { reason, rows: _, first, cost: _ } in set_aside {
+        take(reason, false);
+        take(first, false);
+    }
+    for Line { key, quantity: _, costs: _, list: _, rows: _ } in lines {
+        let LineKey { account, service, region, usage_type, operation, kind: _, record, unit } =
+            key;
+        take(account, true);
+        for text in [service, region, usage_type, operation, record, unit] {
+            take(text, false);
+        }
     }
 }
 

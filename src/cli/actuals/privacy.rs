@@ -61,10 +61,8 @@ impl<'a> Privacy<'a> {
     }
 
     /// Redacts bills to be shown.
-    pub(super) fn hide(&mut self, bills: &mut [MonthBill]) {
-        if let Some(redaction) = &mut self.redaction {
-            redaction.bills(bills);
-        }
+    pub(super) fn hide(&mut self, bills: &mut [MonthBill]) -> Result<(), Error> {
+        self.redaction.as_mut().map_or(Ok(()), |redaction| redaction.bills(bills))
     }
 
     /// Redacts bills and writes them to the folder, with the key of their pseudonyms.
@@ -78,7 +76,7 @@ impl<'a> Privacy<'a> {
                 self.folder.display()
             ));
         }
-        self.hide(bills);
+        self.hide(bills)?;
         store::save_bills(self.folder, bills)?;
         if let Some(redaction) = &self.redaction {
             // A month that cannot be read is for the command that reads it.

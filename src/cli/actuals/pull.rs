@@ -82,7 +82,7 @@ fn ask(args: &Args, privacy: &mut Privacy<'_>) -> Result<(), Error> {
     let spans = span::wanted(from, to, &kept, today);
     if spans.is_empty() {
         say("nothing to ask for: all these months are closed and kept (--again asks anyway)");
-        privacy.hide(&mut kept);
+        privacy.hide(&mut kept)?;
         return show(&kept, args.format);
     }
     let price = |requests: u64| facts.usd_per_request * Decimal::from(requests);
