@@ -43,7 +43,7 @@ pub(super) struct Import {
     #[command(flatten)]
     kept: Kept,
     #[command(flatten)]
-    privacy: privacy::Args,
+    privacy: privacy::Flag,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,

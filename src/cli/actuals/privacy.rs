@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[derive(Debug, Clone, Copy, clap::Args)]
-pub(super) struct Args {
+pub(super) struct Flag {
     /// Replace account ids with pseudonyms. They stay the same for one folder of bills, which keeps their key
     #[arg(long)]
     redact_accounts: bool,
@@ -29,12 +29,12 @@ pub(super) struct Privacy<'a> {
 impl<'a> Privacy<'a> {
     /// Runs a command; its errors show no account id if that was asked for.
     pub(super) fn within(
-        args: Args,
+        flag: Flag,
         folder: &'a Path,
         run: impl FnOnce(&mut Self) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let fresh = || Redaction::new(random_key().to_be_bytes());
-        let redaction = args.redact_accounts.then(fresh);
+        let redaction = flag.redact_accounts.then(fresh);
         let mut privacy = Self { folder, redaction, kept: false };
         let done = privacy.read_key().and_then(|()| run(&mut privacy));
         done.map_err(|error| match &privacy.redaction {

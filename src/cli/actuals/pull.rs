@@ -47,7 +47,7 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     kept: Kept,
     #[command(flatten)]
-    privacy: privacy::Args,
+    privacy: privacy::Flag,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
