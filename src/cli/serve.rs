@@ -199,7 +199,7 @@ fn reports(tuned: Option<Tuned>) -> Result<Reports, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{key, port};
+    use super::{port, random_key};
 
     #[test]
     fn no_two_runs_have_one_key() {
