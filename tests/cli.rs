@@ -426,10 +426,8 @@ fn a_usage_file_under_a_contract_prices_to_the_plan() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let scenario = fs::read_to_string(root.join(SMALL)).unwrap();
     let data = root.join("examples/data").display().to_string();
-    let scenario = scenario
-        .replace("data/", &format!("{data}/"))
-        .replace("months = 6", "months = 1")
-        + "\n[[commitments]]\nname = \"plan\"\naccount = \"production\"\nkind = \"compute-savings-plan\"\nusd_per_hour = 0.13\nstart = \"2027-01\"\nterm = \"1yr\"\npayment = \"no-upfront\"\n";
+    let scenario = scenario.replace("data/", &format!("{data}/"))
+        + "\n[[commitments]]\nname = \"plan\"\naccount = \"production\"\nkind = \"compute-savings-plan\"\nusd_per_hour = 0.13\ndiscount_percent = 27\nstart = \"2027-01\"\nterm = \"1yr\"\npayment = \"no-upfront\"\n";
     let file = folder.path().join("contract.toml").display().to_string();
     let out = folder.path().join("out").display().to_string();
     for support in ["Enterprise", "Business Support+"] {

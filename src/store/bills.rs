@@ -174,9 +174,8 @@ pub const REDACTION_KEY: &str = "redaction.key";
 /// A file that is no key.
 pub fn redaction_key(folder: &Path) -> Result<Option<[u8; KEY_BYTES]>, Error> {
     let path = folder.join(REDACTION_KEY);
-    match fs::exists(&path) {
-        Ok(false) => return Ok(None),
-        Ok(true) | Err(_) => {}
+    if fs::exists(&path).is_ok_and(|there| !there) {
+        return Ok(None);
     }
     let text = read_text(&path)?;
     let number = Some(text.trim()).filter(|text| text.len() == 2 * KEY_BYTES);
