@@ -31,6 +31,7 @@ pub mod gather;
 pub mod layout;
 mod lines;
 pub mod naming;
+pub mod redact;
 pub mod span;
 pub mod text;
 
@@ -394,22 +395,4 @@ pub fn skipped_share(bills: &[MonthBill]) -> f64 {
     let skipped: u64 = bills.iter().flat_map(|bill| &bill.set_aside).map(|aside| aside.rows).sum();
     let rows = skipped + bills.iter().map(MonthBill::rows).sum::<u64>();
     if rows == 0 { 0.0 } else { skipped as f64 / rows as f64 }
-}
-
-/// Replaces account ids by `account 1`, `account 2`, … in the order of the ids.
-pub fn redact(bills: &mut [MonthBill]) {
-    let ids = bills.iter().flat_map(|bill| &bill.lines).map(|line| line.key.account.clone());
-    let ids: std::collections::BTreeSet<String> = ids.collect();
-    let names: BTreeMap<String, String> =
-        ids.into_iter().zip(1..).map(|(id, number)| (id, format!("account {number}"))).collect();
-    for bill in bills {
-        for line in &mut bill.lines {
-            line.key.account.clone_from(&names[&line.key.account]);
-        }
-        for forecast in &mut bill.forecasts {
-            if let Some(name) = names.get(&forecast.account) {
-                forecast.account.clone_from(name);
-            }
-        }
-    }
 }

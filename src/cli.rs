@@ -3,6 +3,7 @@
 
 use std::{
     ffi::OsString,
+    hash::{BuildHasher, RandomState},
     io::{IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
@@ -261,6 +262,13 @@ fn print_bytes(bytes: &[u8]) -> Result<(), Error> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(failed(&error)),
         _ => Ok(()),
     }
+}
+
+/// A key that nobody guesses: the seeds of the standard library's hash maps are the operating system's, and what
+/// their keyed hash (`SipHash`) makes of two texts does not tell them.
+fn random_key() -> u128 {
+    let seeds = RandomState::new();
+    (u128::from(seeds.hash_one("first half")) << 64) | u128::from(seeds.hash_one("second half"))
 }
 
 /// Says something that is not data, on stderr.

@@ -118,6 +118,12 @@ impl Error {
         Self { kind: Kind::Interrupted, problems: vec![problem] }
     }
 
+    /// The same error with each problem as `change` makes it.
+    #[must_use]
+    pub fn map(self, change: impl FnMut(Problem) -> Problem) -> Self {
+        Self { kind: self.kind, problems: self.problems.into_iter().map(change).collect() }
+    }
+
     /// The problems, in the order they were found.
     pub fn problems(&self) -> &[Problem] {
         &self.problems

@@ -147,6 +147,9 @@ pub struct PriceStep {
     pub note: String,
 }
 
+/// Source of spot prices that the scenario gives.
+const SPOT_PRICES: &str = "cluster.spot_prices of the scenario";
+
 /// A price that was used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PriceUsed {
@@ -196,7 +199,7 @@ impl PriceUsed {
                 from: Decimal::ZERO,
                 to: None,
                 price,
-                source: "cluster.spot_prices of the scenario".to_owned(),
+                source: SPOT_PRICES.to_owned(),
                 confidence: "exact".to_owned(),
                 note: format!("a price of single zones; the price book has {}", step.price),
                 ..step.clone()
@@ -204,6 +207,13 @@ impl PriceUsed {
         }
         self.gap = None;
         self
+    }
+
+    /// Whether the price book has it: other prices are of the scenario's contract, spot prices and commitments.
+    pub fn is_of_book(&self) -> bool {
+        self.steps.iter().all(|step| {
+            !["scenario", "commitment"].contains(&&*step.confidence) && step.source != SPOT_PRICES
+        })
     }
 
     /// Whether usage above the book's last step is charged at that step.
@@ -370,6 +380,18 @@ pub fn rate_in(
     prices: (&PriceBook, Option<&Market>),
     sharing: Sharing,
 ) -> Result<Rated, Vec<Unpriced>> {
+    rate_by(usage, prices, &|_| sharing)
+}
+
+/// Prices every line; `sharing` says of each meter whose usage shares its steps.
+///
+/// # Errors
+/// As [`rate`].
+pub fn rate_by(
+    usage: &[Usage],
+    prices: (&PriceBook, Option<&Market>),
+    sharing: &dyn Fn(&BillKey) -> Sharing,
+) -> Result<Rated, Vec<Unpriced>> {
     let mut rated = Rated::default();
     let groups = group(usage, prices, sharing, &mut rated.prices)?;
     for group in groups.values() {
@@ -421,7 +443,7 @@ pub fn rate_in(
 fn group(
     usage: &[Usage],
     book: (&PriceBook, Option<&Market>),
-    sharing: Sharing,
+    sharing: &dyn Fn(&BillKey) -> Sharing,
     prices: &mut Vec<PriceUsed>,
 ) -> Result<BTreeMap<GroupKey, Group>, Vec<Unpriced>> {
     let mut known = market::Known::default();
@@ -433,7 +455,7 @@ fn group(
         let price =
             known.price(meter, book, prices, |message| unpriced.push(Unpriced { line, message }));
         let Some(price) = price else { continue };
-        let scope = match sharing {
+        let scope = match sharing(&used.line.key) {
             Sharing::PerAccount => used.account.clone(),
             Sharing::Consolidated => ALL_ACCOUNTS.to_owned(),
         };

@@ -416,7 +416,8 @@ fn months(plan: &Plan, bills: &[MonthBill], options: Options) -> Result<Vec<Comp
 
 /// The bills are in the plan's currency.
 fn currency(plan: &Plan, bills: &[&MonthBill], notes: &mut Vec<String>) -> Result<(), Gap> {
-    for bill in bills {
+    // A bill without a line is in no currency.
+    for bill in bills.iter().filter(|bill| !bill.lines.is_empty()) {
         if bill.currency.is_empty() {
             let note = format!(
                 "the bill of {} names no currency; it is read as {}",

@@ -32,6 +32,7 @@ use crate::{
     workload::{Kind, Reached, Workload},
 };
 
+pub mod account;
 pub mod check;
 pub mod document;
 pub mod edit;
@@ -128,7 +129,7 @@ pub struct Schedule {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountSettings {
-    /// Twelve digits of the AWS account.
+    /// Twelve digits of the AWS account, or its pseudonym in bills that `--redact-accounts` imported.
     pub id: Option<String>,
     /// Region code, `us-east-1`.
     pub region: String,

@@ -45,7 +45,10 @@ const COMMITMENTS: &str = ".commitments.csv";
 #[cfg(feature = "serve")]
 pub use self::rewrite::rewrite;
 pub use self::{
-    bills::{BillFile, import_bill_files, import_bills, kept_months, load_bills, save_bills},
+    bills::{
+        BillFile, REDACTION_KEY, import_bill_files, import_bills, keep_redaction_key, kept_months,
+        load_bills, redaction_key, save_bills,
+    },
     manifests::{manifest_facts, manifests},
     price_files::{book_at, broken_prices, repair_prices, save_prices},
     write::{write_file, write_folder},

@@ -418,6 +418,46 @@ fn the_company_plans_in_another_region_and_flags_what_is_derived() {
     assert!(plan.contains("prices are derived, not read: USW2-"), "{plan}");
 }
 
+/// Tax, discounts, commitments, and support of a plan whose bands run over all accounts although each account pays
+/// alone: the command that `plan` names prices the usage to the plan's total, in a trial too.
+#[test]
+fn a_usage_file_under_a_contract_prices_to_the_plan() {
+    let folder = TempDir::new().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scenario = fs::read_to_string(root.join(SMALL)).unwrap();
+    let data = root.join("examples/data").display().to_string();
+    let scenario = scenario.replace("data/", &format!("{data}/"))
+        + "\n[[commitments]]\nname = \"plan\"\naccount = \"production\"\nkind = \"compute-savings-plan\"\nusd_per_hour = 0.13\ndiscount_percent = 27\nstart = \"2027-01\"\nterm = \"1yr\"\npayment = \"no-upfront\"\n";
+    let file = folder.path().join("contract.toml").display().to_string();
+    let out = folder.path().join("out").display().to_string();
+    for support in ["Enterprise", "Business Support+"] {
+        let billing = format!(
+            "\n[billing]\nsupport = \"{support}\"\ntax_percent = 8.25\ndiscount_percent = 5\n"
+        );
+        fs::write(&file, format!("{scenario}{billing}")).unwrap();
+        for trial in ["0", "2"] {
+            let output = runrate(&["plan", &file, "--trial", trial, "--out", &out]);
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            assert!(!text(&output.stderr).contains("--consolidated"));
+            let plan = fs::read(folder.path().join("out/plan.json")).unwrap();
+            let plan: serde_json::Value = serde_json::from_slice(&plan).unwrap();
+            let rated = ok(&["rate", &format!("{out}/usage.csv"), "--format", "json"]);
+            let rated: serde_json::Value = serde_json::from_str(&rated).unwrap();
+            assert_eq!(rated["total_usd"], plan["cost"], "{support}, trial {trial}");
+            // A share without its amount is no usage.
+            let usage = fs::read_to_string(folder.path().join("out/usage.csv")).unwrap();
+            let bare = usage.replacen("amount_usd", "note", 1);
+            let path = folder.path().join("bare.csv").display().to_string();
+            fs::write(&path, bare).unwrap();
+            let said = refused(&["rate", &path]);
+            assert!(
+                said.contains("give its amount_usd, which `runrate plan --out` writes"),
+                "{said}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_usage_file_of_all_services_prices_to_the_plan() {
     let folder = TempDir::new().unwrap();

@@ -221,6 +221,71 @@ fn an_open_month_ends_yesterday_and_is_asked_for_again() {
     assert_eq!(server.asked("GetCostAndUsage").len(), 14);
 }
 
+/// An account without a row in one span, asked for first or last, has no currency there, and the pull succeeds; so does
+/// one of a month in which no account has a row. No id is told or written if that is asked for, not even by a refusal.
+#[test]
+fn an_answer_without_rows_has_no_currency() {
+    let last: runrate::calendar::Month = months().0.parse().unwrap();
+    let earlier: Vec<String> = (1..=2)
+        .map(|back| {
+            let start = (0..back).fold(last, |month, _| {
+                runrate::calendar::Month::of(month.first_day().yesterday().unwrap()).unwrap()
+            });
+            start.to_string()
+        })
+        .collect();
+    let ids = ["111111111111", "222222222222"];
+    for empty in [&ids[..1], &ids[1..], &ids[..]] {
+        let folder = tempfile::tempdir().unwrap();
+        let (absent, without) = (earlier[0].clone(), empty.to_vec());
+        let server = Server::start(move |operation, body, turn| match operation {
+            "GetDimensionValues" if body["Dimension"] == "LINKED_ACCOUNT" => dimension(&ids),
+            "GetCostForecast" => {
+                let user = format!("User: arn:aws:iam::{}:user/x is not authorized", ids[1]);
+                Act::Answer(400, error("AccessDeniedException", &user))
+            }
+            "GetCostAndUsage" => {
+                let account = body["Filter"]["And"][0]["Dimensions"]["Values"][0].as_str().unwrap();
+                let usage = ["AmazonEC2", "BoxUsage:m7g.large"];
+                let mut answer = answer(body, &[group(usage, "5", "720")], None);
+                for result in answer["ResultsByTime"].as_array_mut().unwrap() {
+                    let start = result["TimePeriod"]["Start"].as_str().unwrap();
+                    if start.starts_with(&absent) && without.contains(&account) {
+                        result["Groups"] = json!([]);
+                    }
+                }
+                Act::Answer(200, answer.to_string())
+            }
+            _ => usual(operation, body, turn),
+        });
+        let from = ["--from", &earlier[1], "--redact-accounts"];
+        let output = pull(&folder, &server.url, &from);
+        let said = text(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("the bill has no forecast of AWS, from account account-"), "{said}");
+        let mut all = said + &text(&output.stdout);
+        assert!(!all.contains("No currency"), "{all}");
+        let mut months = 0;
+        for entry in fs::read_dir(folder.path().join("kept")).unwrap() {
+            let path = entry.unwrap().path();
+            months += usize::from(path.extension().is_some_and(|ext| ext == "json"));
+            all += &fs::read_to_string(path).unwrap();
+        }
+        assert_eq!(months, 3);
+        assert!(ids.iter().all(|id| !all.contains(id)), "{all}");
+        let rows = all.matches("\"usage_type\"").count();
+        assert!(rows > 0, "{all}");
+        // The one span that has a month without rows alone.
+        let alone = ["--from", &earlier[0], "--to", &earlier[0], "--again", "--forecast", "0"];
+        let output = pull(&folder, &server.url, &alone);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let wrong = pull(&folder, &server.url, &["--again", "--account", "9", "--redact-accounts"]);
+        let said = text(&wrong.stderr);
+        assert_eq!(wrong.status.code(), Some(2));
+        assert!(ids.iter().all(|id| !said.contains(id)) && said.contains("there are account-"));
+    }
+}
+
 /// Covered usage, its negation and the fee of a Savings Plan have one usage type: each kind is asked for alone.
 #[test]
 fn what_a_savings_plan_covers_is_kept_apart() {

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Format, pretty, print, say};
+use self::privacy::Privacy;
+use super::{Format, pretty, print};
 use crate::{
     actuals::MonthBill,
     bounds,
@@ -12,6 +13,7 @@ use crate::{
     units::count,
 };
 
+mod privacy;
 #[cfg(feature = "aws")]
 mod pull;
 
@@ -44,9 +46,8 @@ pub(super) struct Import {
     /// Share of a file's rows that may be unusable; nothing is imported above it [default: 10%]
     #[arg(long, value_name = "PERCENT", value_parser = super::trials::percent_or_zero)]
     max_skipped: Option<f64>,
-    /// Write account 1, account 2, … in place of account ids
-    #[arg(long)]
-    redact_accounts: bool,
+    #[command(flatten)]
+    privacy: privacy::Flag,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -77,7 +78,9 @@ impl Kept {
 
 pub(super) fn run(command: &Command) -> Result<(), Error> {
     match command {
-        Command::Import(args) => import(args),
+        Command::Import(args) => {
+            Privacy::within(args.privacy, args.kept.folder(), |privacy| import(args, privacy))
+        }
         #[cfg(feature = "aws")]
         Command::Pull(args) => pull::run(args),
         Command::Policy => print(&store::iam_policy()?),
@@ -98,7 +101,7 @@ pub(super) fn none(folder: &Path) -> Error {
     Error::actuals(Place::file(&folder.display().to_string()), message)
 }
 
-fn import(args: &Import) -> Result<(), Error> {
+fn import(args: &Import, privacy: &mut Privacy<'_>) -> Result<(), Error> {
     let account = |place: usize| match &*args.accounts {
         [one] => Some(one.as_str()),
         each => each.get(place).map(String::as_str),
@@ -120,22 +123,19 @@ fn import(args: &Import) -> Result<(), Error> {
         .collect();
     let most_skipped = args.max_skipped.unwrap_or(bounds::SKIPPED_SHARE);
     let mut bills = store::import_bill_files(&files, &store::billing()?, (&now(), most_skipped))?;
-    if args.redact_accounts {
-        crate::actuals::redact(&mut bills);
-    }
     let folder = args.kept.folder();
     let replaced: Vec<String> = store::kept_months(folder)?
         .into_iter()
         .filter(|(month, _)| bills.iter().any(|bill| bill.month == *month))
         .map(|(month, source)| format!("{month} ({source})"))
         .collect();
-    store::save_bills(folder, &bills)?;
-    say(&format!("wrote {} to {}", count(bills.len(), "month"), folder.display()));
+    privacy.save(&mut bills)?;
+    privacy.say(&format!("wrote {} to {}", count(bills.len(), "month"), folder.display()));
     if !replaced.is_empty() {
-        say(&format!("in place of {}", replaced.join(", ")));
+        privacy.say(&format!("in place of {}", replaced.join(", ")));
     }
     for note in bills.iter().filter_map(MonthBill::no_bill) {
-        say(&format!("warning: {note}"));
+        privacy.say(&format!("warning: {note}"));
     }
     show(&bills, args.format)
 }

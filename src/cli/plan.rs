@@ -11,7 +11,7 @@ use crate::{
     bounds,
     error::{Error, Place},
     plan::Plan,
-    rate::ALL_ACCOUNTS,
+    rate::{ALL_ACCOUNTS, surcharge::is_surcharge},
     report::{
         chart, commitments,
         content::Beside,
@@ -98,7 +98,10 @@ pub(super) fn tell(
 ) -> Result<(), Error> {
     if let Some(folder) = out {
         let files = write(plan, folder)?;
-        let shared = plan.charges.iter().any(|charge| charge.scope == ALL_ACCOUNTS);
+        // Who shares the bands of support follows from the support plan.
+        let shared = plan.charges.iter().any(|charge| {
+            charge.scope == ALL_ACCOUNTS && !is_surcharge(&plan.prices[charge.price].key)
+        });
         let flag = if shared { " --consolidated" } else { "" };
         let folder = folder.display();
         say(&format!(

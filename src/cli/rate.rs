@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use super::{Format, PriceArgs, pretty, print, say};
 use crate::{
     error::{Error, Place, Problem},
-    rate::{self, Sharing, usage},
+    rate::{Sharing, Unpriced, usage},
     report::rated,
     store,
 };
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// CSV of `month,account,region,service,usage_type,operation,quantity`
+    /// CSV of `month,account,region,service,usage_type,operation,quantity`, and `amount_usd` of lines that the price
+    /// book does not price, as `plan --out` writes it
     usage: PathBuf,
     /// Let all accounts climb price steps and use free parts together, as one payer does
     #[arg(long)]
@@ -31,8 +32,9 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let file = args.usage.display().to_string();
     let read = usage::parse(&file, &text, &book)?;
     let sharing = if args.consolidated { Sharing::Consolidated } else { Sharing::PerAccount };
-    let rated = rate::rate(&read.usage, &book, sharing).map_err(|unpriced| {
-        let problem = |unpriced: rate::Unpriced| {
+    let support = store::embedded_catalog()?.controllers.support;
+    let rated = read.rate(&book, sharing, &support).map_err(|unpriced| {
+        let problem = |unpriced: Unpriced| {
             Problem::new(Place::line(&file, read.lines[unpriced.line]), unpriced.message)
         };
         Error::input(unpriced.into_iter().map(problem).collect())

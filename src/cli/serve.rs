@@ -1,7 +1,6 @@
 //! `runrate serve`.
 
 use std::{
-    hash::{BuildHasher, RandomState},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -9,7 +8,7 @@ use std::{
 
 use tokio::net::TcpListener;
 
-use super::{PriceArgs, failed, failed_with, print, say};
+use super::{PriceArgs, failed, failed_with, print, random_key, say};
 use crate::{
     error::Error,
     plan::Plan,
@@ -87,7 +86,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         let listener = TcpListener::bind(("127.0.0.1", args.port)).await;
         let listener = listener.map_err(|error| unbound(args.port, &error))?;
         let port = listener.local_addr().map_err(|error| failed(&error))?.port();
-        let settings = Settings { port, write: args.write, trials: args.trials, key: key() };
+        let settings = Settings { port, write: args.write, trials: args.trials, key: random_key() };
         let paths = (&*args.scenario, args.second.as_deref());
         let app = Arc::new(App::new(paths, facts, settings, reports(tuned)?)?);
         answer(listener, app, &settings.door()).await
@@ -95,13 +94,6 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     // A report that nobody waits for any more does not hold the program up.
     runtime.shutdown_background();
     done
-}
-
-/// A key that nobody guesses: the seeds of the standard library's hash maps are the operating system's, and what
-/// their keyed hash (`SipHash`) makes of two texts does not tell them.
-fn key() -> u128 {
-    let seeds = RandomState::new();
-    (u128::from(seeds.hash_one("first half")) << 64) | u128::from(seeds.hash_one("second half"))
 }
 
 /// A warning, where what was tuned is none of the scenarios.
@@ -200,11 +192,11 @@ fn reports(tuned: Option<Tuned>) -> Result<Reports, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{key, port};
+    use super::{port, random_key};
 
     #[test]
     fn no_two_runs_have_one_key() {
-        let keys: std::collections::BTreeSet<u128> = (0..100).map(|_| key()).collect();
+        let keys: std::collections::BTreeSet<u128> = (0..100).map(|_| random_key()).collect();
         assert_eq!(keys.len(), 100);
         assert!(keys.iter().all(|key| key >> 64 != key & u128::from(u64::MAX)));
     }

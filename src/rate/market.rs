@@ -29,6 +29,11 @@ use crate::{
 
 const SPOT: &str = "SpotUsage:";
 
+/// Whether the price of a meter moves in trials.
+pub fn moves(key: &BillKey) -> bool {
+    key.usage_type.starts_with(SPOT)
+}
+
 /// The prices of one trial.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Market {
@@ -52,11 +57,6 @@ impl Market {
     #[must_use]
     pub fn at_level(self, level: f64) -> Self {
         Self { level, ..self }
-    }
-
-    /// Whether the price of a meter moves.
-    pub fn moves(&self, key: &BillKey) -> bool {
-        key.usage_type.starts_with(SPOT)
     }
 
     /// The factor on the book's price of a spot meter in a month.
@@ -117,7 +117,7 @@ impl<'a> Known<'a> {
         prices: &mut Vec<PriceUsed>,
         tell: impl FnOnce(String),
     ) -> Option<usize> {
-        let market = market.filter(|market| market.moves(key));
+        let market = market.filter(|_| moves(key));
         let slot = self.places.entry((key, market.map(|_| month), own));
         let missing = &mut self.missing;
         *slot.or_insert_with(|| match book.find(key) {
@@ -178,6 +178,6 @@ mod tests {
 
     #[test]
     fn only_spot_moves() {
-        assert!(market(1).moves(&key("SpotUsage")) && !market(1).moves(&key("BoxUsage")));
+        assert!(moves(&key("SpotUsage")) && !moves(&key("BoxUsage")));
     }
 }

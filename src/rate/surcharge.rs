@@ -25,6 +25,8 @@ use crate::{
 
 /// Code of the support plans' prices, with which the codes of a bill's support lines begin.
 pub const SUPPORT: &str = "AWSSupport";
+/// Usage types of the banded share of support, before the colon.
+const BANDS: &str = "support_rate";
 /// What a bill calls tax.
 pub const TAX: &str = "Tax";
 
@@ -32,8 +34,26 @@ pub const TAX: &str = "Tax";
 pub fn support_plans(book: &PriceBook) -> BTreeSet<String> {
     let rows = book.tables().filter(|(_, service, _)| *service == SUPPORT);
     let rows = rows.flat_map(|(_, _, table)| table.rows());
-    let plans = rows.filter_map(|row| row.usage_type().strip_prefix("support_rate:"));
+    let plans = rows.filter_map(|row| row.usage_type().strip_prefix(BANDS)?.strip_prefix(':'));
     plans.map(str::to_owned).collect()
+}
+
+/// Whose charges share the bands of a support plan: one account's, or those of all accounts.
+fn sharing_of(plan: &str, facts: &SupportFacts) -> Sharing {
+    let per_account = facts.per_account_plans.iter().any(|known| known == plan);
+    if per_account { Sharing::PerAccount } else { Sharing::Consolidated }
+}
+
+/// Whose charges share the bands of a meter of support; none for any other meter. It follows from the support
+/// plan alone, whoever pays for the accounts.
+pub fn support_sharing(key: &BillKey, facts: &SupportFacts) -> Option<Sharing> {
+    let (kind, plan) = key.usage_type.split_once(':')?;
+    match (&*key.service, kind) {
+        (SUPPORT, BANDS) => Some(sharing_of(plan, facts)),
+        // A minimum is one unit at one price.
+        (SUPPORT, _) => Some(Sharing::PerAccount),
+        _ => None,
+    }
 }
 
 /// Adds the support charge of every account and month.
@@ -49,8 +69,7 @@ pub fn add_support(
     let aws = |entry: &&Entry| !facts.other_vendors.contains(&entry.key.service);
     let aws: Vec<Entry> = rated.entries.iter().filter(aws).cloned().collect();
     let sums = sum_by(&aws, |entry| (entry.month, entry.account.clone()));
-    let own = facts.per_account_plans.iter().any(|known| known == plan);
-    let sharing = if own { Sharing::PerAccount } else { Sharing::Consolidated };
+    let sharing = sharing_of(plan, facts);
     let usage = |kind: &str, of: &dyn Fn(Usd) -> f64| -> Vec<Usage> {
         let line = |((month, account), cost): (&(Month, String), &Usd)| Usage {
             month: *month,
@@ -69,7 +88,7 @@ pub fn add_support(
         };
         sums.iter().map(line).collect()
     };
-    let banded = rate(&usage("support_rate", &Usd::to_f64), book, sharing)?;
+    let banded = rate(&usage(BANDS, &Usd::to_f64), book, sharing)?;
     let least = rate(&usage("support_minimum", &|_| 1.0), book, Sharing::PerAccount)?;
     let due = sum_by(&banded.entries, |entry| scope_of(entry, sharing));
     let minimum = sum_by(&least.entries, |entry| (entry.month, entry.account.clone()));

@@ -1,22 +1,33 @@
 //! A file of usage lines, as `runrate rate` takes it and `plan --out` writes it.
 //!
 //! Columns are found by name: month, account, region, service, `usage_type`, operation, quantity, and
-//! optionally resource; others are ignored. A usage type may carry the region prefix of a bill.
+//! optionally resource and `amount_usd`; others are ignored. A line with an amount is charged that amount: tax,
+//! discounts and what commitments cover have no price in the book. A usage type may carry the region prefix of a bill.
 
 use std::collections::HashMap;
 
 use csv::StringRecord;
 
-use super::Usage;
+use rust_decimal::Decimal;
+
+use super::{
+    Charge, Part, PriceStep, PriceUsed, Rated, Sharing, Unpriced, Usage, discount, rate_by,
+    surcharge::{self, TAX},
+};
 use crate::{
     bounds,
     calendar::Month,
     error::{Error, Place, Problem, nearest},
+    ledger::Entry,
     prices::{BillKey, PriceBook},
     series::whole_table,
     services::{Basis, UsageLine},
-    units::{Quantity, parse_figure},
+    shapes::SupportFacts,
+    units::{MOST_USD, Quantity, UnitPrice, Usd, parse_figure},
 };
+
+/// Column of what a line is charged, where the price book does not price it [USD].
+pub const AMOUNT: &str = "amount_usd";
 
 const COLUMNS: [&str; 7] =
     ["month", "account", "region", "service", "usage_type", "operation", "quantity"];
@@ -29,6 +40,94 @@ pub struct UsageFile {
     pub usage: Vec<Usage>,
     /// Line number of each.
     pub lines: Vec<usize>,
+    /// Lines that say what they are charged.
+    pub charged: Vec<Charged>,
+}
+
+/// A line with what it is charged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Charged {
+    /// The line.
+    pub usage: Usage,
+    /// What it is charged [USD].
+    pub amount: Usd,
+}
+
+impl UsageFile {
+    /// Prices every line as a plan does: bands of support follow from the support plan, and lines with an amount
+    /// are charged that.
+    ///
+    /// # Errors
+    /// As [`super::rate`].
+    pub fn rate(
+        &self,
+        book: &PriceBook,
+        sharing: Sharing,
+        facts: &SupportFacts,
+    ) -> Result<Rated, Vec<Unpriced>> {
+        let of = |key: &BillKey| surcharge::support_sharing(key, facts).unwrap_or(sharing);
+        let mut rated = rate_by(&self.usage, (book, None), &of).map_err(|mut unpriced| {
+            for Unpriced { line, message } in &mut unpriced {
+                let key = &self.usage[*line].line.key;
+                if key.service == TAX || discount::is_discount(key) {
+                    *message = format!(
+                        "{key} is a share of other charges, without a price in the book; give its {AMOUNT}, which `runrate plan --out` writes"
+                    );
+                }
+            }
+            unpriced
+        })?;
+        for charged in &self.charged {
+            charged.add_to(&mut rated);
+        }
+        Ok(rated)
+    }
+}
+
+impl Charged {
+    /// Adds the line at its mean price.
+    fn add_to(&self, rated: &mut Rated) {
+        let Usage { month, account, line } = &self.usage;
+        let quantity = line.quantity.decimal().unwrap_or_default();
+        let mean = self.amount.decimal().checked_div(quantity).unwrap_or(Decimal::ONE);
+        let price = UnitPrice::from_decimal(mean);
+        let step = PriceStep {
+            from: Decimal::ZERO,
+            to: None,
+            price,
+            pool: String::new(),
+            as_of: String::new(),
+            source: format!("{AMOUNT} of the usage file"),
+            confidence: String::new(),
+            note: String::new(),
+        };
+        rated.prices.push(PriceUsed {
+            key: line.key.clone(),
+            billed_usage_type: line.key.usage_type.clone(),
+            cost_explorer_service: line.key.service.clone(),
+            unit: String::new(),
+            steps: vec![step],
+            gap: None,
+        });
+        rated.charges.push(Charge {
+            month: *month,
+            scope: account.clone(),
+            price: rated.prices.len() - 1,
+            quantity,
+            parts: vec![Part { from: Decimal::ZERO, quantity, price }],
+            cost: self.amount,
+        });
+        rated.entries.push(Entry {
+            month: *month,
+            account: account.clone(),
+            key: line.key.clone(),
+            resource: line.resource.clone(),
+            quantity: line.quantity,
+            cost: self.amount,
+            charge: rated.charges.len() - 1,
+            why: Basis::default(),
+        });
+    }
 }
 
 /// Reads the lines; `book` knows which usage types a bill prints with a region prefix.
@@ -40,23 +139,33 @@ pub fn parse(file: &str, text: &str, book: &PriceBook) -> Result<UsageFile, Erro
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|e| Error::at(Place::line(file, 1), e.to_string()))?;
     let columns = find_columns(file, header)?;
-    let resource = header.iter().position(|name| name == "resource");
+    let named = |wanted: &str| header.iter().position(|name| name.eq_ignore_ascii_case(wanted));
+    let (resource, amount) = (named("resource"), named(AMOUNT));
     let mut usage = Vec::new();
     let mut lines = Vec::new();
+    let mut charged = Vec::new();
     let mut problems = Vec::new();
     let mut bare = Bare { book, known: HashMap::new() };
     for record in reader.records() {
         let at = record.as_ref().ok().and_then(|record| record.position());
         let at = at.map_or(0, |position| position.line() as usize);
         let parsed = match record {
-            Ok(record) => line(file, &record, (&columns, resource), &mut bare),
+            Ok(record) => line(file, &record, (&columns, resource), &mut bare).and_then(|usage| {
+                let cell = amount.and_then(|index| record.get(index)).unwrap_or_default();
+                let amount = parse_amount(cell).map_err(|message| {
+                    let key = Some(AMOUNT.to_owned());
+                    Problem::new(Place { key, ..Place::line(file, at) }, message)
+                })?;
+                Ok((usage, amount))
+            }),
             Err(error) => {
                 let line = error.position().map(|position| position.line() as usize);
                 Err(Problem::new(Place { line, ..Place::file(file) }, error.to_string()))
             }
         };
         match parsed {
-            Ok(line) => {
+            Ok((line, Some(amount))) => charged.push(Charged { usage: line, amount }),
+            Ok((line, None)) => {
                 usage.push(line);
                 lines.push(at);
             }
@@ -67,10 +176,22 @@ pub fn parse(file: &str, text: &str, book: &PriceBook) -> Result<UsageFile, Erro
     if !problems.is_empty() {
         return Err(Error::input(problems));
     }
-    if usage.is_empty() {
+    if usage.is_empty() && charged.is_empty() {
         return Err(Error::at(Place::file(file), "has no usage lines"));
     }
-    Ok(UsageFile { usage, lines })
+    Ok(UsageFile { usage, lines, charged })
+}
+
+/// What a line is charged, where it says so.
+fn parse_amount(cell: &str) -> Result<Option<Usd>, String> {
+    if cell.is_empty() {
+        return Ok(None);
+    }
+    let amount: Decimal =
+        cell.parse().map_err(|_| format!("{cell:?} is not an amount; write it as -12.50"))?;
+    let message =
+        || format!("{amount} USD is beyond {MOST_USD:e}, the largest amount that is read");
+    Usd::checked(amount).map(Some).ok_or_else(message)
 }
 
 fn find_columns(file: &str, header: &StringRecord) -> Result<[usize; 7], Error> {
@@ -205,6 +326,23 @@ mod tests {
         assert!(read(&without).unwrap_err().contains("no column \"region\""));
         assert!(read(&HEADER.to_uppercase()).unwrap_err().contains("no usage lines"));
         assert!(read(HEADER).unwrap_err().contains("no usage lines"));
+    }
+
+    #[test]
+    fn a_line_with_an_amount_is_charged_that_amount() {
+        let header = HEADER.replace('\n', ",amount_usd\n");
+        let text = format!(
+            "{header}2027-01,a,global,AmazonS3,EdpDiscount,,100,-7.5\n2027-01,a,r,S,T,,1,\n"
+        );
+        let read = parse("u.csv", &text, &PriceBook::default()).unwrap();
+        assert_eq!((read.usage.len(), &*read.lines, read.charged.len()), (1, &[3][..], 1));
+        let mut rated = Rated::default();
+        read.charged[0].add_to(&mut rated);
+        assert_eq!(crate::ledger::total(&rated.entries).to_string(), "-7.5");
+        assert_eq!(rated.charges[0].parts[0].price.to_string(), "-0.075");
+        let wrong = text.replace("-7.5", "much");
+        let wrong = parse("u.csv", &wrong, &PriceBook::default()).unwrap_err().to_string();
+        assert_eq!(wrong, "u.csv:2: amount_usd: \"much\" is not an amount; write it as -12.50");
     }
 
     proptest::proptest! {

@@ -37,7 +37,7 @@ pub fn render(bills: &[MonthBill]) -> String {
     let _ = writeln!(out, "\n{}; * may still change", Metric::Unblended.name());
     let unnamed: Vec<String> = bills
         .iter()
-        .filter(|bill| bill.currency.is_empty())
+        .filter(|bill| bill.currency.is_empty() && !bill.lines.is_empty())
         .map(|bill| bill.month.to_string())
         .collect();
     if !unnamed.is_empty() {

@@ -4,9 +4,13 @@ use super::{
     page::{Cell, Kind, Page, Table},
     text::printable,
 };
-use crate::{ledger::Entry, plan::Plan};
+use crate::{
+    ledger::Entry,
+    plan::Plan,
+    rate::{market, usage::AMOUNT},
+};
 
-/// Columns of `usage.csv`: what `runrate rate` reads.
+/// Columns of `usage.csv` and `ledger.csv` alike: what `runrate rate` reads.
 pub const USAGE_COLUMNS: [&str; 8] =
     ["month", "account", "region", "service", "usage_type", "operation", "resource", "quantity"];
 
@@ -46,9 +50,18 @@ fn usage_cells(entry: &Entry) -> Vec<String> {
     ]
 }
 
-/// `usage.csv`: what was metered, without prices.
+/// `usage.csv`: what was metered, without prices; what the price book does not price has its amount.
 pub fn usage(plan: &Plan) -> String {
-    write(&USAGE_COLUMNS, plan.entries.iter().map(usage_cells))
+    let mut header = USAGE_COLUMNS.to_vec();
+    header.push(AMOUNT);
+    let rows = plan.entries.iter().map(|entry| {
+        let moved = plan.made_from.trial > 0 && market::moves(&entry.key);
+        let priced = plan.price_of(entry).is_of_book() && !moved;
+        let mut row = usage_cells(entry);
+        row.push(if priced { String::new() } else { entry.cost.to_string() });
+        row
+    });
+    write(&header, rows)
 }
 
 /// `ledger.csv`: every priced line.

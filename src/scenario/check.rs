@@ -1,6 +1,6 @@
 //! What a schema cannot say: names that must exist elsewhere, values that must agree.
 
-use super::{Account, Common, document::Document, time_of_day};
+use super::{Account, Common, account, document::Document, time_of_day};
 use crate::{
     bounds,
     calendar::Month,
@@ -18,9 +18,13 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
     for (name, account) in &common.accounts {
         let key = format!("accounts.{name}");
         if let Some(id) = &account.id
-            && (id.len() != 12 || !id.chars().all(|c| c.is_ascii_digit()))
+            && !account::is_id(id)
+            && !account::is_pseudonym(id)
         {
-            report(&format!("{key}.id"), &format!("{id:?} is not an account id of twelve digits"));
+            let message = format!(
+                "{id:?} is not an account id; give 12 digits, or the pseudonym (`account-` and 12 letters) of bills that --redact-accounts imported"
+            );
+            report(&format!("{key}.id"), &message);
         }
         let twin = common
             .accounts

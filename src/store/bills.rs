@@ -14,7 +14,7 @@ use super::{
     write::{folder_of, reading, settle, write_folder},
 };
 use crate::{
-    actuals::{self, MonthBill, answer, layout::Billing, text},
+    actuals::{self, MonthBill, answer, layout::Billing, redact::KEY_BYTES, text},
     bounds,
     calendar::Month,
     error::{Error, Place, guard},
@@ -211,6 +211,57 @@ pub fn save_bills(folder: &Path, bills: &[MonthBill]) -> Result<(), Error> {
         names.push((format!("{}.json", bill.month), text));
     }
     write_folder(folder, &names, &[])
+}
+
+/// File of the key of a folder's pseudonyms.
+pub const REDACTION_KEY: &str = "redaction.key";
+
+/// The key of a folder's pseudonyms, as hexadecimal digits; none where it has no such file.
+///
+/// # Errors
+/// A file that is no key.
+pub fn redaction_key(folder: &Path) -> Result<Option<[u8; KEY_BYTES]>, Error> {
+    let path = folder.join(REDACTION_KEY);
+    if fs::exists(&path).is_ok_and(|there| !there) {
+        return Ok(None);
+    }
+    let text = read_text(&path)?;
+    let number = Some(text.trim()).filter(|text| text.len() == 2 * KEY_BYTES);
+    let key = number.and_then(|text| u128::from_str_radix(text, 16).ok());
+    key.map(|key| Some(key.to_be_bytes())).ok_or_else(|| {
+        let message = format!(
+            "is not a redaction key of {} hexadecimal digits; restore it, or remove it and import all months again under new pseudonyms",
+            2 * KEY_BYTES
+        );
+        Error::at(Place::file(&path.display().to_string()), message)
+    })
+}
+
+/// Writes the key of a folder's pseudonyms, for its owner alone, unless there is one; the one that is then there.
+///
+/// # Errors
+/// A folder that cannot be written; a file that is no key.
+pub fn keep_redaction_key(folder: &Path, key: [u8; KEY_BYTES]) -> Result<[u8; KEY_BYTES], Error> {
+    let path = folder.join(REDACTION_KEY);
+    let wrong = |error: &std::io::Error| {
+        let message = format!("cannot be written: {}", plain(error));
+        Error::failed(Place::file(&path.display().to_string()), message)
+    };
+    fs::create_dir_all(folder).map_err(|error| wrong(&error))?;
+    // A temporary file is its owner's alone.
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| wrong(&error))?;
+    let digits = u128::from_be_bytes(key);
+    let text = format!("{digits:032x}\n");
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| wrong(&error))?;
+    file.as_file().sync_all().map_err(|error| wrong(&error))?;
+    match file.persist_noclobber(&path) {
+        Ok(_) => Ok(key),
+        // Another run was faster: an account has one pseudonym in a folder.
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Ok(redaction_key(folder)?.unwrap_or(key))
+        }
+        Err(error) => Err(wrong(&error.error)),
+    }
 }
 
 /// The months of a bill that a folder holds, in order; none when there is no such folder.

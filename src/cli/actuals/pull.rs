@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::{Kept, now, show};
+use super::{
+    Kept, now,
+    privacy::{self, Privacy},
+    show,
+};
 use crate::{
     actuals::{
         self, MonthBill,
@@ -46,9 +50,8 @@ pub(in crate::cli) struct Args {
     forecast: u32,
     #[command(flatten)]
     kept: Kept,
-    /// Write account 1, account 2, … in place of account ids
-    #[arg(long)]
-    redact_accounts: bool,
+    #[command(flatten)]
+    privacy: privacy::Flag,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -67,6 +70,10 @@ fn month(text: &str) -> Result<Month, String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
+    Privacy::within(args.privacy, args.kept.folder(), |privacy| ask(args, privacy))
+}
+
+fn ask(args: &Args, privacy: &mut Privacy<'_>) -> Result<(), Error> {
     let billing = store::billing()?;
     let facts = &billing.cost_explorer;
     let today = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date();
@@ -75,10 +82,11 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let (from, to) = (args.from.unwrap_or(oldest), args.to.unwrap_or(this));
     check(from, to, oldest, this, facts.months)?;
     let folder = args.kept.folder();
-    let kept = if args.again { Vec::new() } else { store::load_bills(folder)? };
+    let mut kept = if args.again { Vec::new() } else { store::load_bills(folder)? };
     let spans = span::wanted(from, to, &kept, today);
     if spans.is_empty() {
         say("nothing to ask for: all these months are closed and kept (--again asks anyway)");
+        privacy.hide(&mut kept)?;
         return show(&kept, args.format);
     }
     let price = |requests: u64| facts.usd_per_request * Decimal::from(requests);
@@ -95,16 +103,13 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         args.granularity == Granularity::Daily,
         args.max_requests,
     )?;
-    let pulled = pull(args, &mut connection, &spans, (&billing, today, price));
+    let pulled = pull(args, &mut connection, &spans, (&billing, today, price), privacy);
     // What was answered is charged, whether the rest came or not.
     let (requests, cost) = (connection.requests, price(connection.requests));
     say(&format!("{requests} requests were answered: ${cost}"));
     let mut bills = pulled?;
-    if args.redact_accounts {
-        actuals::redact(&mut bills);
-    }
-    store::save_bills(folder, &bills)?;
-    say(&format!("wrote {} to {}", count(bills.len(), "month"), folder.display()));
+    privacy.save(&mut bills)?;
+    privacy.say(&format!("wrote {} to {}", count(bills.len(), "month"), folder.display()));
     show(&bills, args.format)
 }
 
@@ -141,6 +146,7 @@ fn pull(
         jiff::civil::Date,
         impl Fn(u64) -> Decimal,
     ),
+    privacy: &Privacy<'_>,
 ) -> Result<Vec<MonthBill>, Error> {
     let whole = Span {
         start: spans[0].start.clone(),
@@ -208,14 +214,14 @@ fn pull(
             let forecasts = match connection.forecast(account, &span) {
                 Ok(forecasts) => forecasts,
                 Err(error) => {
-                    say(&format!(
+                    privacy.say(&format!(
                         "warning: the bill has no forecast of AWS, from account {account} on: {error}; --forecast 0 does not ask for it"
                     ));
                     break;
                 }
             };
             if forecasts.is_empty() {
-                say(&format!("AWS has too little history of {account} to forecast it"));
+                privacy.say(&format!("AWS has too little history of {account} to forecast it"));
             }
             if let Some(newest) = bills.last_mut() {
                 newest.forecasts.extend(forecasts);
