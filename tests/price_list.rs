@@ -7,6 +7,8 @@ mod support;
 
 use std::{fs, process::Output, time::Duration};
 
+use assert_cmd::Command;
+
 use serde_json::{Value, json};
 use support::{
     kill::{Tally, kill_while_writing, kills},

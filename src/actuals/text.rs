@@ -371,7 +371,8 @@ mod tests {
     fn skipped_rows_are_grouped_by_kind_of_reason() {
         let mut text = String::from("month,account,service,cost\n2027-02,a,S,1\n");
         for row in 0..5000 {
-            text += &format!("2027-02,a,S,x{row}\n");
+            use std::fmt::Write as _;
+            let _ = writeln!(text, "2027-02,a,S,x{row}");
         }
         let bill = &bills(&text).unwrap()[0];
         let [aside] = bill.set_aside.as_slice() else { panic!("{:?}", bill.set_aside.len()) };

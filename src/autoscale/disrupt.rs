@@ -77,6 +77,7 @@ struct Pass {
 }
 
 /// What keeps a node from being disrupted, and until when, where that is known.
+#[derive(Clone, Copy)]
 struct Block {
     refusal: Refusal,
     until: Second,

@@ -13,7 +13,7 @@ use super::{
     hpa::Rules,
     job::Job,
     keda::Triggers,
-    settings::{Cluster, FeatureGate, MinValuesPolicy, NodePool, PreferencePolicy},
+    settings::{Cluster, FeatureGate, NodePool, PreferencePolicy},
 };
 use crate::{
     error::{Place, Problem},
@@ -546,16 +546,13 @@ impl Policy {
         let mut problems = Vec::new();
         let cluster = inputs.cluster;
         let mut offers = Vec::new();
-        match offer::baseline_offer(inputs) {
-            Ok(offer) => offers.push(offer),
-            Err(message) => problems.push(problem("cluster.baseline.instance_type", message)),
-        }
+        let baseline = offer::baseline_offer(inputs).map(|offer| offers.push(offer));
+        let wrong = |message| problem("cluster.baseline.instance_type", message);
+        problems.extend(baseline.map_err(wrong).err());
         check_counts(cluster, &mut problems)?;
         problems.extend(taint::check(cluster));
         let (mut pools, mut notes): (Vec<Pool>, Vec<String>) = (Vec::new(), Vec::new());
-        let relaxes_min_values = cluster.min_values_policy == MinValuesPolicy::BestEffort;
-        let mut supply = Supply { relaxes_min_values, ..Supply::default() };
-        supply.reserve(inputs, &mut problems);
+        let mut supply = Supply::new(inputs, &mut problems);
         let mut order: Vec<(&String, &NodePool)> = cluster.node_pools.iter().collect();
         order.sort_by_key(|(name, pool)| Reverse((pool.weight, *name)));
         for (index, (name, settings)) in order.into_iter().enumerate() {
@@ -592,18 +589,17 @@ impl Policy {
         // With a group missing, every pod that belongs there would seem to fit nowhere.
         let all_groups = problems.is_empty();
         let mut workloads = Vec::new();
+        let known = if all_groups { &*offers } else { &[] };
         for (name, workload) in inputs.workloads {
-            if workload.kind != Kind::DaemonSet {
-                let offers = if all_groups { &*offers } else { &[] };
-                match deployment::build(inputs, &pools, offers, (name, workload)) {
-                    Ok(deployment) => workloads.push(deployment),
-                    Err(found) => problems.extend(found),
-                }
-            } else {
+            if workload.kind == Kind::DaemonSet {
                 problems.extend(deployment::check_daemon(inputs, &pools, (name, workload)));
+                continue;
+            }
+            match deployment::build(inputs, &pools, known, (name, workload)) {
+                Ok(deployment) => workloads.push(deployment),
+                Err(found) => problems.extend(found),
             }
         }
-        let known = if all_groups { &*offers } else { &[] };
         let buffers = lifecycle::buffers(inputs, &pools, known, &mut workloads, &mut problems);
         if !problems.is_empty() {
             return Err(problems);

@@ -120,24 +120,22 @@ impl<'a> Known<'a> {
         let market = market.filter(|_| moves(key));
         let slot = self.places.entry((key, market.map(|_| month), own));
         let missing = &mut self.missing;
-        *slot.or_insert_with(|| match book.find(key) {
-            Some(ladder) => {
-                let mut price = PriceUsed::of(key, &ladder);
-                if let Some(own) = own {
-                    price = price.at(own);
-                }
-                if let Some(market) = market {
-                    market.reprice(&mut price, month, book);
-                }
-                prices.push(price);
-                Some(prices.len() - 1)
-            }
-            None => {
+        *slot.or_insert_with(|| {
+            let Some(ladder) = book.find(key) else {
                 *missing += 1;
                 let explained = *missing <= bounds::EXPLAINED_METERS;
                 tell(if explained { book.missing(key) } else { book.absent(key) });
-                None
+                return None;
+            };
+            let mut price = PriceUsed::of(key, &ladder);
+            if let Some(own) = own {
+                price = price.at(own);
             }
+            if let Some(market) = market {
+                market.reprice(&mut price, month, book);
+            }
+            prices.push(price);
+            Some(prices.len() - 1)
         })
     }
 }

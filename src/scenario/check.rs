@@ -47,14 +47,7 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
             );
         }
     }
-    let cube = common.accounts.len() as u64 * u64::from(common.plan.months);
-    if cube > bounds::ACCOUNT_MONTHS {
-        let message = format!(
-            "{} accounts and {} months are {cube} months to simulate and keep, more than {}; plan fewer months, or groups of accounts by themselves",
-            common.accounts.len(),
-            common.plan.months,
-            bounds::ACCOUNT_MONTHS
-        );
+    if let Some(message) = too_large(common) {
         report("plan.months", &message);
     }
     if common.traffic.classes.is_empty() {
@@ -95,6 +88,18 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
     problems.extend(money(common, document));
     problems.extend(tune(common, document));
     problems
+}
+
+/// More months of accounts than are simulated and kept.
+fn too_large(common: &Common) -> Option<String> {
+    let (accounts, months) = (common.accounts.len(), common.plan.months);
+    let cube = accounts as u64 * u64::from(months);
+    (cube > bounds::ACCOUNT_MONTHS).then(|| {
+        format!(
+            "{accounts} accounts and {months} months are {cube} months to simulate and keep, more than {}; plan fewer months, or groups of accounts by themselves",
+            bounds::ACCOUNT_MONTHS
+        )
+    })
 }
 
 /// Commitments and budgets.

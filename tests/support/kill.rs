@@ -52,7 +52,7 @@ pub fn kills(few: usize) -> usize {
 /// after it begins to give files their names.
 pub fn kill_while_writing(command: &mut Command, folder: &Path, turn: usize) -> Killed {
     let stage = folder.join(".runrate-set");
-    let sign = if turn % 2 == 0 { stage.clone() } else { stage.join("journal.json") };
+    let sign = if turn.is_multiple_of(2) { stage.clone() } else { stage.join("journal.json") };
     // What the kill before left is no sign; a reader has removed its journal.
     let _ = std::fs::remove_dir_all(&stage);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -60,7 +60,7 @@ pub fn kill_while_writing(command: &mut Command, folder: &Path, turn: usize) -> 
         thread::sleep(Duration::from_micros(20));
     }
     // Spread over the time that it takes; what the machine does besides adds to it.
-    let most = if turn % 2 == 0 { 60_000 } else { 4_000 };
+    let most = if turn.is_multiple_of(2) { 60_000 } else { 4_000 };
     thread::sleep(Duration::from_micros((turn as u64).wrapping_mul(7_919) % most));
     let _ = child.kill();
     let status = child.wait().unwrap();

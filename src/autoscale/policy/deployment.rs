@@ -60,10 +60,7 @@ pub(super) fn build(
         check_fit(allowed(), request_cpu, request_memory, &mut report);
     }
     check_limits(workload, &mut report);
-    if workload.do_not_disrupt && workload.do_not_disrupt_seconds.is_some() {
-        let message = "do_not_disrupt = true protects pods for ever; give one of the two";
-        report.add("do_not_disrupt_seconds", message.into());
-    }
+    check_protection(workload, &mut report);
     check_queue(workload, &mut report);
     let given = workload.hpa.as_ref();
     let hpa = given.and_then(|hpa| scaling::rules(inputs, (workload, hpa), &mut report));
@@ -120,6 +117,13 @@ pub(super) fn build(
         do_not_disrupt_seconds: workload.do_not_disrupt_seconds,
         affinity,
     })
+}
+
+fn check_protection(workload: &Workload, report: &mut Report<'_>) {
+    if workload.do_not_disrupt && workload.do_not_disrupt_seconds.is_some() {
+        let message = "do_not_disrupt = true protects pods for ever; give one of the two";
+        report.add("do_not_disrupt_seconds", message.into());
+    }
 }
 
 /// How the pods serve; `None` for what serves no requests.

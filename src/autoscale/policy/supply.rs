@@ -22,7 +22,7 @@ use super::{
     problem,
 };
 use crate::{
-    autoscale::settings::{CapacityReservation, CapacityType},
+    autoscale::settings::{CapacityReservation, CapacityType, MinValuesPolicy},
     error::{Problem, nearest},
     units::UnitPrice,
 };
@@ -120,8 +120,17 @@ impl Supply {
         self.overlaid.get(offer).copied().unwrap_or(false)
     }
 
+    /// What a cluster has beside the price book's offers.
+    pub(super) fn new(inputs: &Inputs<'_>, problems: &mut Vec<Problem>) -> Self {
+        let policy = inputs.cluster.min_values_policy;
+        let relaxes_min_values = policy == MinValuesPolicy::BestEffort;
+        let mut supply = Self { relaxes_min_values, ..Self::default() };
+        supply.reserve(inputs, problems);
+        supply
+    }
+
     /// The reservations of a cluster, as far as they are without contradictions.
-    pub(super) fn reserve(&mut self, inputs: &Inputs<'_>, problems: &mut Vec<Problem>) {
+    fn reserve(&mut self, inputs: &Inputs<'_>, problems: &mut Vec<Problem>) {
         let all = &inputs.cluster.capacity_reservations;
         if all.len() > MOST_RESERVATIONS {
             let message = format!("{} reservations; give {MOST_RESERVATIONS} or fewer", all.len());

@@ -151,16 +151,13 @@ fn choice(
 /// A duration in whole seconds.
 fn duration(given: &Given<'_>, key: &str, all: &mut Controller, notes: &mut Notes) {
     const MOST_SECONDS: f64 = 3600.0;
-    match Duration::parse(given.value) {
-        Ok(Duration::Seconds(seconds)) => {
-            let taken = (seconds.ceil().min(MOST_SECONDS), "seconds");
-            let taken = rounded(given.object, (&given.field, seconds), taken, notes);
-            all.lines.push(Line::new(key, taken, &given.object.label()));
-        }
-        _ => {
-            let message = format!("{} is not a duration; it is not read", given.name);
-            notes.field(given.object, &given.field, &message);
-        }
+    if let Ok(Duration::Seconds(seconds)) = Duration::parse(given.value) {
+        let taken = (seconds.ceil().min(MOST_SECONDS), "seconds");
+        let taken = rounded(given.object, (&given.field, seconds), taken, notes);
+        all.lines.push(Line::new(key, taken, &given.object.label()));
+    } else {
+        let message = format!("{} is not a duration; it is not read", given.name);
+        notes.field(given.object, &given.field, &message);
     }
 }
 

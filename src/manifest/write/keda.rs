@@ -22,10 +22,8 @@ pub(super) fn scaled_object(
     let key = |field: &str| format!("workloads.{name}.hpa.{field}");
     let mut spec = Map::new().with("scaleTargetRef", hpa::target(name, workload, wanted));
     let to_zero = hpa.keda.is_some() || hpa.min_replicas == Some(0);
-    let least = match to_zero {
-        true => 0,
-        false => hpa.min_replicas.unwrap_or(wanted.catalog.controllers.hpa.min_replicas),
-    };
+    let usual = wanted.catalog.controllers.hpa.min_replicas;
+    let least = if to_zero { 0 } else { hpa.min_replicas.unwrap_or(usual) };
     spec.put("minReplicaCount", least, &key("min_replicas"));
     spec.put("maxReplicaCount", hpa.max_replicas, &key("max_replicas"));
     let keda = hpa.keda.unwrap_or_default();

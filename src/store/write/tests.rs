@@ -96,9 +96,8 @@ fn a_set_is_old_or_new_wherever_the_disk_fails_or_the_run_is_killed() {
             let out = folder.path();
             let old = before(out);
             let (done, _) = with(fault, || write_after(out));
-            if done.is_err() && matches!(fault, Fault::Once(_)) {
+            if let (Err(error), Fault::Once(_)) = (&done, fault) {
                 assert!(!set::is_open(out), "{fault:?} is undone at once");
-                let error = done.as_ref().unwrap_err();
                 assert_eq!(error.exit_code(), 1, "{error}");
             }
             // The next reader.
