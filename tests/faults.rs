@@ -7,6 +7,7 @@ mod support;
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -104,7 +105,7 @@ fn bills(folder: &TempDir, amount: u32) -> String {
     let mut text = "month,account,service,cost\n".to_owned();
     for month in 0..24 {
         let (year, month) = (2024 + month / 12, month % 12 + 1);
-        text += &format!("{year}-{month:02},222222222222,AmazonEC2,{amount}\n");
+        let _ = writeln!(text, "{year}-{month:02},222222222222,AmazonEC2,{amount}");
     }
     let path = folder.path().join(format!("{amount}.csv"));
     fs::write(&path, text).unwrap();

@@ -15,7 +15,7 @@ use runrate::{
         Plan,
         list::{ListPrices, Nature},
     },
-    report::focus,
+    report::{focus, text},
     store,
     units::Usd,
 };
@@ -92,7 +92,8 @@ fn key(plan: &Plan, entry: &Entry) -> Key {
     let id = account.id.clone().unwrap_or_else(|| entry.account.clone());
     let billed = &plan.price_of(entry).billed_usage_type;
     let usage = if billed.is_empty() { &entry.key.usage_type } else { billed };
-    (entry.month, id, entry.key.service.clone(), usage.clone())
+    // Control characters are written as their escapes.
+    (entry.month, text::printable(&id).into_owned(), entry.key.service.clone(), usage.clone())
 }
 
 /// A quantity as bills print it, with fifteen decimals.

@@ -10,6 +10,7 @@ mod support;
 use std::{
     collections::BTreeMap,
     env,
+    fmt::Write as _,
     sync::{
         LazyLock,
         atomic::{AtomicUsize, Ordering},
@@ -417,9 +418,10 @@ fn under_contract(small: &Small) -> Small {
     let mut commitments = String::new();
     let mut buy = |name: &str, more: &str| {
         let (account, start) = (&small.accounts[0].name, small.start);
-        commitments.push_str(&format!(
+        let _ = write!(
+            commitments,
             "[[commitments]]\nname = \"{name}\"\naccount = {account:?}\nstart = {start:?}\nterm = \"1yr\"\npayment = \"no-upfront\"\ndiscount_percent = 27.7\n{more}\n"
-        ));
+        );
     };
     if has(3) {
         buy("compute", "kind = \"compute-savings-plan\"\nusd_per_hour = 0.137\n");
@@ -577,7 +579,9 @@ fn is_replaced(usage_type: &str) -> bool {
 #[test]
 fn cost_never_falls_when_users_rise_but_by_a_step_that_has_a_name() {
     hold(1, |small| {
-        let few = Small { users: small.users.min(30_000), ..at_list(small) };
+        // Workers that KEDA starts and stops pull their images each time: busier ones may pull fewer.
+        let controllers = String::new();
+        let few = Small { users: small.users.min(30_000), controllers, ..at_list(small) };
         let many = Small { users: few.users * 2 + 100, ..few.clone() };
         let (few, many) = (plan(&few)?, plan(&many)?);
         let meters = |plan: &Plan| {

@@ -1197,6 +1197,7 @@ fn capacity_buffers_and_settings_of_karpenter_are_read_and_written() {
 /// A new pool of EKS Auto Mode is Balanced since Kubernetes 1.37; which version creates it, nodes show.
 #[test]
 fn auto_mode_pools_are_balanced_since_1_37() {
+    use ConsolidationPolicy::{Balanced, WhenEmpty, WhenEmptyOrUnderutilized};
     let pool = |disruption: &str| {
         format!(
             "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {{name: auto}}\nspec: {{template: {{spec: {{nodeClassRef: {{group: eks.amazonaws.com, kind: NodeClass, name: default}}, requirements: []}}}}, disruption: {{{disruption}}}}}\n"
@@ -1214,7 +1215,6 @@ fn auto_mode_pools_are_balanced_since_1_37() {
         assert!(asks || !notes.contains("1.37"), "{notes}");
         (pool.consolidation_policy, asks)
     };
-    use ConsolidationPolicy::{Balanced, WhenEmpty, WhenEmptyOrUnderutilized};
     assert_eq!(read(&pool("")), (WhenEmptyOrUnderutilized, true));
     assert_eq!(read(&(pool("") + &node("v1.36.4-eks-1"))), (WhenEmptyOrUnderutilized, false));
     assert_eq!(read(&(pool("") + &node("v1.37.1-eks-2"))), (Balanced, false));
@@ -2499,6 +2499,7 @@ fn nearly_valid_manifests_are_refused_or_read_as_they_say() {
 /// Every field of `batch/v1` that a scenario has a key for, and back out again.
 #[test]
 fn cron_jobs_and_jobs_are_read_and_written() {
+    use runrate::workload::{Kind, job::ConcurrencyPolicy};
     let pods = "template: {spec: {containers: [{name: j, image: kong/kong, resources: {requests: {cpu: 500m, memory: 1Gi}}}]}}";
     let manifests = format!(
         "---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: sync}}\nspec: {{schedule: '*/5 * * * *', timeZone: America/Sao_Paulo, concurrencyPolicy: Forbid, startingDeadlineSeconds: 120, successfulJobsHistoryLimit: 1, jobTemplate: {{spec: {{parallelism: 2, completions: 6, backoffLimit: 3, podFailurePolicy: {{rules: [x]}}, {pods}}}}}}}\n\
@@ -2509,7 +2510,6 @@ fn cron_jobs_and_jobs_are_read_and_written() {
     let (scenario, notes, _) = read_text(&manifests);
     let workloads = &scenario.accounts[0].stack.workloads;
     let job = |name: &str| workloads[name].job.clone().unwrap();
-    use runrate::workload::{Kind, job::ConcurrencyPolicy};
     let sync = job("sync");
     assert_eq!((workloads["sync"].kind, workloads["migrate"].kind), (Kind::CronJob, Kind::Job));
     assert_eq!((sync.parallelism, sync.completions, sync.backoff_limit), (2, Some(6), Some(3)));

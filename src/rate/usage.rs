@@ -339,7 +339,9 @@ mod tests {
         let mut rated = Rated::default();
         read.charged[0].add_to(&mut rated);
         assert_eq!(crate::ledger::total(&rated.entries).to_string(), "-7.5");
-        assert_eq!(rated.charges[0].parts[0].price.to_string(), "-0.075");
+        // A unit price is never negative: of a discount only the amount counts.
+        assert_eq!(rated.charges[0].parts[0].price.to_string(), "0");
+        assert_eq!(rated.charges[0].cost.to_string(), "-7.5");
         let wrong = text.replace("-7.5", "much");
         let wrong = parse("u.csv", &wrong, &PriceBook::default()).unwrap_err().to_string();
         assert_eq!(wrong, "u.csv:2: amount_usd: \"much\" is not an amount; write it as -12.50");

@@ -101,7 +101,7 @@ fn check_skipped(path: &Path, bills: &[MonthBill], most: f64) -> Result<(), Erro
         .map(|aside| format!("{} × {} ({})", aside.rows, aside.reason, aside.first))
         .collect();
     let message = format!(
-        "{:.1} % of the rows cannot be used, more than {:.1} %: {}. Nothing was imported; correct the rows, or accept them with --max-skipped {}%",
+        "{:.1} % of the rows cannot be used, more than {:.1} %: {}. Nothing was imported; correct the rows, or accept them with `runrate actuals import --max-skipped {}%`",
         share * 100.0,
         most * 100.0,
         reasons.join("; "),

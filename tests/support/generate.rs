@@ -319,7 +319,8 @@ fn controllers(seed: u64) -> String {
             dice.pick(&["Allow", "Forbid", "Replace"]),
         );
     }
-    if dice.chance(30) {
+    // No stretch of it is calm, so each is slow to plan.
+    if dice.chance(20) {
         let _ = write!(
             text,
             "[workloads.worker]\ncalls_per = {{ api = 0.1 }}\ncpu_ms_per_request = 40\nconcurrency = 2\nrequests = {{ cpu_millicores = 250, memory_mib = 256 }}\nlimits = {{ cpu_millicores = 500, memory_mib = 512 }}\nqueue = {{}}\nhpa = {{ min_replicas = 0, max_replicas = 12, keda = {{}}, metrics = [{{ type = \"External\", name = \"queue_length\", average_value = 5 }}] }}\n\n",

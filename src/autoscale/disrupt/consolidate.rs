@@ -69,8 +69,10 @@ impl Cluster {
         targets: &Targets,
         bounds: Bounds,
     ) -> (Round, bool) {
-        // Rooms for buffers come before all others, so the round then needs rooms of its own.
-        let rooms = if policy.buffers.is_empty() {
+        // Few rooms are copied faster than shared. Rooms for buffers come before all others, so the round then
+        // needs rooms of its own.
+        const FEW: usize = 64;
+        let rooms = if targets.stock.rooms.len() > FEW && policy.buffers.is_empty() {
             Rooms::Shared(View::new(Rc::clone(&targets.stock), leaving))
         } else {
             let stays = |room: &&Room| !leaving.contains(&room.index);
