@@ -193,7 +193,8 @@ fn a_bill_says_what_it_is() {
         assert!(text.contains(&format!(",{kind},,,{cost},{cost},,")), "{kind} {cost}: {text}");
     }
     let text = stdout(&runrate(&[&import[..], &["--format", "table"]].concat()));
-    assert!(text.contains(&format!("2 × the cost is empty (first: {path}:9)")), "{text}");
+    let empty = format!("2 × the cost is empty (first: {path}:9, {path}:10)");
+    assert!(text.contains(&empty), "{text}");
     let aside = format!("1 × \"2026-02-31\" is not a billing period (first: {path}:11), $7.50");
     assert!(text.contains(&aside), "{text}");
     // A file of which no row has a cost says so.

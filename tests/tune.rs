@@ -251,7 +251,11 @@ fn months_judged_cost_what_the_plan_says_and_strains_cost_more() {
     let text = scenario(other)
         .replace("max_vcpus = 4", "max_vcpus = 4\nspot_share = 0.5")
         .replace("months = 1", "months = 2")
-        .replace("per_month = 0", "per_month = 600000");
+        .replace("per_month = 0", "per_month = 600000")
+        .replace(
+            "requests_per_connection = 20",
+            "requests_per_connection = 20\ndaily = { peak_hour = 19, peak_to_trough = 5 }\nnoise = 0.2",
+        );
     let catalog = store::embedded_catalog().unwrap();
     let scenario = Scenario::parse("test.toml", &text, &catalog).unwrap();
     let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions()).unwrap();
@@ -277,7 +281,7 @@ fn months_judged_cost_what_the_plan_says_and_strains_cost_more() {
         assert!(judge(0, 1, strain).cost > now.cost, "{strain:?}");
     }
     let slow = judge(0, 1, Strain { startup_seconds: 600.0, ..Strain::default() });
-    assert!(slow.late_minutes >= now.late_minutes && slow != now);
+    assert!(slow.late_minutes >= now.late_minutes && slow != now, "{slow:?}\n{now:?}");
 }
 
 fn file(folder: &tempfile::TempDir, text: &str) -> String {
