@@ -931,7 +931,7 @@ fn types_without_room_beside_a_daemonset_are_not_bought() {
     assert_eq!(types(either), ["m7g.2xlarge"], "as Karpenter tries each alternative");
 }
 
-/// Terms that contradict, or choose nothing, are told with their key and what to do.
+/// Terms that contradict, or choose nothing, name their key and what to do.
 #[test]
 #[allow(clippy::too_many_lines)] // the cases are a table
 fn affinity_that_cannot_hold_is_told() {

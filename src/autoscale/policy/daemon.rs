@@ -2,7 +2,7 @@
 //!
 //! # Formula
 //! ```text
-//! runs on a node : its taints are tolerated, PreferNoSchedule ones aside, and its labels are those required
+//! runs on a node : its taints are tolerated, except PreferNoSchedule, and its labels are those required
 //! withheld       : requests of the daemonsets that may run on the type in its pool, however it is bought
 //! ```
 //! # Source

@@ -322,7 +322,7 @@ fn template(
     Ok(pods)
 }
 
-/// A problem of a workload as one of the buffer that it stands for.
+/// A problem of a workload as one of its buffer.
 fn renamed(mut found: Problem, name: &str) -> Problem {
     let prefix = format!("workloads.{name}.");
     if let Some(field) = found.place.key.as_deref().and_then(|key| key.strip_prefix(&*prefix)) {

@@ -162,7 +162,7 @@ fn keda_starts_the_first_pod_and_removes_the_last() {
     // max(2 × 1, 4) and then to ceil(30 / 5); 60 in the third are ceil(60 / 5).
     let up = wishes(&policy, &mut cluster, 0.5, 20);
     assert_eq!(up[..3], [0, 6, 12], "{up:?}");
-    // Twelve pods empty the queue; the five messages that they hold in the mean are one pod's target, so
+    // Twelve pods empty the queue; the five messages that they hold on average are one pod's target, so
     // that after the window of 300 s replicas fall until messages wait again.
     assert!(up.iter().skip(3).any(|wish| *wish < 5) && up.last() > Some(&1), "{up:?}");
     let down = wishes(&policy, &mut cluster, 0.0, 30);

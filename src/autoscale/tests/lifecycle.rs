@@ -177,7 +177,7 @@ fn a_batch_waits_for_new_pods_and_no_longer_than_its_maximum() {
     assert!(
         short.warnings()[0].starts_with("cluster.batch_idle_seconds: a wait of 2 s lies within")
     );
-    // What stands at the start waits for no others.
+    // Pods of the start wait for no others.
     let many = fixed(&format!("{long}{POOL}"), "").policy_with(40);
     assert_eq!(Cluster::new(&many, 0.0, true, luck()).pending(), 0);
 }
@@ -242,7 +242,7 @@ fn drift_goes_on_with_a_termination_grace() {
     }
 }
 
-/// Nodes that fail every 7.3 hours in the mean: their pods are gone 350 s later. With the gate a failed node goes
+/// Nodes that fail every 7.3 hours on average: their pods are gone 350 s later. With the gate a failed node goes
 /// after 50 s and 30 minutes, without it stays: as one that is not ready it uses up the budget of its small pool.
 #[test]
 fn failed_nodes_are_replaced_with_the_gate() {

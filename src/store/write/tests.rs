@@ -72,7 +72,7 @@ fn write_after(out: &Path) -> Result<(), Error> {
     write_folder(out, &set, &OWNED)
 }
 
-/// What stands in the folder once it is written, and the points that takes.
+/// What the folder holds once it is written, and the points that takes.
 fn after() -> (Files, usize) {
     let folder = folder();
     before(folder.path());
