@@ -410,7 +410,8 @@ proptest! {
 #[cfg(feature = "polars")]
 #[test]
 fn the_ledger_is_read_back() {
-    use polars::prelude::{DataType, ParquetReader, SerReader as _};
+    use polars_core::prelude::DataType;
+    use polars_io::{SerReader as _, parquet::read::ParquetReader};
 
     let mut plan = small();
     plan.made_from.scenario_sha256 = "5ca1ab1e".repeat(8);

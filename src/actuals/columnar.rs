@@ -9,13 +9,11 @@ use std::{path::Path, sync::Arc};
 
 mod coded;
 
-use polars::{
-    io::mmap::MmapBytesReader,
-    prelude::{
-        ChunkedArray, Column, DataFrame, DataType, Float64Type, Int32Type, Int64Type,
-        ParquetReader, PlSmallStr, PolarsError, PolarsResult, SerReader, StringChunked, TimeUnit,
-    },
+use polars_core::prelude::{
+    ChunkedArray, Column, DataFrame, DataType, Float64Type, Int32Type, Int64Type, Int128Type,
+    PlSmallStr, PolarsError, PolarsResult, StringChunked, TimeUnit,
 };
+use polars_io::{SerReader, mmap::MmapBytesReader, parquet::read::ParquetReader};
 use polars_parquet::read::{FileMetadata, infer_schema, read_metadata};
 
 use super::{
@@ -128,7 +126,7 @@ enum Figures<'a> {
     None,
     Binary(&'a ChunkedArray<Float64Type>),
     Converted(ChunkedArray<Float64Type>),
-    Scaled(&'a ChunkedArray<polars::prelude::Int128Type>, u32),
+    Scaled(&'a ChunkedArray<Int128Type>, u32),
     Strings(&'a StringChunked),
 }
 
@@ -304,7 +302,8 @@ fn read_figure(column: &Figures<'_>, index: usize) -> Result<Option<Amount>, Str
 
 #[cfg(test)]
 mod tests {
-    use polars::prelude::{DataFrame, DataType, ParquetWriter};
+    use polars_core::prelude::{DataFrame, DataType};
+    use polars_io::parquet::write::ParquetWriter;
 
     use super::*;
     use crate::actuals::text;

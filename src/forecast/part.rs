@@ -9,8 +9,13 @@
 
 use std::{collections::BTreeMap, io::Cursor, sync::Arc};
 
-use polars::prelude::{
-    Column, DataFrame, ParquetCompression, ParquetReader, ParquetWriter, SerReader,
+use polars_core::prelude::{Column, DataFrame};
+use polars_io::{
+    SerReader,
+    parquet::{
+        read::ParquetReader,
+        write::{ParquetCompression, ParquetWriter},
+    },
 };
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::{Deserialize, Serialize};
@@ -206,7 +211,7 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Part, Error> {
 }
 
 fn parse(frame: &DataFrame) -> Result<Part, String> {
-    let fault = |error: polars::error::PolarsError| error.to_string();
+    let fault = |error: polars_core::error::PolarsError| error.to_string();
     let column = |name: &str| frame.column(name).map_err(fault);
     let (kinds, texts) =
         (column("kind")?.str().map_err(fault)?, column("text")?.str().map_err(fault)?);

@@ -4,10 +4,10 @@
 //! plan was made from stands in the file's own metadata under `runrate.` and in columns of its own where
 //! rows are mixed with those of other files.
 
-use polars::prelude::{
-    Column, DataFrame, DataType, Int128Chunked, IntoColumn, IntoSeries, KeyValueMetadata,
-    NewChunkedArray, ParquetCompression, ParquetWriter, TimeUnit,
+use polars_core::prelude::{
+    Column, DataFrame, DataType, Int128Chunked, IntoColumn, IntoSeries, NewChunkedArray, TimeUnit,
 };
+use polars_io::parquet::write::{KeyValueMetadata, ParquetCompression, ParquetWriter};
 use rust_decimal::Decimal;
 
 use crate::{

@@ -211,7 +211,8 @@ impl<'a> Clock<'a> {
 /// What the writer says; nothing in a trace is known to cause it.
 #[cfg(feature = "polars")]
 pub fn ticks_parquet(trace: &Trace) -> Result<Vec<u8>, String> {
-    use polars::prelude::{Column as PolarsColumn, DataFrame, ParquetCompression, ParquetWriter};
+    use polars_core::prelude::{Column as PolarsColumn, DataFrame};
+    use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
 
     let start = jiff::tz::TimeZone::UTC
         .to_timestamp(trace.start)

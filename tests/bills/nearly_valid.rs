@@ -515,7 +515,8 @@ fn answers_with_one_mistake_are_refused_or_read_as_they_stand() {
 
 #[cfg(feature = "polars")]
 mod parquet {
-    use polars::prelude::{Column, DataFrame, ParquetCompression, ParquetWriter};
+    use polars_core::prelude::{Column, DataFrame};
+    use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
 
     use super::*;
 
