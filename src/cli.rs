@@ -11,7 +11,11 @@ use std::{
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{error::Error, report::text, store::PriceSource};
+use crate::{
+    error::Error,
+    report::text,
+    store::{self, PriceSource},
+};
 
 mod actuals;
 mod backtest;
@@ -153,8 +157,12 @@ enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or write one page per command
+    Man {
+        /// Folder for runrate.1 and a page of each command
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// Runs the command line and reports errors on stderr.
@@ -228,13 +236,29 @@ fn run(command: Command) -> Result<(), Error> {
             );
             print(&String::from_utf8_lossy(&out))
         }
-        Command::Man => {
-            let mut out = Vec::new();
-            let page = clap_mangen::Man::new(<Cli as clap::CommandFactory>::command());
-            page.render(&mut out).map_err(|error| failed(&error))?;
-            print(&String::from_utf8_lossy(&out))
+        Command::Man { out } => {
+            let mut pages = Vec::new();
+            // `build` gives each command its full name: runrate-actuals-import.
+            let mut program =
+                <Cli as clap::CommandFactory>::command().disable_help_subcommand(true);
+            program.build();
+            manual(program, &mut pages)?;
+            match out {
+                Some(folder) => store::write_folder(&folder, &pages, &["runrate*.1"]),
+                None => print(&String::from_utf8_lossy(&pages[0].1)),
+            }
         }
     }
+}
+
+/// Adds the manual page of a command, then those of its subcommands.
+fn manual(command: clap::Command, pages: &mut Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+    let subcommands: Vec<clap::Command> = command.get_subcommands().cloned().collect();
+    let page = clap_mangen::Man::new(command);
+    let mut text = Vec::new();
+    page.render(&mut text).map_err(|error| failed(&error))?;
+    pages.push((page.get_filename(), text));
+    subcommands.into_iter().try_for_each(|command| manual(command, pages))
 }
 
 fn failed(error: &dyn std::error::Error) -> Error {

@@ -110,14 +110,14 @@ fn replay(args: &Args, path: &Path, scenario: &crate::scenario::Scenario) -> Res
 }
 
 #[cfg(feature = "polars")]
-fn parquet(trace: &Trace) -> Result<Option<Vec<u8>>, Error> {
+fn parquet(trace: &Trace) -> Option<Result<Vec<u8>, Error>> {
     let place = Place::file("trace.parquet");
-    trace::ticks_parquet(trace).map(Some).map_err(|message| Error::failed(place, message))
+    Some(trace::ticks_parquet(trace).map_err(|message| Error::failed(place, message)))
 }
 
 #[cfg(not(feature = "polars"))]
-fn parquet(_: &Trace) -> Result<Option<Vec<u8>>, Error> {
-    Ok(None)
+fn parquet(_: &Trace) -> Option<Result<Vec<u8>, Error>> {
+    None
 }
 
 /// The files of a trace; tables on one thread, pictures on the other.
@@ -128,7 +128,7 @@ fn files(trace: &Trace, png: bool) -> Result<Vec<(&'static str, Vec<u8>)>, Error
         || (trace::ticks_csv(trace), trace::events_csv(trace)),
         || {
             let svg = trace_chart::svg(trace).map_err(failed("trace.svg"))?;
-            let parquet = parquet(trace)?;
+            let parquet = parquet(trace).transpose()?;
             let png = png.then(|| trace_chart::png(trace).map_err(failed("trace.png")));
             Ok::<_, Error>((svg, parquet, png.transpose()?))
         },
