@@ -1,8 +1,6 @@
 //! Trials, as a user runs them: the binary itself, its odds, parts of them, comparisons, commitments.
 #![allow(clippy::unwrap_used, clippy::float_cmp, clippy::disallowed_methods, clippy::print_stdout)]
 
-mod support;
-
 use std::{
     fmt::Write as _,
     fs,
@@ -11,9 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::support::{self, base, runrate, stdout};
 use runrate::plan::Plan;
 use statrs::distribution::{ContinuousCDF, Normal};
-use support::{base, runrate, stdout};
 
 /// A company that does not know its users, its traffic nor its CPU, over two months, with spot nodes.
 fn uncertain() -> String {

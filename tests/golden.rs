@@ -1,7 +1,7 @@
 //! Each example, planned with a fixed price book, against its reviewed outputs in `tests/golden` and
 //! its specimens in `reports`.
 //!
-//! `UPDATE_GOLDEN=1 cargo test --test golden` writes them anew; a changed total is explained in the
+//! `UPDATE_GOLDEN=1 cargo test --test suite golden::` writes them anew; a changed total is explained in the
 //! commit and in `CHANGELOG.md`.
 #![allow(clippy::unwrap_used, clippy::float_cmp)]
 

@@ -1,6 +1,6 @@
 //! Replays the corpus of `fuzz/`, and a bounded number of mutations of it from fixed seeds.
 //!
-//! `RUNRATE_FUZZ=100000 cargo test --test laws corpus` tries so many mutations in place of 2,000.
+//! `RUNRATE_FUZZ=100000 cargo test --test suite corpus::` tries so many mutations in place of 2,000.
 
 use std::{
     collections::BTreeMap,
