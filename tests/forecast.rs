@@ -685,7 +685,7 @@ fn the_first_months_of_a_longer_plan_are_those_of_the_shorter_one() {
 /// Valid files with one mutation each: what is read must be what the file says, and what is refused must name the
 /// file and its line, or its key. Expectations come from the generator and never from a reader.
 mod mutated {
-    use std::{fmt::Write as _, fs, path::Path};
+    use std::{fmt::Write as _, fs};
 
     use runrate::{
         error::Error,
@@ -698,7 +698,7 @@ mod mutated {
     };
     use serde_json::Value;
 
-    use super::{base, runrate, stdout, uncertain};
+    use super::{base, runrate, stdout};
 
     fn draws(case: u32) -> Draws {
         stream(15, case, Stream::Cluster, 0)
@@ -1110,7 +1110,11 @@ mod mutated {
     #[cfg(feature = "polars")]
     #[test]
     fn damaged_shards_are_refused() {
+        use std::path::Path;
+
         use runrate::forecast::part;
+
+        use super::uncertain;
         let folder = tempfile::tempdir().unwrap();
         let scenario = super::written(folder.path(), "s.toml", &uncertain());
         let name = |shard: u32| folder.path().join(format!("{shard}.parquet"));
