@@ -13,13 +13,15 @@ const EXAMPLES: [&str; 4] = ["innovate", "fitted-growth", "hourly-load", "cloudf
 
 /// The example whose report is kept in every format.
 const SPECIMEN: &str = "innovate";
-const FORMATS: [&str; 8] = [
+const FORMATS: &[&str] = &[
     "report.html",
     "report.xlsx",
+    #[cfg(feature = "pdf")]
     "report.pdf",
     "report.md",
     "ledger.csv",
     "plan.json",
+    #[cfg(feature = "polars")]
     "ledger.parquet",
     "focus.csv",
 ];
