@@ -11,7 +11,11 @@ use std::{
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{error::Error, report::text, store::PriceSource};
+use crate::{
+    error::Error,
+    report::text,
+    store::{self, PriceSource},
+};
 
 mod actuals;
 mod backtest;
@@ -153,8 +157,12 @@ enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or write one page per command
+    Man {
+        /// Folder for runrate.1 and a page of each command
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// Runs the command line and reports errors on stderr.
@@ -228,13 +236,33 @@ fn run(command: Command) -> Result<(), Error> {
             );
             print(&String::from_utf8_lossy(&out))
         }
-        Command::Man => {
-            let mut out = Vec::new();
-            let page = clap_mangen::Man::new(<Cli as clap::CommandFactory>::command());
-            page.render(&mut out).map_err(|error| failed(&error))?;
-            print(&String::from_utf8_lossy(&out))
+        Command::Man { out } => {
+            let pages = manual()?;
+            match out {
+                Some(folder) => store::write_folder(&folder, &pages, &["runrate*.1"]),
+                None => print(&String::from_utf8_lossy(&pages[0].1)),
+            }
         }
     }
+}
+
+/// The manual pages by file name: the program's, then one of each command.
+fn manual() -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let mut program = <Cli as clap::CommandFactory>::command().disable_help_subcommand(true);
+    // Gives each command its full name: runrate-actuals-import.
+    program.build();
+    let mut pages = Vec::new();
+    write_pages(program, &mut pages).map_err(|error| failed(&error))?;
+    Ok(pages)
+}
+
+fn write_pages(command: clap::Command, pages: &mut Vec<(String, Vec<u8>)>) -> std::io::Result<()> {
+    let subcommands: Vec<clap::Command> = command.get_subcommands().cloned().collect();
+    let page = clap_mangen::Man::new(command);
+    let mut text = Vec::new();
+    page.render(&mut text)?;
+    pages.push((page.get_filename(), text));
+    subcommands.into_iter().try_for_each(|command| write_pages(command, pages))
 }
 
 fn failed(error: &dyn std::error::Error) -> Error {
@@ -288,4 +316,28 @@ fn width() -> usize {
         return PAGE;
     }
     terminal_size::terminal_size().map_or(PAGE, |(width, _)| usize::from(width.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn every_manual_page_that_is_referred_to_is_written() {
+        let pages: BTreeMap<String, Vec<u8>> = manual().unwrap().into_iter().collect();
+        let mut references = 0;
+        for (name, text) in &pages {
+            let text = String::from_utf8_lossy(text).replace("\\-", "-");
+            assert!(text.contains(&format!(".TH {} 1", name.trim_end_matches(".1"))), "{name}");
+            for page in text.lines().filter_map(|line| line.strip_suffix("(1)")) {
+                assert!(pages.contains_key(&format!("{page}.1")), "{name} refers to {page}(1)");
+                references += 1;
+            }
+        }
+        // Each page but the program's is referred to once, by the command above it.
+        assert_eq!(references, pages.len() - 1);
+        assert!(pages.contains_key("runrate-actuals-import.1"));
+    }
 }

@@ -2,8 +2,6 @@
 //! differences, exit codes and messages.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::too_many_lines)]
 
-mod support;
-
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -12,13 +10,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::support::{self, runrate, stdout};
 use runrate::{
     actuals::Metric,
     calendar::Month,
     plan::Plan,
     store::{self, PriceSource},
 };
-use support::{runrate, stdout};
 use tempfile::TempDir;
 
 fn refused(arguments: &[&str], code: i32, expected: &str) {

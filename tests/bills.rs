@@ -1,13 +1,10 @@
 //! Bills of small scenarios, computed by hand from the price rows named in the comments, to the cent.
 #![allow(clippy::unwrap_used, clippy::float_cmp)]
 
-mod support;
-
-#[path = "bills/nearly_valid.rs"]
 mod nearly_valid;
 
+use crate::support::{base, plan};
 use runrate::{plan::Plan, units::Usd};
-use support::{base, plan};
 
 fn by_usage(plan: &Plan, account: &str, usage_type: &str) -> String {
     let entries = plan.entries.iter();

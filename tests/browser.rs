@@ -1,17 +1,15 @@
 //! Reports as a browser shows them.
 #![allow(clippy::unwrap_used)]
 
-mod support;
-
 use std::{collections::HashSet, fs, path::Path};
 
-use runrate::report::{html, page::Page};
-use support::{
+use crate::support::{
     browser::Browser,
     page::{HOSTILE, page},
 };
+use runrate::report::{html, page::Page};
 
-/// Where pictures go for people to look at: `RUNRATE_PICTURES=/tmp/x cargo test --test browser`.
+/// Where pictures go for people to look at: `RUNRATE_PICTURES=/tmp/x cargo test --test suite browser::`.
 fn keep(name: &str, bytes: &[u8]) {
     if let Some(folder) = std::env::var_os("RUNRATE_PICTURES") {
         fs::create_dir_all(&folder).unwrap();
@@ -244,7 +242,7 @@ fn the_same_page_is_the_same_bytes() {
     assert_eq!(html::render(&page()).unwrap(), html::render(&page()).unwrap());
 }
 
-/// Looks at any file: `RUNRATE_LOOK=/tmp/report.html RUNRATE_PICTURES=/tmp/x cargo test --test browser look`.
+/// Looks at any file: `RUNRATE_LOOK=/tmp/report.html RUNRATE_PICTURES=/tmp/x cargo test --test suite browser::look`.
 #[test]
 fn look() {
     let Some(file) = std::env::var_os("RUNRATE_LOOK") else { return };

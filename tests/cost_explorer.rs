@@ -1,15 +1,12 @@
 //! `runrate actuals pull` against a server on a real socket that speaks Cost Explorer's protocol: paging,
 //! throttling, faults, answers that are not whole, and what becomes of a bill that was pulled.
-#![cfg(feature = "aws")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::too_many_lines)]
-
-mod support;
 
 use std::{fs, net::TcpListener, process::Output, time::Duration};
 
+use crate::support::server::{Act, Server};
 use assert_cmd::Command;
 use serde_json::{Value, json};
-use support::server::{Act, Server};
 use tempfile::TempDir;
 
 /// A server that answers wrongly.

@@ -1,17 +1,15 @@
 //! Laws over every registered service, whatever it meters.
 #![allow(clippy::unwrap_used, clippy::float_cmp)]
 
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::{base, plan};
 use runrate::{
     plan::Plan,
     prices::{BillKey, GLOBAL},
     services::SERVICES,
     store::{self, PriceSource},
 };
-use support::{base, plan};
 
 const STACK: &str = r#"
 [eks]

@@ -1,12 +1,10 @@
 //! Every row of the collected facts is carried over, where the collection is present.
 #![allow(clippy::unwrap_used, clippy::float_cmp)]
 
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::shared;
 use runrate::store::{self, PriceSource};
-use support::shared;
 
 fn rows(name: &str) -> Option<Vec<BTreeMap<String, String>>> {
     let mut reader = csv::Reader::from_path(shared(name)?).unwrap();

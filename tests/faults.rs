@@ -1,9 +1,6 @@
 //! The binary under fault: killed while it writes, two at once, a full disk, folders that cannot be written.
 //! Afterwards the old files are there or the new ones, and the program reads them.
-#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
-
-mod support;
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +10,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use support::{
+use crate::support::{
     kill::{Tally, kill_while_writing, kills},
     stdout,
 };

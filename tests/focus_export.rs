@@ -2,10 +2,9 @@
 //! to the last digit, and is no bill.
 #![allow(clippy::unwrap_used)]
 
-mod support;
-
 use std::{collections::BTreeMap, fs, path::Path};
 
+use crate::support::{self, runrate, stdout};
 use proptest::prelude::*;
 use runrate::{
     actuals::{Metric, MonthBill, amount::Amount},
@@ -20,7 +19,6 @@ use runrate::{
     units::Usd,
 };
 use rust_decimal::Decimal;
-use support::{runrate, stdout};
 use tempfile::TempDir;
 
 fn example() -> String {

@@ -1,8 +1,6 @@
 //! Trials, as a user runs them: the binary itself, its odds, parts of them, comparisons, commitments.
 #![allow(clippy::unwrap_used, clippy::float_cmp, clippy::disallowed_methods, clippy::print_stdout)]
 
-mod support;
-
 use std::{
     fmt::Write as _,
     fs,
@@ -11,9 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::support::{self, base, runrate, stdout};
 use runrate::plan::Plan;
 use statrs::distribution::{ContinuousCDF, Normal};
-use support::{base, runrate, stdout};
 
 /// A company that does not know its users, its traffic nor its CPU, over two months, with spot nodes.
 fn uncertain() -> String {
@@ -687,7 +685,7 @@ fn the_first_months_of_a_longer_plan_are_those_of_the_shorter_one() {
 /// Valid files with one mutation each: what is read must be what the file says, and what is refused must name the
 /// file and its line, or its key. Expectations come from the generator and never from a reader.
 mod mutated {
-    use std::{fmt::Write as _, fs, path::Path};
+    use std::{fmt::Write as _, fs};
 
     use runrate::{
         error::Error,
@@ -700,7 +698,7 @@ mod mutated {
     };
     use serde_json::Value;
 
-    use super::{base, runrate, stdout, uncertain};
+    use super::{base, runrate, stdout};
 
     fn draws(case: u32) -> Draws {
         stream(15, case, Stream::Cluster, 0)
@@ -1112,7 +1110,11 @@ mod mutated {
     #[cfg(feature = "polars")]
     #[test]
     fn damaged_shards_are_refused() {
+        use std::path::Path;
+
         use runrate::forecast::part;
+
+        use super::uncertain;
         let folder = tempfile::tempdir().unwrap();
         let scenario = super::written(folder.path(), "s.toml", &uncertain());
         let name = |shard: u32| folder.path().join(format!("{shard}.parquet"));

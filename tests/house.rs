@@ -198,6 +198,25 @@ fn files_stay_within_their_size() {
     }
 }
 
+/// Cargo does not look for tests by itself here: a file that `tests/main.rs` does not name would pass unrun.
+#[test]
+fn each_file_of_tests_is_in_the_suite() {
+    let suite = include_str!("main.rs");
+    let named: BTreeSet<&str> =
+        suite.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let rust = path.extension().is_some_and(|kind| kind == "rs");
+        if rust || path.join("mod.rs").exists() {
+            found.insert(path.file_stem().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    assert!(found.remove("main"));
+    assert!(named.iter().eq(found.iter()), "tests/main.rs names {named:?}, tests/ has {found:?}");
+}
+
 #[test]
 fn the_reader_of_use_lines_works() {
     let code = "use crate::{\n    a::{self, B},\n    c::D,\n};\nlet x = crate::e::f();";
@@ -214,7 +233,7 @@ The release binary of runrate for Linux contains these crates, each under the li
 licence is in the source of its crate, which crates.io and the repository have. Crates that only build or test runrate
 are not listed.
 
-`UPDATE_NOTICES=1 cargo test --test house notices` writes this file from `Cargo.lock`; the same test fails when they
+`UPDATE_NOTICES=1 cargo test --test suite notices` writes this file from `Cargo.lock`; the same test fails when they
 differ.
 
 | crate | version | licence | repository |
@@ -271,6 +290,6 @@ fn third_party_notices_list_the_crates_of_the_binary() {
     }
     assert!(
         fs::read_to_string(&path).unwrap_or_default() == notices,
-        "THIRD_PARTY.md and Cargo.lock differ: UPDATE_NOTICES=1 cargo test --test house notices"
+        "THIRD_PARTY.md and Cargo.lock differ: UPDATE_NOTICES=1 cargo test --test suite notices"
     );
 }

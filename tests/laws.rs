@@ -1,11 +1,8 @@
 //! Laws between features, over generated scenarios: two routes to one number agree.
 //!
-//! `RUNRATE_LAWS=2000 cargo test --test laws` tries 2,000 scenarios in place of 200; a failure prints the seed, and
+//! `RUNRATE_LAWS=2000 cargo test --test suite laws::` tries 2,000 scenarios in place of 200; a failure prints the seed, and
 //! `RUNRATE_LAW_SEED=17` tries that one alone and prints its text.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
-
-mod corpus;
-mod support;
 
 use std::{
     collections::BTreeMap,
@@ -17,6 +14,7 @@ use std::{
     },
 };
 
+use crate::support::{self, generate::Small};
 use runrate::{
     calendar::Month,
     commit::{Question, advise},
@@ -42,7 +40,6 @@ use runrate::{
     store::{self, PriceSource},
     units::Usd,
 };
-use support::generate::Small;
 
 static FACTS: LazyLock<Facts> = LazyLock::new(|| {
     let catalog = store::embedded_catalog().unwrap();

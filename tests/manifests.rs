@@ -373,7 +373,7 @@ fn no_limit_is_not_written_as_one() {
     assert_eq!(of("half")["limits"], serde_json::json!({ "memory": "1024Mi" }));
     let patch = &files.iter().find(|file| file.name == "requests-patch.yaml").unwrap().text;
     assert!(patch.contains("# workloads.half.limits: no limit of CPU; take out"), "{patch}");
-    let back = crate::scenario(&read(&files, &catalog).scenario, &catalog);
+    let back = self::scenario(&read(&files, &catalog).scenario, &catalog);
     for name in ["kong", "half"] {
         let (was, is) = (&account.stack.workloads[name], &back.accounts[0].stack.workloads[name]);
         assert_eq!(was.limits, is.limits, "{name}");
@@ -2535,7 +2535,7 @@ fn cron_jobs_and_jobs_are_read_and_written() {
     }
     let catalog = catalog();
     let files = written(&scenario, &scenario.accounts[0], &catalog);
-    let back = crate::scenario(&read(&files, &catalog).scenario, &catalog);
+    let back = self::scenario(&read(&files, &catalog).scenario, &catalog);
     for name in ["sync", "nightly", "migrate"] {
         let is = back.accounts[0].stack.workloads[name].job.clone().unwrap();
         let mut was = job(name);
@@ -2569,7 +2569,7 @@ fn cron_triggers_are_read_and_written() {
     }
     let catalog = catalog();
     let files = written(&scenario, &scenario.accounts[0], &catalog);
-    let back = crate::scenario(&read(&files, &catalog).scenario, &catalog);
+    let back = self::scenario(&read(&files, &catalog).scenario, &catalog);
     assert_eq!(back.accounts[0].stack.workloads["work"].hpa, Some(hpa));
 }
 

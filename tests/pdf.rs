@@ -1,12 +1,10 @@
 //! The report of a plan as PDF, read back by another program: every amount, page numbers, provenance on each
 //! page, no typeface of the system.
-#![cfg(feature = "pdf")]
 #![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::collections::BTreeMap;
 
+use crate::support;
 use runrate::report::{
     chart,
     content::{self, Beside},

@@ -1,21 +1,19 @@
 //! `runrate prices refresh` and `prices diff` as a user meets them: bulk files, the Price List API and EC2
 //! over a real socket, what becomes of the book, and what the change does to a plan.
-#![cfg(feature = "aws")]
 #![allow(clippy::unwrap_used, clippy::too_many_lines)]
-
-mod support;
 
 use std::{fs, process::Output, time::Duration};
 
 use assert_cmd::Command;
 
-use serde_json::{Value, json};
-use support::{
+use crate::support::{
+    self,
     kill::{Tally, kill_while_writing, kills},
     runrate,
     server::{Act, Server},
     stdout,
 };
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A server that answers wrongly.

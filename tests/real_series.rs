@@ -1,10 +1,9 @@
 //! The main job on real series of other people, where they are present: nothing of them is kept here.
 #![allow(clippy::unwrap_used, clippy::float_cmp)]
 
-mod support;
-
 use std::{fmt::Write as _, fs};
 
+use crate::support::{base, shared};
 use runrate::{
     history::History,
     plan::Plan,
@@ -13,7 +12,6 @@ use runrate::{
     store::{self, PriceSource},
     traffic::{Daily, Profile},
 };
-use support::{base, shared};
 
 fn plan_with_shape(csv: &str, gaps: &str) -> Plan {
     let folder = tempfile::tempdir().unwrap();

@@ -1,12 +1,10 @@
 //! `runrate report`: formats, files, and the messages of the likeliest mistakes.
 #![allow(clippy::unwrap_used)]
 
-mod support;
-
 use std::{fs, path::Path};
 
+use crate::support::{base, runrate, stdout};
 use assert_cmd::Command;
-use support::{base, runrate, stdout};
 use tempfile::TempDir;
 
 /// A small company behind a load balancer.

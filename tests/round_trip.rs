@@ -1,9 +1,6 @@
 //! A plan served as the bill of a company that is not quite as planned: pulled over a real socket, reconciled
 //! to the cent, calibrated back to what was hidden in it, and backtested.
-#![cfg(feature = "aws")]
 #![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::{
     collections::BTreeMap,
@@ -12,6 +9,11 @@ use std::{
     process::Output,
 };
 
+use crate::support::{
+    runrate,
+    server::{Act, Server},
+    stdout,
+};
 use assert_cmd::Command;
 use runrate::{
     calendar::Month,
@@ -20,11 +22,6 @@ use runrate::{
 };
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use support::{
-    runrate,
-    server::{Act, Server},
-    stdout,
-};
 use tempfile::TempDir;
 
 /// What is hidden: a name of the fit, its place in the example, the value instead, the factor.

@@ -1,5 +1,4 @@
 //! The served page over a real socket: who is answered, what is computed, what is written.
-#![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::float_cmp, clippy::needless_pass_by_value)]
 
 use std::{fs, io::Read, path::Path, process::Command, time::Duration};
@@ -11,9 +10,7 @@ use runrate::{
 };
 use serde_json::{Value, json};
 
-use support::http::{Answer, Connection, Page, key_of};
-
-mod support;
+use crate::support::http::{Answer, Connection, Page, key_of};
 
 /// A small scenario with comments, a range, and two accounts.
 const SCENARIO: &str = r#"# what we mean to do

@@ -1,16 +1,13 @@
 //! The served page as a person uses it: a headless browser drags, types, compares, saves and downloads.
 //!
-//! `RUNRATE_SCREENSHOTS=DIR cargo test --test serve_page` keeps pictures.
-#![cfg(feature = "serve")]
+//! `RUNRATE_SCREENSHOTS=DIR cargo test --test suite serve_page::` keeps pictures.
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::needless_pass_by_value)]
 
 use std::{fs, path::Path, time::Duration};
 
 use serde_json::{Value, json};
 
-use support::{browser::Browser, http::Page};
-
-mod support;
+use crate::support::{browser::Browser, http::Page};
 
 /// Names that would be markup, if anybody took them for it.
 const HOSTILE: &str = "<img src=x onerror=alert(1)> & 'Söhne'";

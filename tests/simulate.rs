@@ -2,12 +2,10 @@
 //! threads.
 #![allow(clippy::unwrap_used)]
 
-mod support;
-
 use std::{fmt::Write as _, fs, path::Path};
 
+use crate::support::{base, plan, runrate, stdout};
 use assert_cmd::Command;
-use support::{base, plan, runrate, stdout};
 use tempfile::TempDir;
 
 const EXAMPLE: &str = "examples/innovate.toml";

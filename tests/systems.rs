@@ -2,8 +2,7 @@
 //! at zero with its reason, or pods that take room; what an account does without is said.
 #![allow(clippy::unwrap_used, clippy::float_cmp)]
 
-mod support;
-
+use crate::support;
 use runrate::{
     forecast,
     plan::Plan,

@@ -1,8 +1,6 @@
 //! `tune`: optima that are known by construction, the same bytes however it is run, and its commonest mistakes.
 #![allow(clippy::unwrap_used, clippy::float_cmp)]
 
-mod support;
-
 use std::{
     cell::RefCell,
     fs,
@@ -12,6 +10,7 @@ use std::{
     },
 };
 
+use crate::support::{base, runrate, stdout};
 use runrate::{
     error::Error,
     forecast::{self, Watch},
@@ -20,7 +19,6 @@ use runrate::{
     store::{self, PriceSource},
     tune::{Desk, Fate, Request, Setup, State, Tuned},
 };
-use support::{base, runrate, stdout};
 
 const POOL: &str = r#"
 [cluster.node_pools.general]

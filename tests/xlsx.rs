@@ -1,10 +1,9 @@
 //! The workbook, as finance opens it: its sheets and names, and its sums after `LibreOffice` computed them anew.
 #![allow(clippy::unwrap_used, clippy::float_cmp, clippy::print_stderr)]
 
-mod support;
-
 use std::{collections::BTreeMap, fs, io::Cursor, process::Command, sync::OnceLock};
 
+use crate::support::{base, plan, runrate, stdout};
 use calamine::{Data, Range, Reader, Xlsx};
 use runrate::{
     plan::Plan,
@@ -18,7 +17,6 @@ use runrate::{
     store::{self, PriceSource},
     units::{Quantity, UnitPrice, Usd},
 };
-use support::{base, plan, runrate, stdout};
 
 type Book = Xlsx<Cursor<Vec<u8>>>;
 
@@ -513,7 +511,7 @@ fn large() -> Plan {
     plan
 }
 
-/// How long a large book takes: `cargo test --test xlsx -- --ignored --nocapture`.
+/// How long a large book takes: `cargo test --test suite xlsx:: -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
 #[allow(clippy::disallowed_methods)]

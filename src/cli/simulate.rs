@@ -109,17 +109,6 @@ fn replay(args: &Args, path: &Path, scenario: &crate::scenario::Scenario) -> Res
     Replay::parse(&path.display().to_string(), &text, classes, gaps)
 }
 
-#[cfg(feature = "polars")]
-fn parquet(trace: &Trace) -> Result<Option<Vec<u8>>, Error> {
-    let place = Place::file("trace.parquet");
-    trace::ticks_parquet(trace).map(Some).map_err(|message| Error::failed(place, message))
-}
-
-#[cfg(not(feature = "polars"))]
-fn parquet(_: &Trace) -> Result<Option<Vec<u8>>, Error> {
-    Ok(None)
-}
-
 /// The files of a trace; tables on one thread, pictures on the other.
 fn files(trace: &Trace, png: bool) -> Result<Vec<(&'static str, Vec<u8>)>, Error> {
     let failed =
@@ -128,7 +117,10 @@ fn files(trace: &Trace, png: bool) -> Result<Vec<(&'static str, Vec<u8>)>, Error
         || (trace::ticks_csv(trace), trace::events_csv(trace)),
         || {
             let svg = trace_chart::svg(trace).map_err(failed("trace.svg"))?;
-            let parquet = parquet(trace)?;
+            #[cfg(feature = "polars")]
+            let parquet = Some(trace::ticks_parquet(trace).map_err(failed("trace.parquet"))?);
+            #[cfg(not(feature = "polars"))]
+            let parquet = None::<Vec<u8>>;
             let png = png.then(|| trace_chart::png(trace).map_err(failed("trace.png")));
             Ok::<_, Error>((svg, parquet, png.transpose()?))
         },

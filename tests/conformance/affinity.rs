@@ -15,7 +15,7 @@ use runrate::{
 };
 use serde::Deserialize;
 
-use crate::{
+use super::{
     cluster::{self, PoolCase, Type},
     run, same,
 };

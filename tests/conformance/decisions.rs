@@ -22,7 +22,7 @@ use runrate::autoscale::{
 use runrate::workload::TopologyKey;
 use serde::Deserialize;
 
-use crate::cluster;
+use super::cluster;
 
 #[derive(Debug, Deserialize)]
 struct Facts {

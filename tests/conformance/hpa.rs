@@ -13,7 +13,7 @@ use runrate::autoscale::hpa::{
 };
 use serde::Deserialize;
 
-use crate::{run, same};
+use super::{run, same};
 
 /// The moment of every case [s].
 const NOW: i64 = 100_000;

@@ -13,7 +13,7 @@ use runrate::{
 };
 use serde::Deserialize;
 
-use crate::{
+use super::{
     cluster::{self, PodCase, PoolCase, Type},
     run, same,
 };

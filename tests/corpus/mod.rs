@@ -1,6 +1,6 @@
 //! Replays the corpus of `fuzz/`, and a bounded number of mutations of it from fixed seeds.
 //!
-//! `RUNRATE_FUZZ=100000 cargo test --test laws corpus` tries so many mutations in place of 2,000.
+//! `RUNRATE_FUZZ=100000 cargo test --test suite corpus::` tries so many mutations in place of 2,000.
 
 use std::{
     collections::BTreeMap,
@@ -75,7 +75,7 @@ fn tried(target: Target, bytes: &[u8]) -> Result<Outcome, String> {
 
 #[test]
 fn every_file_of_the_corpus_is_read_and_holds_the_laws() {
-    for (name, target) in TARGETS {
+    for &(name, target) in TARGETS {
         let files = files(name);
         assert!(!files.is_empty(), "{name} has no corpus");
         for (file, bytes) in files {
@@ -91,7 +91,7 @@ fn mutations_of_the_corpus_are_read_or_refused() {
     let all = env::var("RUNRATE_FUZZ").map_or(MUTATIONS, |text| text.parse().unwrap());
     let kept = env::var_os("RUNRATE_FUZZ_FAULTS");
     let mut told = Vec::new();
-    for (name, target) in TARGETS {
+    for &(name, target) in TARGETS {
         let files: Vec<(String, Vec<u8>)> = files(name).into_iter().collect();
         let seeds = 0..all / TARGETS.len() as u64;
         let results: Vec<(u64, Vec<u8>, Result<Outcome, String>)> = seeds

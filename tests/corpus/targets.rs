@@ -8,7 +8,6 @@ use std::{fmt::Debug, sync::LazyLock};
 use runrate::{
     actuals::{self, MonthBill, layout::Billing},
     error::Error,
-    forecast::part,
     manifest,
     price_list::{Offer, Rules, Scope, merge, read_csv, read_product},
     prices::{PriceBook, Table},
@@ -32,7 +31,7 @@ pub enum Outcome {
 pub type Target = fn(&[u8]) -> Result<Outcome, String>;
 
 /// Every target by the name of its corpus.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: &[(&str, Target)] = &[
     ("scenario", scenario),
     ("usage_csv", usage_csv),
     ("cur", bill_csv),
@@ -42,6 +41,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("manifests", manifests),
     ("price_list", price_list),
     ("saved_plan", saved_plan),
+    #[cfg(feature = "polars")]
     ("shard", shard),
 ];
 
@@ -239,7 +239,10 @@ pub fn saved_plan(bytes: &[u8]) -> Result<Outcome, String> {
 }
 
 /// A shard: written and read again it is the same.
+#[cfg(feature = "polars")]
 pub fn shard(bytes: &[u8]) -> Result<Outcome, String> {
+    use runrate::forecast::part;
+
     let read = |bytes: &[u8]| {
         // As the command reads it: a panic of polars is a refusal.
         runrate::error::guard::catch(FILE, || part::read(FILE, bytes))
