@@ -90,7 +90,10 @@ fn headings(html: &str) -> String {
         match tag.split(' ').next().unwrap() {
             "h1" => found.push(format!("# {text}")),
             "h2" => found.push(format!("## {text}")),
-            "caption" => found.push(format!("table {}", attribute(tag, "id"))),
+            "caption" if tag.contains("id=") => {
+                found.push(format!("table {}", attribute(tag, "id")))
+            }
+            "caption" => found.push("part of a wide table".into()),
             "svg" => found.push("picture".into()),
             _ => {}
         }
@@ -119,7 +122,10 @@ fn sheets(path: &Path, plan: &Plan) -> String {
         let header: Vec<String> = header.collect();
         writeln!(out, "{name}: {}", header.join(" | ").trim_end_matches([' ', '|'])).unwrap();
     }
-    for (name, _) in book.defined_names() {
+    // What a scenario assumes has a name for each key; they are its data.
+    let names: BTreeSet<&str> = book.defined_names().iter().map(|(name, _)| &**name).collect();
+    for name in names.iter().filter(|name| !name.starts_with('_') && !name.starts_with("assumed_"))
+    {
         writeln!(out, "name {name}").unwrap();
     }
     out
