@@ -6,11 +6,13 @@ use std::{fs, io::Read, path::Path, process::Command, time::Duration};
 use runrate::{
     scenario::Scenario,
     simulate::{Inputs, Prepared},
-    store::{self, PriceSource},
 };
 use serde_json::{Value, json};
 
-use crate::support::http::{Answer, Connection, Page, key_of};
+use crate::support::{
+    self,
+    http::{Answer, Connection, Page, key_of},
+};
 
 /// A small scenario with comments, a range, and two accounts.
 const SCENARIO: &str = r#"# what we mean to do
@@ -100,13 +102,11 @@ fn planned(text: &str) -> Value {
 
 #[test]
 fn the_fast_line_is_the_plan_to_the_last_digit() {
-    let catalog = store::embedded_catalog().unwrap();
     let innovate = include_str!("../examples/innovate.toml").replace("months = 24", "months = 5");
     let innovate = innovate.replace("2027-09-14", "2027-03-14");
     for text in [SCENARIO, &innovate] {
-        let scenario = Scenario::parse("s.toml", text, &catalog).unwrap();
-        let regions = scenario.regions();
-        let facts = store::load_facts(catalog.clone(), &PriceSource::Embedded, &regions).unwrap();
+        let scenario = Scenario::parse("s.toml", text, &support::CATALOG).unwrap();
+        let facts = support::embedded_facts(&scenario).unwrap();
         let inputs = Inputs::default();
         let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
         let plan = prepared.run(0).unwrap();
@@ -136,7 +136,7 @@ fn the_fast_line_is_the_plan_to_the_last_digit() {
         ] {
             assert!(text.contains(from), "{from}");
             let changed = text.replacen(from, to, 1);
-            let scenario = Scenario::parse("s.toml", &changed, &catalog).unwrap();
+            let scenario = Scenario::parse("s.toml", &changed, &support::CATALOG).unwrap();
             let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
             assert_eq!(
                 prepared.line(Some(&simulated)).unwrap().0,
