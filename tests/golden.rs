@@ -96,10 +96,13 @@ fn plan(scenario: &str, out: &Path, trials: &str) -> String {
 
 fn compare(folder: &str, name: &str, content: &str) {
     // The scenario's digest changes with every comment in it, the models' with every file.
-    let content: Vec<&str> = content
+    let content: Vec<String> = content
         .lines()
         .filter(|line| !line.starts_with("runrate "))
-        .map(|line| line.split_once("(sha256): ").map_or(line, |(before, _)| before.trim_end()))
+        .map(|line| match line.split_once("(sha256): ") {
+            Some((what, _)) => format!("{what}(sha256): …"),
+            None => line.to_owned(),
+        })
         .collect();
     let content = content.join("\n") + "\n";
     let path = root().join(folder).join(name);

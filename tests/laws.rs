@@ -146,8 +146,7 @@ fn hold_as_drawn(law: &str) {
         broken(&tries(1), |small| {
             let drawn = Drawn::of(small);
             let broken = |(law, holds): &(&'static str, Law)| {
-                let why =
-                    drawn.as_ref().map_err(String::clone).and_then(|drawn| holds(drawn)).err();
+                let why = drawn.as_ref().map_err(String::clone).and_then(holds).err();
                 why.map(|why| Broken { law, seed: small.seed, why })
             };
             AS_DRAWN.iter().filter_map(broken).collect()

@@ -1165,7 +1165,7 @@ fn capacity_buffers_and_settings_of_karpenter_are_read_and_written() {
     assert!(notes.contains("PodTemplate none is not among the manifests"), "{notes}");
     assert!(!notes.contains("env"), "{notes}");
 
-    let written = all_written(&before, account, &*support::CATALOG);
+    let written = all_written(&before, account, &support::CATALOG);
     let said = written.notes.iter().map(ToString::to_string).collect::<Vec<String>>().join("\n");
     for expected in [
         "cluster.feature_gates: set FEATURE_GATES=NodeRepair=true,CapacityBuffer=true on Karpenter",
@@ -1174,8 +1174,8 @@ fn capacity_buffers_and_settings_of_karpenter_are_read_and_written() {
     ] {
         assert!(said.contains(expected), "{expected}\n{said}");
     }
-    let again = read(&written.files, &*support::CATALOG);
-    let again = scenario(&again.scenario, &*support::CATALOG);
+    let again = read(&written.files, &support::CATALOG);
+    let again = scenario(&again.scenario, &support::CATALOG);
     let stack = &again.accounts[0].stack;
     assert_eq!(stack.cluster.capacity_buffers, cluster.capacity_buffers);
     assert_eq!(stack.workloads["web"].do_not_disrupt_seconds, Some(5400));
@@ -1505,7 +1505,7 @@ fn patches_are_reported_and_not_read() {
         }
     }
     let sources = [Source { name: "f.yaml".into(), text: patch.into() }];
-    let refused = manifest::read((&sources, &[]), TEMPLATE, (facts_once(), &*support::CATALOG));
+    let refused = manifest::read((&sources, &[]), TEMPLATE, (facts_once(), &support::CATALOG));
     assert!(
         refused.unwrap_err().to_string().contains("f.yaml:2: Deployment/web: has no containers")
     );
@@ -1623,7 +1623,7 @@ fn affinity_is_to_the_workloads_that_labels_select() {
     ];
     assert_eq!(found.pod_anti_affinity, expected);
     assert!(!notes.contains("affinity"), "{notes}");
-    let files = written(&scenario, &scenario.accounts[0], &*support::CATALOG);
+    let files = written(&scenario, &scenario.accounts[0], &support::CATALOG);
     let mut patches =
         objects(&files).into_iter().filter(|object| object["metadata"]["name"] == "web");
     let affinity =
@@ -2322,7 +2322,7 @@ const SMALL: &str = "[plan]\nname = \"\"\n[accounts.production]\nregion = \"us-e
 /// Reads a text: its notes, and the scenario where there is one.
 fn small(text: &str) -> (Vec<String>, Option<toml::Table>) {
     let sources = [Source { name: "f.yaml".into(), text: text.to_owned() }];
-    match manifest::read((&sources, &[]), SMALL, (facts_once(), &*support::CATALOG)) {
+    match manifest::read((&sources, &[]), SMALL, (facts_once(), &support::CATALOG)) {
         Ok(read) => {
             let notes = read.notes.iter().map(ToString::to_string).collect();
             (notes, Some(read.scenario.parse().unwrap()))

@@ -91,7 +91,7 @@ fn headings(html: &str) -> String {
             "h1" => found.push(format!("# {text}")),
             "h2" => found.push(format!("## {text}")),
             "caption" if tag.contains("id=") => {
-                found.push(format!("table {}", attribute(tag, "id")))
+                found.push(format!("table {}", attribute(tag, "id")));
             }
             "caption" => found.push("part of a wide table".into()),
             "svg" => found.push("picture".into()),
