@@ -2,7 +2,7 @@
 //! to the last digit, and is no bill.
 #![allow(clippy::unwrap_used)]
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, sync::LazyLock};
 
 use crate::support::{self, runrate, stdout};
 use proptest::prelude::*;
@@ -370,7 +370,9 @@ fn every_service_has_a_category() {
 }
 
 fn small() -> Plan {
-    support::plan(&(support::base("2027-01", 1, 1000) + "[alb]\n")).unwrap()
+    static PLAN: LazyLock<Plan> =
+        LazyLock::new(|| support::plan(&(support::base("2027-01", 1, 1000) + "[alb]\n")).unwrap());
+    PLAN.clone()
 }
 
 proptest! {

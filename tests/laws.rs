@@ -63,33 +63,98 @@ fn tries(part: u64) -> Vec<u64> {
     (0..all.div_ceil(part)).collect()
 }
 
-/// Holds a law on generated scenarios and names the seeds on which it fails.
-fn hold(part: u64, law: impl Fn(&Small) -> Result<(), String> + Sync) {
-    let seeds = tries(part);
+/// A scenario that breaks a law.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Broken {
+    law: &'static str,
+    seed: u64,
+    why: String,
+}
+
+/// What of generated scenarios breaks laws.
+fn broken(seeds: &[u64], laws: impl Fn(&Small) -> Vec<Broken> + Sync) -> Vec<Broken> {
     let next = AtomicUsize::new(0);
     // Threads of our own: a worker of rayon that waits for a plan's months would begin another scenario on its stack.
     let work = || {
         let mut broken = Vec::new();
         while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-            broken.extend(law(&Small::of(*seed)).err().map(|why| (*seed, why)));
+            broken.extend(laws(&Small::of(*seed)));
         }
         broken
     };
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut broken: Vec<(u64, String)> = std::thread::scope(|scope| {
+    let mut broken: Vec<Broken> = std::thread::scope(|scope| {
         let working: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         working.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     broken.sort();
-    let broken: Vec<String> =
-        broken.into_iter().map(|(seed, why)| format!("seed {seed}: {why}")).collect();
-    assert!(
-        broken.is_empty(),
-        "{} of {} scenarios break the law:\n{}",
-        broken.len(),
-        seeds.len(),
-        broken[..broken.len().min(8)].join("\n")
-    );
+    broken
+}
+
+/// Fails with the seeds on which a law is broken.
+fn assert_kept(broken: &[Broken], tried: usize) {
+    let told: Vec<String> =
+        broken.iter().take(8).map(|one| format!("seed {}: {}", one.seed, one.why)).collect();
+    let count = broken.len();
+    assert!(broken.is_empty(), "{count} of {tried} scenarios break the law:\n{}", told.join("\n"));
+}
+
+/// Holds a law on generated scenarios and names the seeds on which it fails.
+fn hold(part: u64, law: impl Fn(&Small) -> Result<(), String> + Sync) {
+    let seeds = tries(part);
+    let broken = broken(&seeds, |small| {
+        let why = law(small).err();
+        why.map(|why| Broken { law: "", seed: small.seed, why }).into_iter().collect()
+    });
+    assert_kept(&broken, seeds.len());
+}
+
+/// A generated scenario as it is drawn, with what several laws look at: computed once for all of them.
+struct Drawn {
+    small: Small,
+    trial: u32,
+    plan: Plan,
+    /// The first month's ticks and meters.
+    simulated: Vec<(Trace, Vec<UsageLine>)>,
+}
+
+impl Drawn {
+    fn of(small: &Small) -> Result<Self, String> {
+        let trial = trial_of(small);
+        let plan = plan_with(small, &FACTS, trial)?;
+        let simulated = simulated(small, trial, plan.months[0].users)?;
+        Ok(Self { small: small.clone(), trial, plan, simulated })
+    }
+}
+
+type Law = fn(&Drawn) -> Result<(), String>;
+
+/// Laws of a scenario as it is drawn, by the names of their tests.
+const AS_DRAWN: [(&str, Law); 7] = [
+    ("adds up", |drawn| drawn.plan.check()),
+    ("plan and simulation agree", plan_and_simulation_agree),
+    ("hours add up", hours_add_up),
+    ("nothing stopped is billed", nothing_stopped_is_billed),
+    ("longer plan", longer_plan_begins_with_the_shorter),
+    ("read back", read_back_equal),
+    ("numbers", all_is_a_number),
+];
+
+/// Holds one of the laws above; all of them are tried by whoever is first.
+fn hold_as_drawn(law: &str) {
+    static BROKEN: LazyLock<Vec<Broken>> = LazyLock::new(|| {
+        broken(&tries(1), |small| {
+            let drawn = Drawn::of(small);
+            let broken = |(law, holds): &(&'static str, Law)| {
+                let why = drawn.as_ref().map_err(String::clone).and_then(holds).err();
+                why.map(|why| Broken { law, seed: small.seed, why })
+            };
+            AS_DRAWN.iter().filter_map(broken).collect()
+        })
+    });
+    assert!(AS_DRAWN.iter().any(|(name, _)| *name == law), "{law} is no law");
+    let own: Vec<Broken> = BROKEN.iter().filter(|one| one.law == law).cloned().collect();
+    assert_kept(&own, tries(1).len());
 }
 
 #[allow(clippy::needless_pass_by_value)] // As `map_err` gives it.
@@ -134,8 +199,12 @@ fn at_list(small: &Small) -> Small {
     Small { billing: String::new(), ..small.clone() }
 }
 
-/// Ticks of the first month of each account, and what its services meter from them.
-fn simulated(small: &Small, trial: u32) -> Result<Vec<(Trace, Vec<UsageLine>)>, String> {
+/// Ticks of the first month of each account, and what its services meter from them, for so many users.
+fn simulated(
+    small: &Small,
+    trial: u32,
+    users: f64,
+) -> Result<Vec<(Trace, Vec<UsageLine>)>, String> {
     let small = Small { months: 1, ..small.clone() };
     let scenario = scenario(&small)?;
     let inputs = Inputs::default();
@@ -150,11 +219,6 @@ fn simulated(small: &Small, trial: u32) -> Result<Vec<(Trace, Vec<UsageLine>)>, 
             ..Request::default()
         };
         let trace = prepared.trace(&request).map_err(words)?;
-        let users = if trial == 0 {
-            small.users as f64
-        } else {
-            prepared.run(trial).map_err(words)?.months[0].users
-        };
         let demand = Demand {
             month,
             month_index: 0,
@@ -219,79 +283,79 @@ fn the_generator_has_real_variety() {
 
 #[test]
 fn every_generated_scenario_is_planned_and_its_parts_add_up() {
-    hold(1, |small| {
-        let plan = plan_with(small, &FACTS, trial_of(small))?;
-        plan.check()
-    });
+    hold_as_drawn("adds up");
 }
 
 #[test]
 fn a_plan_and_a_simulation_of_the_same_days_agree() {
-    hold(1, |small| {
-        let small = at_list(small);
-        let trial = trial_of(&small);
-        let plan = plan_with(&small, &FACTS, trial)?;
-        for (index, (trace, lines)) in simulated(&small, trial)?.into_iter().enumerate() {
-            let planned = &plan.months[0].accounts[index];
-            let who = &planned.account;
-            equal(
-                &format!("node-hours of {who}"),
-                planned.capacity.node_hours(),
-                trace.capacity.node_hours(),
-            )?;
-            let own = |entry: &&Entry| entry.month == plan.months[0].month && entry.account == *who;
-            // Spot prices of trials move; `simulate` states list prices.
-            if trial == 0 {
-                let nodes = plan.entries.iter().filter(own).filter(|entry| {
-                    matches!(usage_kind(&entry.key.usage_type), "BoxUsage" | "SpotUsage")
-                        && entry.key.region == trace.region
-                });
-                let cost: Usd = nodes.map(|entry| entry.cost).sum();
-                let (plan, trace) = (cost.to_f64(), trace.node_cost);
-                if (plan - trace).abs() > 0.01 {
-                    return Err(format!(
-                        "cost of {who}'s nodes: {plan} planned, {trace} simulated"
-                    ));
-                }
-            }
-            let mut metered: BTreeMap<(String, String), f64> = BTreeMap::new();
-            for line in lines {
-                *metered.entry((line.key.to_string(), line.resource)).or_default() +=
-                    line.quantity.get();
-            }
-            for entry in plan.entries.iter().filter(own) {
-                let key = (entry.key.to_string(), entry.resource.clone());
-                let quantity = metered.remove(&key).unwrap_or(f64::NAN);
-                equal(&format!("{who}: {} {}", key.0, key.1), entry.quantity.get(), quantity)?;
-            }
-            if let Some((key, quantity)) = metered.into_iter().next() {
-                return Err(format!(
-                    "{who}: {key:?} has {quantity} simulated and no line in the plan"
-                ));
+    hold_as_drawn("plan and simulation agree");
+}
+
+fn plan_and_simulation_agree(drawn: &Drawn) -> Result<(), String> {
+    let trial = drawn.trial;
+    // What is simulated is at list price, whatever the scenario's contract.
+    let has_contract = !drawn.small.billing.is_empty();
+    let listed = has_contract.then(|| plan_with(&at_list(&drawn.small), &FACTS, trial));
+    let listed = listed.transpose()?;
+    let plan = listed.as_ref().unwrap_or(&drawn.plan);
+    for (index, (trace, lines)) in drawn.simulated.iter().enumerate() {
+        let planned = &plan.months[0].accounts[index];
+        let who = &planned.account;
+        equal(
+            &format!("node-hours of {who}"),
+            planned.capacity.node_hours(),
+            trace.capacity.node_hours(),
+        )?;
+        let own = |entry: &&Entry| entry.month == plan.months[0].month && entry.account == *who;
+        // Spot prices of trials move; `simulate` states list prices.
+        if trial == 0 {
+            let nodes = plan.entries.iter().filter(own).filter(|entry| {
+                matches!(usage_kind(&entry.key.usage_type), "BoxUsage" | "SpotUsage")
+                    && entry.key.region == trace.region
+            });
+            let cost: Usd = nodes.map(|entry| entry.cost).sum();
+            let (plan, trace) = (cost.to_f64(), trace.node_cost);
+            if (plan - trace).abs() > 0.01 {
+                return Err(format!("cost of {who}'s nodes: {plan} planned, {trace} simulated"));
             }
         }
-        Ok(())
-    });
+        let mut metered: BTreeMap<(String, String), f64> = BTreeMap::new();
+        for line in lines {
+            *metered.entry((line.key.to_string(), line.resource.clone())).or_default() +=
+                line.quantity.get();
+        }
+        for entry in plan.entries.iter().filter(own) {
+            let key = (entry.key.to_string(), entry.resource.clone());
+            let quantity = metered.remove(&key).unwrap_or(f64::NAN);
+            equal(&format!("{who}: {} {}", key.0, key.1), entry.quantity.get(), quantity)?;
+        }
+        if let Some((key, quantity)) = metered.into_iter().next() {
+            return Err(format!("{who}: {key:?} has {quantity} simulated and no line in the plan"));
+        }
+    }
+    Ok(())
 }
 
 #[test]
 fn the_hours_of_a_line_add_up_to_its_quantity() {
-    hold(1, |small| {
-        for (trace, lines) in simulated(small, trial_of(small))? {
-            for line in lines.iter().filter(|line| !line.hours.is_empty()) {
-                let what = format!("{} {} {}", trace.account, line.key, line.resource);
-                equal(&what, line.hours.iter().sum(), line.quantity.get())?;
-                if line.hours.iter().any(|hour| !hour.is_finite() || *hour < 0.0) {
-                    return Err(format!("{what}: an hour is negative or not finite"));
-                }
-                let calendar = trace.len() / 60;
-                if line.hours.len() != calendar {
-                    return Err(format!("{what}: {} hours of {calendar}", line.hours.len()));
-                }
+    hold_as_drawn("hours add up");
+}
+
+fn hours_add_up(drawn: &Drawn) -> Result<(), String> {
+    for (trace, lines) in &drawn.simulated {
+        for line in lines.iter().filter(|line| !line.hours.is_empty()) {
+            let what = format!("{} {} {}", trace.account, line.key, line.resource);
+            equal(&what, line.hours.iter().sum(), line.quantity.get())?;
+            if line.hours.iter().any(|hour| !hour.is_finite() || *hour < 0.0) {
+                return Err(format!("{what}: an hour is negative or not finite"));
+            }
+            let calendar = trace.len() / 60;
+            if line.hours.len() != calendar {
+                return Err(format!("{what}: {} hours of {calendar}", line.hours.len()));
             }
         }
-        Ok(())
-    });
+    }
+    Ok(())
 }
 
 /// Whether a schedule has an account awake in an hour that begins at its minute 0.
@@ -306,69 +370,75 @@ fn awake(small: &Small, account: usize, hour: usize) -> bool {
 
 #[test]
 fn nothing_that_is_stopped_is_billed() {
-    hold(1, |small| {
-        if small.accounts.iter().all(|account| account.schedule.is_none()) {
-            return Ok(());
+    hold_as_drawn("nothing stopped is billed");
+}
+
+fn nothing_stopped_is_billed(drawn: &Drawn) -> Result<(), String> {
+    let small = &drawn.small;
+    if small.accounts.iter().all(|account| account.schedule.is_none()) {
+        return Ok(());
+    }
+    let mid_case = (drawn.trial != 0).then(|| simulated(small, 0, small.users as f64));
+    let mid_case = mid_case.transpose()?;
+    let mid_case = mid_case.as_ref().unwrap_or(&drawn.simulated);
+    for (index, (trace, lines)) in mid_case.iter().enumerate() {
+        let Some(schedule) = &small.accounts[index].schedule else { continue };
+        let hours = trace.len() / 60;
+        let awake_hours = (0..hours).filter(|hour| awake(small, index, *hour)).count() as f64;
+        equal("awake hours", trace.capacity.awake_hours, awake_hours)?;
+        // Work happens in waking hours alone.
+        let asleep = |hour: &usize| !awake(small, index, *hour);
+        for hour in (0..hours).filter(asleep) {
+            let sessions: f64 = trace.capacity.minutes[hour * 60..(hour + 1) * 60].iter().sum();
+            equal(&format!("sessions of sleeping hour {hour}"), sessions, 0.0)?;
         }
-        for (index, (trace, lines)) in simulated(small, 0)?.into_iter().enumerate() {
-            let Some(schedule) = &small.accounts[index].schedule else { continue };
-            let hours = trace.len() / 60;
-            let awake_hours = (0..hours).filter(|hour| awake(small, index, *hour)).count() as f64;
-            equal("awake hours", trace.capacity.awake_hours, awake_hours)?;
-            // Work happens in waking hours alone.
-            let asleep = |hour: &usize| !awake(small, index, *hour);
-            for hour in (0..hours).filter(asleep) {
-                let sessions: f64 = trace.capacity.minutes[hour * 60..(hour + 1) * 60].iter().sum();
-                equal(&format!("sessions of sleeping hour {hour}"), sessions, 0.0)?;
-            }
-            for line in &lines {
-                let what = format!("{} {} {}", trace.account, line.key, line.resource);
-                let kind = usage_kind(&line.key.usage_type);
-                let own = line.key.region == trace.region;
-                let database =
-                    kind.starts_with("InstanceUsage") || kind == "Aurora:ServerlessV2Usage";
-                if own && database && schedule.stop_database {
-                    if line.hours.is_empty() {
-                        return Err(format!("{what}: a database that stops has hours of its own"));
-                    }
-                    let asleep: f64 = (0..hours).filter(asleep).map(|hour| line.hours[hour]).sum();
-                    equal(&format!("{what} asleep"), asleep, 0.0)?;
+        for line in lines {
+            let what = format!("{} {} {}", trace.account, line.key, line.resource);
+            let kind = usage_kind(&line.key.usage_type);
+            let own = line.key.region == trace.region;
+            let database = kind.starts_with("InstanceUsage") || kind == "Aurora:ServerlessV2Usage";
+            if own && database && schedule.stop_database {
+                if line.hours.is_empty() {
+                    return Err(format!("{what}: a database that stops has hours of its own"));
                 }
-                // Nodes drain for a while; an hour into the sleep no more than the sleeping ones are there.
-                if line.resource.starts_with("baseline/") {
-                    let least = small.asleep_nodes.unwrap_or(f64::INFINITY);
-                    let deep = |hour: &usize| *hour > 0 && asleep(hour) && asleep(&(hour - 1));
-                    for hour in (0..hours).filter(deep) {
-                        if line.hours[hour] > least + 1e-9 {
-                            let nodes = line.hours[hour];
-                            return Err(format!("{what}: {nodes} nodes in sleeping hour {hour}"));
-                        }
+                let asleep: f64 = (0..hours).filter(asleep).map(|hour| line.hours[hour]).sum();
+                equal(&format!("{what} asleep"), asleep, 0.0)?;
+            }
+            // Nodes drain for a while; an hour into the sleep no more than the sleeping ones are there.
+            if line.resource.starts_with("baseline/") {
+                let least = small.asleep_nodes.unwrap_or(f64::INFINITY);
+                let deep = |hour: &usize| *hour > 0 && asleep(hour) && asleep(&(hour - 1));
+                for hour in (0..hours).filter(deep) {
+                    if line.hours[hour] > least + 1e-9 {
+                        let nodes = line.hours[hour];
+                        return Err(format!("{what}: {nodes} nodes in sleeping hour {hour}"));
                     }
                 }
             }
         }
-        Ok(())
-    });
+    }
+    Ok(())
 }
 
 #[test]
 fn the_first_months_of_a_longer_plan_are_the_shorter_plan() {
-    hold(1, |small| {
-        let trial = trial_of(small);
-        let short = plan_with(small, &FACTS, trial)?;
-        let long = plan_with(&Small { months: small.months * 2, ..small.clone() }, &FACTS, trial)?;
-        for (short, long) in short.months.iter().zip(&long.months) {
-            equal(&format!("users of {}", short.month), short.users, long.users)?;
-            for (short, long) in short.accounts.iter().zip(&long.accounts) {
-                for (service, cost) in &short.services {
-                    let longer = long.services.get(service).copied().unwrap_or_default();
-                    same(&format!("{} {service}", short.account), *cost, longer)?;
-                }
-                same(&short.account, short.cost, long.cost)?;
+    hold_as_drawn("longer plan");
+}
+
+fn longer_plan_begins_with_the_shorter(drawn: &Drawn) -> Result<(), String> {
+    let (small, trial, short) = (&drawn.small, drawn.trial, &drawn.plan);
+    let long = plan_with(&Small { months: small.months * 2, ..small.clone() }, &FACTS, trial)?;
+    for (short, long) in short.months.iter().zip(&long.months) {
+        equal(&format!("users of {}", short.month), short.users, long.users)?;
+        for (short, long) in short.accounts.iter().zip(&long.accounts) {
+            for (service, cost) in &short.services {
+                let longer = long.services.get(service).copied().unwrap_or_default();
+                same(&format!("{} {service}", short.account), *cost, longer)?;
             }
+            same(&short.account, short.cost, long.cost)?;
         }
-        Ok(())
-    });
+    }
+    Ok(())
 }
 
 #[test]
@@ -636,23 +706,25 @@ fn without_users_only_the_standing_cost_is_left() {
 
 #[test]
 fn what_is_written_is_read_back_equal() {
-    hold(1, |small| {
-        let plan = plan_with(small, &FACTS, trial_of(small))?;
-        let text = serde_json::to_string(&plan).map_err(|error| error.to_string())?;
-        let again: Plan = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-        again.check()?;
-        let again = serde_json::to_string(&again).map_err(|error| error.to_string())?;
-        if text != again {
-            return Err("plan.json is read back otherwise".into());
-        }
-        let usage = csv::usage(&plan);
-        let read = usage::parse("usage.csv", &usage, &FACTS.prices).map_err(words)?;
-        let planned: f64 = plan.entries.iter().map(|entry| entry.quantity.get()).sum();
-        let charged = read.charged.iter().map(|charged| &charged.usage);
-        let all = read.usage.iter().chain(charged);
-        let held: f64 = all.map(|usage| usage.line.quantity.get()).sum();
-        equal("quantities of usage.csv", planned, held)
-    });
+    hold_as_drawn("read back");
+}
+
+fn read_back_equal(drawn: &Drawn) -> Result<(), String> {
+    let plan = &drawn.plan;
+    let text = serde_json::to_string(plan).map_err(|error| error.to_string())?;
+    let again: Plan = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    again.check()?;
+    let again = serde_json::to_string(&again).map_err(|error| error.to_string())?;
+    if text != again {
+        return Err("plan.json is read back otherwise".into());
+    }
+    let usage = csv::usage(plan);
+    let read = usage::parse("usage.csv", &usage, &FACTS.prices).map_err(words)?;
+    let planned: f64 = plan.entries.iter().map(|entry| entry.quantity.get()).sum();
+    let charged = read.charged.iter().map(|charged| &charged.usage);
+    let all = read.usage.iter().chain(charged);
+    let held: f64 = all.map(|usage| usage.line.quantity.get()).sum();
+    equal("quantities of usage.csv", planned, held)
 }
 
 /// Sum of one column of a CSV.
@@ -798,36 +870,37 @@ fn numbers_are_finite(
 
 #[test]
 fn no_stage_passes_on_what_is_no_number() {
+    hold_as_drawn("numbers");
+}
+
+fn all_is_a_number(drawn: &Drawn) -> Result<(), String> {
     // Settings that may be missing.
     const OPTIONAL: [&str; 5] =
         [".id", ".requested_spot_share", ".realized_spot_share", ".fit", ".steps.to"];
-    hold(1, |small| {
-        let plan = plan_with(small, &FACTS, trial_of(small))?;
-        let document = serde_json::to_value(&plan).map_err(|error| error.to_string())?;
-        numbers_are_finite(&document, "plan", &OPTIONAL)?;
-        for (trace, lines) in simulated(small, trial_of(small))? {
-            let finite = |what: &str, values: &[f64]| match values
-                .iter()
-                .position(|value| !value.is_finite() || *value < 0.0)
-            {
-                Some(at) => Err(format!("{what} at tick {at} is {}", values[at])),
-                None => Ok(()),
-            };
-            finite("sessions", &trace.sessions)?;
-            finite("utilization", &trace.utilization)?;
-            for workload in &trace.workloads {
-                finite(&format!("{} requests", workload.name), &workload.rps)?;
-                finite(&format!("{} queue", workload.name), &workload.queued)?;
-                if workload.p95_ms.iter().chain(&workload.load).any(|value| value.is_nan()) {
-                    return Err(format!("{}: NaN", workload.name));
-                }
-            }
-            for line in &lines {
-                finite(&line.key.to_string(), &[line.quantity.get()])?;
+    let document = serde_json::to_value(&drawn.plan).map_err(|error| error.to_string())?;
+    numbers_are_finite(&document, "plan", &OPTIONAL)?;
+    for (trace, lines) in &drawn.simulated {
+        let finite = |what: &str, values: &[f64]| match values
+            .iter()
+            .position(|value| !value.is_finite() || *value < 0.0)
+        {
+            Some(at) => Err(format!("{what} at tick {at} is {}", values[at])),
+            None => Ok(()),
+        };
+        finite("sessions", &trace.sessions)?;
+        finite("utilization", &trace.utilization)?;
+        for workload in &trace.workloads {
+            finite(&format!("{} requests", workload.name), &workload.rps)?;
+            finite(&format!("{} queue", workload.name), &workload.queued)?;
+            if workload.p95_ms.iter().chain(&workload.load).any(|value| value.is_nan()) {
+                return Err(format!("{}: NaN", workload.name));
             }
         }
-        Ok(())
-    });
+        for line in lines {
+            finite(&line.key.to_string(), &[line.quantity.get()])?;
+        }
+    }
+    Ok(())
 }
 
 /// Small companies that differ in all that commitments touch: regions with prices of their own, accounts with

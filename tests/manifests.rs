@@ -4,6 +4,7 @@
 
 use std::{fs, path::Path, process::Output};
 
+use crate::support;
 use assert_cmd::Command;
 use proptest::prelude::*;
 use runrate::{
@@ -37,7 +38,7 @@ fn path(folder: &TempDir, name: &str) -> String {
 }
 
 fn catalog() -> Catalog {
-    store::embedded_catalog().unwrap()
+    support::CATALOG.clone()
 }
 
 fn scenario(text: &str, catalog: &Catalog) -> Scenario {
@@ -767,7 +768,7 @@ fn what_cannot_be_read_is_listed_with_file_and_line() {
 }
 
 fn read_text(text: &str) -> (Scenario, String, String) {
-    let catalog = catalog_once();
+    let catalog = &*support::CATALOG;
     let sources = [Source { name: "f.yaml".into(), text: text.into() }];
     let read = manifest::read((&sources, &[]), TEMPLATE, (facts_once(), catalog)).unwrap();
     let notes: Vec<String> = read.notes.iter().map(ToString::to_string).collect();
@@ -1114,18 +1115,13 @@ proptest! {
         let (start, end) = (at(from), at((from % (text.len() + 1) + length).min(text.len())));
         let end = end.max(start);
         let spoilt = format!("{}{strange}{}", &text[..start], &text[end..]);
-        let catalog = catalog_once();
+        let catalog = &*support::CATALOG;
         let facts = facts_once();
         let sources = [Source { name: "spoilt\n.yaml".into(), text: spoilt }];
         if let Ok(read) = manifest::read((&sources, &[]), TEMPLATE, (facts, catalog)) {
             prop_assert!(read.scenario.parse::<toml::Table>().is_ok(), "{}", read.scenario);
         }
     }
-}
-
-fn catalog_once() -> &'static Catalog {
-    static CATALOG: std::sync::LazyLock<Catalog> = std::sync::LazyLock::new(catalog);
-    &CATALOG
 }
 
 /// Karpenter's Deployment with these variables.
@@ -1169,7 +1165,7 @@ fn capacity_buffers_and_settings_of_karpenter_are_read_and_written() {
     assert!(notes.contains("PodTemplate none is not among the manifests"), "{notes}");
     assert!(!notes.contains("env"), "{notes}");
 
-    let written = all_written(&before, account, catalog_once());
+    let written = all_written(&before, account, &support::CATALOG);
     let said = written.notes.iter().map(ToString::to_string).collect::<Vec<String>>().join("\n");
     for expected in [
         "cluster.feature_gates: set FEATURE_GATES=NodeRepair=true,CapacityBuffer=true on Karpenter",
@@ -1178,8 +1174,8 @@ fn capacity_buffers_and_settings_of_karpenter_are_read_and_written() {
     ] {
         assert!(said.contains(expected), "{expected}\n{said}");
     }
-    let again = read(&written.files, catalog_once());
-    let again = scenario(&again.scenario, catalog_once());
+    let again = read(&written.files, &support::CATALOG);
+    let again = scenario(&again.scenario, &support::CATALOG);
     let stack = &again.accounts[0].stack;
     assert_eq!(stack.cluster.capacity_buffers, cluster.capacity_buffers);
     assert_eq!(stack.workloads["web"].do_not_disrupt_seconds, Some(5400));
@@ -1509,7 +1505,7 @@ fn patches_are_reported_and_not_read() {
         }
     }
     let sources = [Source { name: "f.yaml".into(), text: patch.into() }];
-    let refused = manifest::read((&sources, &[]), TEMPLATE, (facts_once(), catalog_once()));
+    let refused = manifest::read((&sources, &[]), TEMPLATE, (facts_once(), &support::CATALOG));
     assert!(
         refused.unwrap_err().to_string().contains("f.yaml:2: Deployment/web: has no containers")
     );
@@ -1553,7 +1549,7 @@ fn node_selectors_bind_workloads_to_nodes() {
             vec![],
         ),
     ];
-    let catalog = catalog_once();
+    let catalog = &*support::CATALOG;
     for (pod, expected, capacity_types) in cases {
         for kind in ["Deployment", "DaemonSet"] {
             let text = pools.to_owned() + &deployment("shop", "", &pod).replace("Deployment", kind);
@@ -1627,7 +1623,7 @@ fn affinity_is_to_the_workloads_that_labels_select() {
     ];
     assert_eq!(found.pod_anti_affinity, expected);
     assert!(!notes.contains("affinity"), "{notes}");
-    let files = written(&scenario, &scenario.accounts[0], catalog_once());
+    let files = written(&scenario, &scenario.accounts[0], &support::CATALOG);
     let mut patches =
         objects(&files).into_iter().filter(|object| object["metadata"]["name"] == "web");
     let affinity =
@@ -1685,7 +1681,7 @@ fn preferred_and_alternative_labels_of_nodes_are_read() {
     assert_eq!(web.node_preferences[1].architectures, ["arm64"]);
     assert!(notes.contains("is met by every node of the scenario, so it prefers none"), "{notes}");
     assert_eq!(web.tolerations, ["*"]);
-    let catalog = catalog_once();
+    let catalog = &*support::CATALOG;
     let back = read(&written(&scenario, &scenario.accounts[0], catalog), catalog);
     let back = self::scenario(&back.scenario, catalog);
     let again = &back.accounts[0].stack.workloads["web"];
@@ -2326,7 +2322,7 @@ const SMALL: &str = "[plan]\nname = \"\"\n[accounts.production]\nregion = \"us-e
 /// Reads a text: its notes, and the scenario where there is one.
 fn small(text: &str) -> (Vec<String>, Option<toml::Table>) {
     let sources = [Source { name: "f.yaml".into(), text: text.to_owned() }];
-    match manifest::read((&sources, &[]), SMALL, (facts_once(), catalog_once())) {
+    match manifest::read((&sources, &[]), SMALL, (facts_once(), &support::CATALOG)) {
         Ok(read) => {
             let notes = read.notes.iter().map(ToString::to_string).collect();
             (notes, Some(read.scenario.parse().unwrap()))

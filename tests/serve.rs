@@ -6,11 +6,13 @@ use std::{fs, io::Read, path::Path, process::Command, time::Duration};
 use runrate::{
     scenario::Scenario,
     simulate::{Inputs, Prepared},
-    store::{self, PriceSource},
 };
 use serde_json::{Value, json};
 
-use crate::support::http::{Answer, Connection, Page, key_of};
+use crate::support::{
+    self,
+    http::{Answer, Connection, Page, key_of},
+};
 
 /// A small scenario with comments, a range, and two accounts.
 const SCENARIO: &str = r#"# what we mean to do
@@ -100,13 +102,11 @@ fn planned(text: &str) -> Value {
 
 #[test]
 fn the_fast_line_is_the_plan_to_the_last_digit() {
-    let catalog = store::embedded_catalog().unwrap();
     let innovate = include_str!("../examples/innovate.toml").replace("months = 24", "months = 5");
     let innovate = innovate.replace("2027-09-14", "2027-03-14");
     for text in [SCENARIO, &innovate] {
-        let scenario = Scenario::parse("s.toml", text, &catalog).unwrap();
-        let regions = scenario.regions();
-        let facts = store::load_facts(catalog.clone(), &PriceSource::Embedded, &regions).unwrap();
+        let scenario = Scenario::parse("s.toml", text, &support::CATALOG).unwrap();
+        let facts = support::embedded_facts(&scenario).unwrap();
         let inputs = Inputs::default();
         let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
         let plan = prepared.run(0).unwrap();
@@ -136,7 +136,7 @@ fn the_fast_line_is_the_plan_to_the_last_digit() {
         ] {
             assert!(text.contains(from), "{from}");
             let changed = text.replacen(from, to, 1);
-            let scenario = Scenario::parse("s.toml", &changed, &catalog).unwrap();
+            let scenario = Scenario::parse("s.toml", &changed, &support::CATALOG).unwrap();
             let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
             assert_eq!(
                 prepared.line(Some(&simulated)).unwrap().0,
@@ -356,15 +356,25 @@ fn a_report_is_the_plan_of_the_values_with_its_trials() {
     assert_eq!(unknown.status, 422, "{}", unknown.text());
 }
 
+/// Asks for an older generation until it is refused: the newer one has arrived, however busy the machine is.
+fn has_heard_of_newer_than(page: &Page, generation: u64) -> Answer {
+    for _ in 0..200 {
+        let older = page.post("/api/plan", &ask(generation, &json!({})));
+        if older.status == 409 {
+            return older;
+        }
+        good(&older);
+    }
+    panic!("nothing newer than generation {generation} has arrived");
+}
+
 #[test]
 fn the_newest_is_answered_and_the_older_told_so() {
     // So many trials that the band cannot be done before it is given up.
     let bench = serve(&["--trials", "20000"]);
     let mut band = bench.page.connect();
     band.ask("/api/band", &ask(5, &json!({})));
-    std::thread::sleep(Duration::from_millis(300));
-    let older = bench.page.post("/api/plan", &ask(4, &json!({})));
-    assert_eq!(older.status, 409, "{}", older.text());
+    let older = has_heard_of_newer_than(&bench.page, 4);
     assert!(older.text().contains("superseded"), "{}", older.text());
     // Another client's turn ends nothing of this one's; this one's own next does.
     let other = json!({ "side": "a", "client": "other", "generation": 1, "values": {} });
@@ -511,6 +521,9 @@ fn head_is_answered_without_a_body() {
 /// Longer than the server waits for a head or a body.
 const SLOW: Duration = Duration::from_secs(9);
 
+/// Within it a busy machine has closed a connection; the server that keeps it open does so for ever.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 #[test]
 fn idle_and_slow_connections_make_room_within_seconds() {
     let bench = serve(&[]);
@@ -530,11 +543,11 @@ fn idle_and_slow_connections_make_room_within_seconds() {
             drips.send(b"G");
             std::thread::sleep(Duration::from_secs(1));
         }
-        drips.is_closed_within(SLOW)
+        drips.is_closed_within(PATIENCE)
     });
     let answered = std::thread::spawn(move || next.answer().status);
     for connection in idle.iter_mut().chain(&mut half) {
-        assert!(connection.is_closed_within(SLOW));
+        assert!(connection.is_closed_within(PATIENCE));
     }
     assert_eq!(answered.join().unwrap(), 200);
     assert!(dripping.join().unwrap());
@@ -582,7 +595,7 @@ fn a_head_that_does_not_end_is_cut_off() {
     for _ in 0..300 {
         long.send(line.as_bytes());
     }
-    assert!(long.is_closed_within(SLOW));
+    assert!(long.is_closed_within(PATIENCE));
     assert_eq!(bench.page.get("/page.css").status, 200);
 }
 
@@ -593,6 +606,7 @@ fn trials_of_the_file_before_a_save_are_not_carried_on() {
     let bench = serve(&["--write", "--trials", &TRIALS.to_string()]);
     let mut band = bench.page.connect();
     band.ask("/api/band", &ask(1, &json!({})));
+    has_heard_of_newer_than(&bench.page, 0);
     std::thread::sleep(Duration::from_millis(100));
     let save =
         json!({ "side": "a", "client": "other", "values": { "traffic.sessions_per_user": 90 } });
@@ -703,6 +717,6 @@ fn ctrl_c_ends_it_with_0_even_at_work() {
         }
         let pid = bench.page.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-        assert_eq!(bench.page.ended(Duration::from_secs(20)), Some(0), "busy: {busy}");
+        assert_eq!(bench.page.ended(PATIENCE), Some(0), "busy: {busy}");
     }
 }

@@ -215,7 +215,7 @@ fn two_sides_stand_beside_each_other_and_the_changed_one_can_be_had_and_saved() 
     seen.browser.evaluate("document.querySelector('#format').value = 'json'");
     seen.browser.click("#download");
     let path = downloads.path().join("plan.json");
-    for _ in 0..600 {
+    for _ in 0..1200 {
         if path.exists() {
             break;
         }

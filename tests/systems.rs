@@ -2,21 +2,25 @@
 //! at zero with its reason, or pods that take room; what an account does without is said.
 #![allow(clippy::unwrap_used, clippy::float_cmp)]
 
+use std::sync::LazyLock;
+
 use crate::support;
 use runrate::{
     forecast,
     plan::Plan,
     scenario::Scenario,
     simulate::{Inputs, Prepared},
-    store::{self, PriceSource},
+    store,
 };
 
-fn innovate() -> Plan {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/innovate.toml");
-    let catalog = store::embedded_catalog().unwrap();
-    let (scenario, inputs) = store::load_scenario(&path, &catalog).unwrap();
-    let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions()).unwrap();
-    Prepared::new(&scenario, &facts, &inputs).unwrap().run(0).unwrap()
+fn innovate() -> &'static Plan {
+    static PLAN: LazyLock<Plan> = LazyLock::new(|| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/innovate.toml");
+        let (scenario, inputs) = store::load_scenario(&path, &support::CATALOG).unwrap();
+        let facts = support::embedded_facts(&scenario).unwrap();
+        Prepared::new(&scenario, &facts, &inputs).unwrap().run(0).unwrap()
+    });
+    &PLAN
 }
 
 /// (system, account, region, start of the usage type)
@@ -175,7 +179,7 @@ fn what_nobody_bills_and_what_has_no_effect_is_named() {
 
 #[test]
 fn the_example_sets_nothing_in_vain() {
-    for warning in innovate().warnings {
+    for warning in &innovate().warnings {
         assert!(warning.contains(" prices are ") || warning.contains(" price is "), "{warning}");
     }
 }
@@ -268,9 +272,8 @@ fn a_budget_counts_what_it_is_for() {
            [[budgets]]\nname = \"all\"\namount = 500\nperiod = \"monthly\"\n\
            [[budgets]]\nname = \"credits\"\namount = 500\nperiod = \"monthly\"\nvendor = \"aws\"\n\
            [[budgets]]\nname = \"CI\"\namount = 500\nperiod = \"monthly\"\nservices = [\"GitHub\"]\n";
-    let catalog = store::embedded_catalog().unwrap();
-    let scenario = Scenario::parse("s.toml", &text, &catalog).unwrap();
-    let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions()).unwrap();
+    let scenario = Scenario::parse("s.toml", &text, &support::CATALOG).unwrap();
+    let facts = support::embedded_facts(&scenario).unwrap();
     let inputs = Inputs::default();
     let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
     let plan = prepared.run(0).unwrap();

@@ -10,13 +10,13 @@ use std::{
     },
 };
 
-use crate::support::{base, runrate, stdout};
+use crate::support::{self, base, runrate, stdout};
 use runrate::{
     error::Error,
     forecast::{self, Watch},
     scenario::Scenario,
     simulate::{Inputs, Late, Prepared, Strain, View},
-    store::{self, PriceSource},
+    store,
     tune::{Desk, Fate, Request, Setup, State, Tuned},
 };
 
@@ -57,9 +57,8 @@ fn scenario(tables: &str) -> String {
 }
 
 fn with<T>(text: &str, request: &Request, task: impl FnOnce(&Setup<'_>) -> T) -> Result<T, Error> {
-    let catalog = store::embedded_catalog()?;
-    let scenario = Scenario::parse("test.toml", text, &catalog)?;
-    let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions())?;
+    let scenario = Scenario::parse("test.toml", text, &support::CATALOG)?;
+    let facts = support::embedded_facts(&scenario)?;
     let inputs = Inputs::default();
     let prepared = Prepared::new(&scenario, &facts, &inputs)?;
     let defaults = store::tune_defaults()?;
@@ -254,9 +253,8 @@ fn months_judged_cost_what_the_plan_says_and_strains_cost_more() {
             "requests_per_connection = 20",
             "requests_per_connection = 20\ndaily = { peak_hour = 19, peak_to_trough = 5 }\nnoise = 0.2",
         );
-    let catalog = store::embedded_catalog().unwrap();
-    let scenario = Scenario::parse("test.toml", &text, &catalog).unwrap();
-    let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions()).unwrap();
+    let scenario = Scenario::parse("test.toml", &text, &support::CATALOG).unwrap();
+    let facts = support::embedded_facts(&scenario).unwrap();
     let inputs = Inputs::default();
     let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
     let late = Late { p95_ms: None, factor: 3.0 };

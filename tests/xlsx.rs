@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs, io::Cursor, process::Command, sync::OnceLock};
 
-use crate::support::{base, plan, runrate, stdout};
+use crate::support::{self, base, plan, runrate, stdout};
 use calamine::{Data, Range, Reader, Xlsx};
 use runrate::{
     plan::Plan,
@@ -14,7 +14,6 @@ use runrate::{
     },
     scenario::Scenario,
     services::UsageLine,
-    store::{self, PriceSource},
     units::{Quantity, UnitPrice, Usd},
 };
 
@@ -193,7 +192,7 @@ discount_percent = 27
 "#
 }
 
-/// The example with trials, as the binary plans it.
+/// The example as the binary plans it; no sheet but those of a page has anything of trials.
 fn innovate() -> &'static Plan {
     static PLAN: OnceLock<Plan> = OnceLock::new();
     PLAN.get_or_init(|| {
@@ -201,7 +200,7 @@ fn innovate() -> &'static Plan {
             "plan",
             "examples/innovate.toml",
             "--trials",
-            "12",
+            "1",
             "--format",
             "json",
         ]));
@@ -364,11 +363,10 @@ fn a_changed_driver_changes_the_total_as_computed_by_hand() {
 
 /// What `rate` charges for the metered lines of a plan with all quantities multiplied.
 fn rated(plan: &Plan, factor: f64) -> f64 {
-    let catalog = store::embedded_catalog().unwrap();
     let text =
         base("2027-01", 1, 0) + "[alb]\n[accounts.b]\nregion = \"us-west-2\"\ntraffic_share = 1\n";
-    let scenario = Scenario::parse("t.toml", &text, &catalog).unwrap();
-    let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions()).unwrap();
+    let scenario = Scenario::parse("t.toml", &text, &support::CATALOG).unwrap();
+    let facts = support::embedded_facts(&scenario).unwrap();
     let metered = plan.entries.iter().filter(|entry| is_metered(plan, entry));
     let usage: Vec<Usage> = metered
         .map(|entry| Usage {

@@ -1,6 +1,7 @@
 //! Replays the corpus of `fuzz/`, and a bounded number of mutations of it from fixed seeds.
 //!
 //! `RUNRATE_FUZZ=100000 cargo test --test suite corpus::` tries so many mutations in place of 2,000.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::{
     collections::BTreeMap,

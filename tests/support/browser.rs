@@ -192,7 +192,7 @@ impl Browser {
 
     /// Waits until an expression is true.
     pub fn wait_for(&mut self, script: &str) {
-        for _ in 0..600 {
+        for _ in 0..1200 {
             if self.evaluate(&format!("Boolean({script})")) == true {
                 return;
             }

@@ -8,7 +8,12 @@
     clippy::print_stderr
 )]
 
-use std::{path::Path, process::Output};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    process::Output,
+    sync::{Arc, LazyLock, Mutex},
+};
 
 use assert_cmd::Command;
 
@@ -16,7 +21,8 @@ use runrate::{
     error::Error,
     plan::Plan,
     scenario::Scenario,
-    simulate::{Inputs, Prepared},
+    shapes::Catalog,
+    simulate::{Facts, Inputs, Prepared},
     store::{self, PriceSource},
 };
 
@@ -98,21 +104,25 @@ limits = {{ cpu_millicores = 1000, memory_mib = 512 }}
 
 /// Plans a text with the built-in price book.
 pub fn plan(text: &str) -> Result<Plan, Error> {
-    plan_with(text, &PriceSource::Embedded)
-}
-
-/// Plans a text with a price book of one's choice.
-pub fn plan_with(text: &str, prices: &PriceSource) -> Result<Plan, Error> {
-    let catalog = store::embedded_catalog()?;
-    let scenario = Scenario::parse("test.toml", text, &catalog)?;
-    let facts = store::load_facts(catalog, prices, &scenario.regions())?;
+    let scenario = Scenario::parse("test.toml", text, &CATALOG)?;
+    let facts = embedded_facts(&scenario)?;
     let inputs = Inputs::default();
     Prepared::new(&scenario, &facts, &inputs)?.run(0)
 }
 
-/// The fixed price book of the goldens.
-pub fn fixed_prices() -> PriceSource {
-    PriceSource::Folder(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/prices"))
+/// The built-in catalog, read once.
+pub static CATALOG: LazyLock<Catalog> = LazyLock::new(|| store::embedded_catalog().unwrap());
+
+/// The built-in facts of a scenario's regions, read once: to read them takes as long as a small plan.
+pub fn embedded_facts(scenario: &Scenario) -> Result<Arc<Facts>, Error> {
+    static FACTS: Mutex<BTreeMap<Vec<String>, Arc<Facts>>> = Mutex::new(BTreeMap::new());
+    let regions = scenario.regions();
+    let key: Vec<String> = regions.iter().map(ToString::to_string).collect();
+    if let Some(facts) = FACTS.lock().unwrap().get(&key) {
+        return Ok(Arc::clone(facts));
+    }
+    let facts = store::load_facts(CATALOG.clone(), &PriceSource::Embedded, &regions)?;
+    Ok(Arc::clone(FACTS.lock().unwrap().entry(key).or_insert(Arc::new(facts))))
 }
 
 /// The folder of other people's data, where it is present; says so when it is not.
