@@ -7,8 +7,8 @@ use std::{env, fs, path::Path, time::Instant};
 
 use rayon::prelude::*;
 use runrate::{
-    simulate::Prepared,
-    store::{self, PriceSource},
+    app::store::{self, PriceSource},
+    plan::simulate::Prepared,
 };
 
 const ONE_BY_ONE: u32 = 10;

@@ -12,8 +12,8 @@ use std::{
 };
 
 use runrate::{
-    simulate::Prepared,
-    store::{self, PriceSource},
+    app::store::{self, PriceSource},
+    plan::simulate::Prepared,
 };
 
 const RUNS: usize = 9;

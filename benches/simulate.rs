@@ -7,16 +7,16 @@ use std::{collections::BTreeSet, path::Path, time::Instant};
 
 use jiff::civil::date;
 use runrate::{
-    autoscale::{
+    app::store::{self, PriceSource},
+    cluster::autoscale::{
         Cluster, pack,
         policy::{Deployment, Inputs, Limits, Mix, Offer, Policy, Pool, Purchase, Spread},
         settings,
     },
-    prices::BillKey,
-    random::{self, Draws, Stream},
+    facts::prices::BillKey,
+    measure::random::{self, Draws, Stream},
+    plan::simulate::{Facts, Prepared, trace::Request},
     report::{trace, trace_chart},
-    simulate::{Facts, Prepared, trace::Request},
-    store::{self, PriceSource},
 };
 
 /// The median of several runs [s].

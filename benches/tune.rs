@@ -13,12 +13,14 @@ use std::{
 };
 
 use runrate::{
-    forecast::Watch,
+    advice::tune::{Desk, Request, Setup},
+    app::store::{self, PriceSource},
+    intent::scenario::Scenario,
+    plan::{
+        simulate::{Inputs, Late, Prepared, Strain, View},
+        trials::Watch,
+    },
     report,
-    scenario::Scenario,
-    simulate::{Inputs, Late, Prepared, Strain, View},
-    store::{self, PriceSource},
-    tune::{Desk, Request, Setup},
 };
 
 const KNOBS: &str = r#"

@@ -10,22 +10,24 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    calendar::Month,
-    capacity::Capacity,
-    commitment::uses::{CommitmentUse, Coverage},
-    growth::fit::Fit,
-    ledger::{self, Entry},
+    cluster::capacity::Capacity,
+    demand::{growth::fit::Fit, traffic},
+    intent::commitment::uses::{CommitmentUse, Coverage},
+    measure::{calendar::Month, units::Usd},
+    money::{
+        ledger::{self, Entry},
+        rate::{Charge, PriceUsed},
+    },
     plan::{assumptions::Assumption, spread::Spread},
-    rate::{Charge, PriceUsed},
-    services::Choice,
-    traffic,
-    units::Usd,
+    usage::services::Choice,
 };
 
 pub mod assumptions;
 pub mod list;
 pub(crate) mod notes;
+pub mod simulate;
 pub mod spread;
+pub mod trials;
 pub(crate) mod unused;
 pub(crate) mod warnings;
 

@@ -6,7 +6,7 @@ mod support;
 #[path = "bills/nearly_valid.rs"]
 mod nearly_valid;
 
-use runrate::{plan::Plan, units::Usd};
+use runrate::{measure::units::Usd, plan::Plan};
 use support::{base, plan};
 
 fn by_usage(plan: &Plan, account: &str, usage_type: &str) -> String {

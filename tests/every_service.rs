@@ -6,10 +6,10 @@ mod support;
 use std::collections::BTreeMap;
 
 use runrate::{
+    app::store::{self, PriceSource},
+    facts::prices::{BillKey, GLOBAL},
     plan::Plan,
-    prices::{BillKey, GLOBAL},
-    services::SERVICES,
-    store::{self, PriceSource},
+    usage::services::SERVICES,
 };
 use support::{base, plan};
 

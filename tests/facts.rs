@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use runrate::store::{self, PriceSource};
+use runrate::app::store::{self, PriceSource};
 use support::shared;
 
 fn rows(name: &str) -> Option<Vec<BTreeMap<String, String>>> {

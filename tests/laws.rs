@@ -18,29 +18,35 @@ use std::{
 };
 
 use runrate::{
-    calendar::Month,
-    commit::{Question, advise},
-    commitment::{Payment, Term},
+    advice::commit::{Question, advise},
+    app::store::{self, PriceSource},
     error::Error,
-    forecast::Watch,
-    ledger::Entry,
-    plan::{Plan, usage_kind},
-    prices::{COLUMNS, PriceBook, Table},
-    rate::{self, Sharing, usage},
+    facts::prices::{COLUMNS, PriceBook, Table},
+    intent::{
+        commitment::{Payment, Term},
+        scenario::Scenario,
+    },
+    measure::{calendar::Month, units::Usd},
+    money::{
+        ledger::Entry,
+        rate::{self, Sharing, usage},
+    },
+    plan::{
+        Plan,
+        simulate::{
+            Facts, Inputs, Prepared,
+            trace::{Request, Trace},
+        },
+        trials::Watch,
+        usage_kind,
+    },
     report::{
         content::Beside,
         csv, focus,
         format::{Format, Report},
         terminal,
     },
-    scenario::Scenario,
-    services::{self, Demand, Flows, UsageLine},
-    simulate::{
-        Facts, Inputs, Prepared,
-        trace::{Request, Trace},
-    },
-    store::{self, PriceSource},
-    units::Usd,
+    usage::services::{self, Demand, Flows, UsageLine},
 };
 use support::generate::Small;
 
@@ -144,7 +150,7 @@ fn simulated(small: &Small, trial: u32) -> Result<Vec<(Trace, Vec<UsageLine>)>, 
     let inputs = Inputs::default();
     let prepared = Prepared::new(&scenario, &FACTS, &inputs).map_err(words)?;
     let month: Month = small.start.parse().unwrap();
-    let of_account = |account: &runrate::scenario::Account| {
+    let of_account = |account: &runrate::intent::scenario::Account| {
         let request = Request {
             account: Some(account.name.clone()),
             days: Some(month.days() as u32),
@@ -445,7 +451,7 @@ fn rating_the_usage_file_gives_the_ledger() {
         let sharing = if small.consolidated { Sharing::Consolidated } else { Sharing::PerAccount };
         let again = rated(&plan, sharing)?;
         let by = |entries: &[Entry]| {
-            runrate::ledger::sum_by(entries, |entry| {
+            runrate::money::ledger::sum_by(entries, |entry| {
                 (entry.month, entry.account.clone(), entry.key.to_string())
             })
         };
@@ -512,7 +518,7 @@ fn twice_the_prices_is_twice_the_cost() {
             return Ok(());
         }
         let meters = |plan: &Plan| {
-            runrate::ledger::sum_by(&plan.entries, |entry| {
+            runrate::money::ledger::sum_by(&plan.entries, |entry| {
                 (entry.month, entry.account.clone(), entry.key.to_string())
             })
         };

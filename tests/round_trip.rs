@@ -14,9 +14,9 @@ use std::{
 
 use assert_cmd::Command;
 use runrate::{
-    calendar::Month,
+    app::store::{self, PriceSource},
+    measure::calendar::Month,
     plan::Plan,
-    store::{self, PriceSource},
 };
 use rust_decimal::Decimal;
 use serde_json::{Value, json};

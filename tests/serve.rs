@@ -5,9 +5,9 @@
 use std::{fs, io::Read, path::Path, process::Command, time::Duration};
 
 use runrate::{
-    scenario::Scenario,
-    simulate::{Inputs, Prepared},
-    store::{self, PriceSource},
+    app::store::{self, PriceSource},
+    intent::scenario::Scenario,
+    plan::simulate::{Inputs, Prepared},
 };
 use serde_json::{Value, json};
 

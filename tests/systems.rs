@@ -5,11 +5,13 @@
 mod support;
 
 use runrate::{
-    forecast,
-    plan::Plan,
-    scenario::Scenario,
-    simulate::{Inputs, Prepared},
-    store::{self, PriceSource},
+    app::store::{self, PriceSource},
+    intent::scenario::Scenario,
+    plan::{
+        Plan,
+        simulate::{Inputs, Prepared},
+        trials,
+    },
 };
 
 fn innovate() -> Plan {
@@ -276,9 +278,9 @@ fn a_budget_counts_what_it_is_for() {
     let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
     let plan = prepared.run(0).unwrap();
     let samples = [1, 2].map(|trial| prepared.sample(trial).unwrap());
-    let settings = forecast::Settings::of(&prepared, &plan).unwrap();
-    let asked = forecast::Asked { trials: 2, note: None };
-    let spread = forecast::spread(&plan, &samples, asked, &settings).unwrap();
+    let settings = trials::Settings::of(&prepared, &plan).unwrap();
+    let asked = trials::Asked { trials: 2, note: None };
+    let spread = trials::spread(&plan, &samples, asked, &settings).unwrap();
     let first = plan.months.first().map(|month| month.month);
     let expected = [(first, 1.0), (None, 0.0), (first, 1.0)];
     for (outlook, expected) in spread.budgets.iter().zip(expected) {

@@ -4,7 +4,7 @@ use self::documents::Object;
 use super::Facts;
 use crate::{
     error::{Error, Place, Problem},
-    shapes::Catalog,
+    facts::shapes::Catalog,
 };
 
 mod affinity;

@@ -2,11 +2,11 @@
 
 use super::{FILL_IN, Facts, is_kubernetes_name, yaml};
 use crate::{
+    cluster::workload::{Kind, Workload},
     error::{Error, Problem},
+    facts::shapes::Catalog,
+    intent::scenario::{Account, Scenario},
     plan::Plan,
-    scenario::{Account, Scenario},
-    shapes::Catalog,
-    workload::{Kind, Workload},
 };
 
 mod affinity;

@@ -18,9 +18,8 @@ use rust_decimal::Decimal;
 
 use super::Plan;
 use crate::{
-    ledger::Entry,
-    rate::discount,
-    units::{UnitPrice, Usd},
+    measure::units::{UnitPrice, Usd},
+    money::{ledger::Entry, rate::discount},
 };
 
 /// What a line is, as bills tell lines apart.

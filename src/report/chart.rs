@@ -8,11 +8,11 @@ use plotters::style::{
 
 use super::figure::clean;
 use crate::{
+    measure::units::Usd,
     plan::{
         Plan,
         spread::{MonthSpread, Spread},
     },
-    units::Usd,
 };
 
 /// Size of the picture [pixels].

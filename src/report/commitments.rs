@@ -7,9 +7,9 @@ use super::{
     terminal::table,
 };
 use crate::{
-    commitment::uses::{CommitmentMonth, CommitmentUse, Coverage},
+    intent::commitment::uses::{CommitmentMonth, CommitmentUse, Coverage},
+    measure::units::Usd,
     plan::Plan,
-    units::Usd,
 };
 
 /// The section of a plan.

@@ -7,8 +7,8 @@ use super::{
     terminal::table,
 };
 use crate::{
-    compare::{Compared, Line, Odds},
-    units::Usd,
+    advice::compare::{Compared, Line, Odds},
+    measure::units::Usd,
 };
 
 /// Cells of the longest bar.

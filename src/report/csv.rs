@@ -5,9 +5,11 @@ use super::{
     text::printable,
 };
 use crate::{
-    ledger::Entry,
+    money::{
+        ledger::Entry,
+        rate::{market, usage::AMOUNT},
+    },
     plan::Plan,
-    rate::{market, usage::AMOUNT},
 };
 
 /// Columns of `usage.csv` and `ledger.csv` alike: what `runrate rate` reads.

@@ -7,11 +7,11 @@ use super::{
     terminal::{Meaning, View, table, write_fitted},
 };
 use crate::{
+    measure::units::Usd,
     plan::{
         Plan,
         spread::{Costs, Influence, MonthSpread, Outlook, Quantiles, Spread, Unit},
     },
-    units::Usd,
 };
 
 /// Cells of a bar of 100 %.

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{number::money, terminal::table};
 use crate::{
-    ledger::{self, Entry},
-    rate::Rated,
-    units::Usd,
+    measure::units::Usd,
+    money::{
+        ledger::{self, Entry},
+        rate::Rated,
+    },
 };
 
 /// One priced line, as it is printed.

@@ -8,8 +8,8 @@ use super::{
     terminal::table,
 };
 use crate::{
-    reconcile::{Cell, Match, Reconciliation, Sum, Variance},
-    units::{Usd, count},
+    bills::reconcile::{Cell, Match, Reconciliation, Sum, Variance},
+    measure::units::{Usd, count},
 };
 
 /// Lines of a list before the rest is summed up.

@@ -7,7 +7,7 @@ use super::{
     number::{grouped, quantity},
     terminal::table,
 };
-use crate::tune::{
+use crate::advice::tune::{
     Fate, Point, Tuned,
     confirm::{Against, Difference},
     measure::Measures,

@@ -9,9 +9,9 @@ use std::{
 };
 
 use runrate::{
-    actuals::{Metric, MonthBill, layout::Billing},
+    app::store::{self, BillFile},
+    bills::actuals::{Metric, MonthBill, layout::Billing},
     error::Error,
-    store::{self, BillFile},
 };
 use rust_decimal::Decimal;
 

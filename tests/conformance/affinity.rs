@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
-use runrate::{
+use runrate::cluster::{
     autoscale::{
         Cluster, NodeState,
         policy::{

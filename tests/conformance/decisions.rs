@@ -10,7 +10,7 @@ use std::{
 };
 
 use indexmap::{IndexMap, IndexSet};
-use runrate::autoscale::{
+use runrate::cluster::autoscale::{
     Cluster, NodeState,
     policy::{
         Deployment, Limits, Mix, Offer, Policy, Pool, Purchase, Spread,
@@ -19,7 +19,7 @@ use runrate::autoscale::{
     },
     settings::{CapacityType, ConsolidationPolicy, NodePool},
 };
-use runrate::workload::TopologyKey;
+use runrate::cluster::workload::TopologyKey;
 use serde::Deserialize;
 
 use crate::cluster;
@@ -235,8 +235,9 @@ impl Case {
         let spot = if mix == Mix::OnDemand { vec![] } else { buy(Purchase::Spot) };
         let day = jiff::civil::date(2027, 1, 1);
         let budgets = settings.budgets.iter().flatten();
-        let budgets =
-            budgets.map(|budget| runrate::autoscale::budget::Budget::new(budget, day, 10).unwrap());
+        let budgets = budgets.map(|budget| {
+            runrate::cluster::autoscale::budget::Budget::new(budget, day, 10).unwrap()
+        });
         Pool {
             name: name.to_owned(),
             group,

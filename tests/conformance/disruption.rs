@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use jiff::civil::DateTime;
-use runrate::{
+use runrate::cluster::{
     autoscale::{
         Cluster, NodeState,
         budget::{Budget, PoolNodes, allowed},

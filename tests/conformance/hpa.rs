@@ -1,6 +1,6 @@
 //! The horizontal pod autoscaler.
 
-use runrate::autoscale::hpa::{
+use runrate::cluster::autoscale::hpa::{
     Container, Hpa, Metric, Observed, Resource, Rules,
     behavior::{
         Behavior, Past, PolicyType, ScalingPolicy, ScalingRules, SelectPolicy, limit_rate,

@@ -6,17 +6,19 @@
 use std::{fmt::Debug, sync::LazyLock};
 
 use runrate::{
-    actuals::{self, MonthBill, layout::Billing},
+    app::store::{self, PriceSource},
+    bills::actuals::{self, MonthBill, layout::Billing},
     error::Error,
-    forecast::part,
+    facts::{
+        price_list::{Offer, Rules, Scope, merge, read_csv, read_product},
+        prices::{PriceBook, Table},
+        shapes::Catalog,
+    },
+    intent::scenario::Scenario,
     manifest,
-    price_list::{Offer, Rules, Scope, merge, read_csv, read_product},
-    prices::{PriceBook, Table},
-    rate::{self, Sharing, usage},
+    money::rate::{self, Sharing, usage},
+    plan::trials::part,
     report::csv,
-    scenario::Scenario,
-    shapes::Catalog,
-    store::{self, PriceSource},
 };
 
 /// What became of bytes.

@@ -13,11 +13,13 @@ use std::{path::Path, process::Output};
 use assert_cmd::Command;
 
 use runrate::{
+    app::store::{self, PriceSource},
     error::Error,
-    plan::Plan,
-    scenario::Scenario,
-    simulate::{Inputs, Prepared},
-    store::{self, PriceSource},
+    intent::scenario::Scenario,
+    plan::{
+        Plan,
+        simulate::{Inputs, Prepared},
+    },
 };
 
 pub mod browser;

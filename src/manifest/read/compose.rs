@@ -19,10 +19,10 @@ use super::{
     workload::Draft,
 };
 use crate::{
-    autoscale::policy::BASELINE,
+    cluster::autoscale::policy::BASELINE,
     error::{Error, Place},
+    facts::shapes::{Catalog, Gate},
     manifest::yaml::one_line,
-    shapes::{Catalog, Gate},
 };
 
 /// All that manifests gave.

@@ -17,7 +17,7 @@ use super::{
     value::{Line, leftover, whole},
 };
 use crate::{
-    autoscale::cron::{Clock, Schedule},
+    cluster::autoscale::cron::{Clock, Schedule},
     manifest::JobFacts,
 };
 

@@ -22,7 +22,7 @@ use super::{
     value::{self, Line, leftover, tables, texts},
 };
 use crate::{
-    autoscale::policy::BASELINE,
+    cluster::autoscale::policy::BASELINE,
     manifest::{CAPACITY_LABEL, POOL_LABEL},
 };
 

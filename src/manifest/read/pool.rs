@@ -21,7 +21,7 @@ use super::{
     value::{Line, leftover, number, quantity, rounded, set, tables, texts, whole},
 };
 use crate::{
-    autoscale::policy::taint::Taint,
+    cluster::autoscale::policy::taint::Taint,
     manifest::{DRIFT_DAYS, SPOT_SHARE, quantity::Duration},
 };
 

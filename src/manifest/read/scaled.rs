@@ -15,7 +15,7 @@ use super::{
     value::{leftover, shown, tables},
 };
 use crate::{
-    autoscale::cron::{Clock, Schedule},
+    cluster::autoscale::cron::{Clock, Schedule},
     manifest::{KedaFacts, QueueTrigger},
 };
 

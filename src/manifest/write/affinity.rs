@@ -1,11 +1,11 @@
 //! Affinity to nodes and pods, as a pod's `spec.affinity` has it.
 
 use crate::{
+    cluster::workload::{NodeCapacity, NodeRequirements, NodeTerm, PodTerm, TopologyKey, Workload},
     manifest::{
         CAPACITY_LABEL, FILL_IN, Facts, POOL_LABEL,
         yaml::{Map, Node},
     },
-    workload::{NodeCapacity, NodeRequirements, NodeTerm, PodTerm, TopologyKey, Workload},
 };
 
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";

@@ -2,7 +2,7 @@
 
 use super::{Wanted, affinity, kind_unknown, patch};
 use crate::{
-    autoscale::settings::CapacityBuffer,
+    cluster::autoscale::settings::CapacityBuffer,
     manifest::{
         quantity,
         yaml::{Map, Node},

@@ -2,14 +2,14 @@
 
 use super::{Wanted, fill_in_label, keda, kind_unknown};
 use crate::{
+    cluster::workload::{
+        DisruptionBudget, Hpa, Metric, MetricName, MetricType, Pods, PolicyType, Scaling,
+        ScalingPolicy, SelectPolicy, Workload,
+    },
+    facts::shapes::Gate,
     manifest::{
         FILL_IN, quantity,
         yaml::{Map, Node},
-    },
-    shapes::Gate,
-    workload::{
-        DisruptionBudget, Hpa, Metric, MetricName, MetricType, Pods, PolicyType, Scaling,
-        ScalingPolicy, SelectPolicy, Workload,
     },
 };
 

@@ -6,11 +6,11 @@
 
 use super::{Wanted, hpa};
 use crate::{
+    cluster::workload::{Hpa, Metric, MetricName, Workload},
     manifest::{
         FILL_IN,
         yaml::{Map, Node},
     },
-    workload::{Hpa, Metric, MetricName, Workload},
 };
 
 pub(super) fn scaled_object(

@@ -2,14 +2,16 @@
 
 use super::{Wanted, affinity, fill_in_label, kind_unknown};
 use crate::{
-    autoscale::policy::taint::EVERY_KEY,
+    cluster::{
+        autoscale::policy::taint::EVERY_KEY,
+        workload::{
+            Kind, Resources, TopologySpread, WhenUnsatisfiable, Workload,
+            job::{ConcurrencyPolicy, Job},
+        },
+    },
     manifest::{
         FILL_IN, Facts, NO_CPU_LIMIT, NO_MEMORY_LIMIT, quantity,
         yaml::{Map, Node},
-    },
-    workload::{
-        Kind, Resources, TopologySpread, WhenUnsatisfiable, Workload,
-        job::{ConcurrencyPolicy, Job},
     },
 };
 

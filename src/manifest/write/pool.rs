@@ -4,12 +4,14 @@
 
 use super::{Wanted, supply};
 use crate::{
-    autoscale::settings::{Budget, ConsolidationPolicy, DisruptionReason, Kubelet, NodePool},
+    cluster::autoscale::settings::{
+        Budget, ConsolidationPolicy, DisruptionReason, Kubelet, NodePool,
+    },
     manifest::{
         CAPACITY_LABEL, DRIFT_DAYS, FILL_IN, KarpenterFacts, SPOT_SHARE, is_label_value, quantity,
         yaml::{Map, Node},
     },
-    services::ebs,
+    usage::services::ebs,
 };
 
 /// Below the heading.

@@ -6,7 +6,7 @@ use super::{
     pool::{Problems, is_auto, requirement, texts},
 };
 use crate::{
-    autoscale::settings::{
+    cluster::autoscale::settings::{
         CapacityType, FeatureGate, MinValuesPolicy, NodeOverlay, NodePool, PreferencePolicy,
     },
     manifest::{

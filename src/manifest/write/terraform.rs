@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 
 use super::{Wanted, Written};
 use crate::{
-    calendar::Month,
     manifest::StorageFacts,
-    services::aurora::{Spec, StorageType},
+    measure::calendar::Month,
+    usage::services::aurora::{Spec, StorageType},
 };
 
 /// Keys and what is wrong with them.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Matrix, columns, note, slug};
 use crate::{
-    commitment::uses::{CommitmentMonth, CommitmentUse, Coverage},
+    intent::commitment::uses::{CommitmentMonth, CommitmentUse, Coverage},
+    measure::units::Usd,
     plan::Plan,
     report::page::{Cell, Chart, Column, Figure, Kind, Row, Section, Series, Table, Tied, Unit},
-    units::Usd,
 };
 
 /// Services with a band of their own in the chart; the rest is one band.

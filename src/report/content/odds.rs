@@ -4,18 +4,17 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{columns, note};
 use crate::{
-    budget::Period,
-    calendar::Month,
+    bills::reconcile::Reconciliation,
+    intent::budget::Period,
+    measure::{calendar::Month, units::Usd},
     plan::{
         Plan,
         spread::{Influence, Outlook, Quantiles, Spread},
     },
-    reconcile::Reconciliation,
     report::{
         number::grouped,
         page::{Cell, Chart, Figure, Kind, Row, Section, Series, Table, Tied, Unit},
     },
-    units::Usd,
 };
 
 /// Monthly costs: billed, planned, and the band of the trials.

@@ -6,16 +6,15 @@ use rust_decimal::Decimal;
 
 use super::{COLUMNS, Facts, Value};
 use crate::{
-    actuals::FORECAST,
-    calendar::Month,
-    ledger::Entry,
+    bills::actuals::FORECAST,
+    measure::{calendar::Month, units::Usd},
+    money::ledger::Entry,
     plan::{
         Plan,
         list::{ListPrices, Nature},
         spread::Quantiles,
         usage_kind,
     },
-    units::Usd,
 };
 
 /// Decimals of quantities and prices.

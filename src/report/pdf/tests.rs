@@ -7,8 +7,8 @@ use super::{
     *,
 };
 use crate::{
+    measure::units::Usd,
     report::page::{Cell, Chart, Column, Fact, Kind, Row, Section, Table},
-    units::Usd,
 };
 
 fn usd(amount: i64) -> Usd {

@@ -14,9 +14,9 @@ use rust_decimal::{Decimal, prelude::ToPrimitive};
 
 use super::{bases, sheet::BODY};
 use crate::{
-    calendar::Month,
+    measure::calendar::Month,
+    money::rate::{Charge, PriceUsed, discount, surcharge},
     plan::Plan,
-    rate::{Charge, PriceUsed, discount, surcharge},
 };
 
 /// Largest difference between a formula and the plan that is rounding [USD].

@@ -8,13 +8,13 @@ use super::{
     style::{self, Look},
 };
 use crate::{
+    measure::units::count,
     plan::{MonthPlan, Plan},
     report::{
         csv::safe,
         number::grouped,
         page::{Cell, Fact, Page},
     },
-    units::count,
 };
 
 /// Name of the sheet.

@@ -1,0 +1,5 @@
+//! What vendors publish, as data: shapes of instances and rules, prices, price lists.
+
+pub mod price_list;
+pub mod prices;
+pub mod shapes;

@@ -1,0 +1,4 @@
+//! Usage to cost: rating, discounts, commitments, and the ledger.
+
+pub mod ledger;
+pub mod rate;
