@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cluster::capacity::Capacity,
     demand::{growth::fit::Fit, traffic},
-    intent::commitment::uses::{CommitmentUse, Coverage},
     measure::{calendar::Month, units::Usd},
     money::{
+        coverage::{CommitmentUse, Coverage},
         ledger::{self, Entry},
         rate::{Charge, PriceUsed},
     },

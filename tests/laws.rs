@@ -21,11 +21,11 @@ use runrate::{
     advice::commit::{Question, advise},
     app::store::{self, PriceSource},
     error::Error,
-    facts::prices::{COLUMNS, PriceBook, Table},
-    intent::{
-        commitment::{Payment, Term},
-        scenario::Scenario,
+    facts::{
+        commitment_rates::{Payment, Term},
+        prices::{COLUMNS, PriceBook, Table},
     },
+    intent::scenario::Scenario,
     measure::{calendar::Month, units::Usd},
     money::{
         ledger::Entry,

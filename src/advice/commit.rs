@@ -31,8 +31,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Error,
-    facts::prices::BillKey,
-    intent::commitment::{Commitment, Kind, Payment, Term, family_and_size},
+    facts::{
+        commitment_rates::{Kind, Payment, Term, family_and_size},
+        prices::BillKey,
+    },
+    intent::commitment::Commitment,
     measure::calendar::Month,
     plan::{
         simulate::{Metered, Prepared, Saving},

@@ -14,16 +14,17 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    advice::{tune::Defaults, tune::Tuned},
+    advice::tune::{Defaults, Tuned},
     bills::{actuals::layout::Billing, backtest::Scored, calibrate::Coefficients},
     bounds,
     error::{Error, Place},
     facts::{
+        commitment_rates::Rates,
         price_list::Rules,
         prices::{GLOBAL, PriceBook, Table},
         shapes::Catalog,
     },
-    intent::{commitment::Rates, scenario::Scenario},
+    intent::scenario::Scenario,
     measure::series::{Gaps, Series},
     plan::{
         NotModelled, Plan,

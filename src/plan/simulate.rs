@@ -19,6 +19,7 @@ use crate::{
     },
     error::{Error, Problem},
     facts::{
+        commitment_rates,
         prices::{BillKey, PriceBook},
         shapes::Catalog,
     },
@@ -77,9 +78,9 @@ pub struct Facts {
     /// Digest of the models' manifest.
     pub models_sha256: String,
     /// How commitments work.
-    pub commitment_rules: commitment::Rules,
+    pub commitment_rules: commitment_rates::Rules,
     /// What commitments cost.
-    pub commitment_rates: commitment::Rates,
+    pub commitment_rates: commitment_rates::Rates,
     /// Short names of Cost Explorer services.
     pub short_names: BTreeMap<String, String>,
     /// Systems that this version does not model.
@@ -403,12 +404,12 @@ impl<'a> Prepared<'a> {
     }
 
     /// How commitments work.
-    pub fn commitment_rules(&self) -> &commitment::Rules {
+    pub fn commitment_rules(&self) -> &commitment_rates::Rules {
         &self.facts.commitment_rules
     }
 
     /// What commitments cost.
-    pub fn commitment_rates(&self) -> &commitment::Rates {
+    pub fn commitment_rates(&self) -> &commitment_rates::Rates {
         &self.facts.commitment_rates
     }
 

@@ -14,10 +14,10 @@ use crate::{
     facts::shapes::Catalog,
     intent::{
         budget::{Budget, Period, Scope},
-        commitment::uses::CommitmentUse,
         scenario::{Account, Scenario},
     },
     measure::{calendar::Month, units::Usd},
+    money::coverage::CommitmentUse,
 };
 
 /// Share of a commitment's fee above which the part that covers nothing is a warning. More than half lost is dearer

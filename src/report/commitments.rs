@@ -7,8 +7,8 @@ use super::{
     terminal::table,
 };
 use crate::{
-    intent::commitment::uses::{CommitmentMonth, CommitmentUse, Coverage},
     measure::units::Usd,
+    money::coverage::{CommitmentMonth, CommitmentUse, Coverage},
     plan::Plan,
 };
 

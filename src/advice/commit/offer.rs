@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Product, Question, layers::LAYERS};
 use crate::{
-    intent::commitment::{Kind, Payment, Rate, Term, family_and_size},
+    facts::commitment_rates::{Kind, Payment, Rate, Term, family_and_size},
     money::rate::commitment::Eligible,
     plan::simulate::Prepared,
 };

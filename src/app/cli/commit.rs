@@ -10,7 +10,7 @@ use crate::{
     advice::commit::{self, Question},
     app::store,
     error::Error,
-    intent::commitment::{Payment, Term},
+    facts::commitment_rates::{Payment, Term},
     plan::simulate::Prepared,
     report,
 };

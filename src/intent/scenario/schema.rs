@@ -12,8 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{Common, document::Document, number::Number, ranges::Input, time_of_day};
 use crate::{
     cluster::{autoscale::settings::Cluster, workload::Workload},
-    error::Problem,
-    error::nearest,
+    error::{Problem, nearest},
     measure::{
         calendar::Month,
         range::{Bounds, CONFIDENCE, Range},

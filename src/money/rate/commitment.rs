@@ -25,16 +25,19 @@ use rust_decimal::Decimal;
 
 use super::{Charge, Part, PriceStep, PriceUsed, Rated, Usage};
 use crate::{
-    facts::prices::{BillKey, PriceBook},
-    intent::commitment::{
-        Commitment, Kind, Rates, Rules, family_and_size,
-        uses::{CommitmentMonth, CommitmentUse, Coverage},
+    facts::{
+        commitment_rates::{Kind, Rates, Rules, family_and_size},
+        prices::{BillKey, PriceBook},
     },
+    intent::commitment::Commitment,
     measure::{
         calendar::Month,
         units::{Quantity, UnitPrice, Usd},
     },
-    money::ledger::Entry,
+    money::{
+        coverage::{CommitmentMonth, CommitmentUse, Coverage},
+        ledger::Entry,
+    },
     usage::services::Basis,
 };
 

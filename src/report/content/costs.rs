@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Matrix, columns, note, slug};
 use crate::{
-    intent::commitment::uses::{CommitmentMonth, CommitmentUse, Coverage},
     measure::units::Usd,
+    money::coverage::{CommitmentMonth, CommitmentUse, Coverage},
     plan::Plan,
     report::page::{Cell, Chart, Column, Figure, Kind, Row, Section, Series, Table, Tied, Unit},
 };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Payment, Term};
+use crate::facts::commitment_rates::{Kind, Payment, Term};
 use crate::measure::{calendar::Month, units::Usd};
 
 /// One commitment in one month.
