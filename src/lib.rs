@@ -1,13 +1,14 @@
 //! runrate plans AWS cost and capacity from user growth with a model of the real autoscalers.
 //!
 //! ```text
-//! scenario ─► growth ─► traffic ─► workload ─► autoscale ─► capacity ─► services ─► rate ─► ledger ─► plan
-//! (intent)   (month)   (minute)    (pods)     (hpa +        (hours,     (usage     (usd)   (lines)  (document)
-//!                                              karpenter)    GB, req)    lines)
+//! intent ─► demand ─► cluster ─► usage ─► money ─► plan ─► advice, report, manifest
+//! (what the  (users    (load      (nodes    (usage   (the chain, once      ▲
+//! user wants) to load)  to nodes)  to usage) to cost)  and in trials)    bills
 //! ```
 //!
-//! Each stage takes the output of the one before; only [`simulate`] composes them. [`store`] is the
-//! only module that opens files.
+//! Each group uses only the groups before it: `measure` has the numbers, `facts` what vendors publish, `bills` what was
+//! billed. [`plan::simulate`] composes the chain. [`app`] is the only group that touches the world: [`app::store`] opens
+//! files, `app::aws` connects, `app::cli` reads the clock and writes to the terminal.
 //!
 //! # Example
 //! ```
@@ -26,31 +27,18 @@
 // Worked examples are exact: a quantity that is off by one bit is a different quantity.
 #![cfg_attr(test, allow(clippy::float_cmp))]
 
-pub mod bounds;
-pub mod error;
-
-pub mod measure;
-
-pub mod facts;
-
-pub mod demand;
-
-pub mod cluster;
-
-pub mod usage;
-
-pub mod intent;
-
-pub mod money;
-
-pub mod plan;
-
-pub mod bills;
-
 pub mod advice;
-
-pub mod report;
-
-pub mod manifest;
-
 pub mod app;
+pub mod bills;
+pub mod bounds;
+pub mod cluster;
+pub mod demand;
+pub mod error;
+pub mod facts;
+pub mod intent;
+pub mod manifest;
+pub mod measure;
+pub mod money;
+pub mod plan;
+pub mod report;
+pub mod usage;
