@@ -27,18 +27,32 @@
 // Worked examples are exact: a quantity that is off by one bit is a different quantity.
 #![cfg_attr(test, allow(clippy::float_cmp))]
 
-pub mod advice;
-pub mod app;
-pub mod bills;
 pub mod bounds;
-pub mod cluster;
-pub mod demand;
+
 pub mod error;
-pub mod facts;
-pub mod intent;
-pub mod manifest;
+
 pub mod measure;
-pub mod money;
-pub mod plan;
-pub mod report;
+
+pub mod facts;
+
+pub mod demand;
+
+pub mod cluster;
+
 pub mod usage;
+
+pub mod intent;
+
+pub mod money;
+
+pub mod plan;
+
+pub mod bills;
+
+pub mod advice;
+
+pub mod report;
+
+pub mod manifest;
+
+pub mod app;
