@@ -5,17 +5,7 @@
 
 use std::{path::Path, time::Instant};
 
-use runrate::{
-    actuals::{Kind, Line, LineKey, Metric, MonthBill, SCHEMA, amount::Amount, naming::Naming},
-    history::History,
-    ledger::Entry,
-    plan::{AccountName, Plan},
-    prices::{BillKey, PriceRow},
-    reconcile::{self, Options, Partial},
-    series::{Gaps, Series},
-    simulate::Prepared,
-    store::{self, PriceSource},
-};
+use runrate::{app::store::{self, PriceSource}, bills::{actuals::{Kind, Line, LineKey, Metric, MonthBill, SCHEMA, amount::Amount, naming::Naming}, history::History, reconcile::{self, Options, Partial}}, facts::prices::{BillKey, PriceRow}, measure::series::{Gaps, Series}, money::ledger::Entry, plan::{AccountName, Plan, simulate::Prepared}};
 
 const ACCOUNTS: usize = 5;
 const TYPES: usize = 300;
@@ -50,7 +40,7 @@ fn plan(keys: &[BillKey]) -> Plan {
 }
 
 fn bills(plan: &Plan) -> Vec<MonthBill> {
-    let month = |month: runrate::calendar::Month| MonthBill {
+    let month = |month: runrate::measure::calendar::Month| MonthBill {
         schema: SCHEMA,
         month,
         currency: "USD".into(),

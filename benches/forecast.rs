@@ -6,10 +6,7 @@
 use std::{env, fs, path::Path, time::Instant};
 
 use rayon::prelude::*;
-use runrate::{
-    simulate::Prepared,
-    store::{self, PriceSource},
-};
+use runrate::{app::store::{self, PriceSource}, plan::simulate::Prepared};
 
 const ONE_BY_ONE: u32 = 10;
 

@@ -11,10 +11,7 @@ use std::{
     time::Instant,
 };
 
-use runrate::{
-    simulate::Prepared,
-    store::{self, PriceSource},
-};
+use runrate::{app::store::{self, PriceSource}, plan::simulate::Prepared};
 
 const RUNS: usize = 9;
 

@@ -6,17 +6,7 @@
 use std::{fmt::Write as _, fs, path::Path, time::Instant};
 
 use rayon::prelude::*;
-use runrate::{
-    forecast::{self, Asked, Settings, Watch},
-    plan::Plan,
-    report::{
-        content::Beside,
-        format::{Format, Report},
-    },
-    scenario::Scenario,
-    simulate::{Inputs, Prepared},
-    store::{self, PriceSource},
-};
+use runrate::{app::store::{self, PriceSource}, intent::scenario::Scenario, plan::{Plan, simulate::{Inputs, Prepared}, trials::{self, Asked, Settings, Watch}}, report::{content::Beside, format::{Format, Report}}};
 
 const RUNS: usize = 5;
 const TRIALS: u32 = 8;
@@ -44,10 +34,8 @@ fn plan() -> Plan {
     let mut plan = prepared.run(0).unwrap();
     let settings = Settings::of(&prepared, &plan).unwrap();
     let trials: Vec<u32> = (1..=TRIALS).collect();
-    let samples =
-        forecast::run(&prepared, &trials, Watch { done: &|| (), stop: &|| false }).unwrap();
-    plan.spread =
-        forecast::spread(&plan, &samples, Asked { trials: TRIALS, note: None }, &settings);
+    let samples = trials::run(&prepared, &trials, Watch { done: &|| (), stop: &|| false }).unwrap();
+    plan.spread = trials::spread(&plan, &samples, Asked { trials: TRIALS, note: None }, &settings);
     plan
 }
 

@@ -6,18 +6,7 @@
 use std::{collections::BTreeSet, path::Path, time::Instant};
 
 use jiff::civil::date;
-use runrate::{
-    autoscale::{
-        Cluster, pack,
-        policy::{Deployment, Inputs, Limits, Mix, Offer, Policy, Pool, Purchase, Spread},
-        settings,
-    },
-    prices::BillKey,
-    random::{self, Draws, Stream},
-    report::{trace, trace_chart},
-    simulate::{Facts, Prepared, trace::Request},
-    store::{self, PriceSource},
-};
+use runrate::{app::store::{self, PriceSource}, cluster::autoscale::{Cluster, pack, settings, policy::{Deployment, Inputs, Limits, Mix, Offer, Policy, Pool, Purchase, Spread}}, facts::prices::BillKey, measure::random::{self, Draws, Stream}, plan::simulate::{Facts, Prepared, trace::Request}, report::{trace, trace_chart}};
 
 /// The median of several runs [s].
 fn median(mut work: impl FnMut()) -> f64 {

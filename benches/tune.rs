@@ -12,14 +12,7 @@ use std::{
     time::Instant,
 };
 
-use runrate::{
-    forecast::Watch,
-    report,
-    scenario::Scenario,
-    simulate::{Inputs, Late, Prepared, Strain, View},
-    store::{self, PriceSource},
-    tune::{Desk, Request, Setup},
-};
+use runrate::{report, advice::tune::{Desk, Request, Setup}, app::store::{self, PriceSource}, intent::scenario::Scenario, plan::{simulate::{Inputs, Late, Prepared, Strain, View}, trials::Watch}};
 
 const KNOBS: &str = r#"
 [[tune.knobs]]

@@ -1,17 +1,18 @@
 //! runrate plans AWS cost and capacity from user growth with a model of the real autoscalers.
 //!
 //! ```text
-//! scenario ─► growth ─► traffic ─► workload ─► autoscale ─► capacity ─► services ─► rate ─► ledger ─► plan
-//! (intent)   (month)   (minute)    (pods)     (hpa +        (hours,     (usage     (usd)   (lines)  (document)
-//!                                              karpenter)    GB, req)    lines)
+//! intent ─► demand ─► cluster ─► usage ─► money ─► plan ─► advice, report, manifest
+//! (what the  (users    (load      (nodes    (usage   (the chain, once      ▲
+//! user wants) to load)  to nodes)  to usage) to cost)  and in trials)    bills
 //! ```
 //!
-//! Each stage takes the output of the one before; only [`simulate`] composes them. [`store`] is the
-//! only module that opens files.
+//! Each group uses only the groups before it: `measure` has the numbers, `facts` what vendors publish, `bills` what was
+//! billed. [`plan::simulate`] composes the chain. [`app`] is the only group that touches the world: [`app::store`] opens
+//! files, `app::aws` connects, `app::cli` reads the clock and writes to the terminal.
 //!
 //! # Example
 //! ```
-//! use runrate::{simulate::{Inputs, Prepared}, scenario::Scenario, store::{self, PriceSource}};
+//! use runrate::{plan::simulate::{Inputs, Prepared}, intent::scenario::Scenario, app::store::{self, PriceSource}};
 //! let catalog = store::embedded_catalog()?;
 //! let text = include_str!("../examples/innovate.toml").replace("months = 24", "months = 9");
 //! let scenario = Scenario::parse("innovate.toml", &text, &catalog)?;
@@ -26,44 +27,32 @@
 // Worked examples are exact: a quantity that is off by one bit is a different quantity.
 #![cfg_attr(test, allow(clippy::float_cmp))]
 
-pub mod actuals;
-pub mod autoscale;
-#[cfg(feature = "aws")]
-pub mod aws;
-pub mod backtest;
 pub mod bounds;
-pub mod budget;
-pub mod calendar;
-pub mod calibrate;
-pub mod capacity;
-pub mod cli;
-pub mod commit;
-pub mod commitment;
-pub mod compare;
+
 pub mod error;
-pub mod forecast;
-pub mod growth;
-pub mod history;
-pub mod ledger;
-pub mod manifest;
+
+pub mod measure;
+
+pub mod facts;
+
+pub mod demand;
+
+pub mod cluster;
+
+pub mod usage;
+
+pub mod intent;
+
+pub mod money;
+
 pub mod plan;
-pub mod price_list;
-pub mod prices;
-pub mod queueing;
-pub mod random;
-pub mod range;
-pub mod rate;
-pub mod reconcile;
+
+pub mod bills;
+
+pub mod advice;
+
 pub mod report;
-pub mod scenario;
-pub mod series;
-#[cfg(feature = "serve")]
-pub mod serve;
-pub mod services;
-pub mod shapes;
-pub mod simulate;
-pub mod store;
-pub mod traffic;
-pub mod tune;
-pub mod units;
-pub mod workload;
+
+pub mod manifest;
+
+pub mod app;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runrate::cli::main(std::env::args_os())
+    runrate::app::cli::main(std::env::args_os())
 }

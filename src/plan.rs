@@ -9,23 +9,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    calendar::Month,
-    capacity::Capacity,
-    commitment::uses::{CommitmentUse, Coverage},
-    growth::fit::Fit,
-    ledger::{self, Entry},
-    plan::{assumptions::Assumption, spread::Spread},
-    rate::{Charge, PriceUsed},
-    services::Choice,
-    traffic,
-    units::Usd,
-};
+use crate::{cluster::capacity::Capacity, demand::{traffic, growth::fit::Fit}, measure::{calendar::Month, units::Usd}, money::{coverage::{CommitmentUse, Coverage}, ledger::{self, Entry}, rate::{Charge, PriceUsed}}, plan::{assumptions::Assumption, spread::Spread}, usage::services::Choice};
 
 pub mod assumptions;
 pub mod list;
 pub(crate) mod notes;
+pub mod simulate;
 pub mod spread;
+pub mod trials;
 pub(crate) mod unused;
 pub(crate) mod warnings;
 

@@ -11,12 +11,7 @@ use std::{
 };
 
 use crate::support::{self, runrate, stdout};
-use runrate::{
-    actuals::Metric,
-    calendar::Month,
-    plan::Plan,
-    store::{self, PriceSource},
-};
+use runrate::{app::store::{self, PriceSource}, bills::actuals::Metric, measure::calendar::Month, plan::Plan};
 use tempfile::TempDir;
 
 fn refused(arguments: &[&str], code: i32, expected: &str) {
@@ -49,10 +44,10 @@ fn the_focus_sample_is_imported_whole() {
     );
     assert_eq!(bill.sum(Metric::Unblended, |_| true).unwrap().to_string(), "18.0066386184");
     let list = bill.lines.iter().filter_map(|line| line.list).fold(None, |sum, list| {
-        Some(sum.map_or(list, |sum: runrate::actuals::amount::Amount| sum + list))
+        Some(sum.map_or(list, |sum: runrate::bills::actuals::amount::Amount| sum + list))
     });
     assert_eq!(list.unwrap().to_string(), "18.1493176406");
-    let credit = bill.by_kind(Metric::Unblended)[&runrate::actuals::Kind::Credit];
+    let credit = bill.by_kind(Metric::Unblended)[&runrate::bills::actuals::Kind::Credit];
     assert_eq!(credit.to_string(), "-2.6137");
     let accounts: std::collections::BTreeSet<&str> =
         bill.lines.iter().map(|line| line.key.account.as_str()).collect();
@@ -67,7 +62,10 @@ fn the_cur_sample_is_imported_whole() {
     let bill = &bills[0];
     assert_eq!((bill.rows(), bill.set_aside.len(), bill.days), (1281, 0, 14));
     assert_eq!(bill.sum(Metric::Unblended, |_| true).unwrap().to_string(), "1.6823086974");
-    assert_eq!(bill.by_kind(Metric::Unblended)[&runrate::actuals::Kind::Tax].to_string(), "0.08");
+    assert_eq!(
+        bill.by_kind(Metric::Unblended)[&runrate::bills::actuals::Kind::Tax].to_string(),
+        "0.08"
+    );
 }
 
 fn data(name: &str) -> String {
@@ -648,9 +646,10 @@ fn a_redacted_account_keeps_its_pseudonym() {
     let named = example.replace("111111111111", &second["AmazonEC2"]);
     assert_ne!(named, example);
     let catalog = store::embedded_catalog().unwrap();
-    runrate::scenario::Scenario::parse("s.toml", &named, &catalog).unwrap();
+    runrate::intent::scenario::Scenario::parse("s.toml", &named, &catalog).unwrap();
     let numbered = named.replace(&second["AmazonEC2"], "account 1");
-    let refusal = runrate::scenario::Scenario::parse("s.toml", &numbered, &catalog).unwrap_err();
+    let refusal =
+        runrate::intent::scenario::Scenario::parse("s.toml", &numbered, &catalog).unwrap_err();
     assert!(refusal.to_string().contains("\"account 1\" is not an account id; give 12 digits"));
     // A swapped column is refused: amounts are not replaced.
     let path = folder.path().join("swapped.csv").display().to_string();

@@ -4,7 +4,7 @@
 mod nearly_valid;
 
 use crate::support::{base, plan};
-use runrate::{plan::Plan, units::Usd};
+use runrate::{measure::units::Usd, plan::Plan};
 
 fn by_usage(plan: &Plan, account: &str, usage_type: &str) -> String {
     let entries = plan.entries.iter();

@@ -480,7 +480,7 @@ fn a_usage_file_of_all_services_prices_to_the_plan() {
     let plan: runrate::plan::Plan = serde_json::from_str(&plan).unwrap();
     let last = plan.months.last().unwrap().month;
     let own = plan.entries.iter().filter(|e| e.month == last && e.key.service != "AWSSupport");
-    let total: runrate::units::Usd = own.map(|entry| entry.cost).sum();
+    let total: runrate::measure::units::Usd = own.map(|entry| entry.cost).sum();
     assert_eq!(rated["total_usd"], total.to_string());
     let services: std::collections::BTreeSet<&str> =
         month.iter().filter_map(|line| line.split(',').nth(3)).collect();

@@ -43,7 +43,7 @@ fn periods(body: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut from = start;
     while from < end {
-        let month: runrate::calendar::Month = from[..7].parse().unwrap();
+        let month: runrate::measure::calendar::Month = from[..7].parse().unwrap();
         let next = month.plus(1).first_day().to_string().min(end.clone());
         found.push((from, next.clone()));
         from = next;
@@ -102,8 +102,9 @@ fn usual(operation: &str, body: &Value, _: usize) -> Act {
 /// The month before this one, and this one.
 fn months() -> (String, String) {
     let today = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date();
-    let this = runrate::calendar::Month::of(today).unwrap();
-    let last = runrate::calendar::Month::of(this.first_day().yesterday().unwrap()).unwrap();
+    let this = runrate::measure::calendar::Month::of(today).unwrap();
+    let last =
+        runrate::measure::calendar::Month::of(this.first_day().yesterday().unwrap()).unwrap();
     (last.to_string(), this.to_string())
 }
 
@@ -222,11 +223,12 @@ fn an_open_month_ends_yesterday_and_is_asked_for_again() {
 /// one of a month in which no account has a row. No id is told or written if that is asked for, not even by a refusal.
 #[test]
 fn an_answer_without_rows_has_no_currency() {
-    let last: runrate::calendar::Month = months().0.parse().unwrap();
+    let last: runrate::measure::calendar::Month = months().0.parse().unwrap();
     let earlier: Vec<String> = (1..=2)
         .map(|back| {
             let start = (0..back).fold(last, |month, _| {
-                runrate::calendar::Month::of(month.first_day().yesterday().unwrap()).unwrap()
+                runrate::measure::calendar::Month::of(month.first_day().yesterday().unwrap())
+                    .unwrap()
             });
             start.to_string()
         })

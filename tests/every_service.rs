@@ -4,12 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::support::{base, plan};
-use runrate::{
-    plan::Plan,
-    prices::{BillKey, GLOBAL},
-    services::SERVICES,
-    store::{self, PriceSource},
-};
+use runrate::{app::store::{self, PriceSource}, facts::prices::{BillKey, GLOBAL}, plan::Plan, usage::services::SERVICES};
 
 const STACK: &str = r#"
 [eks]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::support::shared;
-use runrate::store::{self, PriceSource};
+use runrate::app::store::{self, PriceSource};
 
 fn rows(name: &str) -> Option<Vec<BTreeMap<String, String>>> {
     let mut reader = csv::Reader::from_path(shared(name)?).unwrap();

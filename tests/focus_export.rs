@@ -6,18 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path, sync::LazyLock};
 
 use crate::support::{self, runrate, stdout};
 use proptest::prelude::*;
-use runrate::{
-    actuals::{Metric, MonthBill, amount::Amount},
-    calendar::Month,
-    ledger::Entry,
-    plan::{
-        Plan,
-        list::{ListPrices, Nature},
-    },
-    report::{focus, text},
-    store,
-    units::Usd,
-};
+use runrate::{app::store, bills::actuals::{Metric, MonthBill, amount::Amount}, measure::{calendar::Month, units::Usd}, money::ledger::Entry, plan::{Plan, list::{ListPrices, Nature}}, report::{focus, text}};
 use rust_decimal::Decimal;
 use tempfile::TempDir;
 
@@ -399,7 +388,7 @@ proptest! {
             prop_assert_eq!(&row["x_Resource"], &runrate::report::csv::safe(&resource));
             prop_assert_eq!(&row["x_Scenario"], &runrate::report::csv::safe(&name));
         }
-        let bills = runrate::actuals::text::read("f", text.as_bytes(), &store::billing().unwrap(), "").unwrap();
+        let bills = runrate::bills::actuals::text::read("f", text.as_bytes(), &store::billing().unwrap(), "").unwrap();
         same_sums(&plan, &bills);
         #[cfg(feature = "polars")]
         focus::parquet(&plan, &facts).unwrap();

@@ -92,22 +92,24 @@ fn trials_leave_the_mid_value_line_as_it_is_on_any_number_of_threads() {
 #[test]
 fn a_trial_is_replayed_by_its_number() {
     let text = uncertain();
-    let scenario = runrate::scenario::Scenario::parse("s.toml", &text, &support::CATALOG).unwrap();
+    let scenario =
+        runrate::intent::scenario::Scenario::parse("s.toml", &text, &support::CATALOG).unwrap();
     let facts = support::embedded_facts(&scenario).unwrap();
-    let inputs = runrate::simulate::Inputs::default();
-    let prepared = runrate::simulate::Prepared::new(&scenario, &facts, &inputs).unwrap();
+    let inputs = runrate::plan::simulate::Inputs::default();
+    let prepared = runrate::plan::simulate::Prepared::new(&scenario, &facts, &inputs).unwrap();
     for trial in [0, 3] {
         let (sample, plan) = (prepared.sample(trial).unwrap(), prepared.run(trial).unwrap());
-        let sum: runrate::units::Usd = sample.costs.iter().map(|cost| cost.cost).sum();
+        let sum: runrate::measure::units::Usd = sample.costs.iter().map(|cost| cost.cost).sum();
         assert_eq!(sum, plan.cost);
         assert_eq!(sample.users, plan.months.iter().map(|m| m.users).collect::<Vec<f64>>());
     }
     assert_ne!(prepared.sample(3).unwrap().drawn, prepared.sample(4).unwrap().drawn);
     // A further range moves none that was there.
     let more = text.replace("request_kib = 2", "request_kib = { low = 1, mid = 2, high = 4 }");
-    let scenario = runrate::scenario::Scenario::parse("s.toml", &more, &support::CATALOG).unwrap();
-    let wider = runrate::simulate::Prepared::new(&scenario, &facts, &inputs).unwrap();
-    let named = |prepared: &runrate::simulate::Prepared<'_>| -> Vec<(String, f64)> {
+    let scenario =
+        runrate::intent::scenario::Scenario::parse("s.toml", &more, &support::CATALOG).unwrap();
+    let wider = runrate::plan::simulate::Prepared::new(&scenario, &facts, &inputs).unwrap();
+    let named = |prepared: &runrate::plan::simulate::Prepared<'_>| -> Vec<(String, f64)> {
         prepared.drawn().into_iter().zip(prepared.sample(3).unwrap().drawn).collect()
     };
     let (few, many) = (named(&prepared), named(&wider));
@@ -144,29 +146,35 @@ fn the_band_holds_the_bills_of_companies_with_a_known_law() {
             "cpu_ms_per_request = { low = 40, mid = 60, high = 90 }",
             "cpu_ms_per_request = 60",
         );
-    let scenario = runrate::scenario::Scenario::parse("s.toml", &known, &support::CATALOG).unwrap();
+    let scenario =
+        runrate::intent::scenario::Scenario::parse("s.toml", &known, &support::CATALOG).unwrap();
     let facts = support::embedded_facts(&scenario).unwrap();
-    let inputs = runrate::simulate::Inputs::default();
-    let prepared = runrate::simulate::Prepared::new(&scenario, &facts, &inputs).unwrap();
-    let watch = runrate::forecast::Watch { done: &|| (), stop: &|| false };
+    let inputs = runrate::plan::simulate::Inputs::default();
+    let prepared = runrate::plan::simulate::Prepared::new(&scenario, &facts, &inputs).unwrap();
+    let watch = runrate::plan::trials::Watch { done: &|| (), stop: &|| false };
     let trials: Vec<u32> = (1..=TRIALS).collect();
-    let samples = runrate::forecast::run(&prepared, &trials, watch).unwrap();
-    let mut band = runrate::forecast::totals(&samples);
+    let samples = runrate::plan::trials::run(&prepared, &trials, watch).unwrap();
+    let mut band = runrate::plan::trials::totals(&samples);
     band.sort_by(f64::total_cmp);
-    let [low, high] = [0.1, 0.9].map(|p| runrate::forecast::quantile(&band, p));
+    let [low, high] = [0.1, 0.9].map(|p| runrate::plan::trials::quantile(&band, p));
     let sigma = (45.0_f64 / 30.0).ln() / 1.281_551_6; // of the upper half; 30 / 20 is the same
     let inside = (0..COMPANIES).filter(|company| {
-        let mut nature = runrate::random::stream(777, *company, runrate::random::Stream::Inputs, 9);
+        let mut nature = runrate::measure::random::stream(
+            777,
+            *company,
+            runrate::measure::random::Stream::Inputs,
+            9,
+        );
         let part = (f64::from(*company) + nature.uniform()) / f64::from(COMPANIES);
         let sessions = 30.0 * (sigma * Normal::standard().inverse_cdf(part)).exp();
         let first = 60_000.0;
         let second = first * (0.1 * nature.normal()).exp();
         let text = certain(sessions, [first, second], 1000 + company);
         let scenario =
-            runrate::scenario::Scenario::parse("n.toml", &text, &support::CATALOG).unwrap();
-        let prepared = runrate::simulate::Prepared::new(&scenario, &facts, &inputs).unwrap();
+            runrate::intent::scenario::Scenario::parse("n.toml", &text, &support::CATALOG).unwrap();
+        let prepared = runrate::plan::simulate::Prepared::new(&scenario, &facts, &inputs).unwrap();
         // A trial of its own: spot prices and interruptions are nature's, too.
-        let outcome = runrate::forecast::totals(&[prepared.sample(1).unwrap()])[0];
+        let outcome = runrate::plan::trials::totals(&[prepared.sample(1).unwrap()])[0];
         low <= outcome && outcome <= high
     });
     let share = inside.count() as f64 / f64::from(COMPANIES);
@@ -366,7 +374,7 @@ fn commitments_change_the_plan_by_what_they_save() {
     let own = &b.commitments[0].months;
     // February has 672 hours, March 744: 2 × 0.0816 on demand, 2 × 0.032229 reserved.
     for (month, hours) in own.iter().zip([672.0, 744.0]) {
-        let near = |usd: runrate::units::Usd, expected: f64| {
+        let near = |usd: runrate::measure::units::Usd, expected: f64| {
             assert!((usd.to_f64() - expected).abs() < 1e-6, "{usd} {expected}");
         };
         near(month.fee, 2.0 * 0.032_229 * hours);
@@ -401,15 +409,15 @@ fn discounts_are_lines_of_their_own_and_support_is_charged_before_them() {
     let plain = with("");
     let off =
         with("discount_percent = 10\ndiscounts = [{ service = \"AmazonRDS\", percent = 20 }]\n");
-    let sum = |plan: &Plan, of: &dyn Fn(&runrate::ledger::Entry) -> bool| -> f64 {
+    let sum = |plan: &Plan, of: &dyn Fn(&runrate::money::ledger::Entry) -> bool| -> f64 {
         plan.entries.iter().filter(|entry| of(entry)).map(|entry| entry.cost.to_f64()).sum()
     };
-    let rds = |entry: &runrate::ledger::Entry| entry.key.service == "AmazonRDS";
-    let other = |e: &runrate::ledger::Entry| !rds(e) && e.key.service != "AWSSupport";
+    let rds = |entry: &runrate::money::ledger::Entry| entry.key.service == "AmazonRDS";
+    let other = |e: &runrate::money::ledger::Entry| !rds(e) && e.key.service != "AWSSupport";
     // RDS: 0.8 × 0.9 = 0.72 of the list; everything else 0.9; support as before.
     assert!((sum(&off, &rds) / sum(&plain, &rds) - 0.72).abs() < 1e-9);
     assert!((sum(&off, &other) / sum(&plain, &other) - 0.9).abs() < 1e-9);
-    let support = |e: &runrate::ledger::Entry| e.key.service == "AWSSupport";
+    let support = |e: &runrate::money::ledger::Entry| e.key.service == "AWSSupport";
     assert!((sum(&off, &support) - sum(&plain, &support)).abs() < 1e-9);
     let wrong = support::plan(&format!(
         "{}[billing]\ndiscounts = [{{ service = \"AmazonRSD\", percent = 20 }}]\n",
@@ -433,7 +441,7 @@ fn commit_recommends_what_stands_always() {
         "{told}"
     );
     let json = stdout(&runrate(&["commit", &scenario, "--trials", "6", "--format", "json"]));
-    let advised: runrate::commit::Advised = serde_json::from_str(&json).unwrap();
+    let advised: runrate::advice::commit::Advised = serde_json::from_str(&json).unwrap();
     let baseline = advised
         .products
         .iter()
@@ -464,7 +472,7 @@ fn savings_of_two_regions_and_of_io_optimized_instances() {
     // With the price of each region all twenty instances are worth covering: 1.836 on demand, 1.340 as a plan.
     let arguments = ["commit", &scenario, "--format", "json", "--trials", "2"];
     let json = stdout(&runrate(&[&arguments[..], &["--compute-discount", "27%"]].concat()));
-    let advised: runrate::commit::Advised = serde_json::from_str(&json).unwrap();
+    let advised: runrate::advice::commit::Advised = serde_json::from_str(&json).unwrap();
     let own = advised.products.iter().find(|own| own.product.discount_percent.is_some()).unwrap();
     let size = own.ladder[0].size;
     assert!((1.34..1.36).contains(&size) && own.ladder.len() == 1, "{own:?}");
@@ -532,15 +540,15 @@ fn a_comparison_adds_up_and_reads_git_revisions() {
         .replace("mid = 60, high = 90", "mid = 45, high = 90");
     let (a, b) = (written(folder.path(), "a.toml", &old), written(folder.path(), "b.toml", &new));
     let json = stdout(&runrate(&["compare", &a, &b, "--trials", "6", "--format", "json"]));
-    let done: runrate::compare::Compared = serde_json::from_str(&json).unwrap();
+    let done: runrate::advice::compare::Compared = serde_json::from_str(&json).unwrap();
     let causes: Vec<&str> = done.steps.iter().map(|step| &*step.cause).collect();
     assert_eq!(causes, ["workloads.api", "cluster", "alb"]);
-    let sum: runrate::units::Usd = done.steps.iter().map(|step| step.change).sum();
+    let sum: runrate::measure::units::Usd = done.steps.iter().map(|step| step.change).sum();
     assert_eq!(done.total_a + sum, done.total_b);
     assert_eq!(done.odds.as_ref().unwrap().trials, 6);
     // The same scenario costs the same, in every trial.
     let json = stdout(&runrate(&["compare", &a, &a, "--trials", "4", "--format", "json"]));
-    let same: runrate::compare::Compared = serde_json::from_str(&json).unwrap();
+    let same: runrate::advice::compare::Compared = serde_json::from_str(&json).unwrap();
     assert_eq!(same.odds.unwrap().difference, [0.0; 4]);
     assert!(same.steps.is_empty());
     // A revision of a repository, from the folder one stands in.
@@ -598,8 +606,8 @@ fn saved_plans_are_compared_by_meter() {
     let a = save("a", &uncertain());
     let b = save("b", &uncertain().replace("nodes = 2", "nodes = 3"));
     let json = stdout(&runrate(&["compare", &a, &b, "--format", "json"]));
-    let done: runrate::compare::Compared = serde_json::from_str(&json).unwrap();
-    let sum: runrate::units::Usd = done.steps.iter().map(|step| step.change).sum();
+    let done: runrate::advice::compare::Compared = serde_json::from_str(&json).unwrap();
+    let sum: runrate::measure::units::Usd = done.steps.iter().map(|step| step.change).sum();
     assert_eq!(done.total_a + sum, done.total_b);
     assert!(
         done.steps.iter().any(|step| step.cause.contains("BoxUsage: quantity")),
@@ -653,8 +661,12 @@ fn the_first_months_of_a_longer_plan_are_those_of_the_shorter_one() {
     for month in 1..=12 {
         writeln!(history, "2026-{month:02},{}", 9000 + 400 * month * month).unwrap();
     }
-    let history = runrate::series::Series::parse("h.csv", &history, runrate::series::Gaps::Refuse);
-    let inputs = runrate::simulate::Inputs { history: history.ok(), ..Default::default() };
+    let history = runrate::measure::series::Series::parse(
+        "h.csv",
+        &history,
+        runrate::measure::series::Gaps::Refuse,
+    );
+    let inputs = runrate::plan::simulate::Inputs { history: history.ok(), ..Default::default() };
     let (from, to) = ("[users]", "volatility = 0.1");
     let text = uncertain();
     let users = &text[text.find(from).unwrap()..text.find(to).unwrap() + to.len()];
@@ -664,19 +676,21 @@ fn the_first_months_of_a_longer_plan_are_those_of_the_shorter_one() {
         let run = |months: u32, trial: u32| {
             let text = text.replace("months = 2", &format!("months = {months}"));
             let scenario =
-                runrate::scenario::Scenario::parse("s.toml", &text, &support::CATALOG).unwrap();
+                runrate::intent::scenario::Scenario::parse("s.toml", &text, &support::CATALOG)
+                    .unwrap();
             let facts = support::embedded_facts(&scenario).unwrap();
-            let prepared = runrate::simulate::Prepared::new(&scenario, &facts, &inputs).unwrap();
+            let prepared =
+                runrate::plan::simulate::Prepared::new(&scenario, &facts, &inputs).unwrap();
             prepared.run(trial).unwrap()
         };
         for trial in [0, 3] {
             let (short, long) = (run(1, trial), run(2, trial));
             assert_eq!(short.months[..], long.months[..1], "trial {trial}");
-            let first = |plan: &Plan| -> Vec<runrate::ledger::Entry> {
+            let first = |plan: &Plan| -> Vec<runrate::money::ledger::Entry> {
                 let own = plan.entries.iter().filter(|entry| entry.month == plan.months[0].month);
                 own.cloned().collect()
             };
-            let costs = |entries: Vec<runrate::ledger::Entry>| -> Vec<_> {
+            let costs = |entries: Vec<runrate::money::ledger::Entry>| -> Vec<_> {
                 entries.into_iter().map(|entry| (entry.key, entry.quantity, entry.cost)).collect()
             };
             assert_eq!(costs(first(&short)), costs(first(&long)), "trial {trial}");
@@ -689,15 +703,7 @@ fn the_first_months_of_a_longer_plan_are_those_of_the_shorter_one() {
 mod mutated {
     use std::{fmt::Write as _, fs};
 
-    use runrate::{
-        error::Error,
-        prices::PriceBook,
-        random::{Draws, Stream, stream},
-        rate::usage,
-        series::{Gaps, Series, Words},
-        simulate::Replay,
-        store,
-    };
+    use runrate::{app::store, error::Error, facts::prices::PriceBook, measure::{random::{Draws, Stream, stream}, series::{Gaps, Series, Words}}, money::rate::usage, plan::simulate::Replay};
     use serde_json::Value;
 
     use super::{base, runrate, stdout};
@@ -1114,7 +1120,7 @@ mod mutated {
     fn damaged_shards_are_refused() {
         use std::path::Path;
 
-        use runrate::forecast::part;
+        use runrate::plan::trials::part;
 
         use super::uncertain;
         let folder = tempfile::tempdir().unwrap();

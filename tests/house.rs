@@ -7,68 +7,185 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A module uses only names that stand earlier in this list.
-const ORDER: [&str; 41] = [
-    "bounds",
-    "units",
-    "calendar",
-    "budget",
-    "error",
-    "random",
-    "range",
-    "aws",
-    "queueing",
-    "series",
-    "history",
-    "shapes",
-    "prices",
-    "price_list",
-    "commitment",
-    "growth",
-    "traffic",
-    "workload",
-    "autoscale",
-    "capacity",
-    "services",
-    "scenario",
-    "ledger",
-    "rate",
-    "plan",
-    "simulate",
-    "manifest",
-    "forecast",
-    "commit",
-    "actuals",
-    "reconcile",
-    "compare",
-    "calibrate",
-    "backtest",
-    "tune",
-    "report",
-    "store",
-    "serve",
-    "cli",
-    "main",
-    "lib",
+use proc_macro2::{TokenStream, TokenTree};
+use syn::visit::{self, Visit};
+
+/// The groups in the order of the pipeline, each with its modules. A group uses only groups that stand before it; a
+/// module uses only modules of its group that stand before it.
+const GROUPS: [(&str, &[&str]); 15] = [
+    ("bounds", &[]),
+    ("error", &["guard"]),
+    ("measure", &["units", "calendar", "random", "range", "series"]),
+    ("facts", &["shapes", "prices", "price_list", "commitment_rates"]),
+    ("demand", &["growth", "traffic"]),
+    ("cluster", &["workload", "queueing", "autoscale", "capacity"]),
+    ("usage", &["services"]),
+    ("intent", &["budget", "commitment", "scenario"]),
+    ("money", &["ledger", "coverage", "rate"]),
+    (
+        "plan",
+        &["assumptions", "list", "spread", "notes", "unused", "warnings", "simulate", "trials"],
+    ),
+    ("bills", &["actuals", "reconcile", "calibrate", "history", "backtest"]),
+    ("advice", &["commit", "compare", "tune"]),
+    ("report", &[]),
+    ("manifest", &["quantity", "yaml", "read", "write"]),
+    ("app", &["store", "aws", "serve", "cli"]),
 ];
 
-/// Below `cli`: text that must not occur, with the modules it is allowed in.
-const FORBIDDEN: [(&str, &[&str]); 8] = [
-    ("std::fs", &["store"]),
-    ("fs::", &["store"]),
-    ("std::env", &["cli", "main"]),
-    ("Instant::now", &[]),
-    ("SystemTime::now", &[]),
-    ("Timestamp::now", &["cli"]),
-    ("println!", &[]),
-    ("StdRng", &[]),
+/// What only some may name: a path, and the modules that may.
+const DOORS: [(&[&str], &[&str]); 6] = [
+    (&["std", "fs"], &["app::store"]),
+    (&["std", "env"], &["app::cli", "main"]),
+    (&["Instant", "now"], &[]),
+    (&["SystemTime", "now"], &[]),
+    (&["Timestamp", "now"], &["app::cli"]),
+    (&["StdRng"], &[]),
 ];
+
+/// A path that a file names, from the root of the crate where it is of the crate.
+struct Name {
+    path: Vec<String>,
+    of_crate: bool,
+    in_test: bool,
+}
 
 struct Source {
-    module: String,
-    path: PathBuf,
-    /// Without comments, tests and test modules.
-    code: String,
+    /// Path of its module: `money::rate::commitment`.
+    module: Vec<String>,
+    file: PathBuf,
+    names: Vec<Name>,
+    macros: Vec<Name>,
+}
+
+/// Collects the names of a file; `super` and `self` are resolved.
+struct Reader {
+    module: Vec<String>,
+    in_test: bool,
+    names: Vec<Name>,
+    macros: Vec<Name>,
+}
+
+impl Reader {
+    fn add(&mut self, mut path: Vec<String>) {
+        let mut base = self.module.clone();
+        let first = path.first().map(String::as_str);
+        let of_crate = matches!(first, Some("crate" | "self" | "super"));
+        match first {
+            Some("crate") => drop(path.remove(0)),
+            Some("self") => {
+                path.remove(0);
+                base.append(&mut path);
+                path = base;
+            }
+            Some("super") => {
+                while path.first().is_some_and(|first| first == "super") {
+                    path.remove(0);
+                    base.pop();
+                }
+                base.append(&mut path);
+                path = base;
+            }
+            _ => {}
+        }
+        self.names.push(Name { path, of_crate, in_test: self.in_test });
+    }
+
+    fn add_tree(&mut self, before: &[String], tree: &syn::UseTree) {
+        let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
+        match tree {
+            syn::UseTree::Path(path) => self.add_tree(&with(&path.ident), &path.tree),
+            syn::UseTree::Name(name) => self.add(with(&name.ident)),
+            syn::UseTree::Rename(name) => self.add(with(&name.ident)),
+            syn::UseTree::Glob(_) => self.add(before.to_vec()),
+            syn::UseTree::Group(group) => {
+                for tree in &group.items {
+                    self.add_tree(before, tree);
+                }
+            }
+        }
+    }
+
+    /// Paths among the tokens of a macro.
+    fn add_tokens(&mut self, tokens: TokenStream) {
+        let (mut path, mut colons) = (Vec::new(), 0);
+        for token in tokens {
+            match token {
+                TokenTree::Ident(ident) if colons == 2 || path.is_empty() => {
+                    path.push(ident.to_string());
+                    colons = 0;
+                    continue;
+                }
+                TokenTree::Punct(punct) if punct.as_char() == ':' => {
+                    colons += 1;
+                    continue;
+                }
+                TokenTree::Group(group) => self.add_tokens(group.stream()),
+                TokenTree::Ident(ident) => {
+                    self.add(std::mem::replace(&mut path, vec![ident.to_string()]));
+                    colons = 0;
+                    continue;
+                }
+                _ => {}
+            }
+            self.add(std::mem::take(&mut path));
+            colons = 0;
+        }
+        self.add(path);
+    }
+
+    fn within(&mut self, attributes: &[syn::Attribute], visit: impl FnOnce(&mut Self)) {
+        let before = self.in_test;
+        let is_test = |attribute: &syn::Attribute| match &attribute.meta {
+            syn::Meta::List(list) => list.path.is_ident("cfg") && list.tokens.to_string() == "test",
+            _ => false,
+        };
+        self.in_test |= attributes.iter().any(is_test);
+        visit(self);
+        self.in_test = before;
+    }
+}
+
+impl<'ast> Visit<'ast> for Reader {
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        self.within(&item.attrs, |reader| {
+            reader.module.push(item.ident.to_string());
+            visit::visit_item_mod(reader, item);
+            reader.module.pop();
+        });
+    }
+
+    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        self.within(&item.attrs, |reader| visit::visit_item_fn(reader, item));
+    }
+
+    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        self.within(&item.attrs, |reader| visit::visit_item_impl(reader, item));
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.within(&item.attrs, |reader| reader.add_tree(&[], &item.tree));
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        self.add(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, found: &'ast syn::Macro) {
+        let path = found.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        self.macros.push(Name { path, of_crate: false, in_test: self.in_test });
+        self.add_tokens(found.tokens.clone());
+    }
+}
+
+fn read(module: Vec<String>, file: PathBuf, text: &str) -> Source {
+    let parsed =
+        syn::parse_file(text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let in_test = module.iter().any(|part| part == "tests" || part == "fixture");
+    let mut reader = Reader { module, in_test, names: Vec::new(), macros: Vec::new() };
+    reader.visit_file(&parsed);
+    Source { module: reader.module, file, names: reader.names, macros: reader.macros }
 }
 
 fn sources() -> Vec<Source> {
@@ -80,110 +197,113 @@ fn sources() -> Vec<Source> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-                continue;
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let file = path.strip_prefix(&root).unwrap().to_owned();
+                let part = |part: std::path::Component<'_>| {
+                    part.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()
+                };
+                let module = file.components().map(part).filter(|part| part != "lib").collect();
+                found.push(read(module, file, &fs::read_to_string(&path).unwrap()));
             }
-            let relative = path.strip_prefix(&root).unwrap().to_owned();
-            if relative.ends_with("tests.rs") || relative.ends_with("fixture.rs") {
-                continue;
-            }
-            let first = relative.components().next().unwrap().as_os_str().to_string_lossy();
-            let module = first.trim_end_matches(".rs").to_owned();
-            let text = fs::read_to_string(&path).unwrap();
-            let code = text.split("#[cfg(test)]").next().unwrap();
-            let code: Vec<&str> =
-                code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-            found.push(Source { module, path: relative, code: code.join("\n") });
         }
     }
     assert!(found.len() > 40, "the sources were found");
     found
 }
 
-fn rank(module: &str) -> usize {
-    ORDER
-        .iter()
-        .position(|known| *known == module)
-        .unwrap_or_else(|| panic!("module {module} is not in the order of the house"))
-}
-
-/// Names after `crate::`, one or several in braces.
-fn used(code: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
-        let rest = &code[at + "crate::".len()..];
-        let word = |text: &str| -> String {
-            text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
-        };
-        if let Some(list) = rest.strip_prefix('{') {
-            let (mut depth, mut start) = (0, 0);
-            for (index, c) in list.char_indices() {
-                match c {
-                    '{' => depth += 1,
-                    '}' if depth == 0 => {
-                        names.push(word(&list[start..index]));
-                        break;
-                    }
-                    '}' => depth -= 1,
-                    ',' if depth == 0 => {
-                        names.push(word(&list[start..index]));
-                        start = index + 1;
-                    }
-                    _ => {}
-                }
-            }
-        } else {
-            names.push(word(rest));
-        }
-    }
-    names.retain(|name| !name.is_empty());
-    names
+fn rank_of_group(name: &str) -> Option<usize> {
+    GROUPS.iter().position(|(group, _)| *group == name)
 }
 
 #[test]
-fn rule_1_modules_use_only_earlier_ones() {
+fn rule_1_groups_and_modules_use_only_earlier_ones() {
+    let mut wrong = BTreeSet::new();
     for source in sources() {
-        let own = rank(&source.module);
-        for name in used(&source.code) {
-            assert!(
-                name == source.module || rank(&name) < own,
-                "rule 1: {} uses crate::{name}, which stands later",
-                source.path.display()
-            );
+        let Some(group) = source.module.first().filter(|first| *first != "main") else { continue };
+        let rank = rank_of_group(group).unwrap_or_else(|| panic!("group {group} is not listed"));
+        for Name { path, in_test, .. } in source.names.iter().filter(|name| name.of_crate) {
+            let Some(used) = path.first().and_then(|first| rank_of_group(first)) else { continue };
+            // Unit tests read the program's own facts and prices, and rate what a service meters.
+            let needed = |module: &String| module == "store" || module == "rate";
+            let a_test_reads = *in_test && path.get(1).is_some_and(needed);
+            if used > rank && !a_test_reads {
+                wrong.insert(format!("{} uses {}", source.file.display(), path.join("::")));
+            }
+            let modules = GROUPS[rank].1;
+            let place = |of: &[String]| {
+                of.get(1).and_then(|module| modules.iter().position(|known| known == module))
+            };
+            if used == rank && !in_test {
+                if let (Some(here), Some(there)) = (place(&source.module), place(path))
+                    && there > here
+                {
+                    wrong.insert(format!("{} uses {}", source.file.display(), path.join("::")));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "rule 1: these use what stands later:\n{}", join(&wrong));
+}
+
+fn join(lines: &BTreeSet<String>) -> String {
+    lines.iter().map(|line| format!("    {line}\n")).collect()
+}
+
+/// Every module of a group is in its list, so that none escapes the order.
+#[test]
+fn the_groups_are_listed_whole() {
+    for source in sources() {
+        if let [group, module] = &source.module[..]
+            && let Some((_, modules)) = GROUPS.iter().find(|(name, _)| name == group)
+            && !modules.is_empty()
+        {
+            let known = modules.contains(&&**module) || module == "tests";
+            assert!(known, "{} is not listed in GROUPS", source.file.display());
         }
     }
 }
 
 #[test]
 fn rules_2_and_3_disk_clock_and_terminal_have_one_door() {
+    let mut wrong = BTreeSet::new();
     for source in sources() {
-        for (text, allowed) in FORBIDDEN {
-            assert!(
-                !source.code.contains(text) || allowed.contains(&&*source.module),
-                "rules 2 and 3: {} contains {text}",
-                source.path.display()
-            );
+        let module = source.module.join("::");
+        for (door, allowed) in DOORS {
+            let may = allowed.iter().any(|allowed| module.starts_with(allowed));
+            let names = |name: &Name| {
+                !name.in_test && name.path.windows(door.len()).any(|part| part == door)
+            };
+            if !may && source.names.iter().any(names) {
+                wrong.insert(format!("{} names {}", source.file.display(), door.join("::")));
+            }
+        }
+        let prints = |name: &Name| {
+            let last = name.path.last().map(String::as_str);
+            !name.in_test && matches!(last, Some("println" | "print" | "eprintln" | "eprint"))
+        };
+        if source.macros.iter().any(prints) {
+            wrong.insert(format!("{} prints", source.file.display()));
         }
     }
+    assert!(wrong.is_empty(), "rules 2 and 3:\n{}", join(&wrong));
 }
 
 #[test]
 fn rule_5_services_and_rate_meet_only_in_usage_lines() {
+    let rules: [(&str, &[&str]); 2] = [
+        ("usage::services", &["UnitPrice", "PriceBook", "Usd"]),
+        ("money::rate", &["SERVICES", "AnyService", "Demand"]),
+    ];
     for source in sources() {
-        if source.module == "services" {
-            for price in ["UnitPrice", "PriceBook", "Usd"] {
+        let module = source.module.join("::");
+        for (group, never) in rules.iter().filter(|(group, _)| module.starts_with(group)) {
+            for Name { path, in_test, .. } in &source.names {
+                let found = path.iter().find(|part| never.contains(&&***part));
                 assert!(
-                    !source.code.contains(price),
-                    "rule 5: {} names {price}",
-                    source.path.display()
-                );
-            }
-        }
-        if source.module == "rate" {
-            for service in ["SERVICES", "AnyService", "Demand"] {
-                assert!(
-                    !source.code.contains(service),
-                    "rule 5: {} names {service}",
-                    source.path.display()
+                    *in_test || found.is_none(),
+                    "rule 5: {} of {group} names {}",
+                    source.file.display(),
+                    path.join("::")
                 );
             }
         }
@@ -191,11 +311,18 @@ fn rule_5_services_and_rate_meet_only_in_usage_lines() {
 }
 
 #[test]
-fn files_stay_within_their_size() {
-    for source in sources() {
-        let lines = source.code.lines().count();
-        assert!(lines <= 600, "{} has {lines} lines of code; split it", source.path.display());
-    }
+fn the_reader_of_names_works() {
+    let code = "use crate::{a::{self, B}, c::D};\n\
+        use super::f::G;\n\
+        fn run() { let x = crate::e::f(); write!(out, \"{}\", super::super::h::I); }\n\
+        #[cfg(test)]\nmod tests { use super::*; use crate::late::Z; }";
+    let source = read(vec!["one".into(), "two".into()], "one/two.rs".into(), code);
+    let named = |wanted: bool| -> Vec<String> {
+        let of = source.names.iter().filter(|name| name.in_test == wanted && name.path.len() > 1);
+        of.map(|name| name.path.join("::")).collect()
+    };
+    assert_eq!(named(false), ["a::self", "a::B", "c::D", "one::f::G", "e::f", "h::I"]);
+    assert_eq!(named(true), ["one::two", "late::Z"]);
 }
 
 /// Cargo does not look for tests by itself here: a file that `tests/main.rs` does not name would pass unrun.
@@ -215,12 +342,6 @@ fn each_file_of_tests_is_in_the_suite() {
     }
     assert!(found.remove("main"));
     assert!(named.iter().eq(found.iter()), "tests/main.rs names {named:?}, tests/ has {found:?}");
-}
-
-#[test]
-fn the_reader_of_use_lines_works() {
-    let code = "use crate::{\n    a::{self, B},\n    c::D,\n};\nlet x = crate::e::f();";
-    assert_eq!(used(code), ["a", "c", "e"]);
 }
 
 /// Name, version, licence and repository of every crate in the release binary, as a table of Markdown.

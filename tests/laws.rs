@@ -15,31 +15,7 @@ use std::{
 };
 
 use crate::support::{self, generate::Small};
-use runrate::{
-    calendar::Month,
-    commit::{Question, advise},
-    commitment::{Payment, Term},
-    error::Error,
-    forecast::Watch,
-    ledger::Entry,
-    plan::{Plan, usage_kind},
-    prices::{COLUMNS, PriceBook, Table},
-    rate::{self, Sharing, usage},
-    report::{
-        content::Beside,
-        csv, focus,
-        format::{Format, Report},
-        terminal,
-    },
-    scenario::Scenario,
-    services::{self, Demand, Flows, UsageLine},
-    simulate::{
-        Facts, Inputs, Prepared,
-        trace::{Request, Trace},
-    },
-    store::{self, PriceSource},
-    units::Usd,
-};
+use runrate::{advice::commit::{Question, advise}, app::store::{self, PriceSource}, error::Error, facts::{commitment_rates::{Payment, Term}, prices::{COLUMNS, PriceBook, Table}}, intent::scenario::Scenario, measure::{calendar::Month, units::Usd}, money::{ledger::Entry, rate::{self, Sharing, usage}}, plan::{Plan, usage_kind, simulate::{Facts, Inputs, Prepared, trace::{Request, Trace}}, trials::Watch}, report::{csv, focus, terminal, content::Beside, format::{Format, Report}}, usage::services::{self, Demand, Flows, UsageLine}};
 
 static FACTS: LazyLock<Facts> = LazyLock::new(|| {
     let catalog = store::embedded_catalog().unwrap();
@@ -210,7 +186,7 @@ fn simulated(
     let inputs = Inputs::default();
     let prepared = Prepared::new(&scenario, &FACTS, &inputs).map_err(words)?;
     let month: Month = small.start.parse().unwrap();
-    let of_account = |account: &runrate::scenario::Account| {
+    let of_account = |account: &runrate::intent::scenario::Account| {
         let request = Request {
             account: Some(account.name.clone()),
             days: Some(month.days() as u32),
@@ -512,7 +488,7 @@ fn rating_the_usage_file_gives_the_ledger() {
         let sharing = if small.consolidated { Sharing::Consolidated } else { Sharing::PerAccount };
         let again = rated(&plan, sharing)?;
         let by = |entries: &[Entry]| {
-            runrate::ledger::sum_by(entries, |entry| {
+            runrate::money::ledger::sum_by(entries, |entry| {
                 (entry.month, entry.account.clone(), entry.key.to_string())
             })
         };
@@ -579,7 +555,7 @@ fn twice_the_prices_is_twice_the_cost() {
             return Ok(());
         }
         let meters = |plan: &Plan| {
-            runrate::ledger::sum_by(&plan.entries, |entry| {
+            runrate::money::ledger::sum_by(&plan.entries, |entry| {
                 (entry.month, entry.account.clone(), entry.key.to_string())
             })
         };

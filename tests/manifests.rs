@@ -7,14 +7,7 @@ use std::{fs, path::Path, process::Output};
 use crate::support;
 use assert_cmd::Command;
 use proptest::prelude::*;
-use runrate::{
-    autoscale::settings::ConsolidationPolicy,
-    manifest::{self, Source, Wanted, Written},
-    scenario::{Account, Scenario},
-    shapes::Catalog,
-    store,
-    workload::{NodeCapacity, NodeTerm, PodTerm, TopologyKey},
-};
+use runrate::{app::store, cluster::{autoscale::settings::ConsolidationPolicy, workload::{NodeCapacity, NodeTerm, PodTerm, TopologyKey}}, facts::shapes::Catalog, intent::scenario::{Account, Scenario}, manifest::{self, Source, Wanted, Written}};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -308,7 +301,7 @@ fn what_was_written_is_read_back_as_it_was() {
             let (a, b) = (&account.stack, &after.accounts[0].stack);
             let mut pools = a.cluster.node_pools.clone();
             let ebs = before.stack_table(account)["ebs"].clone();
-            let ebs: runrate::services::ebs::Spec = ebs.try_into().unwrap();
+            let ebs: runrate::usage::services::ebs::Spec = ebs.try_into().unwrap();
             for pool in pools.values_mut() {
                 if pool.consolidation_policy == ConsolidationPolicy::Never {
                     pool.consolidate_after_seconds = None; // one field says both
@@ -838,7 +831,7 @@ fn pool_of(
     requirements: &str,
     template: &str,
     spec: &str,
-) -> (runrate::autoscale::settings::NodePool, String) {
+) -> (runrate::cluster::autoscale::settings::NodePool, String) {
     let text = format!(
         "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {{name: p}}\nspec:\n  template: {{spec: {{requirements: [{requirements}], {template}}}}}\n{spec}"
     );
@@ -874,7 +867,10 @@ fn requirements_on_one_label_intersect() {
     assert_eq!(pool.families, ["c7g", "r7g"], "{notes}");
     assert_eq!(pool.architectures, ["arm64"]);
     assert_eq!(pool.capacity_types.len(), 1);
-    assert_eq!(pool.capacity_types[0], runrate::autoscale::settings::CapacityType::OnDemand);
+    assert_eq!(
+        pool.capacity_types[0],
+        runrate::cluster::autoscale::settings::CapacityType::OnDemand
+    );
     assert_eq!((pool.min_vcpus, pool.max_vcpus), (Some(4), Some(16)));
     let zones = [&all[10..], &[]].concat().join(", ");
     let text = format!(
@@ -948,7 +944,7 @@ fn values_that_are_read_otherwise_than_they_stand_are_told() {
 /// A requirement that is not there leaves its label open; the defaults of v1alpha5 ended with it.
 #[test]
 fn a_pool_without_a_capacity_type_allows_both() {
-    use runrate::autoscale::settings::CapacityType::{OnDemand, Spot};
+    use runrate::cluster::autoscale::settings::CapacityType::{OnDemand, Spot};
     let (pool, notes) = pool_of("", "", "");
     assert_eq!(pool.capacity_types, [Spot, OnDemand], "{notes}");
     assert!(pool.architectures.is_empty() && pool.categories.is_empty());
@@ -1328,7 +1324,7 @@ fn queues_of_keda_are_read_and_written() {
         assert!(notes.contains("set calls_per, cpu_ms_per_request"), "{notes}");
         assert_eq!(trigger.contains("kafka"), notes.contains("partitions of the topic"), "{notes}");
         assert!(!text.contains("HPAScaleToZero"), "{text}");
-        assert_eq!(web.reached, runrate::workload::Reached::Internally);
+        assert_eq!(web.reached, runrate::cluster::workload::Reached::Internally);
         // Back out and in again.
         let catalog = catalog();
         let wanted = Wanted {
@@ -1355,7 +1351,7 @@ fn queues_of_keda_are_read_and_written() {
     let (scenario, ..) = read_text(&rate);
     let hpa = scenario.accounts[0].stack.workloads["web"].hpa.clone().unwrap();
     assert_eq!((hpa.min_replicas, hpa.keda), (Some(2), None));
-    assert_eq!(hpa.metrics[0].name, runrate::workload::MetricName::RequestsPerSecond);
+    assert_eq!(hpa.metrics[0].name, runrate::cluster::workload::MetricName::RequestsPerSecond);
     let two = keda("", "{type: redis, metadata: {}}, {type: kafka, metadata: {}}");
     assert!(read_text(&two).1.contains("spec.triggers[1]: is a second queue"));
     let other =
@@ -1416,7 +1412,7 @@ fn container_metrics_are_of_one_container() {
     };
     let one = deployment("web", "", "");
     let (alone, _) = read(&(one.clone() + &hpa("c")));
-    let container = |hpa: &runrate::workload::Hpa| {
+    let container = |hpa: &runrate::cluster::workload::Hpa| {
         let metric = &hpa.metrics[0];
         (metric.container.clone(), metric.container_request, metric.average_utilization)
     };
@@ -1515,7 +1511,7 @@ fn patches_are_reported_and_not_read() {
 /// through affinity keeps them.
 #[test]
 fn node_selectors_bind_workloads_to_nodes() {
-    use runrate::workload::NodeCapacity::{Baseline, OnDemand, Reserved, Spot};
+    use runrate::cluster::workload::NodeCapacity::{Baseline, OnDemand, Reserved, Spot};
     let pools = "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {name: apps}\nspec: {template: {metadata: {labels: {team: shop}}, spec: {requirements: [{key: karpenter.k8s.aws/instance-family, operator: In, values: [m6i]}]}}}\n\
         ---\napiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {name: rest}\nspec: {template: {spec: {requirements: [{key: team, operator: In, values: [ops, data]}]}}}\n";
     let selector = |pairs: &str| format!("      nodeSelector: {{{pairs}}}\n");
@@ -2495,7 +2491,7 @@ fn nearly_valid_manifests_are_refused_or_read_as_they_say() {
 /// Every field of `batch/v1` that a scenario has a key for, and back out again.
 #[test]
 fn cron_jobs_and_jobs_are_read_and_written() {
-    use runrate::workload::{Kind, job::ConcurrencyPolicy};
+    use runrate::cluster::workload::{Kind, job::ConcurrencyPolicy};
     let pods = "template: {spec: {containers: [{name: j, image: kong/kong, resources: {requests: {cpu: 500m, memory: 1Gi}}}]}}";
     let manifests = format!(
         "---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: sync}}\nspec: {{schedule: '*/5 * * * *', timeZone: America/Sao_Paulo, concurrencyPolicy: Forbid, startingDeadlineSeconds: 120, successfulJobsHistoryLimit: 1, jobTemplate: {{spec: {{parallelism: 2, completions: 6, backoffLimit: 3, podFailurePolicy: {{rules: [x]}}, {pods}}}}}}}\n\
@@ -2621,7 +2617,7 @@ fn what_karpenter_buys_is_written_and_read() {
 
 #[test]
 fn karpenter_s_own_options_are_read_from_its_deployment() {
-    use runrate::autoscale::settings::{FeatureGate, MinValuesPolicy, PreferencePolicy};
+    use runrate::cluster::autoscale::settings::{FeatureGate, MinValuesPolicy, PreferencePolicy};
     let karpenter = |container: &str| {
         format!(
             "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: karpenter, namespace: kube-system}}\nspec:\n  replicas: 2\n  template:\n    spec:\n      containers:\n      - name: controller\n        image: public.ecr.aws/karpenter/controller:1.14.1\n        resources: {{requests: {{cpu: 100m, memory: 256Mi}}}}\n{container}"
@@ -2696,7 +2692,7 @@ fn links_in_circles_and_pipes_are_reported() {
     let pipe = std::process::Command::new("mkfifo").arg(folder.path().join("p.yaml")).status();
     assert!(pipe.unwrap().success());
     std::fs::write(below.join("d.yaml"), "kind: List\nitems: []\n").unwrap();
-    let (sources, problems) = runrate::store::manifests(folder.path()).unwrap();
+    let (sources, problems) = runrate::app::store::manifests(folder.path()).unwrap();
     assert_eq!(sources.len(), 1);
     let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
     for expected in ["again; it is read once", "leads nowhere or to itself", "is a pipe"] {

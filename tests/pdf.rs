@@ -5,12 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::support;
-use runrate::report::{
-    chart,
-    content::{self, Beside},
-    page::{Cell, Column, Kind, Page, Row, Section, Table},
-    pdf,
-};
+use runrate::report::{chart, pdf, content::{self, Beside}, page::{Cell, Column, Kind, Page, Row, Section, Table}};
 
 /// A small company with a report of all sections that need no trials.
 fn report() -> (Page, String) {

@@ -720,7 +720,7 @@ fn said_by(text: &str) -> Result<Vec<Said>, usize> {
 }
 
 /// A list as AWS writes it, of one to six rows.
-fn valid(draws: &mut runrate::random::Draws) -> String {
+fn valid(draws: &mut runrate::measure::random::Draws) -> String {
     let mut below = |end: u64| draws.key() % end;
     let mut rows: Vec<[String; 10]> = Vec::new();
     for sku in 0..=below(5) {
@@ -751,7 +751,7 @@ fn valid(draws: &mut runrate::random::Draws) -> String {
 }
 
 /// One mutation: a byte, a cell, a line or the end.
-fn mutated(text: &str, draws: &mut runrate::random::Draws) -> Vec<u8> {
+fn mutated(text: &str, draws: &mut runrate::measure::random::Draws) -> Vec<u8> {
     const CELLS: [&str; 16] = [
         "",
         "NaN",
@@ -814,11 +814,8 @@ fn mutated(text: &str, draws: &mut runrate::random::Draws) -> Vec<u8> {
 /// A valid list with one mutation is refused with file and line, or read equal to what its lines say.
 #[test]
 fn a_mutated_list_is_refused_or_read_as_it_says() {
-    use runrate::{
-        price_list::{Scope, read_csv},
-        random::{Stream, stream},
-    };
-    let rules = runrate::store::price_rules().unwrap();
+    use runrate::{facts::price_list::{Scope, read_csv}, measure::random::{Stream, stream}};
+    let rules = runrate::app::store::price_rules().unwrap();
     let service = rules.service("AmazonEC2").unwrap();
     let today = "2027-03-01".parse().unwrap();
     let scope = Scope { rules: &rules, service, region: "us-east-1", prefixes: &[], today };

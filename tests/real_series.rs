@@ -4,14 +4,7 @@
 use std::{fmt::Write as _, fs};
 
 use crate::support::{base, shared};
-use runrate::{
-    history::History,
-    plan::Plan,
-    series::{Gaps, Series},
-    simulate::Prepared,
-    store::{self, PriceSource},
-    traffic::{Daily, Profile},
-};
+use runrate::{app::store::{self, PriceSource}, bills::history::History, demand::traffic::{Daily, Profile}, measure::series::{Gaps, Series}, plan::{Plan, simulate::Prepared}};
 
 fn plan_with_shape(csv: &str, gaps: &str) -> Plan {
     let folder = tempfile::tempdir().unwrap();
@@ -66,7 +59,7 @@ fn the_nasa_hourly_series_drives_a_plan() {
     let mean: f64 = series.values.iter().sum::<f64>() / series.values.len() as f64;
     let requests = plan.months[0].traffic.sessions * 10.0;
     assert!((requests / (mean * 744.0) - 1.0).abs() < 1e-9, "the level is the series' own");
-    assert!(plan.months.iter().all(|month| month.cost > runrate::units::Usd::ZERO));
+    assert!(plan.months.iter().all(|month| month.cost > runrate::measure::units::Usd::ZERO));
 }
 
 #[test]

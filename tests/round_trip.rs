@@ -15,11 +15,7 @@ use crate::support::{
     stdout,
 };
 use assert_cmd::Command;
-use runrate::{
-    calendar::Month,
-    plan::Plan,
-    store::{self, PriceSource},
-};
+use runrate::{app::store::{self, PriceSource}, measure::calendar::Month, plan::Plan};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tempfile::TempDir;

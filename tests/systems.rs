@@ -5,13 +5,7 @@
 use std::sync::LazyLock;
 
 use crate::support;
-use runrate::{
-    forecast,
-    plan::Plan,
-    scenario::Scenario,
-    simulate::{Inputs, Prepared},
-    store,
-};
+use runrate::{app::store, intent::scenario::Scenario, plan::{Plan, trials, simulate::{Inputs, Prepared}}};
 
 fn innovate() -> &'static Plan {
     static PLAN: LazyLock<Plan> = LazyLock::new(|| {
@@ -278,9 +272,9 @@ fn a_budget_counts_what_it_is_for() {
     let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
     let plan = prepared.run(0).unwrap();
     let samples = [1, 2].map(|trial| prepared.sample(trial).unwrap());
-    let settings = forecast::Settings::of(&prepared, &plan).unwrap();
-    let asked = forecast::Asked { trials: 2, note: None };
-    let spread = forecast::spread(&plan, &samples, asked, &settings).unwrap();
+    let settings = trials::Settings::of(&prepared, &plan).unwrap();
+    let asked = trials::Asked { trials: 2, note: None };
+    let spread = trials::spread(&plan, &samples, asked, &settings).unwrap();
     let first = plan.months.first().map(|month| month.month);
     let expected = [(first, 1.0), (None, 0.0), (first, 1.0)];
     for (outlook, expected) in spread.budgets.iter().zip(expected) {

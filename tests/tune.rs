@@ -11,14 +11,7 @@ use std::{
 };
 
 use crate::support::{self, base, runrate, stdout};
-use runrate::{
-    error::Error,
-    forecast::{self, Watch},
-    scenario::Scenario,
-    simulate::{Inputs, Late, Prepared, Strain, View},
-    store,
-    tune::{Desk, Fate, Request, Setup, State, Tuned},
-};
+use runrate::{advice::tune::{Desk, Fate, Request, Setup, State, Tuned}, app::store, error::Error, intent::scenario::Scenario, plan::{simulate::{Inputs, Late, Prepared, Strain, View}, trials::{self, Watch}}};
 
 const POOL: &str = r#"
 [cluster.node_pools.general]
@@ -132,7 +125,7 @@ fn as_much_spot_as_the_evictions_allow() {
     };
     let free = tune(&text("slo = { max_evictions_per_day = 1_000_000 }"), 40, 4);
     let evictions = |share: &str| {
-        let of = |point: &&runrate::tune::Point| point.settings == [share];
+        let of = |point: &&runrate::advice::tune::Point| point.settings == [share];
         free.candidates.iter().find(of).unwrap().measures.evictions_per_day
     };
     let (low, high) = (evictions("0.6"), evictions("1.0"));
@@ -263,7 +256,7 @@ fn months_judged_cost_what_the_plan_says_and_strains_cost_more() {
         let luck = prepared.luck(&view, 3).unwrap();
         prepared.judge(&view, &luck, &[]).unwrap()
     };
-    let planned = forecast::totals(&[prepared.sample(3).unwrap()])[0];
+    let planned = trials::totals(&[prepared.sample(3).unwrap()])[0];
     let planned_now = judge(0, 0, Strain::default());
     assert_eq!(planned_now.cost, planned);
     assert_eq!(judge(1, 0, Strain::default()).cost, planned);

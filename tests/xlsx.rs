@@ -5,17 +5,7 @@ use std::{collections::BTreeMap, fs, io::Cursor, process::Command, sync::OnceLoc
 
 use crate::support::{self, base, plan, runrate, stdout};
 use calamine::{Data, Range, Reader, Xlsx};
-use runrate::{
-    plan::Plan,
-    rate::{self, Sharing, Usage},
-    report::{
-        page::{Cell, Column, Kind, Page, Row, Section, Table},
-        xlsx::{Inputs, workbook, workbook_with},
-    },
-    scenario::Scenario,
-    services::UsageLine,
-    units::{Quantity, UnitPrice, Usd},
-};
+use runrate::{intent::scenario::Scenario, measure::units::{Quantity, UnitPrice, Usd}, money::rate::{self, Sharing, Usage}, plan::Plan, report::{page::{Cell, Column, Kind, Page, Row, Section, Table}, xlsx::{Inputs, workbook, workbook_with}}, usage::services::UsageLine};
 
 type Book = Xlsx<Cursor<Vec<u8>>>;
 
@@ -386,7 +376,7 @@ fn rated(plan: &Plan, factor: f64) -> f64 {
     rated.entries.iter().map(|entry| entry.cost).sum::<Usd>().to_f64()
 }
 
-fn is_metered(plan: &Plan, entry: &runrate::ledger::Entry) -> bool {
+fn is_metered(plan: &Plan, entry: &runrate::money::ledger::Entry) -> bool {
     let confidence = &plan.price_of(entry).steps[0].confidence;
     entry.key.service != "AWSSupport" && !["scenario", "commitment"].contains(&&**confidence)
 }
@@ -479,8 +469,9 @@ fn large() -> Plan {
             let source = &from.accounts[number % 2];
             let account = format!("account-{number}");
             let mut charges = BTreeMap::new();
-            let own =
-                |e: &&runrate::ledger::Entry| e.month == from.month && e.account == source.account;
+            let own = |e: &&runrate::money::ledger::Entry| {
+                e.month == from.month && e.account == source.account
+            };
             for entry in small.entries.iter().filter(own) {
                 let charge = *charges.entry(entry.charge).or_insert_with(|| {
                     let charge = small.charges[entry.charge].clone();

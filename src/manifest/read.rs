@@ -2,10 +2,7 @@
 
 use self::documents::Object;
 use super::Facts;
-use crate::{
-    error::{Error, Place, Problem},
-    shapes::Catalog,
-};
+use crate::{error::{Error, Place, Problem}, facts::shapes::Catalog};
 
 mod affinity;
 mod budget;

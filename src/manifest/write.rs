@@ -1,13 +1,7 @@
 //! One account of a scenario as manifests.
 
 use super::{FILL_IN, Facts, is_kubernetes_name, yaml};
-use crate::{
-    error::{Error, Problem},
-    plan::Plan,
-    scenario::{Account, Scenario},
-    shapes::Catalog,
-    workload::{Kind, Workload},
-};
+use crate::{cluster::workload::{Kind, Workload}, error::{Error, Problem}, facts::shapes::Catalog, intent::scenario::{Account, Scenario}, plan::Plan};
 
 mod affinity;
 mod buffer;

@@ -17,11 +17,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::Plan;
-use crate::{
-    ledger::Entry,
-    rate::discount,
-    units::{UnitPrice, Usd},
-};
+use crate::{measure::units::{UnitPrice, Usd}, money::{ledger::Entry, rate::discount}};
 
 /// What a line is, as bills tell lines apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

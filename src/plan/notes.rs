@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::MonthPlan;
-use crate::{capacity::unused_resource, rate::Rated, units::Usd};
+use crate::{cluster::capacity::unused_resource, measure::units::Usd, money::rate::Rated};
 
 /// What capacity reservations cost while no node uses them, over the whole plan.
 pub(crate) fn reservations(months: &[MonthPlan], rated: &Rated) -> Vec<String> {

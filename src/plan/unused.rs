@@ -1,21 +1,12 @@
 //! Settings that change nothing in a plan, and what was bought for nothing.
 //!
 //! A setting of the stack is unused only where it is so in every account that has it: accounts share a stack.
-//! What is metered and billed by nobody is found month by month, with its size, in [`crate::services::meter`].
+//! What is metered and billed by nobody is found month by month, with its size, in [`crate::usage::services::meter`].
 
 use std::collections::BTreeMap;
 
 use super::MonthPlan;
-use crate::{
-    autoscale::settings::MinValuesPolicy,
-    budget::{Budget, Period, Scope},
-    calendar::Month,
-    commitment::uses::CommitmentUse,
-    scenario::{Account, Scenario},
-    shapes::Catalog,
-    units::Usd,
-    workload::{Kind, Workload},
-};
+use crate::{cluster::{autoscale::settings::MinValuesPolicy, workload::{Kind, Workload}}, facts::shapes::Catalog, intent::{budget::{Budget, Period, Scope}, scenario::{Account, Scenario}}, measure::{calendar::Month, units::Usd}, money::coverage::CommitmentUse};
 
 /// Share of a commitment's fee above which the part that covers nothing is a warning. More than half lost is dearer
 /// than on demand at any discount that AWS gives for one year.
@@ -145,7 +136,7 @@ fn of_stack(account: &Account, stack: &toml::Table, catalog: &Catalog) -> Vec<Fi
         }
     }
     let buys_spot = cluster.node_pools.values().any(|pool| {
-        use crate::autoscale::settings::CapacityType;
+        use crate::cluster::autoscale::settings::CapacityType;
         pool.spot_share.unwrap_or(0.0) > 0.0 || pool.capacity_types.contains(&CapacityType::Spot)
     });
     if !cluster.spot_interruptions && !buys_spot {

@@ -2,13 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    calendar::Month,
-    capacity::{QueueUse, WorkloadUse},
-    growth::fit::Fit,
-    plan::MonthPlan,
-    rate::{Beyond, PriceUsed, Rated},
-};
+use crate::{cluster::capacity::{QueueUse, WorkloadUse}, demand::growth::fit::Fit, measure::calendar::Month, money::rate::{Beyond, PriceUsed, Rated}, plan::MonthPlan};
 
 /// Months after which a price is called old, counted to the plan's first month.
 const OLD_MONTHS: i32 = 24;
@@ -199,7 +193,7 @@ fn prices(months: &[MonthPlan], prices: &[PriceUsed], warnings: &mut Vec<String>
         .iter()
         .filter(|price| {
             price.steps.iter().any(|step| {
-                let date = crate::calendar::parse_moment(&step.as_of);
+                let date = crate::measure::calendar::parse_moment(&step.as_of);
                 let month = date.and_then(|date| Month::of(date.date()));
                 // A price without a date may be of any age.
                 month.is_none_or(|month| start.since(month) >= OLD_MONTHS)

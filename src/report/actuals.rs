@@ -7,7 +7,7 @@ use super::{
     number::{billed, grouped},
     terminal::table,
 };
-use crate::actuals::{Kind, Metric, MonthBill};
+use crate::bills::actuals::{Kind, Metric, MonthBill};
 
 /// For people.
 pub fn render(bills: &[MonthBill]) -> String {
@@ -114,7 +114,7 @@ pub fn to_csv(bills: &[MonthBill]) -> String {
     let rows = bills.iter().flat_map(|bill| {
         bill.lines.iter().map(|line| {
             let key = &line.key;
-            let amount = |value: Option<crate::actuals::amount::Amount>| {
+            let amount = |value: Option<crate::bills::actuals::amount::Amount>| {
                 value.map_or(String::new(), |v| v.to_string())
             };
             let mut row = vec![

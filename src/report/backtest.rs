@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{csv, terminal::table};
-use crate::backtest::{Point, Score};
+use crate::bills::backtest::{Point, Score};
 
 /// For people.
 pub fn render(scores: &[Score], notes: &[String]) -> String {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{csv, terminal::table};
-use crate::calibrate::Fitted;
+use crate::bills::calibrate::Fitted;
 
 /// What a calibration comes to.
 #[derive(Debug, serde::Serialize)]

@@ -7,13 +7,7 @@ use plotters::style::{
 };
 
 use super::figure::clean;
-use crate::{
-    plan::{
-        Plan,
-        spread::{MonthSpread, Spread},
-    },
-    units::Usd,
-};
+use crate::{measure::units::Usd, plan::{Plan, spread::{MonthSpread, Spread}}};
 
 /// Size of the picture [pixels].
 const SIZE: (u32, u32) = (960, 540);

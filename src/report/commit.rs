@@ -6,7 +6,7 @@ use super::{
     number::{grouped, quantity},
     terminal::table,
 };
-use crate::commit::{Advice, Advised, Product};
+use crate::advice::commit::{Advice, Advised, Product};
 
 /// Products that are told of.
 const TOLD: usize = 12;

@@ -6,11 +6,7 @@ use super::{
     number::{dollars, money},
     terminal::table,
 };
-use crate::{
-    commitment::uses::{CommitmentMonth, CommitmentUse, Coverage},
-    plan::Plan,
-    units::Usd,
-};
+use crate::{measure::units::Usd, money::coverage::{CommitmentMonth, CommitmentUse, Coverage}, plan::Plan};
 
 /// The section of a plan.
 pub fn render(plan: &Plan) -> String {

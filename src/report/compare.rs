@@ -6,10 +6,7 @@ use super::{
     number::{dollars, grouped, money},
     terminal::table,
 };
-use crate::{
-    compare::{Compared, Line, Odds},
-    units::Usd,
-};
+use crate::{advice::compare::{Compared, Line, Odds}, measure::units::Usd};
 
 /// Cells of the longest bar.
 const BAR: f64 = 24.0;

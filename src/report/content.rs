@@ -11,14 +11,7 @@ use super::{
     number::{dollars, grouped},
     page::{Cell, Column, Fact, Kind, Page, Row, Section, Table, Tied},
 };
-use crate::{
-    backtest::{Point, Score},
-    calendar::Month,
-    plan::{MonthPlan, Plan},
-    reconcile::Reconciliation,
-    tune::Tuned,
-    units::{Usd, count},
-};
+use crate::{advice::tune::Tuned, bills::{backtest::{Point, Score}, reconcile::Reconciliation}, measure::{calendar::Month, units::{Usd, count}}, plan::{MonthPlan, Plan}};
 
 mod actuals;
 mod assumptions;
@@ -187,7 +180,7 @@ fn provenance(plan: &Plan, beside: Beside<'_>) -> Vec<(String, String)> {
         rows.push(("Trials", format!("{} of {} asked{note}", spread.trials, spread.asked)));
     }
     if let Some(done) = beside.reconciliation {
-        let of = |month: &crate::reconcile::Compared| {
+        let of = |month: &crate::bills::reconcile::Compared| {
             format!("{} ({}, read {})", month.month, month.source, month.read_at)
         };
         let months: Vec<String> = done.months.iter().map(of).collect();

@@ -4,11 +4,7 @@ use super::{
     page::{Cell, Kind, Page, Table},
     text::printable,
 };
-use crate::{
-    ledger::Entry,
-    plan::Plan,
-    rate::{market, usage::AMOUNT},
-};
+use crate::{money::{ledger::Entry, rate::{market, usage::AMOUNT}}, plan::Plan};
 
 /// Columns of `usage.csv` and `ledger.csv` alike: what `runrate rate` reads.
 pub const USAGE_COLUMNS: [&str; 8] =

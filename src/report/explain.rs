@@ -6,7 +6,7 @@ use super::{
     number::{money, quantity},
     terminal::table,
 };
-use crate::{ledger::Entry, plan::Plan, rate::PriceUsed, units::Usd};
+use crate::{measure::units::Usd, money::{ledger::Entry, rate::PriceUsed}, plan::Plan};
 
 /// Most lines listed when a key matches many.
 const MOST_LISTED: usize = 40;

@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
-use crate::{calendar::Month, plan::Plan};
+use crate::{measure::calendar::Month, plan::Plan};
 
 mod line;
 
@@ -98,7 +98,7 @@ impl Kind {
     /// Decimals of its numbers.
     #[cfg(feature = "polars")]
     fn places(self) -> u32 {
-        if self == Self::Money { crate::units::USD_PLACES } else { 15 }
+        if self == Self::Money { crate::measure::units::USD_PLACES } else { 15 }
     }
 }
 

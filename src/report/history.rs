@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{csv, number, terminal::table};
-use crate::history::{History, LEVEL, Score, Step};
+use crate::bills::history::{History, LEVEL, Score, Step};
 
 /// Rows of a forecast that a table shows.
 const MOST_ROWS: usize = 60;

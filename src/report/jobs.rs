@@ -3,7 +3,7 @@
 use comfy_table::Table;
 
 use super::{number::grouped, terminal::table};
-use crate::capacity::JobUse;
+use crate::cluster::capacity::JobUse;
 
 /// Runs, their pods and how late they began.
 pub(super) fn jobs(all: &[(String, JobUse)]) -> Table {

@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn money_is_right_aligned_and_sums_are_bold() {
-        let usd = |text: &str| Cell::Usd(crate::units::Usd::from_decimal(text.parse().unwrap()));
+        let usd =
+            |text: &str| Cell::Usd(crate::measure::units::Usd::from_decimal(text.parse().unwrap()));
         let table = Table {
             title: "T".into(),
             columns: vec![Column::new("A", Kind::Text), Column::new("Cost", Kind::Usd)],

@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-use crate::units::Usd;
+use crate::measure::units::Usd;
 
 /// `1234567.8` with `places` decimals and thousands separated: `1,234,567.80`.
 pub fn grouped(value: f64, places: usize) -> String {

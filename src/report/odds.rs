@@ -6,13 +6,7 @@ use super::{
     number::{dollars, grouped, money},
     terminal::{Meaning, View, table, write_fitted},
 };
-use crate::{
-    plan::{
-        Plan,
-        spread::{Costs, Influence, MonthSpread, Outlook, Quantiles, Spread, Unit},
-    },
-    units::Usd,
-};
+use crate::{measure::units::Usd, plan::{Plan, spread::{Costs, Influence, MonthSpread, Outlook, Quantiles, Spread, Unit}}};
 
 /// Cells of a bar of 100 %.
 const BAR: f64 = 20.0;

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{calendar::Month, units::Usd};
+use crate::measure::{calendar::Month, units::Usd};
 
 /// Unicode's marks that embed, override or isolate a direction.
 fn turns(c: char) -> bool {

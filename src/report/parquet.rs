@@ -10,13 +10,7 @@ use polars_core::prelude::{
 use polars_io::parquet::write::{KeyValueMetadata, ParquetCompression, ParquetWriter};
 use rust_decimal::Decimal;
 
-use crate::{
-    calendar::Month,
-    ledger::Entry,
-    plan::{Plan, list::ListPrices},
-    rate::PriceUsed,
-    units::USD_PLACES,
-};
+use crate::{measure::{calendar::Month, units::USD_PLACES}, money::{ledger::Entry, rate::PriceUsed}, plan::{Plan, list::ListPrices}};
 
 /// Digits of a decimal column, the most that readers know.
 const DIGITS: usize = 38;
@@ -117,7 +111,7 @@ fn days(month: Month) -> i64 {
 fn provenance(plan: &Plan) -> Vec<(String, String)> {
     let made = &plan.made_from;
     [
-        ("record_type", crate::actuals::FORECAST.to_owned()),
+        ("record_type", crate::bills::actuals::FORECAST.to_owned()),
         ("plan", plan.name.clone()),
         ("version", made.version.clone()),
         ("scenario_sha256", made.scenario_sha256.clone()),

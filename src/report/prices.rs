@@ -3,13 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{number, terminal::table};
-use crate::{
-    calendar::parse_moment,
-    ledger::{self, Entry},
-    price_list::{Change, Meter, Offer, Outcome},
-    prices::{BillKey, PriceBook, PriceRow},
-    units::{UnitPrice, Usd},
-};
+use crate::{facts::{price_list::{Change, Meter, Offer, Outcome}, prices::{BillKey, PriceBook, PriceRow}}, measure::{calendar::parse_moment, units::{UnitPrice, Usd}}, money::ledger::{self, Entry}};
 
 /// One row of `prices show`.
 #[derive(Debug, Clone, serde::Serialize)]

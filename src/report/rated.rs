@@ -3,11 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{number::money, terminal::table};
-use crate::{
-    ledger::{self, Entry},
-    rate::Rated,
-    units::Usd,
-};
+use crate::{measure::units::Usd, money::{ledger::{self, Entry}, rate::Rated}};
 
 /// One priced line, as it is printed.
 #[derive(Debug, Clone, serde::Serialize)]

@@ -7,10 +7,7 @@ use super::{
     number::{grouped, money},
     terminal::table,
 };
-use crate::{
-    reconcile::{Cell, Match, Reconciliation, Sum, Variance},
-    units::{Usd, count},
-};
+use crate::{bills::reconcile::{Cell, Match, Reconciliation, Sum, Variance}, measure::units::{Usd, count}};
 
 /// Lines of a list before the rest is summed up.
 const MOST_LISTED: usize = 8;

@@ -5,10 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::number::{dollars, grouped, money};
-use crate::{
-    plan::{AccountMonth, MonthPlan, Plan, usage_kind},
-    units::{Usd, count},
-};
+use crate::{measure::units::{Usd, count}, plan::{AccountMonth, MonthPlan, Plan, usage_kind}};
 
 /// How much is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -145,7 +142,7 @@ pub fn render(plan: &Plan, view: View) -> String {
         let _ = writeln!(out, "\n{}: nodes and database", account.name);
         write_fitted(&mut out, capacity(plan, index), view.width, &LESS_OF_CAPACITY);
         let months = plan.months.iter().map(|month| &month.accounts[index].capacity);
-        let jobs = crate::capacity::jobs(months);
+        let jobs = crate::cluster::capacity::jobs(months);
         if !jobs.is_empty() {
             let _ = writeln!(out, "\n{}: cron-jobs and jobs, over the whole plan", account.name);
             write_fitted(
@@ -347,7 +344,7 @@ fn capacity(plan: &Plan, account: usize) -> Table {
 }
 
 /// The share of spot that was realized, of the share that was asked for.
-fn spot_share(used: &crate::capacity::Capacity) -> String {
+fn spot_share(used: &crate::cluster::capacity::Capacity) -> String {
     match (used.realized_spot_share, used.requested_spot_share) {
         (Some(got), Some(asked)) => format!("{:.0} of {:.0} %", got * 100.0, asked * 100.0),
         _ => "-".into(),
@@ -377,7 +374,7 @@ fn drivers(plan: &Plan, view: View, out: &mut String) {
 
 /// What a driver costs by month.
 fn trend(plan: &Plan, driver: &crate::plan::Driver) -> Vec<f64> {
-    let mut sums: BTreeMap<crate::calendar::Month, Usd> =
+    let mut sums: BTreeMap<crate::measure::calendar::Month, Usd> =
         plan.months.iter().map(|month| (month.month, Usd::ZERO)).collect();
     for entry in &plan.entries {
         let own = entry.account == driver.account

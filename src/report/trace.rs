@@ -5,10 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{csv, number::grouped, terminal::table};
-use crate::{
-    capacity::{Capacity, purchase_name},
-    simulate::trace::{EventCount, Trace, WorkloadTrace},
-};
+use crate::{cluster::capacity::{Capacity, purchase_name}, plan::simulate::trace::{EventCount, Trace, WorkloadTrace}};
 
 /// One column of the trace.
 struct Column<'a> {
@@ -49,7 +46,7 @@ fn columns(trace: &Trace) -> Vec<Column<'_>> {
     }
     if let Some(database) = &trace.database {
         let mut figure =
-            |name: &str, of: fn(&crate::services::aurora::live::Reading) -> f64, places| {
+            |name: &str, of: fn(&crate::usage::services::aurora::live::Reading) -> f64, places| {
                 let values = database.readings.iter().map(of).collect();
                 columns.push(Column {
                     name: format!("database.{name}"),
@@ -301,7 +298,7 @@ pub fn render(trace: &Trace) -> String {
         trace.name, trace.account, trace.region, trace.start, trace.tick_seconds, trace.load
     );
     let _ = writeln!(out, "\nWorkloads\n{}", workloads(trace));
-    let jobs = crate::capacity::jobs(std::iter::once(&trace.capacity));
+    let jobs = crate::cluster::capacity::jobs(std::iter::once(&trace.capacity));
     if !jobs.is_empty() {
         let _ = writeln!(out, "\nCron-jobs and jobs\n{}", super::jobs::jobs(&jobs));
     }
@@ -438,7 +435,7 @@ fn nodes(trace: &Trace, out: &mut String) {
 
 fn database(trace: &Trace, out: &mut String) {
     let Some(database) = &trace.database else { return };
-    let most = |of: fn(&crate::services::aurora::live::Reading) -> f64| {
+    let most = |of: fn(&crate::usage::services::aurora::live::Reading) -> f64| {
         database.readings.iter().map(of).fold(0.0, f64::max)
     };
     let mut text = format!(

@@ -10,7 +10,7 @@ use plotters::{
 };
 
 use super::chart::{COLORS, INK};
-use crate::{autoscale::event::Reason, capacity::purchase_name, simulate::trace::Trace};
+use crate::{cluster::{autoscale::event::Reason, capacity::purchase_name}, plan::simulate::trace::Trace};
 
 /// Width of the page [pixels].
 const WIDTH: u32 = 1280;
@@ -106,7 +106,7 @@ const MOST_LOAD: f64 = 3.0;
 fn panels(trace: &Trace) -> Vec<Panel> {
     let plain =
         |title: &str, lines| Panel { title: title.into(), lines, stacked: false, percent: false };
-    let of = |pick: fn(&crate::simulate::trace::WorkloadTrace) -> Vec<f64>| -> Vec<Line> {
+    let of = |pick: fn(&crate::plan::simulate::trace::WorkloadTrace) -> Vec<f64>| -> Vec<Line> {
         let workloads = trace.workloads.iter().enumerate();
         workloads.map(|(index, workload)| line(&workload.name, pick(workload), index)).collect()
     };
@@ -141,7 +141,7 @@ fn panels(trace: &Trace) -> Vec<Panel> {
     panels.push(plain("Pending pods and nodes on their way", pending));
     panels.push(plain("p95 response time [ms]", of(|workload| thin(&workload.p95_ms))));
     if let Some(database) = &trace.database {
-        let figure = |of: fn(&crate::services::aurora::live::Reading) -> f64| {
+        let figure = |of: fn(&crate::usage::services::aurora::live::Reading) -> f64| {
             thin(&database.readings.iter().map(of).collect::<Vec<f64>>())
         };
         let mut lines = vec![

@@ -7,11 +7,7 @@ use super::{
     number::{grouped, quantity},
     terminal::table,
 };
-use crate::tune::{
-    Fate, Point, Tuned,
-    confirm::{Against, Difference},
-    measure::Measures,
-};
+use crate::advice::tune::{Fate, Point, Tuned, confirm::{Against, Difference}, measure::Measures};
 
 /// Points of the front that are told of.
 const TOLD: usize = 12;

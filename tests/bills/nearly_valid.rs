@@ -8,11 +8,7 @@ use std::{
     str::FromStr,
 };
 
-use runrate::{
-    actuals::{Metric, MonthBill, layout::Billing},
-    error::Error,
-    store::{self, BillFile},
-};
+use runrate::{app::store::{self, BillFile}, bills::actuals::{Metric, MonthBill, layout::Billing}, error::Error};
 use rust_decimal::Decimal;
 
 /// Numbers in an order that is always the same.

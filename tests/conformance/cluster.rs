@@ -2,18 +2,7 @@
 
 use std::sync::LazyLock;
 
-use runrate::{
-    autoscale::{
-        budget::Budget,
-        policy::{
-            Available, Deployment, Limits, Mix, Offer, Policy, Pool, Purchase, Spread,
-            taint::{self, Effect, Taint},
-        },
-        settings,
-    },
-    random::{self, Draws, Stream},
-    shapes::Controllers,
-};
+use runrate::{cluster::autoscale::{settings, budget::Budget, policy::{Available, Deployment, Limits, Mix, Offer, Policy, Pool, Purchase, Spread, taint::{self, Effect, Taint}}}, facts::shapes::Controllers, measure::random::{self, Draws, Stream}};
 use serde::Deserialize;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -151,7 +140,7 @@ pub(crate) fn deployment(pod: &PodCase, (groups, avoids): (u32, u32)) -> Deploym
 /// A policy of these offers, pools and deployments; times are those of the real controllers.
 pub(crate) fn policy(offers: Vec<Offer>, pools: Vec<Pool>, workloads: Vec<Deployment>) -> Policy {
     static CONTROLLERS: LazyLock<Controllers> =
-        LazyLock::new(|| runrate::store::embedded_catalog().unwrap().controllers);
+        LazyLock::new(|| runrate::app::store::embedded_catalog().unwrap().controllers);
     let mut policy = Policy::assemble(&CONTROLLERS, 15, workloads, offers, pools);
     policy.zones = 3;
     policy.latencies.node = (45.0, 0.0);

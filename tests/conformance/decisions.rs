@@ -10,16 +10,8 @@ use std::{
 };
 
 use indexmap::{IndexMap, IndexSet};
-use runrate::autoscale::{
-    Cluster, NodeState,
-    policy::{
-        Deployment, Limits, Mix, Offer, Policy, Pool, Purchase, Spread,
-        affinity::{Affinity, PodTerm, Terms},
-        taint::{self, Effect, Taint},
-    },
-    settings::{CapacityType, ConsolidationPolicy, NodePool},
-};
-use runrate::workload::TopologyKey;
+use runrate::cluster::autoscale::{Cluster, NodeState, policy::{Deployment, Limits, Mix, Offer, Policy, Pool, Purchase, Spread, affinity::{Affinity, PodTerm, Terms}, taint::{self, Effect, Taint}}, settings::{CapacityType, ConsolidationPolicy, NodePool}};
+use runrate::cluster::workload::TopologyKey;
 use serde::Deserialize;
 
 use super::cluster;
@@ -235,8 +227,9 @@ impl Case {
         let spot = if mix == Mix::OnDemand { vec![] } else { buy(Purchase::Spot) };
         let day = jiff::civil::date(2027, 1, 1);
         let budgets = settings.budgets.iter().flatten();
-        let budgets =
-            budgets.map(|budget| runrate::autoscale::budget::Budget::new(budget, day, 10).unwrap());
+        let budgets = budgets.map(|budget| {
+            runrate::cluster::autoscale::budget::Budget::new(budget, day, 10).unwrap()
+        });
         Pool {
             name: name.to_owned(),
             group,

@@ -4,17 +4,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use jiff::civil::DateTime;
-use runrate::{
-    autoscale::{
-        Cluster, NodeState,
-        budget::{Budget, PoolNodes, allowed},
-        cron::Schedule,
-        disrupt::Command,
-        policy::{Policy, Purchase},
-        settings::{self, DisruptionReason},
-    },
-    queueing,
-};
+use runrate::cluster::{queueing, autoscale::{Cluster, NodeState, budget::{Budget, PoolNodes, allowed}, cron::Schedule, disrupt::Command, policy::{Policy, Purchase}, settings::{self, DisruptionReason}}};
 use serde::Deserialize;
 
 use super::{

@@ -2,15 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use runrate::{
-    autoscale::{
-        Cluster, NodeState,
-        policy::{Offer, Purchase},
-        schedule::{balanced_allocation, least_allocated, spread_allows},
-    },
-    shapes::allocatable::{Overrides, eni_pods},
-    store,
-};
+use runrate::{app::store, cluster::autoscale::{Cluster, NodeState, policy::{Offer, Purchase}, schedule::{balanced_allocation, least_allocated, spread_allows}}, facts::shapes::allocatable::{Overrides, eni_pods}};
 use serde::Deserialize;
 
 use super::{
@@ -337,7 +329,7 @@ fn provision(case: &Provisioning) -> Result<(), String> {
 /// Bought nodes, their zones, pods on existing nodes and pending ones.
 fn compare(
     case: &Provisioning,
-    policy: &runrate::autoscale::policy::Policy,
+    policy: &runrate::cluster::autoscale::policy::Policy,
     state: &Cluster,
     (own, existing): (usize, usize),
 ) -> Result<(), String> {

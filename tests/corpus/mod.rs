@@ -11,7 +11,7 @@ use std::{
 };
 
 use rayon::prelude::*;
-use runrate::random::{Stream, stream};
+use runrate::measure::random::{Stream, stream};
 
 #[allow(unreachable_pub, reason = "fuzz/ uses the same file")]
 mod targets;

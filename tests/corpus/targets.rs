@@ -5,18 +5,7 @@
 
 use std::{fmt::Debug, sync::LazyLock};
 
-use runrate::{
-    actuals::{self, MonthBill, layout::Billing},
-    error::Error,
-    manifest,
-    price_list::{Offer, Rules, Scope, merge, read_csv, read_product},
-    prices::{PriceBook, Table},
-    rate::{self, Sharing, usage},
-    report::csv,
-    scenario::Scenario,
-    shapes::Catalog,
-    store::{self, PriceSource},
-};
+use runrate::{manifest, app::store::{self, PriceSource}, bills::actuals::{self, MonthBill, layout::Billing}, error::Error, facts::{price_list::{Offer, Rules, Scope, merge, read_csv, read_product}, prices::{PriceBook, Table}, shapes::Catalog}, intent::scenario::Scenario, money::rate::{self, Sharing, usage}, report::csv};
 
 /// What became of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,7 +230,7 @@ pub fn saved_plan(bytes: &[u8]) -> Result<Outcome, String> {
 /// A shard: written and read again it is the same.
 #[cfg(feature = "polars")]
 pub fn shard(bytes: &[u8]) -> Result<Outcome, String> {
-    use runrate::forecast::part;
+    use runrate::plan::trials::part;
 
     let read = |bytes: &[u8]| {
         // As the command reads it: a panic of polars is a refusal.

@@ -9,14 +9,7 @@ use std::{
 };
 
 use calamine::{Data, Reader as _, Xlsx};
-use runrate::{
-    plan::Plan,
-    report::{
-        content::{self, Beside},
-        number::money,
-        page::Page,
-    },
-};
+use runrate::{plan::Plan, report::{content::{self, Beside}, number::money, page::Page}};
 use rust_decimal::Decimal;
 use serde_json::Value;
 
@@ -146,7 +139,7 @@ fn columns(text: &str, cost: &str, plan: &Plan) -> String {
 /// Columns of a ledger with their types; it has a row an entry, and they add up to the plan's cost.
 #[cfg(feature = "polars")]
 fn types(bytes: Vec<u8>, plan: &Plan) -> String {
-    use polars::prelude::{ParquetReader, SerReader as _};
+    use polars_io::{SerReader as _, parquet::read::ParquetReader};
 
     let frame = ParquetReader::new(std::io::Cursor::new(bytes)).finish().unwrap();
     assert_eq!(frame.height(), plan.entries.len());

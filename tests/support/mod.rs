@@ -17,14 +17,7 @@ use std::{
 
 use assert_cmd::Command;
 
-use runrate::{
-    error::Error,
-    plan::Plan,
-    scenario::Scenario,
-    shapes::Catalog,
-    simulate::{Facts, Inputs, Prepared},
-    store::{self, PriceSource},
-};
+use runrate::{app::store::{self, PriceSource}, error::Error, facts::shapes::Catalog, intent::scenario::Scenario, plan::{Plan, simulate::{Facts, Inputs, Prepared}}};
 
 pub mod browser;
 pub mod generate;

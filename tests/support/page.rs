@@ -1,12 +1,6 @@
 //! A page by hand that holds every kind of chart, cell and table, for tests of the writers.
 
-use runrate::{
-    calendar::Month,
-    report::page::{
-        Cell, Chart, Column, Fact, Figure, Kind, Page, Panel, Row, Section, Series, Table, Unit,
-    },
-    units::Usd,
-};
+use runrate::{measure::{calendar::Month, units::Usd}, report::page::{Cell, Chart, Column, Fact, Figure, Kind, Page, Panel, Row, Section, Series, Table, Unit}};
 
 /// What a scenario may be called by someone who means harm.
 pub const HOSTILE: &str =

@@ -18,12 +18,7 @@ use super::{
     volume::Claimed,
     workload::Draft,
 };
-use crate::{
-    autoscale::policy::BASELINE,
-    error::{Error, Place},
-    manifest::yaml::one_line,
-    shapes::{Catalog, Gate},
-};
+use crate::{cluster::autoscale::policy::BASELINE, error::{Error, Place}, facts::shapes::{Catalog, Gate}, manifest::yaml::one_line};
 
 /// All that manifests gave.
 pub(super) struct Parts {

@@ -16,10 +16,7 @@ use super::{
     documents::{Object, text},
     value::{Line, leftover, whole},
 };
-use crate::{
-    autoscale::cron::{Clock, Schedule},
-    manifest::JobFacts,
-};
+use crate::{cluster::autoscale::cron::{Clock, Schedule}, manifest::JobFacts};
 
 /// Days in which the shortest time between two runs is looked for.
 const DAYS: u32 = 32;

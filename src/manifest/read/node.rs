@@ -11,7 +11,7 @@ use super::{
     documents::{Object, items, text},
     value::{Line, texts},
 };
-use crate::{autoscale::policy::taint::Taint, manifest::POOL_LABEL};
+use crate::{cluster::autoscale::policy::taint::Taint, manifest::POOL_LABEL};
 
 /// What the nodes show about the cluster.
 #[derive(Debug, Default)]

@@ -18,7 +18,7 @@ use super::{
     documents::{Object, at, items, pairs, text},
     value::{self, quantity},
 };
-use crate::{autoscale::policy::taint::EVERY_KEY, manifest::quantity::Quantity};
+use crate::{cluster::autoscale::policy::taint::EVERY_KEY, manifest::quantity::Quantity};
 
 /// CPU [millicores] and memory [MiB], each where it is given.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -179,7 +179,7 @@ pub(super) fn tolerations(object: &Object, notes: &mut Notes) -> Vec<String> {
         }
     }
     all.retain(|text| {
-        let plain = crate::autoscale::policy::taint::Taint::parse(text).is_ok();
+        let plain = crate::cluster::autoscale::policy::taint::Taint::parse(text).is_ok();
         if !plain {
             notes.field(
                 object,

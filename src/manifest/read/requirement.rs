@@ -16,7 +16,7 @@ use super::{
     pool::Pools,
     value::{Line, set, texts, whole},
 };
-use crate::{manifest::CAPACITY_LABEL as CAPACITY, shapes::PROPERTIES};
+use crate::{facts::shapes::PROPERTIES, manifest::CAPACITY_LABEL as CAPACITY};
 
 /// Of nodes of EKS Auto Mode; `auto` is its one value.
 const COMPUTE: &str = "eks.amazonaws.com/compute-type";

@@ -1,17 +1,7 @@
 //! `autoscaling/v2` `HorizontalPodAutoscalers`, KEDA's `ScaledObjects` where there are cron triggers, and `policy/v1` `PodDisruptionBudgets`.
 
 use super::{Wanted, fill_in_label, keda, kind_unknown};
-use crate::{
-    manifest::{
-        FILL_IN, quantity,
-        yaml::{Map, Node},
-    },
-    shapes::Gate,
-    workload::{
-        DisruptionBudget, Hpa, Metric, MetricName, MetricType, Pods, PolicyType, Scaling,
-        ScalingPolicy, SelectPolicy, Workload,
-    },
-};
+use crate::{cluster::workload::{DisruptionBudget, Hpa, Metric, MetricName, MetricType, Pods, PolicyType, Scaling, ScalingPolicy, SelectPolicy, Workload}, facts::shapes::Gate, manifest::{FILL_IN, quantity, yaml::{Map, Node}}};
 
 /// Below the heading.
 pub(super) const ABOUT: [&str; 2] = [

@@ -5,13 +5,7 @@
 //! `activationThreshold`); those of queues are in `models/manifests.toml`.
 
 use super::{Wanted, hpa};
-use crate::{
-    manifest::{
-        FILL_IN,
-        yaml::{Map, Node},
-    },
-    workload::{Hpa, Metric, MetricName, Workload},
-};
+use crate::{cluster::workload::{Hpa, Metric, MetricName, Workload}, manifest::{FILL_IN, yaml::{Map, Node}}};
 
 pub(super) fn scaled_object(
     name: &str,

@@ -6,11 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{Wanted, Written};
-use crate::{
-    calendar::Month,
-    manifest::StorageFacts,
-    services::aurora::{Spec, StorageType},
-};
+use crate::{manifest::StorageFacts, measure::calendar::Month, usage::services::aurora::{Spec, StorageType}};
 
 /// Keys and what is wrong with them.
 type Problems = Vec<(String, String)>;

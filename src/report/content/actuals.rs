@@ -3,14 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{columns, note};
-use crate::{
-    backtest::{Method, Point, Score},
-    calendar::Month,
-    plan::Plan,
-    reconcile::{Match, Reconciliation, Sum},
-    report::page::{Cell, Chart, Figure, Kind, Row, Section, Series, Table, Unit},
-    units::Usd,
-};
+use crate::{bills::{backtest::{Method, Point, Score}, reconcile::{Match, Reconciliation, Sum}}, measure::{calendar::Month, units::Usd}, plan::Plan, report::page::{Cell, Chart, Figure, Kind, Row, Section, Series, Table, Unit}};
 
 /// Lines without a match that are told of by themselves.
 const TOLD: usize = 25;
@@ -114,7 +107,7 @@ fn by_service(plan: &Plan, done: &Reconciliation) -> Table {
 }
 
 fn bridge(done: &Reconciliation) -> Table {
-    let row = |step: &crate::reconcile::Step| {
+    let row = |step: &crate::bills::reconcile::Step| {
         let planned = step.planned.map_or(Cell::Empty, Cell::Usd);
         Row::new(vec![Cell::text(step.name), planned, Cell::Usd(step.billed)])
     };
@@ -140,7 +133,7 @@ fn unmatched(done: &Reconciliation) -> Table {
         Match::Unmapped => "billed under a name that the price book does not know",
     };
     let alone = done.cells.iter().filter(|cell| cell.matched != Match::Both);
-    let row = |cell: &crate::reconcile::Cell| {
+    let row = |cell: &crate::bills::reconcile::Cell| {
         Row::new(vec![
             Cell::Month(cell.month),
             Cell::text(&cell.account),

@@ -1,13 +1,7 @@
 //! What the plan was told.
 
 use super::columns;
-use crate::{
-    plan::{
-        Plan,
-        assumptions::{Assumption, Value},
-    },
-    report::page::{Cell, Kind, Row, Section, Table},
-};
+use crate::{plan::{Plan, assumptions::{Assumption, Value}}, report::page::{Cell, Kind, Row, Section, Table}};
 
 /// The section: what is uncertain first, then everything.
 pub(super) fn section(plan: &Plan) -> Section {

@@ -1,11 +1,7 @@
 //! Nodes by purchase option, pods, database, and the units that load balancers and serverless databases meter.
 
 use super::{columns, slug};
-use crate::{
-    capacity::QueueUse,
-    plan::{AccountMonth, MonthPlan, Plan},
-    report::page::{Cell, Chart, Figure, Kind, Row, Section, Series, Table, Unit},
-};
+use crate::{cluster::capacity::QueueUse, plan::{AccountMonth, MonthPlan, Plan}, report::page::{Cell, Chart, Figure, Kind, Row, Section, Series, Table, Unit}};
 
 /// Units of capacity that a bill meters by the hour, as the price book prints them, and their names.
 const METERED: [(&str, &str); 2] =
@@ -139,8 +135,8 @@ fn table(plan: &Plan, place: usize, metered: &[Series]) -> Table {
 fn jobs(plan: &Plan, place: usize) -> Option<Table> {
     let account = &plan.accounts[place];
     let months = plan.months.iter().map(|month| &month.accounts[place].capacity);
-    let all = crate::capacity::jobs(months);
-    let row = |(name, job): (String, crate::capacity::JobUse)| {
+    let all = crate::cluster::capacity::jobs(months);
+    let row = |(name, job): (String, crate::cluster::capacity::JobUse)| {
         let count = |count: u32| Cell::Number(f64::from(count));
         Row::new(vec![
             Cell::text(name),
@@ -183,7 +179,7 @@ fn queues(own: &AccountMonth) -> impl Iterator<Item = &QueueUse> {
 
 fn cells(month: &MonthPlan, own: &AccountMonth) -> Vec<Cell> {
     let used = &own.capacity;
-    let most = |of: fn(&crate::capacity::WorkloadUse) -> f64| {
+    let most = |of: fn(&crate::cluster::capacity::WorkloadUse) -> f64| {
         Cell::Number(used.workloads.iter().map(of).fold(0.0, f64::max))
     };
     let aurora = own.choices.iter().find(|choice| choice.subject == "aurora");

@@ -3,12 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Matrix, columns, note, slug};
-use crate::{
-    commitment::uses::{CommitmentMonth, CommitmentUse, Coverage},
-    plan::Plan,
-    report::page::{Cell, Chart, Column, Figure, Kind, Row, Section, Series, Table, Tied, Unit},
-    units::Usd,
-};
+use crate::{measure::units::Usd, money::coverage::{CommitmentMonth, CommitmentUse, Coverage}, plan::Plan, report::page::{Cell, Chart, Column, Figure, Kind, Row, Section, Series, Table, Tied, Unit}};
 
 /// Services with a band of their own in the chart; the rest is one band.
 const BANDS: usize = 7;

@@ -3,15 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{columns, note, slug};
-use crate::{
-    ledger::Entry,
-    plan::Plan,
-    report::{
-        number::quantity,
-        page::{Cell, Kind, Row, Section, Table, Tied},
-    },
-    units::Usd,
-};
+use crate::{measure::units::Usd, money::ledger::Entry, plan::Plan, report::{number::quantity, page::{Cell, Kind, Row, Section, Table, Tied}}};
 
 /// One meter of an account over the plan.
 struct Material<'a> {
@@ -155,7 +147,7 @@ fn formulas(plan: &Plan, all: &[(usize, &([&str; 6], Material<'_>))]) -> Table {
 }
 
 fn inputs(entry: &Entry) -> String {
-    let one = |input: &crate::services::Input| {
+    let one = |input: &crate::usage::services::Input| {
         format!("{} = {} {}", input.name, quantity(input.value), input.unit).trim_end().to_owned()
     };
     let mut text = entry.why.inputs.iter().map(one).collect::<Vec<_>>().join("; ");

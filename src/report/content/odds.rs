@@ -3,20 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{columns, note};
-use crate::{
-    budget::Period,
-    calendar::Month,
-    plan::{
-        Plan,
-        spread::{Influence, Outlook, Quantiles, Spread},
-    },
-    reconcile::Reconciliation,
-    report::{
-        number::grouped,
-        page::{Cell, Chart, Figure, Kind, Row, Section, Series, Table, Tied, Unit},
-    },
-    units::Usd,
-};
+use crate::{bills::reconcile::Reconciliation, intent::budget::Period, measure::{calendar::Month, units::Usd}, plan::{Plan, spread::{Influence, Outlook, Quantiles, Spread}}, report::{number::grouped, page::{Cell, Chart, Figure, Kind, Row, Section, Series, Table, Tied, Unit}}};
 
 /// Monthly costs: billed, planned, and the band of the trials.
 pub(super) fn monthly(plan: &Plan, done: Option<&Reconciliation>) -> Section {

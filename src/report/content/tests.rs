@@ -1,10 +1,5 @@
 use super::*;
-use crate::{
-    report::{csv, markdown, page::Chart},
-    scenario::Scenario,
-    simulate::{Inputs, Prepared},
-    store::{self, PriceSource},
-};
+use crate::{app::store::{self, PriceSource}, intent::scenario::Scenario, plan::simulate::{Inputs, Prepared}, report::{csv, markdown, page::Chart}};
 
 /// The example over its last months, with a name that is no name.
 fn plan(months: u32, trials: u32) -> Plan {
@@ -19,12 +14,12 @@ fn plan(months: u32, trials: u32) -> Plan {
     let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
     let mut plan = prepared.run(0).unwrap();
     if trials > 1 {
-        let settings = crate::forecast::Settings::of(&prepared, &plan).unwrap();
+        let settings = crate::plan::trials::Settings::of(&prepared, &plan).unwrap();
         let numbers: Vec<u32> = (1..=trials).collect();
-        let watch = crate::forecast::Watch { done: &|| (), stop: &|| false };
-        let samples = crate::forecast::run(&prepared, &numbers, watch).unwrap();
-        let asked = crate::forecast::Asked { trials, note: None };
-        plan.spread = crate::forecast::spread(&plan, &samples, asked, &settings);
+        let watch = crate::plan::trials::Watch { done: &|| (), stop: &|| false };
+        let samples = crate::plan::trials::run(&prepared, &numbers, watch).unwrap();
+        let asked = crate::plan::trials::Asked { trials, note: None };
+        plan.spread = crate::plan::trials::spread(&plan, &samples, asked, &settings);
     }
     plan
 }

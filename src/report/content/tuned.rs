@@ -1,17 +1,7 @@
 //! What `tune` found: the frontier, the candidates, what each change buys, how it holds, one day of both.
 
 use super::columns;
-use crate::{
-    report::{
-        number::grouped,
-        page::{Cell, Chart, Figure, Kind, Page, Panel, Row, Section, Table},
-    },
-    tune::{
-        Fate, Point, Tuned,
-        confirm::{Against, Day, Days},
-        measure::Measures,
-    },
-};
+use crate::{advice::tune::{Fate, Point, Tuned, confirm::{Against, Day, Days}, measure::Measures}, report::{number::grouped, page::{Cell, Chart, Figure, Kind, Page, Panel, Row, Section, Table}}};
 
 /// Candidates that a report tells of by themselves; all are in `candidates.csv`.
 const TOLD: usize = 40;
@@ -141,7 +131,7 @@ fn day(days: &Days) -> Figure {
 const NOTE: &str = "USD a month of all accounts";
 
 fn whys(tuned: &Tuned) -> Table {
-    let row = |why: &crate::tune::choose::Why| {
+    let row = |why: &crate::advice::tune::choose::Why| {
         Row::new(vec![
             Cell::text(&why.stands),
             Cell::text(&why.from),
@@ -173,7 +163,7 @@ fn whys(tuned: &Tuned) -> Table {
 }
 
 fn strained(tuned: &Tuned) -> Table {
-    let row = |own: &crate::tune::confirm::Strained| {
+    let row = |own: &crate::advice::tune::confirm::Strained| {
         let of = &own.against;
         Row::new(vec![
             Cell::text(&own.name),

@@ -1,7 +1,7 @@
 //! Round values along an axis, and how they are printed.
 
 use super::super::{number::grouped, page::Unit};
-use crate::calendar::Month;
+use crate::measure::calendar::Month;
 
 /// The months of a chart and the unit of its values.
 pub(super) struct Months<'a> {

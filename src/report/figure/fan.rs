@@ -8,7 +8,7 @@ use super::{
     plot::{Plot, nothing},
     stacked::run,
 };
-use crate::calendar::Month;
+use crate::measure::calendar::Month;
 
 /// Limits above this many times the highest value are named, not drawn: they would flatten all else.
 const FAR: f64 = 2.0;

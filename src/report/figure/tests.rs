@@ -1,7 +1,7 @@
 //! Charts at the edges of what there is to draw.
 
 use super::{super::page::Series, *};
-use crate::calendar::Month;
+use crate::measure::calendar::Month;
 
 fn months(count: u32) -> Vec<Month> {
     let first = Month::new(2027, 1).unwrap();

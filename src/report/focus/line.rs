@@ -5,18 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rust_decimal::Decimal;
 
 use super::{COLUMNS, Facts, Value};
-use crate::{
-    actuals::FORECAST,
-    calendar::Month,
-    ledger::Entry,
-    plan::{
-        Plan,
-        list::{ListPrices, Nature},
-        spread::Quantiles,
-        usage_kind,
-    },
-    units::Usd,
-};
+use crate::{bills::actuals::FORECAST, measure::{calendar::Month, units::Usd}, money::ledger::Entry, plan::{Plan, usage_kind, list::{ListPrices, Nature}, spread::Quantiles}};
 
 /// Decimals of quantities and prices.
 const PLACES: u32 = 15;

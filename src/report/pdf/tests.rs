@@ -6,10 +6,7 @@ use super::{
     wrap::wrap,
     *,
 };
-use crate::{
-    report::page::{Cell, Chart, Column, Fact, Kind, Row, Section, Table},
-    units::Usd,
-};
+use crate::{measure::units::Usd, report::page::{Cell, Chart, Column, Fact, Kind, Row, Section, Table}};
 
 fn usd(amount: i64) -> Usd {
     Usd::from_decimal(rust_decimal::Decimal::new(amount, 2))

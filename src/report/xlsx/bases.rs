@@ -14,7 +14,7 @@ use super::{
     lines,
     sheet::{at, criterion, span},
 };
-use crate::{calendar::Month, ledger::Entry, plan::Plan, rate::ALL_ACCOUNTS, units::Usd};
+use crate::{measure::{calendar::Month, units::Usd}, money::{ledger::Entry, rate::ALL_ACCOUNTS}, plan::Plan};
 
 /// Largest difference of a base from the plan's that is rounding [USD].
 const ROUNDING: f64 = 1e-6;

@@ -4,7 +4,7 @@ use super::{
     sheet::{BODY, Done, HEADER, Sheet, Tie, head, span},
     style::Look,
 };
-use crate::{capacity::Capacity, plan::Plan};
+use crate::{cluster::capacity::Capacity, plan::Plan};
 
 /// Name of the sheet.
 pub(super) const NAME: &str = "Capacity";

@@ -13,11 +13,7 @@ use std::collections::BTreeMap;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 
 use super::{bases, sheet::BODY};
-use crate::{
-    calendar::Month,
-    plan::Plan,
-    rate::{Charge, PriceUsed, discount, surcharge},
-};
+use crate::{measure::calendar::Month, money::rate::{Charge, PriceUsed, discount, surcharge}, plan::Plan};
 
 /// Largest difference between a formula and the plan that is rounding [USD].
 const ROUNDING: f64 = 1e-5;

@@ -9,7 +9,7 @@ use super::{
     sheet::{BODY, Done, Sheet, Tie, at, head, letter, span},
     style::Look,
 };
-use crate::ledger::Entry;
+use crate::money::ledger::Entry;
 
 /// Column of the account.
 pub(super) const ACCOUNT: u16 = 1;

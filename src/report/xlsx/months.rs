@@ -8,7 +8,7 @@ use super::{
     sheet::{BODY, Done, HEADER, Sheet, Tie, at, criterion, head, letter, span},
     style::Look,
 };
-use crate::{calendar::Month, plan::Plan, units::Usd};
+use crate::{measure::{calendar::Month, units::Usd}, plan::Plan};
 
 /// Name of the sheet of rows.
 pub(super) const NAME: &str = "Months";

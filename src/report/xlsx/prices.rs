@@ -5,7 +5,7 @@ use super::{
     sheet::{BODY, Done, Sheet, Tie, at, head, span},
     style::Look,
 };
-use crate::rate::{PriceStep, PriceUsed};
+use crate::money::rate::{PriceStep, PriceUsed};
 
 /// Column where a step begins.
 pub(super) const FROM: u16 = 6;

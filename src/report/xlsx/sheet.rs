@@ -14,7 +14,7 @@ use rust_xlsxwriter::{
 };
 
 use super::style::{self, Look};
-use crate::{calendar::Month, report::csv::safe};
+use crate::{measure::calendar::Month, report::csv::safe};
 
 /// Whether a sheet could be written.
 pub(super) type Done = Result<(), XlsxError>;

@@ -7,15 +7,7 @@ use super::{
     sheet::{BODY, Done, Sheet, Tie, at, criterion, head, letter, serial, span},
     style::{self, Look},
 };
-use crate::{
-    plan::{MonthPlan, Plan},
-    report::{
-        csv::safe,
-        number::grouped,
-        page::{Cell, Fact, Page},
-    },
-    units::count,
-};
+use crate::{measure::units::count, plan::{MonthPlan, Plan}, report::{csv::safe, number::grouped, page::{Cell, Fact, Page}}};
 
 /// Name of the sheet.
 pub(super) const NAME: &str = "Summary";

@@ -6,10 +6,7 @@ use super::{
     sheet::{BODY, Done, HEADER, Sheet, Tie, at, head, span},
     style::Look,
 };
-use crate::{
-    plan::Plan,
-    report::page::{Cell, Kind, Row, Table, Tied},
-};
+use crate::{plan::Plan, report::page::{Cell, Kind, Row, Table, Tied}};
 
 /// Most totals that a check names one by one.
 const MOST_TOTALS: usize = 100;

@@ -1,0 +1,116 @@
+//! Layers of a product, what each was used for, and the months in which it pays to buy one.
+
+use super::offer::hours;
+use crate::{measure::calendar::Month, money::rate::commitment::{Eligible, Reach}};
+
+/// Layers of a product, at most.
+pub(super) const LAYERS: usize = 48;
+
+/// On-demand cost of what each layer of one product was used for in one trial, by layer and month [USD].
+pub(super) type Used = Vec<Vec<f64>>;
+
+/// What each layer was used for, by month: it is filled in the order of a plan.
+pub(super) fn layers(
+    width: f64,
+    months: &[Vec<Eligible>],
+    reach_of: impl Fn(&[Eligible]) -> Result<Reach, String>,
+) -> Result<Used, String> {
+    let mut used = vec![vec![0.0; months.len()]; LAYERS];
+    for (month, lines) in months.iter().enumerate() {
+        let reach = reach_of(lines)?;
+        let width = width * reach.gives;
+        for hour in 0..hours(lines) {
+            let mut at = 0.0;
+            for candidate in &reach.candidates {
+                let line = &lines[candidate.place];
+                let value = line.on_demand / candidate.takes;
+                let mut rest = line.left[hour] * candidate.takes;
+                while rest > 1e-12 {
+                    let layer = (at / width + 1e-9) as usize;
+                    if layer >= LAYERS {
+                        break;
+                    }
+                    let part = rest.min(((layer + 1) as f64 * width - at).max(1e-9));
+                    used[layer][month] += part * value;
+                    at += part;
+                    rest -= part;
+                }
+            }
+        }
+    }
+    Ok(used)
+}
+
+/// When purchases may be made.
+pub(super) struct Horizon {
+    pub(super) start: Month,
+    pub(super) months: usize,
+    pub(super) every: usize,
+    /// Months that a term touches.
+    pub(super) term: usize,
+    pub(super) term_hours: usize,
+}
+
+impl Horizon {
+    pub(super) fn hours(&self, month: usize) -> usize {
+        self.start.plus(month as u32).hours()
+    }
+
+    /// Months of a purchase in month `b` up to `end`, with the hours of its term in each.
+    fn terms(&self, b: usize, end: usize) -> impl Iterator<Item = (usize, f64)> {
+        let mut left = self.term_hours;
+        (b..(b + self.term).min(end)).map(move |month| {
+            let hours = self.hours(month).min(left);
+            left -= hours;
+            (month, hours as f64)
+        })
+    }
+
+    /// Used value of a layer in so many hours of a month, the last month's level carried on after the plan.
+    fn used(&self, layer: &[f64], month: usize, hours: f64) -> f64 {
+        let known = month.min(self.months - 1);
+        layer[known] / self.hours(known) as f64 * hours
+    }
+
+    /// Months that are looked at: those of the plan, and a term after them, so that a purchase late in the
+    /// plan has the time that an early one has.
+    fn end(&self) -> usize {
+        self.months + self.term
+    }
+
+    /// Worth of a purchase up to the end of what is looked at: what was used, less the fee an hour.
+    fn worth(&self, layer: &[f64], b: usize, fee: f64) -> f64 {
+        self.terms(b, self.end()).map(|(m, hours)| self.used(layer, m, hours) - fee * hours).sum()
+    }
+    /// The months of purchase that save most; some lie after the plan.
+    pub(super) fn best(&self, layer: &[f64], fee: f64) -> Vec<usize> {
+        let n = self.end();
+        let mut value = vec![0.0; n + 1];
+        let mut buys = vec![false; n];
+        for b in (0..n).rev() {
+            value[b] = value[b + 1];
+            if b % self.every == 0 {
+                let own = self.worth(layer, b, fee) + value[(b + self.term).min(n)];
+                if own > value[b] + 1e-9 {
+                    (value[b], buys[b]) = (own, true);
+                }
+            }
+        }
+        let mut at = 0;
+        let mut months = Vec::new();
+        while at < n {
+            if buys[at] {
+                months.push(at);
+                at += self.term;
+            } else {
+                at += 1;
+            }
+        }
+        months
+    }
+
+    /// Worth of purchases over all that is looked at.
+    pub(super) fn value(&self, layer: &[f64], bought: &[usize], fee: f64) -> f64 {
+        bought.iter().map(|b| self.worth(layer, *b, fee)).sum()
+    }
+}

@@ -1,0 +1,190 @@
+//! What can be bought for what ran on demand, and how it is cut into layers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Product, Question, layers::LAYERS};
+use crate::{facts::commitment_rates::{Kind, Payment, Rate, Term, family_and_size}, money::rate::commitment::Eligible, plan::simulate::Prepared};
+
+/// Something that ran on demand, and where: what products are looked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Seen {
+    /// Who would buy; none where any account of the organization may.
+    account: Option<String>,
+    is_ec2: bool,
+    region: String,
+    instance_type: String,
+}
+
+fn seen(mid: &[Vec<Eligible>], shared: bool) -> BTreeSet<Seen> {
+    let lines = mid.iter().flatten().filter(|line| line.left.iter().any(|hour| *hour > 0.0));
+    let seen = |line: &Eligible| Seen {
+        account: (!shared).then(|| line.account.clone()),
+        is_ec2: line.is_ec2(),
+        region: line.key.region.clone(),
+        instance_type: line.instance_type.clone(),
+    };
+    lines.map(seen).collect()
+}
+
+impl Seen {
+    /// Says what it costs on demand over the plan, and that nothing is known that would cover it.
+    fn without_price(&self, mid: &[Vec<Eligible>]) -> String {
+        let own = |line: &&Eligible| {
+            self.account.as_ref().is_none_or(|account| *account == line.account)
+                && (self.is_ec2, &self.region, &self.instance_type)
+                    == (line.is_ec2(), &line.key.region, &line.instance_type)
+        };
+        let lines = mid.iter().flatten().filter(own);
+        let cost: f64 = lines.map(|line| line.on_demand * line.left.iter().sum::<f64>()).sum();
+        let account = self.account.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
+        format!(
+            "skipped: the book has no commitment price of {} in {}{account}, ${cost:.0} on demand in the plan; --compute-discount 27% looks at a Compute Savings Plan as AWS quotes it",
+            self.instance_type, self.region
+        )
+    }
+}
+
+/// A product, and how its layers are cut.
+pub(super) struct Offer {
+    pub(super) product: Product,
+    /// Width of a layer: dollars an hour, or instances.
+    pub(super) width: f64,
+    /// Fee of a dollar an hour, or of an instance [USD an hour].
+    pub(super) fee: f64,
+}
+
+/// Everything that the book, or the question, has a price of, for what ran on demand; and what was left out,
+/// and why.
+pub(super) fn offers(
+    prepared: &Prepared<'_>,
+    question: &Question,
+    mid: &[Vec<Eligible>],
+) -> (Vec<Offer>, Vec<String>) {
+    let shared = prepared.scenario().billing.consolidated;
+    let mut found: Vec<Product> = Vec::new();
+    let mut unpriced = Vec::new();
+    for own in &seen(mid, shared) {
+        let products = products(prepared, question, own);
+        if products.is_empty() {
+            unpriced.push(own.without_price(mid));
+        }
+        for product in products {
+            let same = |known: &Product| {
+                Product { source: product.source.clone(), ..known.clone() } == product
+            };
+            if !found.iter().any(same) {
+                found.push(product);
+            }
+        }
+    }
+    let mut offers = Vec::new();
+    let mut notes = Vec::new();
+    for product in found {
+        match Offer::of(prepared, product, mid) {
+            Ok(offer) => offers.push(offer),
+            // A plan with it would be refused.
+            Err(message) => notes.push(format!("skipped: {message}")),
+        }
+    }
+    notes.dedup();
+    notes.extend(unpriced);
+    (offers, notes)
+}
+
+/// Products for something that ran on demand.
+fn products(prepared: &Prepared<'_>, question: &Question, own: &Seen) -> Vec<Product> {
+    let rules = prepared.commitment_rules();
+    let account = own.account.clone().unwrap_or_default();
+    let rates = prepared.commitment_rates().of_region(&own.region).iter();
+    let product = |rate: &Rate| {
+        let (kind, term, payment) = bought_as(rate, own.is_ec2)?;
+        let family = family_and_size(&own.instance_type).0;
+        let of = if kind.is_savings_plan() { family } else { &own.instance_type };
+        rules.sells(kind, term, payment).then(|| Product {
+            kind,
+            account: account.clone(),
+            region: Some(own.region.clone()),
+            of: Some(of.to_owned()),
+            term,
+            payment,
+            discount_percent: None,
+            source: format!("{}, {}", rate.source, rate.as_of),
+        })
+    };
+    let own_rates = rates.filter(|rate| rate.instance_type == own.instance_type);
+    let mut products: Vec<Product> = own_rates.filter_map(product).collect();
+    if let (true, Some((share, term, payment))) = (own.is_ec2, question.compute) {
+        // A share of 0.27 is 27 %, not 27.000000000000004 %.
+        let percent = (share * 1e8).round() / 1e6;
+        products.push(Product {
+            kind: Kind::ComputeSavingsPlan,
+            account,
+            region: None,
+            of: None,
+            term,
+            payment,
+            discount_percent: Some(percent),
+            source: format!("{percent} % off on demand, as asked"),
+        });
+    }
+    products
+}
+
+impl Offer {
+    /// Cuts a product into layers by what the busiest hour of the mid-value line uses of it. Where any account
+    /// may buy, the one that runs most of what it covers does: its usage comes first.
+    pub(super) fn of(
+        prepared: &Prepared<'_>,
+        mut product: Product,
+        mid: &[Vec<Eligible>],
+    ) -> Result<Self, String> {
+        let scenario = prepared.scenario();
+        if product.account.is_empty() {
+            product.account.clone_from(&scenario.accounts[0].name);
+        }
+        let one = product.bought(scenario.plan.start, 1.0);
+        let (mut peak, mut fee) = (0.0_f64, 0.0);
+        let mut spent: BTreeMap<&str, f64> = BTreeMap::new();
+        for lines in mid {
+            let reach = prepared.reach_of(&one, lines)?;
+            let covered = |hour: usize| -> f64 {
+                reach.candidates.iter().map(|c| lines[c.place].left[hour] * c.takes).sum()
+            };
+            let most = (0..hours(lines)).map(covered).fold(0.0, f64::max);
+            peak = peak.max(most / reach.gives);
+            fee = reach.fee;
+            for candidate in &reach.candidates {
+                let line = &lines[candidate.place];
+                let cost = line.left.iter().sum::<f64>() * line.on_demand;
+                *spent.entry(&line.account).or_default() += cost;
+            }
+        }
+        let buyer = spent.into_iter().rev().max_by(|(_, a), (_, b)| a.total_cmp(b));
+        if let Some((account, _)) = buyer {
+            account.clone_into(&mut product.account);
+        }
+        // Trials may grow to a multiple of the mid-value line; what lies above the last layer is not bought.
+        let reach = 1.5 * peak / LAYERS as f64;
+        let step = if product.kind.is_savings_plan() { 0.001 } else { 1.0 };
+        let width = (reach / step).ceil().max(1.0) * step;
+        Ok(Self { product, width, fee })
+    }
+}
+
+/// Hours of a month's lines.
+pub(super) fn hours(lines: &[Eligible]) -> usize {
+    lines.iter().map(|line| line.left.len()).max().unwrap_or(0)
+}
+
+/// What a price of the book is of.
+pub(super) fn bought_as(rate: &Rate, is_ec2: bool) -> Option<(Kind, Term, Payment)> {
+    let kinds = if is_ec2 {
+        &[Kind::Ec2InstanceSavingsPlan, Kind::Ec2ReservedInstance][..]
+    } else {
+        &[Kind::RdsReservedInstance]
+    };
+    let kind = kinds.iter().find(|kind| kind.plan_kind() == rate.plan_kind)?;
+    let term = [Term::One, Term::Three].into_iter().find(|term| term.name() == rate.term)?;
+    let payment = Payment::ALL.into_iter().find(|payment| payment.name() == rate.payment_option)?;
+    Some((*kind, term, payment))
+}

@@ -1,0 +1,220 @@
+//! `runrate actuals pull`: the only command that asks AWS for costs.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use super::{
+    Kept, now,
+    privacy::{self, Privacy},
+    show,
+};
+use crate::{bounds, app::{store, aws::cost_explorer::{self, CostExplorer}, cli::{AwsArgs, Format, say}}, bills::actuals::{self, MonthBill, span::{self, Span}}, error::{Error, Place}, measure::{calendar::Month, units::count}};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::app::cli) struct Args {
+    /// First month, 2027-01; thirteen months ago if left out
+    #[arg(long, value_name = "MONTH", value_parser = month)]
+    from: Option<Month>,
+    /// Last month; this one, up to yesterday, if left out
+    #[arg(long, value_name = "MONTH", value_parser = month)]
+    to: Option<Month>,
+    #[command(flatten)]
+    aws: AwsArgs,
+    /// Ask day by day or month by month
+    #[arg(long, value_enum, default_value_t = Granularity::Monthly)]
+    granularity: Granularity,
+    /// Account to ask for; all that have costs if left out. May be given more than once
+    #[arg(long = "account", value_name = "ID")]
+    accounts: Vec<String>,
+    /// Ask for closed months again
+    #[arg(long)]
+    again: bool,
+    /// Most requests to send; nothing is stored if they do not suffice
+    #[arg(long, value_name = "N", default_value_t = bounds::REQUESTS, value_parser = clap::value_parser!(u64).range(1..))]
+    max_requests: u64,
+    /// Months of AWS's own forecast to pull along, as a baseline; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    forecast: u32,
+    #[command(flatten)]
+    kept: Kept,
+    #[command(flatten)]
+    privacy: privacy::Flag,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Granularity {
+    /// Fewer rows to ask for
+    Monthly,
+    /// The last days of an open month are known
+    Daily,
+}
+
+fn month(text: &str) -> Result<Month, String> {
+    text.parse().map_err(|_| "give a month, 2027-03".to_owned())
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Error> {
+    Privacy::within(args.privacy, args.kept.folder(), |privacy| ask(args, privacy))
+}
+
+fn ask(args: &Args, privacy: &mut Privacy<'_>) -> Result<(), Error> {
+    let billing = store::billing()?;
+    let facts = &billing.cost_explorer;
+    let today = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date();
+    let this = Month::of(today).ok_or_else(|| Error::failed(Place::default(), "no such month"))?;
+    let oldest = (1..facts.months).fold(this, |month, _| before(month));
+    let (from, to) = (args.from.unwrap_or(oldest), args.to.unwrap_or(this));
+    check(from, to, oldest, this, facts.months)?;
+    let folder = args.kept.folder();
+    let mut kept = if args.again { Vec::new() } else { store::load_bills(folder)? };
+    let spans = span::wanted(from, to, &kept, today);
+    if spans.is_empty() {
+        say("nothing to ask for: all these months are closed and kept (--again asks anyway)");
+        privacy.hide(&mut kept)?;
+        return show(&kept, args.format);
+    }
+    let price = |requests: u64| facts.usd_per_request * Decimal::from(requests);
+    let months: usize = spans.iter().map(|span| span.months.len()).sum();
+    say(&format!(
+        "{months} months to ask for. Cost Explorer charges ${} a request: 2 to list accounts and kinds of rows, then 2 or more for each account and span of months (usage, what commitments cover, all else), more where an answer has pages{}. At most {} requests are sent, ${} (--max-requests)",
+        facts.usd_per_request,
+        if args.forecast > 0 { ", and 1 forecast for each account" } else { "" },
+        args.max_requests,
+        price(args.max_requests)
+    ));
+    let mut connection = CostExplorer::connect(
+        &args.aws.settings(&facts.region),
+        args.granularity == Granularity::Daily,
+        args.max_requests,
+    )?;
+    let pulled = pull(args, &mut connection, &spans, (&billing, today, price), privacy);
+    // What was answered is charged, whether the rest came or not.
+    let (requests, cost) = (connection.requests, price(connection.requests));
+    say(&format!("{requests} requests were answered: ${cost}"));
+    let mut bills = pulled?;
+    privacy.save(&mut bills)?;
+    privacy.say(&format!("wrote {} to {}", count(bills.len(), "month"), folder.display()));
+    show(&bills, args.format)
+}
+
+fn before(month: Month) -> Month {
+    let first = month.first_day();
+    first.yesterday().ok().and_then(Month::of).unwrap_or(month)
+}
+
+fn check(from: Month, to: Month, oldest: Month, this: Month, reach: u32) -> Result<(), Error> {
+    let wrong = |flag: &str, message: String| {
+        Err(Error::at(Place { key: Some(flag.into()), ..Place::default() }, message))
+    };
+    if from > to {
+        return wrong("--from", format!("{from} is after --to ({to})"));
+    }
+    if to > this {
+        return wrong("--to", format!("{to} is to come; give {this} or earlier"));
+    }
+    if from < oldest {
+        let message = format!(
+            "{from} is out of Cost Explorer's reach of {reach} months; give {oldest} or later, and import an export for the rest"
+        );
+        return wrong("--from", message);
+    }
+    Ok(())
+}
+
+fn pull(
+    args: &Args,
+    connection: &mut CostExplorer,
+    spans: &[Span],
+    (billing, today, price): (
+        &actuals::layout::Billing,
+        jiff::civil::Date,
+        impl Fn(u64) -> Decimal,
+    ),
+    privacy: &Privacy<'_>,
+) -> Result<Vec<MonthBill>, Error> {
+    let whole = Span {
+        start: spans[0].start.clone(),
+        end: spans[spans.len() - 1].end.clone(),
+        months: Vec::new(),
+    };
+    let (mut accounts, records) = connection.dimensions(&whole)?;
+    if !args.accounts.is_empty() {
+        for wanted in &args.accounts {
+            if !accounts.iter().any(|(id, _)| id == wanted) {
+                let known: Vec<&str> = accounts.iter().map(|(id, _)| id.as_str()).collect();
+                let message =
+                    format!("no costs of account {wanted}; there are {}", known.join(", "));
+                let place = Place { key: Some("--account".into()), ..Place::default() };
+                return Err(Error::at(place, message));
+            }
+        }
+        accounts.retain(|(id, _)| args.accounts.contains(id));
+    }
+    let questions = cost_explorer::questions(&records, billing).len() * spans.len();
+    let least = accounts.len() as u64 * (questions as u64 + u64::from(args.forecast > 0));
+    say(&format!(
+        "{} accounts with {} kinds of rows: at least {least} more requests, ${}",
+        accounts.len(),
+        records.len(),
+        price(least)
+    ));
+    let needed = connection.requests + least;
+    if needed > args.max_requests {
+        let message = format!(
+            "at least {needed} requests are needed, ${}, and {} may be sent. Give --max-requests {needed} or more, fewer months, or --account",
+            price(needed),
+            args.max_requests
+        );
+        let place = Place { key: Some("--max-requests".into()), ..Place::default() };
+        return Err(Error::at(place, message));
+    }
+    let read_at = now();
+    let mut months: BTreeMap<Month, MonthBill> = BTreeMap::new();
+    for (account, _) in &accounts {
+        for span in spans {
+            for bill in connection.pull(account, span, &records, (billing, &read_at))? {
+                match months.get_mut(&bill.month) {
+                    Some(known) => known
+                        .add(bill)
+                        .map_err(|message| Error::failed(Place::default(), message))?,
+                    None => {
+                        months.insert(bill.month, bill);
+                    }
+                }
+            }
+        }
+    }
+    let mut bills: Vec<MonthBill> = months.into_values().collect();
+    for bill in &mut bills {
+        bill.source = "Cost Explorer".into();
+    }
+    if args.forecast > 0 {
+        let ahead = args.forecast.min(billing.cost_explorer.forecast_months);
+        let end = Month::of(today).map(|this| this.plus(ahead + 1).first_day().to_string());
+        let span =
+            Span { start: today.to_string(), end: end.unwrap_or_default(), months: Vec::new() };
+        for (account, _) in &accounts {
+            // The bill was paid for: it is kept without a forecast that AWS refuses.
+            let forecasts = match connection.forecast(account, &span) {
+                Ok(forecasts) => forecasts,
+                Err(error) => {
+                    privacy.say(&format!(
+                        "warning: the bill has no forecast of AWS, from account {account} on: {error}; --forecast 0 does not ask for it"
+                    ));
+                    break;
+                }
+            };
+            if forecasts.is_empty() {
+                privacy.say(&format!("AWS has too little history of {account} to forecast it"));
+            }
+            if let Some(newest) = bills.last_mut() {
+                newest.forecasts.extend(forecasts);
+            }
+        }
+    }
+    Ok(bills)
+}

@@ -1,0 +1,100 @@
+//! A scenario with all that fitting it to bills needs: `calibrate` and `backtest` open the same.
+
+use std::{cell::RefCell, path::Path, path::PathBuf};
+
+use super::{
+    PriceArgs,
+    actuals::{self, Kept},
+};
+use crate::{app::store, bills::{actuals::{Metric, MonthBill, layout::Billing, naming::Naming}, calibrate::Coefficients, reconcile::{Options, Partial}}, error::Error, facts::prices::PriceBook, intent::scenario::Scenario, measure::calendar::Month, plan::{Plan, simulate::{Facts, Inputs, Prepared}}};
+
+/// Where bills and prices come from.
+#[derive(Debug, clap::Args)]
+pub(super) struct Sources {
+    #[command(flatten)]
+    pub(super) kept: Kept,
+    /// Export to use in place of the bills that are kept; may be given more than once
+    #[arg(long = "bill", value_name = "FILE")]
+    pub(super) bills: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) prices: PriceArgs,
+}
+
+/// A scenario's text, and what it is run and compared with.
+pub(super) struct Case {
+    file: String,
+    pub(super) text: String,
+    pub(super) facts: Facts,
+    inputs: Inputs,
+    pub(super) billing: Billing,
+    book: PriceBook,
+    pub(super) coefficients: Coefficients,
+    last: RefCell<Option<(String, Plan)>>,
+}
+
+impl Case {
+    pub(super) fn open(scenario: &Path, sources: &Sources) -> Result<Self, Error> {
+        let catalog = store::embedded_catalog()?;
+        let text = store::read_text(scenario)?;
+        let (read, inputs) = store::load_scenario(scenario, &catalog)?;
+        let source = sources.prices.source();
+        Ok(Self {
+            file: scenario.display().to_string(),
+            text,
+            facts: store::load_facts(catalog, &source, &read.regions())?,
+            inputs,
+            billing: store::billing()?,
+            book: store::load_prices(&store::price_manifest(&source)?, None)?,
+            coefficients: store::coefficients()?,
+            last: RefCell::new(None),
+        })
+    }
+
+    pub(super) fn naming(&self) -> Naming<'_> {
+        Naming::new(&self.book, &self.facts.catalog, &self.billing)
+    }
+
+    /// Runs a scenario's text; the last text is not run twice.
+    pub(super) fn run(&self, text: &str) -> Result<Plan, Error> {
+        if let Some((_, plan)) = self.last.borrow().as_ref().filter(|(known, _)| known == text) {
+            return Ok(plan.clone());
+        }
+        let scenario = Scenario::parse(&self.file, text, &self.facts.catalog)?;
+        let plan = Prepared::new(&scenario, &self.facts, &self.inputs)?.run(0)?;
+        *self.last.borrow_mut() = Some((text.to_owned(), plan.clone()));
+        Ok(plan)
+    }
+
+    /// Whole months on the metric that discounts and commitments do not touch.
+    pub(super) fn options(&self, from: Option<Month>, to: Option<Month>) -> Options {
+        Options {
+            metric: Metric::Unblended,
+            partial: Partial::Exclude,
+            from,
+            to,
+            bars: self.billing.accuracy,
+        }
+    }
+
+    /// Whole, closed months that the plan has too.
+    pub(super) fn whole_months(
+        &self,
+        sources: &Sources,
+        plan: &Plan,
+    ) -> Result<Vec<MonthBill>, Error> {
+        let folder = sources.kept.folder();
+        let bills = if sources.bills.is_empty() {
+            store::load_bills(folder)?
+        } else {
+            store::import_bills(&sources.bills, &self.billing, &actuals::now())?
+        };
+        if bills.is_empty() {
+            return Err(actuals::none(folder));
+        }
+        let planned = |month: Month| plan.months.iter().any(|planned| planned.month == month);
+        Ok(bills
+            .into_iter()
+            .filter(|bill| planned(bill.month) && !bill.is_partial() && !bill.estimated)
+            .collect())
+    }
+}

@@ -1,0 +1,57 @@
+//! `runrate init`.
+
+use std::path::{Path, PathBuf};
+
+use crate::{manifest, app::store::{self, PriceSource}, error::{Error, Place}, plan::simulate};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// File to write
+    #[arg(default_value = "scenario.toml")]
+    path: PathBuf,
+    /// Start from Kubernetes manifests: a folder of YAML and JSON files, `kubectl get -o yaml` dumps among them
+    #[arg(long, value_name = "DIR")]
+    from_manifests: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+}
+
+/// The first example is the template: it is commented, it plans, and tests keep it so.
+const TEMPLATE: &str = include_str!("../../../examples/innovate.toml");
+
+pub(super) fn run(args: &Args) -> Result<(), Error> {
+    let path = args.path.display().to_string();
+    if args.path.exists() && !args.force {
+        return Err(Error::at(Place::file(&path), "exists; name another file, or pass --force"));
+    }
+    if let Some(folder) = &args.from_manifests {
+        return from_manifests(folder, &args.path);
+    }
+    store::write_file(&args.path, TEMPLATE.as_bytes())?;
+    super::say(&format!("wrote {path}; try `runrate plan {path}`"));
+    Ok(())
+}
+
+fn from_manifests(folder: &Path, to: &Path) -> Result<(), Error> {
+    let (sources, unread) = store::manifests(folder)?;
+    let (facts, catalog) = (store::manifest_facts()?, store::embedded_catalog()?);
+    let read = manifest::read((&sources, &unread), TEMPLATE, (&facts, &catalog))?;
+    for note in &read.notes {
+        super::say(&format!("note: {note}"));
+    }
+    store::write_file(to, read.scenario.as_bytes())?;
+    let path = to.display().to_string();
+    super::say(&format!("read {} from {}", read.found.summary(), folder.display()));
+    // Manifests may contradict themselves, as clusters do: what a plan would say is said now.
+    let checked = store::load_scenario(to, &catalog).and_then(|(scenario, inputs)| {
+        let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions())?;
+        simulate::Prepared::new(&scenario, &facts, &inputs).map(drop)
+    });
+    if checked.is_err() {
+        super::say(&format!("wrote {path}; it does not plan until this is set right:"));
+    } else {
+        super::say(&format!("wrote {path}; try `runrate plan {path}`"));
+    }
+    checked
+}

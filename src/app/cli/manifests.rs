@@ -1,0 +1,86 @@
+//! `runrate manifests`.
+
+use std::path::PathBuf;
+
+use super::{PriceArgs, say};
+use crate::{app::store, error::{Error, Place}, intent::scenario::{Account, Scenario}, manifest::{self, Wanted}, plan::simulate::Prepared};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Scenario file
+    scenario: PathBuf,
+    /// Folder to write to: one folder in it for each account
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Account to write; all if left out
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+    #[command(flatten)]
+    prices: PriceArgs,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Error> {
+    let catalog = store::embedded_catalog()?;
+    let (scenario, inputs) = store::load_scenario(&args.scenario, &catalog)?;
+    let accounts = accounts(&scenario, args)?;
+    let facts = store::load_facts(catalog, &args.prices.source(), &scenario.regions())?;
+    // The plan chooses the database's class, and refuses what contradicts itself.
+    let plan = Prepared::new(&scenario, &facts, &inputs)?.run(0)?;
+    let known = store::manifest_facts()?;
+    let mut files = Vec::new();
+    let mut notes = Vec::new();
+    let written_accounts: Vec<&str> = accounts.iter().map(|account| &*account.name).collect();
+    for account in accounts {
+        let wanted = Wanted {
+            scenario: &scenario,
+            account,
+            catalog: &facts.catalog,
+            facts: &known,
+            sha256: &inputs.sha256,
+            plan: Some(&plan),
+            before: None,
+        };
+        let written = manifest::write(&wanted)?;
+        notes.extend(written.notes.iter().map(|note| format!("note: {}: {note}", account.name)));
+        for file in written.files {
+            files.push((format!("{}/{}", account.name, file.name), file.text.into_bytes()));
+        }
+    }
+    // Of each account, the files that this scenario has no more are removed; other accounts may be others' work.
+    let owned: Vec<String> = written_accounts
+        .iter()
+        .flat_map(|name| manifest::FILES.map(|file| format!("{name}/{file}")))
+        .collect();
+    let owned: Vec<&str> = owned.iter().map(String::as_str).collect();
+    store::write_folder(&args.out, &files, &owned)?;
+    for (name, _) in &files {
+        say(&format!("wrote {}", args.out.join(name).display()));
+    }
+    for note in &notes {
+        say(note);
+    }
+    say("values that only you know say FILL-IN");
+    Ok(())
+}
+
+/// The accounts asked for, whose names are those of folders.
+fn accounts<'s>(scenario: &'s Scenario, args: &Args) -> Result<Vec<&'s Account>, Error> {
+    let file = args.scenario.display().to_string();
+    let asked = |account: &&Account| args.account.as_ref().is_none_or(|name| account.name == *name);
+    let accounts: Vec<&Account> = scenario.accounts.iter().filter(asked).collect();
+    if let (Some(name), true) = (&args.account, accounts.is_empty()) {
+        let known: Vec<&str> = scenario.accounts.iter().map(|account| &*account.name).collect();
+        let message = format!("no account {name:?}; there are {}", known.join(", "));
+        return Err(Error::at(Place::file(&file), message));
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    for account in &accounts {
+        let name = &account.name;
+        if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+            let key = Some(format!("accounts.{name}"));
+            let message = "cannot name a folder; use letters, digits, '-' and '_'";
+            return Err(Error::at(Place { key, ..Place::file(&file) }, message));
+        }
+    }
+    Ok(accounts)
+}

@@ -1,0 +1,34 @@
+//! `runrate merge`.
+
+use std::path::PathBuf;
+
+use super::{Format, plan, trials::percent};
+use crate::{app::store, error::{Error, guard}, plan::trials::part};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Parts of one plan, as `plan --shard i/n --out FILE.parquet` wrote them
+    #[arg(required = true)]
+    parts: Vec<PathBuf>,
+    /// Folder for the files that `plan --out` writes
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Exit with 3 when a budget breaks in more than this share of the trials: 50%
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    fail_over: Option<f64>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Error> {
+    let read = |path: &PathBuf| {
+        let file = path.display().to_string();
+        let bytes = store::read_bytes(path)?;
+        let part = guard::catch(&file, || part::read(&file, &bytes))?;
+        Ok((file, part))
+    };
+    let parts = args.parts.iter().map(read).collect::<Result<Vec<_>, Error>>()?;
+    let plan = part::merge(parts)?;
+    plan::tell(&plan, args.out.as_deref(), (args.format, plan::Telling::default()), args.fail_over)
+}

@@ -1,0 +1,109 @@
+//! `runrate prices diff`.
+
+use std::path::{Path, PathBuf};
+
+use crate::{app::{cli::{Format, pretty, print, say}, store::{self, PriceSource}}, error::{Error, Place, Problem}, facts::{price_list::{self, Change}, prices::PriceBook}, money::rate::{self, Sharing, Usage}, plan::{Plan, simulate::Prepared}, report::prices as report, usage::services::{Basis, UsageLine}};
+
+/// What names the book inside the program.
+const BUILT_IN: &str = "built-in";
+
+#[derive(Debug, clap::Args)]
+pub(in crate::app::cli) struct Args {
+    /// Price book before: a folder with manifest.toml, or `built-in`
+    old: PathBuf,
+    /// Price book after: a folder with manifest.toml, or `built-in`
+    new: PathBuf,
+    /// What the change does to a plan: a scenario, planned anew with either book, or the plan.json of
+    /// `plan --out`, whose usage is priced anew
+    #[arg(long, value_name = "PLAN")]
+    plan: Option<PathBuf>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+fn source(folder: &Path) -> PriceSource {
+    if folder.as_os_str() == BUILT_IN {
+        PriceSource::Embedded
+    } else {
+        PriceSource::Folder(folder.to_owned())
+    }
+}
+
+pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
+    let (old, new) = (source(&args.old), source(&args.new));
+    let book = |source: &PriceSource| store::load_prices(&store::price_manifest(source)?, None);
+    let (before, after) = (book(&old)?, book(&new)?);
+    let changes: Vec<Change> = price_list::diff(&before, &after);
+    let effect = match &args.plan {
+        None => None,
+        Some(path) if path.extension().is_some_and(|kind| kind == "json") => {
+            let plan = store::load_plan(path)?;
+            let usage = usage(&plan);
+            let sharing = sharing(&plan);
+            let [old, new] = [(&args.old, &before), (&args.new, &after)]
+                .map(|(folder, book)| priced(&usage, (book, sharing), folder));
+            let how = "the plan's usage, priced anew; support and tax are left out";
+            Some(report::Effect::of((old?.entries, new?.entries), how))
+        }
+        Some(path) => {
+            let (old, new) = (planned(path, &old)?, planned(path, &new)?);
+            let how = "planned anew: autoscalers may choose other instance types at other prices";
+            let entries = (old.entries, new.entries);
+            Some(report::Effect::of(entries, how))
+        }
+    };
+    let done = report::Diff { changes, effect };
+    match args.format {
+        Format::Table => print(&report::diff_table(&done)),
+        Format::Json => print(&pretty(&done)?),
+        Format::Csv => print(&report::changes_csv(&done.changes)),
+    }
+}
+
+fn planned(path: &Path, source: &PriceSource) -> Result<Plan, Error> {
+    let catalog = store::embedded_catalog()?;
+    let (scenario, inputs) = store::load_scenario(path, &catalog)?;
+    let facts = store::load_facts(catalog, source, &scenario.regions())?;
+    Prepared::new(&scenario, &facts, &inputs)?.run(0)
+}
+
+/// What a plan says was used.
+fn usage(plan: &Plan) -> Vec<Usage> {
+    let line = |entry: &crate::money::ledger::Entry| Usage {
+        month: entry.month,
+        account: entry.account.clone(),
+        line: UsageLine {
+            key: entry.key.clone(),
+            resource: entry.resource.clone(),
+            quantity: entry.quantity,
+            hours: Vec::new(),
+            zones: None,
+            why: Basis::default(),
+        },
+    };
+    let metered = |entry: &&crate::money::ledger::Entry| !rate::surcharge::is_surcharge(&entry.key);
+    plan.entries.iter().filter(metered).map(line).collect()
+}
+
+/// Whether the plan's accounts climb the steps of prices together.
+fn sharing(plan: &Plan) -> Sharing {
+    let accounts: Vec<&str> = plan.accounts.iter().map(|account| &*account.name).collect();
+    let apart = plan.charges.iter().all(|charge| accounts.contains(&&*charge.scope));
+    if apart { Sharing::PerAccount } else { Sharing::Consolidated }
+}
+
+fn priced(
+    usage: &[Usage],
+    (book, sharing): (&PriceBook, Sharing),
+    folder: &Path,
+) -> Result<rate::Rated, Error> {
+    let rated = rate::rate(usage, book, sharing).map_err(|unpriced| {
+        let place = || Place::file(&folder.display().to_string());
+        Error::input(unpriced.into_iter().map(|it| Problem::new(place(), it.message)).collect())
+    })?;
+    for beyond in rated.beyond() {
+        say(&format!("warning: {}: {beyond}", folder.display()));
+    }
+    Ok(rated)
+}

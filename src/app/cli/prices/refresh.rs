@@ -1,0 +1,307 @@
+//! `runrate prices refresh`: the only command that asks AWS for prices.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use crate::{app::{store, aws::{ec2::{self, Ec2}, price_list::{Bulk, Products, Unread}}, cli::{AwsArgs, Format, pretty, print, say}}, error::{Error, Place}, facts::{price_list::{Change, Item, Offer, Outcome, Rules, Scope, Service, merge}, prices::{GLOBAL, PriceBook}, shapes::Catalog}, report::prices as report};
+
+/// The price book of a checkout.
+pub(super) const FOLDER: &str = "pricing-cache";
+
+#[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(in crate::app::cli) struct Args {
+    /// Region whose prices to ask for; may be given more than once
+    #[arg(long = "region", value_name = "REGION", required = true)]
+    regions: Vec<String>,
+    /// Service to ask for; all of the model if left out. May be given more than once
+    #[arg(long = "service", value_name = "CODE")]
+    services: Vec<String>,
+    /// Read the bulk files, or ask the Price List API page by page (needs credentials)
+    #[arg(long, value_enum, default_value_t = Via::Bulk)]
+    via: Via,
+    /// Ask EC2 for spot prices too (needs credentials)
+    #[arg(long)]
+    spot: bool,
+    /// Ask EC2 for its instance types too (needs credentials)
+    #[arg(long)]
+    instance_types: bool,
+    /// Folder of the price book to renew; the built-in book is put there first if it has none
+    #[arg(long, value_name = "DIR", default_value = FOLDER)]
+    dir: PathBuf,
+    /// First replace files of the book that do not match their digests by those of the built-in book
+    #[arg(long, conflicts_with = "dry_run")]
+    repair: bool,
+    /// Say what would change and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    aws: AwsArgs,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Via {
+    /// Files that anybody may read
+    Bulk,
+    /// The Price List API
+    Api,
+}
+
+/// Where lists come from.
+enum Source {
+    Bulk(Bulk),
+    Api(Box<Products>),
+}
+
+pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
+    let rules = store::price_rules()?;
+    let catalog = store::embedded_catalog()?;
+    for region in &args.regions {
+        if !catalog.prefixes.contains_key(region) {
+            let known: Vec<&str> = catalog.prefixes.keys().map(String::as_str).collect();
+            let message =
+                format!("{region:?} is no region known here; they are {}", known.join(", "));
+            return Err(wrong("--region", message));
+        }
+    }
+    let services = services(args, &rules)?;
+    if args.repair {
+        let repaired = store::repair_prices(&args.dir)?;
+        for path in &repaired {
+            say(&format!("repaired {}", args.dir.join(path).display()));
+        }
+        if repaired.is_empty() {
+            say("the book is whole; nothing to repair");
+        }
+    }
+    let mut manifest = store::price_manifest(&store::book_at(&args.dir)?)?;
+    let book = store::load_prices(&manifest, None)?;
+    manifest.unlock();
+    let now = jiff::Timestamp::now();
+    let today = jiff::tz::TimeZone::UTC.to_datetime(now).date();
+    let mut source = match args.via {
+        Via::Bulk => {
+            Source::Bulk(Bulk::new(&rules.bulk_url, &args.aws.settings(&rules.api_region)))
+        }
+        Via::Api => {
+            Source::Api(Box::new(Products::connect(&args.aws.settings(&rules.api_region))?))
+        }
+    };
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    let mut lines = Vec::new();
+    let mut changes: Vec<Change> = Vec::new();
+    for service in services {
+        let regions = if service.global {
+            vec![GLOBAL]
+        } else {
+            args.regions.iter().map(String::as_str).collect()
+        };
+        for region in regions {
+            let prefixes: Vec<String> = catalog.prefixes.get(region).into_iter().cloned().collect();
+            let scope = Scope { rules: &rules, service, region, prefixes: &prefixes, today };
+            say(&format!("{region} {} …", service.code));
+            let wanted = scope.wanted(&book);
+            let read = match &mut source {
+                Source::Bulk(bulk) => bulk.read(&scope, wanted),
+                Source::Api(products) => products.read(&scope, wanted),
+            };
+            let mut line = report::Refreshed::new(region, &service.code);
+            match read {
+                Ok(Some(offer)) => {
+                    let outcome = merge(&book, &offer, &scope);
+                    line.fill(&offer, &outcome);
+                    keep(&mut files, &mut changes, (region, &service.code), outcome);
+                }
+                Ok(None) => {}
+                Err(Unread::List(error)) => line.error = Some(error.to_string()),
+                Err(Unread::All(error)) => return Err(error),
+            }
+            lines.push(line);
+        }
+    }
+    if args.spot || args.instance_types {
+        for region in &args.regions {
+            let ec2 = Ec2::connect(&args.aws.settings(region), &rules.spot, now)?;
+            let place = (region.as_str(), &rules, &book, &catalog);
+            if args.spot {
+                lines.push(spot(&ec2, place, (now, today), &mut files, &mut changes)?);
+            }
+            if args.instance_types {
+                lines.push(instance_types(&ec2, place, today, &mut files)?);
+            }
+        }
+    }
+    finish(args, (&manifest, &files), &report::Refresh { files: lines, changes })
+}
+
+fn wrong(flag: &str, message: String) -> Error {
+    Error::at(Place { key: Some(flag.into()), ..Place::default() }, message)
+}
+
+fn services<'r>(args: &Args, rules: &'r Rules) -> Result<Vec<&'r Service>, Error> {
+    if args.services.is_empty() {
+        return Ok(rules.services.iter().collect());
+    }
+    let find = |code: &String| rules.service(code).map_err(|message| wrong("--service", message));
+    args.services.iter().map(find).collect()
+}
+
+fn keep(
+    files: &mut BTreeMap<String, String>,
+    changes: &mut Vec<Change>,
+    (region, service): (&str, &str),
+    outcome: Outcome,
+) {
+    changes.extend(outcome.changes);
+    if outcome.confirmed > 0 || outcome.taken > 0 {
+        files.insert(format!("{region}/{service}.csv"), outcome.text);
+    }
+}
+
+type Known<'a> = (&'a str, &'a Rules, &'a PriceBook, &'a Catalog);
+
+/// Spot prices as a list of their own, and every price that was told.
+fn spot(
+    ec2: &Ec2,
+    (region, rules, book, catalog): Known<'_>,
+    (now, today): (jiff::Timestamp, jiff::civil::Date),
+    files: &mut BTreeMap<String, String>,
+    changes: &mut Vec<Change>,
+) -> Result<report::Refreshed, Error> {
+    say(&format!("{region} spot prices …"));
+    let facts = &rules.spot;
+    let prices = ec2.spot_prices(facts)?;
+    let prefixes: Vec<String> = catalog.prefixes.get(region).into_iter().cloned().collect();
+    let billed = |kind: &str| format!("{}{kind}", facts.usage_type);
+    let item = |(kind, mean): (String, f64)| -> Result<Item, Error> {
+        let price = crate::measure::units::UnitPrice::parse(&format!("{mean:.6}"));
+        Ok(Item {
+            sku: "EC2 spot".into(),
+            billed_usage_type: billed(&kind),
+            operation: facts.operation.clone(),
+            description: format!("mean of {} days over time and zones", facts.days),
+            unit: facts.unit.clone(),
+            begin: rust_decimal::Decimal::ZERO,
+            end: None,
+            price: price.map_err(|message| Error::failed(Place::default(), message))?,
+            effective: today.to_string(),
+        })
+    };
+    let items: Vec<Item> =
+        ec2::means(&prices, facts.days, now).into_iter().map(item).collect::<Result<_, _>>()?;
+    let offer = Offer {
+        version: "DescribeSpotPriceHistory".into(),
+        published: today.to_string(),
+        rows: prices.len() as u64,
+        items,
+    };
+    // Types that are new to the book are taken in: the list is of what there is.
+    let service = Service {
+        code: facts.service.clone(),
+        add: vec![facts.usage_type.clone()],
+        ..Service::default()
+    };
+    let scope = Scope { rules, service: &service, region, prefixes: &prefixes, today };
+    // On top of what the bulk files gave, where both were asked.
+    let path = format!("{region}/{}.csv", facts.service);
+    let mut book = book.clone();
+    if let Some(text) = files.get(&path) {
+        book.insert(region, &facts.service, crate::facts::prices::Table::parse(&path, text)?);
+    }
+    let mut outcome = merge(&book, &offer, &scope);
+    // A list of spot prices says nothing of the other meters.
+    outcome.kept.retain(|(meter, _)| meter.usage_type.starts_with(facts.usage_type.as_str()));
+    let mut line = report::Refreshed::new(region, "EC2 spot");
+    line.fill(&offer, &outcome);
+    keep(files, changes, (region, &facts.service), outcome);
+    let header = "region,availability_zone,instance_type,timestamp,usd_per_hour,source\n";
+    let mut rows: Vec<String> = prices
+        .iter()
+        .map(|price| {
+            format!(
+                "{region},{},{},{},{},DescribeSpotPriceHistory {today}\n",
+                price.availability_zone, price.instance_type, price.timestamp, price.spot_price
+            )
+        })
+        .collect();
+    rows.sort_unstable();
+    let history = format!("{region}/{}.spot_history.csv", facts.service);
+    files.insert(history, format!("{header}{}", rows.concat()));
+    Ok(line)
+}
+
+/// Instance types in the columns of the built-in ones.
+fn instance_types(
+    ec2: &Ec2,
+    (region, _, _, catalog): Known<'_>,
+    today: jiff::civil::Date,
+    files: &mut BTreeMap<String, String>,
+) -> Result<report::Refreshed, Error> {
+    say(&format!("{region} instance types …"));
+    let mut types = ec2.instance_types()?;
+    types.sort_by(|a, b| a.instance_type.cmp(&b.instance_type));
+    let header = store::shape_columns()?;
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let failed = |error: csv::Error| Error::failed(Place::default(), error.to_string());
+    writer.write_record(&header).map_err(failed)?;
+    let mut line = report::Refreshed::new(region, "EC2 instance types");
+    line.rows = types.len() as u64;
+    for kind in &types {
+        let known = kind.columns();
+        let cells = header.iter().map(|name| match name.as_str() {
+            "as_of" => today.to_string(),
+            "source" => "EC2 DescribeInstanceTypes".into(),
+            name => known.get(name).cloned().unwrap_or_default(),
+        });
+        writer.write_record(cells).map_err(failed)?;
+        let new = catalog.shape(&kind.instance_type).is_none();
+        line.added += usize::from(new);
+        line.confirmed += usize::from(!new);
+    }
+    let bytes =
+        writer.into_inner().map_err(|error| Error::failed(Place::default(), error.to_string()))?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    files.insert(format!("{region}/{}", store::INSTANCE_TYPES), text);
+    Ok(line)
+}
+
+fn finish(
+    args: &Args,
+    (read, files): (&store::Manifest, &BTreeMap<String, String>),
+    done: &report::Refresh,
+) -> Result<(), Error> {
+    let unread: Vec<String> = done
+        .files
+        .iter()
+        .filter_map(|file| Some((file, file.error.as_ref()?)))
+        .map(|(file, error)| format!("{} {}: {error}", file.region, file.service))
+        .collect();
+    if files.is_empty() {
+        let message = "no list had a price of the model; nothing was written".to_owned();
+        let all: Vec<String> = unread.into_iter().chain([message]).collect();
+        return Err(Error::failed(Place::default(), all.join("\n")));
+    }
+    if args.dry_run {
+        say(&format!("{} files would change; nothing was written", files.len()));
+    } else {
+        let written = store::save_prices(&args.dir, read, files)?;
+        say(&format!("wrote {written} files and the manifest to {}", args.dir.display()));
+        say(&format!("plan with them: --prices {}", args.dir.display()));
+    }
+    match args.format {
+        Format::Table => print(&report::refresh_table(done)),
+        Format::Json => print(&pretty(done)?),
+        Format::Csv => print(&report::changes_csv(&done.changes)),
+    }?;
+    if unread.is_empty() {
+        return Ok(());
+    }
+    let lists = if unread.len() == 1 { "1 list was" } else { "some lists were" };
+    let message = format!(
+        "{lists} not read, and the book keeps those prices; all other lists were read:\n{}",
+        unread.join("\n")
+    );
+    Err(Error::failed(Place::default(), message))
+}

@@ -1,0 +1,59 @@
+//! `runrate rate`.
+
+use std::path::PathBuf;
+
+use super::{Format, PriceArgs, pretty, print, say};
+use crate::{app::store, error::{Error, Place, Problem}, money::rate::{Sharing, Unpriced, usage}, report::rated};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// CSV of `month,account,region,service,usage_type,operation,quantity`, and `amount_usd` of lines that the price
+    /// book does not price, as `plan --out` writes it
+    usage: PathBuf,
+    /// Let all accounts climb price steps and use free parts together, as one payer does
+    #[arg(long)]
+    consolidated: bool,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    #[command(flatten)]
+    prices: PriceArgs,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Error> {
+    let text = store::read_text(&args.usage)?;
+    let manifest = store::price_manifest(&args.prices.source())?;
+    let book = store::load_prices(&manifest, None)?;
+    let file = args.usage.display().to_string();
+    let read = usage::parse(&file, &text, &book)?;
+    let sharing = if args.consolidated { Sharing::Consolidated } else { Sharing::PerAccount };
+    let support = store::embedded_catalog()?.controllers.support;
+    let rated = read.rate(&book, sharing, &support).map_err(|unpriced| {
+        let problem = |unpriced: Unpriced| {
+            Problem::new(Place::line(&file, read.lines[unpriced.line]), unpriced.message)
+        };
+        Error::input(unpriced.into_iter().map(problem).collect())
+    })?;
+    for beyond in rated.beyond() {
+        say(&format!("warning: {beyond}"));
+    }
+    match args.format {
+        Format::Table => print(&rated::to_table(&rated)),
+        Format::Csv => print(&rated::to_csv(&rated)),
+        Format::Json => {
+            let (by, total) = rated::totals(&rated);
+            let totals: Vec<_> = by
+                .into_iter()
+                .map(|((month, account), cost)| {
+                    serde_json::json!({ "month": month, "account": account, "cost_usd": cost })
+                })
+                .collect();
+            print(&pretty(&serde_json::json!({
+                "currency": "USD",
+                "lines": rated::lines(&rated),
+                "totals": totals,
+                "total_usd": total,
+            }))?)
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! `runrate reconcile`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::{
+    Format, PriceArgs,
+    actuals::{self, Kept},
+    plan, pretty, print,
+    trials::percent_or_zero,
+};
+use crate::{report, app::store, bills::{actuals::{Metric, MonthBill, naming::Naming}, reconcile::{self, Options, Partial, Reconciliation}}, error::{Error, Place}, measure::calendar::Month, plan::Plan};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Scenario file, or plan.json of `plan --out`
+    plan: PathBuf,
+    #[command(flatten)]
+    against: Against,
+    /// Exit with 3 when a month's total of an account is off by more than this, 15%
+    #[arg(long, value_name = "PERCENT", value_parser = percent_or_zero)]
+    fail_over: Option<f64>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    #[command(flatten)]
+    prices: PriceArgs,
+}
+
+/// Bills, and what of them is compared.
+#[derive(Debug, clap::Args)]
+pub(super) struct Against {
+    #[command(flatten)]
+    kept: Kept,
+    /// Export to compare with in place of the bills that are kept; may be given more than once
+    #[arg(long = "bill", value_name = "FILE")]
+    bills: Vec<PathBuf>,
+    /// Cost to compare [default: amortized for a plan with commitments where the bills have it, else unblended]
+    #[arg(long, value_enum)]
+    metric: Option<Cost>,
+    /// First month, 2027-03
+    #[arg(long, value_name = "MONTH", value_parser = month)]
+    from: Option<Month>,
+    /// Last month
+    #[arg(long, value_name = "MONTH", value_parser = month)]
+    to: Option<Month>,
+    /// Months whose bill ends early
+    #[arg(long, value_enum, default_value_t = Cut::Exclude)]
+    partial: Cut,
+    /// Exit with 4 when the newest bill was read longer ago
+    #[arg(long, value_name = "DAYS", default_value_t = 45)]
+    max_age: u32,
+}
+
+impl Against {
+    /// Whether it is said what of bills is compared.
+    pub(super) fn narrows(&self) -> bool {
+        let unusual = self.metric.is_some() || !matches!(self.partial, Cut::Exclude);
+        unusual || self.from.is_some() || self.to.is_some()
+    }
+
+    /// Whether exports are named.
+    pub(super) fn names_bills(&self) -> bool {
+        !self.bills.is_empty()
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Cost {
+    /// What each account is charged on the day
+    Unblended,
+    /// Fees of commitments spread over what they cover
+    Amortized,
+    /// Unblended after discounts
+    NetUnblended,
+    /// Amortized after discounts
+    NetAmortized,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Cut {
+    /// Leave them out
+    Exclude,
+    /// Take the plan's month by the days billed
+    ProRata,
+}
+
+fn month(text: &str) -> Result<Month, String> {
+    text.parse().map_err(|_| "give a month, 2027-03".to_owned())
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Error> {
+    let plan = planned(args)?;
+    let done = reconcile(&args.against, &args.prices, &plan)?;
+    match args.format {
+        Format::Table => print(&report::reconcile::render(&done))?,
+        Format::Json => print(&pretty(&done)?)?,
+        Format::Csv => print(&report::reconcile::to_csv(&done))?,
+    }
+    gate(args, &done)
+}
+
+/// A plan against the bills that are kept or named.
+pub(super) fn reconcile(
+    against: &Against,
+    prices: &PriceArgs,
+    plan: &Plan,
+) -> Result<Reconciliation, Error> {
+    let billing = store::billing()?;
+    let bills = bills(against)?;
+    let manifest = store::price_manifest(&prices.source())?;
+    let book = store::load_prices(&manifest, None)?;
+    let catalog = store::embedded_catalog()?;
+    let naming = Naming::new(&book, &catalog, &billing);
+    let options = Options {
+        metric: match against.metric {
+            None => reconcile::comparable_metric(plan, &bills),
+            Some(Cost::Unblended) => Metric::Unblended,
+            Some(Cost::Amortized) => Metric::Amortized,
+            Some(Cost::NetUnblended) => Metric::NetUnblended,
+            Some(Cost::NetAmortized) => Metric::NetAmortized,
+        },
+        partial: match against.partial {
+            Cut::Exclude => Partial::Exclude,
+            Cut::ProRata => Partial::ProRata,
+        },
+        from: against.from,
+        to: against.to,
+        bars: billing.accuracy,
+    };
+    reconcile::reconcile(plan, &bills, &naming, &billing.not_billed_by_aws, options).map_err(gap)
+}
+
+/// What cannot be compared, with its exit code.
+pub(super) fn gap(gap: reconcile::Gap) -> Error {
+    match gap {
+        reconcile::Gap::Actuals(message) => Error::actuals(Place::default(), message),
+        reconcile::Gap::Input(message) => Error::at(Place::default(), message),
+    }
+}
+
+fn bills(args: &Against) -> Result<Vec<MonthBill>, Error> {
+    if !args.bills.is_empty() {
+        return store::import_bills(&args.bills, &store::billing()?, &actuals::now());
+    }
+    let folder = args.kept.folder();
+    let bills = store::load_bills(folder)?;
+    let Some(newest) = bills.iter().max_by_key(|bill| &bill.read_at) else {
+        return Err(actuals::none(folder));
+    };
+    let place = || Place::file(&folder.display().to_string());
+    let read: jiff::Timestamp = newest.read_at.parse().map_err(|_| {
+        Error::at(place(), format!("{}: {:?} is not a time", newest.month, newest.read_at))
+    })?;
+    let age = jiff::Timestamp::now().duration_since(read).as_hours() / 24;
+    if age > i64::from(args.max_age) {
+        let message = format!(
+            "the newest bill was read {age} days ago ({}); import or pull again, or allow more with --max-age",
+            newest.read_at
+        );
+        return Err(Error::actuals(place(), message));
+    }
+    Ok(bills)
+}
+
+fn planned(args: &Args) -> Result<Plan, Error> {
+    if args.plan.extension().is_some_and(|extension| extension == "json") {
+        store::load_plan(&args.plan)
+    } else {
+        plan::make(&args.plan, &args.prices)
+    }
+}
+
+fn gate(args: &Args, done: &Reconciliation) -> Result<(), Error> {
+    let (Some(most), Some((month, account, off))) = (args.fail_over, done.worst()) else {
+        return Ok(());
+    };
+    if off <= most {
+        return Ok(());
+    }
+    Err(Error::check(format!(
+        "{account} in {month} is off by {:.1} %, above --fail-over {:.1} %",
+        100.0 * off,
+        100.0 * most
+    )))
+}

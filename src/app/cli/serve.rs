@@ -1,0 +1,200 @@
+//! `runrate serve`.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::net::TcpListener;
+
+use super::{PriceArgs, failed, failed_with, print, random_key, say};
+use crate::{advice::tune::Tuned, app::{store, serve::{self, App, File, Reports, Settings}}, error::Error, plan::Plan, report::{self, html, content::{self, Beside}, format::{Format, Report}}};
+
+mod listener;
+
+/// The port of a page that names none.
+const PORT: u16 = 8383;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Scenario file
+    scenario: PathBuf,
+    /// Scenario to put beside it; without one, the same can be changed beside itself
+    second: Option<PathBuf>,
+    /// Port on 127.0.0.1; 0 takes any that is free
+    #[arg(long, value_name = "N", default_value_t = PORT, value_parser = port)]
+    port: u16,
+    /// Let the page save values into the scenario's file; comments stay
+    #[arg(long)]
+    write: bool,
+    /// Trials of the band and of reports; 1 for the mid-value line alone
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    trials: u32,
+    /// Show what `tune` found beside it: tune.json of `tune --out`
+    #[arg(long, value_name = "FILE")]
+    tuned: Option<PathBuf>,
+    #[command(flatten)]
+    prices: PriceArgs,
+}
+
+/// 0, or a port that needs no rights of its own and that no address leaves out.
+fn port(text: &str) -> Result<u16, String> {
+    const LEAST: u16 = 1024;
+    let port = text.parse::<u16>().ok().filter(|port| *port == 0 || *port >= LEAST);
+    port.ok_or_else(|| "give a port of 1024 to 65535, or 0 for any that is free".into())
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Error> {
+    let catalog = store::embedded_catalog()?;
+    let mut regions: Vec<String> = Vec::new();
+    let mut scenarios: Vec<(&Path, String)> = Vec::new();
+    for path in std::iter::once(&args.scenario).chain(&args.second) {
+        let (scenario, inputs) = store::load_scenario(path, &catalog)?;
+        scenarios.push((path, inputs.sha256));
+        regions.extend(scenario.regions().into_iter().map(str::to_owned));
+    }
+    regions.sort_unstable();
+    regions.dedup();
+    let regions: Vec<&str> = regions.iter().map(String::as_str).collect();
+    let facts = store::load_facts(catalog, &args.prices.source(), &regions)?;
+    let tuned = args.tuned.as_deref().map(store::load_tuned).transpose()?;
+    if let (Some(path), Some(tuned)) = (&args.tuned, &tuned)
+        && let Some(text) = strange(path, tuned, &scenarios)
+    {
+        say(&text);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(4)
+        .enable_all()
+        .build()
+        .map_err(|error| failed(&error))?;
+    let done = runtime.block_on(async {
+        let listener = TcpListener::bind(("127.0.0.1", args.port)).await;
+        let listener = listener.map_err(|error| unbound(args.port, &error))?;
+        let port = listener.local_addr().map_err(|error| failed(&error))?.port();
+        let settings = Settings { port, write: args.write, trials: args.trials, key: random_key() };
+        let paths = (&*args.scenario, args.second.as_deref());
+        let app = Arc::new(App::new(paths, facts, settings, reports(tuned)?)?);
+        answer(listener, app, &settings.door()).await
+    });
+    // A report that nobody waits for any more does not hold the program up.
+    runtime.shutdown_background();
+    done
+}
+
+/// A warning, where what was tuned is none of the scenarios.
+fn strange(path: &Path, tuned: &Tuned, scenarios: &[(&Path, String)]) -> Option<String> {
+    const SHORT: usize = 12;
+    let short = |digest: &str| digest.chars().take(SHORT).collect::<String>();
+    let of = &tuned.made_from.scenario_sha256;
+    if scenarios.iter().any(|(_, digest)| digest == of) {
+        return None;
+    }
+    let told =
+        |(path, digest): &(&Path, String)| format!("{} is {}", path.display(), short(digest));
+    let own: Vec<String> = scenarios.iter().map(told).collect();
+    Some(format!(
+        "warning: {} is of another scenario: it was tuned on {}, {}; it is shown at /tuned and put into no report; `runrate tune` makes it anew",
+        path.display(),
+        short(of),
+        own.join(", ")
+    ))
+}
+
+fn unbound(port: u16, error: &std::io::Error) -> Error {
+    if error.kind() == std::io::ErrorKind::AddrInUse {
+        let message = format!(
+            "127.0.0.1:{port} is in use: end what runs there, or take another port: --port {}, or --port 0 for any that is free",
+            port.saturating_add(1)
+        );
+        return failed_with(&message);
+    }
+    failed_with(&format!("127.0.0.1:{port} cannot be listened on: {error}"))
+}
+
+/// Answers until Ctrl-C.
+async fn answer(listener: TcpListener, app: Arc<App>, door: &str) -> Result<(), Error> {
+    /// What is being sent may still be sent.
+    const GRACE: Duration = Duration::from_secs(2);
+    let address = listener.local_addr().map_err(|error| failed(&error))?;
+    print(&format!("http://{address}{door}\n"))?;
+    say("Ctrl-C ends it");
+    let (ended, has_ended) = tokio::sync::watch::channel(false);
+    let closing = Arc::clone(&app);
+    let late = async move {
+        stopped().await;
+        closing.close();
+        let _ = ended.send(true);
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        () = listener::answer(listener, serve::router(app), has_ended) => {}
+        () = late => {}
+    }
+    Ok(())
+}
+
+/// Waits for Ctrl-C, or for being asked to end.
+async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut asked) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = asked.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// The reports of a plan.
+fn reports(tuned: Option<Tuned>) -> Result<Reports, Error> {
+    let facts = store::focus_facts()?;
+    let formats = Format::ALL.iter().map(|format| format.name()).collect();
+    let page = tuned.as_ref().map(|tuned| html::render(&content::tuned::page(tuned)));
+    let page = page.transpose().map_err(|message| failed_with(&message))?;
+    let shown = tuned;
+    let write = move |format: &str, plan: &Plan| {
+        let format = Format::of(format)
+            .ok_or_else(|| failed_with(&format!("there is no report {format:?}")))?;
+        // Of other values, or of another file, nothing was tuned.
+        let of = &plan.made_from.scenario_sha256;
+        let own = shown.as_ref().filter(|tuned| tuned.made_from.scenario_sha256 == *of);
+        let beside = Beside { tuned: own, ..Beside::default() };
+        let files = Report::new(plan, beside, &facts)
+            .files(format)
+            .map_err(|message| failed_with(&format!("{} report: {message}", format.name())))?;
+        // Of tables one by one, the ledger is what a download gives.
+        let first = files.into_iter().next();
+        let report::format::File { name, media_type, bytes } =
+            first.ok_or_else(|| failed_with("the report is empty"))?;
+        Ok(File { content_type: media_type, name, bytes })
+    };
+    Ok(Reports { formats, write: Box::new(write), tuned: page })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{port, random_key};
+
+    #[test]
+    fn no_two_runs_have_one_key() {
+        let keys: std::collections::BTreeSet<u128> = (0..100).map(|_| random_key()).collect();
+        assert_eq!(keys.len(), 100);
+        assert!(keys.iter().all(|key| key >> 64 != key & u128::from(u64::MAX)));
+    }
+
+    #[test]
+    fn ports_are_free_ones_or_any() {
+        assert_eq!(port("0"), Ok(0));
+        assert_eq!(port("1024"), Ok(1024));
+        for wrong in ["80", "65536", "-1", "http", ""] {
+            assert!(port(wrong).is_err(), "{wrong}");
+        }
+    }
+}

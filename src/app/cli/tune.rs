@@ -1,0 +1,249 @@
+//! `runrate tune`.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use super::{Format as Printed, PriceArgs, failed, pretty, print, say, trials::Watched};
+use crate::{bounds, advice::tune::{Desk, Request, Setup, State, Tuned}, app::store, error::{Error, Place}, intent::scenario::{Scenario, rewrite, key::Key}, manifest::{self, Wanted}, plan::simulate::{Inputs, Prepared}, report::{self, content::{self, Beside}, format::{Format, Report}}};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Scenario file; its [tune] table says what may be changed and what must hold
+    scenario: PathBuf,
+    /// Account whose settings are changed; that of [tune], or the first with all of the traffic
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+    /// Evaluations of the search: candidates times trials, each over all months
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    evaluations: Option<u32>,
+    /// Trials of a candidate that gets to the end
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    trials: Option<u32>,
+    /// Trials, not seen by the search, for what is recommended
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    fresh_trials: Option<u32>,
+    /// Folder for tune.json, candidates.csv, tuned.toml, frontier.svg, report.html and manifests to apply
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// File for the scenario with the recommended settings; comments stay
+    #[arg(long, value_name = "FILE")]
+    apply: Option<PathBuf>,
+    /// File that keeps what was looked at: a run that was stopped goes on from it
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Threads; all cores if left out. The result is the same on any number
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=bounds::THREADS))]
+    threads: Option<u16>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Printed::Table)]
+    format: Printed,
+    #[command(flatten)]
+    prices: PriceArgs,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Error> {
+    check_targets(args)?;
+    let text = store::read_text(&args.scenario)?;
+    let tuned = match args.threads {
+        None => tune(args)?,
+        Some(threads) => {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build();
+            pool.map_err(|error| failed(&error))?.install(|| tune(args))?
+        }
+    };
+    // Minutes of work are told before anything can go wrong with files.
+    match args.format {
+        Printed::Table => print(&report::tune::render(&tuned))?,
+        Printed::Json => print(&pretty(&tuned)?)?,
+        Printed::Csv => print(&report::tune::csv(&tuned))?,
+    }
+    write(args, &tuned, &text)?;
+    if !(tuned.feasible || tuned.stopped) {
+        return Err(Error::check(report::tune::unmet(&tuned)));
+    }
+    match (&args.apply, unproven(&tuned)) {
+        (Some(path), Some(why)) => {
+            Err(Error::check(format!("{} is not written: {why}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where outputs cannot go is said before the search, not after it.
+fn check_targets(args: &Args) -> Result<(), Error> {
+    let wrong = |path: &Path, message: &str| {
+        Err(Error::at(Place::file(&path.display().to_string()), message))
+    };
+    if let Some(folder) = args.out.as_deref().filter(|folder| folder.exists() && !folder.is_dir()) {
+        return wrong(folder, "is a file; name a folder with --out");
+    }
+    for path in args.apply.iter().chain(&args.state) {
+        if path.is_dir() {
+            return wrong(path, "is a folder; name a file");
+        }
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if parent.is_some_and(|parent| !parent.is_dir()) {
+            return wrong(path, "lies in a folder that does not exist; make it first");
+        }
+    }
+    Ok(())
+}
+
+/// Why the recommended settings are not to be applied; none where they are proven.
+fn unproven(tuned: &Tuned) -> Option<String> {
+    if !tuned.feasible {
+        return Some("nothing meets what is asked for".into());
+    }
+    if tuned.stopped {
+        return Some("the search was stopped before its result was tried on other trials".into());
+    }
+    if tuned.changes.is_empty() {
+        return Some("today's settings are the recommendation".into());
+    }
+    match &tuned.fresh {
+        Some(fresh) if fresh.holds => None,
+        Some(fresh) => Some(report::tune::verdict(fresh)),
+        None => Some("the result was not tried on other trials".into()),
+    }
+}
+
+fn tune(args: &Args) -> Result<Tuned, Error> {
+    let catalog = store::embedded_catalog()?;
+    let (scenario, inputs) = store::load_scenario(&args.scenario, &catalog)?;
+    let facts = store::load_facts(catalog, &args.prices.source(), &scenario.regions())?;
+    let prepared = Prepared::new(&scenario, &facts, &inputs)?;
+    let defaults = store::tune_defaults()?;
+    let request = Request {
+        account: args.account.clone(),
+        evaluations: args.evaluations,
+        trials: args.trials,
+        fresh: args.fresh_trials,
+    };
+    let setup = Setup::new(&prepared, &defaults, &request)?;
+    let earlier = args.state.as_deref().map(read_state).transpose()?.flatten();
+    let last: Mutex<()> = Mutex::new(());
+    let save = |state: &State| {
+        let Some(path) = &args.state else { return Ok(()) };
+        let _one = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let text = serde_json::to_string(state).map_err(|error| failed(&error))?;
+        store::write_file(path, text.as_bytes())
+    };
+    let watched = Watched::begin_with(setup.evaluations(), "evaluations")?;
+    let desk = Desk { watch: watched.watch(), earlier: earlier.as_ref(), save: &save };
+    let done = setup.run(desk);
+    watched.end();
+    done
+}
+
+fn read_state(path: &Path) -> Result<Option<State>, Error> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let place = Place::file(&path.display().to_string());
+    let text = store::read_text(path)?;
+    let state = serde_json::from_str(&text).map_err(|error| {
+        Error::at(place, format!("is no state of `tune` that this version reads: {error}"))
+    })?;
+    Ok(Some(state))
+}
+
+/// The scenario's text with the recommended settings.
+fn tuned_text(args: &Args, tuned: &Tuned, text: &str) -> Result<String, Error> {
+    let file = args.scenario.display().to_string();
+    let wrong = |message: String| Error::failed(Place::file(&file), message);
+    let edits: Result<Vec<(Key, toml::Value)>, String> = tuned
+        .changes
+        .iter()
+        .map(|change| Ok((Key::parse(&change.key)?, change.value.clone())))
+        .collect();
+    let changed = edits.and_then(|edits| rewrite::set(text, &edits)).map_err(wrong)?;
+    let [first, last] = tuned.months;
+    let head = format!(
+        "# Tuned over {first} to {last}, seed {}, by runrate {}.\n",
+        tuned.made_from.seed, tuned.made_from.version
+    );
+    // The head of an earlier run tells of what is no more.
+    let rest = match changed.split_once('\n') {
+        Some((line, rest)) if line.starts_with("# Tuned over ") => rest.to_owned(),
+        _ => changed,
+    };
+    Ok(head + &rest)
+}
+
+fn write(args: &Args, tuned: &Tuned, text: &str) -> Result<(), Error> {
+    if args.out.is_none() && args.apply.is_none() {
+        return Ok(());
+    }
+    let catalog = store::embedded_catalog()?;
+    let (before, _) = store::load_scenario_text(&args.scenario, text, &catalog)?;
+    let text = tuned_text(args, tuned, text)?;
+    // The digest in what is written is that of the tuned text.
+    let (after, inputs) = store::load_scenario_text(&args.scenario, &text, &catalog)?;
+    let proven = unproven(tuned).is_none();
+    if let (Some(path), true) = (&args.apply, proven) {
+        store::write_file(path, text.as_bytes())?;
+        say(&format!("wrote {}", path.display()));
+    }
+    let Some(folder) = &args.out else { return Ok(()) };
+    let mut files = vec![
+        ("tune.json".to_owned(), pretty(tuned)?.into_bytes()),
+        ("candidates.csv".to_owned(), report::tune::csv(tuned).into_bytes()),
+    ];
+    files.extend(shown(args, tuned, (&before, &after, &inputs), proven)?);
+    if proven {
+        files.push(("tuned.toml".to_owned(), text.into_bytes()));
+    }
+    let manifests = manifest::FILES.map(|name| format!("manifests/{name}"));
+    // What only a proven result has; that of an earlier run is removed.
+    let owned: Vec<&str> = manifests.iter().map(String::as_str).chain(["tuned.toml"]).collect();
+    store::write_folder(folder, &files, &owned)?;
+    say(&format!("wrote {} files to {}", files.len(), folder.display()));
+    if let Some(why) = unproven(tuned) {
+        say(&format!("no tuned.toml and no manifests: {why}"));
+    }
+    Ok(())
+}
+
+/// The tuned scenario planned: its report with the frontier, and manifests of the account to apply.
+fn shown(
+    args: &Args,
+    tuned: &Tuned,
+    (before, after, inputs): (&Scenario, &Scenario, &Inputs),
+    proven: bool,
+) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let catalog = store::embedded_catalog()?;
+    let facts = store::load_facts(catalog, &args.prices.source(), &after.regions())?;
+    let plan = Prepared::new(after, &facts, inputs)?.run(0)?;
+    let failed = |message: String| Error::failed(Place::default(), message);
+    let chart = content::tuned::frontier(tuned).chart;
+    let svg = report::figure::svg(&chart, report::figure::WIDE).map_err(failed)?;
+    let mut files = vec![("frontier.svg".to_owned(), svg.into_bytes())];
+    let focus = store::focus_facts()?;
+    let beside = Beside { tuned: Some(tuned), ..Beside::default() };
+    let pages = Report::new(&plan, beside, &focus).files(Format::Html).map_err(failed)?;
+    files.extend(pages.into_iter().map(|file| (file.name, file.bytes)));
+    let own = |scenario: &'_ Scenario| {
+        scenario.accounts.iter().find(|account| account.name == tuned.account).cloned()
+    };
+    let (Some(account), old, true) = (own(after), own(before), proven) else { return Ok(files) };
+    let known = store::manifest_facts()?;
+    let wanted = Wanted {
+        scenario: after,
+        account: &account,
+        catalog: &facts.catalog,
+        facts: &known,
+        sha256: &inputs.sha256,
+        plan: Some(&plan),
+        before: old.as_ref(),
+    };
+    let written = manifest::write(&wanted)?;
+    for note in &written.notes {
+        say(&format!("note: {note}"));
+    }
+    for file in written.files {
+        files.push((format!("manifests/{}", file.name), file.text.into_bytes()));
+    }
+    Ok(files)
+}

@@ -1,0 +1,672 @@
+//! The only module that touches the disk: facts, scenarios and series in, outputs out.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use include_dir::{Dir, include_dir};
+use rayon::prelude::*;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::{bounds, advice::tune::{Defaults, Tuned}, bills::{actuals::layout::Billing, backtest::Scored, calibrate::Coefficients}, error::{Error, Place}, facts::{commitment_rates::Rates, price_list::Rules, prices::{GLOBAL, PriceBook, Table}, shapes::Catalog}, intent::scenario::Scenario, measure::series::{Gaps, Series}, plan::{NotModelled, Plan, simulate::{Facts, Inputs}}, report::focus};
+
+mod bills;
+mod manifests;
+mod price_files;
+#[cfg(feature = "serve")]
+mod rewrite;
+mod write;
+
+/// How files of commitment prices end.
+const COMMITMENTS: &str = ".commitments.csv";
+
+#[cfg(feature = "serve")]
+pub use self::rewrite::rewrite;
+pub use self::{
+    bills::{
+        BillFile, REDACTION_KEY, import_bill_files, import_bills, keep_redaction_key, kept_months,
+        load_bills, redaction_key, save_bills,
+    },
+    manifests::{manifest_facts, manifests},
+    price_files::{book_at, broken_prices, repair_prices, save_prices},
+    write::{write_file, write_folder},
+};
+
+static PRICES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/pricing-cache");
+static MODELS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/models");
+
+/// Where the price book is read from.
+#[derive(Debug, Clone)]
+pub enum PriceSource {
+    /// The book inside the program.
+    Embedded,
+    /// A folder of the same form.
+    Folder(PathBuf),
+}
+
+/// One file of a manifest.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Listed {
+    /// Path below the manifest.
+    pub path: String,
+    /// Digest.
+    pub sha256: String,
+    /// Rows of data.
+    #[serde(default)]
+    pub rows: usize,
+    /// Oldest date of a row.
+    #[serde(default)]
+    pub oldest: String,
+    /// Newest date of a row.
+    #[serde(default)]
+    pub newest: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct ManifestText {
+    #[serde(rename = "file", default)]
+    files: Vec<Listed>,
+}
+
+/// A folder of facts with its digests.
+#[derive(Debug)]
+pub struct Manifest {
+    source: PriceSource,
+    name: String,
+    /// Its files, by path.
+    pub files: Vec<Listed>,
+    /// Digest of the manifest.
+    pub sha256: String,
+    /// Nobody writes the files while they are read.
+    lock: Option<write::Lock>,
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+impl Manifest {
+    fn open(
+        source: &PriceSource,
+        embedded: &'static Dir<'static>,
+        name: &str,
+    ) -> Result<Self, Error> {
+        let name = match source {
+            PriceSource::Embedded => name.to_owned(),
+            PriceSource::Folder(folder) => folder.display().to_string(),
+        };
+        let text = read_from(source, embedded, &name, "manifest.toml")?;
+        let file = format!("{name}/manifest.toml");
+        let parsed: ManifestText = toml::from_str(&text)
+            .map_err(|error| Error::at(Place::file(&file), error.message().to_owned()))?;
+        Ok(Self {
+            source: source.clone(),
+            name,
+            files: parsed.files,
+            sha256: digest(text.as_bytes()),
+            lock: None,
+        })
+    }
+
+    /// Lets others write the files: what is read from now on may be newer than the manifest.
+    pub fn unlock(&mut self) {
+        self.lock = None;
+    }
+
+    /// The digest that it gives a file.
+    fn sha256_of(&self, path: &str) -> Option<&String> {
+        self.files.iter().find(|listed| listed.path == path).map(|listed| &listed.sha256)
+    }
+
+    /// One file's text, its digest checked.
+    fn text(&self, embedded: &'static Dir<'static>, path: &str) -> Result<String, Error> {
+        let file = format!("{}/{path}", self.name);
+        let Some(listed) = self.files.iter().find(|listed| listed.path == path) else {
+            return Err(Error::at(Place::file(&file), "is not listed in manifest.toml"));
+        };
+        let text = read_from(&self.source, embedded, &self.name, path)?;
+        let found = digest(text.as_bytes());
+        if found != listed.sha256 {
+            let message = format!(
+                "has changed: its sha256 is {found}, the manifest says {}; run `python3 pricing-cache/import.py --manifests` if that is meant, `runrate prices refresh --repair` if not",
+                listed.sha256
+            );
+            return Err(Error::at(Place::file(&file), message));
+        }
+        Ok(text)
+    }
+}
+
+fn read_from(
+    source: &PriceSource,
+    embedded: &'static Dir<'static>,
+    name: &str,
+    path: &str,
+) -> Result<String, Error> {
+    let place = || Place::file(&format!("{name}/{path}"));
+    match source {
+        PriceSource::Embedded => {
+            let file = embedded.get_file(path).and_then(|file| file.contents_utf8());
+            file.map(str::to_owned).ok_or_else(|| Error::failed(place(), "is not in the program"))
+        }
+        PriceSource::Folder(folder) => read_text(&folder.join(path)),
+    }
+}
+
+/// File of the instance types that a region's EC2 told of, beside its prices.
+pub const INSTANCE_TYPES: &str = "AmazonEC2.instance_types.csv";
+
+/// Columns of the built-in instance types.
+///
+/// # Errors
+/// A fault of the build: a file that does not match its manifest.
+pub fn shape_columns() -> Result<Vec<String>, Error> {
+    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
+    let text = models.text(&MODELS, "ec2.csv")?;
+    let header = text.lines().next().unwrap_or_default();
+    Ok(header.split(',').map(str::to_owned).collect())
+}
+
+/// The price book's manifest.
+///
+/// # Errors
+/// A folder without a manifest, or a manifest that cannot be read.
+pub fn price_manifest(source: &PriceSource) -> Result<Manifest, Error> {
+    let lock = match source {
+        PriceSource::Embedded => None,
+        PriceSource::Folder(folder) => Some(write::reading(folder)?),
+    };
+    Ok(Manifest { lock, ..price_manifest_unlocked(source)? })
+}
+
+fn price_manifest_unlocked(source: &PriceSource) -> Result<Manifest, Error> {
+    Manifest::open(source, &PRICES, "pricing-cache")
+}
+
+/// Region and service of a price file; `None` for other files.
+pub fn price_file(path: &str) -> Option<(&str, &str)> {
+    let (region, file) = path.split_once('/')?;
+    let service = file.strip_suffix(".csv")?;
+    (!service.contains('.')).then_some((region, service))
+}
+
+/// The tables of the regions asked for, and the global ones; all when none is named.
+///
+/// # Errors
+/// A changed or malformed file.
+pub fn load_prices(manifest: &Manifest, regions: Option<&[&str]>) -> Result<PriceBook, Error> {
+    load_prices_with(manifest, regions, &[])
+}
+
+/// The same, without the files that hold none of the rows that `words` look for: a word must occur in
+/// the file's path or text. Reading the whole book takes longer than a person likes to wait.
+///
+/// # Errors
+/// A changed or malformed file.
+pub fn load_prices_with(
+    manifest: &Manifest,
+    regions: Option<&[&str]>,
+    words: &[String],
+) -> Result<PriceBook, Error> {
+    let wanted =
+        |region: &str| regions.is_none_or(|regions| region == GLOBAL || regions.contains(&region));
+    let files: Vec<(&str, &str, &str)> = manifest
+        .files
+        .iter()
+        .filter_map(|listed| {
+            let (region, service) = price_file(&listed.path)?;
+            wanted(region).then_some((region, service, &*listed.path))
+        })
+        .collect();
+    let tables: Vec<Option<Table>> = files
+        .par_iter()
+        .map(|(_, _, path)| {
+            let text = manifest.text(&PRICES, path)?;
+            if !words.is_empty() && !may_hold(path, &text, words) {
+                return Ok(None);
+            }
+            Table::parse(&format!("{}/{path}", manifest.name), &text).map(Some)
+        })
+        .collect::<Result<_, Error>>()?;
+    let mut book = PriceBook::default();
+    for ((region, service, _), table) in files.into_iter().zip(tables) {
+        if let Some(table) = table {
+            book.insert(region, service, table);
+        }
+    }
+    Ok(book)
+}
+
+fn may_hold(path: &str, text: &str, words: &[String]) -> bool {
+    let (path, text) = (path.to_ascii_lowercase(), text.to_ascii_lowercase());
+    words.iter().all(|word| {
+        // A word may span columns ("AmazonEC2/BoxUsage"): each of its parts must occur.
+        word.to_ascii_lowercase().split('/').all(|part| path.contains(part) || text.contains(part))
+    })
+}
+
+/// The shapes, controller defaults and profiles inside the program.
+///
+/// # Errors
+/// A fault of the build: files that do not match their manifest.
+pub fn embedded_catalog() -> Result<Catalog, Error> {
+    catalog(&Manifest::open(&PriceSource::Embedded, &MODELS, "models")?)
+}
+
+fn catalog(manifest: &Manifest) -> Result<Catalog, Error> {
+    let text = |path: &str| manifest.text(&MODELS, path);
+    let mut catalog = Catalog::parse(
+        &text("ec2.csv")?,
+        &text("spot.csv")?,
+        &text("aurora.csv")?,
+        &text("controllers.toml")?,
+    )?
+    .with_lifecycles([
+        &text("eks_versions.csv")?,
+        &text("github_actions.csv")?,
+        &text("regions.csv")?,
+        &text("burstable.csv")?,
+    ])?;
+    for listed in &manifest.files {
+        let Some(name) = listed.path.strip_prefix("workloads/") else { continue };
+        let name = name.trim_end_matches(".toml").to_owned();
+        let file = format!("models/{}", listed.path);
+        let profile = toml::from_str(&text(&listed.path)?)
+            .map_err(|error| Error::at(Place::file(&file), error.message().to_owned()))?;
+        catalog.profiles.insert(name, profile);
+    }
+    Ok(catalog)
+}
+
+/// How bills say what they say.
+///
+/// # Errors
+/// A fault of the build: a file that does not match its manifest.
+pub fn billing() -> Result<Billing, Error> {
+    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
+    let text = models.text(&MODELS, "billing.toml")?;
+    toml::from_str(&text)
+        .map_err(|error| Error::at(Place::file("models/billing.toml"), error.to_string()))
+}
+
+/// What FOCUS says of services and regions.
+///
+/// # Errors
+/// A fault of the build: a file that does not match its manifest.
+pub fn focus_facts() -> Result<focus::Facts, Error> {
+    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
+    let text = |path: &str| models.text(&MODELS, path);
+    focus::Facts::parse(&text("focus_services.csv")?, &text("focus_regions.csv")?)
+        .map_err(|error| Error::at(Place::file("models/focus_services.csv"), error))
+}
+
+/// Which coefficients a bill knows of.
+///
+/// # Errors
+/// A fault of the build: a file that does not match its manifest.
+pub fn coefficients() -> Result<Coefficients, Error> {
+    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
+    toml::from_str(&models.text(&MODELS, "calibration.toml")?)
+        .map_err(|error| Error::at(Place::file("models/calibration.toml"), error.to_string()))
+}
+
+/// What `tune` looks at where a scenario says nothing.
+///
+/// # Errors
+/// A fault of the build: a file that does not match its manifest.
+pub fn tune_defaults() -> Result<Defaults, Error> {
+    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
+    toml::from_str(&models.text(&MODELS, "tune.toml")?)
+        .map_err(|error| Error::at(Place::file("models/tune.toml"), error.to_string()))
+}
+
+/// How AWS's price lists become rows of the book.
+///
+/// # Errors
+/// A fault of the build: a file that does not match its manifest.
+pub fn price_rules() -> Result<Rules, Error> {
+    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
+    toml::from_str(&models.text(&MODELS, "price_list.toml")?)
+        .map_err(|error| Error::at(Place::file("models/price_list.toml"), error.to_string()))
+}
+
+/// The IAM policy that pulling costs needs.
+///
+/// # Errors
+/// A fault of the build: a file that does not match its manifest.
+pub fn iam_policy() -> Result<String, Error> {
+    Manifest::open(&PriceSource::Embedded, &MODELS, "models")?.text(&MODELS, "iam_policy.json")
+}
+
+/// Everything known, with the prices of the regions asked for.
+///
+/// # Errors
+/// Changed or malformed files.
+pub fn load_facts(
+    catalog: Catalog,
+    source: &PriceSource,
+    regions: &[&str],
+) -> Result<Facts, Error> {
+    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
+    let manifest = price_manifest(source)?;
+    let rows = |path: &str| -> Result<Vec<(String, String)>, Error> {
+        let text = models.text(&MODELS, path)?;
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let rows = reader.deserialize().collect::<Result<_, _>>();
+        rows.map_err(|error| Error::at(Place::file(path), error.to_string()))
+    };
+    let mut catalog = catalog;
+    for region in regions {
+        let path = format!("{region}/{INSTANCE_TYPES}");
+        if manifest.files.iter().any(|listed| listed.path == path) {
+            catalog.add_shapes(&path, &manifest.text(&PRICES, &path)?)?;
+        }
+    }
+    let not_modelled = rows("not_modelled.csv")?;
+    let short_names = rows("service_names.csv")?.into_iter().collect::<BTreeMap<_, _>>();
+    let rules = models.text(&MODELS, "commitments.toml")?;
+    let commitment_rules = toml::from_str(&rules).map_err(|error| {
+        Error::at(Place::file("models/commitments.toml"), error.message().to_owned())
+    })?;
+    let mut commitment_rates = Rates::default();
+    for listed in manifest.files.iter().filter(|l| l.path.ends_with(COMMITMENTS)) {
+        let region = listed.path.split('/').next().unwrap_or_default();
+        if regions.contains(&region) {
+            commitment_rates.add(region, &listed.path, &manifest.text(&PRICES, &listed.path)?)?;
+        }
+    }
+    Ok(Facts {
+        commitment_rules,
+        commitment_rates,
+        catalog,
+        prices: load_prices(&manifest, Some(regions))?,
+        price_book_sha256: manifest.sha256,
+        models_sha256: models.sha256,
+        short_names,
+        not_modelled: not_modelled
+            .into_iter()
+            .map(|(system, needs)| NotModelled { system, needs })
+            .collect(),
+    })
+}
+
+/// A text file of the user.
+///
+/// # Errors
+/// A file that is not there, is a folder, or is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, Error> {
+    let place = || Place::file(&path.display().to_string());
+    write::settle(write::folder_of(path))?;
+    let file = fs::File::open(path).map_err(|error| Error::at(place(), plain(&error)))?;
+    text_of(file, &path.display().to_string())
+}
+
+/// All text of a reader, up to a bound.
+fn text_of(from: impl Read, name: &str) -> Result<String, Error> {
+    let message = format!(
+        "has more than {} MiB, the most that is read at once; split it",
+        bounds::FILE_BYTES >> 20
+    );
+    let mut bytes = Vec::new();
+    let read = bounds::Bounded::new(from, bounds::FILE_BYTES, message).read_to_end(&mut bytes);
+    read.map_err(|error| Error::at(Place::file(name), plain(&error)))?;
+    String::from_utf8(bytes).map_err(|_| Error::at(Place::file(name), "is not UTF-8 text"))
+}
+
+/// A file of the user as it is.
+///
+/// # Errors
+/// A file that is not there, or is a folder.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Error> {
+    let place = || Place::file(&path.display().to_string());
+    write::settle(write::folder_of(path))?;
+    fs::read(path).map_err(|error| Error::at(place(), plain(&error)))
+}
+
+/// An operating-system error in words, without its number.
+fn plain(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file or folder".into(),
+        std::io::ErrorKind::IsADirectory => "is a folder, not a file".into(),
+        std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
+            "a part of the path is a file, not a folder".into()
+        }
+        std::io::ErrorKind::InvalidData => error.to_string(),
+        kind => kind.to_string(),
+    }
+}
+
+/// A scenario with the series it names, and their digest.
+///
+/// # Errors
+/// Every problem of the scenario, or of a series.
+pub fn load_scenario(path: &Path, catalog: &Catalog) -> Result<(Scenario, Inputs), Error> {
+    load_with(path, catalog, &path.display().to_string(), &read_text)
+}
+
+/// Reads a scenario and its series as they stood in a git revision.
+///
+/// # Errors
+/// As [`load_scenario`]; a revision or a file that git does not know.
+pub fn load_scenario_at(
+    revision: &str,
+    path: &Path,
+    catalog: &Catalog,
+) -> Result<(Scenario, Inputs), Error> {
+    let name = format!("{revision}:{}", path.display());
+    load_with(path, catalog, &name, &|path| text_at(revision, path))
+}
+
+/// A file of a git revision, named from the folder one stands in.
+fn text_at(revision: &str, path: &Path) -> Result<String, Error> {
+    let name = format!("{revision}:{}", path.display());
+    let place = || Place::file(&name);
+    if revision.starts_with('-') || revision.is_empty() {
+        return Err(Error::at(place(), "is no file, and no git revision"));
+    }
+    // git takes a path without ./ from the top of the repository.
+    let object =
+        if path.is_absolute() { name.clone() } else { format!("{revision}:./{}", path.display()) };
+    let shown = std::process::Command::new("git").args(["show", &object]).output();
+    let shown = shown.map_err(|error| Error::at(place(), format!("git cannot be run: {error}")))?;
+    if !shown.status.success() {
+        let said = String::from_utf8_lossy(&shown.stderr);
+        let said = said.lines().next().unwrap_or("it fails").trim_start_matches("fatal: ");
+        return Err(Error::at(place(), format!("is no file, and git says: {said}")));
+    }
+    String::from_utf8(shown.stdout).map_err(|_| Error::at(place(), "is not UTF-8"))
+}
+
+/// Reads a scenario as it would stand in a file with this text.
+///
+/// # Errors
+/// As [`load_scenario`].
+pub fn load_scenario_text(
+    path: &Path,
+    text: &str,
+    catalog: &Catalog,
+) -> Result<(Scenario, Inputs), Error> {
+    load_with(path, catalog, &path.display().to_string(), &|asked| {
+        if asked == path { Ok(text.to_owned()) } else { read_text(asked) }
+    })
+}
+
+fn load_with(
+    path: &Path,
+    catalog: &Catalog,
+    name: &str,
+    read: &dyn Fn(&Path) -> Result<String, Error>,
+) -> Result<(Scenario, Inputs), Error> {
+    let text = read(path)?;
+    let scenario = Scenario::parse(name, &text, catalog)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut hasher = Sha256::new();
+    hasher.update(text.as_bytes());
+    let mut series = |file: &str, gaps: Gaps| -> Result<Series, Error> {
+        let path = folder.join(file);
+        let text = read(&path)?;
+        hasher.update(text.as_bytes());
+        Series::parse(&path.display().to_string(), &text, gaps)
+    };
+    let history = scenario.users.history.as_ref();
+    let history = history.map(|history| series(&history.file, history.gaps)).transpose()?;
+    let shape = scenario.traffic.shape.as_ref();
+    let shape = shape.map(|shape| series(&shape.file, shape.gaps)).transpose()?;
+    let hex = hasher.finalize().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    Ok((scenario, Inputs { history, shape, sha256: hex }))
+}
+
+/// A saved plan.
+///
+/// # Errors
+/// A file that is not a plan of this schema.
+pub fn load_plan(path: &Path) -> Result<Plan, Error> {
+    read_plan(&path.display().to_string(), &read_text(path)?)
+}
+
+/// Reads a saved plan; `file` is what errors call it.
+///
+/// # Errors
+/// Text that is not a plan of this schema.
+pub fn read_plan(file: &str, text: &str) -> Result<Plan, Error> {
+    let place = || Place::file(file);
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| {
+        let line = Some(error.line()).filter(|line| *line > 0);
+        Error::at(Place { line, ..place() }, format!("is not JSON: {error}"))
+    })?;
+    let schema = value["schema"].as_u64();
+    if schema != Some(u64::from(crate::plan::SCHEMA)) {
+        let found = schema.map_or("no schema number".into(), |schema| format!("schema {schema}"));
+        let message = format!(
+            "has {found}; this version reads plans of schema {}, as `plan --out` writes them",
+            crate::plan::SCHEMA
+        );
+        return Err(Error::at(place(), message));
+    }
+    let wrong = |message: String| {
+        Error::at(place(), format!("is not a whole plan: {message}; `plan --out` writes one"))
+    };
+    let plan: Plan = serde_json::from_str(text).map_err(|error| {
+        let line = Some(error.line()).filter(|line| *line > 0);
+        Error::at(
+            Place { line, ..place() },
+            format!("is not a whole plan: {error}; `plan --out` writes one"),
+        )
+    })?;
+    plan.check().map_err(wrong)?;
+    // A key that is misspelt would drop what it holds without a word.
+    let known = serde_json::to_value(&plan).map_err(|error| wrong(error.to_string()))?;
+    match unknown_key(&value, &known, "") {
+        Some(key) => {
+            let message = "is no key of a plan; `plan --out` writes plans of this version";
+            Err(Error::at(Place { key: Some(key), ..place() }, message))
+        }
+        None => Ok(plan),
+    }
+}
+
+/// The first key of a document that was not read.
+fn unknown_key(given: &serde_json::Value, read: &serde_json::Value, path: &str) -> Option<String> {
+    use serde_json::Value::{Array, Null, Object};
+    match (given, read) {
+        (Object(given), Object(read)) => given.iter().find_map(|(key, value)| {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            match read.get(key) {
+                Some(read) => unknown_key(value, read, &path),
+                // What is left out when it is empty.
+                None if *value == Null || *value == serde_json::json!([]) || value == "" => None,
+                None => Some(path),
+            }
+        }),
+        (Array(given), Array(read)) => {
+            let mut pairs = given.iter().zip(read).enumerate();
+            pairs.find_map(|(index, (given, read))| {
+                unknown_key(given, read, &format!("{path}[{index}]"))
+            })
+        }
+        _ => None,
+    }
+}
+
+/// A saved backtest.
+///
+/// # Errors
+/// A file that is none.
+pub fn load_scored(path: &Path) -> Result<Scored, Error> {
+    saved(path, "is no backtest", "`backtest --format json` writes one")
+}
+
+/// What `tune` found.
+///
+/// # Errors
+/// A file that is none.
+pub fn load_tuned(path: &Path) -> Result<Tuned, Error> {
+    saved(path, "is no result of `tune` that this version reads", "`tune --out` writes tune.json")
+}
+
+/// A document that this program saved.
+fn saved<T: serde::de::DeserializeOwned>(path: &Path, wrong: &str, by: &str) -> Result<T, Error> {
+    let text = read_text(path)?;
+    serde_json::from_str(&text).map_err(|error| {
+        let line = Some(error.line()).filter(|line| *line > 0);
+        let place = Place { line, ..Place::file(&path.display().to_string()) };
+        Error::at(place, format!("{wrong}: {error}; {by}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_facts_match_their_manifests() {
+        let catalog = embedded_catalog().unwrap();
+        let manifest = price_manifest(&PriceSource::Embedded).unwrap();
+        let book = load_prices(&manifest, None).unwrap();
+        assert!(book.tables().count() > 50);
+        let facts = load_facts(catalog, &PriceSource::Embedded, &["us-east-1"]).unwrap();
+        assert!(facts.catalog.profiles.contains_key("kong"));
+    }
+
+    #[test]
+    fn a_changed_price_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let region = folder.path().join("r1");
+        fs::create_dir(&region).unwrap();
+        fs::write(region.join("S.csv"), "changed").unwrap();
+        let manifest = "[[file]]\npath = \"r1/S.csv\"\nsha256 = \"00\"\nrows = 1\n";
+        fs::write(folder.path().join("manifest.toml"), manifest).unwrap();
+        let manifest = price_manifest(&PriceSource::Folder(folder.path().into())).unwrap();
+        let error = load_prices(&manifest, None).unwrap_err().to_string();
+        assert!(error.contains("has changed"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_gets_all_files_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        write_folder(&out, &[("a", "1"), ("b", "2")], &[]).unwrap();
+        assert_eq!(fs::read(out.join("b")).unwrap(), b"2");
+        write_folder(&out, &[("deep/er/d", "4")], &[]).unwrap();
+        assert_eq!(fs::read(out.join("deep/er/d")).unwrap(), b"4");
+        let file = folder.path().join("file");
+        fs::write(&file, "x").unwrap();
+        assert!(write_folder(&file.join("out"), &[("a", "")], &[]).is_err());
+        // A name taken by a folder stops all of them.
+        fs::create_dir_all(out.join("c/x")).unwrap();
+        let error = write_folder(&out, &[("a", "new"), ("c", "")], &[]).unwrap_err().to_string();
+        assert!(error.contains("c: is a folder"), "{error}");
+        assert_eq!(fs::read(out.join("a")).unwrap(), b"1");
+    }
+}

@@ -1,0 +1,5 @@
+//! Usage to cost: rating, discounts, commitments, and the ledger.
+
+pub mod coverage;
+pub mod ledger;
+pub mod rate;

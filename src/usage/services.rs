@@ -1,0 +1,725 @@
+//! Metered services: what of a month's demand each one would bill.
+//!
+//! A service sees demand and never a price; it answers with [`UsageLine`]s under the names the bill
+//! uses. Services do not see each other: what one sends over the network (log bytes through NAT,
+//! public addresses of a load balancer) it declares as [`Flows`], which are summed before metering.
+//!
+//! To add one: a file here, a `mod` line and a line of [`SERVICES`], and its rows in the price book.
+
+use std::{fmt, sync::Arc};
+
+use indexmap::{IndexMap, IndexSet};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{cluster::{autoscale::{policy::ZonePrice, settings::NodePool}, capacity::Capacity, workload::{Kind, Reached, Workload}}, demand::traffic::Class, error::nearest, facts::{prices::{BillKey, GLOBAL}, shapes::Catalog}, measure::{calendar::Month, units::{BYTES_PER_GB, Quantity}}};
+
+pub mod acm;
+pub mod alb;
+pub mod aurora;
+pub mod cloudfront;
+pub mod cloudtrail;
+pub mod cloudwatch;
+pub mod datadog;
+pub mod dr;
+pub mod ebs;
+pub mod ec2;
+pub mod ecr;
+pub mod eks;
+pub mod github_actions;
+pub mod kms;
+pub mod nat;
+pub mod public_ipv4;
+pub mod route53;
+pub mod s3;
+pub mod secrets_manager;
+pub mod ssm;
+pub mod transfer;
+pub mod vpc_endpoints;
+pub mod vpc_flow_logs;
+pub mod waf;
+
+/// One number that went into a quantity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// What it is.
+    pub name: String,
+    /// How much.
+    pub value: f64,
+    /// In what.
+    pub unit: String,
+}
+
+/// Which formula and inputs made a number.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Basis {
+    /// The formula, in the names of the inputs.
+    pub formula: String,
+    /// The inputs.
+    pub inputs: Vec<Input>,
+    /// What was assumed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub assumption: String,
+}
+
+impl Basis {
+    /// A formula with its inputs as (name, value, unit).
+    pub fn new(formula: &str, inputs: &[(&str, f64, &str)]) -> Self {
+        let inputs = inputs.iter().map(|(name, value, unit)| Input {
+            name: (*name).to_owned(),
+            value: *value,
+            unit: (*unit).to_owned(),
+        });
+        Self { formula: formula.to_owned(), inputs: inputs.collect(), assumption: String::new() }
+    }
+
+    /// Says what was assumed.
+    #[must_use]
+    pub fn assuming(mut self, assumption: &str) -> Self {
+        assumption.clone_into(&mut self.assumption);
+        self
+    }
+}
+
+/// Usage of one meter by one resource in a month.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UsageLine {
+    /// The meter.
+    pub key: BillKey,
+    /// What used it: a node pool, a cluster, a gateway.
+    pub resource: String,
+    /// How much, in the meter's unit.
+    pub quantity: Quantity,
+    /// How much of it in each hour of the month, where hours differ; empty where they are alike.
+    pub hours: Vec<f64>,
+    /// Zones and their price, where the scenario gives one in place of the price book's.
+    pub zones: Option<ZonePrice>,
+    /// Why.
+    pub why: Basis,
+}
+
+impl UsageLine {
+    /// Says in which zones it was used, where these have a price of their own.
+    #[must_use]
+    pub fn in_zones(mut self, zones: Option<ZonePrice>) -> Self {
+        self.zones = zones;
+        self
+    }
+
+    /// Says how much of it falls into each hour of the month.
+    #[must_use]
+    pub fn by_hour(mut self, hours: Vec<f64>) -> Self {
+        self.hours = hours;
+        self
+    }
+}
+
+/// Something a service chose: an instance class, a number of readers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    /// What was chosen for, `aurora`.
+    pub subject: String,
+    /// What was chosen, `2 × db.r6g.large`.
+    pub choice: String,
+    /// Why.
+    pub reason: String,
+    /// The choice does not carry the load, or contradicts a setting.
+    pub warning: bool,
+}
+
+/// What a service answers.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Metered {
+    /// Usage.
+    pub lines: Vec<UsageLine>,
+    /// Choices made on the way.
+    pub choices: Vec<Choice>,
+}
+
+impl From<Vec<UsageLine>> for Metered {
+    fn from(lines: Vec<UsageLine>) -> Self {
+        Self { lines, choices: Vec::new() }
+    }
+}
+
+/// What services send over the network in a month.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Flows {
+    /// Out to the internet [GB].
+    pub internet_out_gb: f64,
+    /// Through NAT gateways, both directions [GB].
+    pub nat_gb: f64,
+    /// Between zones, counted once for each side that is charged [GB].
+    pub cross_zone_gb: f64,
+    /// Public IPv4 addresses in use.
+    pub public_addresses: f64,
+    /// Logs delivered to S3 [GB].
+    pub s3_log_gb: f64,
+    /// Objects written to and read from S3.
+    pub s3_puts: f64,
+    /// Objects read from S3.
+    pub s3_gets: f64,
+    /// Logs that services write to `CloudWatch` Logs themselves (vended logs) [GB].
+    pub vended_log_gb: f64,
+    /// Values that others read through `GetMetricData`.
+    pub metric_reads: f64,
+    /// Requests to KMS.
+    pub kms_requests: f64,
+    /// Health checks of AWS endpoints.
+    pub health_checks_aws: f64,
+    /// Above 0 when an endpoint for S3 carries image layers past NAT.
+    pub images_off_nat: f64,
+    /// Hosts that run outside the account's own cluster.
+    pub further_hosts: f64,
+    /// Stored by the database [GB].
+    pub database_gb: f64,
+    /// Write I/Os of the database.
+    pub database_write_ios: f64,
+    /// Log that the database writes [GB].
+    pub database_wal_gb: f64,
+}
+
+impl std::ops::Add for Flows {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self {
+            internet_out_gb: self.internet_out_gb + other.internet_out_gb,
+            nat_gb: self.nat_gb + other.nat_gb,
+            cross_zone_gb: self.cross_zone_gb + other.cross_zone_gb,
+            public_addresses: self.public_addresses + other.public_addresses,
+            s3_log_gb: self.s3_log_gb + other.s3_log_gb,
+            s3_puts: self.s3_puts + other.s3_puts,
+            s3_gets: self.s3_gets + other.s3_gets,
+            vended_log_gb: self.vended_log_gb + other.vended_log_gb,
+            metric_reads: self.metric_reads + other.metric_reads,
+            kms_requests: self.kms_requests + other.kms_requests,
+            health_checks_aws: self.health_checks_aws + other.health_checks_aws,
+            images_off_nat: self.images_off_nat + other.images_off_nat,
+            further_hosts: self.further_hosts + other.further_hosts,
+            database_gb: self.database_gb + other.database_gb,
+            database_write_ios: self.database_write_ios + other.database_write_ios,
+            database_wal_gb: self.database_wal_gb + other.database_wal_gb,
+        }
+    }
+}
+
+/// One month of one account, as services see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Demand<'a> {
+    /// The month.
+    pub month: Month,
+    /// Months since the plan's first.
+    pub month_index: u32,
+    /// Sessions in each minute of the month, as they reached the account.
+    pub minutes: &'a [f64],
+    /// Region code.
+    pub region: &'a str,
+    /// Availability zones in use.
+    pub zones: u32,
+    /// Monthly users.
+    pub users: f64,
+    /// Share of users that this account serves.
+    pub traffic_share: f64,
+    /// What the cluster used.
+    pub capacity: &'a Capacity,
+    /// Traffic classes.
+    pub classes: &'a IndexMap<String, Class>,
+    /// Requests that one client connection carries.
+    pub requests_per_connection: f64,
+    /// Workloads.
+    pub workloads: &'a IndexMap<String, Workload>,
+    /// Node pools.
+    pub node_pools: &'a IndexMap<String, NodePool>,
+    /// Shapes and facts.
+    pub catalog: &'a Catalog,
+    /// Whether the account is in its first twelve months, with the legacy free tier.
+    pub free_tier: bool,
+    /// Whether the account's schedule stops the database outside its hours.
+    pub stops_database: bool,
+    /// What all services send over the network; zero while flows are being declared.
+    pub flows: Flows,
+}
+
+impl Demand<'_> {
+    /// Calendar hours of the month.
+    pub fn hours(&self) -> f64 {
+        self.month.hours() as f64
+    }
+
+    /// Whether the database runs in a minute of the month, and is billed: a schedule may stop it.
+    pub fn database_runs(&self, minute: usize) -> bool {
+        !self.stops_database || self.capacity.awake.get(minute).copied().unwrap_or(true)
+    }
+
+    /// Requests that reach the load balancer in one session.
+    pub fn alb_requests_per_session(&self) -> f64 {
+        self.through_alb(|_| 1.0)
+    }
+
+    /// Bytes through the load balancer in one session, both directions [KiB].
+    pub fn alb_kib_per_session(&self) -> f64 {
+        self.through_alb(|class| class.request_kib + class.response_kib)
+    }
+
+    /// Answer bytes from the load balancer to the internet in one session [KiB]; those to `CloudFront` are free.
+    pub fn alb_response_kib_per_session(&self) -> f64 {
+        self.through_alb(|class| if class.at_edge.is_some() { 0.0 } else { class.response_kib })
+    }
+
+    fn through_alb(&self, of: impl Fn(&Class) -> f64) -> f64 {
+        self.per_session(|workload| workload.reached == Reached::ThroughAlb, of)
+    }
+
+    /// Sum over the calls that chosen workloads serve in one session.
+    pub fn per_session(
+        &self,
+        chosen: impl Fn(&Workload) -> bool,
+        of: impl Fn(&Class) -> f64,
+    ) -> f64 {
+        let served = self.workloads.values().filter(|w| w.kind == Kind::Deployment && chosen(w));
+        served
+            .flat_map(|workload| &workload.calls_per)
+            .filter_map(|(name, calls)| {
+                self.classes.get(name).map(|class| calls * class.per_session * of(class))
+            })
+            .sum()
+    }
+
+    /// Requests of a workload in the month.
+    pub fn requests_of(&self, workload: &str) -> f64 {
+        let used = self.capacity.workloads.iter().find(|used| used.name == workload);
+        used.map_or(0.0, |used| used.requests)
+    }
+
+    /// Bytes of the month between workloads and third parties, both directions [GB].
+    pub fn external_gb(&self) -> f64 {
+        self.bytes_of(|workload| workload.external_kib_per_request)
+    }
+
+    /// Logs and traces sent out in the month [GB].
+    pub fn log_gb(&self) -> f64 {
+        self.bytes_of(|workload| workload.log_kib_per_request)
+    }
+
+    fn bytes_of(&self, kib_per_request: fn(&Workload) -> f64) -> f64 {
+        let kib =
+            self.workloads.iter().map(|(name, w)| self.requests_of(name) * kib_per_request(w));
+        kib_to_gb(kib.sum())
+    }
+
+    /// Returns the images pulled by way of NAT gateways: their layers come from S3, and an endpoint for S3 takes
+    /// them off the gateways [GB].
+    pub fn images_by_nat_gb(&self) -> f64 {
+        if self.flows.images_off_nat > 0.0 { 0.0 } else { self.capacity.image_gb }
+    }
+
+    /// Share of traffic between pods that crosses a zone when every zone is as likely.
+    pub fn cross_zone_share(&self) -> f64 {
+        f64::from(self.zones.max(1) - 1) / f64::from(self.zones.max(1))
+    }
+
+    /// A usage line in the account's region.
+    pub fn line(
+        &self,
+        meter: (&str, &str, &str),
+        resource: &str,
+        quantity: f64,
+        why: Basis,
+    ) -> UsageLine {
+        Self::line_in(self.region, meter, resource, quantity, why)
+    }
+
+    /// A usage line of a service that has no region.
+    pub fn global_line(
+        &self,
+        meter: (&str, &str, &str),
+        resource: &str,
+        quantity: f64,
+        why: Basis,
+    ) -> UsageLine {
+        Self::line_in(GLOBAL, meter, resource, quantity, why)
+    }
+
+    /// A usage line in a region of one's choice.
+    pub fn line_in(
+        region: &str,
+        (service, usage_type, operation): (&str, &str, &str),
+        resource: &str,
+        quantity: f64,
+        why: Basis,
+    ) -> UsageLine {
+        UsageLine {
+            key: BillKey::new(service, region, usage_type, operation),
+            resource: resource.to_owned(),
+            quantity: Quantity::new(quantity),
+            hours: Vec::new(),
+            zones: None,
+            why,
+        }
+    }
+}
+
+/// What a service's settings are checked against.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// Traffic classes.
+    pub classes: &'a IndexMap<String, Class>,
+    /// The account's workloads.
+    pub workloads: &'a IndexMap<String, Workload>,
+    /// The account's region.
+    pub region: &'a str,
+    /// Whether the account's schedule stops the database outside its hours.
+    pub stops_database: bool,
+    /// Shapes and facts.
+    pub catalog: &'a Catalog,
+}
+
+impl Context<'_> {
+    /// A problem for each name that is no traffic class.
+    pub fn unknown_classes<'n>(
+        &self,
+        key: &str,
+        names: impl Iterator<Item = &'n String>,
+    ) -> Vec<(String, String)> {
+        let unknown = names.filter(|name| !self.classes.contains_key(*name));
+        let told = unknown.map(|name| {
+            let near = nearest(name, self.classes.keys().map(|known| &**known));
+            let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+            (key.to_owned(), format!("no traffic class {name:?}{near}"))
+        });
+        told.collect()
+    }
+}
+
+/// KiB as what AWS bills as GB.
+pub fn kib_to_gb(kib: f64) -> f64 {
+    kib * 1024.0 / BYTES_PER_GB
+}
+
+/// The keys that are set although nothing asks for them, with one reason.
+fn unused_keys<'a>(
+    keys: impl IntoIterator<Item = (&'a str, bool)>,
+    why: &str,
+) -> Vec<(String, String)> {
+    let set = keys.into_iter().filter(|(_, is_set)| *is_set);
+    set.map(|(key, _)| (key.to_owned(), why.to_owned())).collect()
+}
+
+/// Settings above what AWS allows, as problems: each a key, its value and the most there is.
+fn above_limits<'a>(
+    limits: impl IntoIterator<Item = (&'a str, f64, f64)>,
+) -> Vec<(String, String)> {
+    let above = limits.into_iter().filter(|(_, value, most)| value > most);
+    above
+        .map(|(key, value, most)| {
+            (key.to_owned(), format!("{value} is above {most}, the most AWS allows"))
+        })
+        .collect()
+}
+
+/// A meter a service may emit: service code, usage type (a closing `*` stands for any ending) and
+/// operation.
+pub type Meter = (&'static str, &'static str, &'static str);
+
+/// What answers users before the account's load balancer does.
+#[derive(Debug, Clone, Copy)]
+pub struct Edge<'a> {
+    /// Traffic classes that it serves.
+    pub classes: &'a IndexSet<String>,
+    /// Share of requests that it answers itself.
+    pub hit_ratio: f64,
+}
+
+/// A metered service; the type is its own table of the scenario.
+pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 'static {
+    /// The scenario's table name, `waf`.
+    const KIND: &'static str;
+    /// All it can emit; a test finds each in the price book.
+    const METERS: &'static [Meter];
+
+    /// Whether an organization has it once, so that only one account may.
+    const ONCE: bool = false;
+
+    /// What to meter when the scenario has no such table: `None` when there is none then.
+    fn when_absent() -> Option<Self> {
+        None
+    }
+
+    /// Settings that contradict each other or the workloads, as (key, message).
+    fn check(&self, _context: &Context<'_>) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// Settings that change nothing, as (key, why).
+    fn unused(&self, _context: &Context<'_>) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// Regions beside the account's own whose prices it needs.
+    fn regions(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// The traffic that it answers before the account's load balancer does.
+    fn edge(&self) -> Option<Edge<'_>> {
+        None
+    }
+
+    /// Returns the minor version of Kubernetes 1 that it runs, where the scenario names it.
+    fn kubernetes_minor(&self) -> Option<u32> {
+        None
+    }
+
+    /// What it sends over the network.
+    fn flows(&self, _demand: &Demand<'_>) -> Flows {
+        Flows::default()
+    }
+
+    /// The database that it is, for a look at it tick by tick.
+    fn database(&self, _demand: &Demand<'_>) -> Option<aurora::live::Setup> {
+        None
+    }
+
+    /// What it bills.
+    fn meter(&self, demand: &Demand<'_>) -> Metered;
+}
+
+/// [`Service`] without its type, for the list of an account.
+pub trait AnyService: fmt::Debug + Send + Sync {
+    /// The scenario's table name.
+    fn kind(&self) -> &'static str;
+    /// See [`Service::ONCE`].
+    fn once(&self) -> bool;
+    /// See [`Service::check`].
+    fn check(&self, context: &Context<'_>) -> Vec<(String, String)>;
+    /// See [`Service::unused`].
+    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)>;
+    /// See [`Service::regions`].
+    fn regions(&self) -> Vec<&str>;
+    /// See [`Service::edge`].
+    fn edge(&self) -> Option<Edge<'_>>;
+    /// See [`Service::kubernetes_minor`].
+    fn kubernetes_minor(&self) -> Option<u32>;
+    /// See [`Service::flows`].
+    fn flows(&self, demand: &Demand<'_>) -> Flows;
+    /// See [`Service::database`].
+    fn database(&self, demand: &Demand<'_>) -> Option<aurora::live::Setup>;
+    /// See [`Service::meter`].
+    fn meter(&self, demand: &Demand<'_>) -> Metered;
+}
+
+impl<S: Service> AnyService for S {
+    fn kind(&self) -> &'static str {
+        S::KIND
+    }
+    fn once(&self) -> bool {
+        S::ONCE
+    }
+    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+        Service::check(self, context)
+    }
+    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)> {
+        Service::unused(self, context)
+    }
+    fn database(&self, demand: &Demand<'_>) -> Option<aurora::live::Setup> {
+        Service::database(self, demand)
+    }
+    fn regions(&self) -> Vec<&str> {
+        Service::regions(self)
+    }
+    fn edge(&self) -> Option<Edge<'_>> {
+        Service::edge(self)
+    }
+    fn kubernetes_minor(&self) -> Option<u32> {
+        Service::kubernetes_minor(self)
+    }
+    fn flows(&self, demand: &Demand<'_>) -> Flows {
+        Service::flows(self, demand)
+    }
+    fn meter(&self, demand: &Demand<'_>) -> Metered {
+        Service::meter(self, demand)
+    }
+}
+
+type Parse = fn(Option<toml::Value>) -> Result<Option<Arc<dyn AnyService>>, String>;
+
+/// One line of [`SERVICES`].
+#[derive(Clone, Copy)]
+pub struct Registration {
+    /// The scenario's table name.
+    pub kind: &'static str,
+    /// All it can emit.
+    pub meters: &'static [Meter],
+    /// Reads the service's table, or what stands for its absence.
+    pub parse: Parse,
+    /// The table's JSON Schema.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Registration {
+    const fn of<S: Service>() -> Self {
+        Self { kind: S::KIND, meters: S::METERS, parse: parse::<S>, schema: schema::<S> }
+    }
+}
+
+fn parse<S: Service>(value: Option<toml::Value>) -> Result<Option<Arc<dyn AnyService>>, String> {
+    let spec = match value {
+        Some(value) => Some(value.try_into::<S>().map_err(|error| error.to_string())?),
+        None => S::when_absent(),
+    };
+    Ok(spec.map(|spec| Arc::new(spec) as Arc<dyn AnyService>))
+}
+
+fn schema<S: Service>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<S>()
+}
+
+/// Every service, in the order of the report.
+pub static SERVICES: &[Registration] = &[
+    Registration::of::<ec2::Spec>(),
+    Registration::of::<ebs::Spec>(),
+    Registration::of::<eks::Spec>(),
+    Registration::of::<alb::Spec>(),
+    Registration::of::<waf::Spec>(),
+    Registration::of::<nat::Spec>(),
+    Registration::of::<transfer::Spec>(),
+    Registration::of::<public_ipv4::Spec>(),
+    Registration::of::<vpc_endpoints::Spec>(),
+    Registration::of::<vpc_flow_logs::Spec>(),
+    Registration::of::<route53::Spec>(),
+    Registration::of::<acm::Spec>(),
+    Registration::of::<cloudfront::Spec>(),
+    Registration::of::<s3::Spec>(),
+    Registration::of::<aurora::Spec>(),
+    Registration::of::<ssm::Spec>(),
+    Registration::of::<secrets_manager::Spec>(),
+    Registration::of::<kms::Spec>(),
+    Registration::of::<ecr::Spec>(),
+    Registration::of::<github_actions::Spec>(),
+    Registration::of::<cloudwatch::Spec>(),
+    Registration::of::<cloudtrail::Spec>(),
+    Registration::of::<dr::Spec>(),
+    Registration::of::<datadog::Spec>(),
+];
+
+/// What services hand over to another one: how much, in what words, and who bills it.
+fn handed_over(flows: &Flows) -> [(f64, &'static str, &'static str); 6] {
+    [
+        (flows.s3_log_gb, "GB of logs delivered to S3", "s3"),
+        (flows.s3_gets, "reads of a bucket by CloudFront", "s3"),
+        (flows.vended_log_gb, "GB of logs delivered to CloudWatch", "cloudwatch"),
+        (flows.metric_reads, "metric values read through GetMetricData", "cloudwatch"),
+        (flows.kms_requests, "requests to KMS by parameters and secrets", "kms"),
+        (flows.health_checks_aws, "health checks for failover", "route53"),
+    ]
+}
+
+/// A warning for each handed-over quantity that no service of the account bills.
+fn unclaimed(services: &[Arc<dyn AnyService>], flows: &Flows, demand: &Demand<'_>) -> Vec<Choice> {
+    let missing = |kind: &str| !services.iter().any(|service| service.kind() == kind);
+    let handed = handed_over(flows).into_iter();
+    let lost = handed.filter(|(much, _, kind)| *much > 0.0 && missing(kind));
+    let mut all: Vec<Choice> = lost
+        .map(|(much, what, kind)| {
+            let much = rounded_up(much);
+            lost_choice(
+                kind,
+                format!("{much} {what} are in no line, because there is no [{kind}] table"),
+            )
+        })
+        .collect();
+    if missing("eks") && demand.capacity.node_hours() > 0.0 {
+        let hours = demand.hours();
+        all.push(lost_choice(
+            "eks",
+            format!("{hours} hours of a control plane are in no line, because there is no [eks] table; clusters = 0 says that there is none"),
+        ));
+    }
+    if missing("datadog") && demand.log_gb() > 0.0 {
+        all.push(lost_choice(
+            "datadog",
+            format!(
+                "{} GB of logs that workloads send out reach no service of the plan, because there is no [datadog] table; log_kib_per_request = 0 keeps them in",
+                rounded_up(demand.log_gb())
+            ),
+        ));
+    }
+    let past_nat = demand.external_gb() + demand.log_gb() + demand.images_by_nat_gb();
+    if missing("nat") && past_nat > 0.0 {
+        all.push(lost_choice(
+            "nat",
+            format!(
+                "{} GB of third parties, logs and image pulls pass no gateway, because there is no [nat] table; nodes with public addresses pay for those",
+                rounded_up(past_nat)
+            ),
+        ));
+    }
+    let edge = services.iter().find_map(|service| service.edge());
+    for (name, class) in demand.classes {
+        if edge.is_none_or(|edge| !edge.classes.contains(name)) {
+            all.extend(unserved(demand, name, class));
+        }
+    }
+    all
+}
+
+/// A warning for a traffic class that no workload serves, or whose answers leave by no service.
+fn unserved(demand: &Demand<'_>, name: &str, class: &Class) -> Option<Choice> {
+    let serves = |workload: &&Workload| {
+        workload.kind == Kind::Deployment
+            && workload.calls_per.get(name).is_some_and(|calls| *calls > 0.0)
+    };
+    let requests = demand.capacity.sessions * class.per_session;
+    let mut serving = demand.workloads.values().filter(serves).peekable();
+    let subject = format!("traffic.classes.{name}");
+    if requests <= 0.0 {
+        None
+    } else if serving.peek().is_none() {
+        let requests = requests.round();
+        Some(lost_choice(
+            &subject,
+            format!("{requests} requests are served by no workload and no [cloudfront]"),
+        ))
+    } else if serving.all(|workload| workload.reached == Reached::Internally) {
+        let gb = rounded_up(kib_to_gb(requests * class.response_kib));
+        Some(lost_choice(
+            &subject,
+            format!(
+                "{gb} GB of answers to users leave by no load balancer and no [cloudfront], so their transfer is in no line"
+            ),
+        ))
+    } else {
+        None
+    }
+}
+
+fn rounded_up(much: f64) -> f64 {
+    (much * 100.0).ceil() / 100.0
+}
+
+fn lost_choice(subject: &str, reason: String) -> Choice {
+    Choice { subject: subject.to_owned(), choice: "none".into(), reason, warning: true }
+}
+
+/// Meters one month of one account with all its services.
+pub fn meter(services: &[Arc<dyn AnyService>], demand: &Demand<'_>) -> Metered {
+    let flows = services.iter().map(|service| service.flows(demand));
+    let flows = flows.fold(Flows::default(), |sum, flow| sum + flow);
+    let demand = Demand { flows, ..*demand };
+    let mut all = Metered { lines: Vec::new(), choices: unclaimed(services, &flows, &demand) };
+    for service in services {
+        let metered = service.meter(&demand);
+        all.lines.extend(metered.lines.into_iter().filter(|line| line.quantity.get() > 0.0));
+        all.choices.extend(metered.choices);
+    }
+    all
+}
+
+#[cfg(test)]
+pub(crate) mod fixture;

@@ -1,0 +1,667 @@
+//! Aurora `PostgreSQL`, provisioned: writer and readers sized from the load, storage, I/O, backup.
+//!
+//! # Formula
+//! ```text
+//! InstanceUsage:<class>  [Hrs]   = instances × hours (awake hours when the schedule stops them)
+//! Aurora:StorageUsage    [GB-Mo] = initial + per user × users
+//! Aurora:StorageIOUsage  [IOs]   = queries × pages per query × (1 − hit ratio)
+//!                                + writes × ceil(WAL bytes per write / 4,096)
+//! Aurora:BackupUsage     [GB-Mo] = storage × changed per day × retention days   (the first copy is free)
+//! hit ratio = 0.995 while the working set fits the buffers, else 1 − (1 − buffers / set) × skew
+//! ```
+//! I/O-Optimized bills its own instance and storage meters and no I/O.
+//!
+//! # Source
+//! Billing rules, "Aurora"; sizing reference 6.1 and 6.4 (AWS Database Blog "Planning I/O in Amazon
+//! Aurora": one read per 8 KiB page fetched, writes in WAL units of up to 4 KiB).
+//! # Limits
+//! One class for all instances, chosen anew each month. The size follows the busiest minute; a class
+//! change costs nothing here but takes minutes in life. Storage does not shrink within a plan's month.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use self::{
+    readers::Readers,
+    serverless::{Serverless, Used},
+    size::{Load, Size},
+};
+use super::{Basis, Choice, Context, Demand, Flows, Meter, Metered, Service, UsageLine, kib_to_gb};
+use crate::{demand::traffic::Class, error::nearest, facts::shapes::AuroraFacts, measure::{calendar::Month, units::factors_schema}};
+
+pub mod live;
+pub mod readers;
+pub mod serverless;
+pub mod size;
+
+/// Which way Aurora bills I/O.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StorageType {
+    /// I/O is billed by request.
+    #[default]
+    Standard,
+    /// I/O is free; instances and storage cost more.
+    IoOptimized,
+}
+
+/// The database.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// Instance class, `db.r6g.large`; chosen from the load if left out.
+    pub instance_class: Option<String>,
+    /// Serverless v2 in place of instances of a class.
+    pub serverless: Option<Serverless>,
+    /// Families to choose from; the model's if left out.
+    #[serde(default)]
+    pub families: Vec<String>,
+    /// Least readers; one makes the cluster Multi-AZ.
+    #[schemars(range(min = 0))]
+    pub min_readers: u32,
+    /// Standard or I/O-Optimized.
+    #[serde(default)]
+    pub storage_type: StorageType,
+    /// Queries per request of a traffic class.
+    #[schemars(schema_with = "factors_schema")]
+    pub queries_per: IndexMap<String, f64>,
+    /// Share of queries that write.
+    #[schemars(range(min = 0, max = 1))]
+    pub write_share: f64,
+    /// CPU time of one query [ms].
+    #[schemars(range(min = 0, max = 600_000))]
+    pub cpu_ms_per_query: f64,
+    /// Pages of 8 KiB that a query reads, from memory or from storage.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub pages_per_query: f64,
+    /// Log bytes of one write [bytes].
+    #[schemars(range(min = 0, max = 1_000_000_000))]
+    pub wal_bytes_per_write: f64,
+    /// Bytes of a query and its rows [KiB].
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub kib_per_query: f64,
+    /// Stored before the first user [GiB].
+    #[schemars(range(min = 0))]
+    pub storage_gib: f64,
+    /// Stored for each monthly user [MiB].
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub storage_mib_per_user: f64,
+    /// Share of the stored data that is in regular use.
+    #[schemars(range(min = 0, max = 1))]
+    pub working_set_share: f64,
+    /// Share of the stored data that changes in a day.
+    #[schemars(range(min = 0, max = 1))]
+    pub changed_per_day: f64,
+    /// Days of automated backup.
+    #[schemars(range(min = 1))]
+    pub backup_retention_days: f64,
+    /// Manual snapshots kept past the retention [GB].
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1e9))]
+    pub snapshot_gb: f64,
+    /// Exported to S3 a month [GB].
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1e9))]
+    pub export_gb_per_month: f64,
+    /// Most readers, for a cluster that adds and removes them with the load; `min_readers` if left out.
+    #[schemars(range(min = 0))]
+    pub max_readers: Option<u32>,
+    /// Major version of an engine whose standard support ends, `11`.
+    pub extended_support_version: Option<String>,
+    /// First month of its extended support; the plan's first if left out.
+    pub extended_support_from: Option<Month>,
+}
+
+impl Spec {
+    fn queries_per_session(&self, classes: &IndexMap<String, Class>) -> f64 {
+        let of = |(class, queries): (&String, &f64)| {
+            classes.get(class).map_or(0.0, |class| class.per_session * queries)
+        };
+        self.queries_per.iter().map(of).sum()
+    }
+
+    fn allowed_families<'a>(&'a self, facts: &'a AuroraFacts) -> &'a [String] {
+        if self.families.is_empty() { &facts.default_families } else { &self.families }
+    }
+
+    fn stored_gib(&self, demand: &Demand<'_>) -> f64 {
+        let users = demand.users * demand.traffic_share;
+        self.storage_gib + users * self.storage_mib_per_user / 1024.0
+    }
+
+    fn load(&self, demand: &Demand<'_>) -> Load {
+        let peak = demand.capacity.peak_sessions_per_minute / 60.0;
+        let connections = demand.capacity.workloads.iter().map(|used| {
+            let held = demand.workloads.get(&used.name).map_or(0, |w| w.database_connections);
+            u64::from(held) * u64::from(used.peak_replicas)
+        });
+        Load {
+            peak_queries_per_second: peak * self.queries_per_session(demand.classes),
+            write_share: self.write_share,
+            cpu_ms_per_query: self.cpu_ms_per_query,
+            connections: connections.sum(),
+            working_set_gib: self.stored_gib(demand) * self.working_set_share,
+        }
+    }
+
+    fn size<'a>(&self, demand: &Demand<'a>) -> Size<'a> {
+        let facts = &demand.catalog.controllers.aurora;
+        let allowed = demand.catalog.aurora().iter().filter(|class| match &self.instance_class {
+            Some(name) => class.class == *name,
+            None => self.allowed_families(facts).contains(&class.family),
+        });
+        // Without a maximum, a cluster with readers has as many as its busiest minute needs, and one without has none.
+        let without = if self.min_readers == 0 { 0 } else { facts.max_readers };
+        let most = self.max_readers.unwrap_or(without);
+        size::choose(&self.load(demand), allowed, (self.min_readers, most), facts)
+    }
+
+    /// Capacity of one serverless instance over the month.
+    fn follow(&self, demand: &Demand<'_>, limits: Serverless) -> Used {
+        let facts = &demand.catalog.controllers.aurora;
+        let load = self.load(demand);
+        let readers = f64::from(self.min_readers);
+        // The busier of the writer and one of the readers decides for all.
+        let share = if readers > 0.0 {
+            load.write_share.max((1.0 - load.write_share) / readers)
+        } else {
+            1.0
+        };
+        let per_session = self.queries_per_session(demand.classes);
+        let memory = load.working_set_gib / (facts.acu_gib * facts.acu_buffer_share);
+        let runs = |minute| demand.database_runs(minute);
+        serverless::follow(demand.minutes, runs, limits, facts, |sessions| {
+            let queries = sessions / 60.0 * per_session * share;
+            let vcpu = queries * load.cpu_ms_per_query / 1000.0 / facts.target_cpu_utilization;
+            // Memory is given up when it must: it bounds the wish, not the need.
+            (vcpu / facts.acu_vcpu).max(memory.min(limits.max_acu))
+        })
+    }
+
+    /// The database of a month, ready to be stepped.
+    fn live(&self, demand: &Demand<'_>) -> live::Setup {
+        let facts = &demand.catalog.controllers.aurora;
+        let chosen = self.size(demand);
+        let usable = |most: f64| most - f64::from(facts.reserved_connections);
+        let (name, size, connections, readers) = if let Some(limits) = self.serverless {
+            let memory =
+                self.load(demand).working_set_gib / (facts.acu_gib * facts.acu_buffer_share);
+            let name = format!("serverless {} to {} ACU", limits.min_acu, limits.max_acu);
+            let size = live::Size::Serverless(limits, memory);
+            let readers = (self.min_readers, self.min_readers, self.min_readers);
+            (name, size, serverless::max_connections(limits, facts), readers)
+        } else {
+            let most = self.max_readers.unwrap_or(self.min_readers).max(self.min_readers);
+            let readers = if most > self.min_readers {
+                (self.min_readers, self.min_readers, most)
+            } else {
+                (chosen.readers, chosen.readers, chosen.readers)
+            };
+            let size = live::Size::Class(f64::from(chosen.class.vcpu));
+            (chosen.class.class.clone(), size, f64::from(chosen.class.max_connections), readers)
+        };
+        let held =
+            demand.workloads.iter().filter(|(_, workload)| workload.database_connections > 0);
+        live::Setup {
+            name,
+            queries_per_session: self.queries_per_session(demand.classes) / 60.0,
+            write_share: self.write_share,
+            cpu_seconds: self.cpu_ms_per_query / 1000.0,
+            connections_per_pod: held
+                .map(|(name, workload)| (name.clone(), workload.database_connections))
+                .collect(),
+            usable_connections: usable(connections),
+            size,
+            readers,
+            facts: facts.clone(),
+        }
+    }
+
+    fn serverless_line(&self, demand: &Demand<'_>, used: &Used) -> UsageLine {
+        let usage_type = match self.storage_type {
+            StorageType::Standard => "Aurora:ServerlessV2Usage",
+            StorageType::IoOptimized => "Aurora:ServerlessV2IOOptimizedUsage",
+        };
+        let instances = f64::from(1 + self.min_readers);
+        let why = Basis::new(
+            "capacity-hours of an instance × instances",
+            &[
+                ("capacity-hours", used.acu_hours, "ACU-Hr"),
+                ("mean capacity", used.acu_hours / demand.hours(), "ACU"),
+                ("greatest capacity", used.peak, "ACU"),
+                ("instances", instances, "instances"),
+            ],
+        );
+        let meter = ("AmazonRDS", usage_type, "CreateDBInstance:0021");
+        let hours = used.hourly.iter().map(|acu| acu * instances);
+        demand.line(meter, "aurora", used.acu_hours * instances, why).by_hour(hours.collect())
+    }
+
+    /// Share of page reads found in the buffers of the mean capacity.
+    fn serverless_hit_ratio(&self, demand: &Demand<'_>, used: &Used) -> f64 {
+        let facts = &demand.catalog.controllers.aurora;
+        let mean = used.acu_hours / demand.hours();
+        let buffers = mean * facts.acu_gib * facts.acu_buffer_share;
+        size::hit_ratio(self.load(demand).working_set_gib, buffers, facts)
+    }
+
+    fn write_ios(&self, demand: &Demand<'_>) -> f64 {
+        let facts = &demand.catalog.controllers.aurora;
+        let units = (self.wal_bytes_per_write / facts.write_unit_bytes).ceil();
+        self.queries(demand) * self.write_share * units
+    }
+
+    fn queries(&self, demand: &Demand<'_>) -> f64 {
+        demand.capacity.sessions * self.queries_per_session(demand.classes)
+    }
+
+    /// Reader-hours, following the load minute by minute where the cluster may.
+    fn readers(&self, demand: &Demand<'_>, size: &Size<'_>) -> Readers {
+        let facts = &demand.catalog.controllers.aurora;
+        let hours = Self::hours(demand);
+        let most = self.max_readers.unwrap_or(self.min_readers).max(self.min_readers);
+        if most == self.min_readers {
+            let hours = f64::from(size.readers) * hours;
+            return Readers { hours, hourly: Vec::new(), peak: size.readers };
+        }
+        let per_session = self.queries_per_session(demand.classes);
+        let cores = f64::from(size.class.vcpu) * facts.target_cpu_utilization;
+        let runs = |minute| demand.database_runs(minute);
+        let bounds = (self.min_readers, most);
+        readers::follow(demand.minutes, runs, bounds, facts, |sessions| {
+            let busy = sessions / 60.0 * per_session * self.cpu_ms_per_query / 1000.0;
+            readers::wanted(busy, self.write_share, cores, self.min_readers)
+        })
+    }
+
+    fn hours(demand: &Demand<'_>) -> f64 {
+        if demand.stops_database { demand.capacity.awake_hours } else { demand.hours() }
+    }
+
+    fn instance_line(&self, demand: &Demand<'_>, size: &Size<'_>) -> UsageLine {
+        let kind = match self.storage_type {
+            StorageType::Standard => "InstanceUsage",
+            StorageType::IoOptimized => "InstanceUsageIOOptimized",
+        };
+        let (hours, readers) = (Self::hours(demand), self.readers(demand, size));
+        let why = Basis::new(
+            "writer hours + reader hours",
+            &[
+                ("writer hours", hours, "Hrs"),
+                ("reader hours", readers.hours, "Hrs"),
+                ("most readers", f64::from(readers.peak), "instances"),
+                ("peak queries", size.load.peak_queries_per_second, "1/s"),
+                ("connections", size.load.connections as f64, "connections"),
+                ("working set", size.load.working_set_gib, "GiB"),
+            ],
+        )
+        .assuming(&size.reason);
+        let usage_type = format!("{kind}:{}", size.class.billing_class);
+        let meter = ("AmazonRDS", &*usage_type, "CreateDBInstance:0021");
+        let hourly = Self::hourly(demand, &readers);
+        demand.line(meter, "aurora", hours + readers.hours, why).by_hour(hourly)
+    }
+
+    /// Instances by the hour, where readers come and go or the cluster is stopped.
+    fn hourly(demand: &Demand<'_>, readers: &Readers) -> Vec<f64> {
+        if readers.hourly.is_empty() && !demand.stops_database {
+            return Vec::new();
+        }
+        let awake = |hour: usize| match demand.capacity.hours.get(hour) {
+            Some(tally) if demand.stops_database => tally.awake_minutes / 60.0,
+            _ => 1.0,
+        };
+        let reading = |hour: usize| match readers.hourly.get(hour) {
+            Some(hours) => *hours,
+            None if readers.hourly.is_empty() => awake(hour) * f64::from(readers.peak),
+            None => 0.0,
+        };
+        (0..demand.month.hours()).map(|hour| awake(hour) + reading(hour)).collect()
+    }
+
+    fn io_line(&self, demand: &Demand<'_>, hit_ratio: f64) -> UsageLine {
+        let queries = self.queries(demand);
+        let reads = queries * self.pages_per_query * (1.0 - hit_ratio);
+        let writes = self.write_ios(demand);
+        let why = Basis::new(
+            "queries × pages per query × (1 − hit ratio) + writes in units of 4 KiB",
+            &[
+                ("queries", queries, "queries"),
+                ("pages per query", self.pages_per_query, "pages"),
+                ("hit ratio", hit_ratio, ""),
+                ("write I/Os", writes, "IOs"),
+            ],
+        );
+        let meter = ("AmazonRDS", "Aurora:StorageIOUsage", "CreateDBInstance");
+        demand.line(meter, "aurora", reads + writes, why)
+    }
+
+    fn stored_lines(&self, demand: &Demand<'_>) -> [UsageLine; 3] {
+        let stored = self.stored_gib(demand);
+        let storage = match self.storage_type {
+            StorageType::Standard => "Aurora:StorageUsage",
+            StorageType::IoOptimized => "Aurora:IO-OptimizedStorageUsage",
+        };
+        let size = Basis::new(
+            "initial + per user × users",
+            &[
+                ("initial", self.storage_gib, "GiB"),
+                ("per user", self.storage_mib_per_user, "MiB"),
+                ("users", demand.users * demand.traffic_share, "users"),
+            ],
+        );
+        let kept = stored * self.changed_per_day * self.backup_retention_days + self.snapshot_gb;
+        let backup = Basis::new(
+            "storage × changed per day × retention + manual snapshots; the first copy is free",
+            &[
+                ("storage", stored, "GB"),
+                ("changed per day", self.changed_per_day, ""),
+                ("retention", self.backup_retention_days, "days"),
+                ("manual snapshots", self.snapshot_gb, "GB"),
+            ],
+        );
+        let operation = "CreateDBInstance";
+        [
+            demand.line(("AmazonRDS", storage, operation), "aurora", stored, size),
+            demand.line(("AmazonRDS", "Aurora:BackupUsage", operation), "aurora", kept, backup),
+            demand.line(
+                ("AmazonRDS", "Aurora:SnapshotExportToS3", operation),
+                "aurora",
+                self.export_gb_per_month,
+                Basis::new("exported", &[("exported", self.export_gb_per_month, "GB")]),
+            ),
+        ]
+    }
+}
+
+impl Service for Spec {
+    const KIND: &'static str = "aurora";
+    const METERS: &'static [Meter] = &[
+        ("AmazonRDS", "InstanceUsage:*", "CreateDBInstance:0021"),
+        ("AmazonRDS", "InstanceUsageIOOptimized:*", "CreateDBInstance:0021"),
+        ("AmazonRDS", "Aurora:StorageUsage", "CreateDBInstance"),
+        ("AmazonRDS", "Aurora:IO-OptimizedStorageUsage", "CreateDBInstance"),
+        ("AmazonRDS", "Aurora:StorageIOUsage", "CreateDBInstance"),
+        ("AmazonRDS", "Aurora:BackupUsage", "CreateDBInstance"),
+        ("AmazonRDS", "Aurora:SnapshotExportToS3", "CreateDBInstance"),
+        ("AmazonRDS", "Aurora:ServerlessV2Usage", "CreateDBInstance:0021"),
+        ("AmazonRDS", "Aurora:ServerlessV2IOOptimizedUsage", "CreateDBInstance:0021"),
+        ("AmazonRDS", "ExtendedSupport:Yr1-Yr2:*", ""),
+    ];
+
+    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+        let facts = &context.catalog.controllers.aurora;
+        let mut problems = super::above_limits([
+            ("min_readers", f64::from(self.min_readers), f64::from(facts.max_readers)),
+            ("max_readers", f64::from(self.max_readers.unwrap_or(0)), f64::from(facts.max_readers)),
+            ("backup_retention_days", self.backup_retention_days, facts.max_backup_retention_days),
+            ("storage_gib", self.storage_gib, facts.max_storage_gib),
+        ]);
+        if let Some(most) = self.max_readers.filter(|most| *most < self.min_readers) {
+            let message =
+                format!("{most} is below min_readers ({0}); give {0} or more", self.min_readers);
+            problems.push(("max_readers".into(), message));
+        }
+        if let Some(limits) = self.serverless {
+            problems.extend(super::above_limits([
+                ("serverless.max_acu", limits.max_acu, facts.max_acu),
+                ("serverless.min_acu", limits.min_acu, limits.max_acu),
+            ]));
+            if self.extended_support_version.is_some() {
+                let message =
+                    "extended support of serverless capacity is not modelled; leave one out";
+                problems.push(("extended_support_version".into(), message.into()));
+            }
+            if self.instance_class.is_some() {
+                let message = "serverless takes the place of a class; leave one out";
+                problems.push(("instance_class".into(), message.into()));
+            }
+        }
+        let known = context.catalog.aurora();
+        if let Some(class) = &self.instance_class
+            && !known.iter().any(|k| k.class == *class)
+        {
+            let near = nearest(class, known.iter().map(|k| &*k.class)).unwrap_or("db.r6g.large");
+            problems.push((
+                "instance_class".into(),
+                format!("no class {class:?}; did you mean {near:?}?"),
+            ));
+        }
+        for family in self.families.iter().filter(|f| !known.iter().any(|k| k.family == **f)) {
+            let near = nearest(family, known.iter().map(|k| &*k.family)).unwrap_or("r6g");
+            problems
+                .push(("families".into(), format!("no family {family:?}; did you mean {near:?}?")));
+        }
+        problems.extend(context.unknown_classes("queries_per", self.queries_per.keys()));
+        problems
+    }
+
+    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)> {
+        let families = ("families", !self.families.is_empty());
+        let mut unused = if self.serverless.is_some() {
+            let keys = [families, ("max_readers", self.max_readers.is_some())];
+            super::unused_keys(keys, "serverless takes the place of classes and their readers")
+        } else if self.instance_class.is_some() {
+            super::unused_keys([families], "instance_class says the class")
+        } else {
+            Vec::new()
+        };
+        let from = self.extended_support_from.is_some() && self.extended_support_version.is_none();
+        unused.extend(super::unused_keys(
+            [("extended_support_from", from)],
+            "extended_support_version is missing",
+        ));
+        if self.queries_per_session(context.classes) <= 0.0 {
+            let why =
+                "no traffic class that it names has requests, so no query reaches the database";
+            unused.push(("queries_per".into(), why.into()));
+        }
+        unused
+    }
+
+    fn database(&self, demand: &Demand<'_>) -> Option<live::Setup> {
+        Some(self.live(demand))
+    }
+
+    fn flows(&self, demand: &Demand<'_>) -> Flows {
+        let gb = kib_to_gb(self.queries(demand) * self.kib_per_query);
+        let wal = self.queries(demand) * self.write_share * self.wal_bytes_per_write;
+        Flows {
+            cross_zone_gb: gb * demand.cross_zone_share(),
+            database_gb: self.stored_gib(demand),
+            database_write_ios: self.write_ios(demand),
+            database_wal_gb: kib_to_gb(wal / 1024.0),
+            ..Flows::default()
+        }
+    }
+
+    fn meter(&self, demand: &Demand<'_>) -> Metered {
+        let mut metered = Metered::default();
+        let hit_ratio = if let Some(limits) = self.serverless {
+            let used = self.follow(demand, limits);
+            metered.lines.push(self.serverless_line(demand, &used));
+            metered.choices.push(self.serverless_choice(demand, limits, &used));
+            self.serverless_hit_ratio(demand, &used)
+        } else {
+            let size = self.size(demand);
+            let line = self.instance_line(demand, &size);
+            let due = self.extended_support_from.is_none_or(|from| demand.month >= from);
+            if let Some(version) = self.extended_support_version.as_ref().filter(|_| due) {
+                metered.lines.push(extended_support(demand, version, &size, line.quantity.get()));
+            }
+            metered.lines.push(line);
+            metered.choices.push(Choice {
+                subject: "aurora".into(),
+                choice: format!("{} × {}", 1 + size.readers, size.class.class),
+                reason: size.reason.clone(),
+                warning: size.overloaded,
+            });
+            size.hit_ratio
+        };
+        metered.lines.extend(self.stored_lines(demand));
+        if self.storage_type == StorageType::Standard {
+            metered.lines.push(self.io_line(demand, hit_ratio));
+        }
+        metered
+    }
+}
+
+impl Spec {
+    fn serverless_choice(&self, demand: &Demand<'_>, limits: Serverless, used: &Used) -> Choice {
+        let mean = used.acu_hours / demand.hours();
+        let facts = &demand.catalog.controllers.aurora;
+        let connections = self.load(demand).connections as f64;
+        let most = (limits.max_acu * facts.acu_connections + facts.acu_connections_offset)
+            .min(if limits.min_acu <= facts.acu_step {
+                facts.acu_connections_at_least_capacity
+            } else {
+                facts.acu_connections_most
+            })
+            .max(0.0);
+        let reason = if connections > most {
+            format!(
+                "{connections} connections exceed max_connections of {most:.0} at this capacity; pool them or raise min_acu and max_acu"
+            )
+        } else if used.short_minutes > 0.0 {
+            format!("max_acu is reached for {:.0} minutes; raise it", used.short_minutes)
+        } else {
+            format!("between {} and {} ACU, {} at most", limits.min_acu, limits.max_acu, used.peak)
+        };
+        Choice {
+            subject: "aurora".into(),
+            choice: format!("{} × {mean:.1} ACU", 1 + self.min_readers),
+            reason,
+            warning: used.short_minutes > 0.0 || connections > most,
+        }
+    }
+}
+
+/// vCPU-hours of instances on an engine past its standard support.
+fn extended_support(demand: &Demand<'_>, version: &str, size: &Size<'_>, hours: f64) -> UsageLine {
+    let vcpus = f64::from(size.class.vcpu);
+    let why = Basis::new(
+        "instance hours × vCPUs",
+        &[("instance hours", hours, "Hrs"), ("vCPUs", vcpus, "vCPU")],
+    );
+    let usage_type = format!("ExtendedSupport:Yr1-Yr2:AuroraPostgreSQL{version}");
+    demand.line(("AmazonRDS", &usage_type, ""), "aurora", hours * vcpus, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{cluster::autoscale::tally::HourTally, usage::services::fixture::Fixture};
+
+    fn spec() -> Spec {
+        toml::from_str(
+            r"
+            min_readers = 1
+            queries_per = { api = 4.0 }
+            write_share = 0.25
+            cpu_ms_per_query = 1.0
+            pages_per_query = 8.0
+            wal_bytes_per_write = 5000
+            kib_per_query = 2.0
+            storage_gib = 20.0
+            storage_mib_per_user = 0.0
+            working_set_share = 0.2
+            changed_per_day = 0.02
+            backup_retention_days = 7
+            ",
+        )
+        .unwrap()
+    }
+
+    fn quantity(lines: &[UsageLine], usage_type: &str) -> f64 {
+        let line = lines.iter().find(|line| line.key.usage_type == usage_type);
+        line.unwrap_or_else(|| panic!("no {usage_type} in {lines:#?}")).quantity.get()
+    }
+
+    /// 1,000 sessions × 10 requests × 4 queries = 40,000 queries. Reads: 40,000 × 8 pages × 0.5 %
+    /// misses = 1,600. Writes: 10,000 × ceil(5,000 / 4,096) = 20,000. Backup: 20 × 0.02 × 7 = 2.8.
+    #[test]
+    fn a_worked_month() {
+        let mut fixture = Fixture::new("2027-04");
+        fixture.classes["api"].per_session = 10.0;
+        fixture.capacity.sessions = 1000.0;
+        let lines = Service::meter(&spec(), &fixture.demand()).lines;
+        assert_eq!(quantity(&lines, "InstanceUsage:db.r6g.large"), 1440.0);
+        assert_eq!(quantity(&lines, "Aurora:StorageUsage"), 20.0);
+        assert!((quantity(&lines, "Aurora:StorageIOUsage") - 21_600.0).abs() < 1e-6);
+        assert!((quantity(&lines, "Aurora:BackupUsage") - 2.8).abs() < 1e-12);
+    }
+
+    #[test]
+    fn io_optimized_bills_its_own_meters_and_no_io() {
+        let fixture = Fixture::new("2027-04");
+        let spec = Spec { storage_type: StorageType::IoOptimized, ..spec() };
+        let lines = Service::meter(&spec, &fixture.demand()).lines;
+        assert_eq!(quantity(&lines, "InstanceUsageIOOptimized:db.r6g.large"), 1440.0);
+        assert_eq!(quantity(&lines, "Aurora:IO-OptimizedStorageUsage"), 20.0);
+        assert!(!lines.iter().any(|line| line.key.usage_type == "Aurora:StorageIOUsage"));
+    }
+
+    #[test]
+    fn a_stopped_database_bills_its_awake_hours() {
+        let mut fixture = Fixture::new("2027-04");
+        fixture.capacity.awake_hours = 240.0;
+        let awake = |hour: usize| if hour % 24 < 8 { 60.0 } else { 0.0 };
+        let hour = |at| HourTally { awake_minutes: awake(at), ..HourTally::default() };
+        fixture.capacity.hours = (0..720).map(hour).collect();
+        let mut demand = fixture.demand();
+        demand.stops_database = true;
+        let lines = Service::meter(&spec(), &demand).lines;
+        assert_eq!(quantity(&lines, "InstanceUsage:db.r6g.large"), 480.0);
+        // Storage and backups go on.
+        assert_eq!(quantity(&lines, "Aurora:StorageUsage"), 20.0);
+        // What a reservation may cover is all of it: writer and reader, hour by hour.
+        let line = lines.iter().find(|line| line.key.usage_type.starts_with("InstanceUsage"));
+        let hours = &line.unwrap().hours;
+        assert_eq!((hours[7], hours[8], hours.iter().sum::<f64>()), (2.0, 0.0, 480.0));
+    }
+
+    /// 60 sessions a minute × 10 requests × 4 queries = 40 queries/s; with one reader the reads' 75 % decide:
+    /// 30 × 1 ms / 0.7 / 0.25 = 0.171 ACU; the working set of 20 × 0.2 = 4 GiB asks for 4 / 1.36 = 2.94,
+    /// in half steps 3: 3 × 720 h × 2 instances.
+    #[test]
+    fn serverless_capacity_follows_the_load_and_the_working_set() {
+        let mut fixture = Fixture::new("2027-04");
+        fixture.classes["api"].per_session = 10.0;
+        fixture.capacity.minutes = vec![60.0; 720 * 60];
+        let serverless = Some(Serverless { min_acu: 0.5, max_acu: 16.0 });
+        let spec = Spec { serverless, ..spec() };
+        let mut demand = fixture.demand();
+        demand.minutes = &fixture.capacity.minutes;
+        let lines = Service::meter(&spec, &demand).lines;
+        assert!((quantity(&lines, "Aurora:ServerlessV2Usage") - 4320.0).abs() < 1e-6);
+        assert!(!lines.iter().any(|line| line.key.usage_type.starts_with("InstanceUsage")));
+    }
+
+    /// 1,440 instance-hours of two vCPUs at 0.10 are 288; 100 GB exported are 1.00.
+    #[test]
+    fn extended_support_and_exports_are_metered() {
+        let fixture = Fixture::new("2027-04");
+        let spec = Spec {
+            extended_support_version: Some("11".into()),
+            export_gb_per_month: 100.0,
+            ..spec()
+        };
+        let lines = Service::meter(&spec, &fixture.demand()).lines;
+        let cost = |usage_type: &str| {
+            let line = lines.iter().find(|line| line.key.usage_type == usage_type).unwrap();
+            fixture.price(line, line.quantity.get())
+        };
+        assert_eq!(cost("ExtendedSupport:Yr1-Yr2:AuroraPostgreSQL11"), "288");
+        assert_eq!(cost("Aurora:SnapshotExportToS3"), "1");
+    }
+
+    #[test]
+    fn unknown_names_are_reported() {
+        let fixture = Fixture::new("2027-04");
+        let spec = Spec { families: vec!["r6h".into()], ..spec() };
+        let problems = Service::check(&spec, &fixture.context());
+        assert_eq!(problems[0].0, "families");
+        assert!(problems[0].1.contains("r6"), "{problems:?}");
+    }
+}

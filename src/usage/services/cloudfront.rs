@@ -1,0 +1,205 @@
+//! `CloudFront` in front of a bucket or of the load balancer: answers from the edge.
+//!
+//! # Formula
+//! ```text
+//! <zone>-DataTransfer-Out-Bytes  [GB]       = sessions × calls × response bytes    (first 1,024 GB free)
+//! <zone>-Requests-Tier2-HTTPS    [Requests] = sessions × calls                 (first 10 million free)
+//! Invalidations                  [URL]      = releases × paths                       (first 1,000 free)
+//! <zone>-DataTransfer-Out-OBytes [GB]       = requests passed to the load balancer × request bytes
+//! to S3 or the load balancer: requests × (1 − hit ratio)
+//! ```
+//! # Source
+//! Billing rules, "`CloudFront`": pay-as-you-go by edge location; 1 TB and 10 million requests a month free.
+//! # Limits
+//! One price zone for all users. Answers of an AWS origin to the edge carry no transfer charge. A web ACL stays
+//! at the load balancer: it inspects what the edge passes on. Flat plans are not modelled.
+
+use indexmap::IndexSet;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Basis, Choice, Context, Demand, Edge, Flows, Meter, Metered, Service, kib_to_gb};
+use crate::demand::traffic::Class;
+
+/// Price zone of an edge location.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+pub enum Zone {
+    /// United States, Mexico, Canada.
+    #[default]
+    US,
+    /// Europe, Israel.
+    EU,
+    /// Hong Kong, Philippines, Singapore and others of Asia Pacific.
+    AP,
+}
+
+/// Bytes of requests from the edge to an origin that is no bucket.
+const TO_ORIGIN: Meter = ("AmazonCloudFront", "US-DataTransfer-Out-OBytes", "");
+
+/// The distribution.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// Traffic classes that it serves: from a workload behind the load balancer where one serves the class too,
+    /// else from a bucket.
+    pub classes: IndexSet<String>,
+    /// Price zone of the users.
+    #[serde(default)]
+    pub zone: Zone,
+    /// Share of requests answered from the edge.
+    #[schemars(range(min = 0, max = 1))]
+    pub hit_ratio: f64,
+    /// Paths invalidated a month.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 10_000_000))]
+    pub invalidated_paths: f64,
+}
+
+impl Spec {
+    fn per_session(&self, demand: &Demand<'_>, of: impl Fn(&Class) -> f64) -> f64 {
+        let served = self.classes.iter().filter_map(|name| demand.classes.get(name));
+        served.map(|class| class.asked_per_session() * of(class)).sum()
+    }
+
+    /// Requests and their bytes that go on to the load balancer in a session: a number, and GB.
+    fn to_load_balancer_gb(&self, demand: &Demand<'_>) -> f64 {
+        let served = self.classes.iter().filter_map(|name| demand.classes.get(name));
+        let passed = served.filter(|class| class.at_edge.is_some());
+        let kib: f64 = passed.map(|class| class.per_session * class.request_kib).sum();
+        kib_to_gb(demand.capacity.sessions * kib)
+    }
+
+    /// A warning where the book has no price of what is sent to the load balancer.
+    fn unpriced(&self, demand: &Demand<'_>) -> Option<Choice> {
+        let gb = self.to_load_balancer_gb(demand);
+        (self.zone != Zone::US && gb > 0.0).then(|| Choice {
+            subject: "cloudfront".into(),
+            choice: "none".into(),
+            reason: format!(
+                "{gb:.2} GB of requests to the load balancer are in no line: the price book has no {:?}-DataTransfer-Out-OBytes",
+                self.zone
+            ),
+            warning: true,
+        })
+    }
+
+    fn meters(&self) -> [Meter; 3] {
+        let (bytes, requests) = match self.zone {
+            Zone::US => ("US-DataTransfer-Out-Bytes", "US-Requests-Tier2-HTTPS"),
+            Zone::EU => ("EU-DataTransfer-Out-Bytes", "EU-Requests-Tier2-HTTPS"),
+            Zone::AP => ("AP-DataTransfer-Out-Bytes", "AP-Requests-Tier2-HTTPS"),
+        };
+        let service = "AmazonCloudFront";
+        [(service, bytes, ""), (service, requests, ""), (service, "Invalidations", "")]
+    }
+}
+
+impl Service for Spec {
+    const KIND: &'static str = "cloudfront";
+    const METERS: &'static [Meter] = &[
+        ("AmazonCloudFront", "US-DataTransfer-Out-Bytes", ""),
+        ("AmazonCloudFront", "US-Requests-Tier2-HTTPS", ""),
+        ("AmazonCloudFront", "EU-DataTransfer-Out-Bytes", ""),
+        ("AmazonCloudFront", "EU-Requests-Tier2-HTTPS", ""),
+        ("AmazonCloudFront", "AP-DataTransfer-Out-Bytes", ""),
+        ("AmazonCloudFront", "AP-Requests-Tier2-HTTPS", ""),
+        ("AmazonCloudFront", "Invalidations", ""),
+        TO_ORIGIN,
+    ];
+
+    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+        let mut problems = context.unknown_classes("classes", self.classes.iter());
+        if self.classes.is_empty() {
+            let message = "name at least one traffic class, or remove [cloudfront]";
+            problems.push(("classes".into(), message.into()));
+        }
+        problems
+    }
+
+    fn edge(&self) -> Option<Edge<'_>> {
+        Some(Edge { classes: &self.classes, hit_ratio: self.hit_ratio })
+    }
+
+    fn flows(&self, demand: &Demand<'_>) -> Flows {
+        let from_bucket = |class: &Class| f64::from(u8::from(class.at_edge.is_none()));
+        let requests = demand.capacity.sessions * self.per_session(demand, from_bucket);
+        Flows { s3_gets: requests * (1.0 - self.hit_ratio), ..Flows::default() }
+    }
+
+    fn meter(&self, demand: &Demand<'_>) -> Metered {
+        let sessions = demand.capacity.sessions;
+        let requests = sessions * self.per_session(demand, |_| 1.0);
+        let gb = kib_to_gb(sessions * self.per_session(demand, |class| class.response_kib));
+        let [bytes, https, invalidations] = self.meters();
+        let out = Basis::new("sessions × calls × response bytes", &[("sent", gb, "GB")]);
+        let asked = Basis::new("sessions × calls", &[("sessions", sessions, "sessions")]);
+        let paths = Basis::new("invalidated paths", &[("paths", self.invalidated_paths, "paths")]);
+        let mut lines = vec![
+            demand.global_line(bytes, "cloudfront", gb, out),
+            demand.global_line(https, "cloudfront", requests, asked),
+            demand.global_line(invalidations, "cloudfront", self.invalidated_paths, paths),
+        ];
+        if self.zone == Zone::US {
+            let gb = self.to_load_balancer_gb(demand);
+            let why = Basis::new(
+                "sessions × requests passed on × request bytes",
+                &[("sent to the load balancer", gb, "GB")],
+            );
+            lines.push(demand.global_line(TO_ORIGIN, "cloudfront", gb, why));
+        }
+        Metered { lines, choices: self.unpriced(demand).into_iter().collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::usage::services::fixture::Fixture;
+
+    fn spec() -> Spec {
+        toml::from_str("classes = [\"api\"]\nhit_ratio = 0.9").unwrap()
+    }
+
+    /// 1,048,576 sessions of one request of 1 KiB are 1 GB, a tenth of them fetched from the bucket.
+    #[test]
+    fn bytes_requests_and_origin_fetches() {
+        let mut fixture = Fixture::new("2027-04");
+        fixture.classes["api"].per_session = 1.0;
+        fixture.classes["api"].response_kib = 1.0;
+        fixture.capacity.sessions = 1_048_576.0;
+        let lines = Service::meter(&spec(), &fixture.demand()).lines;
+        assert_eq!(lines[0].quantity.get(), 1.0);
+        assert_eq!(lines[1].quantity.get(), 1_048_576.0);
+        let flows = Service::flows(&spec(), &fixture.demand());
+        assert!((flows.s3_gets - 104_857.6).abs() < 1e-6);
+        // 2,024 GB: 1,024 free, 1,000 × 0.085. 11 million requests: one million × 1.00.
+        assert_eq!(fixture.price(&lines[0], 2024.0), "85");
+        assert_eq!(fixture.price(&lines[1], 11_000_000.0), "1");
+        assert_eq!(fixture.price(&lines[2], 1001.0), "0.005");
+    }
+
+    /// A class that the load balancer serves too: users ask for 1,048,576 answers of 1 KiB, a tenth of which come
+    /// from the load balancer, as 0.1 GB of requests of 1 KiB; the bucket is asked for nothing.
+    #[test]
+    fn a_load_balancer_may_be_the_origin() {
+        let mut fixture = Fixture::new("2027-04");
+        let class = &mut fixture.classes["api"];
+        class.at_edge = Some(1.0);
+        class.per_session = 0.1;
+        class.response_kib = 1.0;
+        fixture.capacity.sessions = 1_048_576.0;
+        assert_eq!(Service::check(&spec(), &fixture.context()), []);
+        let demand = fixture.demand();
+        let Metered { lines, choices } = Service::meter(&spec(), &demand);
+        assert_eq!((lines[0].quantity.get(), lines[1].quantity.get()), (1.0, 1_048_576.0));
+        assert!((lines[3].quantity.get() - 0.1).abs() < 1e-12);
+        assert_eq!(fixture.price(&lines[3], 100.0), "2");
+        assert_eq!(Service::flows(&spec(), &demand).s3_gets, 0.0);
+        assert_eq!((choices, demand.alb_response_kib_per_session()), (vec![], 0.0));
+        assert!((demand.alb_requests_per_session() - 0.1).abs() < 1e-12);
+        let far = Spec { zone: Zone::EU, ..spec() };
+        let Metered { lines, choices } = Service::meter(&far, &demand);
+        assert_eq!(lines.len(), 3);
+        assert!(choices[0].reason.starts_with("0.10 GB of requests"), "{choices:?}");
+    }
+}

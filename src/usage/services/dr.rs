@@ -1,0 +1,410 @@
+//! Disaster recovery in a second region: Aurora Global Database, and a stack that waits.
+//!
+//! # Formula
+//! ```text
+//! in the second region:
+//!   Aurora:StorageUsage       [GB-Mo] = stored by the primary                     (from headless on)
+//!   Aurora:ReplicatedWriteIO  [IOs]   = write I/Os of the primary                 (from headless on)
+//!   InstanceUsage:<class>     [Hrs]   = instances × hours + the rehearsal's        (reader 1, full as given)
+//!   AmazonEKS-Hours, LoadBalancerUsage, NatGateway-Hours, PublicIPv4, BoxUsage, EBS
+//!                                     = standing hours + the rehearsal's
+//! in the primary region:
+//!   <peer>-AWS-Out-Bytes      [GB]    = log of the database
+//! Route 53: one health check of the primary's endpoint
+//! ```
+//! Pilot light keeps the control plane; warm standby also nodes, load balancer and NAT. A rehearsal runs the
+//! whole for some hours in every third month of the plan.
+//!
+//! # Source
+//! Billing rules, "Aurora" (Global Database: each secondary pays its instances, storage and replicated
+//! write I/Os, the bytes pay inter-region transfer from the primary; a headless secondary still
+//! replicates); architecture section 10.4 (Route 53 health checks, controlled promotion).
+//! # Limits
+//! A rehearsal's capacity units and NAT bytes, and copies of keys, parameters, images and buckets in the
+//! second region are left out. Traffic during a failover is not planned. The secondary is on Standard storage.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Basis, Choice, Context, Demand, Flows, Meter, Metered, Service, UsageLine};
+use crate::{error::nearest, facts::shapes::Catalog};
+
+/// What the secondary cluster holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Database {
+    /// No secondary.
+    None,
+    /// Storage only.
+    #[default]
+    Headless,
+    /// One instance.
+    Reader,
+    /// As many instances as `instances` says.
+    Full,
+}
+
+/// What of the application's stack stands there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StandBy {
+    /// Nothing.
+    None,
+    /// The EKS control plane.
+    #[default]
+    PilotLight,
+    /// Control plane, nodes, load balancer, NAT.
+    WarmStandby,
+}
+
+/// The second region.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// Region code, `us-west-2`.
+    pub region: String,
+    /// Secondary of the Global Database.
+    #[serde(default)]
+    pub database: Database,
+    /// Class of its instances, `db.r6g.large`.
+    pub instance_class: Option<String>,
+    /// Instances of a full secondary, and of any during a rehearsal.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 100))]
+    pub instances: u32,
+    /// What stands by.
+    #[serde(default)]
+    pub stand_by: StandBy,
+    /// Type of the nodes, `m7g.large`.
+    pub node_type: Option<String>,
+    /// Nodes of a warm standby, and of any during a rehearsal.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 10_000))]
+    pub nodes: u32,
+    /// Root volume of a node [GiB]; Karpenter's default if left out.
+    #[schemars(range(min = 1))]
+    pub volume_gib: Option<f64>,
+    /// Zones in use there.
+    #[serde(default = "two")]
+    #[schemars(range(min = 1, max = 6))]
+    pub zones: u32,
+    /// Hours of a rehearsal in every third month.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 500))]
+    pub rehearsal_hours_per_quarter: f64,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn two() -> u32 {
+    2
+}
+
+/// Hours of the month that a part runs.
+struct Hours {
+    standing: f64,
+    rehearsal: f64,
+}
+
+impl Hours {
+    fn of(&self, count: f64, stands: bool) -> f64 {
+        count * if stands { self.standing } else { self.rehearsal }
+    }
+}
+
+impl Spec {
+    fn hours(&self, demand: &Demand<'_>) -> Hours {
+        let due = demand.month_index % 3 == 2;
+        let rehearsal = if due { self.rehearsal_hours_per_quarter } else { 0.0 };
+        Hours { standing: demand.hours(), rehearsal: rehearsal.min(demand.hours()) }
+    }
+
+    fn line(&self, meter: (&str, &str, &str), quantity: f64, why: Basis) -> UsageLine {
+        Demand::line_in(&self.region, meter, "disaster recovery", quantity, why)
+    }
+
+    /// The class as the bill shortens it: `db.r6g.xl` for `db.r6g.xlarge`.
+    fn billing_class<'a>(&self, catalog: &'a Catalog) -> Option<&'a str> {
+        let class = self.instance_class.as_ref()?;
+        let known = catalog.aurora().iter().find(|known| known.class == *class);
+        known.map(|known| &*known.billing_class)
+    }
+
+    fn stack(&self, demand: &Demand<'_>) -> Vec<UsageLine> {
+        let hours = self.hours(demand);
+        let warm = self.stand_by == StandBy::WarmStandby;
+        let plane = self.stand_by != StandBy::None;
+        let (zones, nodes) = (f64::from(self.zones), f64::from(self.nodes));
+        let gib = self.volume_gib.unwrap_or(demand.catalog.controllers.node.root_volume_gib);
+        let node_hours = hours.of(nodes, warm);
+        let parts = [
+            ("AmazonEKS", "AmazonEKS-Hours:perCluster".to_owned(), "CreateOperation", 1.0, plane),
+            ("AWSELB", "LoadBalancerUsage".to_owned(), "LoadBalancing:Application", 1.0, warm),
+            ("AmazonEC2", "NatGateway-Hours".to_owned(), "NatGateway", zones, warm),
+            ("AmazonVPC", "PublicIPv4:InUseAddress".to_owned(), "", 2.0 * zones, warm),
+        ];
+        let mut lines: Vec<UsageLine> = parts
+            .into_iter()
+            .map(|(service, usage_type, operation, count, stands)| {
+                let quantity = hours.of(count, stands);
+                let why = Basis::new(
+                    "count × hours standing, or of the rehearsal",
+                    &[("count", count, ""), ("hours", hours.of(1.0, stands), "Hrs")],
+                );
+                self.line((service, &usage_type, operation), quantity, why)
+            })
+            .collect();
+        if let Some(node_type) = &self.node_type {
+            let usage_type = format!("BoxUsage:{node_type}");
+            let why = Basis::new(
+                "nodes × hours standing, or of the rehearsal",
+                &[("nodes", nodes, "nodes"), ("node hours", node_hours, "Hrs")],
+            );
+            lines.push(self.line(("AmazonEC2", &usage_type, "RunInstances"), node_hours, why));
+            let why = Basis::new(
+                "volume size × node hours / hours of the month",
+                &[("volume size", gib, "GiB"), ("node hours", node_hours, "Hrs")],
+            );
+            let volumes = gib * node_hours / demand.hours();
+            lines.push(self.line(("AmazonEC2", "EBS:VolumeUsage.gp3", ""), volumes, why));
+        }
+        lines
+    }
+
+    fn database(&self, demand: &Demand<'_>) -> Vec<UsageLine> {
+        if self.database == Database::None {
+            return Vec::new();
+        }
+        let flows = &demand.flows;
+        let hours = self.hours(demand);
+        let standing = match self.database {
+            Database::None | Database::Headless => 0.0,
+            Database::Reader => 1.0,
+            Database::Full => f64::from(self.instances),
+        };
+        let more = (f64::from(self.instances) - standing).max(0.0);
+        let instance_hours = standing * hours.standing + more * hours.rehearsal;
+        let stored = Basis::new("stored by the primary", &[("stored", flows.database_gb, "GB")]);
+        let written = Basis::new(
+            "write I/Os of the primary",
+            &[("written", flows.database_write_ios, "IOs")],
+        );
+        let operation = "CreateDBInstance";
+        let mut lines = vec![
+            self.line(("AmazonRDS", "Aurora:StorageUsage", operation), flows.database_gb, stored),
+            self.line(
+                ("AmazonRDS", "Aurora:ReplicatedWriteIO", ""),
+                flows.database_write_ios,
+                written,
+            ),
+        ];
+        if let Some(class) = self.billing_class(demand.catalog) {
+            let usage_type = format!("InstanceUsage:{class}");
+            let why = Basis::new(
+                "standing instances × hours + further ones × rehearsal",
+                &[
+                    ("standing", standing, "instances"),
+                    ("further", more, "instances"),
+                    ("rehearsal", hours.rehearsal, "Hrs"),
+                ],
+            );
+            let meter = ("AmazonRDS", &*usage_type, "CreateDBInstance:0021");
+            lines.push(self.line(meter, instance_hours, why));
+        }
+        if let Some(peer) = demand.catalog.prefixes.get(&self.region) {
+            let usage_type = format!("{peer}-AWS-Out-Bytes");
+            let why = Basis::new("log of the database", &[("log", flows.database_wal_gb, "GB")]);
+            let meter = ("AWSDataTransfer", &*usage_type, "");
+            lines.push(demand.line(meter, "disaster recovery", flows.database_wal_gb, why));
+        }
+        lines
+    }
+}
+
+impl Service for Spec {
+    const KIND: &'static str = "dr";
+    const METERS: &'static [Meter] = &[
+        ("AmazonEKS", "AmazonEKS-Hours:perCluster", "CreateOperation"),
+        ("AWSELB", "LoadBalancerUsage", "LoadBalancing:Application"),
+        ("AmazonEC2", "NatGateway-Hours", "NatGateway"),
+        ("AmazonVPC", "PublicIPv4:InUseAddress", ""),
+        ("AmazonEC2", "BoxUsage:*", "RunInstances"),
+        ("AmazonEC2", "EBS:VolumeUsage.gp3", ""),
+        ("AmazonRDS", "Aurora:StorageUsage", "CreateDBInstance"),
+        ("AmazonRDS", "Aurora:ReplicatedWriteIO", ""),
+        ("AmazonRDS", "InstanceUsage:*", "CreateDBInstance:0021"),
+        ("AWSDataTransfer", "USW2-AWS-Out-Bytes", ""),
+        ("AWSDataTransfer", "USE2-AWS-Out-Bytes", ""),
+        ("AWSDataTransfer", "EU-AWS-Out-Bytes", ""),
+        ("AWSDataTransfer", "EUC1-AWS-Out-Bytes", ""),
+        ("AWSDataTransfer", "APS1-AWS-Out-Bytes", ""),
+    ];
+
+    fn regions(&self) -> Vec<&str> {
+        vec![&self.region]
+    }
+
+    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        if !context.catalog.prefixes.contains_key(&self.region) {
+            let known = context.catalog.prefixes.keys().map(String::as_str);
+            let near = nearest(&self.region, known).unwrap_or("us-west-2");
+            let message = format!("no region {:?}; did you mean {near:?}?", self.region);
+            problems.push(("region".into(), message));
+        } else if self.region == context.region {
+            let message = format!("{:?} is the account's own region; name another", self.region);
+            problems.push(("region".into(), message));
+        }
+        let rehearses = self.rehearsal_hours_per_quarter > 0.0;
+        let runs = matches!(self.database, Database::Reader | Database::Full) || rehearses;
+        if self.database != Database::None && runs && self.instance_class.is_none() {
+            let message = "give the class of the secondary's instances, db.r6g.large";
+            problems.push(("instance_class".into(), message.into()));
+        }
+        if let Some(class) = &self.instance_class
+            && self.billing_class(context.catalog).is_none()
+        {
+            let known = context.catalog.aurora().iter().map(|known| &*known.class);
+            let near = nearest(class, known).unwrap_or("db.r6g.large");
+            let message = format!("no class {class:?}; did you mean {near:?}?");
+            problems.push(("instance_class".into(), message));
+        }
+        if self.database != Database::None && context.stops_database {
+            let message = "AWS stops no cluster of an Aurora Global Database, and the account's schedule has stop_database = true. Set database = \"none\", or leave stop_database out";
+            problems.push(("database".into(), message.into()));
+        }
+        if self.nodes > 0 && self.node_type.is_none() {
+            problems.push(("node_type".into(), "give the type of the nodes, m7g.large".into()));
+        }
+        problems
+    }
+
+    fn unused(&self, _: &Context<'_>) -> Vec<(String, String)> {
+        let rehearses = self.rehearsal_hours_per_quarter > 0.0;
+        let runs_nodes = rehearses || self.stand_by == StandBy::WarmStandby;
+        let runs_instances = rehearses || self.database == Database::Full;
+        let mut unused = super::unused_keys(
+            [("nodes", self.nodes > 0 && !runs_nodes)],
+            "nodes run in a warm-standby or a rehearsal; there is neither",
+        );
+        unused.extend(super::unused_keys(
+            [("instances", self.instances > one() && !runs_instances)],
+            "further instances run in a full secondary or a rehearsal; there is neither",
+        ));
+        unused.extend(super::unused_keys(
+            [("volume_gib", self.volume_gib.is_some() && self.nodes == 0)],
+            "there are no nodes; give nodes",
+        ));
+        unused
+    }
+
+    fn flows(&self, _: &Demand<'_>) -> Flows {
+        let warm = self.stand_by == StandBy::WarmStandby;
+        let further_hosts = if warm { f64::from(self.nodes) } else { 0.0 };
+        Flows { health_checks_aws: 1.0, further_hosts, ..Flows::default() }
+    }
+
+    fn meter(&self, demand: &Demand<'_>) -> Metered {
+        let mut lines = self.stack(demand);
+        lines.extend(self.database(demand));
+        let mut metered = Metered::from(lines);
+        if self.database != Database::None && demand.flows.database_gb <= 0.0 {
+            metered.choices.push(Choice {
+                subject: "dr".into(),
+                choice: "none".into(),
+                reason: "there is no database in the account to replicate".into(),
+                warning: true,
+            });
+        }
+        metered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::usage::services::fixture::Fixture;
+
+    fn spec(text: &str) -> Spec {
+        toml::from_str(&format!("region = \"us-west-2\"\n{text}")).unwrap()
+    }
+
+    fn lines(spec: &Spec, month_index: u32) -> Vec<(String, String, f64)> {
+        let fixture = Fixture::new("2027-04");
+        let mut demand = fixture.demand();
+        demand.month_index = month_index;
+        demand.flows.database_gb = 50.0;
+        demand.flows.database_write_ios = 1e6;
+        demand.flows.database_wal_gb = 4.0;
+        let lines = Service::meter(spec, &demand).lines.into_iter();
+        let used = lines.filter(|line| line.quantity.get() > 0.0);
+        used.map(|l| (l.key.region, l.key.usage_type, l.quantity.get())).collect()
+    }
+
+    fn line(region: &str, usage_type: &str, quantity: f64) -> (String, String, f64) {
+        (region.to_owned(), usage_type.to_owned(), quantity)
+    }
+
+    /// A headless pilot light in April: 720 h of control plane, the primary's storage and writes, its log
+    /// out of the primary region.
+    #[test]
+    fn a_headless_pilot_light() {
+        let found = lines(&spec(""), 0);
+        assert_eq!(
+            found,
+            [
+                line("us-west-2", "AmazonEKS-Hours:perCluster", 720.0),
+                line("us-west-2", "Aurora:StorageUsage", 50.0),
+                line("us-west-2", "Aurora:ReplicatedWriteIO", 1e6),
+                line("us-east-1", "USW2-AWS-Out-Bytes", 4.0),
+            ]
+        );
+    }
+
+    /// Rehearsed for 8 hours in the third month: two nodes, two instances, one of which stands anyway.
+    #[test]
+    fn a_rehearsal_runs_the_whole_for_its_hours() {
+        let spec = spec(
+            "database = \"reader\"\ninstance_class = \"db.r6g.xlarge\"\ninstances = 2\n\
+             node_type = \"m7g.large\"\nnodes = 2\nrehearsal_hours_per_quarter = 8",
+        );
+        assert!(
+            !lines(&spec, 1).iter().any(|(_, usage_type, _)| usage_type.starts_with("BoxUsage"))
+        );
+        let found = lines(&spec, 2);
+        assert!(found.contains(&line("us-west-2", "BoxUsage:m7g.large", 16.0)), "{found:?}");
+        assert!(found.contains(&line("us-west-2", "InstanceUsage:db.r6g.xl", 728.0)), "{found:?}");
+        assert!(found.contains(&line("us-west-2", "LoadBalancerUsage", 8.0)), "{found:?}");
+    }
+
+    #[test]
+    fn a_warm_standby_stands_all_month_and_nothing_stands_for_none() {
+        let warm = "stand_by = \"warm-standby\"\nnode_type = \"m7g.large\"\nnodes = 3";
+        let found = lines(&spec(warm), 0);
+        assert!(found.contains(&line("us-west-2", "BoxUsage:m7g.large", 2160.0)), "{found:?}");
+        assert!(found.contains(&line("us-west-2", "NatGateway-Hours", 1440.0)), "{found:?}");
+        assert!(lines(&spec("database = \"none\"\nstand_by = \"none\""), 0).is_empty());
+    }
+
+    /// Systems Manager runbook AWS-StartStopAuroraCluster: no cluster that is part of a global database.
+    #[test]
+    fn a_global_database_cannot_be_stopped() {
+        let fixture = Fixture::new("2027-04");
+        let context = Context { stops_database: true, ..fixture.context() };
+        assert_eq!(Service::check(&spec(""), &context)[0].0, "database");
+        assert!(Service::check(&spec("database = \"none\""), &context).is_empty());
+        assert!(Service::check(&spec(""), &fixture.context()).is_empty());
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let fixture = Fixture::new("2027-04");
+        let problems = Service::check(&spec("database = \"full\"\nnodes = 1"), &fixture.context());
+        assert_eq!(
+            problems.iter().map(|p| &*p.0).collect::<Vec<_>>(),
+            ["instance_class", "node_type"]
+        );
+    }
+}

@@ -1,0 +1,74 @@
+//! Public IPv4 addresses: of load balancers and NAT gateways.
+//!
+//! # Formula
+//! ```text
+//! PublicIPv4:InUseAddress [Hrs] = max(0, addresses × hours of the month − free hours)
+//! ```
+//! # Source
+//! Billing rules, "Public IPv4": 0.005 an hour for each address, in use or idle; 750 h a month in the
+//! legacy free tier of an account's first twelve months.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Basis, Demand, Flows, Meter, Metered, Service};
+
+/// Public addresses beside those of load balancers and NAT gateways.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// Further addresses, of bastions or VPN.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 10_000))]
+    pub further_addresses: u32,
+}
+
+impl Service for Spec {
+    const KIND: &'static str = "public_ipv4";
+    const METERS: &'static [Meter] = &[("AmazonVPC", "PublicIPv4:InUseAddress", "")];
+
+    fn when_absent() -> Option<Self> {
+        Some(Self::default())
+    }
+
+    fn flows(&self, _demand: &Demand<'_>) -> Flows {
+        Flows { public_addresses: f64::from(self.further_addresses), ..Flows::default() }
+    }
+
+    fn meter(&self, demand: &Demand<'_>) -> Metered {
+        let addresses = demand.flows.public_addresses;
+        let facts = &demand.catalog.controllers.free_tier;
+        let free = if demand.free_tier { facts.public_ipv4_hours } else { 0.0 };
+        let billed = (addresses * demand.hours() - free).max(0.0);
+        let why = Basis::new(
+            "addresses × hours of the month − free hours",
+            &[
+                ("free hours", free, "Hrs"),
+                ("addresses", addresses, "addresses"),
+                ("hours of the month", demand.hours(), "Hrs"),
+            ],
+        );
+        vec![demand.line(Self::METERS[0], "addresses", billed, why)].into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::usage::services::fixture::Fixture;
+
+    #[test]
+    fn every_address_runs_all_hours() {
+        let fixture = Fixture::new("2027-02");
+        let mut demand = fixture.demand();
+        demand.flows.public_addresses = 6.0;
+        let lines = Service::meter(&Spec::default(), &demand).lines;
+        assert_eq!(lines[0].quantity.get(), 6.0 * 672.0);
+        demand.free_tier = true;
+        let lines = Service::meter(&Spec::default(), &demand).lines;
+        assert_eq!(lines[0].quantity.get(), 6.0 * 672.0 - 750.0);
+        demand.flows.public_addresses = 1.0;
+        let lines = Service::meter(&Spec::default(), &demand).lines;
+        assert_eq!(lines[0].quantity.get(), 0.0);
+    }
+}
