@@ -5,7 +5,18 @@
 
 use std::{path::Path, time::Instant};
 
-use runrate::{app::store::{self, PriceSource}, bills::{actuals::{Kind, Line, LineKey, Metric, MonthBill, SCHEMA, amount::Amount, naming::Naming}, history::History, reconcile::{self, Options, Partial}}, facts::prices::{BillKey, PriceRow}, measure::series::{Gaps, Series}, money::ledger::Entry, plan::{AccountName, Plan, simulate::Prepared}};
+use runrate::{
+    app::store::{self, PriceSource},
+    bills::{
+        actuals::{Kind, Line, LineKey, Metric, MonthBill, SCHEMA, amount::Amount, naming::Naming},
+        history::History,
+        reconcile::{self, Options, Partial},
+    },
+    facts::prices::{BillKey, PriceRow},
+    measure::series::{Gaps, Series},
+    money::ledger::Entry,
+    plan::{AccountName, Plan, simulate::Prepared},
+};
 
 const ACCOUNTS: usize = 5;
 const TYPES: usize = 300;

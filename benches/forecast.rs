@@ -6,7 +6,10 @@
 use std::{env, fs, path::Path, time::Instant};
 
 use rayon::prelude::*;
-use runrate::{app::store::{self, PriceSource}, plan::simulate::Prepared};
+use runrate::{
+    app::store::{self, PriceSource},
+    plan::simulate::Prepared,
+};
 
 const ONE_BY_ONE: u32 = 10;
 

@@ -11,7 +11,10 @@ use std::{
     time::Instant,
 };
 
-use runrate::{app::store::{self, PriceSource}, plan::simulate::Prepared};
+use runrate::{
+    app::store::{self, PriceSource},
+    plan::simulate::Prepared,
+};
 
 const RUNS: usize = 9;
 

@@ -6,7 +6,17 @@
 use std::{fmt::Write as _, fs, path::Path, time::Instant};
 
 use rayon::prelude::*;
-use runrate::{app::store::{self, PriceSource}, intent::scenario::Scenario, plan::{Plan, simulate::{Inputs, Prepared}, trials::{self, Asked, Settings, Watch}}, report::{content::Beside, format::{Format, Report}}};
+use runrate::{
+    app::store::{self, PriceSource},
+    intent::scenario::Scenario,
+    page::content::Beside,
+    plan::{
+        Plan,
+        simulate::{Inputs, Prepared},
+        trials::{self, Asked, Settings, Watch},
+    },
+    write::format::{Format, Report},
+};
 
 const RUNS: usize = 5;
 const TRIALS: u32 = 8;

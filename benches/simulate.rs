@@ -6,7 +6,19 @@
 use std::{collections::BTreeSet, path::Path, time::Instant};
 
 use jiff::civil::date;
-use runrate::{app::store::{self, PriceSource}, cluster::autoscale::{Cluster, pack, settings, policy::{Deployment, Inputs, Limits, Mix, Offer, Policy, Pool, Purchase, Spread}}, facts::prices::BillKey, measure::random::{self, Draws, Stream}, plan::simulate::{Facts, Prepared, trace::Request}, report::{trace, trace_chart}};
+use runrate::{
+    app::store::{self, PriceSource},
+    cluster::autoscale::{
+        Cluster, pack,
+        policy::{Deployment, Inputs, Limits, Mix, Offer, Policy, Pool, Purchase, Spread},
+        settings,
+    },
+    facts::prices::BillKey,
+    measure::random::{self, Draws, Stream},
+    page::trace_chart,
+    plan::simulate::{Facts, Prepared, trace::Request},
+    write::trace,
+};
 
 /// The median of several runs [s].
 fn median(mut work: impl FnMut()) -> f64 {

@@ -12,7 +12,16 @@ use std::{
     time::Instant,
 };
 
-use runrate::{report, advice::tune::{Desk, Request, Setup}, app::store::{self, PriceSource}, intent::scenario::Scenario, plan::{simulate::{Inputs, Late, Prepared, Strain, View}, trials::Watch}};
+use runrate::{
+    advice::tune::{Desk, Request, Setup},
+    app::store::{self, PriceSource},
+    intent::scenario::Scenario,
+    plan::{
+        simulate::{Inputs, Late, Prepared, Strain, View},
+        trials::Watch,
+    },
+    write,
+};
 
 const KNOBS: &str = r#"
 [[tune.knobs]]
@@ -64,7 +73,7 @@ fn main() {
     let tuned = setup.run(Desk { watch, earlier: None, save: &|_| Ok(()) }).unwrap();
     let wall = start.elapsed().as_secs_f64();
     let all = count.into_inner();
-    print!("{}", report::tune::render(&tuned));
+    print!("{}", write::tune::render(&tuned));
     println!(
         "{} evaluations of the search and its choice, {all} with fresh trials and what-ifs, on {} threads {wall:>9.1} s wall, {:.1} ms each",
         tuned.evaluations,

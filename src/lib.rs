@@ -51,7 +51,9 @@ pub mod bills;
 
 pub mod advice;
 
-pub mod report;
+pub mod page;
+
+pub mod write;
 
 pub mod manifest;
 

@@ -9,7 +9,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cluster::capacity::Capacity, demand::{traffic, growth::fit::Fit}, measure::{calendar::Month, units::Usd}, money::{coverage::{CommitmentUse, Coverage}, ledger::{self, Entry}, rate::{Charge, PriceUsed}}, plan::{assumptions::Assumption, spread::Spread}, usage::services::Choice};
+use crate::{
+    cluster::capacity::Capacity,
+    demand::{growth::fit::Fit, traffic},
+    measure::{calendar::Month, units::Usd},
+    money::{
+        coverage::{CommitmentUse, Coverage},
+        ledger::{self, Entry},
+        rate::{Charge, PriceUsed},
+    },
+    plan::{assumptions::Assumption, spread::Spread},
+    usage::services::Choice,
+};
 
 pub mod assumptions;
 pub mod list;

@@ -11,7 +11,12 @@ use std::{
 };
 
 use crate::support::{self, runrate, stdout};
-use runrate::{app::store::{self, PriceSource}, bills::actuals::Metric, measure::calendar::Month, plan::Plan};
+use runrate::{
+    app::store::{self, PriceSource},
+    bills::actuals::Metric,
+    measure::calendar::Month,
+    plan::Plan,
+};
 use tempfile::TempDir;
 
 fn refused(arguments: &[&str], code: i32, expected: &str) {

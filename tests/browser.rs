@@ -7,7 +7,7 @@ use crate::support::{
     browser::Browser,
     page::{HOSTILE, page},
 };
-use runrate::report::{html, page::Page};
+use runrate::{page::Page, write::html};
 
 /// Where pictures go for people to look at: `RUNRATE_PICTURES=/tmp/x cargo test --test suite browser::`.
 fn keep(name: &str, bytes: &[u8]) {

@@ -4,7 +4,12 @@
 use std::collections::BTreeMap;
 
 use crate::support::{base, plan};
-use runrate::{app::store::{self, PriceSource}, facts::prices::{BillKey, GLOBAL}, plan::Plan, usage::services::SERVICES};
+use runrate::{
+    app::store::{self, PriceSource},
+    facts::prices::{BillKey, GLOBAL},
+    plan::Plan,
+    usage::services::SERVICES,
+};
 
 const STACK: &str = r#"
 [eks]

@@ -6,7 +6,18 @@ use std::{collections::BTreeMap, fs, path::Path, sync::LazyLock};
 
 use crate::support::{self, runrate, stdout};
 use proptest::prelude::*;
-use runrate::{app::store, bills::actuals::{Metric, MonthBill, amount::Amount}, measure::{calendar::Month, units::Usd}, money::ledger::Entry, plan::{Plan, list::{ListPrices, Nature}}, report::{focus, text}};
+use runrate::{
+    app::store,
+    bills::actuals::{Metric, MonthBill, amount::Amount},
+    measure::{calendar::Month, units::Usd},
+    money::ledger::Entry,
+    page::text,
+    plan::{
+        Plan,
+        list::{ListPrices, Nature},
+    },
+    write::focus,
+};
 use rust_decimal::Decimal;
 use tempfile::TempDir;
 
@@ -385,8 +396,8 @@ proptest! {
         let read = rows(&text);
         prop_assert_eq!(read.len(), plan.entries.len());
         for row in &read {
-            prop_assert_eq!(&row["x_Resource"], &runrate::report::csv::safe(&resource));
-            prop_assert_eq!(&row["x_Scenario"], &runrate::report::csv::safe(&name));
+            prop_assert_eq!(&row["x_Resource"], &runrate::write::csv::safe(&resource));
+            prop_assert_eq!(&row["x_Scenario"], &runrate::write::csv::safe(&name));
         }
         let bills = runrate::bills::actuals::text::read("f", text.as_bytes(), &store::billing().unwrap(), "").unwrap();
         same_sums(&plan, &bills);
@@ -404,8 +415,8 @@ fn the_ledger_is_read_back() {
 
     let mut plan = small();
     plan.made_from.scenario_sha256 = "5ca1ab1e".repeat(8);
-    let bytes = runrate::report::parquet::ledger(&plan).unwrap();
-    assert_eq!(bytes, runrate::report::parquet::ledger(&plan).unwrap());
+    let bytes = runrate::write::parquet::ledger(&plan).unwrap();
+    assert_eq!(bytes, runrate::write::parquet::ledger(&plan).unwrap());
     let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
     assert!(has(b"runrate.price_book_sha256") && has(plan.made_from.scenario_sha256.as_bytes()));
     let frame = ParquetReader::new(std::io::Cursor::new(bytes.clone())).finish().unwrap();

@@ -703,7 +703,17 @@ fn the_first_months_of_a_longer_plan_are_those_of_the_shorter_one() {
 mod mutated {
     use std::{fmt::Write as _, fs};
 
-    use runrate::{app::store, error::Error, facts::prices::PriceBook, measure::{random::{Draws, Stream, stream}, series::{Gaps, Series, Words}}, money::rate::usage, plan::simulate::Replay};
+    use runrate::{
+        app::store,
+        error::Error,
+        facts::prices::PriceBook,
+        measure::{
+            random::{Draws, Stream, stream},
+            series::{Gaps, Series, Words},
+        },
+        money::rate::usage,
+        plan::simulate::Replay,
+    };
     use serde_json::Value;
 
     use super::{base, runrate, stdout};

@@ -15,7 +15,37 @@ use std::{
 };
 
 use crate::support::{self, generate::Small};
-use runrate::{advice::commit::{Question, advise}, app::store::{self, PriceSource}, error::Error, facts::{commitment_rates::{Payment, Term}, prices::{COLUMNS, PriceBook, Table}}, intent::scenario::Scenario, measure::{calendar::Month, units::Usd}, money::{ledger::Entry, rate::{self, Sharing, usage}}, plan::{Plan, usage_kind, simulate::{Facts, Inputs, Prepared, trace::{Request, Trace}}, trials::Watch}, report::{csv, focus, terminal, content::Beside, format::{Format, Report}}, usage::services::{self, Demand, Flows, UsageLine}};
+use runrate::{
+    advice::commit::{Question, advise},
+    app::store::{self, PriceSource},
+    error::Error,
+    facts::{
+        commitment_rates::{Payment, Term},
+        prices::{COLUMNS, PriceBook, Table},
+    },
+    intent::scenario::Scenario,
+    measure::{calendar::Month, units::Usd},
+    money::{
+        ledger::Entry,
+        rate::{self, Sharing, usage},
+    },
+    page::content::Beside,
+    plan::{
+        Plan,
+        simulate::{
+            Facts, Inputs, Prepared,
+            trace::{Request, Trace},
+        },
+        trials::Watch,
+        usage_kind,
+    },
+    usage::services::{self, Demand, Flows, UsageLine},
+    write::{
+        csv, focus,
+        format::{Format, Report},
+        terminal,
+    },
+};
 
 static FACTS: LazyLock<Facts> = LazyLock::new(|| {
     let catalog = store::embedded_catalog().unwrap();

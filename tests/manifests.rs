@@ -7,7 +7,16 @@ use std::{fs, path::Path, process::Output};
 use crate::support;
 use assert_cmd::Command;
 use proptest::prelude::*;
-use runrate::{app::store, cluster::{autoscale::settings::ConsolidationPolicy, workload::{NodeCapacity, NodeTerm, PodTerm, TopologyKey}}, facts::shapes::Catalog, intent::scenario::{Account, Scenario}, manifest::{self, Source, Wanted, Written}};
+use runrate::{
+    app::store,
+    cluster::{
+        autoscale::settings::ConsolidationPolicy,
+        workload::{NodeCapacity, NodeTerm, PodTerm, TopologyKey},
+    },
+    facts::shapes::Catalog,
+    intent::scenario::{Account, Scenario},
+    manifest::{self, Source, Wanted, Written},
+};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -5,7 +5,13 @@
 use std::collections::BTreeMap;
 
 use crate::support;
-use runrate::report::{chart, pdf, content::{self, Beside}, page::{Cell, Column, Kind, Page, Row, Section, Table}};
+use runrate::{
+    page::{
+        Cell, Column, Kind, Page, Row, Section, Table, chart,
+        content::{self, Beside},
+    },
+    write::pdf,
+};
 
 /// A small company with a report of all sections that need no trials.
 fn report() -> (Page, String) {

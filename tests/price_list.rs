@@ -814,7 +814,10 @@ fn mutated(text: &str, draws: &mut runrate::measure::random::Draws) -> Vec<u8> {
 /// A valid list with one mutation is refused with file and line, or read equal to what its lines say.
 #[test]
 fn a_mutated_list_is_refused_or_read_as_it_says() {
-    use runrate::{facts::price_list::{Scope, read_csv}, measure::random::{Stream, stream}};
+    use runrate::{
+        facts::price_list::{Scope, read_csv},
+        measure::random::{Stream, stream},
+    };
     let rules = runrate::app::store::price_rules().unwrap();
     let service = rules.service("AmazonEC2").unwrap();
     let today = "2027-03-01".parse().unwrap();

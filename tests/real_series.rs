@@ -4,7 +4,13 @@
 use std::{fmt::Write as _, fs};
 
 use crate::support::{base, shared};
-use runrate::{app::store::{self, PriceSource}, bills::history::History, demand::traffic::{Daily, Profile}, measure::series::{Gaps, Series}, plan::{Plan, simulate::Prepared}};
+use runrate::{
+    app::store::{self, PriceSource},
+    bills::history::History,
+    demand::traffic::{Daily, Profile},
+    measure::series::{Gaps, Series},
+    plan::{Plan, simulate::Prepared},
+};
 
 fn plan_with_shape(csv: &str, gaps: &str) -> Plan {
     let folder = tempfile::tempdir().unwrap();

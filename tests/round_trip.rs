@@ -15,7 +15,11 @@ use crate::support::{
     stdout,
 };
 use assert_cmd::Command;
-use runrate::{app::store::{self, PriceSource}, measure::calendar::Month, plan::Plan};
+use runrate::{
+    app::store::{self, PriceSource},
+    measure::calendar::Month,
+    plan::Plan,
+};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -3,7 +3,10 @@
 
 use std::{fs, io::Read, path::Path, process::Command, time::Duration};
 
-use runrate::{intent::scenario::Scenario, plan::simulate::{Inputs, Prepared}};
+use runrate::{
+    intent::scenario::Scenario,
+    plan::simulate::{Inputs, Prepared},
+};
 use serde_json::{Value, json};
 
 use crate::support::{

@@ -5,7 +5,15 @@
 use std::sync::LazyLock;
 
 use crate::support;
-use runrate::{app::store, intent::scenario::Scenario, plan::{Plan, trials, simulate::{Inputs, Prepared}}};
+use runrate::{
+    app::store,
+    intent::scenario::Scenario,
+    plan::{
+        Plan,
+        simulate::{Inputs, Prepared},
+        trials,
+    },
+};
 
 fn innovate() -> &'static Plan {
     static PLAN: LazyLock<Plan> = LazyLock::new(|| {

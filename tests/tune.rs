@@ -11,7 +11,16 @@ use std::{
 };
 
 use crate::support::{self, base, runrate, stdout};
-use runrate::{advice::tune::{Desk, Fate, Request, Setup, State, Tuned}, app::store, error::Error, intent::scenario::Scenario, plan::{simulate::{Inputs, Late, Prepared, Strain, View}, trials::{self, Watch}}};
+use runrate::{
+    advice::tune::{Desk, Fate, Request, Setup, State, Tuned},
+    app::store,
+    error::Error,
+    intent::scenario::Scenario,
+    plan::{
+        simulate::{Inputs, Late, Prepared, Strain, View},
+        trials::{self, Watch},
+    },
+};
 
 const POOL: &str = r#"
 [cluster.node_pools.general]

@@ -5,7 +5,15 @@ use std::{collections::BTreeMap, fs, io::Cursor, process::Command, sync::OnceLoc
 
 use crate::support::{self, base, plan, runrate, stdout};
 use calamine::{Data, Range, Reader, Xlsx};
-use runrate::{intent::scenario::Scenario, measure::units::{Quantity, UnitPrice, Usd}, money::rate::{self, Sharing, Usage}, plan::Plan, report::{page::{Cell, Column, Kind, Page, Row, Section, Table}, xlsx::{Inputs, workbook, workbook_with}}, usage::services::UsageLine};
+use runrate::{
+    intent::scenario::Scenario,
+    measure::units::{Quantity, UnitPrice, Usd},
+    money::rate::{self, Sharing, Usage},
+    page::{Cell, Column, Kind, Page, Row, Section, Table},
+    plan::Plan,
+    usage::services::UsageLine,
+    write::xlsx::{Inputs, workbook, workbook_with},
+};
 
 type Book = Xlsx<Cursor<Vec<u8>>>;
 

@@ -29,7 +29,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Error, facts::{commitment_rates::{Kind, Payment, Term, family_and_size}, prices::BillKey}, intent::commitment::Commitment, measure::calendar::Month, plan::{simulate::{Metered, Prepared, Saving}, trials::{Watch, quantile}}};
+use crate::{
+    error::Error,
+    facts::{
+        commitment_rates::{Kind, Payment, Term, family_and_size},
+        prices::BillKey,
+    },
+    intent::commitment::Commitment,
+    measure::calendar::Month,
+    plan::{
+        simulate::{Metered, Prepared, Saving},
+        trials::{Watch, quantile},
+    },
+};
 
 mod layers;
 mod offer;

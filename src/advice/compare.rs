@@ -21,7 +21,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{bills::reconcile, error::{Error, Place}, intent::scenario::Scenario, measure::{calendar::Month, units::Usd}, plan::{Plan, simulate::{Facts, Inputs, Prepared, Sample}, trials::{self, Watch, quantile}}, usage::services::SERVICES};
+use crate::{
+    bills::reconcile,
+    error::{Error, Place},
+    intent::scenario::Scenario,
+    measure::{calendar::Month, units::Usd},
+    plan::{
+        Plan,
+        simulate::{Facts, Inputs, Prepared, Sample},
+        trials::{self, Watch, quantile},
+    },
+    usage::services::SERVICES,
+};
 
 /// One cause of the difference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -14,7 +14,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{error::{Error, Place}, intent::scenario::{key::Key, tuning::{Slo, Tuning}}, measure::calendar::Month, plan::{Provenance, simulate::{Late, Prepared, Strain, View}, trials::Watch}};
+use crate::{
+    error::{Error, Place},
+    intent::scenario::{
+        key::Key,
+        tuning::{Slo, Tuning},
+    },
+    measure::calendar::Month,
+    plan::{
+        Provenance,
+        simulate::{Late, Prepared, Strain, View},
+        trials::Watch,
+    },
+};
 
 pub mod archive;
 pub mod choose;

@@ -23,7 +23,10 @@ use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErr
 use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 use http_body_util::Limited;
 
-use crate::{bounds, error::{Error, Place}};
+use crate::{
+    bounds,
+    error::{Error, Place},
+};
 
 pub mod cost_explorer;
 pub mod ec2;

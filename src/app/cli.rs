@@ -11,7 +11,11 @@ use std::{
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{app::store::{self, PriceSource}, error::Error, report::text};
+use crate::{
+    app::store::{self, PriceSource},
+    error::Error,
+    page::text,
+};
 
 mod actuals;
 mod backtest;

@@ -24,7 +24,13 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::{error::{Error, Place}, plan::{Plan, simulate::{Facts, Sample, Simulated}}};
+use crate::{
+    error::{Error, Place},
+    plan::{
+        Plan,
+        simulate::{Facts, Sample, Simulated},
+    },
+};
 
 mod answer;
 mod api;

@@ -13,7 +13,25 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::{bounds, advice::tune::{Defaults, Tuned}, bills::{actuals::layout::Billing, backtest::Scored, calibrate::Coefficients}, error::{Error, Place}, facts::{commitment_rates::Rates, price_list::Rules, prices::{GLOBAL, PriceBook, Table}, shapes::Catalog}, intent::scenario::Scenario, measure::series::{Gaps, Series}, plan::{NotModelled, Plan, simulate::{Facts, Inputs}}, report::focus};
+use crate::{
+    advice::tune::{Defaults, Tuned},
+    bills::{actuals::layout::Billing, backtest::Scored, calibrate::Coefficients},
+    bounds,
+    error::{Error, Place},
+    facts::{
+        commitment_rates::Rates,
+        price_list::Rules,
+        prices::{GLOBAL, PriceBook, Table},
+        shapes::Catalog,
+    },
+    intent::scenario::Scenario,
+    measure::series::{Gaps, Series},
+    plan::{
+        NotModelled, Plan,
+        simulate::{Facts, Inputs},
+    },
+    write::focus,
+};
 
 mod bills;
 mod manifests;

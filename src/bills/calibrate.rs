@@ -22,7 +22,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{bills::actuals::{Kind, MonthBill, naming::Naming}, error::Error, facts::shapes::Catalog, intent::scenario::edit::{scale, values}, measure::calendar::Month, plan::Plan};
+use crate::{
+    bills::actuals::{Kind, MonthBill, naming::Naming},
+    error::Error,
+    facts::shapes::Catalog,
+    intent::scenario::edit::{scale, values},
+    measure::calendar::Month,
+    plan::Plan,
+};
 
 /// Training months without which nothing can be said.
 pub const LEAST_MONTHS: usize = 3;

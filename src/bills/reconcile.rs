@@ -30,7 +30,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use crate::{bills::actuals::{Kind, Line, Metric, MonthBill, amount::Amount, layout::Bars, naming::Naming}, measure::{calendar::Month, units::Usd}, plan::Plan};
+use crate::{
+    bills::actuals::{Kind, Line, Metric, MonthBill, amount::Amount, layout::Bars, naming::Naming},
+    measure::{calendar::Month, units::Usd},
+    plan::Plan,
+};
 
 /// What to do about months whose rows do not reach their end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

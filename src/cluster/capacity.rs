@@ -11,7 +11,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cluster::autoscale::{policy::{BASELINE, Policy, Purchase, Reservation, ZonePrice}, tally::{Disruptions, HourTally, Refusal, Tally, WorkloadTally}}, measure::units::{BYTES_PER_GB, BYTES_PER_MIB}};
+use crate::{
+    cluster::autoscale::{
+        policy::{BASELINE, Policy, Purchase, Reservation, ZonePrice},
+        tally::{Disruptions, HourTally, Refusal, Tally, WorkloadTally},
+    },
+    measure::units::{BYTES_PER_GB, BYTES_PER_MIB},
+};
 
 /// Hours of one instance type bought one way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -22,7 +22,15 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{demand::growth::fit::Fit, measure::{calendar::Month, random::Draws, series::{Gaps, Series}, units::MOST_QUANTITY}};
+use crate::{
+    demand::growth::fit::Fit,
+    measure::{
+        calendar::Month,
+        random::Draws,
+        series::{Gaps, Series},
+        units::MOST_QUANTITY,
+    },
+};
 
 pub mod bass;
 pub mod compound;

@@ -19,7 +19,15 @@ use jiff::civil::DateTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{demand::growth::Path, measure::{calendar::{MINUTES_PER_DAY, Month}, random::{self, Stream}, series::Gaps, units::MOST_QUANTITY}};
+use crate::{
+    demand::growth::Path,
+    measure::{
+        calendar::{MINUTES_PER_DAY, Month},
+        random::{self, Stream},
+        series::Gaps,
+        units::MOST_QUANTITY,
+    },
+};
 
 pub mod event;
 pub mod noise;

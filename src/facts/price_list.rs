@@ -19,7 +19,10 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
-use crate::{facts::prices::{PriceBook, PriceRow, Table}, measure::units::UnitPrice};
+use crate::{
+    facts::prices::{PriceBook, PriceRow, Table},
+    measure::units::UnitPrice,
+};
 
 mod merge;
 mod read;

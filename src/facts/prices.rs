@@ -18,7 +18,11 @@ use csv::StringRecord;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::{bounds, error::{Error, Place, Problem}, measure::units::UnitPrice};
+use crate::{
+    bounds,
+    error::{Error, Place, Problem},
+    measure::units::UnitPrice,
+};
 
 /// The folder of prices that do not depend on a region.
 pub const GLOBAL: &str = "global";

@@ -20,7 +20,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{facts::commitment_rates::{Kind, Payment, Rules, Term}, measure::calendar::Month};
+use crate::{
+    facts::commitment_rates::{Kind, Payment, Rules, Term},
+    measure::calendar::Month,
+};
 
 /// One `[[commitments]]` table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

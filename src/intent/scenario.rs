@@ -12,7 +12,33 @@ use jiff::civil::Time;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{cluster::{autoscale::settings::Cluster, workload::{Kind, Reached, Workload}}, demand::{growth::Users, traffic::{Class, Traffic}}, error::{Error, Problem, nearest}, facts::shapes::Catalog, intent::{budget::{Budget, Revenue}, commitment::Commitment, scenario::{document::Document, key::Key, ranges::{Correlation, Input, Ranges}, tuning::Tuning}}, measure::{calendar::{MINUTES_PER_DAY, Month}, random::{self, Draws, Stream}}, usage::services::{AnyService, Context, SERVICES}};
+use crate::{
+    cluster::{
+        autoscale::settings::Cluster,
+        workload::{Kind, Reached, Workload},
+    },
+    demand::{
+        growth::Users,
+        traffic::{Class, Traffic},
+    },
+    error::{Error, Problem, nearest},
+    facts::shapes::Catalog,
+    intent::{
+        budget::{Budget, Revenue},
+        commitment::Commitment,
+        scenario::{
+            document::Document,
+            key::Key,
+            ranges::{Correlation, Input, Ranges},
+            tuning::Tuning,
+        },
+    },
+    measure::{
+        calendar::{MINUTES_PER_DAY, Month},
+        random::{self, Draws, Stream},
+    },
+    usage::services::{AnyService, Context, SERVICES},
+};
 
 pub mod account;
 pub mod check;

@@ -2,7 +2,10 @@
 
 use self::documents::Object;
 use super::Facts;
-use crate::{error::{Error, Place, Problem}, facts::shapes::Catalog};
+use crate::{
+    error::{Error, Place, Problem},
+    facts::shapes::Catalog,
+};
 
 mod affinity;
 mod budget;

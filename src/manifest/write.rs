@@ -1,7 +1,13 @@
 //! One account of a scenario as manifests.
 
 use super::{FILL_IN, Facts, is_kubernetes_name, yaml};
-use crate::{cluster::workload::{Kind, Workload}, error::{Error, Problem}, facts::shapes::Catalog, intent::scenario::{Account, Scenario}, plan::Plan};
+use crate::{
+    cluster::workload::{Kind, Workload},
+    error::{Error, Problem},
+    facts::shapes::Catalog,
+    intent::scenario::{Account, Scenario},
+    plan::Plan,
+};
 
 mod affinity;
 mod buffer;

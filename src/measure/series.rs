@@ -10,7 +10,10 @@ use jiff::civil::DateTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::{Error, Place, Problem}, measure::{calendar::parse_moment, units::parse_figure}};
+use crate::{
+    error::{Error, Place, Problem},
+    measure::{calendar::parse_moment, units::parse_figure},
+};
 
 /// What to do about rows that are missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

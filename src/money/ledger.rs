@@ -4,7 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{facts::prices::BillKey, measure::{calendar::Month, units::{Quantity, Usd}}, usage::services::Basis};
+use crate::{
+    facts::prices::BillKey,
+    measure::{
+        calendar::Month,
+        units::{Quantity, Usd},
+    },
+    usage::services::Basis,
+};
 
 /// A priced line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -30,7 +30,15 @@ use std::{collections::BTreeMap, fmt};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::{facts::prices::{BillKey, Ladder, PriceBook}, measure::{calendar::Month, units::{MOST_QUANTITY, MOST_USD, Quantity, UnitPrice, Usd}}, money::{ledger::Entry, rate::market::Market}, usage::services::UsageLine};
+use crate::{
+    facts::prices::{BillKey, Ladder, PriceBook},
+    measure::{
+        calendar::Month,
+        units::{MOST_QUANTITY, MOST_USD, Quantity, UnitPrice, Usd},
+    },
+    money::{ledger::Entry, rate::market::Market},
+    usage::services::UsageLine,
+};
 
 pub mod commitment;
 pub mod discount;

@@ -17,7 +17,10 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::Plan;
-use crate::{measure::units::{UnitPrice, Usd}, money::{ledger::Entry, rate::discount}};
+use crate::{
+    measure::units::{UnitPrice, Usd},
+    money::{ledger::Entry, rate::discount},
+};
 
 /// What a line is, as bills tell lines apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,45 @@ use std::{collections::BTreeMap, sync::OnceLock};
 use jiff::civil::Date;
 use rayon::prelude::*;
 
-use crate::{cluster::{autoscale::{Cluster, policy::{self, Policy}}, capacity::Capacity}, demand::{growth::{Bootstrap, Path}, traffic::{Daily, Model, MonthTraffic, Profile}}, error::{Error, Problem}, facts::{commitment_rates, prices::{BillKey, PriceBook}, shapes::Catalog}, intent::{commitment, budget::Scope, scenario::{Account, Scenario}}, measure::{calendar::{MINUTES_PER_DAY, Month}, random::{self, Draws, Stream}, series::Series}, money::rate::{self, Rated, Sharing, Usage, surcharge, commitment::{Applied, Terms}, discount::{self, Contract}, fixed::Fixed, market::Market}, plan::{NotModelled, Plan}, usage::services::{self, Choice, Demand, Flows}};
+use crate::{
+    cluster::{
+        autoscale::{
+            Cluster,
+            policy::{self, Policy},
+        },
+        capacity::Capacity,
+    },
+    demand::{
+        growth::{Bootstrap, Path},
+        traffic::{Daily, Model, MonthTraffic, Profile},
+    },
+    error::{Error, Problem},
+    facts::{
+        commitment_rates,
+        prices::{BillKey, PriceBook},
+        shapes::Catalog,
+    },
+    intent::{
+        budget::Scope,
+        commitment,
+        scenario::{Account, Scenario},
+    },
+    measure::{
+        calendar::{MINUTES_PER_DAY, Month},
+        random::{self, Draws, Stream},
+        series::Series,
+    },
+    money::rate::{
+        self, Rated, Sharing, Usage,
+        commitment::{Applied, Terms},
+        discount::{self, Contract},
+        fixed::Fixed,
+        market::Market,
+        surcharge,
+    },
+    plan::{NotModelled, Plan},
+    usage::services::{self, Choice, Demand, Flows},
+};
 
 mod document;
 mod headroom;

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{intent::budget::Period, measure::{calendar::Month, units::Usd}};
+use crate::{
+    intent::budget::Period,
+    measure::{calendar::Month, units::Usd},
+};
 
 /// Low end, middle and high end of what trials came to, beside the mid-value line.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

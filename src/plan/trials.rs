@@ -20,7 +20,16 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::{error::Error, intent::budget::{Budget, Scope}, measure::{calendar::Month, units::Usd}, plan::{Plan, simulate::{Prepared, Sample}, spread::{AccountSpread, Costs, MonthSpread, Quantiles, Spread}}};
+use crate::{
+    error::Error,
+    intent::budget::{Budget, Scope},
+    measure::{calendar::Month, units::Usd},
+    plan::{
+        Plan,
+        simulate::{Prepared, Sample},
+        spread::{AccountSpread, Costs, MonthSpread, Quantiles, Spread},
+    },
+};
 
 mod budgets;
 mod influence;

@@ -6,7 +6,19 @@
 use std::collections::BTreeMap;
 
 use super::MonthPlan;
-use crate::{cluster::{autoscale::settings::MinValuesPolicy, workload::{Kind, Workload}}, facts::shapes::Catalog, intent::{budget::{Budget, Period, Scope}, scenario::{Account, Scenario}}, measure::{calendar::Month, units::Usd}, money::coverage::CommitmentUse};
+use crate::{
+    cluster::{
+        autoscale::settings::MinValuesPolicy,
+        workload::{Kind, Workload},
+    },
+    facts::shapes::Catalog,
+    intent::{
+        budget::{Budget, Period, Scope},
+        scenario::{Account, Scenario},
+    },
+    measure::{calendar::Month, units::Usd},
+    money::coverage::CommitmentUse,
+};
 
 /// Share of a commitment's fee above which the part that covers nothing is a warning. More than half lost is dearer
 /// than on demand at any discount that AWS gives for one year.

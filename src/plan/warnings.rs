@@ -2,7 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::{cluster::capacity::{QueueUse, WorkloadUse}, demand::growth::fit::Fit, measure::calendar::Month, money::rate::{Beyond, PriceUsed, Rated}, plan::MonthPlan};
+use crate::{
+    cluster::capacity::{QueueUse, WorkloadUse},
+    demand::growth::fit::Fit,
+    measure::calendar::Month,
+    money::rate::{Beyond, PriceUsed, Rated},
+    plan::MonthPlan,
+};
 
 /// Months after which a price is called old, counted to the plan's first month.
 const OLD_MONTHS: i32 = 24;

@@ -12,7 +12,23 @@ use indexmap::{IndexMap, IndexSet};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{cluster::{autoscale::{policy::ZonePrice, settings::NodePool}, capacity::Capacity, workload::{Kind, Reached, Workload}}, demand::traffic::Class, error::nearest, facts::{prices::{BillKey, GLOBAL}, shapes::Catalog}, measure::{calendar::Month, units::{BYTES_PER_GB, Quantity}}};
+use crate::{
+    cluster::{
+        autoscale::{policy::ZonePrice, settings::NodePool},
+        capacity::Capacity,
+        workload::{Kind, Reached, Workload},
+    },
+    demand::traffic::Class,
+    error::nearest,
+    facts::{
+        prices::{BillKey, GLOBAL},
+        shapes::Catalog,
+    },
+    measure::{
+        calendar::Month,
+        units::{BYTES_PER_GB, Quantity},
+    },
+};
 
 pub mod acm;
 pub mod alb;

@@ -8,7 +8,11 @@ use std::{
     str::FromStr,
 };
 
-use runrate::{app::store::{self, BillFile}, bills::actuals::{Metric, MonthBill, layout::Billing}, error::Error};
+use runrate::{
+    app::store::{self, BillFile},
+    bills::actuals::{Metric, MonthBill, layout::Billing},
+    error::Error,
+};
 use rust_decimal::Decimal;
 
 /// Numbers in an order that is always the same.

@@ -3,7 +3,16 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
-use runrate::cluster::{autoscale::{Cluster, NodeState, policy::{Deployment, Policy, affinity::{Affinity, PodTerm, Preference, Terms}}}, workload::TopologyKey};
+use runrate::cluster::{
+    autoscale::{
+        Cluster, NodeState,
+        policy::{
+            Deployment, Policy,
+            affinity::{Affinity, PodTerm, Preference, Terms},
+        },
+    },
+    workload::TopologyKey,
+};
 use serde::Deserialize;
 
 use super::{

@@ -2,7 +2,18 @@
 
 use std::sync::LazyLock;
 
-use runrate::{cluster::autoscale::{settings, budget::Budget, policy::{Available, Deployment, Limits, Mix, Offer, Policy, Pool, Purchase, Spread, taint::{self, Effect, Taint}}}, facts::shapes::Controllers, measure::random::{self, Draws, Stream}};
+use runrate::{
+    cluster::autoscale::{
+        budget::Budget,
+        policy::{
+            Available, Deployment, Limits, Mix, Offer, Policy, Pool, Purchase, Spread,
+            taint::{self, Effect, Taint},
+        },
+        settings,
+    },
+    facts::shapes::Controllers,
+    measure::random::{self, Draws, Stream},
+};
 use serde::Deserialize;
 
 #[derive(Debug, Clone, Deserialize)]

@@ -10,7 +10,15 @@ use std::{
 };
 
 use indexmap::{IndexMap, IndexSet};
-use runrate::cluster::autoscale::{Cluster, NodeState, policy::{Deployment, Limits, Mix, Offer, Policy, Pool, Purchase, Spread, affinity::{Affinity, PodTerm, Terms}, taint::{self, Effect, Taint}}, settings::{CapacityType, ConsolidationPolicy, NodePool}};
+use runrate::cluster::autoscale::{
+    Cluster, NodeState,
+    policy::{
+        Deployment, Limits, Mix, Offer, Policy, Pool, Purchase, Spread,
+        affinity::{Affinity, PodTerm, Terms},
+        taint::{self, Effect, Taint},
+    },
+    settings::{CapacityType, ConsolidationPolicy, NodePool},
+};
 use runrate::cluster::workload::TopologyKey;
 use serde::Deserialize;
 

@@ -4,7 +4,17 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use jiff::civil::DateTime;
-use runrate::cluster::{queueing, autoscale::{Cluster, NodeState, budget::{Budget, PoolNodes, allowed}, cron::Schedule, disrupt::Command, policy::{Policy, Purchase}, settings::{self, DisruptionReason}}};
+use runrate::cluster::{
+    autoscale::{
+        Cluster, NodeState,
+        budget::{Budget, PoolNodes, allowed},
+        cron::Schedule,
+        disrupt::Command,
+        policy::{Policy, Purchase},
+        settings::{self, DisruptionReason},
+    },
+    queueing,
+};
 use serde::Deserialize;
 
 use super::{

@@ -1,6 +1,16 @@
 //! The horizontal pod autoscaler.
 
-use runrate::cluster::autoscale::hpa::{Container, Hpa, Metric, Observed, Resource, Rules, behavior::{Behavior, Past, PolicyType, ScalingPolicy, ScalingRules, SelectPolicy, limit_rate, normalize, stabilize, stabilize_with}, replicas::{Phase, PodReading, PodTarget, Readiness, Sample, Tolerance, Totals, average_value_replicas, largest, pod_metric_replicas, value_replicas}};
+use runrate::cluster::autoscale::hpa::{
+    Container, Hpa, Metric, Observed, Resource, Rules,
+    behavior::{
+        Behavior, Past, PolicyType, ScalingPolicy, ScalingRules, SelectPolicy, limit_rate,
+        normalize, stabilize, stabilize_with,
+    },
+    replicas::{
+        Phase, PodReading, PodTarget, Readiness, Sample, Tolerance, Totals, average_value_replicas,
+        largest, pod_metric_replicas, value_replicas,
+    },
+};
 use serde::Deserialize;
 
 use super::{run, same};

@@ -2,7 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use runrate::{app::store, cluster::autoscale::{Cluster, NodeState, policy::{Offer, Purchase}, schedule::{balanced_allocation, least_allocated, spread_allows}}, facts::shapes::allocatable::{Overrides, eni_pods}};
+use runrate::{
+    app::store,
+    cluster::autoscale::{
+        Cluster, NodeState,
+        policy::{Offer, Purchase},
+        schedule::{balanced_allocation, least_allocated, spread_allows},
+    },
+    facts::shapes::allocatable::{Overrides, eni_pods},
+};
 use serde::Deserialize;
 
 use super::{

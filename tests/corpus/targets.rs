@@ -5,7 +5,20 @@
 
 use std::{fmt::Debug, sync::LazyLock};
 
-use runrate::{manifest, app::store::{self, PriceSource}, bills::actuals::{self, MonthBill, layout::Billing}, error::Error, facts::{price_list::{Offer, Rules, Scope, merge, read_csv, read_product}, prices::{PriceBook, Table}, shapes::Catalog}, intent::scenario::Scenario, money::rate::{self, Sharing, usage}, report::csv};
+use runrate::{
+    app::store::{self, PriceSource},
+    bills::actuals::{self, MonthBill, layout::Billing},
+    error::Error,
+    facts::{
+        price_list::{Offer, Rules, Scope, merge, read_csv, read_product},
+        prices::{PriceBook, Table},
+        shapes::Catalog,
+    },
+    intent::scenario::Scenario,
+    manifest,
+    money::rate::{self, Sharing, usage},
+    write::csv,
+};
 
 /// What became of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,14 @@ use std::{
 };
 
 use calamine::{Data, Reader as _, Xlsx};
-use runrate::{plan::Plan, report::{content::{self, Beside}, number::money, page::Page}};
+use runrate::{
+    page::{
+        Page,
+        content::{self, Beside},
+        number::money,
+    },
+    plan::Plan,
+};
 use rust_decimal::Decimal;
 use serde_json::Value;
 

@@ -17,7 +17,16 @@ use std::{
 
 use assert_cmd::Command;
 
-use runrate::{app::store::{self, PriceSource}, error::Error, facts::shapes::Catalog, intent::scenario::Scenario, plan::{Plan, simulate::{Facts, Inputs, Prepared}}};
+use runrate::{
+    app::store::{self, PriceSource},
+    error::Error,
+    facts::shapes::Catalog,
+    intent::scenario::Scenario,
+    plan::{
+        Plan,
+        simulate::{Facts, Inputs, Prepared},
+    },
+};
 
 pub mod browser;
 pub mod generate;

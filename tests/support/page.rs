@@ -1,6 +1,11 @@
 //! A page by hand that holds every kind of chart, cell and table, for tests of the writers.
 
-use runrate::{measure::{calendar::Month, units::Usd}, report::page::{Cell, Chart, Column, Fact, Figure, Kind, Page, Panel, Row, Section, Series, Table, Unit}};
+use runrate::{
+    measure::{calendar::Month, units::Usd},
+    page::{
+        Cell, Chart, Column, Fact, Figure, Kind, Page, Panel, Row, Section, Series, Table, Unit,
+    },
+};
 
 /// What a scenario may be called by someone who means harm.
 pub const HOSTILE: &str =

@@ -1,7 +1,10 @@
 //! Layers of a product, what each was used for, and the months in which it pays to buy one.
 
 use super::offer::hours;
-use crate::{measure::calendar::Month, money::rate::commitment::{Eligible, Reach}};
+use crate::{
+    measure::calendar::Month,
+    money::rate::commitment::{Eligible, Reach},
+};
 
 /// Layers of a product, at most.
 pub(super) const LAYERS: usize = 48;

@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Product, Question, layers::LAYERS};
-use crate::{facts::commitment_rates::{Kind, Payment, Rate, Term, family_and_size}, money::rate::commitment::Eligible, plan::simulate::Prepared};
+use crate::{
+    facts::commitment_rates::{Kind, Payment, Rate, Term, family_and_size},
+    money::rate::commitment::Eligible,
+    plan::simulate::Prepared,
+};
 
 /// Something that ran on demand, and where: what products are looked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,13 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::space::{Candidate, Space};
-use crate::{error::Error, plan::{simulate::{Judged, Luck, Prepared, View}, trials::Watch}};
+use crate::{
+    error::Error,
+    plan::{
+        simulate::{Judged, Luck, Prepared, View},
+        trials::Watch,
+    },
+};
 
 /// What is known of a candidate.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -20,7 +20,13 @@ use super::{
     search::{Effort, limits},
     space::{Candidate, Space},
 };
-use crate::{error::Error, plan::{simulate::{Edits, Judged, Prepared, Strain, View, trace}, trials::Watch}};
+use crate::{
+    error::Error,
+    plan::{
+        simulate::{Edits, Judged, Prepared, Strain, View, trace},
+        trials::Watch,
+    },
+};
 
 /// Number of the first trial that no search runs.
 const FRESH: u32 = 3_000_001;

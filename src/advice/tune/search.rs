@@ -17,7 +17,11 @@ use super::{
     rank::{Ranked, by_cost, select},
     space::{Candidate, Space},
 };
-use crate::{error::Error, measure::random::{self, Draws, Stream}, plan::simulate::Judged};
+use crate::{
+    error::Error,
+    measure::random::{self, Draws, Stream},
+    plan::simulate::Judged,
+};
 
 /// Factor between the trials of two rungs.
 const RUNG: usize = 3;

@@ -3,7 +3,16 @@
 use serde::Deserialize;
 use toml::Value;
 
-use crate::{error::{Error, Place, Problem, nearest}, facts::shapes::Catalog, intent::scenario::{Account, Scenario, key::{Key, Step}, schema::COMMON, tuning::Knob}};
+use crate::{
+    error::{Error, Place, Problem, nearest},
+    facts::shapes::Catalog,
+    intent::scenario::{
+        Account, Scenario,
+        key::{Key, Step},
+        schema::COMMON,
+        tuning::Knob,
+    },
+};
 
 /// One value of each knob, by its place.
 pub type Candidate = Vec<u16>;

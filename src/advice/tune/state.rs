@@ -4,7 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::archive::Kept;
-use crate::{error::{Error, Place}, measure::calendar::Month, plan::Provenance};
+use crate::{
+    error::{Error, Place},
+    measure::calendar::Month,
+    plan::Provenance,
+};
 
 /// The state of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

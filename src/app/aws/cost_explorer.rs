@@ -28,7 +28,18 @@ use aws_sdk_costexplorer::{
 };
 
 use super::{BoundedAnswer, Connection, Settings};
-use crate::{bills::actuals::{Forecast, Kind, Line, LineKey, Metric, MonthBill, SCHEMA, amount::Amount, gather::{self, merged}, layout::{Billing, Charge}, span::Span}, bounds::PAGES, error::{Error, Place}, measure::calendar::Month};
+use crate::{
+    bills::actuals::{
+        Forecast, Kind, Line, LineKey, Metric, MonthBill, SCHEMA,
+        amount::Amount,
+        gather::{self, merged},
+        layout::{Billing, Charge},
+        span::Span,
+    },
+    bounds::PAGES,
+    error::{Error, Place},
+    measure::calendar::Month,
+};
 
 /// Share of the forecasts' interval [percent].
 const INTERVAL: i32 = 80;

@@ -28,7 +28,10 @@ use serde::{Deserialize, de::IgnoredAny};
 use ureq::Agent;
 
 use super::{ATTEMPT_SECONDS, Connection, Settings};
-use crate::{error::{Error, Place}, facts::price_list::Spot};
+use crate::{
+    error::{Error, Place},
+    facts::price_list::Spot,
+};
 
 /// Pages after which an answer is taken to have no end.
 const MOST_PAGES: usize = 2000;

@@ -15,7 +15,11 @@ use serde::Deserialize;
 use ureq::{Agent, Body, http::Response};
 
 use super::{ATTEMPT_SECONDS, BoundedAnswer, Connection, Settings};
-use crate::{bounds, error::{Error, Place}, facts::price_list::{Offer, Scope, read_csv, read_product}};
+use crate::{
+    bounds,
+    error::{Error, Place},
+    facts::price_list::{Offer, Scope, read_csv, read_product},
+};
 
 /// Pages after which an answer is taken to have no end.
 const MOST_PAGES: usize = 5000;

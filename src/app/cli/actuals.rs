@@ -4,7 +4,14 @@ use std::path::{Path, PathBuf};
 
 use self::privacy::Privacy;
 use super::{Format, pretty, print};
-use crate::{bounds, app::store::{self, BillFile}, bills::actuals::MonthBill, error::{Error, Place}, measure::units::count, report::actuals};
+use crate::{
+    app::store::{self, BillFile},
+    bills::actuals::MonthBill,
+    bounds,
+    error::{Error, Place},
+    measure::units::count,
+    write::actuals,
+};
 
 mod privacy;
 #[cfg(feature = "aws")]

@@ -7,7 +7,18 @@ use super::{
     case::{Case, Sources},
     forecast, pretty, print, say,
 };
-use crate::{bills::{reconcile, actuals::MonthBill, backtest::{self, Guess, Method, Point, Scored}, calibrate::{self, Evidence, LEAST_MONTHS}}, error::{Error, Place}, measure::calendar::Month, plan::Plan, report::{backtest as report, history}};
+use crate::{
+    bills::{
+        actuals::MonthBill,
+        backtest::{self, Guess, Method, Point, Scored},
+        calibrate::{self, Evidence, LEAST_MONTHS},
+        reconcile,
+    },
+    error::{Error, Place},
+    measure::calendar::Month,
+    plan::Plan,
+    write::{backtest as report, history},
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

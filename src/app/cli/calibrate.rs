@@ -7,7 +7,20 @@ use super::{
     case::{Case, Sources},
     pretty, print, say,
 };
-use crate::{app::store, bills::{reconcile, calibrate::{self, Evidence, LEAST_MONTHS}}, error::{Error, Place}, measure::{calendar::Month, series::{Gaps, Series, Words}}, plan::Plan, report::calibrate as report};
+use crate::{
+    app::store,
+    bills::{
+        calibrate::{self, Evidence, LEAST_MONTHS},
+        reconcile,
+    },
+    error::{Error, Place},
+    measure::{
+        calendar::Month,
+        series::{Gaps, Series, Words},
+    },
+    plan::Plan,
+    write::calibrate as report,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -6,7 +6,22 @@ use super::{
     PriceArgs,
     actuals::{self, Kept},
 };
-use crate::{app::store, bills::{actuals::{Metric, MonthBill, layout::Billing, naming::Naming}, calibrate::Coefficients, reconcile::{Options, Partial}}, error::Error, facts::prices::PriceBook, intent::scenario::Scenario, measure::calendar::Month, plan::{Plan, simulate::{Facts, Inputs, Prepared}}};
+use crate::{
+    app::store,
+    bills::{
+        actuals::{Metric, MonthBill, layout::Billing, naming::Naming},
+        calibrate::Coefficients,
+        reconcile::{Options, Partial},
+    },
+    error::Error,
+    facts::prices::PriceBook,
+    intent::scenario::Scenario,
+    measure::calendar::Month,
+    plan::{
+        Plan,
+        simulate::{Facts, Inputs, Prepared},
+    },
+};
 
 /// Where bills and prices come from.
 #[derive(Debug, clap::Args)]

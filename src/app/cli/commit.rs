@@ -6,7 +6,14 @@ use super::{
     Format, PriceArgs, pretty, print, say,
     trials::{TrialArgs, percent},
 };
-use crate::{report, advice::commit::{self, Question}, app::store, error::Error, facts::commitment_rates::{Payment, Term}, plan::simulate::Prepared};
+use crate::{
+    advice::commit::{self, Question},
+    app::store,
+    error::Error,
+    facts::commitment_rates::{Payment, Term},
+    plan::simulate::Prepared,
+    write,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -63,8 +70,8 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         say("stopped by Ctrl-C: the advice rests on the trials that were finished");
     }
     match args.format {
-        Format::Table => print(&report::commit::render(&advice)),
+        Format::Table => print(&write::commit::render(&advice)),
         Format::Json => print(&pretty(&advice)?),
-        Format::Csv => print(&report::commit::csv(&advice)),
+        Format::Csv => print(&write::commit::csv(&advice)),
     }
 }

@@ -6,7 +6,17 @@ use super::{
     Format, PriceArgs, pretty, print,
     trials::{TrialArgs, percent_or_zero},
 };
-use crate::{report, advice::compare::{self, Compared, Side}, app::store, error::Error, intent::scenario::Scenario, plan::{Plan, simulate::{Inputs, Prepared}}};
+use crate::{
+    advice::compare::{self, Compared, Side},
+    app::store,
+    error::Error,
+    intent::scenario::Scenario,
+    plan::{
+        Plan,
+        simulate::{Inputs, Prepared},
+    },
+    write,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -34,13 +44,13 @@ enum Given {
 pub(super) fn run(args: &Args) -> Result<(), Error> {
     let done = compare(args)?;
     match args.format {
-        Format::Table => print(&report::compare::render(&done))?,
+        Format::Table => print(&write::compare::render(&done))?,
         Format::Json => print(&pretty(&done)?)?,
-        Format::Csv => print(&report::compare::csv(&done))?,
+        Format::Csv => print(&write::compare::csv(&done))?,
     }
     let Some(most) = args.fail_over else { return Ok(()) };
     let over = done.total_b.to_f64() > done.total_a.to_f64() * (1.0 + most);
-    if over { Err(Error::check(report::compare::over(&done, most))) } else { Ok(()) }
+    if over { Err(Error::check(write::compare::over(&done, most))) } else { Ok(()) }
 }
 
 fn compare(args: &Args) -> Result<Compared, Error> {

@@ -3,7 +3,16 @@
 use std::path::PathBuf;
 
 use super::{Format, pretty, print};
-use crate::{app::store, error::{Error, Place, nearest}, money::{ledger::Entry, rate::{Charge, PriceUsed}}, plan::Plan, report::explain};
+use crate::{
+    app::store,
+    error::{Error, Place, nearest},
+    money::{
+        ledger::Entry,
+        rate::{Charge, PriceUsed},
+    },
+    plan::Plan,
+    write::explain,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -67,7 +76,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         Format::Csv => {
             let entries: Vec<Entry> = found.into_iter().cloned().collect();
             let part = Plan { entries, ..plan };
-            print(&crate::report::csv::ledger(&part))
+            print(&crate::write::csv::ledger(&part))
         }
     }
 }

@@ -8,7 +8,16 @@ use std::{
 use jiff::civil::Date;
 
 use super::{Format, pretty, print, say};
-use crate::{app::store, bills::history::History, error::{Error, Place, Problem}, measure::{calendar::parse_moment, series::{Gaps, Series, Words}}, report::history as report};
+use crate::{
+    app::store,
+    bills::history::History,
+    error::{Error, Place, Problem},
+    measure::{
+        calendar::parse_moment,
+        series::{Gaps, Series, Words},
+    },
+    write::history as report,
+};
 
 /// Rows ahead of a series without seasons, unless said otherwise.
 const ROWS_AHEAD: usize = 6;

@@ -2,7 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{manifest, app::store::{self, PriceSource}, error::{Error, Place}, plan::simulate};
+use crate::{
+    app::store::{self, PriceSource},
+    error::{Error, Place},
+    manifest,
+    plan::simulate,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -3,7 +3,13 @@
 use std::path::PathBuf;
 
 use super::{PriceArgs, say};
-use crate::{app::store, error::{Error, Place}, intent::scenario::{Account, Scenario}, manifest::{self, Wanted}, plan::simulate::Prepared};
+use crate::{
+    app::store,
+    error::{Error, Place},
+    intent::scenario::{Account, Scenario},
+    manifest::{self, Wanted},
+    plan::simulate::Prepared,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

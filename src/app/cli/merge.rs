@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 
 use super::{Format, plan, trials::percent};
-use crate::{app::store, error::{Error, guard}, plan::trials::part};
+use crate::{
+    app::store,
+    error::{Error, guard},
+    plan::trials::part,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

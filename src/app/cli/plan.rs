@@ -7,7 +7,20 @@ use super::{
     trials::{self, TrialArgs, percent},
     width,
 };
-use crate::{bounds, app::store, error::{Error, Place}, money::rate::{ALL_ACCOUNTS, surcharge::is_surcharge}, plan::{Plan, simulate::Prepared}, report::{chart, commitments, csv, odds, content::Beside, format::{Format, Report}, terminal::{self, Detail, View}}};
+use crate::{
+    app::store,
+    bounds,
+    error::{Error, Place},
+    money::rate::{ALL_ACCOUNTS, surcharge::is_surcharge},
+    page::{chart, content::Beside},
+    plan::{Plan, simulate::Prepared},
+    write::{
+        commitments, csv,
+        format::{Format, Report},
+        odds,
+        terminal::{self, Detail, View},
+    },
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -115,7 +128,10 @@ pub(super) fn tell(
 /// Runs one part of the trials and writes it as one file.
 #[cfg(feature = "polars")]
 fn write_part(args: &Args, shard: (u32, u32)) -> Result<(), Error> {
-    use crate::plan::trials::{Settings, part::{self, Header, Part}};
+    use crate::plan::trials::{
+        Settings,
+        part::{self, Header, Part},
+    };
     let out = args.out.as_ref().filter(|out| out.extension().is_some_and(|e| e == "parquet"));
     let Some(out) = out else {
         let message = "--shard writes one file: give --out part-1.parquet";

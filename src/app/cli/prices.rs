@@ -1,7 +1,11 @@
 //! `runrate prices`.
 
 use super::{Format, PriceArgs, pretty, print, say};
-use crate::{app::store, error::{Error, Place}, report::prices::{self as report, Status}};
+use crate::{
+    app::store,
+    error::{Error, Place},
+    write::prices::{self as report, Status},
+};
 
 mod diff;
 #[cfg(feature = "aws")]

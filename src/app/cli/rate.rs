@@ -3,7 +3,12 @@
 use std::path::PathBuf;
 
 use super::{Format, PriceArgs, pretty, print, say};
-use crate::{app::store, error::{Error, Place, Problem}, money::rate::{Sharing, Unpriced, usage}, report::rated};
+use crate::{
+    app::store,
+    error::{Error, Place, Problem},
+    money::rate::{Sharing, Unpriced, usage},
+    write::rated,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

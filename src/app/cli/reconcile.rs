@@ -10,7 +10,17 @@ use super::{
     plan, pretty, print,
     trials::percent_or_zero,
 };
-use crate::{report, app::store, bills::{actuals::{Metric, MonthBill, naming::Naming}, reconcile::{self, Options, Partial, Reconciliation}}, error::{Error, Place}, measure::calendar::Month, plan::Plan};
+use crate::{
+    app::store,
+    bills::{
+        actuals::{Metric, MonthBill, naming::Naming},
+        reconcile::{self, Options, Partial, Reconciliation},
+    },
+    error::{Error, Place},
+    measure::calendar::Month,
+    plan::Plan,
+    write,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -94,9 +104,9 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let plan = planned(args)?;
     let done = reconcile(&args.against, &args.prices, &plan)?;
     match args.format {
-        Format::Table => print(&report::reconcile::render(&done))?,
+        Format::Table => print(&write::reconcile::render(&done))?,
         Format::Json => print(&pretty(&done)?)?,
-        Format::Csv => print(&report::reconcile::to_csv(&done))?,
+        Format::Csv => print(&write::reconcile::to_csv(&done))?,
     }
     gate(args, &done)
 }

@@ -11,7 +11,15 @@ use super::{
     say,
     trials::TrialArgs,
 };
-use crate::{advice::tune::Tuned, app::store, bills::backtest::Scored, error::{Error, Place}, plan::Plan, report::{content::Beside, format::{File, Format, Report}}};
+use crate::{
+    advice::tune::Tuned,
+    app::store,
+    bills::backtest::Scored,
+    error::{Error, Place},
+    page::content::Beside,
+    plan::Plan,
+    write::format::{File, Format, Report},
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -9,7 +9,21 @@ use std::{
 use tokio::net::TcpListener;
 
 use super::{PriceArgs, failed, failed_with, print, random_key, say};
-use crate::{advice::tune::Tuned, app::{store, serve::{self, App, File, Reports, Settings}}, error::Error, plan::Plan, report::{self, html, content::{self, Beside}, format::{Format, Report}}};
+use crate::{
+    advice::tune::Tuned,
+    app::{
+        serve::{self, App, File, Reports, Settings},
+        store,
+    },
+    error::Error,
+    page::content::{self, Beside},
+    plan::Plan,
+    write::{
+        self,
+        format::{Format, Report},
+        html,
+    },
+};
 
 mod listener;
 
@@ -171,7 +185,7 @@ fn reports(tuned: Option<Tuned>) -> Result<Reports, Error> {
             .map_err(|message| failed_with(&format!("{} report: {message}", format.name())))?;
         // Of tables one by one, the ledger is what a download gives.
         let first = files.into_iter().next();
-        let report::format::File { name, media_type, bytes } =
+        let write::format::File { name, media_type, bytes } =
             first.ok_or_else(|| failed_with("the report is empty"))?;
         Ok(File { content_type: media_type, name, bytes })
     };

@@ -3,7 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use super::{Format, PriceArgs, pretty, print, say};
-use crate::{app::store, error::{Error, Place}, measure::{calendar::Month, series::Gaps}, plan::simulate::{Prepared, Replay, trace::{Request, Trace}}, report::{trace, trace_chart}};
+use crate::{
+    app::store,
+    error::{Error, Place},
+    measure::{calendar::Month, series::Gaps},
+    page::trace_chart,
+    plan::simulate::{
+        Prepared, Replay,
+        trace::{Request, Trace},
+    },
+    write::trace,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

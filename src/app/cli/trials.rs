@@ -12,7 +12,15 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::failed;
-use crate::{error::Error, measure::units::percent_of_fraction, plan::{Plan, simulate::{Prepared, Sample}, trials::{self, Asked, Settings, Watch}}};
+use crate::{
+    error::Error,
+    measure::units::percent_of_fraction,
+    plan::{
+        Plan,
+        simulate::{Prepared, Sample},
+        trials::{self, Asked, Settings, Watch},
+    },
+};
 
 /// Trials of a plan that names no number.
 const DEFAULT: u32 = 200;

@@ -6,7 +6,23 @@ use std::{
 };
 
 use super::{Format as Printed, PriceArgs, failed, pretty, print, say, trials::Watched};
-use crate::{bounds, advice::tune::{Desk, Request, Setup, State, Tuned}, app::store, error::{Error, Place}, intent::scenario::{Scenario, rewrite, key::Key}, manifest::{self, Wanted}, plan::simulate::{Inputs, Prepared}, report::{self, content::{self, Beside}, format::{Format, Report}}};
+use crate::{
+    advice::tune::{Desk, Request, Setup, State, Tuned},
+    app::store,
+    bounds,
+    error::{Error, Place},
+    intent::scenario::{Scenario, key::Key, rewrite},
+    manifest::{self, Wanted},
+    page::{
+        content::{self, Beside},
+        figure,
+    },
+    plan::simulate::{Inputs, Prepared},
+    write::{
+        self,
+        format::{Format, Report},
+    },
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -55,13 +71,13 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     };
     // Minutes of work are told before anything can go wrong with files.
     match args.format {
-        Printed::Table => print(&report::tune::render(&tuned))?,
+        Printed::Table => print(&write::tune::render(&tuned))?,
         Printed::Json => print(&pretty(&tuned)?)?,
-        Printed::Csv => print(&report::tune::csv(&tuned))?,
+        Printed::Csv => print(&write::tune::csv(&tuned))?,
     }
     write(args, &tuned, &text)?;
     if !(tuned.feasible || tuned.stopped) {
-        return Err(Error::check(report::tune::unmet(&tuned)));
+        return Err(Error::check(write::tune::unmet(&tuned)));
     }
     match (&args.apply, unproven(&tuned)) {
         (Some(path), Some(why)) => {
@@ -104,7 +120,7 @@ fn unproven(tuned: &Tuned) -> Option<String> {
     }
     match &tuned.fresh {
         Some(fresh) if fresh.holds => None,
-        Some(fresh) => Some(report::tune::verdict(fresh)),
+        Some(fresh) => Some(content::tuned::verdict(fresh)),
         None => Some("the result was not tried on other trials".into()),
     }
 }
@@ -189,7 +205,7 @@ fn write(args: &Args, tuned: &Tuned, text: &str) -> Result<(), Error> {
     let Some(folder) = &args.out else { return Ok(()) };
     let mut files = vec![
         ("tune.json".to_owned(), pretty(tuned)?.into_bytes()),
-        ("candidates.csv".to_owned(), report::tune::csv(tuned).into_bytes()),
+        ("candidates.csv".to_owned(), write::tune::csv(tuned).into_bytes()),
     ];
     files.extend(shown(args, tuned, (&before, &after, &inputs), proven)?);
     if proven {
@@ -218,7 +234,7 @@ fn shown(
     let plan = Prepared::new(after, &facts, inputs)?.run(0)?;
     let failed = |message: String| Error::failed(Place::default(), message);
     let chart = content::tuned::frontier(tuned).chart;
-    let svg = report::figure::svg(&chart, report::figure::WIDE).map_err(failed)?;
+    let svg = figure::svg(&chart, figure::WIDE).map_err(failed)?;
     let mut files = vec![("frontier.svg".to_owned(), svg.into_bytes())];
     let focus = store::focus_facts()?;
     let beside = Beside { tuned: Some(tuned), ..Beside::default() };

@@ -9,7 +9,12 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::{error::Error, intent::scenario::Scenario, measure::units::Usd, plan::simulate::{Facts, Line}};
+use crate::{
+    error::Error,
+    intent::scenario::Scenario,
+    measure::units::Usd,
+    plan::simulate::{Facts, Line},
+};
 
 /// An answer: JSON, or a refusal.
 pub(super) type Answer = Result<Vec<u8>, Refusal>;

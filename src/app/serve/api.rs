@@ -27,7 +27,13 @@ use super::{
     lane::{Stops, Work},
     side::{Loaded, Values},
 };
-use crate::{app::store, plan::{simulate::Prepared, trials::{self, Asked, Watch}}};
+use crate::{
+    app::store,
+    plan::{
+        simulate::Prepared,
+        trials::{self, Asked, Watch},
+    },
+};
 
 /// Reports that may wait for their turn.
 const MOST_REPORTS: usize = 8;

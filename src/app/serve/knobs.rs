@@ -5,7 +5,10 @@
 
 use serde::Serialize;
 
-use crate::{intent::scenario::{document::Document, number::Number}, measure::range::Bounds};
+use crate::{
+    intent::scenario::{document::Document, number::Number},
+    measure::range::Bounds,
+};
 
 /// A slider.
 #[derive(Debug, Clone, PartialEq, Serialize)]

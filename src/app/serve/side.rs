@@ -9,7 +9,13 @@ use super::{
     answer::Refusal,
     knobs::{self, Knob},
 };
-use crate::{app::store, error::{Error, nearest}, facts::shapes::Catalog, intent::scenario::{Scenario, edit, document::Document, number::Number}, plan::simulate::Inputs};
+use crate::{
+    app::store,
+    error::{Error, nearest},
+    facts::shapes::Catalog,
+    intent::scenario::{Scenario, document::Document, edit, number::Number},
+    plan::simulate::Inputs,
+};
 
 /// Values by key, in place of the scenario's own.
 pub(super) type Values = BTreeMap<String, f64>;

@@ -13,7 +13,12 @@ use super::{
     plain, read_text, text_of,
     write::{folder_of, reading, settle, write_folder},
 };
-use crate::{bounds, bills::actuals::{self, MonthBill, answer, text, layout::Billing, redact::KEY_BYTES}, error::{Error, Place, guard}, measure::calendar::Month};
+use crate::{
+    bills::actuals::{self, MonthBill, answer, layout::Billing, redact::KEY_BYTES, text},
+    bounds,
+    error::{Error, Place, guard},
+    measure::calendar::Month,
+};
 
 /// An export, and the account of its lines that name none.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,11 @@ use std::{
 };
 
 use super::{MODELS, Manifest, PriceSource, plain, read_text, write::settle};
-use crate::{bounds, error::{Error, Place, Problem}, manifest::{Facts, Source}};
+use crate::{
+    bounds,
+    error::{Error, Place, Problem},
+    manifest::{Facts, Source},
+};
 
 /// Files that may hold manifests.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];

@@ -20,7 +20,11 @@ use super::{
     amount::Amount,
     layout::{Billing, Charge, FIGURES, Figure, Layout, TEXTS, Text},
 };
-use crate::{bounds, error::{Error, Place}, measure::calendar::Month};
+use crate::{
+    bounds,
+    error::{Error, Place},
+    measure::calendar::Month,
+};
 
 /// Characters of `2024-09`.
 const MONTH_DIGITS: usize = 7;

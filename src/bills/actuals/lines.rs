@@ -11,7 +11,10 @@ use std::{
 
 use csv::ByteRecord;
 
-use crate::{bounds, error::{Error, Place}};
+use crate::{
+    bounds,
+    error::{Error, Place},
+};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 18;

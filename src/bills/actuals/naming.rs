@@ -13,7 +13,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::layout::Billing;
-use crate::facts::{prices::{BillKey, GLOBAL, PriceBook}, shapes::Catalog};
+use crate::facts::{
+    prices::{BillKey, GLOBAL, PriceBook},
+    shapes::Catalog,
+};
 
 /// For each billed usage type the plain one, and the service that Cost Explorer shows it under.
 type Shown<'a> = HashMap<&'a str, (&'a str, &'a str)>;

@@ -15,7 +15,11 @@ use std::collections::HashSet;
 use sha2::{Digest, Sha256};
 
 use super::{Forecast, Line, LineKey, MonthBill, SetAside, amount::Amount, gather};
-use crate::{error::{Error, Place, Problem}, intent::scenario::account::{ID_DIGITS, is_id, is_pseudonym, pseudonym}, measure::calendar::Month};
+use crate::{
+    error::{Error, Place, Problem},
+    intent::scenario::account::{ID_DIGITS, is_id, is_pseudonym, pseudonym},
+    measure::calendar::Month,
+};
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 16;

@@ -16,7 +16,10 @@ use super::{
     layout::{Billing, Figure, Layout},
     lines::Records,
 };
-use crate::{bounds, error::{Error, Place}};
+use crate::{
+    bounds,
+    error::{Error, Place},
+};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 18;

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Place, Side, Sides};
-use crate::{bills::actuals::MonthBill, measure::{calendar::Month, units::Usd}};
+use crate::{
+    bills::actuals::MonthBill,
+    measure::{calendar::Month, units::Usd},
+};
 
 /// What a bill groups a month by; a dimension that the bill does not have is empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{Cell, FEES, Match, Place, Sides, Variance, usd};
-use crate::{measure::{calendar::Month, units::Usd}, plan::usage_kind};
+use crate::{
+    measure::{calendar::Month, units::Usd},
+    plan::usage_kind,
+};
 
 /// Cells of one month, account, service and kind of usage.
 type Group = (Month, String, String, String);

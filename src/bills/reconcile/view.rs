@@ -3,7 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::{Planned, usd};
-use crate::{bills::actuals::{Kind, Metric, MonthBill}, measure::{calendar::Month, units::Usd}, money::rate::discount, plan::{Plan, list::{ListPrices, Nature}}};
+use crate::{
+    bills::actuals::{Kind, Metric, MonthBill},
+    measure::{calendar::Month, units::Usd},
+    money::rate::discount,
+    plan::{
+        Plan,
+        list::{ListPrices, Nature},
+    },
+};
 
 /// What fees of commitments are compared as, in the place of a service: bills and plans name them apart.
 pub(super) const FEES: &str = "commitment fees";

@@ -15,7 +15,18 @@ use super::{
     keda::Triggers,
     settings::{Cluster, FeatureGate, NodePool, PreferencePolicy},
 };
-use crate::{cluster::{queueing::Curve, workload::{Kind, NodeCapacity, Workload}}, error::{Place, Problem}, facts::{prices::PriceBook, shapes::{Catalog, Controllers, NodeDefaults}}, measure::random};
+use crate::{
+    cluster::{
+        queueing::Curve,
+        workload::{Kind, NodeCapacity, Workload},
+    },
+    error::{Place, Problem},
+    facts::{
+        prices::PriceBook,
+        shapes::{Catalog, Controllers, NodeDefaults},
+    },
+    measure::random,
+};
 
 mod advice;
 pub mod affinity;

@@ -6,7 +6,12 @@ use super::{
     policy::{Inputs, Policy, Purchase},
     settings, *,
 };
-use crate::{app::store::{self, PriceSource}, cluster::workload::Workload, demand::traffic::Class, facts::shapes::Catalog};
+use crate::{
+    app::store::{self, PriceSource},
+    cluster::workload::Workload,
+    demand::traffic::Class,
+    facts::shapes::Catalog,
+};
 
 mod lifecycle;
 

@@ -31,7 +31,10 @@ use super::{
     Law,
     fit::{self, Choice, Fit},
 };
-use crate::measure::{random::{self, Draws, Stream}, series::Series};
+use crate::measure::{
+    random::{self, Draws, Stream},
+    series::Series,
+};
 
 /// Memories that are tried, from figure to figure.
 const MEMORIES: [f64; 13] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.998];
@@ -187,7 +190,14 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
-    use crate::{demand::growth::{History, Users}, measure::{calendar::Month, random::{Stream, stream}, series::Gaps}};
+    use crate::{
+        demand::growth::{History, Users},
+        measure::{
+            calendar::Month,
+            random::{Stream, stream},
+            series::Gaps,
+        },
+    };
 
     /// Months of the past, and how far ahead the outcome is looked at.
     const PAST: u32 = 24;

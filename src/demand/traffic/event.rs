@@ -10,7 +10,10 @@ use jiff::civil::DateTime;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::measure::{random, calendar::{MINUTES_PER_DAY, Month, parse_moment}};
+use crate::measure::{
+    calendar::{MINUTES_PER_DAY, Month, parse_moment},
+    random,
+};
 
 /// A burst of traffic: a launch, a campaign, a television spot.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]

@@ -11,7 +11,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::measure::{calendar::{MINUTES_PER_DAY, MINUTES_PER_HOUR}, series::Series};
+use crate::measure::{
+    calendar::{MINUTES_PER_DAY, MINUTES_PER_HOUR},
+    series::Series,
+};
 
 const HOURS_PER_WEEK: usize = 168;
 

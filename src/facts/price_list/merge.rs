@@ -6,7 +6,10 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::{Item, Offer, Scope, plain};
-use crate::{facts::prices::{COLUMNS, PriceBook, PriceRow, Table}, measure::units::UnitPrice};
+use crate::{
+    facts::prices::{COLUMNS, PriceBook, PriceRow, Table},
+    measure::units::UnitPrice,
+};
 
 /// A meter of the service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -7,7 +7,11 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use super::{Item, Offer, Scope, plain};
-use crate::{bounds, error::{Error, Place}, measure::units::UnitPrice};
+use crate::{
+    bounds,
+    error::{Error, Place},
+    measure::units::UnitPrice,
+};
 
 /// Lines before the header, at most.
 const MOST_PREAMBLE: usize = 20;
@@ -308,7 +312,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::facts::{price_list::{Rules, merge}, prices::{PriceBook, Table}};
+    use crate::facts::{
+        price_list::{Rules, merge},
+        prices::{PriceBook, Table},
+    };
 
     const BOOK: &str = "usage_type,operation,description,unit,begin_range,end_range,usd_per_unit,pool,billed_usage_type,cost_explorer_service,as_of,source,confidence,note\n\
         Bytes,,,GB,0,100,0,shared,Bytes,S,2024,a,exact,\nBytes,,,GB,100,Inf,0.09,,Bytes,S,2024,a,exact,\n";

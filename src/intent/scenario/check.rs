@@ -1,7 +1,12 @@
 //! What a schema cannot say: names that must exist elsewhere, values that must agree.
 
 use super::{Account, Common, account, document::Document, time_of_day};
-use crate::{bounds, demand::growth::Curve, error::{Problem, nearest}, measure::calendar::Month};
+use crate::{
+    bounds,
+    demand::growth::Curve,
+    error::{Problem, nearest},
+    measure::calendar::Month,
+};
 
 /// Every contradiction in the part that is the same for all accounts.
 pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {

@@ -12,7 +12,13 @@ use serde::Deserialize;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::document::Document;
-use crate::{error::{Problem, nearest}, measure::{random::{self, Stream}, range::{Bounds, Copula, Law, Range}}};
+use crate::{
+    error::{Problem, nearest},
+    measure::{
+        random::{self, Stream},
+        range::{Bounds, Copula, Law, Range},
+    },
+};
 
 /// Ranges that move together.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]

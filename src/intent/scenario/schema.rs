@@ -10,7 +10,16 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{Common, document::Document, number::Number, ranges::Input, time_of_day};
-use crate::{cluster::{autoscale::settings::Cluster, workload::Workload}, error::{Problem, nearest}, measure::{calendar::Month, range::{Bounds, CONFIDENCE, Range}, units::{MOST_QUANTITY, percent_of_fraction}}, usage::services::SERVICES};
+use crate::{
+    cluster::{autoscale::settings::Cluster, workload::Workload},
+    error::{Problem, nearest},
+    measure::{
+        calendar::Month,
+        range::{Bounds, CONFIDENCE, Range},
+        units::{MOST_QUANTITY, percent_of_fraction},
+    },
+    usage::services::SERVICES,
+};
 
 /// Tables that are the same for all accounts.
 pub const COMMON: [&str; 10] = [

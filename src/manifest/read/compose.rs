@@ -18,7 +18,12 @@ use super::{
     volume::Claimed,
     workload::Draft,
 };
-use crate::{cluster::autoscale::policy::BASELINE, error::{Error, Place}, facts::shapes::{Catalog, Gate}, manifest::yaml::one_line};
+use crate::{
+    cluster::autoscale::policy::BASELINE,
+    error::{Error, Place},
+    facts::shapes::{Catalog, Gate},
+    manifest::yaml::one_line,
+};
 
 /// All that manifests gave.
 pub(super) struct Parts {

@@ -16,7 +16,10 @@ use super::{
     documents::{Object, text},
     value::{Line, leftover, whole},
 };
-use crate::{cluster::autoscale::cron::{Clock, Schedule}, manifest::JobFacts};
+use crate::{
+    cluster::autoscale::cron::{Clock, Schedule},
+    manifest::JobFacts,
+};
 
 /// Days in which the shortest time between two runs is looked for.
 const DAYS: u32 = 32;

@@ -21,7 +21,10 @@ use super::{
     requirement::{key_of, list_of, values_of},
     value::{self, Line, leftover, tables, texts},
 };
-use crate::{cluster::autoscale::policy::BASELINE, manifest::{CAPACITY_LABEL, POOL_LABEL}};
+use crate::{
+    cluster::autoscale::policy::BASELINE,
+    manifest::{CAPACITY_LABEL, POOL_LABEL},
+};
 
 /// Labels of nodes of EKS node groups, which a scenario has as its baseline.
 const NODE_GROUP: [&str; 2] = ["eks.amazonaws.com/nodegroup", "alpha.eksctl.io/nodegroup-name"];

@@ -20,7 +20,10 @@ use super::{
     requirement,
     value::{Line, leftover, number, quantity, rounded, set, tables, texts, whole},
 };
-use crate::{cluster::autoscale::policy::taint::Taint, manifest::{DRIFT_DAYS, SPOT_SHARE, quantity::Duration}};
+use crate::{
+    cluster::autoscale::policy::taint::Taint,
+    manifest::{DRIFT_DAYS, SPOT_SHARE, quantity::Duration},
+};
 
 /// What node pools and classes came to.
 #[derive(Debug, Default)]

@@ -14,7 +14,10 @@ use super::{
     documents::{Object, at, items, pairs, text},
     value::{leftover, shown, tables},
 };
-use crate::{cluster::autoscale::cron::{Clock, Schedule}, manifest::{KedaFacts, QueueTrigger}};
+use crate::{
+    cluster::autoscale::cron::{Clock, Schedule},
+    manifest::{KedaFacts, QueueTrigger},
+};
 
 const PAUSED: &str = "/metadata/annotations/autoscaling.keda.sh~1paused-replicas";
 

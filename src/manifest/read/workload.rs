@@ -15,7 +15,10 @@ use super::{
     pod::{self, Amounts},
     value::{Line, leftover, number, rounded, set, tables, texts, whole},
 };
-use crate::{error::Place, manifest::{Known, NO_CPU_LIMIT, NO_MEMORY_LIMIT, quantity::Duration}};
+use crate::{
+    error::Place,
+    manifest::{Known, NO_CPU_LIMIT, NO_MEMORY_LIMIT, quantity::Duration},
+};
 
 /// A workload in the making.
 #[derive(Debug, Clone)]

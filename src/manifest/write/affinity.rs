@@ -1,6 +1,12 @@
 //! Affinity to nodes and pods, as a pod's `spec.affinity` has it.
 
-use crate::{cluster::workload::{NodeCapacity, NodeRequirements, NodeTerm, PodTerm, TopologyKey, Workload}, manifest::{CAPACITY_LABEL, FILL_IN, Facts, POOL_LABEL, yaml::{Map, Node}}};
+use crate::{
+    cluster::workload::{NodeCapacity, NodeRequirements, NodeTerm, PodTerm, TopologyKey, Workload},
+    manifest::{
+        CAPACITY_LABEL, FILL_IN, Facts, POOL_LABEL,
+        yaml::{Map, Node},
+    },
+};
 
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";

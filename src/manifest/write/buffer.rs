@@ -1,7 +1,13 @@
 //! `CapacityBuffers`, and a `PodTemplate` for each that is for no one workload.
 
 use super::{Wanted, affinity, kind_unknown, patch};
-use crate::{cluster::autoscale::settings::CapacityBuffer, manifest::{quantity, yaml::{Map, Node}}};
+use crate::{
+    cluster::autoscale::settings::CapacityBuffer,
+    manifest::{
+        quantity,
+        yaml::{Map, Node},
+    },
+};
 
 /// Below the heading.
 pub(super) const ABOUT: [&str; 2] = [

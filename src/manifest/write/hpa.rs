@@ -1,7 +1,17 @@
 //! `autoscaling/v2` `HorizontalPodAutoscalers`, KEDA's `ScaledObjects` where there are cron triggers, and `policy/v1` `PodDisruptionBudgets`.
 
 use super::{Wanted, fill_in_label, keda, kind_unknown};
-use crate::{cluster::workload::{DisruptionBudget, Hpa, Metric, MetricName, MetricType, Pods, PolicyType, Scaling, ScalingPolicy, SelectPolicy, Workload}, facts::shapes::Gate, manifest::{FILL_IN, quantity, yaml::{Map, Node}}};
+use crate::{
+    cluster::workload::{
+        DisruptionBudget, Hpa, Metric, MetricName, MetricType, Pods, PolicyType, Scaling,
+        ScalingPolicy, SelectPolicy, Workload,
+    },
+    facts::shapes::Gate,
+    manifest::{
+        FILL_IN, quantity,
+        yaml::{Map, Node},
+    },
+};
 
 /// Below the heading.
 pub(super) const ABOUT: [&str; 2] = [

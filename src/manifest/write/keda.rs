@@ -5,7 +5,13 @@
 //! `activationThreshold`); those of queues are in `models/manifests.toml`.
 
 use super::{Wanted, hpa};
-use crate::{cluster::workload::{Hpa, Metric, MetricName, Workload}, manifest::{FILL_IN, yaml::{Map, Node}}};
+use crate::{
+    cluster::workload::{Hpa, Metric, MetricName, Workload},
+    manifest::{
+        FILL_IN,
+        yaml::{Map, Node},
+    },
+};
 
 pub(super) fn scaled_object(
     name: &str,

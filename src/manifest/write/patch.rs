@@ -1,7 +1,19 @@
 //! Patches of Deployments, `DaemonSets`, `CronJobs` and Jobs: what a pod asks for, and where it may run.
 
 use super::{Wanted, affinity, fill_in_label, kind_unknown};
-use crate::{cluster::{autoscale::policy::taint::EVERY_KEY, workload::{Kind, Resources, TopologySpread, WhenUnsatisfiable, Workload, job::{ConcurrencyPolicy, Job}}}, manifest::{FILL_IN, Facts, NO_CPU_LIMIT, NO_MEMORY_LIMIT, quantity, yaml::{Map, Node}}};
+use crate::{
+    cluster::{
+        autoscale::policy::taint::EVERY_KEY,
+        workload::{
+            Kind, Resources, TopologySpread, WhenUnsatisfiable, Workload,
+            job::{ConcurrencyPolicy, Job},
+        },
+    },
+    manifest::{
+        FILL_IN, Facts, NO_CPU_LIMIT, NO_MEMORY_LIMIT, quantity,
+        yaml::{Map, Node},
+    },
+};
 
 /// Below the heading.
 pub(super) const ABOUT: [&str; 4] = [

@@ -3,7 +3,16 @@
 //! of EKS Auto Mode.
 
 use super::{Wanted, supply};
-use crate::{cluster::autoscale::settings::{Budget, ConsolidationPolicy, DisruptionReason, Kubelet, NodePool}, manifest::{CAPACITY_LABEL, DRIFT_DAYS, FILL_IN, KarpenterFacts, SPOT_SHARE, is_label_value, quantity, yaml::{Map, Node}}, usage::services::ebs};
+use crate::{
+    cluster::autoscale::settings::{
+        Budget, ConsolidationPolicy, DisruptionReason, Kubelet, NodePool,
+    },
+    manifest::{
+        CAPACITY_LABEL, DRIFT_DAYS, FILL_IN, KarpenterFacts, SPOT_SHARE, is_label_value, quantity,
+        yaml::{Map, Node},
+    },
+    usage::services::ebs,
+};
 
 /// Below the heading.
 pub(super) const ABOUT: [&str; 2] = [

@@ -5,7 +5,15 @@ use super::{
     Wanted,
     pool::{Problems, is_auto, requirement, texts},
 };
-use crate::{cluster::autoscale::settings::{CapacityType, FeatureGate, MinValuesPolicy, NodeOverlay, NodePool, PreferencePolicy}, manifest::{CAPACITY_LABEL, FILL_IN, POOL_LABEL, yaml::{Map, Node}}};
+use crate::{
+    cluster::autoscale::settings::{
+        CapacityType, FeatureGate, MinValuesPolicy, NodeOverlay, NodePool, PreferencePolicy,
+    },
+    manifest::{
+        CAPACITY_LABEL, FILL_IN, POOL_LABEL,
+        yaml::{Map, Node},
+    },
+};
 
 /// The capacity types of a pool, in the order in which Karpenter takes them.
 pub(super) fn capacity_types(pool: &NodePool) -> (Vec<&'static str>, &'static str) {

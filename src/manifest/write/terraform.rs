@@ -6,7 +6,11 @@
 use std::fmt::Write as _;
 
 use super::{Wanted, Written};
-use crate::{manifest::StorageFacts, measure::calendar::Month, usage::services::aurora::{Spec, StorageType}};
+use crate::{
+    manifest::StorageFacts,
+    measure::calendar::Month,
+    usage::services::aurora::{Spec, StorageType},
+};
 
 /// Keys and what is wrong with them.
 type Problems = Vec<(String, String)>;

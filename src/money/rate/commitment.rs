@@ -24,7 +24,22 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::{Charge, Part, PriceStep, PriceUsed, Rated, Usage};
-use crate::{facts::{commitment_rates::{Kind, Rates, Rules, family_and_size}, prices::{BillKey, PriceBook}}, intent::commitment::Commitment, measure::{calendar::Month, units::{Quantity, UnitPrice, Usd}}, money::{coverage::{CommitmentMonth, CommitmentUse, Coverage}, ledger::Entry}, usage::services::Basis};
+use crate::{
+    facts::{
+        commitment_rates::{Kind, Rates, Rules, family_and_size},
+        prices::{BillKey, PriceBook},
+    },
+    intent::commitment::Commitment,
+    measure::{
+        calendar::Month,
+        units::{Quantity, UnitPrice, Usd},
+    },
+    money::{
+        coverage::{CommitmentMonth, CommitmentUse, Coverage},
+        ledger::Entry,
+    },
+    usage::services::Basis,
+};
 
 const EC2: &str = "AmazonEC2";
 const RDS: &str = "AmazonRDS";

@@ -19,7 +19,14 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::{PriceStep, PriceUsed, Rated, commitment::Line, surcharge};
-use crate::{facts::prices::{BillKey, GLOBAL}, measure::{calendar::Month, units::{UnitPrice, Usd}}, usage::services::Basis};
+use crate::{
+    facts::prices::{BillKey, GLOBAL},
+    measure::{
+        calendar::Month,
+        units::{UnitPrice, Usd},
+    },
+    usage::services::Basis,
+};
 
 const EDP: &str = "EdpDiscount";
 const PRIVATE: &str = "PrivateRateDiscount";

@@ -6,7 +6,14 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::{PriceStep, PriceUsed, Rated, commitment::Line};
-use crate::{facts::prices::{BillKey, GLOBAL}, measure::{calendar::Month, units::{UnitPrice, Usd}}, usage::services::Basis};
+use crate::{
+    facts::prices::{BillKey, GLOBAL},
+    measure::{
+        calendar::Month,
+        units::{UnitPrice, Usd},
+    },
+    usage::services::Basis,
+};
 
 /// Charges of a month, an account and a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -18,7 +18,14 @@ use rust_decimal::Decimal;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::PriceUsed;
-use crate::{bounds, facts::{prices::{BillKey, PriceBook}, shapes::SpotFacts}, measure::{random, calendar::Month, units::UnitPrice}};
+use crate::{
+    bounds,
+    facts::{
+        prices::{BillKey, PriceBook},
+        shapes::SpotFacts,
+    },
+    measure::{calendar::Month, random, units::UnitPrice},
+};
 
 const SPOT: &str = "SpotUsage:";
 

@@ -14,7 +14,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use rust_decimal::Decimal;
 
 use super::{Charge, Part, PriceStep, PriceUsed, Rated, Sharing, Unpriced, Usage, rate};
-use crate::{facts::{prices::{BillKey, GLOBAL, PriceBook}, shapes::SupportFacts}, measure::{calendar::Month, units::{Quantity, UnitPrice, Usd}}, money::ledger::{Entry, sum_by}, usage::services::{Basis, UsageLine}};
+use crate::{
+    facts::{
+        prices::{BillKey, GLOBAL, PriceBook},
+        shapes::SupportFacts,
+    },
+    measure::{
+        calendar::Month,
+        units::{Quantity, UnitPrice, Usd},
+    },
+    money::ledger::{Entry, sum_by},
+    usage::services::{Basis, UsageLine},
+};
 
 /// Code of the support plans' prices, with which the codes of a bill's support lines begin.
 pub const SUPPORT: &str = "AWSSupport";

@@ -14,7 +14,21 @@ use super::{
     Charge, Part, PriceStep, PriceUsed, Rated, Sharing, Unpriced, Usage, discount, rate_by,
     surcharge::{self, TAX},
 };
-use crate::{bounds, error::{Error, Place, Problem, nearest}, facts::{prices::{BillKey, PriceBook}, shapes::SupportFacts}, measure::{calendar::Month, series::whole_table, units::{MOST_USD, Quantity, UnitPrice, Usd, parse_figure}}, money::ledger::Entry, usage::services::{Basis, UsageLine}};
+use crate::{
+    bounds,
+    error::{Error, Place, Problem, nearest},
+    facts::{
+        prices::{BillKey, PriceBook},
+        shapes::SupportFacts,
+    },
+    measure::{
+        calendar::Month,
+        series::whole_table,
+        units::{MOST_USD, Quantity, UnitPrice, Usd, parse_figure},
+    },
+    money::ledger::Entry,
+    usage::services::{Basis, UsageLine},
+};
 
 /// Column of what a line is charged, where the price book does not price it [USD].
 pub const AMOUNT: &str = "amount_usd";

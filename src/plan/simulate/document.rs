@@ -3,7 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Outcome, Prepared};
-use crate::{cluster::autoscale::policy::Policy, intent::scenario::{Account, Scenario}, measure::{calendar::Month, range::Range, units::Usd}, money::{ledger::{self, Entry}, rate::{Rated, commitment::Applied}}, plan::{self, AccountMonth, AccountName, COST_METRIC, MonthPlan, NET_COST_METRIC, NotModelled, Plan, Provenance, SCHEMA, assumptions::{Assumption, Uncertainty}}, usage::services::SERVICES};
+use crate::{
+    cluster::autoscale::policy::Policy,
+    intent::scenario::{Account, Scenario},
+    measure::{calendar::Month, range::Range, units::Usd},
+    money::{
+        ledger::{self, Entry},
+        rate::{Rated, commitment::Applied},
+    },
+    plan::{
+        self, AccountMonth, AccountName, COST_METRIC, MonthPlan, NET_COST_METRIC, NotModelled,
+        Plan, Provenance, SCHEMA,
+        assumptions::{Assumption, Uncertainty},
+    },
+    usage::services::SERVICES,
+};
 
 /// The plan of one trial.
 pub(super) fn plan(prepared: &Prepared<'_>, outcome: Outcome) -> Plan {

@@ -9,7 +9,19 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{Metering, Prepared, Running, Sample};
-use crate::{cluster::{autoscale::settings::Cluster, capacity::{Capacity, Nodes}, workload::Workload}, demand::{growth::Users, traffic::{Class, MonthTraffic, Traffic}}, error::Error, intent::scenario::{Account, PlanSettings, Schedule}};
+use crate::{
+    cluster::{
+        autoscale::settings::Cluster,
+        capacity::{Capacity, Nodes},
+        workload::Workload,
+    },
+    demand::{
+        growth::Users,
+        traffic::{Class, MonthTraffic, Traffic},
+    },
+    error::Error,
+    intent::scenario::{Account, PlanSettings, Schedule},
+};
 
 /// The mid-value line.
 #[derive(Debug, Clone, PartialEq)]

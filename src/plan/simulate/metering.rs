@@ -1,6 +1,11 @@
 //! Usage lines of all accounts and months.
 
-use crate::{intent::scenario::Account, measure::calendar::Month, money::rate::Usage, usage::services::{self, Choice, Demand, Metered}};
+use crate::{
+    intent::scenario::Account,
+    measure::calendar::Month,
+    money::rate::Usage,
+    usage::services::{self, Choice, Demand, Metered},
+};
 
 /// Usage of all accounts and months, in the order they were metered.
 #[derive(Default)]

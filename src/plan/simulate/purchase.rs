@@ -10,7 +10,19 @@
 //! After the plan's last month usage, prices and the scenario's contract stay as in that month.
 
 use super::Prepared;
-use crate::{error::Error, intent::commitment::Commitment, measure::{calendar::Month, units::Usd}, money::{ledger, rate::{Usage, commitment::{Eligible, Reach, draw_down, instance_of, reach}, fixed::Fixed}}};
+use crate::{
+    error::Error,
+    intent::commitment::Commitment,
+    measure::{calendar::Month, units::Usd},
+    money::{
+        ledger,
+        rate::{
+            Usage,
+            commitment::{Eligible, Reach, draw_down, instance_of, reach},
+            fixed::Fixed,
+        },
+    },
+};
 
 /// A trial's usage before commitments: the lines that they may cover, and the charges of all others.
 #[derive(Debug, Clone, PartialEq)]

@@ -10,7 +10,11 @@
 use indexmap::IndexMap;
 use jiff::civil::DateTime;
 
-use crate::{demand::traffic::Class, error::{Error, Place, nearest}, measure::series::{Gaps, Series, Words}};
+use crate::{
+    demand::traffic::Class,
+    error::{Error, Place, nearest},
+    measure::series::{Gaps, Series, Words},
+};
 
 /// Rows further apart than this are joined by lines [minutes].
 const HOLD_MINUTES: f64 = 5.0;

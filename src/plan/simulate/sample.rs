@@ -3,7 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Metering, Prepared, Running};
-use crate::{demand::traffic::MonthTraffic, error::Error, measure::{calendar::Month, units::Usd}, money::rate::{Beyond, Usage}};
+use crate::{
+    demand::traffic::MonthTraffic,
+    error::Error,
+    measure::{calendar::Month, units::Usd},
+    money::rate::{Beyond, Usage},
+};
 
 /// What a service costs an account in a month.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Facts, Prepared};
-use crate::{error::{Problem, nearest}, facts::prices::PriceRow, intent::{budget::{Budget, Scope, Vendor}, scenario::Scenario}, measure::{calendar::Month, units::Usd}, money::rate::{Rated, surcharge}};
+use crate::{
+    error::{Problem, nearest},
+    facts::prices::PriceRow,
+    intent::{
+        budget::{Budget, Scope, Vendor},
+        scenario::Scenario,
+    },
+    measure::{calendar::Month, units::Usd},
+    money::rate::{Rated, surcharge},
+};
 
 /// Services by the names that a budget may give them.
 struct Names {

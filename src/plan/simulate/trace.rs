@@ -10,7 +10,23 @@ use jiff::civil::DateTime;
 use serde::Serialize;
 
 use super::{Prepared, Replay, policy};
-use crate::{cluster::{autoscale::{Cluster, event::{Event, Reason, Subject}, policy::{Policy, Purchase}}, capacity::{Capacity, purchase_name}}, error::{Error, Place, nearest}, intent::scenario::Account, measure::{random, calendar::{MINUTES_PER_DAY, Month}}, usage::services::aurora::live::{Database, Reading}};
+use crate::{
+    cluster::{
+        autoscale::{
+            Cluster,
+            event::{Event, Reason, Subject},
+            policy::{Policy, Purchase},
+        },
+        capacity::{Capacity, purchase_name},
+    },
+    error::{Error, Place, nearest},
+    intent::scenario::Account,
+    measure::{
+        calendar::{MINUTES_PER_DAY, Month},
+        random,
+    },
+    usage::services::aurora::live::{Database, Reading},
+};
 
 /// Most ticks of one trace.
 const MOST_TICKS: usize = 1_000_000;

@@ -14,7 +14,20 @@ use super::{
     Metering, PLAN_TICK_SECONDS, Prepared, Running, policy,
     trace::{Request, Trace},
 };
-use crate::{cluster::capacity::Capacity, demand::{growth::Path, traffic::MonthTraffic}, error::Error, intent::{budget::Budget, scenario::{Account, Scenario, key::Key}}, measure::{calendar::{MINUTES_PER_DAY, Month}, units::Usd}, money::rate::{Rated, Usage}};
+use crate::{
+    cluster::capacity::Capacity,
+    demand::{growth::Path, traffic::MonthTraffic},
+    error::Error,
+    intent::{
+        budget::Budget,
+        scenario::{Account, Scenario, key::Key},
+    },
+    measure::{
+        calendar::{MINUTES_PER_DAY, Month},
+        units::Usd,
+    },
+    money::rate::{Rated, Usage},
+};
 
 /// Changes to a scenario: keys as they stand in its document, with their values.
 pub type Edits<'e> = [(&'e Key, &'e toml::Value)];

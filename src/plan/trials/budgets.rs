@@ -5,7 +5,14 @@
 //! else as uncertain as before; no trial is run again.
 
 use super::{Gathered, influence::fifths};
-use crate::{intent::budget::{Budget, Scope}, measure::{calendar::Month, units::Usd}, plan::{simulate::{Cost, Sample}, spread::{Change, Outlook}}};
+use crate::{
+    intent::budget::{Budget, Scope},
+    measure::{calendar::Month, units::Usd},
+    plan::{
+        simulate::{Cost, Sample},
+        spread::{Change, Outlook},
+    },
+};
 
 /// A change is told of when it takes off at least this many standard errors of the chance.
 const TOLD: f64 = 2.0;

@@ -22,7 +22,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Asked, Settings, spread};
-use crate::{error::{Error, Place, guard}, measure::units::{USD_PLACES, Usd}, plan::{Plan, simulate::{Cost, Sample}}};
+use crate::{
+    error::{Error, Place, guard},
+    measure::units::{USD_PLACES, Usd},
+    plan::{
+        Plan,
+        simulate::{Cost, Sample},
+    },
+};
 
 /// Number of the file's shape.
 const SCHEMA: u32 = 2;

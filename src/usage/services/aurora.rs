@@ -28,7 +28,12 @@ use self::{
     size::{Load, Size},
 };
 use super::{Basis, Choice, Context, Demand, Flows, Meter, Metered, Service, UsageLine, kib_to_gb};
-use crate::{demand::traffic::Class, error::nearest, facts::shapes::AuroraFacts, measure::{calendar::Month, units::factors_schema}};
+use crate::{
+    demand::traffic::Class,
+    error::nearest,
+    facts::shapes::AuroraFacts,
+    measure::{calendar::Month, units::factors_schema},
+};
 
 pub mod live;
 pub mod readers;

@@ -20,7 +20,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Basis, Choice, Context, Demand, Meter, Metered, Service};
-use crate::{cluster::{autoscale::policy::BASELINE, capacity::NodeUse}, facts::shapes::EksVersion};
+use crate::{
+    cluster::{autoscale::policy::BASELINE, capacity::NodeUse},
+    facts::shapes::EksVersion,
+};
 
 /// Control planes.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]

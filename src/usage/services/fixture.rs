@@ -5,7 +5,18 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 
 use super::{Context, Demand, Flows};
-use crate::{app::store, cluster::{autoscale::{settings::NodePool, tally::Disruptions}, capacity::{Capacity, Nodes, WorkloadUse}, workload::Workload}, demand::traffic::Class, facts::shapes::Catalog, measure::calendar::Month, money::rate};
+use crate::{
+    app::store,
+    cluster::{
+        autoscale::{settings::NodePool, tally::Disruptions},
+        capacity::{Capacity, Nodes, WorkloadUse},
+        workload::Workload,
+    },
+    demand::traffic::Class,
+    facts::shapes::Catalog,
+    measure::calendar::Month,
+    money::rate,
+};
 
 #[derive(Debug)]
 pub(crate) struct Fixture {

@@ -2,7 +2,14 @@
 
 use std::path::Path;
 
-use crate::{app::{store, cli::{random_key, say}}, bills::actuals::{MonthBill, redact::Redaction}, error::Error};
+use crate::{
+    app::{
+        cli::{random_key, say},
+        store,
+    },
+    bills::actuals::{MonthBill, redact::Redaction},
+    error::Error,
+};
 
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Flag {

@@ -9,7 +9,20 @@ use super::{
     privacy::{self, Privacy},
     show,
 };
-use crate::{bounds, app::{store, aws::cost_explorer::{self, CostExplorer}, cli::{AwsArgs, Format, say}}, bills::actuals::{self, MonthBill, span::{self, Span}}, error::{Error, Place}, measure::{calendar::Month, units::count}};
+use crate::{
+    app::{
+        aws::cost_explorer::{self, CostExplorer},
+        cli::{AwsArgs, Format, say},
+        store,
+    },
+    bills::actuals::{
+        self, MonthBill,
+        span::{self, Span},
+    },
+    bounds,
+    error::{Error, Place},
+    measure::{calendar::Month, units::count},
+};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::app::cli) struct Args {

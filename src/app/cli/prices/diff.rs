@@ -2,7 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{app::{cli::{Format, pretty, print, say}, store::{self, PriceSource}}, error::{Error, Place, Problem}, facts::{price_list::{self, Change}, prices::PriceBook}, money::rate::{self, Sharing, Usage}, plan::{Plan, simulate::Prepared}, report::prices as report, usage::services::{Basis, UsageLine}};
+use crate::{
+    app::{
+        cli::{Format, pretty, print, say},
+        store::{self, PriceSource},
+    },
+    error::{Error, Place, Problem},
+    facts::{
+        price_list::{self, Change},
+        prices::PriceBook,
+    },
+    money::rate::{self, Sharing, Usage},
+    plan::{Plan, simulate::Prepared},
+    usage::services::{Basis, UsageLine},
+    write::prices as report,
+};
 
 /// What names the book inside the program.
 const BUILT_IN: &str = "built-in";

@@ -2,7 +2,23 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use crate::{app::{store, aws::{ec2::{self, Ec2}, price_list::{Bulk, Products, Unread}}, cli::{AwsArgs, Format, pretty, print, say}}, error::{Error, Place}, facts::{price_list::{Change, Item, Offer, Outcome, Rules, Scope, Service, merge}, prices::{GLOBAL, PriceBook}, shapes::Catalog}, report::prices as report};
+use crate::{
+    app::{
+        aws::{
+            ec2::{self, Ec2},
+            price_list::{Bulk, Products, Unread},
+        },
+        cli::{AwsArgs, Format, pretty, print, say},
+        store,
+    },
+    error::{Error, Place},
+    facts::{
+        price_list::{Change, Item, Offer, Outcome, Rules, Scope, Service, merge},
+        prices::{GLOBAL, PriceBook},
+        shapes::Catalog,
+    },
+    write::prices as report,
+};
 
 /// The price book of a checkout.
 pub(super) const FOLDER: &str = "pricing-cache";

@@ -9,7 +9,10 @@ use std::{
 };
 
 use super::*;
-use crate::app::{serve::{Reports, Settings}, store::PriceSource};
+use crate::app::{
+    serve::{Reports, Settings},
+    store::PriceSource,
+};
 
 /// Reports that say when they begin, and last until they are let go.
 struct Bench {

@@ -23,7 +23,11 @@ use polars_parquet::read::{
 use rayon::prelude::*;
 
 use super::{Last, plain};
-use crate::bills::actuals::{amount::Amount, gather::{Gather, Row}, layout::{FIGURES, Layout, TEXTS}};
+use crate::bills::actuals::{
+    amount::Amount,
+    gather::{Gather, Row},
+    layout::{FIGURES, Layout, TEXTS},
+};
 
 /// Rows of a row group that are held in memory at once.
 const MOST_ROWS: usize = 1_500_000;

@@ -1,7 +1,14 @@
 //! Which nodes may be disrupted now, and how many.
 
 use super::{Block, Candidate, Pass};
-use crate::cluster::autoscale::{Cluster, NEVER, Second, budget::{self, PoolNodes}, node::Node, policy::{Available, MOST_POOLS, Mix, Policy, Pool, Purchase}, settings::DisruptionReason, tally::Refusal};
+use crate::cluster::autoscale::{
+    Cluster, NEVER, Second,
+    budget::{self, PoolNodes},
+    node::Node,
+    policy::{Available, MOST_POOLS, Mix, Policy, Pool, Purchase},
+    settings::DisruptionReason,
+    tally::Refusal,
+};
 
 impl Cluster {
     /// Nodes that consolidation may take.

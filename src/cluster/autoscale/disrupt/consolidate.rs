@@ -6,7 +6,18 @@ use std::{
 };
 
 use super::{Candidate, Command, Pass, Replacement};
-use crate::cluster::autoscale::{Cluster, karpenter::{Claim, keep_types, round::{Bounds, Room, Round}, stock::{Rooms, Stock, View}}, node::Node, policy::{Mix, Offer, Policy, Purchase}, settings::DisruptionReason, tally::Refusal};
+use crate::cluster::autoscale::{
+    Cluster,
+    karpenter::{
+        Claim, keep_types,
+        round::{Bounds, Room, Round},
+        stock::{Rooms, Stock, View},
+    },
+    node::Node,
+    policy::{Mix, Offer, Policy, Purchase},
+    settings::DisruptionReason,
+    tally::Refusal,
+};
 
 /// What the nodes that stay could take, looked at once a pass.
 pub(super) struct Targets {

@@ -11,7 +11,10 @@ use super::{
     round::count_pod,
     seats::{Seats, bit},
 };
-use crate::cluster::autoscale::policy::{Deployment, Offer, Policy, Purchase, affinity::{Affinity, Pick}};
+use crate::cluster::autoscale::policy::{
+    Deployment, Offer, Policy, Purchase,
+    affinity::{Affinity, Pick},
+};
 
 /// A node being planned: its pods, and which offers still hold them.
 #[derive(Debug, Clone, PartialEq)]

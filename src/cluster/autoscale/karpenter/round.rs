@@ -27,7 +27,16 @@ use super::{
     stock::Rooms,
     without_shortage,
 };
-use crate::{cluster::autoscale::{Cluster, MOST_ZONES, Second, affinity::{Surroundings, used_zones}, node::Node, policy::{Deployment, Policy, Spread, affinity::Pick}, schedule::open_zones}, measure::random};
+use crate::{
+    cluster::autoscale::{
+        Cluster, MOST_ZONES, Second,
+        affinity::{Surroundings, used_zones},
+        node::Node,
+        policy::{Deployment, Policy, Spread, affinity::Pick},
+        schedule::open_zones,
+    },
+    measure::random,
+};
 
 /// Terms of one kind that are dropped one after the other; the schema allows fewer.
 const MOST_TERMS: usize = 254;

@@ -5,7 +5,10 @@
 //! aws/karpenter-provider-aws `pkg/providers/instance/filter/filter.go#ReservedOfferingFilter`, commit 03021fb.
 
 use super::Claim;
-use crate::cluster::autoscale::{Cluster, policy::{Policy, Seat}};
+use crate::cluster::autoscale::{
+    Cluster,
+    policy::{Policy, Seat},
+};
 
 /// Free instances of a round; empty where there are no reservations.
 #[derive(Debug, Clone, Default)]

@@ -128,7 +128,11 @@ impl Rooms {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::autoscale::{Cluster, NodeState, karpenter::round::Bounds, tests::{company, luck}};
+    use crate::cluster::autoscale::{
+        Cluster, NodeState,
+        karpenter::round::Bounds,
+        tests::{company, luck},
+    };
 
     /// Shared rooms decide as a copy of them does, and a round leaves them as they were.
     #[test]

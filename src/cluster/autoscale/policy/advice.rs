@@ -1,7 +1,10 @@
 //! Settings that are valid and yet surely not meant.
 
 use super::{Deployment, Policy, Serving};
-use crate::cluster::autoscale::{hpa::{Metric, Resource, Rules, Signal, replicas::PodTarget}, job::Starts};
+use crate::cluster::autoscale::{
+    hpa::{Metric, Resource, Rules, Signal, replicas::PodTarget},
+    job::Starts,
+};
 
 const RESOURCES: [Resource; 2] = [Resource::Cpu, Resource::Memory];
 

@@ -11,7 +11,10 @@
 use std::cmp::Reverse;
 
 use super::{BASELINE, Deployment, Inputs, Offer, Pool, deployment::Report, unknown};
-use crate::{cluster::workload::{self, Kind, NodeTerm, TopologyKey, Workload}, error::nearest};
+use crate::{
+    cluster::workload::{self, Kind, NodeTerm, TopologyKey, Workload},
+    error::nearest,
+};
 
 /// Pods of a workload in a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

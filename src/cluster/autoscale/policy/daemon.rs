@@ -14,7 +14,10 @@ use super::{
     BASELINE, Inputs, Policy, Pool,
     taint::{self, Effect, Taint},
 };
-use crate::{cluster::workload::{Kind, NodeCapacity, Workload}, facts::shapes::Shape};
+use crate::{
+    cluster::workload::{Kind, NodeCapacity, Workload},
+    facts::shapes::Shape,
+};
 
 /// What daemonsets take of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

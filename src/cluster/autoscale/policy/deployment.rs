@@ -6,7 +6,19 @@ use super::{
     taint::{self, Effect, Taint},
     unknown,
 };
-use crate::{cluster::{autoscale::hpa::{Resource, Rules}, queueing::{self, Curve}, workload::{DisruptionBudget, NodeRequirements, Pods, Reached, TopologyKey, WhenUnsatisfiable, Workload}}, error::{Problem, nearest}, facts::shapes::Catalog, measure::random};
+use crate::{
+    cluster::{
+        autoscale::hpa::{Resource, Rules},
+        queueing::{self, Curve},
+        workload::{
+            DisruptionBudget, NodeRequirements, Pods, Reached, TopologyKey, WhenUnsatisfiable,
+            Workload,
+        },
+    },
+    error::{Problem, nearest},
+    facts::shapes::Catalog,
+    measure::random,
+};
 
 /// Collects the problems of one workload under its key.
 pub(super) struct Report<'a> {

@@ -1,7 +1,17 @@
 //! Cron-jobs and jobs: their settings with every default filled in, and what contradicts in them.
 
 use super::{Inputs, deployment::Report};
-use crate::{cluster::{autoscale::{Second, cron::{Clock, Schedule}, job::{Job, Starts}}, workload::{Kind, Workload, job as settings}}, measure::{calendar, random}};
+use crate::{
+    cluster::{
+        autoscale::{
+            Second,
+            cron::{Clock, Schedule},
+            job::{Job, Starts},
+        },
+        workload::{Kind, Workload, job as settings},
+    },
+    measure::{calendar, random},
+};
 
 /// The rules of a cron-job or a job; none for other kinds. What it cannot have is reported.
 pub(super) fn rules(

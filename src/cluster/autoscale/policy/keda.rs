@@ -1,7 +1,13 @@
 //! Cron triggers of KEDA: their settings with every default filled in, and what contradicts in them.
 
 use super::{Inputs, deployment::Report};
-use crate::cluster::{autoscale::{cron::{Clock, Schedule}, keda::{Trigger, Triggers}}, workload::{self, job::CronTrigger}};
+use crate::cluster::{
+    autoscale::{
+        cron::{Clock, Schedule},
+        keda::{Trigger, Triggers},
+    },
+    workload::{self, job::CronTrigger},
+};
 
 /// Days after the plan in which a window's next end is looked for: as long as robfig/cron looks.
 const FURTHER_DAYS: u32 = 5 * 366;

@@ -11,7 +11,17 @@
 //! `pkg/controllers/provisioning/batcher.go#Wait`; `pkg/controllers/state/statenode.go#nominationWindow`.
 
 use super::{Deployment, Inputs, Offer, Policy, Pool, deployment, problem, unknown};
-use crate::{cluster::{autoscale::{Second, settings::{CapacityBuffer, Cluster, FeatureGate}}, workload::Workload}, error::{Problem, nearest}, facts::shapes::{Controllers, KarpenterDefaults}};
+use crate::{
+    cluster::{
+        autoscale::{
+            Second,
+            settings::{CapacityBuffer, Cluster, FeatureGate},
+        },
+        workload::Workload,
+    },
+    error::{Problem, nearest},
+    facts::shapes::{Controllers, KarpenterDefaults},
+};
 
 /// Seconds of a month of 730 hours.
 const MONTH: f64 = 730.0 * 3600.0;

@@ -1,7 +1,17 @@
 //! Offers: what an instance type leaves to pods, what it costs, how reliable its spot capacity is.
 
 use super::{BASELINE, Inputs, Offer, Purchase, daemon::daemons, unknown};
-use crate::{cluster::autoscale::{MOST_ZONES, settings::{Cluster, Kubelet}}, error::nearest, facts::{prices::BillKey, shapes::{Catalog, Shape, SpotSupply, allocatable}}};
+use crate::{
+    cluster::autoscale::{
+        MOST_ZONES,
+        settings::{Cluster, Kubelet},
+    },
+    error::nearest,
+    facts::{
+        prices::BillKey,
+        shapes::{Catalog, Shape, SpotSupply, allocatable},
+    },
+};
 
 fn key(inputs: &Inputs<'_>, kind: &str, instance_type: &str) -> BillKey {
     let usage_type = format!("{kind}:{instance_type}");

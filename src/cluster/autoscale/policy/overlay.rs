@@ -15,7 +15,11 @@
 use std::cmp::Reverse;
 
 use super::{Inputs, NodeCapacity, Offer, Pool, Purchase, Supply, problem, unknown};
-use crate::{cluster::autoscale::settings::{CapacityType, FeatureGate, NodeOverlay}, error::{Problem, nearest}, facts::shapes::{PROPERTIES, Shape}};
+use crate::{
+    cluster::autoscale::settings::{CapacityType, FeatureGate, NodeOverlay},
+    error::{Problem, nearest},
+    facts::shapes::{PROPERTIES, Shape},
+};
 
 /// What an overlay makes of a price.
 #[derive(Debug, Clone, Copy, PartialEq)]

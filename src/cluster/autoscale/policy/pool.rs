@@ -8,7 +8,14 @@ use super::{
     problem,
     supply::{Supply, spot_prices},
 };
-use crate::{cluster::autoscale::{budget::Budget, settings::{self, CapacityType, ConsolidationPolicy, NodePool}}, error::Problem, facts::shapes::{Catalog, PROPERTIES, Shape}};
+use crate::{
+    cluster::autoscale::{
+        budget::Budget,
+        settings::{self, CapacityType, ConsolidationPolicy, NodePool},
+    },
+    error::Problem,
+    facts::shapes::{Catalog, PROPERTIES, Shape},
+};
 
 /// Names of instance types, families and the like that do not exist. As in Kubernetes, they match nothing.
 /// `others` says whether the pool has types without them.

@@ -1,7 +1,20 @@
 //! Autoscalers: the spec with every default filled in, and what contradicts in it.
 
 use super::{Inputs, deployment::Report, keda};
-use crate::{cluster::{autoscale::{hpa::{Activation, Band, Container, Keda, Metric, Resource, Rules, Signal, behavior::{Behavior, PolicyType, ScalingPolicy, ScalingRules}, replicas::{PodTarget, Tolerance}}, settings::FeatureGate}, workload::{self, MetricName, MetricType, Workload}}, facts::shapes::{HpaDefaults, PolicyDefault}};
+use crate::{
+    cluster::{
+        autoscale::{
+            hpa::{
+                Activation, Band, Container, Keda, Metric, Resource, Rules, Signal,
+                behavior::{Behavior, PolicyType, ScalingPolicy, ScalingRules},
+                replicas::{PodTarget, Tolerance},
+            },
+            settings::FeatureGate,
+        },
+        workload::{self, MetricName, MetricType, Workload},
+    },
+    facts::shapes::{HpaDefaults, PolicyDefault},
+};
 
 /// The rules of a workload's autoscaler.
 pub(super) fn rules(

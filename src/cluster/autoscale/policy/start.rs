@@ -1,7 +1,9 @@
 //! How many replicas a deployment begins with.
 
 use super::{Deployment, Serving};
-use crate::cluster::autoscale::hpa::{Container, Metric, Resource, Rules, Signal, replicas::PodTarget};
+use crate::cluster::autoscale::hpa::{
+    Container, Metric, Resource, Rules, Signal, replicas::PodTarget,
+};
 
 impl Deployment {
     /// Replicas that a load asks for at the target.

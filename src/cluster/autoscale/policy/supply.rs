@@ -21,7 +21,11 @@ use super::{
     pool::admits,
     problem,
 };
-use crate::{cluster::autoscale::settings::{CapacityReservation, CapacityType, MinValuesPolicy}, error::{Problem, nearest}, measure::units::UnitPrice};
+use crate::{
+    cluster::autoscale::settings::{CapacityReservation, CapacityType, MinValuesPolicy},
+    error::{Problem, nearest},
+    measure::units::UnitPrice,
+};
 
 /// A round keeps the reservations of a planned node as bits.
 const MOST_RESERVATIONS: usize = 64;

@@ -1,5 +1,9 @@
 use super::*;
-use crate::{facts::prices::Table, money::rate::{Sharing, rate}, usage::services::UsageLine};
+use crate::{
+    facts::prices::Table,
+    money::rate::{Sharing, rate},
+    usage::services::UsageLine,
+};
 
 const HEADER: &str = "usage_type,operation,description,unit,begin_range,end_range,usd_per_unit,\
     pool,billed_usage_type,cost_explorer_service,as_of,source,confidence,note\n";

@@ -1,0 +1,294 @@
+//! A plan, and what stands beside it, as a [`Page`]: which sections there are, in which order, and which
+//! figures of the documents they show.
+//!
+//! # Limits
+//! Sums over months, accounts and services are sums of the plan's own amounts; nothing is priced or metered
+//! here.
+
+use std::collections::BTreeMap;
+
+use crate::page::{
+    Cell, Column, Fact, Kind, Page, Row, Section, Table, Tied,
+    number::{dollars, grouped},
+};
+use crate::{
+    advice::tune::Tuned,
+    bills::{
+        backtest::{Point, Score},
+        reconcile::Reconciliation,
+    },
+    measure::{
+        calendar::Month,
+        units::{Usd, count},
+    },
+    plan::{MonthPlan, Plan},
+};
+
+mod actuals;
+mod assumptions;
+mod capacity;
+mod costs;
+mod materials;
+mod odds;
+pub mod tuned;
+
+/// What a report may show beside the plan.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// The plan against bills.
+    pub reconciliation: Option<&'a Reconciliation>,
+    /// Past forecasts against bills.
+    pub backtest: Option<(&'a [Score], &'a [Point])>,
+    /// What `tune` found.
+    pub tuned: Option<&'a Tuned>,
+}
+
+/// The whole report.
+pub fn page(plan: &Plan, beside: Beside<'_>) -> Page {
+    let mut sections = vec![odds::monthly(plan, beside.reconciliation), costs::by_service(plan)];
+    sections.push(capacity::section(plan));
+    sections.push(costs::showback(plan));
+    sections.extend(plan.spread.as_ref().map(|spread| odds::units(plan, spread)));
+    sections.extend(plan.spread.as_ref().and_then(|spread| odds::budgets(plan, spread)));
+    sections.extend(plan.spread.as_ref().and_then(|spread| odds::drivers(plan, spread)));
+    sections.extend(costs::commitments(plan));
+    sections.extend(beside.reconciliation.map(|done| actuals::variance(plan, done)));
+    sections.extend(beside.backtest.map(|(scores, points)| actuals::accuracy(scores, points)));
+    sections.extend(beside.tuned.map(tuned::section));
+    sections.push(assumptions::section(plan));
+    sections.extend(materials::sections(plan));
+    sections.push(known(plan));
+    let mut page = Page {
+        title: plan.name.clone(),
+        cost_metric: plan.cost_metric.clone(),
+        currency: plan.currency.clone(),
+        headline: headline(plan),
+        provenance: provenance(plan, beside),
+        sections,
+    };
+    page.name_apart();
+    page.without_turns();
+    page
+}
+
+/// What stands under a table of a plan's amounts.
+fn note(plan: &Plan, what: &str) -> String {
+    let metric = &plan.cost_metric;
+    if what.is_empty() {
+        format!("{}; {metric}", plan.currency)
+    } else {
+        format!("{}, {what}; {metric}", plan.currency)
+    }
+}
+
+fn columns(names: &[(&str, Kind)]) -> Vec<Column> {
+    names.iter().map(|(name, kind)| Column::new(*name, *kind)).collect()
+}
+
+/// A name as it stands in links and files.
+fn slug(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    name.chars().map(plain).collect()
+}
+
+fn headline(plan: &Plan) -> Vec<Fact> {
+    let (Some(first), Some(last)) = (plan.months.first(), plan.months.last()) else {
+        return Vec::new();
+    };
+    let users = |month: &MonthPlan| format!("{} monthly users", grouped(month.users, 0));
+    let mut facts = vec![
+        Fact {
+            label: format!("Whole plan, {}", count(plan.months.len(), "month")),
+            value: Cell::Usd(plan.cost),
+            note: standing(plan, first.month, last.month),
+        },
+        Fact {
+            label: format!("First month, {}", first.month),
+            value: Cell::Usd(first.cost),
+            note: users(first),
+        },
+        Fact {
+            label: format!("Last month, {}", last.month),
+            value: Cell::Usd(last.cost),
+            note: users(last),
+        },
+    ];
+    if let Some(spread) = &plan.spread {
+        let (of, errors) = (spread.total.of, spread.total.standard_errors);
+        for (label, value, name, error) in [
+            ("One trial in ten is below", of.p10, "P10", errors[0]),
+            ("Half of the trials are below", of.p50, "P50", errors[1]),
+            ("One trial in ten is above", of.p90, "P90", errors[2]),
+        ] {
+            let note = format!(
+                "{name} of the whole plan, ± ${} standard error, {} trials",
+                dollars(error),
+                spread.trials
+            );
+            facts.push(Fact {
+                label: label.into(),
+                value: Cell::text(format!("${}", dollars(value))),
+                note,
+            });
+        }
+    }
+    if !plan.warnings.is_empty() {
+        let count = plan.warnings.len();
+        facts.push(Fact {
+            label: "Before using these figures".into(),
+            value: Cell::text(if count == 1 {
+                "1 warning".into()
+            } else {
+                format!("{count} warnings")
+            }),
+            note: "in the last section".into(),
+        });
+    }
+    facts
+}
+
+/// Where the mid-value line stands among the trials.
+fn standing(plan: &Plan, first: Month, last: Month) -> String {
+    let text = format!("{first} to {last}, mid-value line");
+    let Some(spread) = &plan.spread else { return text };
+    let of = spread.total.of;
+    let place = match plan.cost {
+        cost if cost < of.p10 => "below P10 of the trials",
+        cost if cost < of.p50 => "below their median: more than half of the trials cost more",
+        cost if cost > of.p90 => "above P90 of the trials",
+        _ => "at or above their median",
+    };
+    format!("{text}; {place}")
+}
+
+/// What a report was made from, and what is in none of its figures.
+fn provenance(plan: &Plan, beside: Beside<'_>) -> Vec<(String, String)> {
+    let made = &plan.made_from;
+    let dates = plan.prices.iter().flat_map(|price| &price.steps).map(|step| &*step.as_of);
+    let dates: Vec<&str> = dates.filter(|date| !date.is_empty()).collect();
+    let prices = match (dates.iter().min(), dates.iter().max()) {
+        (Some(oldest), Some(newest)) => format!("{oldest} to {newest}"),
+        _ => "undated".into(),
+    };
+    let undated =
+        plan.prices.iter().filter(|price| price.steps.iter().any(|s| s.as_of.is_empty())).count();
+    let prices = if undated > 0 { format!("{prices}, {undated} meters undated") } else { prices };
+    let missing: Vec<&str> = plan.not_modelled.iter().map(|one| &*one.system).collect();
+    let mut rows = vec![
+        ("Cost metric", format!("{}, {}", plan.currency, plan.cost_metric)),
+        ("runrate", made.version.clone()),
+        ("Scenario (sha256)", made.scenario_sha256.clone()),
+        ("Price book (sha256)", made.price_book_sha256.clone()),
+        ("Models (sha256)", made.models_sha256.clone()),
+        ("Prices as of", prices),
+        ("Seed", made.seed.to_string()),
+    ];
+    if made.trial > 0 {
+        rows.push(("Trial", made.trial.to_string()));
+    }
+    if let Some(spread) = &plan.spread {
+        let note = spread.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
+        rows.push(("Trials", format!("{} of {} asked{note}", spread.trials, spread.asked)));
+    }
+    if let Some(done) = beside.reconciliation {
+        let of = |month: &crate::bills::reconcile::Compared| {
+            format!("{} ({}, read {})", month.month, month.source, month.read_at)
+        };
+        let months: Vec<String> = done.months.iter().map(of).collect();
+        rows.push(("Bills", format!("{}; {}", done.metric, months.join("; "))));
+    }
+    if let Some((scores, points)) = beside.backtest {
+        rows.push(("Backtest", format!("{} guesses, {} scores", points.len(), scores.len())));
+    }
+    if let Some(tuned) = beside.tuned {
+        let made = &tuned.made_from;
+        let text = format!(
+            "scenario {}, seed {}, {} evaluations",
+            made.scenario_sha256, made.seed, tuned.evaluations
+        );
+        rows.push(("Tuning", text));
+    }
+    rows.push(("Not in any figure", missing.join("; ")));
+    rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Warnings, notes, and what is not modelled.
+fn known(plan: &Plan) -> Section {
+    let table = |id: &str, title: &str, rows: Vec<Row>, names: &[(&str, Kind)]| Table {
+        id: id.into(),
+        title: title.into(),
+        note: String::new(),
+        columns: columns(names),
+        rows,
+        ties: None,
+    };
+    let text = |lines: &[String]| -> Vec<Row> {
+        lines.iter().map(|line| Row::new(vec![Cell::text(line)])).collect()
+    };
+    let missing = plan.not_modelled.iter();
+    let missing =
+        missing.map(|one| Row::new(vec![Cell::text(&one.system), Cell::text(&one.needs)]));
+    let tables = [
+        table("warnings", "Warnings", text(&plan.warnings), &[("Warning", Kind::Text)]),
+        table("notes", "Notes", text(&plan.notes), &[("Note", Kind::Text)]),
+        table(
+            "not-modelled",
+            "Not modelled, so not in any figure",
+            missing.collect(),
+            &[("System", Kind::Text), ("What it would take", Kind::Text)],
+        ),
+    ];
+    Section {
+        id: "known-limits".into(),
+        title: "What to know before trusting a number".into(),
+        tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
+        ..Section::default()
+    }
+}
+
+/// Amounts by name over the plan's months: one row a month, the dearest names first, with sums.
+struct Matrix {
+    /// Names with one amount a month.
+    columns: Vec<(String, Vec<Usd>)>,
+}
+
+impl Matrix {
+    fn add(sums: &mut BTreeMap<String, Vec<Usd>>, name: &str, place: (usize, usize), cost: Usd) {
+        let (month, months) = place;
+        let row = sums.entry(name.to_owned()).or_insert_with(|| vec![Usd::ZERO; months]);
+        row[month] += cost;
+    }
+
+    /// By cost over all months.
+    fn new(sums: BTreeMap<String, Vec<Usd>>) -> Self {
+        let mut columns: Vec<(String, Vec<Usd>)> = sums.into_iter().collect();
+        let total = |column: &(String, Vec<Usd>)| column.1.iter().copied().sum::<Usd>();
+        columns.sort_by(|a, b| total(b).cmp(&total(a)).then_with(|| a.0.cmp(&b.0)));
+        Self { columns }
+    }
+
+    /// The total stands first: a wide table is cut on its right.
+    fn table(&self, plan: &Plan, (id, title): (&str, &str), amount: Usd) -> Table {
+        let mut names = vec![Column::new("Month", Kind::Month), Column::new("Total", Kind::Usd)];
+        names.extend(self.columns.iter().map(|(name, _)| Column::new(name, Kind::Dollars)));
+        let mut rows: Vec<Row> = Vec::new();
+        for (index, month) in plan.months.iter().enumerate() {
+            let amounts: Vec<Usd> = self.columns.iter().map(|(_, all)| all[index]).collect();
+            let mut cells =
+                vec![Cell::Month(month.month), Cell::Usd(amounts.iter().copied().sum())];
+            cells.extend(amounts.into_iter().map(Cell::Usd));
+            rows.push(Row::new(cells));
+        }
+        let sums: Vec<Usd> =
+            self.columns.iter().map(|(_, all)| all.iter().copied().sum()).collect();
+        let mut cells = vec![Cell::text("Total"), Cell::Usd(sums.iter().copied().sum())];
+        cells.extend(sums.into_iter().map(Cell::Usd));
+        rows.push(Row::total(cells));
+        let note = note(plan, "by month");
+        let ties = Some(Tied { column: 1, amount });
+        Table { id: id.into(), title: title.into(), note, columns: names, rows, ties }
+    }
+}
+
+#[cfg(test)]
+mod tests;

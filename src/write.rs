@@ -1,0 +1,29 @@
+//! Writers: a page, a plan or a trace in every format. Nothing here computes money or quantities: what is shown is in
+//! the plan.
+
+pub mod actuals;
+pub mod backtest;
+pub mod calibrate;
+pub mod commit;
+pub mod commitments;
+pub mod compare;
+pub mod csv;
+pub mod explain;
+pub mod focus;
+pub mod format;
+pub mod history;
+pub mod html;
+mod jobs;
+pub mod markdown;
+pub mod odds;
+#[cfg(feature = "polars")]
+pub mod parquet;
+#[cfg(feature = "pdf")]
+pub mod pdf;
+pub mod prices;
+pub mod rated;
+pub mod reconcile;
+pub mod terminal;
+pub mod trace;
+pub mod tune;
+pub mod xlsx;

@@ -1,0 +1,171 @@
+//! The plan's tables as CSV files.
+
+use crate::page::{Cell, Kind, Page, Table, text::printable};
+use crate::{
+    money::{
+        ledger::Entry,
+        rate::{market, usage::AMOUNT},
+    },
+    plan::Plan,
+};
+
+/// Columns of `usage.csv` and `ledger.csv` alike: what `runrate rate` reads.
+pub const USAGE_COLUMNS: [&str; 8] =
+    ["month", "account", "region", "service", "usage_type", "operation", "resource", "quantity"];
+
+/// First letters that make a cell a formula, also in the full width that spreadsheets of East Asia accept.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
+/// Returns a cell that no spreadsheet takes for a formula and no terminal for a command: a leading apostrophe
+/// before what would be a formula, control characters as their escapes (`\u{1b}`).
+pub fn safe(text: &str) -> String {
+    let text = printable(text);
+    // Programs that strip what is blank at the start would come to the formula behind it.
+    let first = text.trim_start().strip_prefix('"').unwrap_or(text.trim_start());
+    let risky = first.starts_with(FORMULA) || text.starts_with(['\t', '\r', '\n']);
+    if risky && text.parse::<f64>().is_err() { format!("'{text}") } else { text.into_owned() }
+}
+
+pub(super) fn write(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let written = writer.write_record(header.iter().map(|cell| safe(cell))).and_then(|()| {
+        rows.into_iter().try_for_each(|row| writer.write_record(row.iter().map(|cell| safe(cell))))
+    });
+    written.expect("writing to memory does not fail and all rows have the header's length");
+    let bytes = writer.into_inner().expect("writing to memory does not fail");
+    String::from_utf8(bytes).expect("all cells are UTF-8")
+}
+
+fn usage_cells(entry: &Entry) -> Vec<String> {
+    vec![
+        entry.month.to_string(),
+        entry.account.clone(),
+        entry.key.region.clone(),
+        entry.key.service.clone(),
+        entry.key.usage_type.clone(),
+        entry.key.operation.clone(),
+        entry.resource.clone(),
+        entry.quantity.get().to_string(),
+    ]
+}
+
+/// `usage.csv`: what was metered, without prices; what the price book does not price has its amount.
+pub fn usage(plan: &Plan) -> String {
+    let mut header = USAGE_COLUMNS.to_vec();
+    header.push(AMOUNT);
+    let rows = plan.entries.iter().map(|entry| {
+        let moved = plan.made_from.trial > 0 && market::moves(&entry.key);
+        let priced = plan.price_of(entry).is_of_book() && !moved;
+        let mut row = usage_cells(entry);
+        row.push(if priced { String::new() } else { entry.cost.to_string() });
+        row
+    });
+    write(&header, rows)
+}
+
+/// `ledger.csv`: every priced line.
+pub fn ledger(plan: &Plan) -> String {
+    let mut header = USAGE_COLUMNS.to_vec();
+    header.extend(["unit", "cost_usd", "cost_explorer_service", "billed_usage_type"]);
+    let rows = plan.entries.iter().map(|entry| {
+        let price = plan.price_of(entry);
+        let mut row = usage_cells(entry);
+        row.extend([
+            price.unit.clone(),
+            entry.cost.to_string(),
+            price.cost_explorer_service.clone(),
+            price.billed_usage_type.clone(),
+        ]);
+        row
+    });
+    write(&header, rows)
+}
+
+/// `capacity.csv`: node-hours by month, account, type and purchase.
+pub fn capacity(plan: &Plan) -> String {
+    let header = [
+        "month",
+        "account",
+        "instance_type",
+        "purchase",
+        "node_pool",
+        "node_hours",
+        "mean_nodes",
+        "launches",
+        "account_peak_nodes",
+    ];
+    let rows = plan.months.iter().flat_map(|month| {
+        month.accounts.iter().flat_map(move |account| {
+            account.capacity.nodes.iter().map(move |node| {
+                vec![
+                    month.month.to_string(),
+                    account.account.clone(),
+                    node.instance_type.clone(),
+                    node.purchase.clone(),
+                    node.pool.clone(),
+                    node.hours.to_string(),
+                    (node.hours / month.month.hours() as f64).to_string(),
+                    node.launches.to_string(),
+                    account.capacity.total.peak.to_string(),
+                ]
+            })
+        })
+    });
+    write(&header, rows)
+}
+
+/// One table of a report: all digits, its amounts' currency in the heading.
+pub fn table(table: &Table, currency: &str) -> String {
+    let money = |kind: Kind| matches!(kind, Kind::Usd | Kind::Dollars | Kind::SmallUsd);
+    let names: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| match column.kind {
+            kind if money(kind) => format!("{} [{currency}]", column.name.trim()),
+            Kind::Share => format!("{} [share]", column.name.trim()),
+            _ => column.name.trim().to_owned(),
+        })
+        .collect();
+    let header: Vec<&str> = names.iter().map(String::as_str).collect();
+    let width = header.len();
+    let rows = table.rows.iter().map(|row| {
+        let cell = |place: usize| row.cells.get(place).map_or_else(String::new, Cell::plain);
+        (0..width).map(cell).collect()
+    });
+    write(&header, rows)
+}
+
+/// What the tables are: their files, titles, and what a reader must know of their amounts.
+pub fn index(page: &Page) -> String {
+    let rows = page.tables().map(|table| {
+        vec![format!("table-{}.csv", table.id), table.title.clone(), table.note.clone()]
+    });
+    write(&["file", "title", "note"], rows)
+}
+
+/// What a report was made from: name and value.
+pub fn provenance(page: &Page) -> String {
+    let rows = page.provenance.iter().map(|(name, value)| vec![name.clone(), value.clone()]);
+    write(&["name", "value"], rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::safe;
+
+    #[test]
+    fn formulas_are_neutralised_and_numbers_are_not() {
+        assert_eq!(safe("=1+1"), "'=1+1");
+        assert_eq!(safe("@cmd"), "'@cmd");
+        assert_eq!(safe("-0.5"), "-0.5");
+        assert_eq!(safe("-x"), "'-x");
+        for full in ["＝1+1", "＋1", "－1+1", "＠cmd", " =1+1", "\n=1", "\u{a0}＝1", "\"=1+1"]
+        {
+            assert_eq!(safe(full), format!("'{full}"));
+        }
+        assert_eq!(safe("a\u{1b}[31m\u{202e}b\u{9b}"), "a\\u{1b}[31m\\u{202e}b\\u{9b}");
+        assert_eq!(safe("two\nlines"), "two\nlines");
+        assert_eq!(safe("m7g.large"), "m7g.large");
+        assert_eq!(super::write(&["=1+1", "b"], std::iter::empty()), "'=1+1,b\n");
+    }
+}

@@ -1,0 +1,167 @@
+//! Every format of a report, by name: what it is called, which files it makes.
+
+use crate::plan::Plan;
+#[cfg(feature = "polars")]
+use crate::write::parquet;
+#[cfg(feature = "pdf")]
+use crate::{
+    page::{Figure, figure},
+    write::pdf,
+};
+use crate::{
+    page::{
+        Page,
+        content::{self, Beside},
+    },
+    write::{csv, focus, html, markdown, xlsx},
+};
+
+/// A format, in the order in which they are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Format {
+    /// One HTML file.
+    Html,
+    /// A workbook that computes.
+    Xlsx,
+    /// Sheets of paper.
+    #[cfg(feature = "pdf")]
+    Pdf,
+    /// Markdown.
+    Md,
+    /// Every table as CSV, and the ledger.
+    Csv,
+    /// The plan's document.
+    Json,
+    /// The ledger as columns.
+    #[cfg(feature = "polars")]
+    Parquet,
+    /// The columns of a bill, as CSV.
+    Focus,
+}
+
+/// A file of a report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct File {
+    /// Its name.
+    pub name: String,
+    /// What kind of content it is, as HTTP names it.
+    pub media_type: &'static str,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A plan with the page that all formats render.
+#[derive(Debug)]
+pub struct Report<'a> {
+    plan: &'a Plan,
+    page: Page,
+    focus: &'a focus::Facts,
+}
+
+impl Format {
+    /// All that this build has.
+    pub const ALL: &'static [Self] = &[
+        Self::Html,
+        Self::Xlsx,
+        #[cfg(feature = "pdf")]
+        Self::Pdf,
+        Self::Md,
+        Self::Csv,
+        Self::Json,
+        #[cfg(feature = "polars")]
+        Self::Parquet,
+        Self::Focus,
+    ];
+
+    /// Its name, as `--format` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Html => "html",
+            Self::Xlsx => "xlsx",
+            #[cfg(feature = "pdf")]
+            Self::Pdf => "pdf",
+            Self::Md => "md",
+            Self::Csv => "csv",
+            Self::Json => "json",
+            #[cfg(feature = "polars")]
+            Self::Parquet => "parquet",
+            Self::Focus => "focus",
+        }
+    }
+
+    /// The format of a name.
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|format| format.name() == name)
+    }
+}
+
+impl<'a> Report<'a> {
+    /// A plan, and what stands beside it.
+    pub fn new(plan: &'a Plan, beside: Beside<'_>, focus: &'a focus::Facts) -> Self {
+        Self { plan, page: content::page(plan, beside), focus }
+    }
+
+    /// The page.
+    pub fn page(&self) -> &Page {
+        &self.page
+    }
+
+    /// The files of a format; the first is the report itself.
+    ///
+    /// # Errors
+    /// What a writer says; nothing in a plan is known to cause it.
+    pub fn files(&self, format: Format) -> Result<Vec<File>, String> {
+        let one = |name: &str, media_type: &'static str, bytes: Vec<u8>| {
+            vec![File { name: name.into(), media_type, bytes }]
+        };
+        Ok(match format {
+            Format::Html => {
+                one("report.html", "text/html; charset=utf-8", html::render(&self.page)?.into())
+            }
+            Format::Xlsx => one(
+                "report.xlsx",
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+                xlsx::workbook(self.plan, &self.page)?,
+            ),
+            #[cfg(feature = "pdf")]
+            Format::Pdf => {
+                let draw = |figure: &Figure| figure::svg(&figure.chart, figure::WIDE);
+                one("report.pdf", "application/pdf", pdf::render(&self.page, &draw)?)
+            }
+            Format::Md => one(
+                "report.md",
+                "text/markdown; charset=utf-8",
+                markdown::render(&self.page).into(),
+            ),
+            Format::Csv => self.tables(),
+            Format::Json => {
+                let mut text =
+                    serde_json::to_string_pretty(self.plan).map_err(|e| e.to_string())?;
+                text.push('\n');
+                one("plan.json", "application/json", text.into())
+            }
+            #[cfg(feature = "polars")]
+            Format::Parquet => {
+                one("ledger.parquet", "application/vnd.apache.parquet", parquet::ledger(self.plan)?)
+            }
+            Format::Focus => {
+                let text = focus::csv(self.plan, self.focus);
+                one("focus.csv", "text/csv; charset=utf-8", text.into())
+            }
+        })
+    }
+
+    fn tables(&self) -> Vec<File> {
+        const CSV: &str = "text/csv; charset=utf-8";
+        let file = |name: String, text: String| File { name, media_type: CSV, bytes: text.into() };
+        let mut files = vec![
+            file("ledger.csv".into(), csv::ledger(self.plan)),
+            file("provenance.csv".into(), csv::provenance(&self.page)),
+            file("tables.csv".into(), csv::index(&self.page)),
+        ];
+        files.extend(self.page.tables().map(|table| {
+            file(format!("table-{}.csv", table.id), csv::table(table, &self.page.currency))
+        }));
+        files
+    }
+}
