@@ -20,15 +20,16 @@ use crate::{
 mod actuals;
 mod backtest;
 mod calibrate;
-mod case;
 mod commit;
 mod compare;
 mod explain;
+mod fit;
 mod forecast;
 mod init;
 mod manifests;
 #[cfg(feature = "polars")]
 mod merge;
+mod open;
 mod plan;
 mod prices;
 mod rate;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     Format,
-    case::{Case, Sources},
+    fit::{Fit, Sources},
     forecast, pretty, print, say,
 };
 use crate::{
@@ -26,7 +26,7 @@ pub(super) struct Args {
     #[arg(required_unless_present = "series")]
     scenario: Option<PathBuf>,
     /// CSV of `date,value` to score forecasts of traffic or users on, in place of a scenario's bills
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "bills", "as_it_is", "prices"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "exports", "as_it_is", "prices"])]
     series: Option<PathBuf>,
     /// CSV of `date,name` with the holidays of the series
     #[arg(long, value_name = "FILE", requires = "series")]
@@ -56,7 +56,7 @@ type Totals = BTreeMap<(String, Month), [f64; 2]>;
 pub(super) fn run(args: &Args) -> Result<(), Error> {
     let Some(scenario) = &args.scenario else { return series(args) };
     let horizon = args.horizon.unwrap_or(MONTHS_AHEAD) as usize;
-    let case = Case::open(scenario, &args.sources)?;
+    let case = Fit::open(scenario, &args.sources)?;
     let plan = case.run(&case.text)?;
     let all = case.whole_months(&args.sources, &plan)?;
     let bills = unbroken(&all);

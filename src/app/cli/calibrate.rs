@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     Format,
-    case::{Case, Sources},
+    fit::{Fit, Sources},
     pretty, print, say,
 };
 use crate::{
@@ -43,7 +43,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
-    let case = Case::open(&args.scenario, &args.sources)?;
+    let case = Fit::open(&args.scenario, &args.sources)?;
     let before = case.run(&case.text)?;
     let bills = case.whole_months(&args.sources, &before)?;
     let months: Vec<Month> = bills.iter().map(|bill| bill.month).collect();

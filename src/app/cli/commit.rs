@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use super::{
-    Format, PriceArgs, pretty, print, say,
+    Format, PriceArgs,
+    open::Opener,
+    pretty, print, say,
     trials::{TrialArgs, percent},
 };
 use crate::{
     advice::commit::{self, Question},
-    app::store,
     error::Error,
     facts::commitment_rates::{Payment, Term},
-    plan::simulate::Prepared,
     write,
 };
 
@@ -55,10 +55,8 @@ fn payment(text: &str) -> Result<Payment, String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
-    let catalog = store::embedded_catalog()?;
-    let (scenario, inputs) = store::load_scenario(&args.scenario, &catalog)?;
-    let facts = store::load_facts(catalog, &args.prices.source(), &scenario.regions())?;
-    let prepared = Prepared::new(&scenario, &facts, &inputs)?;
+    let case = Opener::new(&args.prices)?.case(&args.scenario)?;
+    let prepared = case.prepared()?;
     let question = Question {
         every: args.every,
         compute: args.compute_discount.map(|share| (share, args.term, args.payment)),

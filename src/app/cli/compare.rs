@@ -1,20 +1,14 @@
 //! `runrate compare`.
 
-use std::path::Path;
-
 use super::{
-    Format, PriceArgs, pretty, print,
+    Format, PriceArgs,
+    open::{Opener, Planned},
+    pretty, print,
     trials::{TrialArgs, percent_or_zero},
 };
 use crate::{
     advice::compare::{self, Compared, Side},
-    app::store,
     error::Error,
-    intent::scenario::Scenario,
-    plan::{
-        Plan,
-        simulate::{Inputs, Prepared},
-    },
     write,
 };
 
@@ -36,11 +30,6 @@ pub(super) struct Args {
     prices: PriceArgs,
 }
 
-enum Given {
-    Scenario(Box<(Scenario, Inputs)>),
-    Plan(Box<Plan>),
-}
-
 pub(super) fn run(args: &Args) -> Result<(), Error> {
     let done = compare(args)?;
     match args.format {
@@ -54,52 +43,21 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
 }
 
 fn compare(args: &Args) -> Result<Compared, Error> {
-    let catalog = store::embedded_catalog()?;
-    let read = |text: &str| -> Result<Given, Error> {
-        let path = Path::new(text);
-        if path.extension().is_some_and(|ending| ending == "json") {
-            return Ok(Given::Plan(Box::new(store::load_plan(path)?)));
-        }
-        if path.is_dir() {
-            return Ok(Given::Plan(Box::new(store::load_plan(&path.join("plan.json"))?)));
-        }
-        let scenario = match text.split_once(':') {
-            Some((revision, file)) if !path.exists() => {
-                store::load_scenario_at(revision, Path::new(file), &catalog)?
-            }
-            _ => store::load_scenario(path, &catalog)?,
-        };
-        Ok(Given::Scenario(Box::new(scenario)))
-    };
-    let (a, b) = (read(&args.a)?, read(&args.b)?);
-    match (&a, &b) {
-        (Given::Scenario(a), Given::Scenario(b)) => {
-            let mut regions = a.0.regions();
-            regions.extend(b.0.regions());
-            regions.sort_unstable();
-            regions.dedup();
-            let facts = store::load_facts(catalog, &args.prices.source(), &regions)?;
-            let a = Side { name: &args.a, scenario: &a.0, inputs: &a.1 };
-            let b = Side { name: &args.b, scenario: &b.0, inputs: &b.1 };
-            // Each trial is run on both sides.
-            args.trials.watch(2, |trials, watch| compare::scenarios((a, b), &facts, trials, watch))
-        }
-        (Given::Plan(a), Given::Plan(b)) => compare::plans((&args.a, a), (&args.b, b)),
-        (Given::Plan(plan), Given::Scenario(other)) => {
-            let made = planned(args, other)?;
-            compare::plans((&args.a, plan), (&args.b, &made))
-        }
-        (Given::Scenario(other), Given::Plan(plan)) => {
-            let made = planned(args, other)?;
-            compare::plans((&args.a, &made), (&args.b, plan))
-        }
+    let opener = Opener::new(&args.prices)?;
+    let (a, b) = (opener.planned(&args.a)?, opener.planned(&args.b)?);
+    if let (Planned::Scenario(a, a_inputs), Planned::Scenario(b, b_inputs)) = (&a, &b) {
+        let facts = opener.facts(&[a, b])?;
+        let a = Side { name: &args.a, scenario: a, inputs: a_inputs };
+        let b = Side { name: &args.b, scenario: b, inputs: b_inputs };
+        // Each trial is run on both sides.
+        return args
+            .trials
+            .watch(2, |trials, watch| compare::scenarios((a, b), &facts, trials, watch));
     }
-}
-
-/// The mid-value line of a scenario, to hold against a saved plan.
-fn planned(args: &Args, given: &(Scenario, Inputs)) -> Result<Plan, Error> {
-    let (scenario, inputs) = given;
-    let catalog = store::embedded_catalog()?;
-    let facts = store::load_facts(catalog, &args.prices.source(), &scenario.regions())?;
-    Prepared::new(scenario, &facts, inputs)?.run(0)
+    // A saved plan is compared with the mid case of a scenario.
+    let plan = |planned: Planned| match planned {
+        Planned::Saved(plan) => Ok(plan),
+        Planned::Scenario(scenario, inputs) => opener.complete(scenario, inputs)?.plan(),
+    };
+    compare::plans((&args.a, &plan(a)?), (&args.b, &plan(b)?))
 }

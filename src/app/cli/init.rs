@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::open::Opener;
 use crate::{
     app::store::{self, PriceSource},
     error::{Error, Place},
     manifest,
-    plan::simulate,
 };
 
 #[derive(Debug, clap::Args)]
@@ -40,8 +40,8 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
 
 fn from_manifests(folder: &Path, to: &Path) -> Result<(), Error> {
     let (sources, unread) = store::manifests(folder)?;
-    let (facts, catalog) = (store::manifest_facts()?, store::embedded_catalog()?);
-    let read = manifest::read((&sources, &unread), TEMPLATE, (&facts, &catalog))?;
+    let (facts, opener) = (store::manifest_facts()?, Opener::with_prices(PriceSource::Embedded)?);
+    let read = manifest::read((&sources, &unread), TEMPLATE, (&facts, &opener.catalog))?;
     for note in &read.notes {
         super::say(&format!("note: {note}"));
     }
@@ -49,10 +49,7 @@ fn from_manifests(folder: &Path, to: &Path) -> Result<(), Error> {
     let path = to.display().to_string();
     super::say(&format!("read {} from {}", read.found.summary(), folder.display()));
     // Manifests may contradict themselves, as clusters do: what a plan would say is said now.
-    let checked = store::load_scenario(to, &catalog).and_then(|(scenario, inputs)| {
-        let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions())?;
-        simulate::Prepared::new(&scenario, &facts, &inputs).map(drop)
-    });
+    let checked = opener.case(to).and_then(|case| case.prepared().map(drop));
     if checked.is_err() {
         super::say(&format!("wrote {path}; it does not plan until this is set right:"));
     } else {

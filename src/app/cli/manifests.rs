@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::{PriceArgs, say};
+use super::{PriceArgs, open::Opener, say};
 use crate::{
     app::store,
     error::{Error, Place},
     intent::scenario::{Account, Scenario},
     manifest::{self, Wanted},
-    plan::simulate::Prepared,
 };
 
 #[derive(Debug, clap::Args)]
@@ -26,23 +25,21 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
-    let catalog = store::embedded_catalog()?;
-    let (scenario, inputs) = store::load_scenario(&args.scenario, &catalog)?;
-    let accounts = accounts(&scenario, args)?;
-    let facts = store::load_facts(catalog, &args.prices.source(), &scenario.regions())?;
+    let case = Opener::new(&args.prices)?.case(&args.scenario)?;
+    let accounts = accounts(&case.scenario, args)?;
     // The plan chooses the database's class, and refuses what contradicts itself.
-    let plan = Prepared::new(&scenario, &facts, &inputs)?.run(0)?;
+    let plan = case.plan()?;
     let known = store::manifest_facts()?;
     let mut files = Vec::new();
     let mut notes = Vec::new();
     let written_accounts: Vec<&str> = accounts.iter().map(|account| &*account.name).collect();
     for account in accounts {
         let wanted = Wanted {
-            scenario: &scenario,
+            scenario: &case.scenario,
             account,
-            catalog: &facts.catalog,
+            catalog: &case.facts.catalog,
             facts: &known,
-            sha256: &inputs.sha256,
+            sha256: &case.inputs.sha256,
             plan: Some(&plan),
             before: None,
         };

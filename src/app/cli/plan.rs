@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Format as Printed, PriceArgs, pretty, print, say,
+    Format as Printed, PriceArgs,
+    open::Opener,
+    pretty, print, say,
     trials::{self, TrialArgs, percent},
     width,
 };
@@ -13,7 +15,7 @@ use crate::{
     error::{Error, Place},
     money::rate::{ALL_ACCOUNTS, surcharge::is_surcharge},
     page::{chart, content::Beside},
-    plan::{Plan, simulate::Prepared},
+    plan::Plan,
     write::{
         commitments, csv,
         format::{Format, Report},
@@ -141,10 +143,8 @@ fn write_part(args: &Args, shard: (u32, u32)) -> Result<(), Error> {
         let message = "--shard needs a trial for each part: give --trials";
         return Err(Error::at(Place::default(), message));
     }
-    let catalog = store::embedded_catalog()?;
-    let (scenario, inputs) = store::load_scenario(&args.scenario, &catalog)?;
-    let facts = store::load_facts(catalog, &args.prices.source(), &scenario.regions())?;
-    let prepared = Prepared::new(&scenario, &facts, &inputs)?;
+    let case = Opener::new(&args.prices)?.case(&args.scenario)?;
+    let prepared = case.prepared()?;
     let plan = prepared.run(0)?;
     let settings = Settings::of(&prepared, &plan)?;
     let trials = part::trials_of(shard.0, shard.1, args.trials.count());
@@ -182,47 +182,21 @@ fn shard(text: &str) -> Result<(u32, u32), String> {
 
 /// The mid-value line and its trials, or one trial by its number.
 fn forecast(args: &Args) -> Result<Plan, Error> {
-    let catalog = store::embedded_catalog()?;
-    let (scenario, inputs) = store::load_scenario(&args.scenario, &catalog)?;
+    let case = Opener::new(&args.prices)?.case(&args.scenario)?;
+    let scenario = &case.scenario;
     if args.fail_over.is_some() && (scenario.budgets.is_empty() || args.trials.mid_only()) {
         let message = "--fail-over needs [[budgets]] in the scenario, and trials";
         return Err(Error::at(Place::file(&args.scenario.display().to_string()), message));
     }
-    let facts = store::load_facts(catalog, &args.prices.source(), &scenario.regions())?;
-    let prepared = Prepared::new(&scenario, &facts, &inputs)?;
+    let prepared = case.prepared()?;
     if let Some(trial) = args.trial {
         return prepared.run(trial);
     }
-    let mut plan = prepared.run(0)?;
-    args.trials.add_spread(&prepared, &mut plan)?;
+    let plan = args.trials.plan(&prepared)?;
     if plan.spread.is_none() && !(scenario.budgets.is_empty() && scenario.revenue.is_none()) {
         say("[[budgets]] and [revenue] are judged over trials, and none was run");
     }
     Ok(plan)
-}
-
-/// Runs the whole chain on a scenario file, with trials.
-pub(super) fn make_with_trials(
-    path: &Path,
-    prices: &PriceArgs,
-    trials: &TrialArgs,
-) -> Result<Plan, Error> {
-    let catalog = store::embedded_catalog()?;
-    let (scenario, inputs) = store::load_scenario(path, &catalog)?;
-    let facts = store::load_facts(catalog, &prices.source(), &scenario.regions())?;
-    let prepared = Prepared::new(&scenario, &facts, &inputs)?;
-    let mut plan = prepared.run(0)?;
-    trials.add_spread(&prepared, &mut plan)?;
-    Ok(plan)
-}
-
-/// Runs the whole chain on a scenario file.
-pub(super) fn make(path: &Path, prices: &PriceArgs) -> Result<Plan, Error> {
-    let catalog = store::embedded_catalog()?;
-    let (scenario, inputs) = store::load_scenario(path, &catalog)?;
-    let regions = scenario.regions();
-    let facts = store::load_facts(catalog, &prices.source(), &regions)?;
-    Prepared::new(&scenario, &facts, &inputs)?.run(0)
 }
 
 /// Files that only some plans have, or some builds: those of an earlier plan are removed.

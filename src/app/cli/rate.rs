@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Format, PriceArgs, pretty, print, say};
+use super::{Format, PriceArgs, open::Opener, pretty, print, say};
 use crate::{
     app::store,
     error::{Error, Place, Problem},
@@ -27,13 +27,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
     let text = store::read_text(&args.usage)?;
-    let manifest = store::price_manifest(&args.prices.source())?;
-    let book = store::load_prices(&manifest, None)?;
+    let opener = Opener::new(&args.prices)?;
+    let book = opener.book()?;
     let file = args.usage.display().to_string();
     let read = usage::parse(&file, &text, &book)?;
     let sharing = if args.consolidated { Sharing::Consolidated } else { Sharing::PerAccount };
-    let support = store::embedded_catalog()?.controllers.support;
-    let rated = read.rate(&book, sharing, &support).map_err(|unpriced| {
+    let support = &opener.catalog.controllers.support;
+    let rated = read.rate(&book, sharing, support).map_err(|unpriced| {
         let problem = |unpriced: Unpriced| {
             Problem::new(Place::line(&file, read.lines[unpriced.line]), unpriced.message)
         };

@@ -6,14 +6,14 @@ use clap::ValueEnum;
 
 use super::{
     Format, PriceArgs,
-    actuals::{self, Kept},
-    plan, pretty, print,
+    open::{BillArgs, Opener},
+    pretty, print,
     trials::percent_or_zero,
 };
 use crate::{
     app::store,
     bills::{
-        actuals::{Metric, MonthBill, naming::Naming},
+        actuals::{Metric, MonthBill, layout::Billing, naming::Naming},
         reconcile::{self, Options, Partial, Reconciliation},
     },
     error::{Error, Place},
@@ -42,10 +42,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 pub(super) struct Against {
     #[command(flatten)]
-    kept: Kept,
-    /// Export to compare with in place of the bills that are kept; may be given more than once
-    #[arg(long = "bill", value_name = "FILE")]
-    bills: Vec<PathBuf>,
+    bills: BillArgs,
     /// Cost to compare [default: amortized for a plan with commitments where the bills have it, else unblended]
     #[arg(long, value_enum)]
     metric: Option<Cost>,
@@ -72,7 +69,7 @@ impl Against {
 
     /// Whether exports are named.
     pub(super) fn names_bills(&self) -> bool {
-        !self.bills.is_empty()
+        !self.bills.exports.is_empty()
     }
 }
 
@@ -101,8 +98,9 @@ fn month(text: &str) -> Result<Month, String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
-    let plan = planned(args)?;
-    let done = reconcile(&args.against, &args.prices, &plan)?;
+    let opener = Opener::new(&args.prices)?;
+    let plan = opener.plan(&args.plan)?;
+    let done = reconcile(&args.against, &opener, &plan)?;
     match args.format {
         Format::Table => print(&write::reconcile::render(&done))?,
         Format::Json => print(&pretty(&done)?)?,
@@ -114,15 +112,13 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
 /// A plan against the bills that are kept or named.
 pub(super) fn reconcile(
     against: &Against,
-    prices: &PriceArgs,
+    opener: &Opener,
     plan: &Plan,
 ) -> Result<Reconciliation, Error> {
     let billing = store::billing()?;
-    let bills = bills(against)?;
-    let manifest = store::price_manifest(&prices.source())?;
-    let book = store::load_prices(&manifest, None)?;
-    let catalog = store::embedded_catalog()?;
-    let naming = Naming::new(&book, &catalog, &billing);
+    let bills = bills(against, &billing)?;
+    let book = opener.book()?;
+    let naming = Naming::new(&book, &opener.catalog, &billing);
     let options = Options {
         metric: match against.metric {
             None => reconcile::comparable_metric(plan, &bills),
@@ -150,16 +146,12 @@ pub(super) fn gap(gap: reconcile::Gap) -> Error {
     }
 }
 
-fn bills(args: &Against) -> Result<Vec<MonthBill>, Error> {
-    if !args.bills.is_empty() {
-        return store::import_bills(&args.bills, &store::billing()?, &actuals::now());
-    }
-    let folder = args.kept.folder();
-    let bills = store::load_bills(folder)?;
-    let Some(newest) = bills.iter().max_by_key(|bill| &bill.read_at) else {
-        return Err(actuals::none(folder));
-    };
-    let place = || Place::file(&folder.display().to_string());
+/// Bills, of which the stored ones must be recent.
+fn bills(args: &Against, billing: &Billing) -> Result<Vec<MonthBill>, Error> {
+    let bills = Opener::bills(&args.bills, billing)?;
+    let newest = bills.iter().max_by_key(|bill| &bill.read_at);
+    let (Some(newest), false) = (newest, args.names_bills()) else { return Ok(bills) };
+    let place = || Place::file(&args.bills.kept.folder().display().to_string());
     let read: jiff::Timestamp = newest.read_at.parse().map_err(|_| {
         Error::at(place(), format!("{}: {:?} is not a time", newest.month, newest.read_at))
     })?;
@@ -172,14 +164,6 @@ fn bills(args: &Against) -> Result<Vec<MonthBill>, Error> {
         return Err(Error::actuals(place(), message));
     }
     Ok(bills)
-}
-
-fn planned(args: &Args) -> Result<Plan, Error> {
-    if args.plan.extension().is_some_and(|extension| extension == "json") {
-        store::load_plan(&args.plan)
-    } else {
-        plan::make(&args.plan, &args.prices)
-    }
 }
 
 fn gate(args: &Args, done: &Reconciliation) -> Result<(), Error> {

@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    PriceArgs, plan,
+    PriceArgs,
+    open::Opener,
     reconcile::{Against, reconcile},
     say,
     trials::TrialArgs,
@@ -73,7 +74,9 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         let message = "--from, --to, --metric and --partial are of a comparison with bills: give --reconcile or --bill FILE";
         return Err(Error::at(Place::default(), message));
     }
-    let reconciled = compared.then(|| reconcile(&args.against, &args.prices, &plan)).transpose()?;
+    let reconciled = compared
+        .then(|| reconcile(&args.against, &Opener::new(&args.prices)?, &plan))
+        .transpose()?;
     let scored: Option<Scored> = args.backtest.as_deref().map(store::load_scored).transpose()?;
     let tuned: Option<Tuned> = args.tuned.as_deref().map(store::load_tuned).transpose()?;
     let beside = Beside {
@@ -135,7 +138,8 @@ fn planned(args: &Args) -> Result<Plan, Error> {
         }
         _ => {}
     }
-    plan::make_with_trials(&args.plan, &args.prices, &args.trials)
+    let case = Opener::new(&args.prices)?.case(&args.plan)?;
+    args.trials.plan(&case.prepared()?)
 }
 
 /// A single file where a file is named, a folder where a folder is, stdout where nothing is.

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::net::TcpListener;
 
-use super::{PriceArgs, failed, failed_with, print, random_key, say};
+use super::{PriceArgs, failed, failed_with, open::Opener, print, random_key, say};
 use crate::{
     advice::tune::Tuned,
     app::{
@@ -16,6 +16,7 @@ use crate::{
         store,
     },
     error::Error,
+    intent::scenario::Scenario,
     page::content::{self, Beside},
     plan::Plan,
     write::{
@@ -60,21 +61,18 @@ fn port(text: &str) -> Result<u16, String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
-    let catalog = store::embedded_catalog()?;
-    let mut regions: Vec<String> = Vec::new();
-    let mut scenarios: Vec<(&Path, String)> = Vec::new();
+    let opener = Opener::new(&args.prices)?;
+    let mut scenarios: Vec<Scenario> = Vec::new();
+    let mut digests: Vec<(&Path, String)> = Vec::new();
     for path in std::iter::once(&args.scenario).chain(&args.second) {
-        let (scenario, inputs) = store::load_scenario(path, &catalog)?;
-        scenarios.push((path, inputs.sha256));
-        regions.extend(scenario.regions().into_iter().map(str::to_owned));
+        let (scenario, inputs) = store::load_scenario(path, &opener.catalog)?;
+        digests.push((path, inputs.sha256));
+        scenarios.push(scenario);
     }
-    regions.sort_unstable();
-    regions.dedup();
-    let regions: Vec<&str> = regions.iter().map(String::as_str).collect();
-    let facts = store::load_facts(catalog, &args.prices.source(), &regions)?;
+    let facts = opener.facts(&scenarios.iter().collect::<Vec<_>>())?;
     let tuned = args.tuned.as_deref().map(store::load_tuned).transpose()?;
     if let (Some(path), Some(tuned)) = (&args.tuned, &tuned)
-        && let Some(text) = strange(path, tuned, &scenarios)
+        && let Some(text) = strange(path, tuned, &digests)
     {
         say(&text);
     }

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Format, PriceArgs, pretty, print, say};
+use super::{Format, PriceArgs, open::Opener, pretty, print, say};
 use crate::{
     app::store,
     error::{Error, Place},
     measure::{calendar::Month, series::Gaps},
     page::trace_chart,
     plan::simulate::{
-        Prepared, Replay,
+        Replay,
         trace::{Request, Trace},
     },
     write::trace,
@@ -87,10 +87,8 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
 }
 
 fn make(args: &Args) -> Result<Trace, Error> {
-    let catalog = store::embedded_catalog()?;
-    let (scenario, inputs) = store::load_scenario(&args.scenario, &catalog)?;
-    let facts = store::load_facts(catalog, &args.prices.source(), &scenario.regions())?;
-    let load = args.load.as_deref().map(|path| replay(args, path, &scenario)).transpose()?;
+    let case = Opener::new(&args.prices)?.case(&args.scenario)?;
+    let load = args.load.as_deref().map(|path| replay(args, path, &case.scenario)).transpose()?;
     let request = Request {
         account: args.account.clone(),
         at: args.at,
@@ -99,7 +97,7 @@ fn make(args: &Args) -> Result<Trace, Error> {
         load,
         trial: args.trial,
     };
-    Prepared::new(&scenario, &facts, &inputs)?.trace(&request)
+    case.prepared()?.trace(&request)
 }
 
 fn replay(

@@ -87,15 +87,16 @@ impl TrialArgs {
         self.count() < 2
     }
 
-    /// Puts the spread of the trials into the plan of the mid-value line.
-    pub(super) fn add_spread(&self, prepared: &Prepared<'_>, plan: &mut Plan) -> Result<(), Error> {
+    /// Runs the mid case, and the trials for its spread.
+    pub(super) fn plan(&self, prepared: &Prepared<'_>) -> Result<Plan, Error> {
+        let mut plan = prepared.run(0)?;
         if self.mid_only() {
-            return Ok(());
+            return Ok(plan);
         }
-        let settings = Settings::of(prepared, plan)?;
+        let settings = Settings::of(prepared, &plan)?;
         let (samples, asked) = self.run(prepared)?;
-        plan.spread = trials::spread(plan, &samples, asked, &settings);
-        Ok(())
+        plan.spread = trials::spread(&plan, &samples, asked, &settings);
+        Ok(plan)
     }
 
     /// Runs some of the trials.

@@ -5,7 +5,12 @@ use std::{
     sync::Mutex,
 };
 
-use super::{Format as Printed, PriceArgs, failed, pretty, print, say, trials::Watched};
+use super::{
+    Format as Printed, PriceArgs, failed,
+    open::{Case, Opener},
+    pretty, print, say,
+    trials::Watched,
+};
 use crate::{
     advice::tune::{Desk, Request, Setup, State, Tuned},
     app::store,
@@ -17,7 +22,6 @@ use crate::{
         content::{self, Beside},
         figure,
     },
-    plan::simulate::{Inputs, Prepared},
     write::{
         self,
         format::{Format, Report},
@@ -126,10 +130,8 @@ fn unproven(tuned: &Tuned) -> Option<String> {
 }
 
 fn tune(args: &Args) -> Result<Tuned, Error> {
-    let catalog = store::embedded_catalog()?;
-    let (scenario, inputs) = store::load_scenario(&args.scenario, &catalog)?;
-    let facts = store::load_facts(catalog, &args.prices.source(), &scenario.regions())?;
-    let prepared = Prepared::new(&scenario, &facts, &inputs)?;
+    let case = Opener::new(&args.prices)?.case(&args.scenario)?;
+    let prepared = case.prepared()?;
     let defaults = store::tune_defaults()?;
     let request = Request {
         account: args.account.clone(),
@@ -192,11 +194,11 @@ fn write(args: &Args, tuned: &Tuned, text: &str) -> Result<(), Error> {
     if args.out.is_none() && args.apply.is_none() {
         return Ok(());
     }
-    let catalog = store::embedded_catalog()?;
-    let (before, _) = store::load_scenario_text(&args.scenario, text, &catalog)?;
+    let opener = Opener::new(&args.prices)?;
+    let (before, _) = store::load_scenario_text(&args.scenario, text, &opener.catalog)?;
     let text = tuned_text(args, tuned, text)?;
     // The digest in what is written is that of the tuned text.
-    let (after, inputs) = store::load_scenario_text(&args.scenario, &text, &catalog)?;
+    let after = opener.case_of_text(&args.scenario, &text)?;
     let proven = unproven(tuned).is_none();
     if let (Some(path), true) = (&args.apply, proven) {
         store::write_file(path, text.as_bytes())?;
@@ -207,7 +209,7 @@ fn write(args: &Args, tuned: &Tuned, text: &str) -> Result<(), Error> {
         ("tune.json".to_owned(), pretty(tuned)?.into_bytes()),
         ("candidates.csv".to_owned(), write::tune::csv(tuned).into_bytes()),
     ];
-    files.extend(shown(args, tuned, (&before, &after, &inputs), proven)?);
+    files.extend(shown(tuned, &before, &after, proven)?);
     if proven {
         files.push(("tuned.toml".to_owned(), text.into_bytes()));
     }
@@ -224,14 +226,12 @@ fn write(args: &Args, tuned: &Tuned, text: &str) -> Result<(), Error> {
 
 /// The tuned scenario planned: its report with the frontier, and manifests of the account to apply.
 fn shown(
-    args: &Args,
     tuned: &Tuned,
-    (before, after, inputs): (&Scenario, &Scenario, &Inputs),
+    before: &Scenario,
+    after: &Case,
     proven: bool,
 ) -> Result<Vec<(String, Vec<u8>)>, Error> {
-    let catalog = store::embedded_catalog()?;
-    let facts = store::load_facts(catalog, &args.prices.source(), &after.regions())?;
-    let plan = Prepared::new(after, &facts, inputs)?.run(0)?;
+    let plan = after.plan()?;
     let failed = |message: String| Error::failed(Place::default(), message);
     let chart = content::tuned::frontier(tuned).chart;
     let svg = figure::svg(&chart, figure::WIDE).map_err(failed)?;
@@ -243,14 +243,16 @@ fn shown(
     let own = |scenario: &'_ Scenario| {
         scenario.accounts.iter().find(|account| account.name == tuned.account).cloned()
     };
-    let (Some(account), old, true) = (own(after), own(before), proven) else { return Ok(files) };
+    let (Some(account), old, true) = (own(&after.scenario), own(before), proven) else {
+        return Ok(files);
+    };
     let known = store::manifest_facts()?;
     let wanted = Wanted {
-        scenario: after,
+        scenario: &after.scenario,
         account: &account,
-        catalog: &facts.catalog,
+        catalog: &after.facts.catalog,
         facts: &known,
-        sha256: &inputs.sha256,
+        sha256: &after.inputs.sha256,
         plan: Some(&plan),
         before: old.as_ref(),
     };

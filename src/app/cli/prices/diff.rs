@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     app::{
-        cli::{Format, pretty, print, say},
+        cli::{
+            Format,
+            open::{Opener, is_saved_plan},
+            pretty, print, say,
+        },
         store::{self, PriceSource},
     },
     error::{Error, Place, Problem},
@@ -13,7 +17,7 @@ use crate::{
         prices::PriceBook,
     },
     money::rate::{self, Sharing, Usage},
-    plan::{Plan, simulate::Prepared},
+    plan::Plan,
     usage::services::{Basis, UsageLine},
     write::prices as report,
 };
@@ -36,22 +40,21 @@ pub(in crate::app::cli) struct Args {
     format: Format,
 }
 
-fn source(folder: &Path) -> PriceSource {
-    if folder.as_os_str() == BUILT_IN {
+fn opener(folder: &Path) -> Result<Opener, Error> {
+    Opener::with_prices(if folder.as_os_str() == BUILT_IN {
         PriceSource::Embedded
     } else {
         PriceSource::Folder(folder.to_owned())
-    }
+    })
 }
 
 pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
-    let (old, new) = (source(&args.old), source(&args.new));
-    let book = |source: &PriceSource| store::load_prices(&store::price_manifest(source)?, None);
-    let (before, after) = (book(&old)?, book(&new)?);
+    let (old, new) = (opener(&args.old)?, opener(&args.new)?);
+    let (before, after) = (old.book()?, new.book()?);
     let changes: Vec<Change> = price_list::diff(&before, &after);
     let effect = match &args.plan {
         None => None,
-        Some(path) if path.extension().is_some_and(|kind| kind == "json") => {
+        Some(path) if is_saved_plan(path) => {
             let plan = store::load_plan(path)?;
             let usage = usage(&plan);
             let sharing = sharing(&plan);
@@ -61,7 +64,7 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
             Some(report::Effect::of((old?.entries, new?.entries), how))
         }
         Some(path) => {
-            let (old, new) = (planned(path, &old)?, planned(path, &new)?);
+            let (old, new) = (old.plan(path)?, new.plan(path)?);
             let how = "planned anew: autoscalers may choose other instance types at other prices";
             let entries = (old.entries, new.entries);
             Some(report::Effect::of(entries, how))
@@ -73,13 +76,6 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
         Format::Json => print(&pretty(&done)?),
         Format::Csv => print(&report::changes_csv(&done.changes)),
     }
-}
-
-fn planned(path: &Path, source: &PriceSource) -> Result<Plan, Error> {
-    let catalog = store::embedded_catalog()?;
-    let (scenario, inputs) = store::load_scenario(path, &catalog)?;
-    let facts = store::load_facts(catalog, source, &scenario.regions())?;
-    Prepared::new(&scenario, &facts, &inputs)?.run(0)
 }
 
 /// What a plan says was used.

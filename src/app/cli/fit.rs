@@ -1,10 +1,10 @@
-//! A scenario with all that fitting it to bills needs: `calibrate` and `backtest` open the same.
+//! A scenario with everything that fitting it to bills needs, for `calibrate` and `backtest`.
 
-use std::{cell::RefCell, path::Path, path::PathBuf};
+use std::{cell::RefCell, path::Path};
 
 use super::{
     PriceArgs,
-    actuals::{self, Kept},
+    open::{BillArgs, Opener},
 };
 use crate::{
     app::store,
@@ -27,16 +27,13 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Sources {
     #[command(flatten)]
-    pub(super) kept: Kept,
-    /// Export to use in place of the bills that are kept; may be given more than once
-    #[arg(long = "bill", value_name = "FILE")]
-    pub(super) bills: Vec<PathBuf>,
+    bills: BillArgs,
     #[command(flatten)]
-    pub(super) prices: PriceArgs,
+    prices: PriceArgs,
 }
 
 /// A scenario's text, and what it is run and compared with.
-pub(super) struct Case {
+pub(super) struct Fit {
     file: String,
     pub(super) text: String,
     pub(super) facts: Facts,
@@ -47,19 +44,18 @@ pub(super) struct Case {
     last: RefCell<Option<(String, Plan)>>,
 }
 
-impl Case {
+impl Fit {
     pub(super) fn open(scenario: &Path, sources: &Sources) -> Result<Self, Error> {
-        let catalog = store::embedded_catalog()?;
+        let opener = Opener::new(&sources.prices)?;
         let text = store::read_text(scenario)?;
-        let (read, inputs) = store::load_scenario(scenario, &catalog)?;
-        let source = sources.prices.source();
+        let case = opener.case_of_text(scenario, &text)?;
         Ok(Self {
             file: scenario.display().to_string(),
             text,
-            facts: store::load_facts(catalog, &source, &read.regions())?,
-            inputs,
+            facts: case.facts,
+            inputs: case.inputs,
             billing: store::billing()?,
-            book: store::load_prices(&store::price_manifest(&source)?, None)?,
+            book: opener.book()?,
             coefficients: store::coefficients()?,
             last: RefCell::new(None),
         })
@@ -97,15 +93,7 @@ impl Case {
         sources: &Sources,
         plan: &Plan,
     ) -> Result<Vec<MonthBill>, Error> {
-        let folder = sources.kept.folder();
-        let bills = if sources.bills.is_empty() {
-            store::load_bills(folder)?
-        } else {
-            store::import_bills(&sources.bills, &self.billing, &actuals::now())?
-        };
-        if bills.is_empty() {
-            return Err(actuals::none(folder));
-        }
+        let bills = Opener::bills(&sources.bills, &self.billing)?;
         let planned = |month: Month| plan.months.iter().any(|planned| planned.month == month);
         Ok(bills
             .into_iter()
