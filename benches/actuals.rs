@@ -105,7 +105,7 @@ fn main() {
         .take(TYPES)
         .map(|name| BillKey::new("AmazonEC2", "us-east-1", name, "RunInstances"))
         .collect();
-    let (plan, billing) = (plan(&keys), store::billing().unwrap());
+    let (plan, billing) = (plan(&keys), store::model().unwrap());
     let bills = bills(&plan);
     let naming = Naming::new(&book, &store::embedded_catalog().unwrap(), &billing);
     let options = Options {

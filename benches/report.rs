@@ -65,7 +65,7 @@ fn timed(run: impl Fn() -> usize) -> (f64, usize) {
 
 fn main() {
     let plan = plan();
-    let facts = store::focus_facts().unwrap();
+    let facts = store::model().unwrap();
     println!(
         "{} months, {} accounts, {} lines; medians of {RUNS}, {} threads",
         plan.months.len(),

@@ -14,6 +14,7 @@
 //! Kubernetes API reference (`autoscaling/v2`, `policy/v1`, `apps/v1`), Karpenter's `NodePool` and `EC2NodeClass`
 //! CRDs; both as schemas under `tests/data/schemas`.
 
+use crate::facts::model::{self, Model};
 use serde::Deserialize;
 
 pub mod quantity;
@@ -91,6 +92,14 @@ pub struct Facts {
     pub karpenter: KarpenterFacts,
     /// Aurora's storage as Terraform names it.
     pub aurora_storage: StorageFacts,
+}
+
+impl Model for Facts {
+    const FILES: &'static [&'static str] = &["manifests.toml"];
+
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        model::from_toml(texts)
+    }
 }
 
 /// What KEDA's `ScaledObject` has where it says nothing.

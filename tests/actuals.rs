@@ -40,7 +40,7 @@ fn shared(name: &str) -> Option<PathBuf> {
 #[test]
 fn the_focus_sample_is_imported_whole() {
     let Some(path) = shared("focus_sample_aws.csv") else { return };
-    let bills = store::import_bills(&[&path], &store::billing().unwrap(), "now").unwrap();
+    let bills = store::import_bills(&[&path], &store::model().unwrap(), "now").unwrap();
     assert_eq!(bills.len(), 1);
     let bill = &bills[0];
     assert_eq!(
@@ -63,7 +63,7 @@ fn the_focus_sample_is_imported_whole() {
 #[test]
 fn the_cur_sample_is_imported_whole() {
     let Some(path) = shared("cur_sample_aws_legacy.csv") else { return };
-    let bills = store::import_bills(&[&path], &store::billing().unwrap(), "now").unwrap();
+    let bills = store::import_bills(&[&path], &store::model().unwrap(), "now").unwrap();
     let bill = &bills[0];
     assert_eq!((bill.rows(), bill.set_aside.len(), bill.days), (1281, 0, 14));
     assert_eq!(bill.sum(Metric::Unblended, |_| true).unwrap().to_string(), "1.6823086974");

@@ -137,7 +137,7 @@ fn same_sums(plan: &Plan, bills: &[MonthBill]) {
 }
 
 fn exported(folder: &TempDir, plan: &Plan) -> Vec<String> {
-    let facts = store::focus_facts().unwrap();
+    let facts = store::model().unwrap();
     let write = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
@@ -161,7 +161,7 @@ fn round_trip(text: &str) {
     let folder = tempfile::tempdir().unwrap();
     let (scenario, plan) = planned(&folder, text, "1");
     for file in exported(&folder, &plan) {
-        let bills = store::import_bills(&[&file], &store::billing().unwrap(), "now").unwrap();
+        let bills = store::import_bills(&[&file], &store::model().unwrap(), "now").unwrap();
         same_sums(&plan, &bills);
         let kept = folder.path().join("kept").display().to_string();
         let output = runrate(&["actuals", "import", &file, "--actuals", &kept]);
@@ -310,7 +310,7 @@ fn charge_is_right(row: &Columns) {
 fn rows_keep_the_rules_of_focus() {
     let folder = tempfile::tempdir().unwrap();
     let (_, plan) = planned(&folder, &with_everything(), "1");
-    let rows = rows(&focus::csv(&plan, &store::focus_facts().unwrap()));
+    let rows = rows(&focus::csv(&plan, &store::model().unwrap()));
     assert_eq!(rows.len(), plan.entries.len());
     for row in &rows {
         columns_are_right(row);
@@ -350,7 +350,7 @@ fn quantiles_stand_once() {
         .flat_map(|account| account.services.values())
         .map(|of| of.p90)
         .sum();
-    let rows = rows(&focus::csv(&plan, &store::focus_facts().unwrap()));
+    let rows = rows(&focus::csv(&plan, &store::model().unwrap()));
     let found = rows.iter().filter_map(|row| row["x_ServiceMonthP90"].parse::<Decimal>().ok());
     assert_eq!(found.sum::<Decimal>().normalize(), expected.decimal().normalize());
     assert!(rows.iter().any(|row| row["x_ServiceMonthP10"].is_empty()));
@@ -362,7 +362,7 @@ fn quantiles_stand_once() {
 fn every_service_has_a_category() {
     let manifest = store::price_manifest(&store::PriceSource::Embedded).unwrap();
     let book = store::load_prices(&manifest, None).unwrap();
-    let facts = store::focus_facts().unwrap();
+    let facts: focus::Facts = store::model().unwrap();
     let known: Vec<&str> = facts.services().collect();
     for (_, service, _) in book.tables() {
         assert!(known.contains(&service), "{service} is not in models/focus_services.csv");
@@ -391,7 +391,7 @@ proptest! {
             }
             entry.resource.clone_from(&resource);
         }
-        let facts = store::focus_facts().unwrap();
+        let facts = store::model().unwrap();
         let text = focus::csv(&plan, &facts);
         let read = rows(&text);
         prop_assert_eq!(read.len(), plan.entries.len());
@@ -399,7 +399,7 @@ proptest! {
             prop_assert_eq!(&row["x_Resource"], &runrate::write::csv::safe(&resource));
             prop_assert_eq!(&row["x_Scenario"], &runrate::write::csv::safe(&name));
         }
-        let bills = runrate::bills::actuals::text::read("f", text.as_bytes(), &store::billing().unwrap(), "").unwrap();
+        let bills = runrate::bills::actuals::text::read("f", text.as_bytes(), &store::model().unwrap(), "").unwrap();
         same_sums(&plan, &bills);
         #[cfg(feature = "polars")]
         focus::parquet(&plan, &facts).unwrap();

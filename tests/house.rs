@@ -16,7 +16,7 @@ const GROUPS: [(&str, &[&str]); 16] = [
     ("bounds", &[]),
     ("error", &["guard"]),
     ("measure", &["units", "calendar", "random", "range", "series"]),
-    ("facts", &["shapes", "prices", "price_list", "commitment_rates"]),
+    ("facts", &["model", "shapes", "prices", "price_list", "commitment_rates"]),
     ("demand", &["growth", "traffic"]),
     ("cluster", &["workload", "queueing", "autoscale", "capacity"]),
     ("usage", &["services"]),

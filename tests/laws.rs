@@ -56,7 +56,7 @@ static FACTS: LazyLock<Facts> = LazyLock::new(|| {
     )
     .unwrap()
 });
-static FOCUS: LazyLock<focus::Facts> = LazyLock::new(|| store::focus_facts().unwrap());
+static FOCUS: LazyLock<focus::Facts> = LazyLock::new(|| store::model().unwrap());
 
 /// How many scenarios a law is tried on; a law that plans several times takes a part of them.
 fn tries(part: u64) -> Vec<u64> {

@@ -68,7 +68,7 @@ fn read(files: &[Written], catalog: &Catalog) -> manifest::Read {
     let yaml = files.iter().filter(|file| Path::new(&file.name).extension().unwrap() == "yaml");
     let sources: Vec<Source> =
         yaml.map(|file| Source { name: file.name.clone(), text: file.text.clone() }).collect();
-    let facts = store::manifest_facts().unwrap();
+    let facts = store::model().unwrap();
     manifest::read((&sources, &[]), TEMPLATE, (&facts, catalog)).unwrap()
 }
 
@@ -1225,7 +1225,7 @@ fn auto_mode_pools_are_balanced_since_1_37() {
 
 fn facts_once() -> &'static manifest::Facts {
     static FACTS: std::sync::LazyLock<manifest::Facts> =
-        std::sync::LazyLock::new(|| store::manifest_facts().unwrap());
+        std::sync::LazyLock::new(|| store::model().unwrap());
     &FACTS
 }
 

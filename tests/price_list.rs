@@ -818,7 +818,7 @@ fn a_mutated_list_is_refused_or_read_as_it_says() {
         facts::price_list::{Scope, read_csv},
         measure::random::{Stream, stream},
     };
-    let rules = runrate::app::store::price_rules().unwrap();
+    let rules: runrate::facts::price_list::Rules = runrate::app::store::model().unwrap();
     let service = rules.service("AmazonEC2").unwrap();
     let today = "2027-03-01".parse().unwrap();
     let scope = Scope { rules: &rules, service, region: "us-east-1", prefixes: &[], today };

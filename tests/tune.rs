@@ -63,7 +63,7 @@ fn with<T>(text: &str, request: &Request, task: impl FnOnce(&Setup<'_>) -> T) ->
     let facts = support::embedded_facts(&scenario)?;
     let inputs = Inputs::default();
     let prepared = Prepared::new(&scenario, &facts, &inputs)?;
-    let defaults = store::tune_defaults()?;
+    let defaults: runrate::advice::tune::Defaults = store::model()?;
     Ok(task(&Setup::new(&prepared, &defaults, request)?))
 }
 

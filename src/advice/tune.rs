@@ -14,6 +14,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::facts::model::{self, Model};
 use crate::{
     error::{Error, Place},
     intent::scenario::{
@@ -57,6 +58,14 @@ pub struct Defaults {
     search: SearchDefaults,
     strain: Vec<NamedStrain>,
     knob: Vec<DefaultKnob>,
+}
+
+impl Model for Defaults {
+    const FILES: &'static [&'static str] = &["tune.toml"];
+
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        model::from_toml(texts)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]

@@ -14,13 +14,11 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    advice::tune::{Defaults, Tuned},
-    bills::{actuals::layout::Billing, backtest::Scored, calibrate::Coefficients},
     bounds,
     error::{Error, Place},
     facts::{
         commitment_rates::Rates,
-        price_list::Rules,
+        model::Model,
         prices::{GLOBAL, PriceBook, Table},
         shapes::Catalog,
     },
@@ -30,7 +28,6 @@ use crate::{
         NotModelled, Plan,
         simulate::{Facts, Inputs},
     },
-    write::focus,
 };
 
 mod bills;
@@ -50,7 +47,7 @@ pub use self::{
         BillFile, REDACTION_KEY, import_bill_files, import_bills, keep_redaction_key, kept_months,
         load_bills, redaction_key, save_bills,
     },
-    manifests::{manifest_facts, manifests},
+    manifests::manifests,
     price_files::{book_at, broken_prices, repair_prices, save_prices},
     write::{write_file, write_folder},
 };
@@ -182,17 +179,6 @@ fn read_from(
 /// File of the instance types that a region's EC2 told of, beside its prices.
 pub const INSTANCE_TYPES: &str = "AmazonEC2.instance_types.csv";
 
-/// Columns of the built-in instance types.
-///
-/// # Errors
-/// A fault of the build: a file that does not match its manifest.
-pub fn shape_columns() -> Result<Vec<String>, Error> {
-    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
-    let text = models.text(&MODELS, "ec2.csv")?;
-    let header = text.lines().next().unwrap_or_default();
-    Ok(header.split(',').map(str::to_owned).collect())
-}
-
 /// The price book's manifest.
 ///
 /// # Errors
@@ -276,7 +262,7 @@ fn may_hold(path: &str, text: &str, words: &[String]) -> bool {
 /// # Errors
 /// A fault of the build: files that do not match their manifest.
 pub fn embedded_catalog() -> Result<Catalog, Error> {
-    catalog(&Manifest::open(&PriceSource::Embedded, &MODELS, "models")?)
+    catalog(&embedded_models()?)
 }
 
 fn catalog(manifest: &Manifest) -> Result<Catalog, Error> {
@@ -304,64 +290,31 @@ fn catalog(manifest: &Manifest) -> Result<Catalog, Error> {
     Ok(catalog)
 }
 
-/// How bills say what they say.
+/// Reads a type of `models/` from the program.
 ///
 /// # Errors
-/// A fault of the build: a file that does not match its manifest.
-pub fn billing() -> Result<Billing, Error> {
-    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
-    let text = models.text(&MODELS, "billing.toml")?;
-    toml::from_str(&text)
-        .map_err(|error| Error::at(Place::file("models/billing.toml"), error.to_string()))
+/// A fault of the build: a file that does not match its manifest, or is not of this type.
+pub fn model<T: Model>() -> Result<T, Error> {
+    read_model(&embedded_models()?)
 }
 
-/// What FOCUS says of services and regions.
-///
-/// # Errors
-/// A fault of the build: a file that does not match its manifest.
-pub fn focus_facts() -> Result<focus::Facts, Error> {
-    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
-    let text = |path: &str| models.text(&MODELS, path);
-    focus::Facts::parse(&text("focus_services.csv")?, &text("focus_regions.csv")?)
-        .map_err(|error| Error::at(Place::file("models/focus_services.csv"), error))
+fn read_model<T: Model>(models: &Manifest) -> Result<T, Error> {
+    let texts = T::FILES.iter().map(|file| models.text(&MODELS, file));
+    let texts = texts.collect::<Result<Vec<_>, _>>()?;
+    let place = || Place::file(&format!("models/{}", T::FILES.join(", ")));
+    T::parse(&texts).map_err(|message| Error::at(place(), message))
 }
 
-/// Which coefficients a bill knows of.
+/// Reads a file of `models/` from the program as text.
 ///
 /// # Errors
 /// A fault of the build: a file that does not match its manifest.
-pub fn coefficients() -> Result<Coefficients, Error> {
-    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
-    toml::from_str(&models.text(&MODELS, "calibration.toml")?)
-        .map_err(|error| Error::at(Place::file("models/calibration.toml"), error.to_string()))
+pub fn model_text(path: &str) -> Result<String, Error> {
+    embedded_models()?.text(&MODELS, path)
 }
 
-/// What `tune` looks at where a scenario says nothing.
-///
-/// # Errors
-/// A fault of the build: a file that does not match its manifest.
-pub fn tune_defaults() -> Result<Defaults, Error> {
-    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
-    toml::from_str(&models.text(&MODELS, "tune.toml")?)
-        .map_err(|error| Error::at(Place::file("models/tune.toml"), error.to_string()))
-}
-
-/// How AWS's price lists become rows of the book.
-///
-/// # Errors
-/// A fault of the build: a file that does not match its manifest.
-pub fn price_rules() -> Result<Rules, Error> {
-    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
-    toml::from_str(&models.text(&MODELS, "price_list.toml")?)
-        .map_err(|error| Error::at(Place::file("models/price_list.toml"), error.to_string()))
-}
-
-/// The IAM policy that pulling costs needs.
-///
-/// # Errors
-/// A fault of the build: a file that does not match its manifest.
-pub fn iam_policy() -> Result<String, Error> {
-    Manifest::open(&PriceSource::Embedded, &MODELS, "models")?.text(&MODELS, "iam_policy.json")
+fn embedded_models() -> Result<Manifest, Error> {
+    Manifest::open(&PriceSource::Embedded, &MODELS, "models")
 }
 
 /// Everything known, with the prices of the regions asked for.
@@ -373,7 +326,7 @@ pub fn load_facts(
     source: &PriceSource,
     regions: &[&str],
 ) -> Result<Facts, Error> {
-    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
+    let models = embedded_models()?;
     let manifest = price_manifest(source)?;
     let rows = |path: &str| -> Result<Vec<(String, String)>, Error> {
         let text = models.text(&MODELS, path)?;
@@ -390,10 +343,6 @@ pub fn load_facts(
     }
     let not_modelled = rows("not_modelled.csv")?;
     let short_names = rows("service_names.csv")?.into_iter().collect::<BTreeMap<_, _>>();
-    let rules = models.text(&MODELS, "commitments.toml")?;
-    let commitment_rules = toml::from_str(&rules).map_err(|error| {
-        Error::at(Place::file("models/commitments.toml"), error.message().to_owned())
-    })?;
     let mut commitment_rates = Rates::default();
     for listed in manifest.files.iter().filter(|l| l.path.ends_with(COMMITMENTS)) {
         let region = listed.path.split('/').next().unwrap_or_default();
@@ -402,7 +351,7 @@ pub fn load_facts(
         }
     }
     Ok(Facts {
-        commitment_rules,
+        commitment_rules: read_model(&models)?,
         commitment_rates,
         catalog,
         prices: load_prices(&manifest, Some(regions))?,
@@ -617,24 +566,15 @@ fn unknown_key(given: &serde_json::Value, read: &serde_json::Value, path: &str) 
     }
 }
 
-/// A saved backtest.
+/// Reads a JSON document that this program wrote.
 ///
 /// # Errors
-/// A file that is none.
-pub fn load_scored(path: &Path) -> Result<Scored, Error> {
-    saved(path, "is no backtest", "`backtest --format json` writes one")
-}
-
-/// What `tune` found.
-///
-/// # Errors
-/// A file that is none.
-pub fn load_tuned(path: &Path) -> Result<Tuned, Error> {
-    saved(path, "is no result of `tune` that this version reads", "`tune --out` writes tune.json")
-}
-
-/// A document that this program saved.
-fn saved<T: serde::de::DeserializeOwned>(path: &Path, wrong: &str, by: &str) -> Result<T, Error> {
+/// A file that is not such a document: `wrong` says so, and `by` which command writes one.
+pub fn load_saved<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    wrong: &str,
+    by: &str,
+) -> Result<T, Error> {
     let text = read_text(path)?;
     serde_json::from_str(&text).map_err(|error| {
         let line = Some(error.line()).filter(|line| *line > 0);

@@ -22,11 +22,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::facts::model::{self, Model};
 use crate::{
     bills::actuals::{Kind, MonthBill, naming::Naming},
     error::Error,
     facts::shapes::Catalog,
-    intent::scenario::edit::{scale, values},
+    intent::scenario::edit::{numbers, scale},
     measure::calendar::Month,
     plan::Plan,
 };
@@ -77,6 +78,14 @@ pub struct Coefficients {
     /// In the order in which they are fitted.
     #[serde(rename = "coefficient")]
     pub all: Vec<Coefficient>,
+}
+
+impl Model for Coefficients {
+    const FILES: &'static [&'static str] = &["calibration.toml"];
+
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        model::from_toml(texts)
+    }
 }
 
 /// A key of the scenario, before and after.
@@ -164,7 +173,7 @@ fn fit(
     coefficient: &Coefficient,
     evidence: &Evidence<'_>,
 ) -> Result<(Fitted, Option<String>), Error> {
-    let keys = values(text, &coefficient.keys);
+    let keys = numbers(text, &coefficient.keys);
     let mut fitted = Fitted {
         name: coefficient.name.clone(),
         factor: None,
@@ -173,7 +182,7 @@ fn fit(
         outliers: Vec::new(),
         keys: keys
             .iter()
-            .map(|(key, value)| Moved { key: key.clone(), before: *value, after: *value })
+            .map(|(key, value)| Moved { key: key.to_string(), before: *value, after: *value })
             .collect(),
         left_alone: None,
     };
@@ -227,7 +236,7 @@ fn fit(
     fitted.uncertainty = 1.2533 * 1.645 * spread / (steps.len() as f64).sqrt();
     fitted.factor = Some(factor);
     let text = scaled(factor);
-    for (moved, (_, after)) in fitted.keys.iter_mut().zip(values(&text, &coefficient.keys)) {
+    for (moved, (_, after)) in fitted.keys.iter_mut().zip(numbers(&text, &coefficient.keys)) {
         moved.after = after;
     }
     Ok((fitted, Some(text)))

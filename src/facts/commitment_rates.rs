@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Place};
+use crate::facts::model::{self, Model};
 
 /// What is bought.
 #[derive(
@@ -130,6 +131,14 @@ pub struct Rules {
     pub not_sold: Vec<NotSold>,
     /// Normalization factors by size.
     pub normalization: BTreeMap<String, f64>,
+}
+
+impl Model for Rules {
+    const FILES: &'static [&'static str] = &["commitments.toml"];
+
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        model::from_toml(texts)
+    }
 }
 
 /// A payment option that AWS does not offer for a kind of commitment and a term.

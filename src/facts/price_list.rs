@@ -19,6 +19,7 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
+use crate::facts::model::{self, Model};
 use crate::{
     facts::prices::{PriceBook, PriceRow, Table},
     measure::units::UnitPrice,
@@ -55,6 +56,14 @@ pub struct Rules {
     pub services: Vec<Service>,
     /// Spot prices, which no list has.
     pub spot: Spot,
+}
+
+impl Model for Rules {
+    const FILES: &'static [&'static str] = &["price_list.toml"];
+
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        model::from_toml(texts)
+    }
 }
 
 /// A unit that is a multiple of another.

@@ -48,7 +48,6 @@ pub mod key;
 pub mod number;
 mod overlay;
 pub mod ranges;
-pub mod rewrite;
 pub mod schema;
 pub mod tuning;
 

@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
+use crate::facts::model::Model;
 use crate::{measure::calendar::Month, plan::Plan};
 
 mod line;
@@ -58,12 +59,11 @@ struct Region {
     name: String,
 }
 
-impl Facts {
-    /// Reads both tables.
-    ///
-    /// # Errors
-    /// The row that is wrong.
-    pub fn parse(services: &str, regions: &str) -> Result<Self, String> {
+impl Model for Facts {
+    const FILES: &'static [&'static str] = &["focus_services.csv", "focus_regions.csv"];
+
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        let [services, regions] = texts else { return Err("two tables are needed".into()) };
         let mut facts = Self::default();
         for row in ::csv::Reader::from_reader(services.as_bytes()).deserialize() {
             let row: Service = row.map_err(|error| error.to_string())?;
@@ -75,7 +75,9 @@ impl Facts {
         }
         Ok(facts)
     }
+}
 
+impl Facts {
     /// Codes of the services that are known.
     pub fn services(&self) -> impl Iterator<Item = &str> {
         self.services.keys().map(String::as_str)

@@ -366,7 +366,7 @@ fn mistake(text: &str, dice: &mut Dice) -> String {
 #[test]
 fn csv_with_one_mistake_is_refused_or_read_as_it_stands() {
     let folder = tempfile::tempdir().unwrap();
-    let billing = store::billing().unwrap();
+    let billing: Billing = store::model().unwrap();
     let mut accepted = 0;
     for (format, seed) in [(&CUR, 5), (&FOCUS, 7)] {
         let mut dice = Dice(seed);
@@ -395,7 +395,7 @@ fn csv_with_one_mistake_is_refused_or_read_as_it_stands() {
 #[test]
 fn console_files_with_one_mistake_are_refused_or_read_as_they_stand() {
     let folder = tempfile::tempdir().unwrap();
-    let billing = store::billing().unwrap();
+    let billing: Billing = store::model().unwrap();
     let path = folder.path().join("ce.csv");
     let good = include_str!("../data/bills/costs_by_service.csv").replace("\r\n", "\n");
     let cents = |text: &str| if text.is_empty() { Some(Decimal::ZERO) } else { figure(text) };
@@ -486,7 +486,7 @@ fn amounts(text: &str) -> Option<BTreeMap<String, Decimal>> {
 #[test]
 fn answers_with_one_mistake_are_refused_or_read_as_they_stand() {
     let folder = tempfile::tempdir().unwrap();
-    let billing = store::billing().unwrap();
+    let billing: Billing = store::model().unwrap();
     let path = folder.path().join("ce.json");
     let mut dice = Dice(13);
     let mut accepted = 0;
@@ -543,7 +543,7 @@ mod parquet {
     #[test]
     fn cells_with_one_mistake_are_refused_or_read_as_they_stand() {
         let folder = tempfile::tempdir().unwrap();
-        let billing = store::billing().unwrap();
+        let billing: Billing = store::model().unwrap();
         let path = folder.path().join("bill.parquet");
         for (format, seed) in [(&CUR, 17), (&FOCUS, 19)] {
             let mut dice = Dice(seed);
@@ -574,7 +574,7 @@ mod parquet {
     #[test]
     fn damaged_bytes_are_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
-        let billing = store::billing().unwrap();
+        let billing: Billing = store::model().unwrap();
         let path = folder.path().join("bill.parquet");
         let mut dice = Dice(23);
         let rows = CUR.rows(&mut dice);

@@ -57,9 +57,9 @@ static BOOK: LazyLock<PriceBook> = LazyLock::new(|| {
     let manifest = store::price_manifest(&PriceSource::Embedded).unwrap();
     store::load_prices(&manifest, Some(&["us-east-1"])).unwrap()
 });
-static BILLING: LazyLock<Billing> = LazyLock::new(|| store::billing().unwrap());
-static RULES: LazyLock<Rules> = LazyLock::new(|| store::price_rules().unwrap());
-static FACTS: LazyLock<manifest::Facts> = LazyLock::new(|| store::manifest_facts().unwrap());
+static BILLING: LazyLock<Billing> = LazyLock::new(|| store::model().unwrap());
+static RULES: LazyLock<Rules> = LazyLock::new(|| store::model().unwrap());
+static FACTS: LazyLock<manifest::Facts> = LazyLock::new(|| store::model().unwrap());
 
 /// A refusal says why, in bounded length.
 fn refused(error: &Error) -> Result<Outcome, String> {

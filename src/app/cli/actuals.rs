@@ -83,7 +83,7 @@ pub(super) fn run(command: &Command) -> Result<(), Error> {
         }
         #[cfg(feature = "aws")]
         Command::Pull(args) => pull::run(args),
-        Command::Policy => print(&store::iam_policy()?),
+        Command::Policy => print(&store::model_text("iam_policy.json")?),
         Command::List(args) => {
             let folder = args.kept.folder();
             let bills = store::load_bills(folder)?;
@@ -122,7 +122,7 @@ fn import(args: &Import, privacy: &mut Privacy<'_>) -> Result<(), Error> {
         .map(|(place, path)| BillFile { path, account: account(place) })
         .collect();
     let most_skipped = args.max_skipped.unwrap_or(bounds::SKIPPED_SHARE);
-    let mut bills = store::import_bill_files(&files, &store::billing()?, (&now(), most_skipped))?;
+    let mut bills = store::import_bill_files(&files, &store::model()?, (&now(), most_skipped))?;
     let folder = args.kept.folder();
     let replaced: Vec<String> = store::kept_months(folder)?
         .into_iter()

@@ -54,9 +54,9 @@ impl Fit {
             text,
             facts: case.facts,
             inputs: case.inputs,
-            billing: store::billing()?,
+            billing: store::model()?,
             book: opener.book()?,
-            coefficients: store::coefficients()?,
+            coefficients: store::model()?,
             last: RefCell::new(None),
         })
     }

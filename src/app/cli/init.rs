@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
 
 fn from_manifests(folder: &Path, to: &Path) -> Result<(), Error> {
     let (sources, unread) = store::manifests(folder)?;
-    let (facts, opener) = (store::manifest_facts()?, Opener::with_prices(PriceSource::Embedded)?);
+    let (facts, opener) = (store::model()?, Opener::with_prices(PriceSource::Embedded)?);
     let read = manifest::read((&sources, &unread), TEMPLATE, (&facts, &opener.catalog))?;
     for note in &read.notes {
         super::say(&format!("note: {note}"));

@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let accounts = accounts(&case.scenario, args)?;
     // The plan chooses the database's class, and refuses what contradicts itself.
     let plan = case.plan()?;
-    let known = store::manifest_facts()?;
+    let known = store::model()?;
     let mut files = Vec::new();
     let mut notes = Vec::new();
     let written_accounts: Vec<&str> = accounts.iter().map(|account| &*account.name).collect();

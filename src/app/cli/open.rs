@@ -7,8 +7,12 @@ use super::{
     actuals::{self, Kept},
 };
 use crate::{
+    advice::tune::Tuned,
     app::store::{self, PriceSource},
-    bills::actuals::{MonthBill, layout::Billing},
+    bills::{
+        actuals::{MonthBill, layout::Billing},
+        backtest::Scored,
+    },
     error::Error,
     facts::{prices::PriceBook, shapes::Catalog},
     intent::scenario::Scenario,
@@ -139,6 +143,17 @@ impl Case {
     pub(super) fn plan(&self) -> Result<Plan, Error> {
         self.prepared()?.run(0)
     }
+}
+
+/// Reads a saved backtest.
+pub(super) fn scored(path: &Path) -> Result<Scored, Error> {
+    store::load_saved(path, "is not a saved backtest", "`backtest --format json` writes one")
+}
+
+/// Reads a saved result of `tune`.
+pub(super) fn tuned(path: &Path) -> Result<Tuned, Error> {
+    let wrong = "is not a result of `tune` that this version reads";
+    store::load_saved(path, wrong, "`tune --out` writes tune.json")
 }
 
 /// Whether a file is named like a saved plan.

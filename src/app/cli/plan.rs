@@ -221,7 +221,7 @@ fn write(plan: &Plan, folder: &Path) -> Result<usize, Error> {
         let svg = chart::odds(plan, spread).map_err(failed("odds.svg"))?;
         files.push(("odds.svg".into(), svg.into_bytes()));
     }
-    let facts = store::focus_facts()?;
+    let facts = store::model()?;
     // Every table as a file of its own is for `report --format csv`.
     let formats: Vec<Format> =
         Format::ALL.iter().copied().filter(|format| *format != Format::Csv).collect();

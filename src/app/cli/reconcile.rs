@@ -115,7 +115,7 @@ pub(super) fn reconcile(
     opener: &Opener,
     plan: &Plan,
 ) -> Result<Reconciliation, Error> {
-    let billing = store::billing()?;
+    let billing: Billing = store::model()?;
     let bills = bills(against, &billing)?;
     let book = opener.book()?;
     let naming = Naming::new(&book, &opener.catalog, &billing);

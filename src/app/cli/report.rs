@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     PriceArgs,
-    open::Opener,
+    open::{self, Opener},
     reconcile::{Against, reconcile},
     say,
     trials::TrialArgs,
@@ -77,14 +77,14 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let reconciled = compared
         .then(|| reconcile(&args.against, &Opener::new(&args.prices)?, &plan))
         .transpose()?;
-    let scored: Option<Scored> = args.backtest.as_deref().map(store::load_scored).transpose()?;
-    let tuned: Option<Tuned> = args.tuned.as_deref().map(store::load_tuned).transpose()?;
+    let scored: Option<Scored> = args.backtest.as_deref().map(open::scored).transpose()?;
+    let tuned: Option<Tuned> = args.tuned.as_deref().map(open::tuned).transpose()?;
     let beside = Beside {
         tuned: tuned.as_ref(),
         reconciliation: reconciled.as_ref(),
         backtest: scored.as_ref().map(|own| (&*own.scores, &*own.guesses)),
     };
-    let facts = store::focus_facts()?;
+    let facts = store::model()?;
     let report = Report::new(&plan, beside, &facts);
     let mut formats: Vec<Format> = Vec::new();
     for chosen in &args.format {

@@ -8,7 +8,11 @@ use std::{
 
 use tokio::net::TcpListener;
 
-use super::{PriceArgs, failed, failed_with, open::Opener, print, random_key, say};
+use super::{
+    PriceArgs, failed, failed_with,
+    open::{self, Opener},
+    print, random_key, say,
+};
 use crate::{
     advice::tune::Tuned,
     app::{
@@ -70,7 +74,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         scenarios.push(scenario);
     }
     let facts = opener.facts(&scenarios.iter().collect::<Vec<_>>())?;
-    let tuned = args.tuned.as_deref().map(store::load_tuned).transpose()?;
+    let tuned = args.tuned.as_deref().map(open::tuned).transpose()?;
     if let (Some(path), Some(tuned)) = (&args.tuned, &tuned)
         && let Some(text) = strange(path, tuned, &digests)
     {
@@ -166,7 +170,7 @@ async fn stopped() {
 
 /// The reports of a plan.
 fn reports(tuned: Option<Tuned>) -> Result<Reports, Error> {
-    let facts = store::focus_facts()?;
+    let facts = store::model()?;
     let formats = Format::ALL.iter().map(|format| format.name()).collect();
     let page = tuned.as_ref().map(|tuned| html::render(&content::tuned::page(tuned)));
     let page = page.transpose().map_err(|message| failed_with(&message))?;

@@ -12,11 +12,11 @@ use super::{
     trials::Watched,
 };
 use crate::{
-    advice::tune::{Desk, Request, Setup, State, Tuned},
+    advice::tune::{Defaults, Desk, Request, Setup, State, Tuned},
     app::store,
     bounds,
     error::{Error, Place},
-    intent::scenario::{Scenario, key::Key, rewrite},
+    intent::scenario::{Scenario, edit, key::Key},
     manifest::{self, Wanted},
     page::{
         content::{self, Beside},
@@ -132,7 +132,7 @@ fn unproven(tuned: &Tuned) -> Option<String> {
 fn tune(args: &Args) -> Result<Tuned, Error> {
     let case = Opener::new(&args.prices)?.case(&args.scenario)?;
     let prepared = case.prepared()?;
-    let defaults = store::tune_defaults()?;
+    let defaults: Defaults = store::model()?;
     let request = Request {
         account: args.account.clone(),
         evaluations: args.evaluations,
@@ -176,7 +176,7 @@ fn tuned_text(args: &Args, tuned: &Tuned, text: &str) -> Result<String, Error> {
         .iter()
         .map(|change| Ok((Key::parse(&change.key)?, change.value.clone())))
         .collect();
-    let changed = edits.and_then(|edits| rewrite::set(text, &edits)).map_err(wrong)?;
+    let changed = edits.and_then(|edits| edit::set(text, &edits)).map_err(wrong)?;
     let [first, last] = tuned.months;
     let head = format!(
         "# Tuned over {first} to {last}, seed {}, by runrate {}.\n",
@@ -236,7 +236,7 @@ fn shown(
     let chart = content::tuned::frontier(tuned).chart;
     let svg = figure::svg(&chart, figure::WIDE).map_err(failed)?;
     let mut files = vec![("frontier.svg".to_owned(), svg.into_bytes())];
-    let focus = store::focus_facts()?;
+    let focus = store::model()?;
     let beside = Beside { tuned: Some(tuned), ..Beside::default() };
     let pages = Report::new(&plan, beside, &focus).files(Format::Html).map_err(failed)?;
     files.extend(pages.into_iter().map(|file| (file.name, file.bytes)));
@@ -246,7 +246,7 @@ fn shown(
     let (Some(account), old, true) = (own(&after.scenario), own(before), proven) else {
         return Ok(files);
     };
-    let known = store::manifest_facts()?;
+    let known = store::model()?;
     let wanted = Wanted {
         scenario: &after.scenario,
         account: &account,

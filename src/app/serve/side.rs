@@ -94,7 +94,7 @@ impl Loaded {
     pub(super) fn written(&self, values: &Values, catalog: &Catalog) -> Result<Written, Refusal> {
         let numbers = self.numbers(values)?;
         let refused = |message: String| Refusal::values(vec![(String::new(), message)]);
-        let text = edit::put(&self.text, &numbers).map_err(refused)?;
+        let text = edit::set_numbers(&self.text, &numbers).map_err(refused)?;
         let (scenario, inputs) = store::load_scenario_text(&self.path, &text, catalog)?;
         Ok(Written { text, scenario, inputs })
     }

@@ -269,7 +269,7 @@ pub fn keep_redaction_key(folder: &Path, key: [u8; KEY_BYTES]) -> Result<[u8; KE
 /// # Errors
 /// A file that is no month of a bill.
 pub fn load_bills(folder: &Path) -> Result<Vec<MonthBill>, Error> {
-    let billing = super::billing()?;
+    let billing = super::model::<Billing>()?;
     let mut bills = Vec::new();
     let _lock = reading(folder)?;
     for (path, month) in bill_files(folder)? {

@@ -6,11 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{MODELS, Manifest, PriceSource, plain, read_text, write::settle};
+use super::{plain, read_text, write::settle};
 use crate::{
     bounds,
     error::{Error, Place, Problem},
-    manifest::{Facts, Source},
+    manifest::Source,
 };
 
 /// Files that may hold manifests.
@@ -96,14 +96,4 @@ fn walk(folder: &Path, depth: usize, found: &mut Found) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// What is known of other people's manifests.
-///
-/// # Errors
-/// A fault of the build: a file that does not match its manifest.
-pub fn manifest_facts() -> Result<Facts, Error> {
-    let models = Manifest::open(&PriceSource::Embedded, &MODELS, "models")?;
-    toml::from_str(&models.text(&MODELS, "manifests.toml")?)
-        .map_err(|error| Error::at(Place::file("models/manifests.toml"), error.to_string()))
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::Kind;
 use crate::error::{Error, Place, nearest};
+use crate::facts::model::{self, Model};
 
 /// `models/billing.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -43,6 +44,14 @@ pub struct Billing {
     pub console_usage_types: BTreeMap<String, String>,
     /// Price-list codes by the names that bills give services.
     pub services: BTreeMap<String, Vec<String>>,
+}
+
+impl Model for Billing {
+    const FILES: &'static [&'static str] = &["billing.toml"];
+
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        model::from_toml(texts)
+    }
 }
 
 impl Billing {

@@ -157,7 +157,7 @@ mod tests {
         let manifest = store::price_manifest(&PriceSource::Embedded).unwrap();
         let book = store::load_prices(&manifest, Some(&["us-east-1", "us-west-2"])).unwrap();
         let catalog = store::embedded_catalog().unwrap();
-        let billing = store::billing().unwrap();
+        let billing: Billing = store::model().unwrap();
         let naming = Naming::new(&book, &catalog, &billing);
         for (service, region, usage_type, expected) in [
             (

@@ -7,6 +7,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+use super::key::Key;
 use crate::error::{Error, Place, Problem};
 
 /// A parsed text.
@@ -54,8 +55,8 @@ impl Document {
 
     /// Puts a value in the place of a key that exists.
     pub(super) fn set(&mut self, key: &str, value: toml::Value) {
-        if let Some(slot) = find(&mut self.table, key) {
-            *slot = value;
+        if let Some(key) = Key::find(&self.table, key) {
+            key.set(&mut self.table, value);
         }
     }
 
@@ -97,27 +98,6 @@ impl Document {
             key = &key[..key.rfind(['.', '['])?];
         }
     }
-}
-
-/// The value of a dotted key. A name may hold dots itself, so each name that fits is tried.
-fn find<'t>(table: &'t mut toml::Table, key: &str) -> Option<&'t mut toml::Value> {
-    for (name, value) in table.iter_mut() {
-        let Some(mut rest) = key.strip_prefix(name.as_str()) else { continue };
-        let mut value = value;
-        while let Some((index, after)) = rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
-            value = value.as_array_mut()?.get_mut(index.parse::<usize>().ok()?)?;
-            rest = after;
-        }
-        if rest.is_empty() {
-            return Some(value);
-        }
-        if let (Some(rest), toml::Value::Table(inner)) = (rest.strip_prefix('.'), value)
-            && let Some(found) = find(inner, rest)
-        {
-            return Some(found);
-        }
-    }
-    None
 }
 
 struct Reader<'a> {

@@ -1,182 +1,182 @@
-//! Numbers of a scenario changed in its text: comments, order and everything else stay as they are.
+//! A scenario's text with other values: comments, order and spacing stay as they are.
 //!
 //! # Limits
-//! TOML only. A number that is moved is written with five digits, without separators.
+//! TOML only. A number that is scaled is written with five digits, without separators.
 
-use toml_edit::{DocumentMut, Item, TableLike, Value};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, Value};
 
-use super::number::{Number, Stands, five_digits};
+use super::{
+    key::{Key, Step},
+    number::{Number, five_digits},
+};
 
-/// What a key of a text names.
-enum Slot<'a> {
-    Value(&'a mut Value),
-    /// A range written as a table with a head of its own.
-    Table(&'a mut dyn TableLike),
-}
+/// Ends of a range, as a scenario names them.
+const ENDS: [&str; 3] = ["low", "mid", "high"];
 
-/// The text with other values of some of its numbers.
+/// Returns the text with these keys set. Missing tables are created, dotted below the last existing one.
 ///
 /// # Errors
-/// A text that is not TOML, or does not hold a number where its document does.
-pub fn put(text: &str, changes: &[(&Number, f64)]) -> Result<String, String> {
-    if changes.is_empty() {
-        return Ok(text.to_owned());
-    }
-    let mut document: DocumentMut =
-        text.parse().map_err(|_| "only a scenario in TOML can be changed".to_owned())?;
-    for (number, value) in changes {
-        let slot = find(document.as_table_mut(), &number.key);
-        let written = slot.and_then(|slot| write(slot, number, *value));
-        written.ok_or_else(|| format!("{} is not found in the text", number.key))?;
+/// A key whose place holds another kind of value, or a text that is not TOML.
+pub fn set(text: &str, edits: &[(Key, toml::Value)]) -> Result<String, String> {
+    let mut document = text.parse::<DocumentMut>().map_err(|error| error.message().to_owned())?;
+    for (key, value) in edits {
+        put(document.as_item_mut(), &key.0, value)
+            .ok_or_else(|| format!("{key}: cannot replace the existing value"))?;
     }
     Ok(document.to_string())
 }
 
-fn write(slot: Slot<'_>, number: &Number, value: f64) -> Option<()> {
-    let ends = match number.moved(value) {
-        Stands::One(value) => {
-            let Slot::Value(old) = slot else { return None };
-            replace(old, value, number.whole);
-            return Some(());
-        }
-        Stands::Range(ends) => ends,
-    };
-    let range: &mut dyn TableLike = match slot {
-        Slot::Value(value) => value.as_inline_table_mut()?,
-        Slot::Table(table) => table,
-    };
-    for (name, end) in ["low", "mid", "high"].into_iter().zip(ends) {
-        replace(range.get_mut(name)?.as_value_mut()?, end, number.whole);
+/// Returns the text with other values of some of its numbers; a range moves as a whole.
+///
+/// # Errors
+/// A text that is not TOML, or that lacks one of the numbers.
+pub fn set_numbers(text: &str, changes: &[(&Number, f64)]) -> Result<String, String> {
+    if changes.is_empty() {
+        return Ok(text.to_owned());
     }
-    Some(())
-}
-
-/// The value of a dotted key. A name may hold dots itself, so each name that fits is tried.
-fn find<'a>(table: &'a mut dyn TableLike, key: &str) -> Option<Slot<'a>> {
-    for (name, item) in table.iter_mut() {
-        let Some(rest) = key.strip_prefix(name.get()) else { continue };
-        if let Some(found) = below(item, rest) {
-            return Some(found);
+    let table = table(text).ok_or("only a scenario in TOML can be changed")?;
+    let mut edits = Vec::new();
+    for (number, value) in changes {
+        for (key, value) in number.moved_values(*value) {
+            let key =
+                Key::find(&table, &key).ok_or_else(|| format!("{key} is not found in the text"))?;
+            edits.push((key, value));
         }
     }
-    None
+    set(text, &edits)
 }
 
-fn below<'a>(item: &'a mut Item, rest: &str) -> Option<Slot<'a>> {
-    if let Some((index, rest)) = indexed(rest) {
-        return match item {
-            Item::ArrayOfTables(tables) => find(tables.get_mut(index)?, rest.strip_prefix('.')?),
-            Item::Value(Value::Array(values)) => below_value(values.get_mut(index)?, rest),
-            _ => None,
-        };
-    }
-    match item {
-        Item::Value(value) => below_value(value, rest),
-        Item::Table(table) => {
-            if rest.is_empty() {
-                Some(Slot::Table(table))
-            } else {
-                find(table, rest.strip_prefix('.')?)
-            }
-        }
-        _ => None,
-    }
-}
-
-fn below_value<'a>(value: &'a mut Value, rest: &str) -> Option<Slot<'a>> {
-    if rest.is_empty() {
-        return Some(Slot::Value(value));
-    }
-    match (indexed(rest), value) {
-        (Some((index, rest)), Value::Array(values)) => below_value(values.get_mut(index)?, rest),
-        (None, Value::InlineTable(table)) => find(table, rest.strip_prefix('.')?),
-        _ => None,
-    }
-}
-
-/// `[2].x` as 2 and `.x`.
-fn indexed(rest: &str) -> Option<(usize, &str)> {
-    let (index, rest) = rest.strip_prefix('[')?.split_once(']')?;
-    Some((index.parse().ok()?, rest))
-}
-
-/// Numbers of the scenario whose place matches a pattern, `traffic.classes.*.response_kib`.
-pub(crate) fn values(text: &str, patterns: &[String]) -> Vec<(String, f64)> {
-    let Ok(document) = text.parse::<DocumentMut>() else { return Vec::new() };
+/// Returns the numbers of a scenario whose keys match a pattern, `traffic.classes.*.response_kib`. Of a range it is
+/// the middle.
+pub(crate) fn numbers(text: &str, patterns: &[String]) -> Vec<(Key, f64)> {
+    let Some(table) = table(text) else { return Vec::new() };
+    let root = toml::Value::Table(table);
     let mut found = Vec::new();
     for pattern in patterns {
         let parts: Vec<&str> = pattern.split('.').collect();
-        collect(document.as_item(), &parts, String::new(), &mut found);
+        collect(&root, &parts, &mut Vec::new(), &mut found);
     }
     found
 }
 
-fn collect(item: &Item, parts: &[&str], place: String, found: &mut Vec<(String, f64)>) {
+fn collect(
+    value: &toml::Value,
+    parts: &[&str],
+    steps: &mut Vec<Step>,
+    found: &mut Vec<(Key, f64)>,
+) {
     let Some((first, rest)) = parts.split_first() else {
-        // Of a range, its middle: what the plan takes.
-        let middle = item.as_table_like().and_then(|range| range.get("mid"));
-        let number = number(middle.unwrap_or(item));
-        found.extend(number.filter(|number| *number > 0.0).map(|number| (place, number)));
+        let middle = number(value.get("mid").unwrap_or(value)).filter(|number| *number > 0.0);
+        found.extend(middle.map(|middle| (Key(steps.clone()), middle)));
         return;
     };
-    let Some(table) = item.as_table_like() else { return };
-    for (name, inner) in table.iter() {
+    for (name, inner) in value.as_table().into_iter().flatten() {
         if *first == "*" || *first == name {
-            let place = if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") };
-            collect(inner, rest, place, found);
+            steps.push(Step::Name(name.clone()));
+            collect(inner, rest, steps, found);
+            steps.pop();
         }
     }
 }
 
-fn number(item: &Item) -> Option<f64> {
-    item.as_float().or_else(|| item.as_integer().map(|whole| whole as f64))
-}
-
-/// The scenario with these keys times a factor, a range as a whole; comments and order stay.
-pub(crate) fn scale(text: &str, keys: &[(String, f64)], factor: f64, most: Option<f64>) -> String {
-    let Ok(mut document) = text.parse::<DocumentMut>() else { return text.to_owned() };
+/// Returns the text with these keys times a factor, up to `most`; a range is scaled as a whole.
+pub(crate) fn scale(text: &str, keys: &[(Key, f64)], factor: f64, most: Option<f64>) -> String {
+    let Some(table) = table(text) else { return text.to_owned() };
+    let most = most.unwrap_or(f64::INFINITY);
+    let scaled = |old: f64| toml::Value::Float(five_digits((old * factor).min(most)));
+    let mut edits = Vec::new();
     for (key, value) in keys {
-        let parts: Vec<&str> = key.split('.').collect();
-        let Some(item) = at(document.as_item_mut(), &parts) else { continue };
-        let most = most.unwrap_or(f64::INFINITY);
-        let Some(range) = item.as_table_like_mut() else {
-            scaled(item, (value * factor).min(most));
-            continue;
-        };
-        for end in ["low", "mid", "high"] {
-            if let Some(item) = range.get_mut(end)
-                && let Some(old) = number(item)
-            {
-                scaled(item, (old * factor).min(most));
+        match key.get(&table) {
+            Some(toml::Value::Table(range)) => {
+                let ends = ENDS.iter().filter_map(|end| Some((end, number(range.get(*end)?)?)));
+                edits.extend(ends.map(|(end, old)| (key.below(end), scaled(old))));
             }
+            Some(_) => edits.push((key.clone(), scaled(*value))),
+            None => {}
         }
     }
-    document.to_string()
+    set(text, &edits).unwrap_or_else(|_| text.to_owned())
 }
 
-/// Puts a number of five digits in the place of another.
-fn scaled(item: &mut Item, number: f64) {
-    if let Some(old) = item.as_value_mut() {
-        replace(old, five_digits(number), false);
-    }
+fn table(text: &str) -> Option<toml::Table> {
+    toml::from_str(text).ok()
 }
 
-/// Puts a number in the place of another, with the comments around it; the same number stays as it is
-/// written.
-fn replace(old: &mut Value, number: f64, whole: bool) {
-    let before = old.as_float().or_else(|| old.as_integer().map(|whole| whole as f64));
-    if before.is_some_and(|before| (before - number).abs() <= 0.0) {
+fn number(value: &toml::Value) -> Option<f64> {
+    value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))
+}
+
+/// Puts a value in the place of another, with the comments around it; the same number stays as it is written.
+fn replace(old: &mut Value, value: Value) {
+    let number =
+        |value: &Value| value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64));
+    if let (Some(old), Some(new)) = (number(old), number(&value))
+        && (old - new).abs() <= 0.0
+    {
         return;
     }
     let decor = old.decor().clone();
-    *old = if whole { Value::from(number as i64) } else { Value::from(number) };
+    *old = value;
     *old.decor_mut() = decor;
 }
 
-/// What stands at a place.
-fn at<'a>(item: &'a mut Item, parts: &[&str]) -> Option<&'a mut Item> {
-    let Some((first, rest)) = parts.split_first() else { return Some(item) };
-    at(item.as_table_like_mut()?.get_mut(first)?, rest)
+fn put(item: &mut Item, steps: &[Step], value: &toml::Value) -> Option<()> {
+    let Some((first, rest)) = steps.split_first() else {
+        match item.as_value_mut() {
+            Some(old) => replace(old, written(value)),
+            None => *item = Item::Value(written(value)),
+        }
+        return Some(());
+    };
+    match first {
+        Step::Index(index) => {
+            if let Some(tables) = item.as_array_of_tables_mut() {
+                let Some((Step::Name(name), rest)) = rest.split_first() else { return None };
+                let table = tables.get_mut(*index)?;
+                return put(table.entry(name).or_insert(Item::None), rest, value);
+            }
+            let inner = item.as_array_mut()?.get_mut(*index)?;
+            let mut held = Item::Value(inner.clone());
+            put(&mut held, rest, value)?;
+            *inner = held.into_value().ok()?;
+            Some(())
+        }
+        Step::Name(name) => {
+            if item.is_none() {
+                let mut table = Table::new();
+                table.set_dotted(true);
+                *item = Item::Table(table);
+            }
+            let heads = name == "override" && item.is_table();
+            let table = item.as_table_like_mut()?;
+            if rest.is_empty() && table.get(name).is_none() {
+                table.insert(name, Item::Value(written(value)));
+                return Some(());
+            }
+            let slot = table.entry(name).or_insert(Item::None);
+            if slot.is_none() && heads {
+                // An account's changes have a heading of their own.
+                *slot = Item::Table(Table::new());
+            }
+            put(slot, rest, value)
+        }
+    }
+}
+
+/// Converts a value to what the text holds.
+fn written(value: &toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => text.as_str().into(),
+        toml::Value::Integer(number) => (*number).into(),
+        toml::Value::Float(number) => (*number).into(),
+        toml::Value::Boolean(flag) => (*flag).into(),
+        toml::Value::Datetime(moment) => moment.to_string().into(),
+        toml::Value::Array(values) => Value::Array(values.iter().map(written).collect::<Array>()),
+        toml::Value::Table(table) => {
+            let pairs = table.iter().map(|(name, value)| (name.as_str(), written(value)));
+            Value::InlineTable(pairs.collect::<InlineTable>())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -184,28 +184,32 @@ mod tests {
     use super::*;
     use crate::intent::scenario::document::Document;
 
+    fn key(text: &str) -> Key {
+        Key::parse(text).unwrap()
+    }
+
     #[test]
     fn keys_are_moved_where_they_stand_and_comments_stay() {
         let text = "# head\n[traffic.classes.api]\nresponse_kib = 6 # measured\n[traffic.classes.spa]\nresponse_kib = 60.5\n[aurora]\nx = { pages = 12 }\n";
         let patterns = ["traffic.classes.*.response_kib".to_owned()];
-        let found = values(text, &patterns);
+        let found = numbers(text, &patterns);
         assert_eq!(
             found,
             [
-                ("traffic.classes.api.response_kib".into(), 6.0),
-                ("traffic.classes.spa.response_kib".into(), 60.5)
+                (key("traffic.classes.api.response_kib"), 6.0),
+                (key("traffic.classes.spa.response_kib"), 60.5)
             ]
         );
         let changed = scale(text, &found, 1.5, None);
         assert!(changed.contains("response_kib = 9.0 # measured"), "{changed}");
         assert!(changed.contains("response_kib = 90.75") && changed.starts_with("# head"));
-        let inline = values(text, &["aurora.x.pages".to_owned()]);
+        let inline = numbers(text, &["aurora.x.pages".to_owned()]);
         assert!(scale(text, &inline, 0.5, None).contains("pages = 6.0"));
         assert!(scale(text, &inline, 9.0, Some(20.0)).contains("pages = 20.0"));
-        assert_eq!(values("not toml [", &patterns), []);
+        assert_eq!(numbers("not toml [", &patterns), []);
         let range = "[aurora]\nx = { low = 2, mid = 3, high = 8 } # said\n";
-        let found = values(range, &["aurora.x".to_owned()]);
-        assert_eq!(found, [("aurora.x".into(), 3.0)]);
+        let found = numbers(range, &["aurora.x".to_owned()]);
+        assert_eq!(found, [(key("aurora.x"), 3.0)]);
         let moved = scale(range, &found, 1.5, Some(10.0));
         assert!(moved.contains("x = { low = 3.0, mid = 4.5, high = 10.0 } # said"), "{moved}");
     }
@@ -220,7 +224,7 @@ mod tests {
             [traffic.classes.api.response_kib]\nlow = 1\nmid = 2\nhigh = 3\n\
             [github_actions]\njobs = [\n  { minutes = 6.5, runs_per_month = 9 }, # first\n]\n";
         let mut document = Document::parse("s.toml", text).unwrap();
-        let numbers = Number::all(&document);
+        let known = Number::all(&document);
         let wanted = [
             ("traffic.sessions_per_user", 18.0),
             ("traffic.events[0].peak", 5.5),
@@ -228,9 +232,9 @@ mod tests {
             ("traffic.classes.api.response_kib", 4.0),
             ("github_actions.jobs[0].minutes", 7.0),
         ];
-        let number = |key: &str| numbers.iter().find(|number| number.key == key).unwrap();
+        let number = |key: &str| known.iter().find(|number| number.key == key).unwrap();
         let changes = wanted.map(|(key, value)| (number(key), value));
-        let after = put(text, &changes).unwrap();
+        let after = set_numbers(text, &changes).unwrap();
         for (number, value) in changes {
             number.put(&mut document, value);
         }
@@ -252,8 +256,44 @@ mod tests {
     fn nothing_changed_is_the_same_text() {
         let text = "[traffic]\nnoise = 0.10 # as it is\n";
         let numbers = Number::all(&Document::parse("s", text).unwrap());
-        assert_eq!(put(text, &[(&numbers[0], 0.1)]).unwrap(), text);
-        assert!(put("not toml [", &[(&numbers[0], 0.2)]).is_err());
-        assert!(put("[other]\nx = 1", &[(&numbers[0], 0.2)]).unwrap_err().contains("noise"));
+        assert_eq!(set_numbers(text, &[(&numbers[0], 0.1)]).unwrap(), text);
+        assert!(set_numbers("not toml [", &[(&numbers[0], 0.2)]).is_err());
+        assert!(
+            set_numbers("[other]\nx = 1", &[(&numbers[0], 0.2)]).unwrap_err().contains("noise")
+        );
+    }
+
+    const TEXT: &str = "# head\n[cluster]\nbaseline = { nodes = 3 } # paid\n\n[accounts.p]\nregion = \"r\" # here\n\n[accounts.t.override]\nworkloads.a.hpa = { min_replicas = 1 }\n\n[workloads.a]\nx = { low = 1, mid = 2, high = 3 } # range\n\n[[commitments]]\nname = \"c\"\ncount = 1 # one\n";
+
+    fn changed(key: &str, value: &str) -> String {
+        let table: toml::Table = toml::from_str(&format!("v = {value}")).unwrap();
+        let text = set(TEXT, &[(Key::parse(key).unwrap(), table["v"].clone())]).unwrap();
+        // What is written is what is read.
+        let read: toml::Table = toml::from_str(&text).unwrap();
+        assert_eq!(Key::parse(key).unwrap().get(&read), Some(&table["v"]), "{text}");
+        assert!(text.starts_with("# head\n") && text.contains("region = \"r\" # here"), "{text}");
+        text
+    }
+
+    #[test]
+    fn values_change_in_their_places() {
+        assert!(changed("cluster.baseline.nodes", "5").contains("{ nodes = 5 } # paid"));
+        assert!(changed("workloads.a.x", "7").contains("x = 7 # range"));
+        assert!(changed("commitments[0].count", "4").contains("count = 4 # one"));
+        let text = changed("accounts.t.override.workloads.a.hpa.min_replicas", "2");
+        assert!(text.contains("workloads.a.hpa = { min_replicas = 2 }"), "{text}");
+    }
+
+    #[test]
+    fn what_is_missing_is_made() {
+        let text = changed("accounts.p.override.workloads.a.hpa.min_replicas", "2");
+        let expected = "[accounts.p.override]\nworkloads.a.hpa.min_replicas = 2\n";
+        assert!(text.contains(expected), "{text}");
+        assert!(
+            changed("cluster.node_pools.g.sizes", "[\"large\"]").contains("sizes = [\"large\"]")
+        );
+        assert!(changed("workloads.a.y", "true").contains("y = true"));
+        assert!(set(TEXT, &[(Key::parse("commitments[3].count").unwrap(), 1.into())]).is_err());
+        assert!(set("x =", &[]).is_err());
     }
 }

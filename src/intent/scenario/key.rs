@@ -55,6 +55,32 @@ impl Key {
         }
     }
 
+    /// Finds the key that `workloads.a.b.cpu` means in a table. A name may hold dots itself, so each name that fits is
+    /// tried.
+    pub(super) fn find(table: &Table, dotted: &str) -> Option<Self> {
+        table.iter().find_map(|(name, value)| {
+            let mut steps = vec![Step::Name(name.clone())];
+            let (mut rest, mut value) = (dotted.strip_prefix(name.as_str())?, value);
+            while let Some((index, after)) = rest.strip_prefix('[').and_then(|r| r.split_once(']'))
+            {
+                let index = index.parse().ok()?;
+                value = value.as_array()?.get(index)?;
+                steps.push(Step::Index(index));
+                rest = after;
+            }
+            if !rest.is_empty() {
+                steps.extend(Self::find(value.as_table()?, rest.strip_prefix('.')?)?.0);
+            }
+            Some(Self(steps))
+        })
+    }
+
+    /// Returns the key of a name below this one.
+    pub(super) fn below(&self, name: &str) -> Self {
+        let name = Step::Name(name.to_owned());
+        Self(self.0.iter().cloned().chain([name]).collect())
+    }
+
     /// Names before this key.
     fn under(&self, names: &[&str]) -> Self {
         let names = names.iter().map(|name| Step::Name((*name).to_owned()));

@@ -77,18 +77,24 @@ impl Number {
         Stands::Range([end(low).min(value), value, end(high).max(value)])
     }
 
-    /// Puts a value into a document in which the number stands.
-    pub fn put(&self, document: &mut Document, value: f64) {
+    /// Returns the keys to change, with their values, for this value in the middle.
+    pub(super) fn moved_values(&self, value: f64) -> Vec<(String, toml::Value)> {
         let number = |x: f64| {
             if self.whole { toml::Value::Integer(x as i64) } else { toml::Value::Float(x) }
         };
         match self.moved(value) {
-            Stands::One(value) => document.set(&self.key, number(value)),
+            Stands::One(value) => vec![(self.key.clone(), number(value))],
             Stands::Range(ends) => {
-                for (name, end) in ["low", "mid", "high"].into_iter().zip(ends) {
-                    document.set(&format!("{}.{name}", self.key), number(end));
-                }
+                let ends = ["low", "mid", "high"].into_iter().zip(ends);
+                ends.map(|(name, end)| (format!("{}.{name}", self.key), number(end))).collect()
             }
+        }
+    }
+
+    /// Puts a value into a document that holds the number.
+    pub fn put(&self, document: &mut Document, value: f64) {
+        for (key, value) in self.moved_values(value) {
+            document.set(&key, value);
         }
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
 }
 
 fn ask(args: &Args, privacy: &mut Privacy<'_>) -> Result<(), Error> {
-    let billing = store::billing()?;
+    let billing: actuals::layout::Billing = store::model()?;
     let facts = &billing.cost_explorer;
     let today = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date();
     let this = Month::of(today).ok_or_else(|| Error::failed(Place::default(), "no such month"))?;

@@ -72,7 +72,7 @@ enum Source {
 }
 
 pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
-    let rules = store::price_rules()?;
+    let rules: Rules = store::model()?;
     let catalog = store::embedded_catalog()?;
     for region in &args.regions {
         if !catalog.prefixes.contains_key(region) {
@@ -258,7 +258,9 @@ fn instance_types(
     say(&format!("{region} instance types …"));
     let mut types = ec2.instance_types()?;
     types.sort_by(|a, b| a.instance_type.cmp(&b.instance_type));
-    let header = store::shape_columns()?;
+    // The columns of the built-in instance types.
+    let text = store::model_text("ec2.csv")?;
+    let header: Vec<&str> = text.lines().next().unwrap_or_default().split(',').collect();
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |error: csv::Error| Error::failed(Place::default(), error.to_string());
     writer.write_record(&header).map_err(failed)?;
@@ -266,7 +268,7 @@ fn instance_types(
     line.rows = types.len() as u64;
     for kind in &types {
         let known = kind.columns();
-        let cells = header.iter().map(|name| match name.as_str() {
+        let cells = header.iter().map(|name| match *name {
             "as_of" => today.to_string(),
             "source" => "EC2 DescribeInstanceTypes".into(),
             name => known.get(name).cloned().unwrap_or_default(),
