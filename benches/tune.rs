@@ -61,7 +61,7 @@ fn main() {
     let inputs = Inputs::default();
     let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
     one(&prepared);
-    let defaults: Defaults = store::model().unwrap();
+    let defaults: runrate::advice::tune::Defaults = store::model().unwrap();
     let request = Request { evaluations: Some(evaluations), ..Request::default() };
     let setup = Setup::new(&prepared, &defaults, &request).unwrap();
     let count = AtomicU32::new(0);

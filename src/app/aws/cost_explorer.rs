@@ -27,7 +27,7 @@ use aws_sdk_costexplorer::{
     },
 };
 
-use super::{BoundedAnswer, Connection, Settings};
+use super::{BoundedAnswer, Connection, Permission, Settings, failed};
 use crate::{
     bills::actuals::{
         Forecast, Kind, Line, LineKey, Metric, MonthBill, SCHEMA,
@@ -37,7 +37,7 @@ use crate::{
         span::Span,
     },
     bounds::PAGES,
-    error::{Error, Place},
+    error::Error,
     measure::calendar::Month,
 };
 
@@ -83,8 +83,9 @@ impl CostExplorer {
     pub fn connect(settings: &Settings, daily: bool, most: u64) -> Result<Self, Error> {
         let Connection { runtime, config } = Connection::open(settings)?;
         let granularity = if daily { Granularity::Daily } else { Granularity::Monthly };
-        let config =
-            aws_sdk_costexplorer::config::Builder::from(&config).interceptor(BoundedAnswer).build();
+        let config = aws_sdk_costexplorer::config::Builder::from(&config)
+            .interceptor(BoundedAnswer(crate::bounds::ANSWER_BYTES))
+            .build();
         Ok(Self { client: Client::from_conf(config), runtime, granularity, requests: 0, most })
     }
 
@@ -336,10 +337,6 @@ impl Paging {
     }
 }
 
-fn failed(message: impl Into<String>) -> Error {
-    Error::failed(Place::default(), message)
-}
-
 fn endless() -> Error {
     failed(format!("the response has more than {PAGES} pages; request fewer months"))
 }
@@ -378,7 +375,9 @@ fn refused<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> Error
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
-    super::refused(("ce", "`runrate actuals policy` prints them all"), operation, error)
+    const PERMISSION: Permission =
+        Permission { prefix: "ce", hint: "`runrate actuals policy` prints all of them" };
+    super::refused(PERMISSION, operation, error)
 }
 
 fn plain(result: &ResultByTime) -> Period {

@@ -1,4 +1,4 @@
-//! What no price list has: spot prices and instance types, asked of EC2 itself.
+//! Spot prices and instance types, which no price list has: EC2 reports them.
 //!
 //! # Formula
 //! ```text
@@ -6,12 +6,12 @@
 //! ```
 //! # Source
 //! EC2 API reference, `DescribeSpotPriceHistory` and `DescribeInstanceTypes` (Query protocol, version in
-//! `models/price_list.toml`). Requests are signed by `aws-sigv4`, answers parsed by `quick-xml`: the SDK's own
-//! EC2 crate takes longer to build than all else together, for two operations that only read.
+//! `models/price_list.toml`). Requests are signed by `aws-sigv4` and answers parsed by `quick-xml`, because
+//! `aws-sdk-ec2` takes longer to build than the rest of the program. Everything else is the [`Connection`]'s.
 
 use std::{
     collections::BTreeMap,
-    thread,
+    io::Read as _,
     time::{Duration, SystemTime},
 };
 
@@ -25,13 +25,9 @@ use aws_sigv4::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, de::IgnoredAny};
-use ureq::Agent;
 
-use super::{ATTEMPT_SECONDS, Connection, Settings};
-use crate::{
-    error::{Error, Place},
-    facts::price_list::Spot,
-};
+use super::{Connection, Permission, Reading, Request, SIGN_IN, Settings, failed, refused};
+use crate::{bounds, error::Error, facts::price_list::Spot};
 
 /// Pages after which an answer is taken to have no end.
 const MOST_PAGES: usize = 2000;
@@ -146,25 +142,6 @@ struct Answer {
     next_token: String,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
-struct Refusal {
-    errors: Errors,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
-struct Errors {
-    error: Said,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
-struct Said {
-    code: String,
-    message: String,
-}
-
 impl InstanceType {
     /// The columns of `models/ec2.csv` that EC2 knows, by name; what it does not say is left out.
     pub fn columns(&self) -> BTreeMap<&'static str, String> {
@@ -209,59 +186,46 @@ impl InstanceType {
     }
 }
 
+/// What an error says of EC2's permissions.
+const PERMISSION: Permission = Permission { prefix: "ec2", hint: "it only reads" };
+
 /// A region's EC2.
 #[derive(Debug)]
 pub struct Ec2 {
-    agent: Agent,
+    connection: Connection,
     credentials: Credentials,
     region: String,
-    url: String,
+    endpoint: String,
     version: String,
-    attempts: u32,
-    backoff_ms: u64,
-    /// What requests are signed with.
+    /// Time of the signatures.
     now: Timestamp,
 }
 
 impl Ec2 {
-    /// Finds credentials; nothing is asked of EC2 yet.
+    /// Finds credentials; sends nothing to EC2 yet.
     ///
     /// # Errors
-    /// No credentials, or a place that is no URL.
+    /// No credentials.
     pub fn connect(settings: &Settings, spot: &Spot, now: Timestamp) -> Result<Self, Error> {
-        let Connection { runtime, config } = Connection::open(settings)?;
-        let none = |why: &str| {
-            failed(format!(
-                "EC2: no usable credentials{why}; set a profile with --profile, AWS_PROFILE, or sign in"
-            ))
-        };
-        let provider = config.credentials_provider().ok_or_else(|| none(""))?;
-        let credentials =
-            runtime.block_on(provider.provide_credentials()).map_err(|error| {
-                match (&error, std::error::Error::source(&error)) {
-                    (CredentialsError::InvalidConfiguration(_), Some(why)) => {
-                        none(&format!(" ({why})"))
-                    }
-                    _ => none(""),
+        let connection = Connection::open(settings)?;
+        let none = |why: &str| failed(format!("EC2: no usable credentials{why}; {SIGN_IN}"));
+        let provider = connection.config.credentials_provider().ok_or_else(|| none(""))?;
+        let credentials = connection.runtime.block_on(provider.provide_credentials()).map_err(
+            |error| match (&error, std::error::Error::source(&error)) {
+                (CredentialsError::InvalidConfiguration(_), Some(why)) => {
+                    none(&format!(" ({why})"))
                 }
-            })?;
-        let agent = Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(ATTEMPT_SECONDS)))
-            .http_status_as_error(false)
-            .build()
-            .into();
+                _ => none(""),
+            },
+        )?;
         let usual = format!("https://ec2.{}.amazonaws.com", settings.region);
+        let endpoint = settings.endpoint_url.as_deref().unwrap_or(&usual);
         Ok(Self {
-            agent,
+            connection,
             credentials,
             region: settings.region.clone(),
-            url: format!(
-                "{}/",
-                settings.endpoint_url.as_deref().unwrap_or(&usual).trim_end_matches('/')
-            ),
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
             version: spot.api_version.clone(),
-            attempts: settings.attempts.max(1),
-            backoff_ms: settings.backoff_ms,
             now,
         })
     }
@@ -313,9 +277,8 @@ impl Ec2 {
                 form.push(("NextToken", &token));
             }
             let text = self.ask(action, &encoded(&form))?;
-            let answer: Answer = quick_xml::de::from_str(&text).map_err(|error| {
-                failed(format!("{action}: an answer that cannot be read: {error}"))
-            })?;
+            let answer: Answer = quick_xml::de::from_str(&text)
+                .map_err(|error| failed(format!("{action}: unreadable answer: {error}")))?;
             let next = answer.next_token.clone();
             take(answer);
             if next.is_empty() {
@@ -330,42 +293,23 @@ impl Ec2 {
     }
 
     fn ask(&self, action: &str, form: &str) -> Result<String, Error> {
-        let mut last = String::new();
-        for attempt in 0..self.attempts {
-            if attempt > 0 {
-                thread::sleep(Duration::from_millis(self.backoff_ms << (attempt - 1).min(10)));
-            }
-            match self.once(form)? {
-                Ok((200, text)) => return Ok(text),
-                Ok((status, text)) => {
-                    let said: Refusal = quick_xml::de::from_str(&text).unwrap_or_default();
-                    let Said { code, message } = said.errors.error;
-                    let passing = status >= 500 || status == 429 || code == "RequestLimitExceeded";
-                    last = format!("HTTP {status} {code} {message}");
-                    if !passing {
-                        return Err(failed(match code.as_str() {
-                            "UnauthorizedOperation" | "AuthFailure" => format!(
-                                "{action}: access denied: {message}; it needs the permission ec2:{action}"
-                            ),
-                            "RequestExpired" | "ExpiredToken" => {
-                                format!("{action}: the session has expired; sign in again")
-                            }
-                            _ => format!("{action}: {last}"),
-                        }));
-                    }
-                }
-                Err(message) => last = message,
-            }
-        }
-        Err(failed(format!("{action}: {last}, on every one of {} tries", self.attempts)))
+        let request = self.signed(form)?;
+        let mut answer = self
+            .connection
+            .send(action, request, (Reading::Whole, bounds::ANSWER_BYTES))
+            .map_err(|error| refused(PERMISSION, action, &error))?;
+        let mut text = String::new();
+        let read = answer.read_to_string(&mut text);
+        read.map_err(|error| failed(format!("{action}: unreadable answer: {error}")))?;
+        Ok(text)
     }
 
-    /// One request: its status and text, or why none came.
-    fn once(&self, form: &str) -> Result<Result<(u16, String), String>, Error> {
+    /// Signs a request with Signature Version 4.
+    fn signed(&self, form: &str) -> Result<Request, Error> {
         let kind = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
         let identity = self.credentials.clone().into();
         let unsigned =
-            |error: &dyn std::fmt::Display| failed(format!("a request cannot be signed: {error}"));
+            |error: &dyn std::fmt::Display| failed(format!("cannot sign a request: {error}"));
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
@@ -376,21 +320,17 @@ impl Ec2 {
             .map_err(|error| unsigned(&error))?
             .into();
         let body = SignableBody::Bytes(form.as_bytes());
-        let signable = SignableRequest::new("POST", &self.url, [kind].into_iter(), body)
+        let url = format!("{}/", self.endpoint);
+        let signable = SignableRequest::new("POST", &url, [kind].into_iter(), body)
             .map_err(|error| unsigned(&error))?;
         let (instructions, _) =
             sign(signable, &parameters).map_err(|error| unsigned(&error))?.into_parts();
-        let mut request = self.agent.post(&self.url).header(kind.0, kind.1);
-        for (name, value) in instructions.headers() {
-            request = request.header(name, value);
-        }
-        Ok(match request.send(form) {
-            Err(error) => Err(error.to_string()),
-            Ok(mut answer) => {
-                let status = answer.status().as_u16();
-                let text = answer.body_mut().with_config().limit(64 << 20).read_to_string();
-                text.map(|text| (status, text)).map_err(|error| error.to_string())
-            }
+        let headers = instructions.headers().chain([kind]);
+        Ok(Request {
+            endpoint: self.endpoint.clone(),
+            path: "/".to_owned(),
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            form: Some(form.to_owned()),
         })
     }
 }
@@ -440,10 +380,6 @@ pub fn means(prices: &[SpotPrice], days: u32, now: Timestamp) -> BTreeMap<String
     means.into_iter().map(mean).collect()
 }
 
-fn failed(message: impl Into<String>) -> Error {
-    Error::failed(Place::default(), message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -487,7 +423,6 @@ mod tests {
             let _ = quick_xml::de::from_str::<Answer>(&text);
             let wrapped = format!("<R><instanceTypeSet><item>{text}</item></instanceTypeSet></R>");
             let _ = quick_xml::de::from_str::<Answer>(&wrapped);
-            let _ = quick_xml::de::from_str::<Refusal>(&text);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Price lists over the network: bulk files, which need no credentials, and `GetProducts`, which does.
 //!
 //! # Limits
-//! A bulk file is read as it comes and never held whole. A connection that breaks is tried again from the
-//! file's beginning.
+//! A bulk file is read as it comes and never held whole. After a connection breaks, the file is read again from its
+//! beginning.
 
-use std::{io::Read, thread, time::Duration};
+use std::io::Read;
 
 use aws_sdk_pricing::{
     Client,
@@ -12,12 +12,14 @@ use aws_sdk_pricing::{
     types::{Filter, FilterType},
 };
 use serde::Deserialize;
-use ureq::{Agent, Body, http::Response};
 
-use super::{ATTEMPT_SECONDS, BoundedAnswer, Connection, Settings};
+use super::{
+    Answer, BoundedAnswer, Connection, PASSING, Permission, Reading, Request, Settings, failed,
+    refused,
+};
 use crate::{
     bounds,
-    error::{Error, Place},
+    error::Error,
     facts::price_list::{Offer, Scope, read_csv, read_product},
 };
 
@@ -26,7 +28,7 @@ const MOST_PAGES: usize = 5000;
 /// Products of a page: the most that the API gives.
 const PAGE: i32 = 100;
 /// Bytes of an index file at most.
-const MOST_INDEX: u64 = 16 << 20;
+const MOST_INDEX: usize = 16 << 20;
 
 /// Where the regions' lists lie.
 #[derive(Deserialize)]
@@ -40,15 +42,15 @@ struct Listed {
     current_version_url: String,
 }
 
+/// What an error says of the Price List API's permissions.
+const PERMISSION: Permission = Permission { prefix: "pricing", hint: "it only reads" };
+
 /// Bulk files.
 #[derive(Debug)]
 pub struct Bulk {
-    agent: Agent,
+    connection: Connection,
     base: String,
     attempts: u32,
-    backoff_ms: u64,
-    /// Bytes that came.
-    pub bytes: u64,
 }
 
 /// Why a list was not read.
@@ -63,31 +65,26 @@ pub enum Unread {
 /// Answers of the Price List API that are about the service asked for.
 const OF_THE_SERVICE: [&str; 2] = ["NotFoundException", "InvalidParameterException"];
 
-/// Why an answer is of no use.
+/// Why a file is of no use.
 enum Fault {
-    /// Another try may help.
+    /// It was cut: another try may help.
     Passing(String),
-    /// It will not.
+    /// It is wrong.
     Lasting(Error),
-    /// There is no such list.
-    Absent,
 }
 
 impl Bulk {
-    /// Nothing is asked yet.
-    pub fn new(base: &str, settings: &Settings) -> Self {
-        let config = Agent::config_builder()
-            .timeout_connect(Some(Duration::from_secs(ATTEMPT_SECONDS)))
-            .timeout_recv_response(Some(Duration::from_secs(ATTEMPT_SECONDS)))
-            .http_status_as_error(false)
-            .build();
-        Self {
-            agent: config.into(),
-            base: settings.endpoint_url.as_deref().unwrap_or(base).trim_end_matches('/').to_owned(),
+    /// Prepares a client; sends nothing yet.
+    ///
+    /// # Errors
+    /// No runtime could be started.
+    pub fn connect(base: &str, settings: &Settings) -> Result<Self, Error> {
+        let base = settings.endpoint_url.as_deref().unwrap_or(base).trim_end_matches('/');
+        Ok(Self {
+            connection: Connection::open(settings)?,
+            base: base.to_owned(),
             attempts: settings.attempts.max(1),
-            backoff_ms: settings.backoff_ms,
-            bytes: 0,
-        }
+        })
     }
 
     /// The current list of a service in a region; none where there is none.
@@ -100,14 +97,14 @@ impl Bulk {
         wanted: impl Fn(&str, &str) -> bool,
     ) -> Result<Option<Offer>, Unread> {
         let code = &scope.service.code;
-        let current = format!("{}/offers/v1.0/aws/{code}/current", self.base);
-        let url = if scope.service.global {
+        let current = format!("/offers/v1.0/aws/{code}/current");
+        let path = if scope.service.global {
             format!("{current}/index.csv")
         } else {
             let index = format!("{current}/region_index.json");
-            let found = self.tried(&index, |url, body, _| {
+            let found = self.file(&index, (Reading::Whole, MOST_INDEX), |url, answer| {
                 let mut text = String::new();
-                let read = body.take(MOST_INDEX).read_to_string(&mut text);
+                let read = answer.read_to_string(&mut text);
                 read.map_err(|error| Fault::Passing(error.to_string()))?;
                 serde_json::from_str::<Index>(&text).map_err(|error| {
                     Fault::Lasting(failed(format!("{url}: is no region index: {error}")))
@@ -117,14 +114,15 @@ impl Bulk {
             let Some(listed) = found.regions.get(scope.region) else { return Ok(None) };
             let path = &listed.current_version_url;
             let Some(path) = path.strip_suffix(".json").filter(|path| path.starts_with('/')) else {
-                return Err(Unread::List(failed(format!(
-                    "{index}: {path:?} is no path of a list"
-                ))));
+                let message = format!("{}{index}: {path:?} is not the path of a list", self.base);
+                return Err(Unread::List(failed(message)));
             };
-            format!("{}{path}.csv", self.base)
+            format!("{path}.csv")
         };
-        self.tried(&url, |url, body, expected| {
-            let mut counted = Counted { body, bytes: 0 };
+        let most = usize::try_from(bounds::LIST_BYTES).unwrap_or(usize::MAX);
+        self.file(&path, (Reading::Streamed, most), |url, answer| {
+            let expected = answer.length;
+            let mut counted = Counted { answer, bytes: 0 };
             let offer = read_csv(url, &mut counted, scope, &wanted);
             // A file that is cut between two lines looks whole.
             let cut = expected.is_some_and(|expected| counted.bytes < expected);
@@ -140,76 +138,59 @@ impl Bulk {
         })
     }
 
-    /// An answer, over several tries; none where there is no such file.
-    fn tried<T>(
-        &mut self,
-        url: &str,
-        mut read: impl FnMut(&str, &mut dyn Read, Option<u64>) -> Result<T, Fault>,
+    /// Reads a file; none where there is no such file. The connection tries again until an answer begins; here a file
+    /// is read again that was cut.
+    fn file<T>(
+        &self,
+        path: &str,
+        reading: (Reading, usize),
+        mut read: impl FnMut(&str, &mut Answer<'_>) -> Result<T, Fault>,
     ) -> Result<Option<T>, Unread> {
-        let mut last = String::new();
-        let mut answered = false;
-        for attempt in 0..self.attempts {
-            if attempt > 0 {
-                thread::sleep(Duration::from_millis(self.backoff_ms << (attempt - 1).min(10)));
-            }
-            let answer = self.agent.get(url).call();
-            let done = match answer {
-                Err(error) => Err(Fault::Passing(error.to_string())),
-                Ok(answer) => {
-                    answered = true;
-                    self.opened(answer, url, &mut read)
+        let url = format!("{}{path}", self.base);
+        let tries = self.attempts;
+        let mut cut = String::new();
+        for _ in 0..tries {
+            let (endpoint, path) = (self.base.clone(), path.to_owned());
+            let request = Request { endpoint, path, ..Request::default() };
+            let mut answer = match self.connection.send(&url, request, reading) {
+                Ok(answer) => answer,
+                Err(error) => {
+                    let status = error.raw_response().map(|http| http.status().as_u16());
+                    let told = refused(PERMISSION, &url, &error);
+                    return match status {
+                        // The bulk files' store answers 403 for a file that does not exist.
+                        Some(403 | 404) => Ok(None),
+                        Some(status) if PASSING.contains(&status) => Err(Unread::List(failed(
+                            format!("{told}, on every one of {tries} tries"),
+                        ))),
+                        Some(_) => Err(Unread::List(told)),
+                        None if cut.is_empty() => Err(Unread::All(told)),
+                        None => Err(Unread::List(told)),
+                    };
                 }
             };
-            match done {
+            match read(&url, &mut answer) {
                 Ok(value) => return Ok(Some(value)),
-                Err(Fault::Absent) => return Ok(None),
                 Err(Fault::Lasting(error)) => return Err(Unread::List(error)),
-                Err(Fault::Passing(message)) => last = message,
+                Err(Fault::Passing(message)) => cut = message,
             }
         }
-        let error = failed(format!("{url}: {last}, on every one of {} tries", self.attempts));
-        Err(if answered { Unread::List(error) } else { Unread::All(error) })
-    }
-
-    fn opened<T>(
-        &mut self,
-        answer: Response<Body>,
-        url: &str,
-        read: &mut impl FnMut(&str, &mut dyn Read, Option<u64>) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
-        let status = answer.status().as_u16();
-        match status {
-            200 => {}
-            // The bulk files' store says 403 of what is not there.
-            403 | 404 => return Err(Fault::Absent),
-            429 | 500..=599 => return Err(Fault::Passing(format!("HTTP {status}"))),
-            _ => return Err(Fault::Lasting(failed(format!("{url}: HTTP {status}")))),
-        }
-        let expected = answer.body().content_length();
-        let mut body = answer.into_body();
-        let mut counted =
-            Counted { body: &mut body.with_config().limit(bounds::LIST_BYTES).reader(), bytes: 0 };
-        let done = read(url, &mut counted, expected);
-        self.bytes += counted.bytes;
-        done
+        Err(Unread::List(failed(format!("{url}: {cut}, on every one of {tries} tries"))))
     }
 }
 
-struct Counted<'a> {
-    body: &'a mut dyn Read,
+/// Counts the bytes of an answer.
+struct Counted<'a, 'c> {
+    answer: &'a mut Answer<'c>,
     bytes: u64,
 }
 
-impl Read for Counted<'_> {
+impl Read for Counted<'_, '_> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.body.read(into)?;
+        let read = self.answer.read(into)?;
         self.bytes += read as u64;
         Ok(read)
     }
-}
-
-fn failed(message: impl Into<String>) -> Error {
-    Error::failed(Place::default(), message)
 }
 
 /// The Price List API.
@@ -229,7 +210,7 @@ impl Products {
     pub fn connect(settings: &Settings) -> Result<Self, Error> {
         let connection = Connection::open(settings)?;
         let config = aws_sdk_pricing::config::Builder::from(&connection.config)
-            .interceptor(BoundedAnswer)
+            .interceptor(BoundedAnswer(bounds::ANSWER_BYTES))
             .build();
         let client = Client::from_conf(config);
         Ok(Self { connection, client, requests: 0 })
@@ -280,7 +261,7 @@ impl Products {
                 .max_results(PAGE)
                 .set_next_token(token.clone());
             let answer = self.connection.runtime.block_on(request.send()).map_err(|error| {
-                let told = super::refused(("pricing", "a read-only one"), "GetProducts", &error);
+                let told = refused(PERMISSION, "GetProducts", &error);
                 let code = error.code().unwrap_or_default();
                 let of_service = OF_THE_SERVICE.contains(&code);
                 if of_service { Unread::List(told) } else { Unread::All(told) }

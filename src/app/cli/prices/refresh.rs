@@ -99,7 +99,7 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
     let today = jiff::tz::TimeZone::UTC.to_datetime(now).date();
     let mut source = match args.via {
         Via::Bulk => {
-            Source::Bulk(Bulk::new(&rules.bulk_url, &args.aws.settings(&rules.api_region)))
+            Source::Bulk(Bulk::connect(&rules.bulk_url, &args.aws.settings(&rules.api_region))?)
         }
         Via::Api => {
             Source::Api(Box::new(Products::connect(&args.aws.settings(&rules.api_region))?))
