@@ -1,12 +1,13 @@
-//! One error type for all readers: what was wrong, where, and what would be accepted.
+//! The error type: what is wrong, where, and what is accepted.
 
 use std::{collections::HashSet, fmt};
 
 use crate::bounds;
 
+pub mod file_kind;
 pub mod guard;
 
-/// Where a problem is: the file, its line, the dotted key in it. Any part may be unknown.
+/// Where a problem is: a file, a line, a dotted key. Any part may be unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Place {
     /// Path as the user gave it.
@@ -18,12 +19,12 @@ pub struct Place {
 }
 
 impl Place {
-    /// A whole file.
+    /// Returns the place of a whole file.
     pub fn file(file: &str) -> Self {
         Self { file: Some(file.to_owned()), ..Self::default() }
     }
 
-    /// A line of a file.
+    /// Returns the place of a line of a file.
     pub fn line(file: &str, line: usize) -> Self {
         Self { line: Some(line), ..Self::file(file) }
     }
@@ -45,16 +46,31 @@ impl fmt::Display for Place {
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
-    /// Where.
+    /// Where it is.
     pub place: Place,
-    /// What, and what would be accepted.
+    /// What is wrong, and what is accepted.
     pub message: String,
 }
 
 impl Problem {
-    /// A problem at a place.
+    /// Creates a problem at a place.
     pub fn new(place: Place, message: impl Into<String>) -> Self {
         Self { place, message: message.into() }
+    }
+
+    /// Creates the problem of a record that the CSV reader rejects, without the reader's own terms.
+    pub fn csv(file: &str, error: &csv::Error) -> Self {
+        let line = error.position().map(|position| position.line() as usize);
+        let message = match error.kind() {
+            csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+                format!("expected {expected_len} columns, found {len}")
+            }
+            csv::ErrorKind::Utf8 { .. } => "is not UTF-8 text".to_owned(),
+            csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
+            csv::ErrorKind::Io(error) => error.to_string(),
+            _ => "is not a row of CSV".to_owned(),
+        };
+        Self::new(Place { line, ..Place::file(file) }, message)
     }
 }
 
@@ -64,81 +80,126 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What kind of failure it is; the exit code follows from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Failed,
+/// What kind of failure an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The command line, the scenario or an input file is wrong.
     Input,
-    Check,
-    Actuals,
+    /// Something failed while running.
+    Failed,
+    /// A file or the terminal cannot be written.
+    Io,
+    /// A server did not answer, or refused.
+    Network,
+    /// A check did not hold: a budget, or the accuracy of a plan.
+    CheckFailed,
+    /// Bills are missing or stale.
+    MissingActuals,
+    /// Ctrl-C ended the work early.
     Interrupted,
 }
 
-/// Everything that was wrong, not only the first.
+impl ErrorKind {
+    /// Returns the exit code of a process that ends with such an error.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Failed | Self::Io | Self::Network => 1,
+            Self::Input => 2,
+            Self::CheckFailed => 3,
+            Self::MissingActuals => 4,
+            // 128 + SIGINT, as shells report it.
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// Every problem that was found, not only the first.
+///
+/// ```
+/// use runrate::{app::store, error::ErrorKind, intent::scenario::Scenario};
+/// let error = Scenario::parse("shop.toml", "[plan]\nmonths = 0\n", &store::embedded_catalog()?).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Input);
+/// assert_eq!(error.problems()[0].place.file.as_deref(), Some("shop.toml"));
+/// # Ok::<(), runrate::error::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
-    kind: Kind,
+    kind: ErrorKind,
     problems: Vec<Problem>,
 }
 
 impl Error {
-    /// The command line, the scenario or an input file is wrong: exit code 2. A problem found twice
-    /// (accounts share a stack) is told once.
-    pub fn input(problems: Vec<Problem>) -> Self {
+    /// Creates an error of the kind `Input`. A problem that was found twice (accounts share a stack) is kept once.
+    pub fn input(mut problems: Vec<Problem>) -> Self {
         let mut seen = HashSet::new();
-        let mut told = problems;
-        told.retain(|problem| seen.insert(problem.clone()));
-        Self { kind: Kind::Input, problems: told }
+        problems.retain(|problem| seen.insert(problem.clone()));
+        Self { kind: ErrorKind::Input, problems }
     }
 
-    /// One wrong input.
+    /// Creates an error of the kind `Input` with one problem.
     pub fn at(place: Place, message: impl Into<String>) -> Self {
-        Self::input(vec![Problem::new(place, message)])
+        Self::new(ErrorKind::Input, place, message)
     }
 
-    /// Something failed while running: exit code 1.
+    /// Creates an error of the kind `Input` for a record that the CSV reader rejects.
+    pub fn csv(file: &str, error: &csv::Error) -> Self {
+        Self::input(vec![Problem::csv(file, error)])
+    }
+
+    /// Creates an error of the kind `Failed`.
     pub fn failed(place: Place, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Failed, problems: vec![Problem::new(place, message)] }
+        Self::new(ErrorKind::Failed, place, message)
     }
 
-    /// A check did not hold: exit code 3.
+    /// Creates an error of the kind `Io`.
+    pub fn io(place: Place, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Io, place, message)
+    }
+
+    /// Creates an error of the kind `Network`.
+    pub fn network(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Network, Place::default(), message)
+    }
+
+    /// Creates an error of the kind `CheckFailed`.
     pub fn check(message: impl Into<String>) -> Self {
-        let problem = Problem::new(Place::default(), message);
-        Self { kind: Kind::Check, problems: vec![problem] }
+        Self::new(ErrorKind::CheckFailed, Place::default(), message)
     }
 
-    /// Actuals are missing or stale: exit code 4.
+    /// Creates an error of the kind `MissingActuals`.
     pub fn actuals(place: Place, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Actuals, problems: vec![Problem::new(place, message)] }
+        Self::new(ErrorKind::MissingActuals, place, message)
     }
 
-    /// Ctrl-C ended the work early; what was finished is reported: exit code 130.
+    /// Creates an error of the kind `Interrupted`.
     pub fn interrupted(message: impl Into<String>) -> Self {
-        let problem = Problem::new(Place::default(), message);
-        Self { kind: Kind::Interrupted, problems: vec![problem] }
+        Self::new(ErrorKind::Interrupted, Place::default(), message)
     }
 
-    /// The same error with each problem as `change` makes it.
+    fn new(kind: ErrorKind, place: Place, message: impl Into<String>) -> Self {
+        Self { kind, problems: vec![Problem::new(place, message)] }
+    }
+
+    /// Returns the error with each problem changed.
     #[must_use]
     pub fn map(self, change: impl FnMut(Problem) -> Problem) -> Self {
         Self { kind: self.kind, problems: self.problems.into_iter().map(change).collect() }
     }
 
-    /// The problems, in the order they were found.
+    /// Returns what kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Returns the problems in the order they were found.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    /// The process exit code.
+    /// Returns the exit code of a process that ends with this error.
     pub fn exit_code(&self) -> u8 {
-        match self.kind {
-            Kind::Failed => 1,
-            Kind::Input => 2,
-            Kind::Check => 3,
-            Kind::Actuals => 4,
-            // 128 + SIGINT, as shells report it.
-            Kind::Interrupted => 130,
-        }
+        self.kind.exit_code()
     }
 }
 
@@ -156,9 +217,9 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The candidate most like `word`, if any is near enough to be what was meant.
+/// Returns the candidate most like `word`, if one is near enough to be a misspelling of it.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Nobody misspells a key by as much, and the time grows with the product of the lengths.
+    // A longer word is not a misspelt key, and the time grows with the product of the lengths.
     if word.len() > bounds::COMPARED_CHARS {
         return None;
     }

@@ -14,7 +14,7 @@ use syn::visit::{self, Visit};
 /// module uses only modules of its group that stand before it.
 const GROUPS: [(&str, &[&str]); 16] = [
     ("bounds", &[]),
-    ("error", &["guard"]),
+    ("error", &["file_kind", "guard"]),
     ("measure", &["units", "calendar", "random", "range", "series"]),
     ("facts", &["model", "shapes", "prices", "price_list", "commitment_rates"]),
     ("demand", &["growth", "traffic"]),

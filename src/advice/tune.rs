@@ -29,13 +29,13 @@ use crate::{
     },
 };
 
-pub mod archive;
-pub mod choose;
-pub mod confirm;
-pub mod measure;
-pub mod rank;
-pub mod search;
-pub mod space;
+pub(crate) mod archive;
+pub(crate) mod choose;
+pub(crate) mod confirm;
+pub(crate) mod measure;
+pub(crate) mod rank;
+pub(crate) mod search;
+pub(crate) mod space;
 mod state;
 
 use archive::Archive;

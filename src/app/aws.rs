@@ -52,9 +52,9 @@ use serde::Deserialize;
 
 use crate::error::{Error, Place};
 
-pub mod cost_explorer;
-pub mod ec2;
-pub mod price_list;
+pub(crate) mod cost_explorer;
+pub(crate) mod ec2;
+pub(crate) mod price_list;
 
 /// Seconds after which an attempt is given up, and after which a body that sends nothing is.
 const ATTEMPT_SECONDS: u64 = 60;
@@ -335,11 +335,6 @@ struct Said {
     message: String,
 }
 
-/// Returns an error of the connection, without a place in a file.
-fn failed(message: impl Into<String>) -> Error {
-    Error::failed(Place::default(), message)
-}
-
 /// Credentials that a request can carry: the SDK panics on a key that is no header's value.
 #[derive(Debug)]
 struct Checked(SharedCredentialsProvider);
@@ -425,7 +420,7 @@ where
         }
         _ => first_line(&DisplayErrorContext(error).to_string()),
     };
-    failed(format!("{operation}: {message}"))
+    Error::network(format!("{operation}: {message}"))
 }
 
 /// How to get credentials.

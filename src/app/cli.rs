@@ -1,5 +1,5 @@
-//! Flags to requests: each command calls `store`, then a stage, then a writer. The only module that
-//! knows the terminal, the clock and exit codes.
+//! The command line: each command calls `store`, then a stage, then a writer. The only module that knows the terminal
+//! and the clock.
 
 use std::{
     ffi::OsString,
@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
     app::store::{self, PriceSource},
-    error::Error,
+    error::{Error, Place},
     page::text,
 };
 
@@ -41,7 +41,7 @@ mod simulate;
 mod trials;
 mod tune;
 
-/// Plans AWS cost and capacity from user growth.
+/// Plan AWS cost and capacity from user growth.
 #[derive(Debug, Parser)]
 #[command(name = "runrate", version, about, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
@@ -49,25 +49,25 @@ struct Cli {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 something failed while running; 2 the command line, \
-scenario or an input file is wrong; 3 a check did not hold; 4 actuals are missing or stale.\n\n\
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 something failed while running; 2 the command line, the \
+scenario or an input file is wrong; 3 a check failed; 4 bills are missing or stale; 130 interrupted.\n\n\
 Start with `runrate init`, then `runrate plan scenario.toml`.";
 
-/// How data is printed on stdout.
+/// How data is printed to stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people.
+    /// For people
     Table,
-    /// For programs.
+    /// For programs
     Json,
-    /// For spreadsheets.
+    /// For spreadsheets
     Csv,
 }
 
 /// Where prices come from.
 #[derive(Debug, clap::Args)]
 struct PriceArgs {
-    /// Price book to use in place of the built-in one: a folder with manifest.toml
+    /// Read prices from this folder [default: the built-in price book]
     #[arg(long, value_name = "DIR")]
     prices: Option<PathBuf>,
 }
@@ -78,20 +78,20 @@ impl PriceArgs {
     }
 }
 
-/// How AWS is asked.
+/// How to connect to AWS.
 #[cfg(feature = "aws")]
 #[derive(Debug, clap::Args)]
 struct AwsArgs {
-    /// Profile of the AWS configuration
+    /// Use this profile of the AWS configuration
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// Ask another endpoint than AWS's own
+    /// Send requests to this endpoint instead of AWS
     #[arg(long, value_name = "URL")]
     endpoint_url: Option<String>,
-    /// Tries of a request when AWS throttles or fails
+    /// Try each request up to N times when AWS throttles or fails
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=20))]
     attempts: u32,
-    /// First wait between tries
+    /// Wait this long before the first retry
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     backoff_ms: u64,
 }
@@ -111,56 +111,56 @@ impl AwsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Write a commented scenario that plans as it is
+    /// Write a commented example scenario
     Init(init::Args),
-    /// Write a scenario's autoscalers, node pools and database as Kubernetes and Terraform manifests
+    /// Write a scenario's settings as Kubernetes and Terraform manifests
     Manifests(manifests::Args),
-    /// Run a scenario: users to traffic, nodes, usage, money
+    /// Plan the cost and capacity of a scenario
     Plan(plan::Args),
-    /// Compare two scenarios, saved plans or git revisions: a waterfall by cause, and the odds
+    /// Compare two scenarios, saved plans or git revisions
     Compare(compare::Args),
-    /// Make the plan of the parts that `plan --shard` wrote, byte by byte that of one machine
+    /// Merge the parts that `plan --shard` wrote into one plan
     #[cfg(feature = "polars")]
     Merge(merge::Args),
-    /// Recommend Savings Plans and reservations from the forecast's distribution
+    /// Recommend Savings Plans and reservations
     Commit(commit::Args),
-    /// Recommend settings: a frontier of cost and risk, the point to run, what each change buys and costs
+    /// Recommend autoscaler and node pool settings
     Tune(tune::Args),
-    /// Run one account's cluster tick by tick: load, replicas, nodes, saturation, and why
+    /// Simulate one account's cluster tick by tick
     Simulate(simulate::Args),
-    /// Show a scenario on a local page: sliders for its main numbers, the plan computed while they move
+    /// Serve a local page with sliders for the numbers of a scenario
     #[cfg(feature = "serve")]
     Serve(serve::Args),
-    /// Walk one amount of a saved plan back to price row, usage, formula and inputs
+    /// Explain one amount of a saved plan: price, usage, formula, inputs
     Explain(explain::Args),
-    /// Price a file of usage lines
+    /// Price the usage lines of a file
     Rate(rate::Args),
-    /// Write a plan as HTML, XLSX, PDF, Markdown, CSV, JSON, Parquet or FOCUS, beside its bills where there are some
+    /// Write a plan as HTML, XLSX, PDF, Markdown, CSV, JSON and more
     Report(report::Args),
-    /// Bills: read them, keep them, list them
+    /// Import, pull and list bills
     #[command(subcommand)]
     Actuals(actuals::Command),
-    /// Compare a plan with bills: by account, service and usage type, by price, quantity and mix
+    /// Compare a plan with bills
     Reconcile(reconcile::Args),
-    /// Refit a scenario's coefficients to bills; says what the fit is worth on months it did not see
+    /// Fit a scenario's coefficients to bills
     Calibrate(calibrate::Args),
-    /// Score past forecasts against bills, beside naive ones and AWS's own
+    /// Score past forecasts against bills
     Backtest(backtest::Args),
-    /// Carry a history of traffic or users on: trend, seasons, holidays, with an 80 % interval
+    /// Extrapolate a history of traffic or users
     Forecast(forecast::Args),
-    /// The dated, checksummed price book
+    /// Show, compare and refresh the price book
     #[command(subcommand)]
     Prices(prices::Command),
     /// Print the JSON Schema of the scenario
     Schema,
     /// Print shell completions
     Completions {
-        /// Which shell
+        /// Print completions for this shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page, or write one page per command
+    /// Print the manual page, or write a page per command
     Man {
-        /// Folder for runrate.1 and a page of each command
+        /// Write runrate.1 and one page per command to this folder
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
@@ -191,11 +191,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Fails where Ctrl-C ended the work early: scripts must not take a part for the whole.
+/// Fails if Ctrl-C ended the work early: scripts must not mistake a part for the whole.
 fn unstopped() -> Result<(), Error> {
     if trials::was_stopped() {
         return Err(Error::interrupted(
-            "interrupted by Ctrl-C: the report covers what was finished, and nothing was judged by it",
+            "interrupted by Ctrl-C: the report covers the finished part, and no check was made",
         ));
     }
     Ok(())
@@ -247,7 +247,7 @@ fn run(command: Command) -> Result<(), Error> {
     }
 }
 
-/// The manual pages by file name: the program's, then one of each command.
+/// Returns the manual pages by file name: the program's, then one per command.
 fn manual() -> Result<Vec<(String, Vec<u8>)>, Error> {
     let mut program = <Cli as clap::CommandFactory>::command().disable_help_subcommand(true);
     // Gives each command its full name: runrate-actuals-import.
@@ -267,11 +267,11 @@ fn write_pages(command: clap::Command, pages: &mut Vec<(String, Vec<u8>)>) -> st
 }
 
 fn failed(error: &dyn std::error::Error) -> Error {
-    Error::failed(crate::error::Place::default(), error.to_string())
+    Error::failed(Place::default(), error.to_string())
 }
 
 fn failed_with(message: &str) -> Error {
-    Error::failed(crate::error::Place::default(), message)
+    Error::failed(Place::default(), message)
 }
 
 fn pretty(value: &impl serde::Serialize) -> Result<String, Error> {
@@ -279,7 +279,7 @@ fn pretty(value: &impl serde::Serialize) -> Result<String, Error> {
     Ok(text::json(&text).into_owned() + "\n")
 }
 
-/// Writes data to stdout; a reader that went away (`| head`) is not an error.
+/// Writes data to stdout. A closed pipe (`| head`) is not an error.
 fn print(text: &str) -> Result<(), Error> {
     let text = if color() { text::painted(text) } else { text::printable(text) };
     print_bytes(text.as_bytes())
@@ -288,29 +288,31 @@ fn print(text: &str) -> Result<(), Error> {
 fn print_bytes(bytes: &[u8]) -> Result<(), Error> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(failed(&error)),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::io(Place::default(), format!("cannot write to stdout: {error}")))
+        }
         _ => Ok(()),
     }
 }
 
-/// A key that nobody guesses: the seeds of the standard library's hash maps are the operating system's, and what
-/// their keyed hash (`SipHash`) makes of two texts does not tell them.
+/// Returns a key that nobody can guess: the seeds of the standard library's hash maps come from the operating system,
+/// and their keyed hash (`SipHash`) does not reveal them.
 fn random_key() -> u128 {
     let seeds = RandomState::new();
     (u128::from(seeds.hash_one("first half")) << 64) | u128::from(seeds.hash_one("second half"))
 }
 
-/// Says something that is not data, on stderr.
+/// Prints a message to stderr.
 fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", text::printable(text));
 }
 
-/// Whether stdout shows colors: a terminal whose owner does not mind (<https://no-color.org>).
+/// Returns whether stdout shows colors: on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
 fn color() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
 }
 
-/// Columns of the terminal; a page's width when stdout is none.
+/// Returns the columns of the terminal, or a page's width when stdout is not a terminal.
 fn width() -> usize {
     const PAGE: usize = 120;
     if !std::io::stdout().is_terminal() {

@@ -39,7 +39,6 @@ mod knobs;
 mod lane;
 mod side;
 
-pub use knobs::Knob;
 pub use side::Loaded;
 
 use lane::{Lane, Turns};

@@ -15,7 +15,10 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     bounds,
-    error::{Error, Place},
+    error::{
+        Error, Place,
+        file_kind::{FileKind, START_BYTES},
+    },
     facts::{
         commitment_rates::Rates,
         model::Model,
@@ -332,7 +335,7 @@ pub fn load_facts(
         let text = models.text(&MODELS, path)?;
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         let rows = reader.deserialize().collect::<Result<_, _>>();
-        rows.map_err(|error| Error::at(Place::file(path), error.to_string()))
+        rows.map_err(|error| Error::csv(path, &error))
     };
     let mut catalog = catalog;
     for region in regions {
@@ -365,19 +368,71 @@ pub fn load_facts(
     })
 }
 
-/// A text file of the user.
+/// Reads a text file of the user.
 ///
 /// # Errors
-/// A file that is not there, is a folder, or is not UTF-8.
+/// A file that does not exist, is a folder, or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, Error> {
-    let place = || Place::file(&path.display().to_string());
-    write::settle(write::folder_of(path))?;
-    let file = fs::File::open(path).map_err(|error| Error::at(place(), plain(&error)))?;
-    text_of(file, &path.display().to_string())
+    read_text_as(path, None)
 }
 
-/// All text of a reader, up to a bound.
+/// Reads a CSV table of the user; `columns` says which.
+///
+/// # Errors
+/// As [`read_text`]; a file of another kind.
+pub fn read_table(path: &Path, columns: &str) -> Result<String, Error> {
+    read_text_as(path, Some((&[FileKind::Csv], &format!("a CSV of {columns}"))))
+}
+
+/// What a scenario is, for errors.
+const SCENARIO: &str = "a scenario (TOML), as `runrate init` writes it";
+
+/// Reads a text file that may be of some kinds only: the kinds, and what errors call them.
+fn read_text_as(path: &Path, wanted: Option<(&[FileKind], &str)>) -> Result<String, Error> {
+    let name = path.display().to_string();
+    write::settle(write::folder_of(path))?;
+    let file =
+        fs::File::open(path).map_err(|error| Error::at(Place::file(&name), plain(&error)))?;
+    let bytes = bytes_of(file, &name)?;
+    if let Some((accepted, expected)) = wanted {
+        FileKind::check(&name, &bytes, accepted, expected)?;
+    }
+    text_from(bytes, &name)
+}
+
+/// Returns what a regular file of the user looks like, if that is known.
+///
+/// # Errors
+/// A file that does not exist or cannot be read.
+pub fn file_kind(path: &Path) -> Result<Option<FileKind>, Error> {
+    let wrong =
+        |error: &std::io::Error| Error::at(Place::file(&path.display().to_string()), plain(error));
+    let file = fs::File::open(path).map_err(|error| wrong(&error))?;
+    // A pipe can be read only once.
+    if !file.metadata().is_ok_and(|about| about.is_file()) {
+        return Ok(None);
+    }
+    let mut start = Vec::new();
+    file.take(START_BYTES as u64).read_to_end(&mut start).map_err(|error| wrong(&error))?;
+    Ok(FileKind::of(&start))
+}
+
+/// Reads all text of a reader, up to a bound.
 fn text_of(from: impl Read, name: &str) -> Result<String, Error> {
+    text_from(bytes_of(from, name)?, name)
+}
+
+fn text_from(bytes: Vec<u8>, name: &str) -> Result<String, Error> {
+    String::from_utf8(bytes).map_err(|error| {
+        let message = match FileKind::of(error.as_bytes()) {
+            Some(kind) => format!("looks like {kind}, but is not UTF-8 text"),
+            None => "is not UTF-8 text".to_owned(),
+        };
+        Error::at(Place::file(name), message)
+    })
+}
+
+fn bytes_of(from: impl Read, name: &str) -> Result<Vec<u8>, Error> {
     let message = format!(
         "has more than {} MiB, the most that is read at once; split it",
         bounds::FILE_BYTES >> 20
@@ -385,7 +440,7 @@ fn text_of(from: impl Read, name: &str) -> Result<String, Error> {
     let mut bytes = Vec::new();
     let read = bounds::Bounded::new(from, bounds::FILE_BYTES, message).read_to_end(&mut bytes);
     read.map_err(|error| Error::at(Place::file(name), plain(&error)))?;
-    String::from_utf8(bytes).map_err(|_| Error::at(Place::file(name), "is not UTF-8 text"))
+    Ok(bytes)
 }
 
 /// A file of the user as it is.
@@ -416,7 +471,10 @@ fn plain(error: &std::io::Error) -> String {
 /// # Errors
 /// Every problem of the scenario, or of a series.
 pub fn load_scenario(path: &Path, catalog: &Catalog) -> Result<(Scenario, Inputs), Error> {
-    load_with(path, catalog, &path.display().to_string(), &read_text)
+    let wanted: (&[FileKind], &str) = (&[FileKind::Toml], SCENARIO);
+    load_with(path, catalog, &path.display().to_string(), &|asked| {
+        if asked == path { read_text_as(asked, Some(wanted)) } else { read_text(asked) }
+    })
 }
 
 /// Reads a scenario and its series as they stood in a git revision.
@@ -499,7 +557,11 @@ fn load_with(
 /// # Errors
 /// A file that is not a plan of this schema.
 pub fn load_plan(path: &Path) -> Result<Plan, Error> {
-    read_plan(&path.display().to_string(), &read_text(path)?)
+    let wanted: (&[FileKind], &str) = (
+        &[FileKind::SavedPlan, FileKind::Json],
+        "a saved plan (plan.json), as `runrate plan --out` writes it",
+    );
+    read_plan(&path.display().to_string(), &read_text_as(path, Some(wanted))?)
 }
 
 /// Reads a saved plan; `file` is what errors call it.

@@ -23,14 +23,14 @@ use crate::measure::calendar::Month;
 pub mod amount;
 pub mod answer;
 #[cfg(feature = "polars")]
-pub mod columnar;
+pub(crate) mod columnar;
 mod console;
-pub mod gather;
+pub(crate) mod gather;
 pub mod layout;
 mod lines;
 pub mod naming;
-pub mod redact;
-pub mod span;
+pub(crate) mod redact;
+pub(crate) mod span;
 pub mod text;
 
 /// Version of the stored form.

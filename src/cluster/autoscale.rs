@@ -29,12 +29,12 @@ mod buffer;
 mod calm;
 pub mod cron;
 pub mod disrupt;
-pub mod event;
+pub(crate) mod event;
 mod health;
 pub mod hpa;
 pub mod job;
-pub mod karpenter;
-pub mod keda;
+pub(crate) mod karpenter;
+pub(crate) mod keda;
 pub mod node;
 pub mod pack;
 pub mod policy;
@@ -42,7 +42,7 @@ mod scale;
 pub mod schedule;
 mod serve;
 pub mod settings;
-pub mod tally;
+pub(crate) mod tally;
 
 /// Seconds since the start of the plan.
 pub type Second = u32;

@@ -155,7 +155,7 @@ impl Table {
     /// A missing column, a price or range that is not a number: each with file and line.
     pub fn parse(file: &str, text: &str) -> Result<Self, Error> {
         let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
-        let header = reader.headers().map_err(|e| Error::at(Place::file(file), e.to_string()))?;
+        let header = reader.headers().map_err(|error| Error::csv(file, &error))?;
         if header.iter().ne(COLUMNS) {
             return Err(Error::at(
                 Place::line(file, 1),
@@ -165,7 +165,7 @@ impl Table {
         let mut rows = Vec::new();
         let mut problems = Vec::new();
         for record in reader.into_records() {
-            match record.map_err(|e| Problem::new(Place::file(file), e.to_string())) {
+            match record.map_err(|error| Problem::csv(file, &error)) {
                 Ok(record) => match Self::row(record, file) {
                     Ok(row) => rows.push(row),
                     Err(problem) => problems.push(problem),

@@ -738,10 +738,7 @@ impl Catalog {
 fn rows<T: DeserializeOwned>(file: &str, text: &str) -> Result<Vec<T>, Error> {
     let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
     let rows = reader.deserialize().collect::<Result<Vec<T>, _>>();
-    rows.map_err(|error| {
-        let line = error.position().map(|position| position.line() as usize);
-        Error::at(Place { line, ..Place::file(file) }, error.to_string())
-    })
+    rows.map_err(|error| Error::csv(file, &error))
 }
 
 #[cfg(test)]

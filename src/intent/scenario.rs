@@ -41,11 +41,11 @@ use crate::{
 };
 
 pub mod account;
-pub mod check;
-pub mod document;
-pub mod edit;
-pub mod key;
-pub mod number;
+pub(crate) mod check;
+pub(crate) mod document;
+pub(crate) mod edit;
+pub(crate) mod key;
+pub(crate) mod number;
 mod overlay;
 pub mod ranges;
 pub mod schema;

@@ -1,4 +1,4 @@
-//! A time series from outside: a CSV of date and value, checked before anything is learned from it.
+//! A time series: a CSV of dates and values, checked before it is used.
 //!
 //! # Limits
 //! The step is the median distance between rows; calendar months and quarters vary by up to 10 %
@@ -11,33 +11,33 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, Place, Problem},
+    error::{Error, Place, Problem, file_kind::FileKind},
     measure::{calendar::parse_moment, units::parse_figure},
 };
 
-/// What to do about rows that are missing.
+/// How to treat missing rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gaps {
     /// Missing rows are an error (the default: a hole is usually a fault of the export).
     #[default]
     Refuse,
-    /// Missing rows are left out of what is learned.
+    /// Missing rows are skipped.
     Skip,
 }
 
 /// A sorted series of values at distinct moments.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
-    /// When.
+    /// Moments of the values.
     pub moments: Vec<DateTime>,
-    /// How much; finite and not negative.
+    /// Values, finite and not negative.
     pub values: Vec<f64>,
     /// Median distance between rows [minutes].
     pub step_minutes: f64,
 }
 
-/// How the errors speak of a file, in the words of whoever asks for it.
+/// What errors say about a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Words<'a> {
     /// Its columns.
@@ -46,7 +46,7 @@ pub struct Words<'a> {
     pub allow_gaps: &'a str,
 }
 
-/// The words of a scenario's own series.
+/// What errors say about a series of a scenario.
 const SCENARIO: Words<'static> = Words { columns: "date,value", allow_gaps: "set gaps = \"skip\"" };
 
 /// Most rows that may be missing in a file whose gaps are filled: an hourly series of a century. More are a wrong
@@ -69,7 +69,7 @@ impl Series {
         Self::parse_as(file, text, gaps, SCENARIO)
     }
 
-    /// The same, with errors in other words.
+    /// Reads rows like [`Self::parse`], with other texts of errors.
     ///
     /// # Errors
     /// As [`Self::parse`].
@@ -90,11 +90,12 @@ impl Series {
     }
 }
 
-/// The text of a table without its byte-order mark, when a reader of CSV would read all of it.
+/// Returns the text of a table without its byte-order mark, if a CSV reader would read all of it.
 ///
 /// # Errors
 /// Lines that end in CR only; a quote that is never closed, which would swallow the rows after it.
 pub fn whole_table<'t>(file: &str, text: &'t str) -> Result<&'t str, Error> {
+    FileKind::check(file, text.as_bytes(), &[FileKind::Csv], "a CSV table")?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.contains('\r') && !text.contains('\n') {
         let message = "lines end in CR only (old Macintosh text); save it with LF or CRLF";
@@ -128,7 +129,7 @@ fn read_rows(file: &str, text: &str) -> Result<Vec<Row>, Error> {
     let mut problems = Vec::new();
     let mut columns = None;
     for (index, record) in reader.records().enumerate() {
-        let record = record.map_err(|e| Error::at(Place::file(file), e.to_string()))?;
+        let record = record.map_err(|error| Error::csv(file, &error))?;
         let line = record.position().map_or(0, |position| position.line() as usize);
         let expected = *columns.get_or_insert(record.len());
         if record.len() != expected {

@@ -41,10 +41,10 @@ use crate::{
 };
 
 pub mod commitment;
-pub mod discount;
-pub mod fixed;
-pub mod market;
-pub mod surcharge;
+pub(crate) mod discount;
+pub(crate) mod fixed;
+pub(crate) mod market;
+pub(crate) mod surcharge;
 pub mod usage;
 
 /// One step of a price, `from` inclusive, `to` exclusive.

@@ -30,7 +30,7 @@ mod capacity;
 mod costs;
 mod materials;
 mod odds;
-pub mod tuned;
+pub(crate) mod tuned;
 
 /// What a report may show beside the plan.
 #[derive(Debug, Clone, Copy, Default)]

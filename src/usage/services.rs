@@ -30,30 +30,30 @@ use crate::{
     },
 };
 
-pub mod acm;
-pub mod alb;
-pub mod aurora;
-pub mod cloudfront;
-pub mod cloudtrail;
-pub mod cloudwatch;
-pub mod datadog;
-pub mod dr;
+pub(crate) mod acm;
+pub(crate) mod alb;
+pub(crate) mod aurora;
+pub(crate) mod cloudfront;
+pub(crate) mod cloudtrail;
+pub(crate) mod cloudwatch;
+pub(crate) mod datadog;
+pub(crate) mod dr;
 pub mod ebs;
-pub mod ec2;
-pub mod ecr;
-pub mod eks;
-pub mod github_actions;
-pub mod kms;
-pub mod nat;
-pub mod public_ipv4;
-pub mod route53;
-pub mod s3;
-pub mod secrets_manager;
-pub mod ssm;
-pub mod transfer;
-pub mod vpc_endpoints;
-pub mod vpc_flow_logs;
-pub mod waf;
+pub(crate) mod ec2;
+pub(crate) mod ecr;
+pub(crate) mod eks;
+pub(crate) mod github_actions;
+pub(crate) mod kms;
+pub(crate) mod nat;
+pub(crate) mod public_ipv4;
+pub(crate) mod route53;
+pub(crate) mod s3;
+pub(crate) mod secrets_manager;
+pub(crate) mod ssm;
+pub(crate) mod transfer;
+pub(crate) mod vpc_endpoints;
+pub(crate) mod vpc_flow_logs;
+pub(crate) mod waf;
 
 /// One number that went into a quantity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

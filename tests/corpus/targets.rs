@@ -8,7 +8,7 @@ use std::{fmt::Debug, sync::LazyLock};
 use runrate::{
     app::store::{self, PriceSource},
     bills::actuals::{self, MonthBill, layout::Billing},
-    error::Error,
+    error::{Error, ErrorKind},
     facts::{
         price_list::{Offer, Rules, Scope, merge, read_csv, read_product},
         prices::{PriceBook, Table},
@@ -70,9 +70,9 @@ fn refused(error: &Error) -> Result<Outcome, String> {
     if text.len() > LONGEST_MESSAGE {
         return Err(format!("a message of {} bytes", text.len()));
     }
-    match error.exit_code() {
-        2 => Ok(Outcome::Refused),
-        code => Err(format!("wrong input exits with {code}: {text}")),
+    match error.kind() {
+        ErrorKind::Input => Ok(Outcome::Refused),
+        kind => Err(format!("wrong input is an error of the kind {kind:?}: {text}")),
     }
 }
 

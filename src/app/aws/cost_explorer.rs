@@ -27,7 +27,7 @@ use aws_sdk_costexplorer::{
     },
 };
 
-use super::{BoundedAnswer, Connection, Permission, Settings, failed};
+use super::{BoundedAnswer, Connection, Permission, Settings};
 use crate::{
     bills::actuals::{
         Forecast, Kind, Line, LineKey, Metric, MonthBill, SCHEMA,
@@ -94,7 +94,7 @@ impl CostExplorer {
         if self.requests < self.most {
             return Ok(());
         }
-        Err(failed(format!(
+        Err(Error::network(format!(
             "{} requests were sent, the most that --max-requests allows, and the answer goes on; nothing was stored. Raise --max-requests, or ask for fewer months or accounts",
             self.requests
         )))
@@ -141,7 +141,7 @@ impl CostExplorer {
         let accounts = self.values(span, &Dimension::LinkedAccount)?;
         let records = self.values(span, &Dimension::RecordType)?;
         if accounts.is_empty() {
-            return Err(failed(format!(
+            return Err(Error::network(format!(
                 "Cost Explorer has no account with costs from {} to {}",
                 span.start, span.end
             )));
@@ -291,10 +291,12 @@ impl CostExplorer {
             let month = gather::month_of(start);
             let mean = result.mean_value().and_then(Amount::parse);
             let (Some(month), Some(mean)) = (month, mean) else {
-                return Err(failed(format!("GetCostForecast returned no amount for {start:?}")));
+                return Err(Error::network(format!(
+                    "GetCostForecast returned no amount for {start:?}"
+                )));
             };
             if found.iter().any(|known: &Forecast| known.month == month) {
-                return Err(failed(format!("GetCostForecast returned {month} twice")));
+                return Err(Error::network(format!("GetCostForecast returned {month} twice")));
             }
             found.push(Forecast {
                 account: account.to_owned(),
@@ -338,14 +340,14 @@ impl Paging {
 }
 
 fn endless() -> Error {
-    failed(format!("the response has more than {PAGES} pages; request fewer months"))
+    Error::network(format!("the response has more than {PAGES} pages; request fewer months"))
 }
 
 /// The next page's token, which must be another than the last.
 fn next(token: Option<&str>, last: Option<&str>) -> Result<Option<String>, Error> {
     match token.filter(|token| !token.is_empty()) {
         None => Ok(None),
-        token if token == last => Err(failed(
+        token if token == last => Err(Error::network(
             "the next page of the response is the page itself; nothing was stored, try again",
         )),
         Some(token) => Ok(Some(token.to_owned())),
@@ -354,7 +356,7 @@ fn next(token: Option<&str>, last: Option<&str>) -> Result<Option<String>, Error
 
 fn interval(span: &Span) -> Result<DateInterval, Error> {
     let built = DateInterval::builder().start(&span.start).end(&span.end).build();
-    built.map_err(|error| failed(error.to_string()))
+    built.map_err(|error| Error::network(error.to_string()))
 }
 
 fn equals(of: Dimension, values: &[String]) -> Expression {
@@ -411,7 +413,7 @@ fn merge(periods: &mut Vec<Period>, more: Period) -> Result<(), Error> {
     known.estimated |= more.estimated;
     for (keys, metrics) in more.groups {
         if !known.keys.insert(keys.clone()) {
-            return Err(failed(format!(
+            return Err(Error::network(format!(
                 "the response has {} of {} twice; nothing was stored, try again",
                 keys.join(", "),
                 known.start
@@ -433,7 +435,7 @@ fn check_periods(periods: &[Period], span: &Span, daily: bool) -> Result<(), Err
             let message = format!(
                 "the response is incomplete: {start:?} to {end:?} follows {reached}; nothing was stored, try again"
             );
-            return Err(failed(message));
+            return Err(Error::network(message));
         }
         reached = end;
     }
@@ -443,7 +445,7 @@ fn check_periods(periods: &[Period], span: &Span, daily: bool) -> Result<(), Err
             "the response is incomplete: {what} from {reached} to {} are missing; nothing was stored, try again",
             span.end
         );
-        return Err(failed(message));
+        return Err(Error::network(message));
     }
     Ok(())
 }
@@ -456,7 +458,10 @@ fn add(
     currency: &mut Option<String>,
 ) -> Result<(), Error> {
     let month = gather::month_of(&period.start).ok_or_else(|| {
-        failed(format!("the response has the period {:?}, which is not a month", period.start))
+        Error::network(format!(
+            "the response has the period {:?}, which is not a month",
+            period.start
+        ))
     })?;
     let bill = months.entry(month).or_insert_with(|| MonthBill {
         schema: SCHEMA,
@@ -484,7 +489,7 @@ fn add(
     for (names, metrics) in &period.groups {
         let [first, second] = names.as_slice() else {
             let message = format!("the response has the keys {names:?}; expected two");
-            return Err(failed(message));
+            return Err(Error::network(message));
         };
         let named = || billing.kind_of_record(first);
         let (kind, record) = consumed.cloned().unwrap_or_else(|| (named(), first.clone()));
@@ -496,7 +501,7 @@ fn add(
             let (cost, unit) = amount(metric.name())?;
             if currency.get_or_insert_with(|| unit.clone()) != &unit {
                 let message = format!("the response has two currencies: {currency:?} and {unit:?}");
-                return Err(failed(message));
+                return Err(Error::network(message));
             }
             costs[metric as usize] = Some(cost);
         }
@@ -532,7 +537,7 @@ fn amount(
 ) -> Result<(Amount, String), Error> {
     let text = value.and_then(|(amount, _)| amount.as_deref());
     let amount = text.and_then(Amount::parse).ok_or_else(|| {
-        failed(format!(
+        Error::network(format!(
             "the response has no number for {name} of {} in {month}: {}",
             names.join(", "),
             text.unwrap_or("nothing")

@@ -26,7 +26,7 @@ use aws_sigv4::{
 use jiff::Timestamp;
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{Connection, Permission, Reading, Request, SIGN_IN, Settings, failed, refused};
+use super::{Connection, Permission, Reading, Request, SIGN_IN, Settings, refused};
 use crate::{bounds, error::Error, facts::price_list::Spot};
 
 /// Pages after which an answer is taken to have no end.
@@ -208,7 +208,8 @@ impl Ec2 {
     /// No credentials.
     pub fn connect(settings: &Settings, spot: &Spot, now: Timestamp) -> Result<Self, Error> {
         let connection = Connection::open(settings)?;
-        let none = |why: &str| failed(format!("EC2: no usable credentials{why}; {SIGN_IN}"));
+        let none =
+            |why: &str| Error::network(format!("EC2: no usable credentials{why}; {SIGN_IN}"));
         let provider = connection.config.credentials_provider().ok_or_else(|| none(""))?;
         let credentials = connection.runtime.block_on(provider.provide_credentials()).map_err(
             |error| match (&error, std::error::Error::source(&error)) {
@@ -278,18 +279,20 @@ impl Ec2 {
             }
             let text = self.ask(action, &encoded(&form))?;
             let answer: Answer = quick_xml::de::from_str(&text)
-                .map_err(|error| failed(format!("{action}: unreadable answer: {error}")))?;
+                .map_err(|error| Error::network(format!("{action}: unreadable answer: {error}")))?;
             let next = answer.next_token.clone();
             take(answer);
             if next.is_empty() {
                 return Ok(());
             }
             if next == token {
-                return Err(failed(format!("{action}: an answer points to the page it came from")));
+                return Err(Error::network(format!(
+                    "{action}: an answer points to the page it came from"
+                )));
             }
             token = next;
         }
-        Err(failed(format!("{action}: more than {MOST_PAGES} pages")))
+        Err(Error::network(format!("{action}: more than {MOST_PAGES} pages")))
     }
 
     fn ask(&self, action: &str, form: &str) -> Result<String, Error> {
@@ -300,7 +303,7 @@ impl Ec2 {
             .map_err(|error| refused(PERMISSION, action, &error))?;
         let mut text = String::new();
         let read = answer.read_to_string(&mut text);
-        read.map_err(|error| failed(format!("{action}: unreadable answer: {error}")))?;
+        read.map_err(|error| Error::network(format!("{action}: unreadable answer: {error}")))?;
         Ok(text)
     }
 
@@ -308,8 +311,9 @@ impl Ec2 {
     fn signed(&self, form: &str) -> Result<Request, Error> {
         let kind = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
         let identity = self.credentials.clone().into();
-        let unsigned =
-            |error: &dyn std::fmt::Display| failed(format!("cannot sign a request: {error}"));
+        let unsigned = |error: &dyn std::fmt::Display| {
+            Error::network(format!("cannot sign a request: {error}"))
+        };
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)

@@ -14,8 +14,7 @@ use aws_sdk_pricing::{
 use serde::Deserialize;
 
 use super::{
-    Answer, BoundedAnswer, Connection, PASSING, Permission, Reading, Request, Settings, failed,
-    refused,
+    Answer, BoundedAnswer, Connection, PASSING, Permission, Reading, Request, Settings, refused,
 };
 use crate::{
     bounds,
@@ -107,7 +106,7 @@ impl Bulk {
                 let read = answer.read_to_string(&mut text);
                 read.map_err(|error| Fault::Passing(error.to_string()))?;
                 serde_json::from_str::<Index>(&text).map_err(|error| {
-                    Fault::Lasting(failed(format!("{url}: is no region index: {error}")))
+                    Fault::Lasting(Error::network(format!("{url}: is no region index: {error}")))
                 })
             })?;
             let Some(found) = found else { return Ok(None) };
@@ -115,7 +114,7 @@ impl Bulk {
             let path = &listed.current_version_url;
             let Some(path) = path.strip_suffix(".json").filter(|path| path.starts_with('/')) else {
                 let message = format!("{}{index}: {path:?} is not the path of a list", self.base);
-                return Err(Unread::List(failed(message)));
+                return Err(Unread::List(Error::network(message)));
             };
             format!("{path}.csv")
         };
@@ -160,9 +159,9 @@ impl Bulk {
                     return match status {
                         // The bulk files' store answers 403 for a file that does not exist.
                         Some(403 | 404) => Ok(None),
-                        Some(status) if PASSING.contains(&status) => Err(Unread::List(failed(
-                            format!("{told}, on every one of {tries} tries"),
-                        ))),
+                        Some(status) if PASSING.contains(&status) => Err(Unread::List(
+                            Error::network(format!("{told}, on every one of {tries} tries")),
+                        )),
                         Some(_) => Err(Unread::List(told)),
                         None if cut.is_empty() => Err(Unread::All(told)),
                         None => Err(Unread::List(told)),
@@ -175,7 +174,7 @@ impl Bulk {
                 Err(Fault::Passing(message)) => cut = message,
             }
         }
-        Err(Unread::List(failed(format!("{url}: {cut}, on every one of {tries} tries"))))
+        Err(Unread::List(Error::network(format!("{url}: {cut}, on every one of {tries} tries"))))
     }
 }
 
@@ -238,7 +237,7 @@ impl Products {
                     Filter::builder().r#type(kind).field(field).value(value).build()
                 })
                 .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| Unread::List(failed(error.to_string())))?;
+                .map_err(|error| Unread::List(Error::network(error.to_string())))?;
             self.pages(scope, &filters, &wanted, &mut offer)?;
         }
         Ok((offer.rows > 0).then_some(offer))
@@ -270,19 +269,19 @@ impl Products {
             for document in answer.price_list() {
                 read_product(document, scope, wanted, offer).map_err(|message| {
                     let code = &scope.service.code;
-                    Unread::List(failed(format!("GetProducts of {code}: {message}")))
+                    Unread::List(Error::network(format!("GetProducts of {code}: {message}")))
                 })?;
             }
             match answer.next_token().filter(|next| !next.is_empty()) {
                 None => return Ok(()),
                 next if next == token.as_deref() => {
                     let message = "an answer points to the page it came from";
-                    return Err(Unread::List(failed(message)));
+                    return Err(Unread::List(Error::network(message)));
                 }
                 Some(next) => token = Some(next.to_owned()),
             }
         }
         let message = format!("more than {MOST_PAGES} pages of {}", scope.service.code);
-        Err(Unread::List(failed(message)))
+        Err(Unread::List(Error::network(message)))
     }
 }

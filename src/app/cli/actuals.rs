@@ -17,38 +17,42 @@ mod privacy;
 #[cfg(feature = "aws")]
 mod pull;
 
-/// Where bills are kept.
+/// Default folder of bills.
 pub(super) const FOLDER: &str = "actuals";
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Read bills from files: CUR 2.0 and legacy CUR, FOCUS, Cost Explorer's CSV and JSON, plain CSV; gzip and Parquet
+    /// Import bills from files
+    ///
+    /// Reads CUR 2.0 and legacy CUR, FOCUS, CSV and JSON of Cost Explorer, and plain CSV; also as gzip and Parquet.
     Import(Import),
-    /// Ask Cost Explorer for months that are open or not kept; each request costs, and the price is told first
+    /// Pull bills from Cost Explorer
+    ///
+    /// Pulls the months that are open or not stored. Each request costs money; the command prints the price first.
     #[cfg(feature = "aws")]
     Pull(pull::Args),
-    /// List the months that are kept, and what was set aside
+    /// List the stored months and their skipped rows
     List(List),
-    /// Print the IAM policy that `pull` needs, and no more than that
+    /// Print the least IAM policy that `pull` needs
     Policy,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Import {
-    /// Exports; parts of one bill together
+    /// Read these exports; give all parts of a bill together
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Account of a file that names none; once for all files, or once for each in their order
+    /// Account of files that name none: once for all files, or once per file in their order
     #[arg(long = "account", value_name = "ID")]
     accounts: Vec<String>,
     #[command(flatten)]
     kept: Kept,
-    /// Share of a file's rows that may be unusable; nothing is imported above it [default: 10%]
+    /// Import nothing if more than this share of a file's rows is unusable [default: 10%]
     #[arg(long, value_name = "PERCENT", value_parser = super::trials::percent_or_zero)]
     max_skipped: Option<f64>,
     #[command(flatten)]
     privacy: privacy::Flag,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
@@ -57,7 +61,7 @@ pub(super) struct Import {
 pub(super) struct List {
     #[command(flatten)]
     kept: Kept,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
@@ -65,7 +69,7 @@ pub(super) struct List {
 /// The folder of bills.
 #[derive(Debug, clap::Args)]
 pub(super) struct Kept {
-    /// Folder in which bills are kept, a file a month
+    /// Store bills in this folder, one file per month
     #[arg(long, value_name = "DIR", default_value = FOLDER)]
     actuals: PathBuf,
 }
@@ -95,9 +99,10 @@ pub(super) fn run(command: &Command) -> Result<(), Error> {
     }
 }
 
-/// No bill is kept there.
+/// Returns the error of a folder without bills.
 pub(super) fn none(folder: &Path) -> Error {
-    let message = "no bills are kept there; `runrate actuals import FILE...` reads exports, `runrate actuals pull` asks Cost Explorer";
+    let message =
+        "no bills are stored here; run `runrate actuals import FILE...` or `runrate actuals pull`";
     Error::actuals(Place::file(&folder.display().to_string()), message)
 }
 
@@ -108,7 +113,7 @@ fn import(args: &Import, privacy: &mut Privacy<'_>) -> Result<(), Error> {
     };
     if args.accounts.len() > 1 && args.accounts.len() != args.files.len() {
         let message = format!(
-            "is there {} times, for {} files; give it once, or once for each file",
+            "is given {} times for {} files; give it once, or once per file",
             args.accounts.len(),
             args.files.len()
         );
@@ -132,7 +137,7 @@ fn import(args: &Import, privacy: &mut Privacy<'_>) -> Result<(), Error> {
     privacy.save(&mut bills)?;
     privacy.say(&format!("wrote {} to {}", count(bills.len(), "month"), folder.display()));
     if !replaced.is_empty() {
-        privacy.say(&format!("in place of {}", replaced.join(", ")));
+        privacy.say(&format!("replaced {}", replaced.join(", ")));
     }
     for note in bills.iter().filter_map(MonthBill::no_bill) {
         privacy.say(&format!("warning: {note}"));
@@ -148,7 +153,7 @@ fn show(bills: &[MonthBill], format: Format) -> Result<(), Error> {
     }
 }
 
-/// The time, to the second.
+/// Returns the time, to the second.
 pub(super) fn now() -> String {
     let now = jiff::Timestamp::now();
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()

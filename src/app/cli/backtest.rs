@@ -22,27 +22,27 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Scenario file
+    /// Read this scenario file
     #[arg(required_unless_present = "series")]
     scenario: Option<PathBuf>,
-    /// CSV of `date,value` to score forecasts of traffic or users on, in place of a scenario's bills
+    /// Score forecasts of this CSV (`date,value`) instead of bills
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "exports", "as_it_is", "prices"])]
     series: Option<PathBuf>,
-    /// CSV of `date,name` with the holidays of the series
+    /// Read the holidays of the series from this CSV (`date,name`)
     #[arg(long, value_name = "FILE", requires = "series")]
     holidays: Option<PathBuf>,
-    /// Leave rows out that are missing in the series
+    /// Fill missing rows of the series by interpolation
     #[arg(long, requires = "series")]
     fill_gaps: bool,
     #[command(flatten)]
     sources: Sources,
-    /// Months ahead (6), or rows ahead of a series (a season)
+    /// Forecast N months ahead, or N rows of a series [default: 6 months, or one season]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     horizon: Option<u32>,
-    /// Take the scenario as it is, without calibrating it at each origin
+    /// Do not calibrate the scenario at each origin
     #[arg(long)]
     as_it_is: bool,
-    /// What to print: scores, scores and guesses for programs, or every guess
+    /// Print in this format: scores, or every forecast with csv
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let bills = unbroken(&all);
     if bills.len() <= LEAST_MONTHS {
         let message = format!(
-            "{} whole months in a row are billed; {} are needed to test a forecast on",
+            "{} consecutive whole months are billed; a backtest needs {}",
             bills.len(),
             LEAST_MONTHS + 1
         );

@@ -24,20 +24,20 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Scenario file
+    /// Read this scenario file
     scenario: PathBuf,
     #[command(flatten)]
     sources: Sources,
-    /// CSV of `month,sessions` as they really were: takes a wrong forecast of traffic out of the fit
+    /// Correct for the real traffic of this CSV (`month,sessions`)
     #[arg(long, value_name = "FILE")]
     usage: Option<PathBuf>,
-    /// Last months to hold out and test on; a quarter of them if left out
+    /// Hold out the last N months for the test [default: a quarter of the months]
     #[arg(long, value_name = "N")]
     hold_out: Option<usize>,
-    /// File for the scenario with the new values; comments stay
+    /// Write the scenario with the fitted values to this file; comments are kept
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let (training, held_out) = months.split_at(months.len().saturating_sub(hold));
     if training.len() < LEAST_MONTHS {
         let message = format!(
-            "{} whole months are billed, of which {hold} are held out; {} are needed to fit to",
+            "{} whole months are billed and {hold} of them are held out; the fit needs {}",
             months.len(),
             LEAST_MONTHS
         );
@@ -102,12 +102,13 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     }
 }
 
-/// Real over planned sessions by month.
+/// Reads real over planned sessions by month.
 fn traffic(path: &std::path::Path, plan: &Plan) -> Result<BTreeMap<Month, f64>, Error> {
     let file = path.display().to_string();
     let words =
         Words { columns: "month,sessions", allow_gaps: "leave the months out of the bills" };
-    let series = Series::parse_as(&file, &store::read_text(path)?, Gaps::Refuse, words)?;
+    let series =
+        Series::parse_as(&file, &store::read_table(path, words.columns)?, Gaps::Refuse, words)?;
     let mut ratios = BTreeMap::new();
     for (moment, sessions) in series.moments.iter().zip(&series.values) {
         let Some(month) = Month::of(moment.date()) else { continue };
@@ -115,7 +116,7 @@ fn traffic(path: &std::path::Path, plan: &Plan) -> Result<BTreeMap<Month, f64>, 
             continue;
         };
         if ratios.insert(month, sessions / planned.traffic.sessions.max(1.0)).is_some() {
-            let message = format!("{month} stands twice; give one row a month");
+            let message = format!("{month} occurs twice; give one row per month");
             return Err(Error::at(Place::file(&file), message));
         }
     }

@@ -17,23 +17,23 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Scenario file; what it already has bought is counted first
+    /// Read this scenario file; its existing commitments apply first
     scenario: PathBuf,
     #[command(flatten)]
     trials: TrialArgs,
-    /// Look at a Compute Savings Plan with the discount that AWS quotes; the book has no price of it
+    /// Consider a Compute Savings Plan at this discount, as AWS quotes it
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     compute_discount: Option<f64>,
-    /// Term of that plan
+    /// Term of the Compute Savings Plan
     #[arg(long, value_name = "TERM", value_parser = term, default_value = "1yr", requires = "compute_discount")]
     term: Term,
-    /// How that plan is paid
+    /// Payment option of the Compute Savings Plan
     #[arg(long, value_name = "HOW", value_parser = payment, default_value = "no-upfront", requires = "compute_discount")]
     payment: Payment,
-    /// Months between purchases
+    /// Buy every N months
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36), default_value_t = 3)]
     every: u32,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     #[command(flatten)]
@@ -44,14 +44,14 @@ fn term(text: &str) -> Result<Term, String> {
     [Term::One, Term::Three]
         .into_iter()
         .find(|term| term.name() == text)
-        .ok_or_else(|| "give 1yr or 3yr".into())
+        .ok_or_else(|| "expected 1yr or 3yr".into())
 }
 
 fn payment(text: &str) -> Result<Payment, String> {
     [Payment::NoUpfront, Payment::PartialUpfront, Payment::AllUpfront]
         .into_iter()
         .find(|payment| payment.name() == text)
-        .ok_or_else(|| "give no-upfront, partial-upfront or all-upfront".into())
+        .ok_or_else(|| "expected no-upfront, partial-upfront or all-upfront".into())
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         .trials
         .watch(1, |trials, watch| commit::advise(&prepared, &question, trials, watch))?;
     if advice.stopped {
-        say("stopped by Ctrl-C: the advice rests on the trials that were finished");
+        say("interrupted by Ctrl-C: the recommendation uses the finished trials only");
     }
     match args.format {
         Format::Table => print(&write::commit::render(&advice)),

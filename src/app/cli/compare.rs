@@ -14,16 +14,16 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Scenario, saved plan.json, or a scenario of a git revision: main:scenario.toml
+    /// Read A: a scenario, a saved plan.json, or a scenario of a git revision (main:scenario.toml)
     a: String,
-    /// What to compare it with: the same kinds
+    /// Read B, of the same kinds
     b: String,
     #[command(flatten)]
     trials: TrialArgs,
-    /// Exit with 3 when B costs more than A by over this share: 5%, or 0%
+    /// Exit with 3 if B costs more than A by over this share, such as 5%
     #[arg(long, value_name = "PERCENT", value_parser = percent_or_zero)]
     fail_over: Option<f64>,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     #[command(flatten)]

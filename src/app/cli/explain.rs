@@ -16,11 +16,11 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Saved plan: plan.json of `plan --out`
+    /// Read this saved plan (plan.json of `plan --out`)
     plan: PathBuf,
-    /// Parts of a line's name, separated by `/`: 2027-05/production/BoxUsage
+    /// Explain lines whose names contain these parts, such as 2027-05/production/BoxUsage
     key: Option<String>,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
@@ -33,7 +33,7 @@ struct Explained<'a> {
     price: &'a PriceUsed,
 }
 
-/// The part of the key that occurs nowhere, and the segment most like it.
+/// Returns which part of the key occurs nowhere, and the most similar name.
 fn hint(plan: &Plan, key: &str) -> String {
     let names: Vec<String> = plan.entries.iter().map(Plan::entry_name).collect();
     let segments = || names.iter().flat_map(|name| name.split('/'));
@@ -43,10 +43,10 @@ fn hint(plan: &Plan, key: &str) -> String {
             let kinds: Vec<String> = segments().map(whole).collect();
             let near = nearest(part, kinds.iter().map(String::as_str));
             let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-            return format!(": nothing is called {part:?}{near}");
+            return format!(": no line contains {part:?}{near}");
         }
     }
-    ": each part occurs, but not together; `runrate explain PLAN` lists lines".into()
+    ": each part occurs, but not together; `runrate explain PLAN` lists the lines".into()
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {

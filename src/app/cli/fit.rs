@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// Where bills and prices come from.
+/// Bills and prices.
 #[derive(Debug, clap::Args)]
 pub(super) struct Sources {
     #[command(flatten)]
@@ -32,7 +32,7 @@ pub(super) struct Sources {
     prices: PriceArgs,
 }
 
-/// A scenario's text, and what it is run and compared with.
+/// A scenario's text, and the facts to run it with and to compare it with bills.
 pub(super) struct Fit {
     file: String,
     pub(super) text: String,
@@ -65,7 +65,7 @@ impl Fit {
         Naming::new(&self.book, &self.facts.catalog, &self.billing)
     }
 
-    /// Runs a scenario's text; the last text is not run twice.
+    /// Runs a scenario's text, once for the same text in a row.
     pub(super) fn run(&self, text: &str) -> Result<Plan, Error> {
         if let Some((_, plan)) = self.last.borrow().as_ref().filter(|(known, _)| known == text) {
             return Ok(plan.clone());
@@ -76,7 +76,7 @@ impl Fit {
         Ok(plan)
     }
 
-    /// Whole months on the metric that discounts and commitments do not touch.
+    /// Returns the options: whole months, on the metric without discounts and commitments.
     pub(super) fn options(&self, from: Option<Month>, to: Option<Month>) -> Options {
         Options {
             metric: Metric::Unblended,
@@ -87,7 +87,7 @@ impl Fit {
         }
     }
 
-    /// Whole, closed months that the plan has too.
+    /// Returns the whole, closed months that the plan covers.
     pub(super) fn whole_months(
         &self,
         sources: &Sources,

@@ -19,23 +19,23 @@ use crate::{
     write::history as report,
 };
 
-/// Rows ahead of a series without seasons, unless said otherwise.
+/// Default number of rows to forecast of a series without seasons.
 const ROWS_AHEAD: usize = 6;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// CSV of `date,value`: requests by hour, users by quarter
+    /// Read this CSV of `date,value`, such as requests by hour or users by quarter
     series: PathBuf,
-    /// Rows ahead; a season of the series if left out
+    /// Forecast N rows ahead [default: one season of the series]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     ahead: Option<u32>,
-    /// CSV of `date,name`: holidays and the like, past and to come
+    /// Read past and future holidays from this CSV (`date,name`)
     #[arg(long, value_name = "FILE")]
     holidays: Option<PathBuf>,
-    /// Draw rows that are missing between their neighbours
+    /// Fill missing rows by interpolation
     #[arg(long)]
     fill_gaps: bool,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
@@ -50,19 +50,19 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         Format::Json => print(&pretty(&steps)?),
         Format::Csv => {
             if history.filled > 0 {
-                say(&format!("{} rows were missing and are drawn in", history.filled));
+                say(&format!("filled {} missing rows by interpolation", history.filled));
             }
             print(&report::steps_csv(&steps))
         }
     }
 }
 
-/// A shortest season, or a few rows where there is none.
+/// Returns the shortest season, or a few rows if there is none.
 pub(super) fn usual(history: &History) -> usize {
     history.seasons().first().copied().unwrap_or(ROWS_AHEAD)
 }
 
-/// A series with its holidays.
+/// Reads a series with its holidays.
 pub(super) fn read(
     path: &Path,
     holidays: Option<&Path>,
@@ -71,15 +71,15 @@ pub(super) fn read(
     let file = path.display().to_string();
     let words = Words { columns: "date,value", allow_gaps: "pass --fill-gaps" };
     let gaps = if fill_gaps { Gaps::Skip } else { Gaps::Refuse };
-    let series = Series::parse_as(&file, &store::read_text(path)?, gaps, words)?;
+    let series = Series::parse_as(&file, &store::read_table(path, words.columns)?, gaps, words)?;
     let holidays = holidays.map(read_holidays).transpose()?.unwrap_or_default();
     History::new(&series, holidays).map_err(|message| Error::at(Place::file(&file), message))
 }
 
-/// Dates with the number of what they are.
+/// Reads dates, each with the number of its holiday.
 fn read_holidays(path: &Path) -> Result<BTreeMap<Date, usize>, Error> {
     let file = path.display().to_string();
-    let text = store::read_text(path)?;
+    let text = store::read_table(path, "date,name")?;
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -87,12 +87,13 @@ fn read_holidays(path: &Path) -> Result<BTreeMap<Date, usize>, Error> {
         .from_reader(text.as_bytes());
     let (mut names, mut found, mut problems) = (Vec::<String>::new(), BTreeMap::new(), Vec::new());
     for (index, record) in reader.records().enumerate() {
-        let record = record.map_err(|error| Error::at(Place::file(&file), error.to_string()))?;
+        let record = record.map_err(|error| Error::csv(&file, &error))?;
         let (date, name) = (record.get(0).unwrap_or_default(), record.get(1).unwrap_or_default());
         let Some(moment) = parse_moment(date) else {
             if index > 0 {
                 let line = record.position().map_or(0, |position| position.line() as usize);
-                let message = format!("{date:?} is not a date; write 2027-12-25,Christmas");
+                let message =
+                    format!("{date:?} is not a date; write a row like 2027-12-25,Christmas");
                 problems.push(Problem::new(Place::line(&file, line), message));
             }
             continue;
@@ -108,7 +109,7 @@ fn read_holidays(path: &Path) -> Result<BTreeMap<Date, usize>, Error> {
         return Err(Error::input(problems));
     }
     if found.is_empty() {
-        return Err(Error::at(Place::file(&file), "has no row of date,name"));
+        return Err(Error::at(Place::file(&file), "has no row of the form date,name"));
     }
     Ok(found)
 }

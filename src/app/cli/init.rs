@@ -11,24 +11,27 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// File to write
+    /// Write the scenario to this file
     #[arg(default_value = "scenario.toml")]
     path: PathBuf,
-    /// Start from Kubernetes manifests: a folder of YAML and JSON files, `kubectl get -o yaml` dumps among them
+    /// Start from a folder of Kubernetes manifests (YAML, JSON, or dumps of `kubectl get -o yaml`)
     #[arg(long, value_name = "DIR")]
     from_manifests: Option<PathBuf>,
-    /// Replace the file if it exists
+    /// Overwrite an existing file
     #[arg(long)]
     force: bool,
 }
 
-/// The first example is the template: it is commented, it plans, and tests keep it so.
+/// The first example is the template: it has comments, and tests run it.
 const TEMPLATE: &str = include_str!("../../../examples/innovate.toml");
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
     let path = args.path.display().to_string();
     if args.path.exists() && !args.force {
-        return Err(Error::at(Place::file(&path), "exists; name another file, or pass --force"));
+        return Err(Error::at(
+            Place::file(&path),
+            "already exists; name another file, or pass --force",
+        ));
     }
     if let Some(folder) = &args.from_manifests {
         return from_manifests(folder, &args.path);
@@ -48,10 +51,10 @@ fn from_manifests(folder: &Path, to: &Path) -> Result<(), Error> {
     store::write_file(to, read.scenario.as_bytes())?;
     let path = to.display().to_string();
     super::say(&format!("read {} from {}", read.found.summary(), folder.display()));
-    // Manifests may contradict themselves, as clusters do: what a plan would say is said now.
+    // Manifests may contradict themselves, as clusters do: a plan would report the same.
     let checked = opener.case(to).and_then(|case| case.prepared().map(drop));
     if checked.is_err() {
-        super::say(&format!("wrote {path}; it does not plan until this is set right:"));
+        super::say(&format!("wrote {path}; it cannot be planned until these problems are fixed:"));
     } else {
         super::say(&format!("wrote {path}; try `runrate plan {path}`"));
     }

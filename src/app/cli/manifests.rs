@@ -12,12 +12,12 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Scenario file
+    /// Read this scenario file
     scenario: PathBuf,
-    /// Folder to write to: one folder in it for each account
+    /// Write to this folder, one subfolder per account
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Account to write; all if left out
+    /// Write only this account [default: all]
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
     #[command(flatten)]
@@ -27,7 +27,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<(), Error> {
     let case = Opener::new(&args.prices)?.case(&args.scenario)?;
     let accounts = accounts(&case.scenario, args)?;
-    // The plan chooses the database's class, and refuses what contradicts itself.
+    // The plan chooses the class of the database, and checks the scenario.
     let plan = case.plan()?;
     let known = store::model()?;
     let mut files = Vec::new();
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
             files.push((format!("{}/{}", account.name, file.name), file.text.into_bytes()));
         }
     }
-    // Of each account, the files that this scenario has no more are removed; other accounts may be others' work.
+    // Files of these accounts that this scenario no longer has are removed; other folders are left alone.
     let owned: Vec<String> = written_accounts
         .iter()
         .flat_map(|name| manifest::FILES.map(|file| format!("{name}/{file}")))
@@ -62,18 +62,18 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     for note in &notes {
         say(note);
     }
-    say("values that only you know say FILL-IN");
+    say("replace each FILL-IN by your own value");
     Ok(())
 }
 
-/// The accounts asked for, whose names are those of folders.
+/// Returns the accounts to write; their names become names of folders.
 fn accounts<'s>(scenario: &'s Scenario, args: &Args) -> Result<Vec<&'s Account>, Error> {
     let file = args.scenario.display().to_string();
     let asked = |account: &&Account| args.account.as_ref().is_none_or(|name| account.name == *name);
     let accounts: Vec<&Account> = scenario.accounts.iter().filter(asked).collect();
     if let (Some(name), true) = (&args.account, accounts.is_empty()) {
         let known: Vec<&str> = scenario.accounts.iter().map(|account| &*account.name).collect();
-        let message = format!("no account {name:?}; there are {}", known.join(", "));
+        let message = format!("has no account {name:?}; it has {}", known.join(", "));
         return Err(Error::at(Place::file(&file), message));
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');

@@ -11,16 +11,16 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Parts of one plan, as `plan --shard i/n --out FILE.parquet` wrote them
+    /// Read these parts of one plan, written by `plan --shard I/N --out FILE.parquet`
     #[arg(required = true)]
     parts: Vec<PathBuf>,
-    /// Folder for the files that `plan --out` writes
+    /// Write the files of `plan --out` to this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Exit with 3 when a budget breaks in more than this share of the trials: 50%
+    /// Exit with 3 if a budget is exceeded in more than this share of the trials, such as 50%
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_over: Option<f64>,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }

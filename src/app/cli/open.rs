@@ -13,7 +13,7 @@ use crate::{
         actuals::{MonthBill, layout::Billing},
         backtest::Scored,
     },
-    error::Error,
+    error::{Error, Place, file_kind::FileKind},
     facts::{prices::PriceBook, shapes::Catalog},
     intent::scenario::Scenario,
     plan::{
@@ -102,9 +102,6 @@ impl Opener {
     /// Reads a saved plan, the plan of a folder, a scenario, or a scenario of a git revision (`main:scenario.toml`).
     pub(super) fn planned(&self, name: &str) -> Result<Planned, Error> {
         let path = Path::new(name);
-        if is_saved_plan(path) {
-            return store::load_plan(path).map(Planned::Saved);
-        }
         if path.is_dir() {
             return store::load_plan(&path.join("plan.json")).map(Planned::Saved);
         }
@@ -112,6 +109,7 @@ impl Opener {
             Some((revision, file)) if !path.exists() => {
                 store::load_scenario_at(revision, Path::new(file), &self.catalog)?
             }
+            _ if check_planned(path)? => return store::load_plan(path).map(Planned::Saved),
             _ => store::load_scenario(path, &self.catalog)?,
         };
         Ok(Planned::Scenario(scenario, inputs))
@@ -119,7 +117,7 @@ impl Opener {
 
     /// Reads a saved plan, or runs the mid case of a scenario.
     pub(super) fn plan(&self, path: &Path) -> Result<Plan, Error> {
-        if is_saved_plan(path) { store::load_plan(path) } else { self.case(path)?.plan() }
+        if check_planned(path)? { store::load_plan(path) } else { self.case(path)?.plan() }
     }
 
     /// Reads the exports that are named, or the stored bills.
@@ -156,7 +154,19 @@ pub(super) fn tuned(path: &Path) -> Result<Tuned, Error> {
     store::load_saved(path, wrong, "`tune --out` writes tune.json")
 }
 
-/// Whether a file is named like a saved plan.
-pub(super) fn is_saved_plan(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
+/// Returns whether a file is a saved plan, and fails if it is no scenario either.
+pub(super) fn check_planned(path: &Path) -> Result<bool, Error> {
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
+        return Ok(true);
+    }
+    match store::file_kind(path)? {
+        Some(FileKind::SavedPlan) => Ok(true),
+        Some(FileKind::Toml) | None => Ok(false),
+        Some(kind) => {
+            let message = format!(
+                "looks like {kind}; expected a scenario (TOML), or a saved plan (plan.json of `plan --out`)"
+            );
+            Err(Error::at(Place::file(&path.display().to_string()), message))
+        }
+    }
 }

@@ -26,42 +26,41 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Scenario file
+    /// Read this scenario file
     scenario: PathBuf,
     #[command(flatten)]
     trials: TrialArgs,
-    /// Print the plan of one trial by its number, to look at what it drew
+    /// Print the plan of one trial, by its number
     #[arg(long, value_name = "N", conflicts_with_all = ["trials", "until_stable", "fail_over"])]
     trial: Option<u32>,
-    /// Run part i of n of the trials and write it to --out FILE.parquet; `runrate merge` makes the plan
+    /// Run part I of N of the trials and write it to --out FILE.parquet, for `runrate merge`
     #[arg(long, value_name = "I/N", value_parser = shard, requires = "out", conflicts_with_all = ["trial", "until_stable", "fail_over", "format"])]
     shard: Option<(u32, u32)>,
-    /// Exit with 3 when a budget breaks in more than this share of the trials: 50%
+    /// Exit with 3 if a budget is exceeded in more than this share of the trials, such as 50%
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_over: Option<f64>,
-    /// Folder for the report in every format (plan.json, report.html, report.xlsx, report.pdf, report.md, …),
-    /// ledger.csv, usage.csv, capacity.csv and charts
+    /// Write the report in every format, the ledger, usage, capacity and charts to this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Printed::Table)]
     format: Printed,
     #[command(flatten)]
     telling: Telling,
-    /// Threads to use; all cores if left out
+    /// Use this many threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=bounds::THREADS))]
     threads: Option<u16>,
     #[command(flatten)]
     prices: PriceArgs,
 }
 
-/// How much of a plan is told on the terminal.
+/// How much of a plan to print.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(super) struct Telling {
-    /// The headline, the odds and the budgets only
+    /// Print only the headline, the range and the budgets
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
-    /// With every assumption and every meter
+    /// Print every assumption and every meter too
     #[arg(short, long)]
     verbose: bool,
 }
@@ -89,7 +88,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     tell(&plan, args.out.as_deref(), (args.format, args.telling), args.fail_over)
 }
 
-/// Prints a plan, writes its files, and holds its budgets against what may break.
+/// Prints a plan, writes its files and checks its budgets.
 pub(super) fn tell(
     plan: &Plan,
     out: Option<&Path>,
@@ -114,7 +113,7 @@ pub(super) fn tell(
         Printed::Csv => print(&csv::ledger(plan))?,
     }
     if trials::was_stopped() {
-        // Budgets are not judged on the trials that happened to be finished.
+        // Budgets are not checked against a part of the trials.
         return Ok(());
     }
     let over: Vec<String> = match (&plan.spread, fail_over) {
@@ -127,7 +126,7 @@ pub(super) fn tell(
     if over.is_empty() { Ok(()) } else { Err(Error::check(over.join("; "))) }
 }
 
-/// Runs one part of the trials and writes it as one file.
+/// Runs one part of the trials and writes it to one file.
 #[cfg(feature = "polars")]
 fn write_part(args: &Args, shard: (u32, u32)) -> Result<(), Error> {
     use crate::plan::trials::{
@@ -136,11 +135,11 @@ fn write_part(args: &Args, shard: (u32, u32)) -> Result<(), Error> {
     };
     let out = args.out.as_ref().filter(|out| out.extension().is_some_and(|e| e == "parquet"));
     let Some(out) = out else {
-        let message = "--shard writes one file: give --out part-1.parquet";
+        let message = "--shard writes one file; pass --out part-1.parquet";
         return Err(Error::at(Place::default(), message));
     };
     if args.trials.mid_only() || args.trials.count() < shard.1 {
-        let message = "--shard needs a trial for each part: give --trials";
+        let message = "--shard needs at least one trial per part; pass --trials";
         return Err(Error::at(Place::default(), message));
     }
     let case = Opener::new(&args.prices)?.case(&args.scenario)?;
@@ -150,7 +149,7 @@ fn write_part(args: &Args, shard: (u32, u32)) -> Result<(), Error> {
     let trials = part::trials_of(shard.0, shard.1, args.trials.count());
     let (samples, asked) = args.trials.run_these(&prepared, &trials)?;
     if samples.len() < trials.len() {
-        return Err(super::failed_with("stopped by Ctrl-C: a part is written whole or not at all"));
+        return Err(super::failed_with("interrupted by Ctrl-C; no part was written"));
     }
     let part = Part { header: Header::new(shard, asked, settings, plan), samples };
     let bytes = part::write(&part)
@@ -169,23 +168,23 @@ fn write_part(args: &Args, shard: (u32, u32)) -> Result<(), Error> {
 #[cfg(not(feature = "polars"))]
 fn write_part(_: &Args, _: (u32, u32)) -> Result<(), Error> {
     Err(super::failed_with(
-        "--shard writes Parquet, which this build is without: build it with polars",
+        "--shard writes Parquet, which this build does not support; build it with the feature `polars`",
     ))
 }
 
-/// `2/8`: part 2 of 8.
+/// Reads `2/8` as part 2 of 8.
 fn shard(text: &str) -> Result<(u32, u32), String> {
     let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
     let fits = |(shard, shards): &(u32, u32)| *shard >= 1 && shard <= shards && *shards <= 10_000;
-    parts.filter(fits).ok_or_else(|| "give a part of all parts, from 1: 2/8".into())
+    parts.filter(fits).ok_or_else(|| "expected a part and the number of parts, such as 2/8".into())
 }
 
-/// The mid-value line and its trials, or one trial by its number.
+/// Runs the mid case and its trials, or one trial by its number.
 fn forecast(args: &Args) -> Result<Plan, Error> {
     let case = Opener::new(&args.prices)?.case(&args.scenario)?;
     let scenario = &case.scenario;
     if args.fail_over.is_some() && (scenario.budgets.is_empty() || args.trials.mid_only()) {
-        let message = "--fail-over needs [[budgets]] in the scenario, and trials";
+        let message = "--fail-over needs [[budgets]] in the scenario, and more than one trial";
         return Err(Error::at(Place::file(&args.scenario.display().to_string()), message));
     }
     let prepared = case.prepared()?;
@@ -194,12 +193,12 @@ fn forecast(args: &Args) -> Result<Plan, Error> {
     }
     let plan = args.trials.plan(&prepared)?;
     if plan.spread.is_none() && !(scenario.budgets.is_empty() && scenario.revenue.is_none()) {
-        say("[[budgets]] and [revenue] are judged over trials, and none was run");
+        say("note: [[budgets]] and [revenue] are evaluated over trials, and no trial was run");
     }
     Ok(plan)
 }
 
-/// Files that only some plans have, or some builds: those of an earlier plan are removed.
+/// Files that only some plans or builds write; those of an earlier plan are removed.
 const OWNED: [&str; 5] =
     ["commitments.csv", "spread.csv", "odds.svg", "report.pdf", "ledger.parquet"];
 

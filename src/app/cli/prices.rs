@@ -13,23 +13,23 @@ mod refresh;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Ask AWS for today's prices and renew the book
+    /// Download current prices from AWS into a price book
     ///
-    /// A list that cannot be read is named and skipped: its prices stay, the other lists are written, and the
-    /// exit code is 1. Without a connection, credentials or permission nothing is written.
+    /// A list that cannot be read is reported and skipped: its prices stay, the other lists are written, and the
+    /// exit code is 1. Without a connection, credentials or permission, nothing is written.
     #[cfg(feature = "aws")]
     Refresh(refresh::Args),
-    /// Prices that differ between two books, and what that does to a plan
+    /// Compare two price books, and their effect on a plan
     Diff(diff::Args),
-    /// Regions, services, rows and age of the book
+    /// Show the regions, services, rows and age of the price book
     Status(StatusArgs),
-    /// Rows whose region, service, usage type and operation hold every word
+    /// Show the price rows that contain every given word
     Show(ShowArgs),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct StatusArgs {
-    /// What to print
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     #[command(flatten)]
@@ -38,13 +38,13 @@ pub(super) struct StatusArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowArgs {
-    /// Words to look for: us-east-1 `NatGateway`
+    /// Words in the region, service, usage type or operation, such as us-east-1 `NatGateway`
     #[arg(required = true)]
     filter: Vec<String>,
-    /// Most rows printed as a table
+    /// Print up to N rows as a table
     #[arg(long, default_value_t = 200)]
     limit: usize,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     #[command(flatten)]
@@ -115,8 +115,10 @@ fn show(args: &ShowArgs) -> Result<(), Error> {
     let book = store::load_prices_with(&manifest, only, &args.filter)?;
     let rows = report::show(&book, &args.filter);
     if rows.is_empty() {
-        let message =
-            format!("no price row holds {}; see `runrate prices status`", words.join(" "));
+        let message = format!(
+            "no price row contains {}; `runrate prices status` lists regions and services",
+            words.join(" ")
+        );
         return Err(Error::at(Place::default(), message));
     }
     match args.format {
@@ -124,7 +126,7 @@ fn show(args: &ShowArgs) -> Result<(), Error> {
             print(&(report::show_table(&rows, args.limit) + "\n"))?;
             if rows.len() > args.limit {
                 say(&format!(
-                    "{} of {} rows; add a word, or raise --limit",
+                    "printed {} of {} rows; add a word, or raise --limit",
                     args.limit,
                     rows.len()
                 ));

@@ -12,13 +12,13 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// CSV of `month,account,region,service,usage_type,operation,quantity`, and `amount_usd` of lines that the price
-    /// book does not price, as `plan --out` writes it
+    /// Read this CSV: `month,account,region,service,usage_type,operation,quantity`, and `amount_usd` for
+    /// lines that the price book does not price, such as usage.csv of `plan --out`
     usage: PathBuf,
-    /// Let all accounts climb price steps and use free parts together, as one payer does
+    /// Share price tiers and free tiers between all accounts, as consolidated billing does
     #[arg(long)]
     consolidated: bool,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     #[command(flatten)]
@@ -26,7 +26,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
-    let text = store::read_text(&args.usage)?;
+    let text = store::read_table(&args.usage, "usage lines, such as usage.csv of `plan --out`")?;
     let opener = Opener::new(&args.prices)?;
     let book = opener.book()?;
     let file = args.usage.display().to_string();

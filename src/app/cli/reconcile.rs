@@ -24,50 +24,50 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Scenario file, or plan.json of `plan --out`
+    /// Read this saved plan (plan.json of `plan --out`), or plan this scenario
     plan: PathBuf,
     #[command(flatten)]
     against: Against,
-    /// Exit with 3 when a month's total of an account is off by more than this, 15%
+    /// Exit with 3 if the month of an account is off by more than this share, such as 15%
     #[arg(long, value_name = "PERCENT", value_parser = percent_or_zero)]
     fail_over: Option<f64>,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     #[command(flatten)]
     prices: PriceArgs,
 }
 
-/// Bills, and what of them is compared.
+/// Bills, and which part of them is compared.
 #[derive(Debug, clap::Args)]
 pub(super) struct Against {
     #[command(flatten)]
     bills: BillArgs,
-    /// Cost to compare [default: amortized for a plan with commitments where the bills have it, else unblended]
+    /// Compare this cost [default: amortized if the plan has commitments and the bills have it, else unblended]
     #[arg(long, value_enum)]
     metric: Option<Cost>,
-    /// First month, 2027-03
+    /// First month, such as 2027-03
     #[arg(long, value_name = "MONTH", value_parser = month)]
     from: Option<Month>,
     /// Last month
     #[arg(long, value_name = "MONTH", value_parser = month)]
     to: Option<Month>,
-    /// Months whose bill ends early
+    /// Treat months whose bill ends early in this way
     #[arg(long, value_enum, default_value_t = Cut::Exclude)]
     partial: Cut,
-    /// Exit with 4 when the newest bill was read longer ago
+    /// Exit with 4 if the newest stored bill was read more than this many days ago
     #[arg(long, value_name = "DAYS", default_value_t = 45)]
     max_age: u32,
 }
 
 impl Against {
-    /// Whether it is said what of bills is compared.
+    /// Returns whether flags narrow the comparison.
     pub(super) fn narrows(&self) -> bool {
         let unusual = self.metric.is_some() || !matches!(self.partial, Cut::Exclude);
         unusual || self.from.is_some() || self.to.is_some()
     }
 
-    /// Whether exports are named.
+    /// Returns whether exports are named.
     pub(super) fn names_bills(&self) -> bool {
         !self.bills.exports.is_empty()
     }
@@ -75,9 +75,9 @@ impl Against {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Cost {
-    /// What each account is charged on the day
+    /// Charges as they occur
     Unblended,
-    /// Fees of commitments spread over what they cover
+    /// Commitment fees spread over their term
     Amortized,
     /// Unblended after discounts
     NetUnblended,
@@ -87,14 +87,14 @@ enum Cost {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Cut {
-    /// Leave them out
+    /// Skip these months
     Exclude,
-    /// Take the plan's month by the days billed
+    /// Scale the plan's month to the billed days
     ProRata,
 }
 
 fn month(text: &str) -> Result<Month, String> {
-    text.parse().map_err(|_| "give a month, 2027-03".to_owned())
+    text.parse().map_err(|_| "expected a month, such as 2027-03".to_owned())
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
@@ -109,7 +109,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     gate(args, &done)
 }
 
-/// A plan against the bills that are kept or named.
+/// Compares a plan with the stored bills, or with exports.
 pub(super) fn reconcile(
     against: &Against,
     opener: &Opener,
@@ -138,7 +138,7 @@ pub(super) fn reconcile(
     reconcile::reconcile(plan, &bills, &naming, &billing.not_billed_by_aws, options).map_err(gap)
 }
 
-/// What cannot be compared, with its exit code.
+/// Converts a failed comparison to an error of the right kind.
 pub(super) fn gap(gap: reconcile::Gap) -> Error {
     match gap {
         reconcile::Gap::Actuals(message) => Error::actuals(Place::default(), message),
@@ -158,7 +158,7 @@ fn bills(args: &Against, billing: &Billing) -> Result<Vec<MonthBill>, Error> {
     let age = jiff::Timestamp::now().duration_since(read).as_hours() / 24;
     if age > i64::from(args.max_age) {
         let message = format!(
-            "the newest bill was read {age} days ago ({}); import or pull again, or allow more with --max-age",
+            "the newest bill was read {age} days ago ({}); import or pull again, or raise --max-age",
             newest.read_at
         );
         return Err(Error::actuals(place(), message));

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     PriceArgs,
-    open::{self, Opener},
+    open::{self, Opener, check_planned},
     reconcile::{Against, reconcile},
     say,
     trials::TrialArgs,
@@ -24,23 +24,23 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Saved plan: plan.json of `plan --out`; or a scenario, which is planned first
+    /// Read this saved plan (plan.json of `plan --out`), or plan this scenario
     plan: PathBuf,
-    /// Formats, separated by commas: html, xlsx, pdf, md, csv, json, parquet, focus; or all
+    /// Write these formats, separated by commas: html, xlsx, pdf, md, csv, json, parquet, focus; or all
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = format, default_value = "html")]
     format: Vec<Chosen>,
-    /// File of a single format, or folder; a text of one file goes to stdout without it
+    /// Write to this file (one format) or folder [default: stdout]
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
-    /// Show the plan beside its bills: those kept in --actuals, or of --bill
+    /// Compare the plan with bills: those stored in --actuals, or those of --bill
     #[arg(long)]
     reconcile: bool,
     #[command(flatten)]
     against: Against,
-    /// Show how good past forecasts were: the output of `backtest --format json`
+    /// Add the scores of past forecasts (output of `backtest --format json`)
     #[arg(long, value_name = "FILE")]
     backtest: Option<PathBuf>,
-    /// Show what `tune` found: tune.json of `tune --out`
+    /// Add this result of `tune` (tune.json of `tune --out`)
     #[arg(long, value_name = "FILE")]
     tuned: Option<PathBuf>,
     #[command(flatten)]
@@ -64,14 +64,14 @@ fn format(text: &str) -> Result<Chosen, String> {
     let known = || Format::ALL.iter().map(|format| format.name()).collect::<Vec<_>>().join(", ");
     Format::of(text)
         .map(Chosen::One)
-        .ok_or_else(|| format!("give one or more of {}, or all", known()))
+        .ok_or_else(|| format!("expected one or more of {}, or all", known()))
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
     let plan = planned(args)?;
     let compared = args.reconcile || args.against.names_bills();
     if args.against.narrows() && !compared {
-        let message = "--from, --to, --metric and --partial are of a comparison with bills: give --reconcile or --bill FILE";
+        let message = "--from, --to, --metric and --partial need a comparison with bills; pass --reconcile or --bill FILE";
         return Err(Error::at(Place::default(), message));
     }
     let reconciled = compared
@@ -99,7 +99,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     deliver(args, &formats, &files)
 }
 
-/// The files of several formats, made side by side.
+/// Makes the files of several formats in parallel.
 pub(super) fn files(report: &Report<'_>, formats: &[Format]) -> Result<Vec<File>, Error> {
     use rayon::prelude::*;
     let all: Result<Vec<Vec<File>>, Error> = formats
@@ -112,7 +112,7 @@ pub(super) fn files(report: &Report<'_>, formats: &[Format]) -> Result<Vec<File>
         .collect();
     let mut files: Vec<File> = Vec::new();
     for file in all?.into_iter().flatten() {
-        // Two formats may bring the same file, as CSV and JSON do.
+        // Two formats may share a file, as CSV and JSON do.
         if files.iter().all(|own| own.name != file.name) {
             files.push(file);
         }
@@ -121,32 +121,25 @@ pub(super) fn files(report: &Report<'_>, formats: &[Format]) -> Result<Vec<File>
 }
 
 fn planned(args: &Args) -> Result<Plan, Error> {
-    let place = || Place::file(&args.plan.display().to_string());
-    let ending = args.plan.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-    match ending.as_deref() {
-        Some("json") => {
-            // What a saved plan was made with cannot be changed by asking for it.
-            if args.trials.asked() || args.prices.prices.is_some() {
-                let message = "is a saved plan: --trials, --until-stable and --prices are for a scenario, which is planned first";
-                return Err(Error::at(place(), message));
-            }
-            return store::load_plan(&args.plan);
-        }
-        Some("xlsx" | "pdf" | "html" | "csv" | "parquet" | "md") => {
-            let message = "is a report; give plan.json of `plan --out`, or a scenario";
-            return Err(Error::at(place(), message));
-        }
-        _ => {}
+    if !check_planned(&args.plan)? {
+        let case = Opener::new(&args.prices)?.case(&args.plan)?;
+        return args.trials.plan(&case.prepared()?);
     }
-    let case = Opener::new(&args.prices)?.case(&args.plan)?;
-    args.trials.plan(&case.prepared()?)
+    // The inputs of a saved plan cannot change.
+    if args.trials.asked() || args.prices.prices.is_some() {
+        let place = Place::file(&args.plan.display().to_string());
+        let message =
+            "is a saved plan; --trials, --until-stable and --prices apply only to a scenario";
+        return Err(Error::at(place, message));
+    }
+    store::load_plan(&args.plan)
 }
 
-/// A single file where a file is named, a folder where a folder is, stdout where nothing is.
+/// Writes one file, a folder, or stdout, as `--out` says.
 fn deliver(args: &Args, formats: &[Format], files: &[File]) -> Result<(), Error> {
     let Some(out) = &args.out else {
         let [file] = files else {
-            let message = format!("these formats make {} files: give --out DIR", files.len());
+            let message = format!("these formats make {} files; pass --out DIR", files.len());
             return Err(Error::at(Place::default(), message));
         };
         return to_stdout(file);
@@ -154,7 +147,7 @@ fn deliver(args: &Args, formats: &[Format], files: &[File]) -> Result<(), Error>
     let file_like = out.extension().is_some() && !out.is_dir();
     if file_like && (formats.len() > 1 || files.len() > 1) {
         let message = format!(
-            "is named like a file, and these formats make {} files: name a folder",
+            "is named like a file, but these formats make {} files; name a folder",
             files.len()
         );
         return Err(Error::at(Place::file(&out.display().to_string()), message));
@@ -163,7 +156,7 @@ fn deliver(args: &Args, formats: &[Format], files: &[File]) -> Result<(), Error>
         let wanted = Path::new(&files[0].name).extension();
         if out.extension() != wanted {
             let wanted = wanted.unwrap_or_default().to_string_lossy().into_owned();
-            let message = format!("does not end as its format does: name it with .{wanted}");
+            let message = format!("has the wrong extension for its format; use .{wanted}");
             return Err(Error::at(Place::file(&out.display().to_string()), message));
         }
         store::write_file(out, &files[0].bytes)?;
@@ -171,7 +164,7 @@ fn deliver(args: &Args, formats: &[Format], files: &[File]) -> Result<(), Error>
         return Ok(());
     }
     let named: Vec<(&str, &[u8])> = files.iter().map(|file| (&*file.name, &*file.bytes)).collect();
-    // A plan has tables that another has not.
+    // Plans differ in their tables.
     let owned: &[&str] = if formats.contains(&Format::Csv) { &["table-*.csv"] } else { &[] };
     store::write_folder(out, &named, owned)?;
     let written: Vec<&str> = files.iter().map(|file| &*file.name).collect();
@@ -184,7 +177,7 @@ fn to_stdout(file: &File) -> Result<(), Error> {
         return super::print(text);
     }
     if std::io::stdout().is_terminal() {
-        let message = format!("{} is no text: give --out {}", file.name, file.name);
+        let message = format!("{} is not text; pass --out {}", file.name, file.name);
         return Err(Error::at(Place::default(), message));
     }
     super::print_bytes(&file.bytes)

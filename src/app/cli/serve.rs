@@ -32,25 +32,25 @@ use crate::{
 
 mod listener;
 
-/// The port of a page that names none.
+/// Default port.
 const PORT: u16 = 8383;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Scenario file
+    /// Read this scenario file
     scenario: PathBuf,
-    /// Scenario to put beside it; without one, the same can be changed beside itself
+    /// Compare with this scenario [default: a copy of the first, to change]
     second: Option<PathBuf>,
-    /// Port on 127.0.0.1; 0 takes any that is free
+    /// Listen on this port of 127.0.0.1; 0 takes any free port
     #[arg(long, value_name = "N", default_value_t = PORT, value_parser = port)]
     port: u16,
-    /// Let the page save values into the scenario's file; comments stay
+    /// Let the page save values to the scenario file; comments are kept
     #[arg(long)]
     write: bool,
-    /// Trials of the band and of reports; 1 for the mid-value line alone
+    /// Run N trials for the range and for reports; 1 runs only the mid case
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     trials: u32,
-    /// Show what `tune` found beside it: tune.json of `tune --out`
+    /// Show this result of `tune` (tune.json of `tune --out`)
     #[arg(long, value_name = "FILE")]
     tuned: Option<PathBuf>,
     #[command(flatten)]
@@ -61,7 +61,7 @@ pub(super) struct Args {
 fn port(text: &str) -> Result<u16, String> {
     const LEAST: u16 = 1024;
     let port = text.parse::<u16>().ok().filter(|port| *port == 0 || *port >= LEAST);
-    port.ok_or_else(|| "give a port of 1024 to 65535, or 0 for any that is free".into())
+    port.ok_or_else(|| "expected a port from 1024 to 65535, or 0 for any free port".into())
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
@@ -95,12 +95,12 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         let app = Arc::new(App::new(paths, facts, settings, reports(tuned)?)?);
         answer(listener, app, &settings.door()).await
     });
-    // A report that nobody waits for any more does not hold the program up.
+    // A report that nobody waits for must not delay the end.
     runtime.shutdown_background();
     done
 }
 
-/// A warning, where what was tuned is none of the scenarios.
+/// Returns a warning if the result of `tune` belongs to none of the scenarios.
 fn strange(path: &Path, tuned: &Tuned, scenarios: &[(&Path, String)]) -> Option<String> {
     const SHORT: usize = 12;
     let short = |digest: &str| digest.chars().take(SHORT).collect::<String>();
@@ -112,7 +112,7 @@ fn strange(path: &Path, tuned: &Tuned, scenarios: &[(&Path, String)]) -> Option<
         |(path, digest): &(&Path, String)| format!("{} is {}", path.display(), short(digest));
     let own: Vec<String> = scenarios.iter().map(told).collect();
     Some(format!(
-        "warning: {} is of another scenario: it was tuned on {}, {}; it is shown at /tuned and put into no report; `runrate tune` makes it anew",
+        "warning: {} belongs to another scenario: it was tuned on {}, but {}. It is shown at /tuned and not added to reports; run `runrate tune` again",
         path.display(),
         short(of),
         own.join(", ")
@@ -122,21 +122,21 @@ fn strange(path: &Path, tuned: &Tuned, scenarios: &[(&Path, String)]) -> Option<
 fn unbound(port: u16, error: &std::io::Error) -> Error {
     if error.kind() == std::io::ErrorKind::AddrInUse {
         let message = format!(
-            "127.0.0.1:{port} is in use: end what runs there, or take another port: --port {}, or --port 0 for any that is free",
+            "127.0.0.1:{port} is in use; stop the program that uses it, or pass --port {}, or --port 0 for any free port",
             port.saturating_add(1)
         );
         return failed_with(&message);
     }
-    failed_with(&format!("127.0.0.1:{port} cannot be listened on: {error}"))
+    failed_with(&format!("cannot listen on 127.0.0.1:{port}: {error}"))
 }
 
-/// Answers until Ctrl-C.
+/// Answers requests until Ctrl-C.
 async fn answer(listener: TcpListener, app: Arc<App>, door: &str) -> Result<(), Error> {
-    /// What is being sent may still be sent.
+    /// Time to finish answers.
     const GRACE: Duration = Duration::from_secs(2);
     let address = listener.local_addr().map_err(|error| failed(&error))?;
     print(&format!("http://{address}{door}\n"))?;
-    say("Ctrl-C ends it");
+    say("Press Ctrl-C to stop");
     let (ended, has_ended) = tokio::sync::watch::channel(false);
     let closing = Arc::clone(&app);
     let late = async move {
@@ -152,7 +152,7 @@ async fn answer(listener: TcpListener, app: Arc<App>, door: &str) -> Result<(), 
     Ok(())
 }
 
-/// Waits for Ctrl-C, or for being asked to end.
+/// Waits for Ctrl-C or SIGTERM.
 async fn stopped() {
     #[cfg(unix)]
     {
@@ -168,7 +168,7 @@ async fn stopped() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-/// The reports of a plan.
+/// Returns the writer of reports.
 fn reports(tuned: Option<Tuned>) -> Result<Reports, Error> {
     let facts = store::model()?;
     let formats = Format::ALL.iter().map(|format| format.name()).collect();
@@ -177,7 +177,7 @@ fn reports(tuned: Option<Tuned>) -> Result<Reports, Error> {
     let shown = tuned;
     let write = move |format: &str, plan: &Plan| {
         let format = Format::of(format)
-            .ok_or_else(|| failed_with(&format!("there is no report {format:?}")))?;
+            .ok_or_else(|| failed_with(&format!("unknown report format {format:?}")))?;
         // Of other values, or of another file, nothing was tuned.
         let of = &plan.made_from.scenario_sha256;
         let own = shown.as_ref().filter(|tuned| tuned.made_from.scenario_sha256 == *of);

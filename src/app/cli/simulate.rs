@@ -17,41 +17,40 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Scenario file
+    /// Read this scenario file
     scenario: PathBuf,
-    /// Month to look at, 2027-03; the plan's first if left out
+    /// Month to simulate, such as 2027-03 [default: the first of the plan]
     #[arg(long, value_name = "MONTH", value_parser = month)]
     at: Option<Month>,
-    /// Days from its first on; 7, or all of a load file, if left out
+    /// Number of days to simulate [default: 7, or the whole load file]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=366))]
     days: Option<u32>,
-    /// Length of a tick: 15s, as the controllers work, 30s or 60s
+    /// Length of a tick: 15s (as the controllers work), 30s or 60s
     #[arg(long, value_name = "TIME", value_parser = tick, default_value = "15s")]
     tick: u32,
-    /// Account to look at; the first if left out
+    /// Account to simulate [default: the first]
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
-    /// CSV of a real load in place of the model's: `time,requests_per_second`, or
-    /// `requests_per_minute`, `requests_per_hour`, `sessions_per_minute`
+    /// Replay the load of this CSV: `time` and `requests_per_second`, `requests_per_minute`,
+    /// `requests_per_hour` or `sessions_per_minute`
     #[arg(long, value_name = "FILE")]
     load: Option<PathBuf>,
-    /// Class of requests that the load file counts
+    /// Class of requests in the load file [default: all classes, in their usual shares]
     #[arg(long, value_name = "NAME", requires = "load")]
     class: Option<String>,
-    /// Rows missing in the load file: the last value holds
+    /// Fill missing rows of the load file with the last value
     #[arg(long, requires = "load")]
     hold_gaps: bool,
-    /// Trial to run, by its number: another draw of ranges, noise, latencies and interruptions; 0 is the
-    /// mid-value line
+    /// Trial to run, by its number: it draws ranges, noise, latencies and interruptions; 0 is the mid case
     #[arg(long, value_name = "N", default_value_t = 0)]
     trial: u32,
-    /// Folder for trace.csv, trace.parquet, events.csv, summary.json and trace.svg
+    /// Write trace.csv, trace.parquet, events.csv, summary.json and trace.svg to this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Also write the chart as trace.png
+    /// Write the chart as trace.png too
     #[arg(long, requires = "out")]
     png: bool,
-    /// What to print: a summary, the summary for programs, or every tick
+    /// Print in this format; csv prints every tick
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     #[command(flatten)]
@@ -59,7 +58,7 @@ pub(super) struct Args {
 }
 
 fn month(text: &str) -> Result<Month, String> {
-    text.parse().map_err(|_| "give a month, 2027-03".to_owned())
+    text.parse().map_err(|_| "expected a month, such as 2027-03".to_owned())
 }
 
 fn tick(text: &str) -> Result<u32, String> {
@@ -67,7 +66,7 @@ fn tick(text: &str) -> Result<u32, String> {
         "15s" | "15" => Ok(15),
         "30s" | "30" => Ok(30),
         "60s" | "60" | "1m" => Ok(60),
-        _ => Err("give 15s, 30s or 60s".into()),
+        _ => Err("expected 15s, 30s or 60s".into()),
     }
 }
 
@@ -105,7 +104,7 @@ fn replay(
     path: &Path,
     scenario: &crate::intent::scenario::Scenario,
 ) -> Result<Replay, Error> {
-    let text = store::read_text(path)?;
+    let text = store::read_table(path, "time,requests_per_second")?;
     let gaps = if args.hold_gaps { Gaps::Skip } else { Gaps::Refuse };
     let classes = (&scenario.traffic.classes, args.class.as_deref());
     Replay::parse(&path.display().to_string(), &text, classes, gaps)

@@ -1,4 +1,4 @@
-//! How many trials a command runs, watched on a terminal.
+//! The number of trials of a command, and their progress on a terminal.
 
 use std::{
     io::IsTerminal,
@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::failed;
 use crate::{
-    error::Error,
+    error::{Error, ErrorKind},
     measure::units::percent_of_fraction,
     plan::{
         Plan,
@@ -22,20 +22,20 @@ use crate::{
     },
 };
 
-/// Trials of a plan that names no number.
+/// Default number of trials.
 const DEFAULT: u32 = 200;
 
-/// The most that `--until-stable` runs without a number.
+/// Default limit of `--until-stable`.
 const MOST: u32 = 5_000;
 
-/// How a plan is made uncertain.
+/// How many trials to run.
 #[derive(Debug, clap::Args)]
 pub(super) struct TrialArgs {
-    /// Trials beside the mid-value line [default: 200]; 1 for that line alone
+    /// Run N trials in addition to the mid case; 1 runs only the mid case [default: 200]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     trials: Option<u32>,
-    /// Run until the standard errors of the total's P10, P50, P90 and mean are below this share of them,
-    /// `1%`; --trials is then the most [default: 5000]
+    /// Run until the standard errors of P10, P50, P90 and the mean are below this share, such as 1%;
+    /// --trials is then the limit [default: 5000]
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     until_stable: Option<f64>,
 }
@@ -45,17 +45,18 @@ pub(super) fn percent(text: &str) -> Result<f64, String> {
     let number = percentage(text)?.filter(|percent| *percent > 0.0 && *percent <= 100.0);
     number
         .map(|percent| percent / 100.0)
-        .ok_or("give a percentage above 0 and up to 100, 1%".into())
+        .ok_or("expected a percentage above 0 and up to 100, such as 1%".into())
 }
 
 /// Reads a percentage of 0 or more, `15%` or `15`, as a share.
 pub(super) fn percent_or_zero(text: &str) -> Result<f64, String> {
     let number = percentage(text)?.filter(|percent| (0.0..=10_000.0).contains(percent));
-    number.map(|percent| percent / 100.0).ok_or("give a percentage from 0 to 10000, 15%".into())
+    number
+        .map(|percent| percent / 100.0)
+        .ok_or("expected a percentage from 0 to 10000, such as 15%".into())
 }
 
-/// A number with or without its sign; none where it is no number. A fraction without the sign is refused: it
-/// may mean either.
+/// Reads a number with or without the percent sign. A fraction without the sign is an error: it may mean either.
 fn percentage(text: &str) -> Result<Option<f64>, String> {
     let text = text.trim();
     let (number, signed) = match text.strip_suffix('%') {
@@ -72,17 +73,17 @@ fn percentage(text: &str) -> Result<Option<f64>, String> {
 }
 
 impl TrialArgs {
-    /// Trials that are asked for; at most so many where it is up to the figures.
+    /// Returns the number of trials, or their limit with `--until-stable`.
     pub(super) fn count(&self) -> u32 {
         self.trials.unwrap_or(if self.until_stable.is_some() { MOST } else { DEFAULT })
     }
 
-    /// Whether anything is asked of the trials.
+    /// Returns whether a flag sets the trials.
     pub(super) fn asked(&self) -> bool {
         self.trials.is_some() || self.until_stable.is_some()
     }
 
-    /// Whether the mid-value line is all.
+    /// Returns whether only the mid case runs.
     pub(super) fn mid_only(&self) -> bool {
         self.count() < 2
     }
@@ -125,21 +126,21 @@ impl TrialArgs {
         let stopped = watched.end();
         if stopped && samples.len() < 2 {
             return Err(super::failed_with(
-                "stopped before two trials were done; nothing to report",
+                "interrupted before two trials were finished; nothing to report",
             ));
         }
         let note = self.note(prepared, &samples, stopped);
         Ok((samples, Asked { trials: count, note }))
     }
 
-    /// Gives the numbers of the trials to something that runs each of them so many times, watched.
+    /// Passes the numbers of the trials to a task that runs each of them `times` times, with a progress bar.
     pub(super) fn watch<T>(
         &self,
         times: u64,
         task: impl FnOnce(&[u32], Watch<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let count = self.count();
-        // One trial is the mid-value line.
+        // One trial is the mid case.
         let trials: Vec<u32> = if count < 2 { vec![0] } else { (1..=count).collect() };
         let watched = Watched::begin(trials.len() as u64 * times)?;
         let done = task(&trials, watched.watch());
@@ -151,7 +152,7 @@ impl TrialArgs {
         let mut notes = Vec::new();
         if stopped {
             notes.push(format!(
-                "stopped by Ctrl-C after {} of {} trials; the figures are those of the trials that were finished",
+                "interrupted by Ctrl-C after {} of {} trials; the figures are of the finished trials",
                 samples.len(),
                 self.count()
             ));
@@ -167,7 +168,7 @@ impl TrialArgs {
         }
         if !prepared.scenario().is_uncertain() {
             notes.push(
-                "no number of the scenario is a range and users keep to their curve: the spread is that of traffic noise, spot prices and interruptions alone. Write what you do not know as { low = …, mid = …, high = … }"
+                "no number of the scenario is a range and user growth is certain, so the range covers only traffic noise, spot prices and interruptions. Write uncertain numbers as { low = …, mid = …, high = … }"
                     .to_owned(),
             );
         }
@@ -175,7 +176,7 @@ impl TrialArgs {
     }
 }
 
-/// A run of trials: a bar on a terminal, and an ear for Ctrl-C.
+/// A run of trials, with a progress bar on a terminal; Ctrl-C stops it.
 pub(super) struct Watched {
     bar: ProgressBar,
     stop: Arc<AtomicBool>,
@@ -188,11 +189,11 @@ impl Watched {
         Self::begin_with(trials, "trials")
     }
 
-    /// Counts something else than trials.
+    /// Counts other things than trials.
     pub(super) fn begin_with(count: u64, what: &str) -> Result<Self, Error> {
         let bar = ProgressBar::with_draw_target(Some(count), target());
         let style = format!(
-            "{{pos}} of {{len}} {what} {{wide_bar}} {{eta}} left, Ctrl-C to stop and report"
+            "{{pos}} of {{len}} {what} {{wide_bar}} {{eta}} left (Ctrl-C stops and reports)"
         );
         bar.set_style(ProgressStyle::with_template(&style).map_err(|error| failed(&error))?);
         bar.enable_steady_tick(Duration::from_millis(250));
@@ -208,7 +209,7 @@ impl Watched {
         Watch { done: &*self.done, stop: &*self.stops }
     }
 
-    /// Takes the bar away; whether Ctrl-C was heard.
+    /// Removes the bar and returns whether Ctrl-C stopped the run.
     pub(super) fn end(self) -> bool {
         self.bar.finish_and_clear();
         let stopped = self.stop.load(Ordering::SeqCst);
@@ -217,10 +218,10 @@ impl Watched {
     }
 }
 
-/// Whether Ctrl-C ended some work of this command early.
+/// Whether Ctrl-C ended work of this command early.
 static STOPPED: AtomicBool = AtomicBool::new(false);
 
-/// Whether what is reported is only what was finished when Ctrl-C was heard.
+/// Returns whether the report covers only a part, because of Ctrl-C.
 pub(super) fn was_stopped() -> bool {
     STOPPED.load(Ordering::SeqCst)
 }
@@ -233,10 +234,7 @@ fn target() -> ProgressDrawTarget {
     }
 }
 
-/// 128 + SIGINT, as shells report it.
-const INTERRUPTED: i32 = 130;
-
-/// Set by the first Ctrl-C; the second ends the program as it always does.
+/// Returns the flag that the first Ctrl-C sets; the second ends the program.
 fn interrupted() -> Result<Arc<AtomicBool>, Error> {
     static HEARD: std::sync::OnceLock<Arc<AtomicBool>> = std::sync::OnceLock::new();
     if let Some(heard) = HEARD.get() {
@@ -246,7 +244,7 @@ fn interrupted() -> Result<Arc<AtomicBool>, Error> {
     let sets = Arc::clone(&heard);
     ctrlc::set_handler(move || {
         if sets.swap(true, Ordering::SeqCst) {
-            std::process::exit(INTERRUPTED);
+            std::process::exit(ErrorKind::Interrupted.exit_code().into());
         }
     })
     .map_err(|error| failed(&error))?;

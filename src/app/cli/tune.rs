@@ -30,33 +30,33 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Scenario file; its [tune] table says what may be changed and what must hold
+    /// Read this scenario file; its [tune] table names the settings to vary and the limits
     scenario: PathBuf,
-    /// Account whose settings are changed; that of [tune], or the first with all of the traffic
+    /// Tune this account [default: that of [tune], or the first with all of the traffic]
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
-    /// Evaluations of the search: candidates times trials, each over all months
+    /// Evaluate N candidate trials in the search [default: that of [tune]]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     evaluations: Option<u32>,
-    /// Trials of a candidate that gets to the end
+    /// Run N trials of each finalist [default: that of [tune]]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
     trials: Option<u32>,
-    /// Trials, not seen by the search, for what is recommended
+    /// Test the recommendation on N trials that the search did not use [default: that of [tune]]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000))]
     fresh_trials: Option<u32>,
-    /// Folder for tune.json, candidates.csv, tuned.toml, frontier.svg, report.html and manifests to apply
+    /// Write tune.json, candidates.csv, tuned.toml, frontier.svg, report.html and manifests to this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// File for the scenario with the recommended settings; comments stay
+    /// Write the scenario with the recommended settings to this file; comments are kept
     #[arg(long, value_name = "FILE")]
     apply: Option<PathBuf>,
-    /// File that keeps what was looked at: a run that was stopped goes on from it
+    /// Checkpoint file; an interrupted run resumes from it
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
-    /// Threads; all cores if left out. The result is the same on any number
+    /// Use this many threads [default: all cores]; the result does not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=bounds::THREADS))]
     threads: Option<u16>,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Printed::Table)]
     format: Printed,
     #[command(flatten)]
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
             pool.map_err(|error| failed(&error))?.install(|| tune(args))?
         }
     };
-    // Minutes of work are told before anything can go wrong with files.
+    // Minutes of work are printed before files can fail.
     match args.format {
         Printed::Table => print(&write::tune::render(&tuned))?,
         Printed::Json => print(&pretty(&tuned)?)?,
@@ -85,13 +85,13 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     }
     match (&args.apply, unproven(&tuned)) {
         (Some(path), Some(why)) => {
-            Err(Error::check(format!("{} is not written: {why}", path.display())))
+            Err(Error::check(format!("{} was not written: {why}", path.display())))
         }
         _ => Ok(()),
     }
 }
 
-/// Where outputs cannot go is said before the search, not after it.
+/// Checks where outputs go before the search, not after it.
 fn check_targets(args: &Args) -> Result<(), Error> {
     let wrong = |path: &Path, message: &str| {
         Err(Error::at(Place::file(&path.display().to_string()), message))
@@ -105,27 +105,29 @@ fn check_targets(args: &Args) -> Result<(), Error> {
         }
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         if parent.is_some_and(|parent| !parent.is_dir()) {
-            return wrong(path, "lies in a folder that does not exist; make it first");
+            return wrong(path, "the folder does not exist; create it first");
         }
     }
     Ok(())
 }
 
-/// Why the recommended settings are not to be applied; none where they are proven.
+/// Returns why the recommended settings must not be applied; none if they are proven.
 fn unproven(tuned: &Tuned) -> Option<String> {
     if !tuned.feasible {
-        return Some("nothing meets what is asked for".into());
+        return Some("no candidate meets the limits".into());
     }
     if tuned.stopped {
-        return Some("the search was stopped before its result was tried on other trials".into());
+        return Some(
+            "the search was interrupted before its result was tested on other trials".into(),
+        );
     }
     if tuned.changes.is_empty() {
-        return Some("today's settings are the recommendation".into());
+        return Some("the current settings are the recommendation".into());
     }
     match &tuned.fresh {
         Some(fresh) if fresh.holds => None,
         Some(fresh) => Some(content::tuned::verdict(fresh)),
-        None => Some("the result was not tried on other trials".into()),
+        None => Some("the result was not tested on other trials".into()),
     }
 }
 
@@ -162,12 +164,12 @@ fn read_state(path: &Path) -> Result<Option<State>, Error> {
     let place = Place::file(&path.display().to_string());
     let text = store::read_text(path)?;
     let state = serde_json::from_str(&text).map_err(|error| {
-        Error::at(place, format!("is no state of `tune` that this version reads: {error}"))
+        Error::at(place, format!("is not a checkpoint of `tune` that this version reads: {error}"))
     })?;
     Ok(Some(state))
 }
 
-/// The scenario's text with the recommended settings.
+/// Returns the text of the scenario with the recommended settings.
 fn tuned_text(args: &Args, tuned: &Tuned, text: &str) -> Result<String, Error> {
     let file = args.scenario.display().to_string();
     let wrong = |message: String| Error::failed(Place::file(&file), message);
@@ -182,7 +184,7 @@ fn tuned_text(args: &Args, tuned: &Tuned, text: &str) -> Result<String, Error> {
         "# Tuned over {first} to {last}, seed {}, by runrate {}.\n",
         tuned.made_from.seed, tuned.made_from.version
     );
-    // The head of an earlier run tells of what is no more.
+    // The head of an earlier run is out of date.
     let rest = match changed.split_once('\n') {
         Some((line, rest)) if line.starts_with("# Tuned over ") => rest.to_owned(),
         _ => changed,
@@ -214,7 +216,7 @@ fn write(args: &Args, tuned: &Tuned, text: &str) -> Result<(), Error> {
         files.push(("tuned.toml".to_owned(), text.into_bytes()));
     }
     let manifests = manifest::FILES.map(|name| format!("manifests/{name}"));
-    // What only a proven result has; that of an earlier run is removed.
+    // Files that only a proven result has; those of an earlier run are removed.
     let owned: Vec<&str> = manifests.iter().map(String::as_str).chain(["tuned.toml"]).collect();
     store::write_folder(folder, &files, &owned)?;
     say(&format!("wrote {} files to {}", files.len(), folder.display()));

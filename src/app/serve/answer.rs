@@ -10,7 +10,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    error::Error,
+    error::{Error, ErrorKind},
     intent::scenario::Scenario,
     measure::units::Usd,
     plan::simulate::{Facts, Line},
@@ -64,9 +64,8 @@ impl Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        const INPUT: u8 = 2;
-        let status = match error.exit_code() {
-            INPUT => StatusCode::UNPROCESSABLE_ENTITY,
+        let status = match error.kind() {
+            ErrorKind::Input => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let told = error.problems().iter().map(|problem| Told {

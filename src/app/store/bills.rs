@@ -16,7 +16,11 @@ use super::{
 use crate::{
     bills::actuals::{self, MonthBill, answer, layout::Billing, redact::KEY_BYTES, text},
     bounds,
-    error::{Error, Place, guard},
+    error::{
+        Error, Place,
+        file_kind::{FileKind, START_BYTES},
+        guard,
+    },
     measure::calendar::Month,
 };
 
@@ -29,7 +33,10 @@ pub struct BillFile<'a> {
     pub account: Option<&'a str>,
 }
 
-/// Reads exports, the parts of one bill among them, and gives its months.
+/// What a bill is, for errors.
+const EXPORT: &str = "a bill export: CUR, FOCUS, CSV or JSON of Cost Explorer, or plain CSV";
+
+/// Reads exports, and parts of one bill, and returns its months.
 ///
 /// # Errors
 /// A file that is not there or is no export; parts in different currencies.
@@ -116,19 +123,23 @@ fn read_bill(path: &Path, billing: &Billing, read_at: &str) -> Result<Vec<MonthB
     settle(folder_of(path))?;
     let mut file = File::open(path).map_err(|error| wrong(&error))?;
     let mut magic = Vec::new();
-    file.by_ref().take(4).read_to_end(&mut magic).map_err(|error| wrong(&error))?;
+    file.by_ref()
+        .take(START_BYTES as u64)
+        .read_to_end(&mut magic)
+        .map_err(|error| wrong(&error))?;
+    let known = FileKind::of(&magic);
     // A pipe is read once, from front to end.
     let length = file.metadata().ok().filter(fs::Metadata::is_file).map(|of| of.len());
     if length.is_some() {
         file.rewind().map_err(|error| wrong(&error))?;
-    } else if magic == b"PAR1" || magic.starts_with(&[0x1f, 0x8b]) {
+    } else if matches!(known, Some(FileKind::Parquet | FileKind::Gzip)) {
         let message = "is a pipe, and Parquet and gzip are read from files; save it to a file, or pipe the text that `gunzip -c` writes";
         return Err(Error::at(Place::file(&name), message));
     }
-    if magic == b"PAR1" {
+    if known == Some(FileKind::Parquet) {
         return guard::catch(&name, || parquet(path, &mut file, billing, read_at));
     }
-    if magic.starts_with(&[0x1f, 0x8b]) {
+    if known == Some(FileKind::Gzip) {
         let most = (length.unwrap_or(0) * bounds::ARCHIVE_RATIO).max(bounds::ARCHIVE_BYTES);
         let message = format!(
             "the archive unpacks to more than {} times its size; unpack it with gunzip and import the file if it is a bill",
@@ -138,10 +149,11 @@ fn read_bill(path: &Path, billing: &Billing, read_at: &str) -> Result<Vec<MonthB
         let text = bounds::Bounded::new(text, most, message);
         return text::read(&name, text, billing, read_at);
     }
-    if magic.starts_with(b"PK") {
+    if known == Some(FileKind::Zip) {
         let message = "is a zip archive; unpack it and import the files in it";
         return Err(Error::at(Place::file(&name), message));
     }
+    FileKind::check(&name, &magic, &[FileKind::Csv, FileKind::Json], EXPORT)?;
     if magic.trim_ascii_start().starts_with(b"{") {
         let text = if length.is_some() {
             text_of(file, &name)?
@@ -205,7 +217,7 @@ pub fn save_bills(folder: &Path, bills: &[MonthBill]) -> Result<(), Error> {
     let mut names = Vec::new();
     for bill in bills {
         let mut text = serde_json::to_vec_pretty(bill).map_err(|error| {
-            Error::failed(Place::file(&folder.display().to_string()), error.to_string())
+            Error::io(Place::file(&folder.display().to_string()), error.to_string())
         })?;
         text.push(b'\n');
         names.push((format!("{}.json", bill.month), text));
@@ -245,7 +257,7 @@ pub fn keep_redaction_key(folder: &Path, key: [u8; KEY_BYTES]) -> Result<[u8; KE
     let path = folder.join(REDACTION_KEY);
     let wrong = |error: &std::io::Error| {
         let message = format!("cannot be written: {}", plain(error));
-        Error::failed(Place::file(&path.display().to_string()), message)
+        Error::io(Place::file(&path.display().to_string()), message)
     };
     fs::create_dir_all(folder).map_err(|error| wrong(&error))?;
     // A temporary file is its owner's alone.

@@ -49,7 +49,7 @@ pub fn save_prices(
     if let Some(path) = changed.keys().find(renewed) {
         let place = Place::file(&folder.join(path).display().to_string());
         let message = "another run has renewed this file since it was read; nothing was written. Run the command again";
-        return Err(Error::failed(place, message));
+        return Err(Error::io(place, message));
     }
     let whole = matches!(source, PriceSource::Embedded);
     let mut files: BTreeMap<String, (Listed, Option<String>)> = BTreeMap::new();

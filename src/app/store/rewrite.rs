@@ -17,7 +17,7 @@ pub fn rewrite(path: &Path, read: &str, text: &str) -> Result<(), Error> {
     if read_text(path)? != read {
         let message =
             "has changed on disk since it was read; nothing was written: start again to read it";
-        return Err(Error::failed(place(), message));
+        return Err(Error::io(place(), message));
     }
     write_file(path, text.as_bytes())
 }

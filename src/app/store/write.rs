@@ -172,7 +172,7 @@ fn stuck(folder: &Path, error: &io::Error) -> Error {
         "an earlier run was stopped while it wrote into this folder, and its files cannot be put back: {}. Run the command again where the folder can be written",
         plain(error)
     );
-    Error::failed(Place::file(&folder.display().to_string()), message)
+    Error::io(Place::file(&folder.display().to_string()), message)
 }
 
 /// Why something was not written. A wrong path is wrong input; a disk that is full has failed.
@@ -192,8 +192,8 @@ pub(super) fn fault(path: &Path, error: &io::Error) -> Error {
         PermissionDenied => "permission denied. Let the folder be written, or name another",
         _ => {
             let said = error.to_string();
-            return Error::failed(place, format!("cannot be written: {said}"));
+            return Error::io(place, format!("cannot be written: {said}"));
         }
     };
-    Error::failed(place, format!("cannot be written: {help}; nothing was changed"))
+    Error::io(place, format!("cannot be written: {help}; nothing was changed"))
 }

@@ -92,7 +92,7 @@ impl<R: Read> Records<R> {
 
     fn refused(&self, error: &csv::Error) -> Error {
         let csv::ErrorKind::Io(io) = error.kind() else {
-            return Error::at(Place::line(&self.file, self.line + 1), error.to_string());
+            return Error::csv(&self.file, error);
         };
         match io.get_ref().and_then(|inner| inner.downcast_ref::<Astray>()) {
             Some(astray) => Error::at(Place::line(&self.file, astray.line), astray.to_string()),

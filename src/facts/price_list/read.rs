@@ -51,10 +51,7 @@ pub fn read_csv(
         .from_reader(bounds::BoundedLines::new(bytes));
     let mut offer = Offer::default();
     let mut record = StringRecord::new();
-    let failed = |error: &csv::Error| {
-        let line = error.position().map(|position| position.line() as usize);
-        Error::at(Place { line, ..Place::file(file) }, error.to_string())
-    };
+    let failed = |error: &csv::Error| Error::csv(file, error);
     let mut header = None;
     for _ in 0..MOST_PREAMBLE {
         if !reader.read_record(&mut record).map_err(|error| failed(&error))? {

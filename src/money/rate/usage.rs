@@ -141,7 +141,7 @@ impl Charged {
 pub fn parse(file: &str, text: &str, book: &PriceBook) -> Result<UsageFile, Error> {
     let text = whole_table(file, text)?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|e| Error::at(Place::line(file, 1), e.to_string()))?;
+    let header = reader.headers().map_err(|error| Error::csv(file, &error))?;
     let columns = find_columns(file, header)?;
     let named = |wanted: &str| header.iter().position(|name| name.eq_ignore_ascii_case(wanted));
     let (resource, amount) = (named("resource"), named(AMOUNT));

@@ -35,10 +35,10 @@ use crate::{
     measure::{calendar::Month, units::factors_schema},
 };
 
-pub mod live;
-pub mod readers;
-pub mod serverless;
-pub mod size;
+pub(crate) mod live;
+pub(crate) mod readers;
+pub(crate) mod serverless;
+pub(crate) mod size;
 
 /// Which way Aurora bills I/O.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]

@@ -13,12 +13,12 @@ use crate::{
 
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Flag {
-    /// Replace account ids with pseudonyms. They stay the same for one folder of bills, which keeps their key
+    /// Replace account ids by pseudonyms, which stay the same within one folder of bills
     #[arg(long)]
     redact_accounts: bool,
 }
 
-/// What may be said of accounts.
+/// Whether account ids may be shown.
 #[derive(Debug)]
 pub(super) struct Privacy<'a> {
     folder: &'a Path,
@@ -29,7 +29,7 @@ pub(super) struct Privacy<'a> {
 }
 
 impl<'a> Privacy<'a> {
-    /// Runs a command; its errors show no account id if that was asked for.
+    /// Runs a command; with redaction, its errors show no account id.
     pub(super) fn within(
         flag: Flag,
         folder: &'a Path,
@@ -54,7 +54,7 @@ impl<'a> Privacy<'a> {
         Ok(())
     }
 
-    /// Says something on stderr.
+    /// Prints a message to stderr.
     pub(super) fn say(&self, text: &str) {
         match &self.redaction {
             Some(redaction) => say(&redaction.text(text)),
@@ -73,7 +73,7 @@ impl<'a> Privacy<'a> {
             let key = store::keep_redaction_key(self.folder, random_key().to_be_bytes())?;
             self.redaction = Some(Redaction::new(key));
             self.say(&format!(
-                "note: {} in {} is the key of the pseudonyms. Keep it there, and bills imported later have the same ones; do not pass it on with the bills",
+                "note: {} in {} is the key of the pseudonyms. Keep it there, so that later bills get the same ones; do not share it with the bills",
                 store::REDACTION_KEY,
                 self.folder.display()
             ));

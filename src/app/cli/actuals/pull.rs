@@ -1,4 +1,4 @@
-//! `runrate actuals pull`: the only command that asks AWS for costs.
+//! `runrate actuals pull`: the only command that requests costs from AWS.
 
 use std::collections::BTreeMap;
 
@@ -26,48 +26,48 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(in crate::app::cli) struct Args {
-    /// First month, 2027-01; thirteen months ago if left out
+    /// First month, such as 2027-01 [default: the oldest that Cost Explorer has]
     #[arg(long, value_name = "MONTH", value_parser = month)]
     from: Option<Month>,
-    /// Last month; this one, up to yesterday, if left out
+    /// Last month [default: the current one, up to yesterday]
     #[arg(long, value_name = "MONTH", value_parser = month)]
     to: Option<Month>,
     #[command(flatten)]
     aws: AwsArgs,
-    /// Ask day by day or month by month
+    /// Request days or months
     #[arg(long, value_enum, default_value_t = Granularity::Monthly)]
     granularity: Granularity,
-    /// Account to ask for; all that have costs if left out. May be given more than once
+    /// Pull only this account; may be repeated [default: all with costs]
     #[arg(long = "account", value_name = "ID")]
     accounts: Vec<String>,
-    /// Ask for closed months again
+    /// Pull closed months again
     #[arg(long)]
     again: bool,
-    /// Most requests to send; nothing is stored if they do not suffice
+    /// Send up to N requests; nothing is stored if more are needed
     #[arg(long, value_name = "N", default_value_t = bounds::REQUESTS, value_parser = clap::value_parser!(u64).range(1..))]
     max_requests: u64,
-    /// Months of AWS's own forecast to pull along, as a baseline; 0 for none
+    /// Pull N months of AWS's own forecast as a baseline; 0 for none
     #[arg(long, value_name = "N", default_value_t = 12)]
     forecast: u32,
     #[command(flatten)]
     kept: Kept,
     #[command(flatten)]
     privacy: privacy::Flag,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Granularity {
-    /// Fewer rows to ask for
+    /// Fewer rows and requests
     Monthly,
-    /// The last days of an open month are known
+    /// Shows the last billed day of an open month
     Daily,
 }
 
 fn month(text: &str) -> Result<Month, String> {
-    text.parse().map_err(|_| "give a month, 2027-03".to_owned())
+    text.parse().map_err(|_| "expected a month, such as 2027-03".to_owned())
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
@@ -86,16 +86,19 @@ fn ask(args: &Args, privacy: &mut Privacy<'_>) -> Result<(), Error> {
     let mut kept = if args.again { Vec::new() } else { store::load_bills(folder)? };
     let spans = span::wanted(from, to, &kept, today);
     if spans.is_empty() {
-        say("nothing to ask for: all these months are closed and kept (--again asks anyway)");
+        say(
+            "nothing to pull: all of these months are closed and stored; pass --again to pull them anyway",
+        );
         privacy.hide(&mut kept)?;
         return show(&kept, args.format);
     }
     let price = |requests: u64| facts.usd_per_request * Decimal::from(requests);
     let months: usize = spans.iter().map(|span| span.months.len()).sum();
     say(&format!(
-        "{months} months to ask for. Cost Explorer charges ${} a request: 2 to list accounts and kinds of rows, then 2 or more for each account and span of months (usage, what commitments cover, all else), more where an answer has pages{}. At most {} requests are sent, ${} (--max-requests)",
+        "{} to pull. Cost Explorer charges ${} per request: 2 requests list accounts and record types, then 2 or more per account and span of months (usage, covered usage, the rest), and 1 for each further page{}. Up to {} requests are sent, ${} (--max-requests)",
+        count(months, "month"),
         facts.usd_per_request,
-        if args.forecast > 0 { ", and 1 forecast for each account" } else { "" },
+        if args.forecast > 0 { ", and 1 forecast per account" } else { "" },
         args.max_requests,
         price(args.max_requests)
     ));
@@ -105,7 +108,7 @@ fn ask(args: &Args, privacy: &mut Privacy<'_>) -> Result<(), Error> {
         args.max_requests,
     )?;
     let pulled = pull(args, &mut connection, &spans, (&billing, today, price), privacy);
-    // What was answered is charged, whether the rest came or not.
+    // Answered requests are charged, whether the rest succeeds or not.
     let (requests, cost) = (connection.requests, price(connection.requests));
     say(&format!("{requests} requests were answered: ${cost}"));
     let mut bills = pulled?;
@@ -127,11 +130,11 @@ fn check(from: Month, to: Month, oldest: Month, this: Month, reach: u32) -> Resu
         return wrong("--from", format!("{from} is after --to ({to})"));
     }
     if to > this {
-        return wrong("--to", format!("{to} is to come; give {this} or earlier"));
+        return wrong("--to", format!("{to} is in the future; give {this} or earlier"));
     }
     if from < oldest {
         let message = format!(
-            "{from} is out of Cost Explorer's reach of {reach} months; give {oldest} or later, and import an export for the rest"
+            "Cost Explorer keeps {reach} months and {from} is older; give {oldest} or later, and import an export for earlier months"
         );
         return wrong("--from", message);
     }

@@ -6,7 +6,7 @@ use crate::{
     app::{
         cli::{
             Format,
-            open::{Opener, is_saved_plan},
+            open::{Opener, check_planned},
             pretty, print, say,
         },
         store::{self, PriceSource},
@@ -22,20 +22,19 @@ use crate::{
     write::prices as report,
 };
 
-/// What names the book inside the program.
+/// Name of the built-in price book.
 const BUILT_IN: &str = "built-in";
 
 #[derive(Debug, clap::Args)]
 pub(in crate::app::cli) struct Args {
-    /// Price book before: a folder with manifest.toml, or `built-in`
+    /// Read the old price book from this folder, or `built-in`
     old: PathBuf,
-    /// Price book after: a folder with manifest.toml, or `built-in`
+    /// Read the new price book from this folder, or `built-in`
     new: PathBuf,
-    /// What the change does to a plan: a scenario, planned anew with either book, or the plan.json of
-    /// `plan --out`, whose usage is priced anew
+    /// Show the effect on this scenario (planned with each book) or saved plan (its usage priced again)
     #[arg(long, value_name = "PLAN")]
     plan: Option<PathBuf>,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
@@ -54,7 +53,7 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
     let changes: Vec<Change> = price_list::diff(&before, &after);
     let effect = match &args.plan {
         None => None,
-        Some(path) if is_saved_plan(path) => {
+        Some(path) if check_planned(path)? => {
             let plan = store::load_plan(path)?;
             let usage = usage(&plan);
             let sharing = sharing(&plan);
@@ -78,7 +77,7 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
     }
 }
 
-/// What a plan says was used.
+/// Returns the usage lines of a plan.
 fn usage(plan: &Plan) -> Vec<Usage> {
     let line = |entry: &crate::money::ledger::Entry| Usage {
         month: entry.month,
@@ -96,7 +95,7 @@ fn usage(plan: &Plan) -> Vec<Usage> {
     plan.entries.iter().filter(metered).map(line).collect()
 }
 
-/// Whether the plan's accounts climb the steps of prices together.
+/// Returns whether the accounts of the plan share price tiers.
 fn sharing(plan: &Plan) -> Sharing {
     let accounts: Vec<&str> = plan.accounts.iter().map(|account| &*account.name).collect();
     let apart = plan.charges.iter().all(|charge| accounts.contains(&&*charge.scope));

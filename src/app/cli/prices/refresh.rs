@@ -1,4 +1,4 @@
-//! `runrate prices refresh`: the only command that asks AWS for prices.
+//! `runrate prices refresh`: the only command that requests prices from AWS.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -20,52 +20,52 @@ use crate::{
     write::prices as report,
 };
 
-/// The price book of a checkout.
+/// Folder of the price book in a checkout.
 pub(super) const FOLDER: &str = "pricing-cache";
 
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(in crate::app::cli) struct Args {
-    /// Region whose prices to ask for; may be given more than once
+    /// Download prices of this region; may be repeated
     #[arg(long = "region", value_name = "REGION", required = true)]
     regions: Vec<String>,
-    /// Service to ask for; all of the model if left out. May be given more than once
+    /// Download only this service; may be repeated [default: all modelled services]
     #[arg(long = "service", value_name = "CODE")]
     services: Vec<String>,
-    /// Read the bulk files, or ask the Price List API page by page (needs credentials)
+    /// Read bulk files, or use the Price List API (needs credentials)
     #[arg(long, value_enum, default_value_t = Via::Bulk)]
     via: Via,
-    /// Ask EC2 for spot prices too (needs credentials)
+    /// Download spot prices from EC2 too (needs credentials)
     #[arg(long)]
     spot: bool,
-    /// Ask EC2 for its instance types too (needs credentials)
+    /// Download instance types from EC2 too (needs credentials)
     #[arg(long)]
     instance_types: bool,
-    /// Folder of the price book to renew; the built-in book is put there first if it has none
+    /// Update the price book in this folder; an empty folder gets the built-in book first
     #[arg(long, value_name = "DIR", default_value = FOLDER)]
     dir: PathBuf,
-    /// First replace files of the book that do not match their digests by those of the built-in book
+    /// First replace damaged files of the book by those of the built-in book
     #[arg(long, conflicts_with = "dry_run")]
     repair: bool,
-    /// Say what would change and write nothing
+    /// Print the changes and write nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     aws: AwsArgs,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Via {
-    /// Files that anybody may read
+    /// Public files
     Bulk,
     /// The Price List API
     Api,
 }
 
-/// Where lists come from.
+/// Where price lists come from.
 enum Source {
     Bulk(Bulk),
     Api(Box<Products>),
@@ -78,7 +78,7 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
         if !catalog.prefixes.contains_key(region) {
             let known: Vec<&str> = catalog.prefixes.keys().map(String::as_str).collect();
             let message =
-                format!("{region:?} is no region known here; they are {}", known.join(", "));
+                format!("{region:?} is not a known region; expected one of {}", known.join(", "));
             return Err(wrong("--region", message));
         }
     }
@@ -89,7 +89,7 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
             say(&format!("repaired {}", args.dir.join(path).display()));
         }
         if repaired.is_empty() {
-            say("the book is whole; nothing to repair");
+            say("the price book is intact; nothing to repair");
         }
     }
     let mut manifest = store::price_manifest(&store::book_at(&args.dir)?)?;
@@ -178,7 +178,7 @@ fn keep(
 
 type Known<'a> = (&'a str, &'a Rules, &'a PriceBook, &'a Catalog);
 
-/// Spot prices as a list of their own, and every price that was told.
+/// Downloads spot prices: their means as a price list, and every single price.
 fn spot(
     ec2: &Ec2,
     (region, rules, book, catalog): Known<'_>,
@@ -213,21 +213,21 @@ fn spot(
         rows: prices.len() as u64,
         items,
     };
-    // Types that are new to the book are taken in: the list is of what there is.
+    // Instance types that are new to the book are added.
     let service = Service {
         code: facts.service.clone(),
         add: vec![facts.usage_type.clone()],
         ..Service::default()
     };
     let scope = Scope { rules, service: &service, region, prefixes: &prefixes, today };
-    // On top of what the bulk files gave, where both were asked.
+    // Added to the prices of the bulk files, if both were read.
     let path = format!("{region}/{}.csv", facts.service);
     let mut book = book.clone();
     if let Some(text) = files.get(&path) {
         book.insert(region, &facts.service, crate::facts::prices::Table::parse(&path, text)?);
     }
     let mut outcome = merge(&book, &offer, &scope);
-    // A list of spot prices says nothing of the other meters.
+    // A list of spot prices does not cover the other meters.
     outcome.kept.retain(|(meter, _)| meter.usage_type.starts_with(facts.usage_type.as_str()));
     let mut line = report::Refreshed::new(region, "EC2 spot");
     line.fill(&offer, &outcome);
@@ -248,7 +248,7 @@ fn spot(
     Ok(line)
 }
 
-/// Instance types in the columns of the built-in ones.
+/// Downloads instance types, in the columns of the built-in ones.
 fn instance_types(
     ec2: &Ec2,
     (region, _, _, catalog): Known<'_>,
@@ -297,12 +297,12 @@ fn finish(
         .map(|(file, error)| format!("{} {}: {error}", file.region, file.service))
         .collect();
     if files.is_empty() {
-        let message = "no list had a price of the model; nothing was written".to_owned();
+        let message = "no list contained a modelled price; nothing was written".to_owned();
         let all: Vec<String> = unread.into_iter().chain([message]).collect();
         return Err(Error::failed(Place::default(), all.join("\n")));
     }
     if args.dry_run {
-        say(&format!("{} files would change; nothing was written", files.len()));
+        say(&format!("{} files would change; nothing was written (--dry-run)", files.len()));
     } else {
         let written = store::save_prices(&args.dir, read, files)?;
         say(&format!("wrote {written} files and the manifest to {}", args.dir.display()));
@@ -318,7 +318,7 @@ fn finish(
     }
     let lists = if unread.len() == 1 { "1 list was" } else { "some lists were" };
     let message = format!(
-        "{lists} not read, and the book keeps those prices; all other lists were read:\n{}",
+        "{lists} not read and the book keeps those prices; all other lists were read:\n{}",
         unread.join("\n")
     );
     Err(Error::failed(Place::default(), message))

@@ -50,7 +50,7 @@ impl Lock {
         let message = format!(
             "another program has locked this folder for {seconds} seconds. Wait until it ends, then run the command again"
         );
-        Err(Error::failed(Place::file(&folder.display().to_string()), message))
+        Err(Error::io(Place::file(&folder.display().to_string()), message))
     }
 }
 
