@@ -48,7 +48,7 @@ pub struct Bounded<R> {
 }
 
 impl<R> Bounded<R> {
-    /// Wraps a reader; `message` says the bound and what to do.
+    /// Wraps a reader; `message` names the bound and the fix.
     pub fn new(inner: R, most: u64, message: String) -> Self {
         Self { inner, left: most, message }
     }
@@ -91,7 +91,7 @@ impl<R: Read> Read for BoundedLines<R> {
     }
 }
 
-/// What is said of a record that is too long.
+/// Returns the error of a record that is too long.
 pub fn long_record() -> String {
     format!(
         "the record that begins here has more than {} MiB; is it CSV, and is a quote missing? Remove the record",

@@ -140,7 +140,7 @@ fn files_of_the_console_are_read_whole() {
     refused(
         &[&import[..], &["--account", "1", "--account", "2", "--account", "3"]].concat(),
         2,
-        "--account: is there 3 times, for 2 files",
+        "--account: is given 3 times for 2 files",
     );
     let text =
         stdout(&runrate(&["actuals", "import", &data("usage_type.csv"), "--actuals", &kept]));
@@ -568,7 +568,11 @@ fn what_cannot_be_compared_is_said() {
         2,
         "has no NetUnblendedCost; it has UnblendedCost",
     );
-    refused(&with(&["--fail-over", "lots"]), 2, "give a percentage from 0 to 10000, 15%");
+    refused(
+        &with(&["--fail-over", "lots"]),
+        2,
+        "expected a percentage from 0 to 10000, such as 15%",
+    );
     for (from, to, code, expected) in [
         (",USD,", ",EUR,", 2, "is in EUR, but the plan is in USD"),
         ("111111111111", "999999999999", 0, ""),
@@ -588,11 +592,15 @@ fn what_cannot_be_compared_is_said() {
     refused(&bill, 2, "none of the bill's accounts (8, 9) is in the plan");
     fs::write(&path, "PK\u{3}\u{4}").unwrap();
     refused(&bill, 2, "is a zip archive; unpack it");
-    refused(&["actuals", "import", &path, &path], 2, "is given twice; its rows would count twice");
+    refused(
+        &["actuals", "import", &path, &path],
+        2,
+        "is given twice; its rows would be counted twice",
+    );
     let nowhere = folder.path().join("nowhere").display().to_string();
-    refused(&["reconcile", &scenario, "--actuals", &nowhere], 4, "no bills are kept there");
-    refused(&["actuals", "list", "--actuals", &nowhere], 4, "no bills are kept there");
-    refused(&["actuals", "import", &nowhere], 2, "there is no such file");
+    refused(&["reconcile", &scenario, "--actuals", &nowhere], 4, "no bills are stored here");
+    refused(&["actuals", "list", "--actuals", &nowhere], 4, "no bills are stored here");
+    refused(&["actuals", "import", &nowhere], 2, "no such file");
     // A bill read long ago is no answer.
     let kept = folder.path().join("kept");
     fs::write(&path, cur(&plan, 1.0, 1.0, &[])).unwrap();
@@ -612,7 +620,7 @@ fn what_cannot_be_compared_is_said() {
     refused(
         &["actuals", "list", "--actuals", &folder_name],
         2,
-        "2027-01.json: is no month of a bill",
+        "2027-01.json: is not a month of a bill",
     );
 }
 
@@ -896,7 +904,7 @@ fn calibration_recovers_known_coefficients() {
     refused(
         &["calibrate", &example, "--bill", &bill, "--hold-out", "7"],
         4,
-        "9 whole months are billed, of which 7 are held out; 3 are needed",
+        "9 whole months are billed and 7 of them are held out; the fit needs 3",
     );
     let table = stdout(&runrate(&["calibrate", &example, "--bill", &bill]));
     assert!(table.contains("Error on the months held out"), "{table}");
@@ -943,7 +951,7 @@ fn a_backtest_is_reproducible_and_shows_every_method() {
     refused(
         &["backtest", &example, "--bill", &path],
         4,
-        "1 whole months in a row are billed; 4 are needed",
+        "1 consecutive whole months are billed; a backtest needs 4",
     );
 }
 
@@ -1072,7 +1080,7 @@ fn a_file_with_too_many_unusable_rows_is_refused() {
     fs::write(&file, rows).unwrap();
     let kept = folder.path().join("kept").display().to_string();
     let import = ["actuals", "import", &file, "--actuals", &kept];
-    refused(&import, 2, "99.0 % of the rows cannot be used, more than 10.0 %: 99 × cost");
+    refused(&import, 2, "99.0 % of the rows are unusable (limit 10.0 %): 99 × cost");
     assert!(!Path::new(&kept).exists());
     let accepted = stdout(&runrate(&[&import[..], &["--max-skipped", "99%"]].concat()));
     assert_eq!(accepted.matches("is not a number").count(), 1, "{accepted}");

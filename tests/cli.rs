@@ -319,7 +319,7 @@ fn bad_series_are_refused_with_their_line() {
     fs::create_dir(folder.path().join("data")).unwrap();
     let series = folder.path().join("data/hourly_load.csv");
     let path = scenario.display().to_string();
-    assert!(refused(&["plan", "--trials", "1", &path]).contains("there is no such file"));
+    assert!(refused(&["plan", "--trials", "1", &path]).contains("no such file"));
     let good = fs::read_to_string(example.join("data/hourly_load.csv")).unwrap();
     let mut lines: Vec<&str> = good.lines().collect();
     let write = |content: String, expected: &str| {
@@ -362,7 +362,7 @@ fn nothing_is_written_where_it_cannot_be() {
     assert_eq!(fs::read_to_string(out.join("plan.json")).unwrap(), "mine");
     assert_eq!(fs::read_dir(&out).unwrap().count(), 2);
     let missing = folder.path().join("none.toml").display().to_string();
-    assert!(refused(&["plan", "--trials", "1", &missing]).contains("there is no such file"));
+    assert!(refused(&["plan", "--trials", "1", &missing]).contains("no such file"));
     let itself = folder.path().display().to_string();
     assert!(refused(&["plan", "--trials", "1", &itself]).contains("is a folder"));
 }
@@ -396,7 +396,7 @@ fn wrong_usage_files_and_plans_are_refused() {
     let text = path("p.json", "{\"schema\": 99}");
     assert!(refused(&["explain", &text]).contains("has schema 99"));
     let cut = path("r.json", "{\"schema\": 1}");
-    assert!(refused(&["explain", &cut]).contains("is not a whole plan"));
+    assert!(refused(&["explain", &cut]).contains("is not a complete plan"));
     let none = path("q.json", "not json");
     assert!(refused(&["explain", &none]).contains("is not JSON"));
     let prices = folder.path().display().to_string();

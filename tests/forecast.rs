@@ -575,7 +575,7 @@ fn a_comparison_adds_up_and_reads_git_revisions() {
     let unknown = at(&["compare", "nowhere:a.toml", "a.toml", "--trials", "1"]);
     assert_eq!(unknown.status.code(), Some(2));
     let message = String::from_utf8_lossy(&unknown.stderr).into_owned();
-    assert!(message.contains("git says"), "{message}");
+    assert!(message.contains("git reports"), "{message}");
     // The gate.
     let dearer = refused(
         &[
@@ -650,7 +650,7 @@ fn an_interrupted_plan_reports_what_is_finished() {
     let spread = planned(&out).spread.unwrap();
     assert!(spread.trials >= 2 && spread.trials < 100_000);
     let note = spread.note.unwrap();
-    assert!(note.contains("stopped by Ctrl-C after"), "{note}");
+    assert!(note.contains("interrupted by Ctrl-C after"), "{note}");
 }
 
 /// How long a plan is says nothing of its first months: users, traffic, nodes and spot prices of a trial are drawn

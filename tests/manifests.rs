@@ -1085,7 +1085,7 @@ fn folders_without_manifests_are_refused() {
     let empty = path(&folder, "");
     for (from, message) in [
         ("tests/data/manifests/nothing", "no Deployment, StatefulSet"),
-        ("tests/data/manifests/missing", "there is no such file or folder"),
+        ("tests/data/manifests/missing", "no such file or folder"),
         ("tests/data/manifests/cluster/dump.yaml", "is a file; name the folder"),
         (&*empty, "holds no manifests"),
     ] {

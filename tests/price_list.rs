@@ -399,7 +399,7 @@ fn faults_leave_the_book_as_it_was() {
                         bulk(path, body, turn)
                     }
                 }),
-                "is no price list: it has no row that begins with SKU",
+                "is not a price list: it has no row that begins with SKU",
                 Some(1),
             ),
             (
@@ -431,7 +431,7 @@ fn faults_leave_the_book_as_it_was() {
                 "index.csv:18: has 2 cells, the header 18; the file may have been cut",
                 Some(1),
             ),
-            (Box::new(|_, _, _| Act::Answer(200, "[]".into())), "is no region index", None),
+            (Box::new(|_, _, _| Act::Answer(200, "[]".into())), "is not a region index", None),
         ];
     for (act, expected, tries) in faults {
         let folder = tempfile::tempdir().unwrap();
@@ -448,8 +448,8 @@ fn faults_leave_the_book_as_it_was() {
     }
     let folder = tempfile::tempdir().unwrap();
     for (more, expected) in [
-        (&["--service", "AmazonEC3"][..], "--service: \"AmazonEC3\" is no service of the model"),
-        (&["--region", "mars-1"], "--region: \"mars-1\" is no region known here"),
+        (&["--service", "AmazonEC3"][..], "--service: \"AmazonEC3\" is not a modelled service"),
+        (&["--region", "mars-1"], "--region: \"mars-1\" is not a known region"),
     ] {
         let output = refresh(&folder, "http://127.0.0.1:9", more);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -523,7 +523,7 @@ fn the_price_list_api_is_asked_page_by_page() {
     });
     let output = refresh(&folder, &document.url, &["--via", "api", "--service", "AmazonEC2"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("GetProducts of AmazonEC2: is no product"), "{said}");
+    assert!(said.contains("GetProducts of AmazonEC2: is not a product"), "{said}");
 }
 
 /// A service that the API does not find is named, the others are written, and the exit code says so; without
@@ -574,7 +574,7 @@ fn one_service_that_is_not_found_stops_no_other() {
     let output = refresh(&folder, &server.url, &both);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("us-east-1 AWSDataTransfer: ") && said.contains("is no price list"));
+    assert!(said.contains("us-east-1 AWSDataTransfer: ") && said.contains("is not a price list"));
     assert!(folder.path().join("book").exists());
 }
 
@@ -979,7 +979,7 @@ fn a_broken_book_is_seen_by_status_and_repaired_by_refresh() {
     let output = status(&folder);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
-    for words in ["AmazonEC2.csv: has changed", "--repair", "AWSELB.csv: there is no such file"] {
+    for words in ["AmazonEC2.csv: has changed", "--repair", "AWSELB.csv: no such file"] {
         assert!(said.contains(words), "{said}");
     }
     let output = refresh(&folder, &server.url, &only);

@@ -136,7 +136,7 @@ fn mistakes_say_what_would_be_accepted() {
     let format = refused(&["report", &plan, "--format", "docx"], 2);
     assert!(format.contains("md, csv, json"), "{format}");
     let several = refused(&["report", &plan, "--format", "csv"], 2);
-    assert!(several.contains("give --out DIR"), "{several}");
+    assert!(several.contains("pass --out DIR"), "{several}");
     let empty = folder.path().join("empty.json");
     fs::write(&empty, "{}").unwrap();
     let empty = refused(&["report", &empty.display().to_string()], 2);
@@ -151,7 +151,7 @@ fn mistakes_say_what_would_be_accepted() {
         2,
     );
     assert!(
-        wrong.contains("is no backtest") && wrong.contains("backtest --format json"),
+        wrong.contains("is not a saved backtest") && wrong.contains("backtest --format json"),
         "{wrong}"
     );
     let taken = folder.path().join("file");

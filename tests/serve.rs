@@ -375,7 +375,7 @@ fn the_newest_is_answered_and_the_older_told_so() {
     let mut band = bench.page.connect();
     band.ask("/api/band", &ask(5, &json!({})));
     let older = has_heard_of_newer_than(&bench.page, 4);
-    assert!(older.text().contains("superseded"), "{}", older.text());
+    assert!(older.text().contains("cancelled: a newer request"), "{}", older.text());
     // Another client's turn ends nothing of this one's; this one's own next does.
     let other = json!({ "side": "a", "client": "other", "generation": 1, "values": {} });
     good(&bench.page.post("/api/plan", &other));

@@ -147,13 +147,13 @@ fn a_real_load_is_replayed() {
 fn mistakes_on_the_command_line_name_what_would_do() {
     for (arguments, expected) in [
         (vec!["--at", "2026-03"], "2026-03 is outside the plan; give 2027-01 to 2028-12"),
-        (vec!["--at", "March"], "give a month, 2027-03"),
-        (vec!["--tick", "10s"], "give 15s, 30s or 60s"),
+        (vec!["--at", "March"], "expected a month, such as 2027-03"),
+        (vec!["--tick", "10s"], "expected 15s, 30s or 60s"),
         (vec!["--account", "prod"], "no account \"prod\"; did you mean \"production\"?"),
         (vec!["--at", "2028-12", "--days", "40"], "give 31 or fewer"),
         (vec!["--days", "0"], "0"),
         (vec!["--png"], "--out"),
-        (vec!["--load", "nowhere.csv"], "nowhere.csv: there is no such file"),
+        (vec!["--load", "nowhere.csv"], "nowhere.csv: no such file"),
     ] {
         let mut all = vec!["simulate", EXAMPLE];
         all.extend(arguments);

@@ -356,7 +356,7 @@ impl ProvideCredentials for Checked {
     }
 }
 
-/// The name of a part of credentials that is not made of visible ASCII characters.
+/// Returns the name of a part of credentials that is not made of visible ASCII characters.
 fn unsendable(credentials: &Credentials) -> Option<&'static str> {
     let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
     if !visible(credentials.access_key_id()) {
@@ -465,7 +465,7 @@ where
     }
 }
 
-/// The beginning of a long report.
+/// Returns the beginning of a long report.
 fn first_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     line.chars().take(300).collect()

@@ -108,7 +108,7 @@ struct Side {
     band: Arc<Lane>,
     /// What the last line was simulated from, to be used again.
     simulated: Mutex<Option<Arc<Simulated>>>,
-    /// Trials of the last band, to be carried on.
+    /// Trials of the last band, to continue.
     samples: Mutex<Option<Kept>>,
 }
 
@@ -135,7 +135,7 @@ pub struct App {
 }
 
 impl App {
-    /// Sets up one or two scenarios; a scenario that stands alone is on both sides.
+    /// Sets up one or two scenarios; a single scenario is on both sides.
     ///
     /// # Errors
     /// A scenario that is wrong; threads that the system does not give.
@@ -178,7 +178,7 @@ impl App {
         })
     }
 
-    /// Ends all work and takes no more; what waits is told so.
+    /// Cancels all work and accepts no more.
     pub fn close(&self) {
         for side in &self.sides {
             side.line.close();
@@ -194,7 +194,7 @@ impl Side {
     }
 }
 
-/// What answers requests.
+/// Returns the router of requests.
 pub fn router(app: Arc<App>) -> Router {
     let guard = middleware::from_fn_with_state(guard::Door::new(app.settings), guard::guard);
     Router::new()

@@ -1,4 +1,4 @@
-//! The only module that touches the disk: facts, scenarios and series in, outputs out.
+//! The only module that reads and writes files.
 
 use std::{
     collections::BTreeMap,
@@ -139,7 +139,7 @@ impl Manifest {
         self.lock = None;
     }
 
-    /// The digest that it gives a file.
+    /// Returns the digest that it gives a file.
     fn sha256_of(&self, path: &str) -> Option<&String> {
         self.files.iter().find(|listed| listed.path == path).map(|listed| &listed.sha256)
     }
@@ -179,10 +179,10 @@ fn read_from(
     }
 }
 
-/// File of the instance types that a region's EC2 told of, beside its prices.
+/// File of the instance types of a region, next to its prices.
 pub const INSTANCE_TYPES: &str = "AmazonEC2.instance_types.csv";
 
-/// The price book's manifest.
+/// Returns the price book's manifest.
 ///
 /// # Errors
 /// A folder without a manifest, or a manifest that cannot be read.
@@ -205,7 +205,7 @@ pub fn price_file(path: &str) -> Option<(&str, &str)> {
     (!service.contains('.')).then_some((region, service))
 }
 
-/// The tables of the regions asked for, and the global ones; all when none is named.
+/// Returns the price tables of some regions and the global ones, or of all regions.
 ///
 /// # Errors
 /// A changed or malformed file.
@@ -213,8 +213,8 @@ pub fn load_prices(manifest: &Manifest, regions: Option<&[&str]>) -> Result<Pric
     load_prices_with(manifest, regions, &[])
 }
 
-/// The same, without the files that hold none of the rows that `words` look for: a word must occur in
-/// the file's path or text. Reading the whole book takes longer than a person likes to wait.
+/// Returns these tables without the files that cannot contain `words`: each word must occur in the
+/// file's path or text. Reading the whole book takes longer than a person likes to wait.
 ///
 /// # Errors
 /// A changed or malformed file.
@@ -260,7 +260,7 @@ fn may_hold(path: &str, text: &str, words: &[String]) -> bool {
     })
 }
 
-/// The shapes, controller defaults and profiles inside the program.
+/// Returns the shapes, controller defaults and profiles inside the program.
 ///
 /// # Errors
 /// A fault of the build: files that do not match their manifest.
@@ -320,7 +320,7 @@ fn embedded_models() -> Result<Manifest, Error> {
     Manifest::open(&PriceSource::Embedded, &MODELS, "models")
 }
 
-/// Everything known, with the prices of the regions asked for.
+/// Loads all facts, with the prices of these regions.
 ///
 /// # Errors
 /// Changed or malformed files.
@@ -434,7 +434,7 @@ fn text_from(bytes: Vec<u8>, name: &str) -> Result<String, Error> {
 
 fn bytes_of(from: impl Read, name: &str) -> Result<Vec<u8>, Error> {
     let message = format!(
-        "has more than {} MiB, the most that is read at once; split it",
+        "is larger than {} MiB, the limit for one file; split it",
         bounds::FILE_BYTES >> 20
     );
     let mut bytes = Vec::new();
@@ -443,7 +443,7 @@ fn bytes_of(from: impl Read, name: &str) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// A file of the user as it is.
+/// Returns the bytes of a file of the user.
 ///
 /// # Errors
 /// A file that is not there, or is a folder.
@@ -453,10 +453,10 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|error| Error::at(place(), plain(&error)))
 }
 
-/// An operating-system error in words, without its number.
+/// Returns an operating-system error in words, without its number.
 fn plain(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file or folder".into(),
+        std::io::ErrorKind::NotFound => "no such file or folder".into(),
         std::io::ErrorKind::IsADirectory => "is a folder, not a file".into(),
         std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
             "a part of the path is a file, not a folder".into()
@@ -466,7 +466,7 @@ fn plain(error: &std::io::Error) -> String {
     }
 }
 
-/// A scenario with the series it names, and their digest.
+/// Returns a scenario with the series it names, and their digest.
 ///
 /// # Errors
 /// Every problem of the scenario, or of a series.
@@ -490,27 +490,27 @@ pub fn load_scenario_at(
     load_with(path, catalog, &name, &|path| text_at(revision, path))
 }
 
-/// A file of a git revision, named from the folder one stands in.
+/// Returns a file of a git revision; its path starts at the current folder.
 fn text_at(revision: &str, path: &Path) -> Result<String, Error> {
     let name = format!("{revision}:{}", path.display());
     let place = || Place::file(&name);
     if revision.starts_with('-') || revision.is_empty() {
-        return Err(Error::at(place(), "is no file, and no git revision"));
+        return Err(Error::at(place(), "is neither a file nor a git revision"));
     }
     // git takes a path without ./ from the top of the repository.
     let object =
         if path.is_absolute() { name.clone() } else { format!("{revision}:./{}", path.display()) };
     let shown = std::process::Command::new("git").args(["show", &object]).output();
-    let shown = shown.map_err(|error| Error::at(place(), format!("git cannot be run: {error}")))?;
+    let shown = shown.map_err(|error| Error::at(place(), format!("cannot run git: {error}")))?;
     if !shown.status.success() {
         let said = String::from_utf8_lossy(&shown.stderr);
         let said = said.lines().next().unwrap_or("it fails").trim_start_matches("fatal: ");
-        return Err(Error::at(place(), format!("is no file, and git says: {said}")));
+        return Err(Error::at(place(), format!("is not a file, and git reports: {said}")));
     }
     String::from_utf8(shown.stdout).map_err(|_| Error::at(place(), "is not UTF-8"))
 }
 
-/// Reads a scenario as it would stand in a file with this text.
+/// Reads a scenario from a text that replaces the one of its file.
 ///
 /// # Errors
 /// As [`load_scenario`].
@@ -552,7 +552,7 @@ fn load_with(
     Ok((scenario, Inputs { history, shape, sha256: hex }))
 }
 
-/// A saved plan.
+/// Returns a saved plan.
 ///
 /// # Errors
 /// A file that is not a plan of this schema.
@@ -578,19 +578,19 @@ pub fn read_plan(file: &str, text: &str) -> Result<Plan, Error> {
     if schema != Some(u64::from(crate::plan::SCHEMA)) {
         let found = schema.map_or("no schema number".into(), |schema| format!("schema {schema}"));
         let message = format!(
-            "has {found}; this version reads plans of schema {}, as `plan --out` writes them",
+            "has {found}; this version reads schema {}, which `plan --out` writes",
             crate::plan::SCHEMA
         );
         return Err(Error::at(place(), message));
     }
     let wrong = |message: String| {
-        Error::at(place(), format!("is not a whole plan: {message}; `plan --out` writes one"))
+        Error::at(place(), format!("is not a complete plan: {message}; `plan --out` writes one"))
     };
     let plan: Plan = serde_json::from_str(text).map_err(|error| {
         let line = Some(error.line()).filter(|line| *line > 0);
         Error::at(
             Place { line, ..place() },
-            format!("is not a whole plan: {error}; `plan --out` writes one"),
+            format!("is not a complete plan: {error}; `plan --out` writes one"),
         )
     })?;
     plan.check().map_err(wrong)?;
@@ -598,14 +598,14 @@ pub fn read_plan(file: &str, text: &str) -> Result<Plan, Error> {
     let known = serde_json::to_value(&plan).map_err(|error| wrong(error.to_string()))?;
     match unknown_key(&value, &known, "") {
         Some(key) => {
-            let message = "is no key of a plan; `plan --out` writes plans of this version";
+            let message = "is not a key of a plan; `plan --out` writes plans of this version";
             Err(Error::at(Place { key: Some(key), ..place() }, message))
         }
         None => Ok(plan),
     }
 }
 
-/// The first key of a document that was not read.
+/// Returns the first key of a document that was not read.
 fn unknown_key(given: &serde_json::Value, read: &serde_json::Value, path: &str) -> Option<String> {
     use serde_json::Value::{Array, Null, Object};
     match (given, read) {
@@ -613,7 +613,7 @@ fn unknown_key(given: &serde_json::Value, read: &serde_json::Value, path: &str) 
             let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
             match read.get(key) {
                 Some(read) => unknown_key(value, read, &path),
-                // What is left out when it is empty.
+                // Empty values are not written.
                 None if *value == Null || *value == serde_json::json!([]) || value == "" => None,
                 None => Some(path),
             }

@@ -69,7 +69,7 @@ pub fn check_parquet(bytes: &mut (impl std::io::Read + std::io::Seek)) -> Result
     Ok(())
 }
 
-/// Whether a panic comes from code that is not this program's: its sources have relative paths.
+/// Returns whether a panic comes from code that is not this program's: its sources have relative paths.
 fn is_library(info: &PanicHookInfo<'_>) -> bool {
     info.location().is_none_or(|at| !at.file().starts_with("src/"))
 }

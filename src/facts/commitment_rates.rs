@@ -32,12 +32,12 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether it is bought by dollars an hour.
+    /// Returns whether it is bought by dollars an hour.
     pub fn is_savings_plan(self) -> bool {
         matches!(self, Self::ComputeSavingsPlan | Self::Ec2InstanceSavingsPlan)
     }
 
-    /// Its name in the book.
+    /// Returns its name in the book.
     pub fn plan_kind(self) -> &'static str {
         match self {
             Self::ComputeSavingsPlan => "compute",
@@ -47,7 +47,7 @@ impl Kind {
         }
     }
 
-    /// Its name as AWS prints it.
+    /// Returns its name as AWS prints it.
     pub fn title(self) -> &'static str {
         match self {
             Self::ComputeSavingsPlan => "Compute Savings Plan",
@@ -72,7 +72,7 @@ pub enum Term {
 }
 
 impl Term {
-    /// Its name in the book.
+    /// Returns its name in the book.
     pub fn name(self) -> &'static str {
         match self {
             Self::One => "1yr",
@@ -80,7 +80,7 @@ impl Term {
         }
     }
 
-    /// Its years.
+    /// Returns its years.
     pub fn years(self) -> u32 {
         match self {
             Self::One => 1,
@@ -107,7 +107,7 @@ impl Payment {
     /// Every payment option.
     pub const ALL: [Self; 3] = [Self::NoUpfront, Self::PartialUpfront, Self::AllUpfront];
 
-    /// Its name in the book.
+    /// Returns its name in the book.
     pub fn name(self) -> &'static str {
         match self {
             Self::NoUpfront => "no-upfront",
@@ -156,7 +156,7 @@ pub struct NotSold {
 }
 
 impl Rules {
-    /// Whether AWS sells a kind of commitment for a term and a payment option.
+    /// Returns whether AWS sells a kind of commitment for a term and a payment option.
     pub fn sells(&self, kind: Kind, term: Term, payment: Payment) -> bool {
         let same = |no: &NotSold| (no.kind, no.term, no.payment) == (kind, term, payment);
         !self.not_sold.iter().any(same)
@@ -183,7 +183,7 @@ impl Rules {
         self.hours_per_year * term.years()
     }
 
-    /// What is paid on the first day.
+    /// Returns what is paid on the first day.
     pub fn upfront_share(&self, payment: Payment) -> f64 {
         match payment {
             Payment::NoUpfront => 0.0,
@@ -256,12 +256,12 @@ impl Rates {
         Ok(())
     }
 
-    /// All prices of a region.
+    /// Returns all prices of a region.
     pub fn of_region(&self, region: &str) -> &[Rate] {
         self.by_region.get(region).map_or(&[], Vec::as_slice)
     }
 
-    /// The price of a kind, for a type.
+    /// Returns the price of a kind, for a type.
     pub fn find(
         &self,
         region: &str,
@@ -276,7 +276,7 @@ impl Rates {
         })
     }
 
-    /// What the book has nearest to a price that it has not.
+    /// Returns what the book has nearest to a price that it has not.
     pub fn nearest(&self, region: &str, kind: Kind, instance_type: &str) -> String {
         let (family, _) = family_and_size(instance_type);
         let rows = self.of_region(region).iter().filter(|rate| rate.plan_kind == kind.plan_kind());

@@ -90,7 +90,7 @@ pub struct Service {
     pub add: Vec<String>,
     /// Filters of `GetProducts`, one set after the other; all products where there is none.
     pub ask: Vec<BTreeMap<String, String>>,
-    /// Conditions on what a row says beside its usage type.
+    /// Conditions on a row in addition to its usage type.
     #[serde(rename = "where")]
     pub conditions: Vec<Condition>,
 }
@@ -126,14 +126,14 @@ pub struct Spot {
 }
 
 impl Rules {
-    /// The rules of a service.
+    /// Returns the rules of a service.
     ///
     /// # Errors
     /// A code that is none of the model's, with those that are.
     pub fn service(&self, code: &str) -> Result<&Service, String> {
         self.services.iter().find(|service| service.code == code).ok_or_else(|| {
             let codes: Vec<&str> = self.services.iter().map(|known| &*known.code).collect();
-            format!("{code:?} is no service of the model; they are {}", codes.join(", "))
+            format!("{code:?} is not a modelled service; expected one of {}", codes.join(", "))
         })
     }
 }
@@ -195,15 +195,15 @@ fn plain(text: &str) -> String {
 }
 
 impl Scope<'_> {
-    /// The usage type without the region's prefix.
+    /// Returns the usage type without the region's prefix.
     pub fn bare<'t>(&self, billed: &'t str) -> &'t str {
         let mut prefixes = self.prefixes.iter().map(String::as_str).chain([self.region]);
         let cut = |prefix: &str| billed.strip_prefix(prefix)?.strip_prefix('-');
         prefixes.find_map(cut).unwrap_or(billed)
     }
 
-    /// Whether a meter is the model's, by its usage type without and with the prefix: one that the book has
-    /// in some region, or one to be taken in. What is asked for each of a list's rows is looked up once.
+    /// Returns whether a meter is the model's, by its usage type without and with the prefix: one that the book has in
+    /// some region, or one to be taken in. What is asked for each of a list's rows is looked up once.
     pub fn wanted<'b>(&'b self, book: &'b PriceBook) -> impl Fn(&str, &str) -> bool + 'b {
         let code = self.service.code.as_str();
         let tables = || book.tables().filter(move |(_, service, _)| *service == code);
@@ -218,7 +218,7 @@ impl Scope<'_> {
         }
     }
 
-    /// Whether a row says what its usage type asks for; `said` gives a column or attribute.
+    /// Returns whether a row says what its usage type asks for; `said` gives a column or attribute.
     fn holds<'t>(&self, bare: &str, said: impl Fn(&str) -> &'t str) -> bool {
         let of = |condition: &&Condition| {
             condition.usage_type.iter().any(|begin| bare.starts_with(begin.as_str()))

@@ -61,7 +61,7 @@ pub struct BillKey {
 }
 
 impl BillKey {
-    /// A key from its four parts.
+    /// Returns a key from its four parts.
     pub fn new(service: &str, region: &str, usage_type: &str, operation: &str) -> Self {
         let [service, region, usage_type, operation] =
             [service, region, usage_type, operation].map(str::to_owned);
@@ -100,7 +100,7 @@ impl PriceRow {
     pub fn operation(&self) -> &str {
         self.column(1)
     }
-    /// The source's description.
+    /// Returns the source's description.
     pub fn description(&self) -> &str {
         self.column(2)
     }
@@ -112,11 +112,11 @@ impl PriceRow {
     pub fn pool(&self) -> &str {
         self.column(7)
     }
-    /// The usage type as a bill prints it, with its region prefix.
+    /// Returns the usage type as a bill prints it, with its region prefix.
     pub fn billed_usage_type(&self) -> &str {
         self.column(8)
     }
-    /// The SERVICE value Cost Explorer shows.
+    /// Returns the SERVICE value Cost Explorer shows.
     pub fn cost_explorer_service(&self) -> &str {
         self.column(9)
     }
@@ -124,7 +124,7 @@ impl PriceRow {
     pub fn as_of(&self) -> &str {
         self.column(10)
     }
-    /// Where the price was read.
+    /// Returns where the price was read.
     pub fn source(&self) -> &str {
         self.column(11)
     }
@@ -132,7 +132,7 @@ impl PriceRow {
     pub fn confidence(&self) -> &str {
         self.column(12)
     }
-    /// What else the source says.
+    /// Returns what else the source says.
     pub fn note(&self) -> &str {
         self.column(13)
     }
@@ -200,12 +200,12 @@ impl Table {
         Ok(PriceRow { record, begin, end, price })
     }
 
-    /// All rows, in the order of their usage type.
+    /// Returns all rows, in the order of their usage type.
     pub fn rows(&self) -> &[PriceRow] {
         &self.rows
     }
 
-    /// The rows of a usage type.
+    /// Returns the rows of a usage type.
     pub fn of_usage_type(&self, usage_type: &str) -> &[PriceRow] {
         let from = self.rows.partition_point(|row| row.usage_type() < usage_type);
         let to = self.rows.partition_point(|row| row.usage_type() <= usage_type);
@@ -214,7 +214,7 @@ impl Table {
 }
 
 impl Table {
-    /// The ladder of the rows that name just this operation.
+    /// Returns the ladder of the rows that name just this operation.
     pub fn ladder(&self, usage_type: &str, operation: &str) -> Option<Ladder<'_>> {
         let rows = self.of_usage_type(usage_type).iter();
         Ladder::of(rows.filter(|row| row.operation() == operation))
@@ -231,7 +231,7 @@ pub struct Ladder<'a> {
 }
 
 impl<'a> Ladder<'a> {
-    /// The best row for each step: what was read beats what was derived, then the newer beats the older.
+    /// Returns the best row for each step: what was read beats what was derived, then the newer beats the older.
     fn of(rows: impl Iterator<Item = &'a PriceRow>) -> Option<Self> {
         let (mut candidates, mut others): (Vec<_>, Vec<_>) =
             rows.partition(|row| row.confidence() != "crosscheck");
@@ -252,7 +252,7 @@ impl<'a> Ladder<'a> {
         (!rows.is_empty()).then_some(Self { rows, others })
     }
 
-    /// The first quantity with no price: a gap below, between or above the steps.
+    /// Returns the first quantity with no price: a gap below, between or above the steps.
     pub fn gap(&self) -> Option<Decimal> {
         let mut reached = Decimal::ZERO;
         for row in &self.rows {
@@ -277,17 +277,17 @@ impl PriceBook {
         self.tables.insert((region.to_owned(), service.to_owned()), table);
     }
 
-    /// Every table with its region and service.
+    /// Returns every table with its region and service.
     pub fn tables(&self) -> impl Iterator<Item = (&str, &str, &Table)> {
         self.tables.iter().map(|((region, service), table)| (&**region, &**service, table))
     }
 
-    /// Whether the book has any price of the region.
+    /// Returns whether the book has any price of the region.
     pub fn has_region(&self, region: &str) -> bool {
         self.tables.keys().any(|(known, _)| known == region)
     }
 
-    /// The price ladder of a meter.
+    /// Returns the price ladder of a meter.
     ///
     /// # Errors
     /// When the book has none: what was looked up and the nearest rows it has.
@@ -295,7 +295,7 @@ impl PriceBook {
         self.find(key).ok_or_else(|| self.missing(key))
     }
 
-    /// What is said of a meter without a price, without the pass over the book that finds the nearest rows.
+    /// Returns the error of a meter without a price, without the pass over the book that finds the nearest rows.
     pub fn absent(&self, key: &BillKey) -> String {
         let whole = if self.table(&key.region, &key.service).is_none() {
             format!(" (the book has no {} prices of {})", key.service, key.region)
@@ -305,7 +305,7 @@ impl PriceBook {
         format!("no price for {key}{whole}")
     }
 
-    /// The price ladder of a meter, if the book has one.
+    /// Returns the price ladder of a meter, if the book has one.
     pub fn find(&self, key: &BillKey) -> Option<Ladder<'_>> {
         let table = self.table(&key.region, &key.service)?;
         // A row that names the operation is the closer match; a row that names none serves all.
@@ -313,7 +313,7 @@ impl PriceBook {
         exact.or_else(|| table.ladder(&key.usage_type, ""))
     }
 
-    /// The usage type without the region prefix that a bill of the service may print.
+    /// Returns the usage type without the region prefix that a bill of the service may print.
     pub fn unprefixed<'a>(&'a self, region: &str, service: &str, usage_type: &'a str) -> &'a str {
         let Some(table) = self.table(region, service) else { return usage_type };
         if !table.of_usage_type(usage_type).is_empty() {
@@ -323,12 +323,12 @@ impl PriceBook {
         billed.map_or(usage_type, PriceRow::usage_type)
     }
 
-    /// The table of a region and service.
+    /// Returns the table of a region and service.
     pub fn table(&self, region: &str, service: &str) -> Option<&Table> {
         self.tables.get(&(region.to_owned(), service.to_owned()))
     }
 
-    /// The same with the nearest rows.
+    /// Returns this error with the nearest rows.
     pub(crate) fn missing(&self, key: &BillKey) -> String {
         // Rows of other services are no help unless the service has none at all in any region.
         let known = self.tables.keys().any(|(_, service)| *service == key.service);
@@ -355,7 +355,7 @@ impl PriceBook {
     }
 }
 
-/// The part of a name that is compared.
+/// Returns the part of a name that is compared.
 fn start(name: &str) -> &str {
     let end = name.char_indices().nth(bounds::COMPARED_CHARS).map_or(name.len(), |(at, _)| at);
     &name[..end]

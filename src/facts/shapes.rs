@@ -62,7 +62,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The sources write `x86_64`; Kubernetes labels say amd64.
+    /// Returns the architecture as Kubernetes labels name it: amd64, where the sources have `x86_64`.
     fn in_kubernetes_words(mut self) -> Self {
         if self.arch == "x86_64" {
             self.arch = "amd64".into();
@@ -70,7 +70,7 @@ impl Shape {
         self
     }
 
-    /// A type for general workloads: no GPU, no accelerator, not bare metal.
+    /// Returns a type for general workloads: no GPU, no accelerator, not bare metal.
     pub fn is_generic(&self) -> bool {
         self.bare_metal != Some(true)
             && self.gpu_count.unwrap_or(0) == 0
@@ -290,7 +290,7 @@ pub struct SpotFacts {
     pub notice_seconds: u32,
     /// Standard deviation of ln(price) of all types of a region together.
     pub price_sigma_region: f64,
-    /// Standard deviation of ln(price) of one type beside its region.
+    /// Standard deviation of ln(price) of one type around its region.
     pub price_sigma_type: f64,
     /// Correlation of a month's price with the next one's.
     pub price_memory: f64,
@@ -526,7 +526,7 @@ pub struct EksVersion {
     pub extended_support_ends: Date,
 }
 
-/// A day that is none is a fault of the file, found when it is read and not when a bill is made.
+/// Checks a date when its file is read, and not when a bill is made.
 fn day<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse::<Date>()
@@ -676,7 +676,7 @@ impl Catalog {
         Ok(self)
     }
 
-    /// All instance types, by name.
+    /// Returns all instance types, by name.
     pub fn shapes(&self) -> &[Shape] {
         &self.shapes
     }
@@ -695,14 +695,14 @@ impl Catalog {
         known.map(|known| known.baseline_share)
     }
 
-    /// The same as [`Self::unmatched`] where other values remain.
+    /// Returns the same as [`Self::unmatched`] where other values remain.
     pub fn ignored(&self, property: Property, value: &str) -> Option<String> {
         let message = self.unmatched(property, value)?;
         let asks = message.ends_with('?');
         Some(message + if asks { " It matches nothing" } else { ". It matches nothing" })
     }
 
-    /// A message for a value of a node pool's list that no instance type has, with the nearest that one has.
+    /// Returns a message for a value of a node pool's list that no instance type has, with the nearest that one has.
     pub fn unmatched(&self, property: Property, value: &str) -> Option<String> {
         let known: BTreeSet<&str> = self.shapes.iter().map(property.of).collect();
         if known.contains(value) {

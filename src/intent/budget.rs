@@ -52,12 +52,12 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Whether the charges of a service count.
+    /// Returns whether the charges of a service count.
     pub fn counts(&self, service: &str) -> bool {
         (self.only.is_empty() || self.only.contains(service)) && !self.without.contains(service)
     }
 
-    /// Whether every charge counts.
+    /// Returns whether every charge counts.
     pub fn is_all(&self) -> bool {
         self.only.is_empty() && self.without.is_empty()
     }
@@ -74,16 +74,16 @@ pub struct Budget {
     pub amount: f64,
     /// Over what: `monthly`, `annual`, `cumulative` or `cash`.
     pub period: Period,
-    /// The account it is for; all of them if left out.
+    /// Account of the budget; by default all.
     pub account: Option<String>,
     /// Services whose charges count, as reports name them: `EC2`, `Amazon Relational Database Service`; all of
     /// them if left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<String>,
-    /// Whose charges count: `aws` leaves out other vendors and tax, as AWS credits do; everyone's if left out.
+    /// Whose charges count: `aws` leaves out other vendors and tax, as AWS credits do; by default all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor: Option<Vendor>,
-    /// First month that counts; the plan's if left out.
+    /// First month that counts; by default the first of the plan.
     pub from: Option<Month>,
     /// Other net spending of the company, of cash only [USD a month].
     #[serde(default)]
@@ -105,7 +105,7 @@ pub struct Revenue {
 }
 
 impl Budget {
-    /// What it counts, in words; none where it counts everything.
+    /// Returns what it counts, in words; none where it counts everything.
     pub fn scope_name(&self) -> Option<String> {
         match self.vendor {
             Some(Vendor::Aws) => Some("AWS".into()),
@@ -113,7 +113,7 @@ impl Budget {
         }
     }
 
-    /// The month in which it breaks, as its place among `months`.
+    /// Returns the index in `months` of the month in which the budget is exceeded.
     pub fn breaks(&self, months: &[Month], costs: &[f64], revenue: &[f64]) -> Option<usize> {
         let mut sum = 0.0;
         let mut year = None;
@@ -145,7 +145,7 @@ impl Budget {
         None
     }
 
-    /// What contradicts itself: key and message.
+    /// Returns what contradicts itself: key and message.
     pub fn check(&self, accounts: &[&str]) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
         if let Some(account) = &self.account
@@ -155,18 +155,21 @@ impl Budget {
             wrong.push(("account", message));
         }
         if self.vendor.is_some() && !self.services.is_empty() {
-            wrong.push(("vendor", "services says already what counts; leave one out".to_owned()));
+            wrong.push((
+                "vendor",
+                "services already says what counts; remove one of them".to_owned(),
+            ));
         }
         if self.period == Period::Cash {
             for (key, set) in
                 [("services", !self.services.is_empty()), ("vendor", self.vendor.is_some())]
             {
                 if set {
-                    wrong.push((key, "cash pays for everything; leave it out".to_owned()));
+                    wrong.push((key, "cash pays for everything; remove it".to_owned()));
                 }
             }
             if self.account.is_some() {
-                let message = "cash pays for all accounts; leave it out".to_owned();
+                let message = "cash pays for all accounts; remove it".to_owned();
                 wrong.push(("account", message));
             }
             return wrong;
@@ -176,7 +179,7 @@ impl Budget {
             ("keep", self.keep != 0.0),
         ] {
             if set {
-                wrong.push((key, "belongs to period = \"cash\"; leave it out".to_owned()));
+                wrong.push((key, "belongs to period = \"cash\"; remove it".to_owned()));
             }
         }
         wrong
@@ -197,7 +200,7 @@ mod tests {
         budget.breaks(&months(costs.len() as u32), costs, revenue)
     }
 
-    /// November and December 2027, then 2028: the year's sum begins anew in January.
+    /// November and December 2027, then 2028: the sum of a year starts again in January.
     #[test]
     fn each_period_sums_what_it_says() {
         let costs = [40.0, 70.0, 50.0, 90.0];

@@ -51,7 +51,7 @@ pub struct Commitment {
     /// Of reserved instances: how many.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub count: Option<f64>,
-    /// Region; the account's if left out.
+    /// Region; that of the account by default.
     pub region: Option<String>,
     /// Discount on the on-demand price, as AWS quotes it, where the book has no price [percent].
     #[schemars(range(min = 0, max = 90), extend("format" = "percent"))]
@@ -59,7 +59,7 @@ pub struct Commitment {
 }
 
 impl Commitment {
-    /// What contradicts itself: key and message.
+    /// Returns what contradicts itself: key and message.
     pub fn check(&self, accounts: &[&str]) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
         if !accounts.contains(&&*self.account) {
@@ -78,11 +78,11 @@ impl Commitment {
             if needed && !given {
                 wrong.push((key, format!("is missing; a {title} needs it")));
             } else if given && !needed {
-                wrong.push((key, format!("is not of a {title}; leave it out")));
+                wrong.push((key, format!("does not apply to a {title}; remove it")));
             }
         }
         if self.kind == Kind::ComputeSavingsPlan && self.region.is_some() {
-            wrong.push(("region", format!("a {title} is for all regions; leave it out")));
+            wrong.push(("region", format!("a {title} covers all regions; remove it")));
         }
         if self.kind == Kind::RdsReservedInstance
             && self.instance_type.as_ref().is_some_and(|class| !class.starts_with("db."))
@@ -92,12 +92,12 @@ impl Commitment {
         wrong
     }
 
-    /// How much is bought: dollars an hour of a Savings Plan, or instances.
+    /// Returns how much is bought: dollars an hour of a Savings Plan, or instances.
     pub fn size(&self) -> f64 {
         if self.kind.is_savings_plan() { self.usd_per_hour } else { self.count }.unwrap_or_default()
     }
 
-    /// The share of the term's hours in a month: from and to, in hours since the month's first.
+    /// Returns the share of the term's hours in a month: from and to, in hours since the month's first.
     pub fn hours_in(&self, month: Month, rules: &Rules) -> std::ops::Range<usize> {
         let length = month.hours();
         if month < self.start {

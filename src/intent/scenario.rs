@@ -75,7 +75,7 @@ pub struct Billing {
     /// Whether one payer's accounts climb price steps and use free parts together (AWS Organizations).
     #[serde(default)]
     pub consolidated: bool,
-    /// AWS Support plan, `Business Support+`; none if left out.
+    /// AWS Support plan, `Business Support+`; by default none.
     pub support: Option<String>,
     /// Discount of a contract (EDP) on all AWS charges but support [percent].
     #[serde(default)]
@@ -115,7 +115,7 @@ pub enum Day {
     Sun,
 }
 
-/// When an account is awake; outside, deployments that are not `always_on` stand still.
+/// When an account is awake; outside, deployments that are not `always_on` are scaled to 0.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
@@ -145,7 +145,7 @@ pub struct AccountSettings {
     pub traffic_share: f64,
     /// Last month of the legacy twelve-month free tier, for an account that has it.
     pub free_tier_until: Option<Month>,
-    /// When it is awake; always if left out.
+    /// When it is awake; by default always.
     pub schedule: Option<Schedule>,
     /// Tables of the stack that it does without: `waf`, `workloads.datadog-agent`.
     #[serde(default)]
@@ -213,9 +213,9 @@ pub struct Scenario {
     pub traffic: Traffic,
     /// Accounts, in the order of the file.
     pub accounts: Vec<Account>,
-    /// What costs are held against.
+    /// Budgets.
     pub budgets: Vec<Budget>,
-    /// What users bring.
+    /// Revenue from users.
     pub revenue: Option<Revenue>,
     /// Savings Plans and reserved instances.
     pub commitments: Vec<Commitment>,
@@ -244,10 +244,10 @@ pub(crate) struct Common {
     /// Ranges that move together.
     #[serde(default)]
     pub(crate) correlations: Vec<Correlation>,
-    /// What costs are held against.
+    /// Budgets.
     #[serde(default)]
     pub(crate) budgets: Vec<Budget>,
-    /// What users bring.
+    /// Revenue from users.
     pub(crate) revenue: Option<Revenue>,
     /// Savings Plans and reserved instances.
     #[serde(default)]
@@ -256,7 +256,7 @@ pub(crate) struct Common {
     pub(crate) tune: Option<Tuning>,
 }
 
-/// Which numbers stand in the places of ranges.
+/// Which numbers replace ranges.
 enum Numbers {
     /// The mid values, of ranges just read.
     Mid(Vec<Input>),
@@ -265,7 +265,7 @@ enum Numbers {
 }
 
 impl Scenario {
-    /// The draws of an account's cluster. They depend on the names of the accounts, and not on the order of
+    /// Returns the draws of an account's cluster. They depend on the names of the accounts, and not on the order of
     /// their tables: each account has the number of names behind its own in the alphabet.
     pub fn cluster_luck(&self, trial: u32, account: usize) -> Draws {
         let own = &self.accounts[account].name;
@@ -273,7 +273,7 @@ impl Scenario {
         random::stream(self.plan.seed, trial, Stream::Cluster, behind as u32)
     }
 
-    /// Every region whose prices the accounts need.
+    /// Returns every region whose prices the accounts need.
     pub fn regions(&self) -> Vec<&str> {
         let mut regions: Vec<&str> = Vec::new();
         for account in &self.accounts {
@@ -305,7 +305,7 @@ impl Scenario {
         Self::build(document, Numbers::Mid(inputs), catalog)
     }
 
-    /// Whether trials differ by more than luck.
+    /// Returns whether trials differ by more than luck.
     pub fn is_uncertain(&self) -> bool {
         let open = |event: &crate::demand::traffic::Event| {
             event.probability > 0.0 && event.probability < 1.0
@@ -315,7 +315,7 @@ impl Scenario {
             || self.traffic.events.iter().any(open)
     }
 
-    /// The scenario with these values in the places of its ranges.
+    /// Returns the scenario with these values in the places of its ranges.
     ///
     /// # Errors
     /// Values that contradict each other.
@@ -325,7 +325,7 @@ impl Scenario {
         Self::build(document, Numbers::Drawn(Arc::clone(&self.ranges)), catalog)
     }
 
-    /// The same with some keys set anew, as they stand in the document.
+    /// Returns the scenario with other values at some keys of the document.
     ///
     /// # Errors
     /// As [`Self::with_values`]; the schema is not asked, see [`Self::misfits`].
@@ -343,7 +343,7 @@ impl Scenario {
         Self::build(document, Numbers::Drawn(Arc::clone(&self.ranges)), catalog)
     }
 
-    /// What the schema has against keys set anew.
+    /// Returns the problems of new values at some keys, by the schema.
     pub fn misfits(
         &self,
         account: &str,
@@ -369,19 +369,19 @@ impl Scenario {
         }
     }
 
-    /// The tables that an account runs: base, overrides, removals, profiles.
+    /// Returns the tables that an account runs: base, overrides, removals, profiles.
     pub fn stack_of(&self, account: &Account, catalog: &Catalog) -> toml::Table {
         merged(&account.name, &account.settings, &self.document, catalog).unwrap_or_default()
     }
 
-    /// Where an account's setting stands in the document, or would.
+    /// Returns the key at which the document holds, or would hold, an account's setting.
     pub fn home(&self, account: &str, key: &Key) -> Key {
         let accounts: Vec<(&str, &AccountSettings)> =
             self.accounts.iter().map(|own| (&*own.name, &own.settings)).collect();
         key.home(&self.document.table, &accounts, account)
     }
 
-    /// A scenario of other values, placed in this one's document; its ranges are gone.
+    /// Returns a scenario of other values, placed in this one's document; its ranges are gone.
     ///
     /// # Errors
     /// As [`Self::parse`].
@@ -394,7 +394,7 @@ impl Scenario {
         Self::build(document, Numbers::Mid(inputs), catalog)
     }
 
-    /// The tables an account runs, its overrides laid over the stack and what it does without taken out;
+    /// Returns the tables an account runs, its overrides over the stack, without what it removes;
     /// profiles are not laid under.
     pub fn stack_table(&self, account: &Account) -> toml::Table {
         let mut raw = self.document.table.clone();
@@ -461,7 +461,7 @@ impl Scenario {
     }
 }
 
-/// The tables of one account's stack: base, overrides, removals, profiles.
+/// Returns the tables of one account's stack: base, overrides, removals, profiles.
 fn merged(
     name: &str,
     settings: &AccountSettings,
@@ -477,7 +477,8 @@ fn merged(
     for (index, path) in settings.remove.iter().enumerate() {
         let key = format!("accounts.{name}.remove[{index}]");
         if settings.overrides.as_ref().is_some_and(|o| overlay::has(o, path)) {
-            let message = format!("{path:?} is also overridden in this account; leave one out");
+            let message =
+                format!("{path:?} is also overridden in this account; remove one of them");
             problems.push(document.problem(&key, &message));
         } else if !overlay::remove(&mut raw, path) {
             let message = format!("{path:?} is not in the stack; write waf, or workloads.kong");
@@ -535,7 +536,7 @@ fn classes_behind_edge(
     classes
 }
 
-/// What needs a load balancer must have one, and it must lead to a workload: the usage would be billed to
+/// Checks that what needs a load balancer has one that leads to a workload: its usage would be billed to
 /// nobody.
 fn carriers(account: &Account, document: &Document) -> Vec<Problem> {
     let (stack, name) = (&account.stack, &*account.name);
@@ -568,7 +569,7 @@ fn carriers(account: &Account, document: &Document) -> Vec<Problem> {
     problems
 }
 
-/// Why a load balancer carries nothing although users reach the account; none where it does, or where
+/// Returns why a load balancer carries nothing although users reach the account; none where it does, or where
 /// `CloudFront` serves all that they ask for from a bucket.
 fn unreached(account: &Account) -> Option<String> {
     let stack = &account.stack;
@@ -664,7 +665,7 @@ pub(crate) fn time_of_day(text: &str) -> Option<usize> {
 }
 
 impl Schedule {
-    /// Whether the account is awake in each minute of the week, Monday first.
+    /// Returns whether the account is awake in each minute of the week, Monday first.
     pub fn week(&self) -> Vec<bool> {
         let edges = (time_of_day(&self.from), time_of_day(&self.to));
         let (Some(from), Some(to)) = edges else { return vec![true; 7 * MINUTES_PER_DAY] };

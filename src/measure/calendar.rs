@@ -31,12 +31,12 @@ pub struct Month {
 }
 
 impl Month {
-    /// The month of a year, 1 to 12; `None` outside the years 1970 to 9000.
+    /// Returns the month of a year, 1 to 12; `None` outside the years 1970 to 9000.
     pub fn new(year: i16, month: i8) -> Option<Self> {
         ((1970..=9000).contains(&year) && (1..=12).contains(&month)).then_some(Self { year, month })
     }
 
-    /// The month `months` later.
+    /// Returns the month `months` later.
     #[must_use]
     pub fn plus(self, months: u32) -> Self {
         let index = i32::from(self.year) * 12 + i32::from(self.month) - 1 + months as i32;
@@ -49,7 +49,7 @@ impl Month {
             - i32::from(earlier.month)
     }
 
-    /// Its first day.
+    /// Returns its first day.
     pub fn first_day(self) -> Date {
         Date::constant(self.year, self.month, 1)
     }
@@ -69,7 +69,7 @@ impl Month {
         self.days() * MINUTES_PER_DAY
     }
 
-    /// The month's number, 1 to 12.
+    /// Returns the month's number, 1 to 12.
     pub fn number(self) -> usize {
         self.month as usize
     }
@@ -79,7 +79,7 @@ impl Month {
         self.first_day().weekday().to_monday_zero_offset() as usize
     }
 
-    /// The month a date falls in.
+    /// Returns the month a date falls in.
     pub fn of(date: Date) -> Option<Self> {
         Self::new(date.year(), date.month())
     }

@@ -39,7 +39,7 @@ pub enum Stream {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draws(ChaCha8Rng);
 
-/// The stream of draws for one purpose in one part (month, account) of one trial.
+/// Returns the stream of draws for one purpose in one part (month, account) of one trial.
 pub fn stream(seed: u64, trial: u32, stream: Stream, part: u32) -> Draws {
     let mut key = [0_u8; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -50,7 +50,7 @@ pub fn stream(seed: u64, trial: u32, stream: Stream, part: u32) -> Draws {
 }
 
 impl Draws {
-    /// A uniform draw in (0, 1), never either end.
+    /// Returns a uniform draw in (0, 1), never either end.
     pub fn uniform(&mut self) -> f64 {
         unit(self.0.next_u64())
     }
@@ -60,22 +60,22 @@ impl Draws {
         self.0.next_u32()
     }
 
-    /// A key for [`keyed`] draws.
+    /// Returns a key for [`keyed`] draws.
     pub fn key(&mut self) -> u64 {
         self.0.next_u64()
     }
 
-    /// A standard normal draw.
+    /// Returns a standard normal draw.
     pub fn normal(&mut self) -> f64 {
         Normal::standard().inverse_cdf(self.uniform())
     }
 
-    /// An exponential draw with mean 1.
+    /// Returns an exponential draw with mean 1.
     pub fn exponential(&mut self) -> f64 {
         -self.uniform().ln()
     }
 
-    /// A lognormal draw with this median and this logarithmic standard deviation.
+    /// Returns a lognormal draw with this median and this logarithmic standard deviation.
     pub fn lognormal(&mut self, median: f64, sigma: f64) -> f64 {
         if sigma <= 0.0 {
             return median;
@@ -92,14 +92,14 @@ pub fn lognormal_sigma(median: f64, p95: f64) -> f64 {
     if median > 0.0 && p95 > median { (p95 / median).ln() / Z95 } else { 0.0 }
 }
 
-/// A number for a name, the same whatever else there is (FNV-1a): draws are named by it.
+/// Returns a number for a name, the same whatever else there is (FNV-1a): draws are named by it.
 pub fn name(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |id, byte| {
         (id ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
 
-/// A uniform draw in (0, 1) that depends on its names alone, in whatever order it is asked for.
+/// Returns a uniform draw in (0, 1) that depends on its names alone, whatever the order of the draws.
 pub fn keyed(key: u64, names: [u64; 2]) -> f64 {
     let mut state = key;
     for name in names {

@@ -13,7 +13,7 @@
 //! ```
 //! Two halves of a normal distribution, joined at the median on the scale on which the bounds of the
 //! number lie at infinity: all three figures of the range are met exactly, nothing is drawn outside the
-//! bounds, and a range that is lopsided stays so. A half whose end stands on a bound has no such scale;
+//! bounds, and a range that is lopsided stays so. A half whose end is on a bound has no such scale;
 //! it is a half of a plain normal, cut off at the bound.
 //!
 //! # Source
@@ -53,7 +53,7 @@ pub struct Bounds {
 pub const CONFIDENCE: f64 = 0.8;
 
 impl Range {
-    /// A number that is known.
+    /// Returns a number that is known.
     pub fn certain(value: f64) -> Self {
         Self { low: value, mid: value, high: value, confidence: CONFIDENCE }
     }
@@ -80,7 +80,7 @@ impl Range {
         Ok(())
     }
 
-    /// The distribution of a number with these bounds.
+    /// Returns the distribution of a number with these bounds.
     pub fn law(self, bounds: Bounds, whole: bool) -> Law {
         let q = Normal::standard().inverse_cdf(f64::midpoint(1.0, self.confidence));
         let half = |end: f64| {
@@ -96,7 +96,7 @@ impl Range {
 }
 
 impl Bounds {
-    /// The bounds in words.
+    /// Returns the bounds in words.
     pub fn accepted(self) -> String {
         match (self.least, self.most) {
             (Some(least), Some(most)) => format!("{least} to {most}"),
@@ -131,7 +131,7 @@ impl Bounds {
         }
     }
 
-    /// The nearest value within the bounds.
+    /// Returns the nearest value within the bounds.
     pub fn clamp(self, x: f64) -> f64 {
         let x = self.least.map_or(x, |least| x.max(least));
         self.most.map_or(x, |most| x.min(most))
@@ -157,7 +157,7 @@ pub struct Law {
 }
 
 impl Law {
-    /// The value at a standard normal deviate.
+    /// Returns the value at a standard normal deviate.
     pub fn at(&self, z: f64) -> f64 {
         let half = if z < 0.0 { self.below } else { self.above };
         let x = if half.sigma <= 0.0 || z == 0.0 {
@@ -171,7 +171,7 @@ impl Law {
         if self.whole { self.bounds.clamp(x.round_ties_even()) } else { x }
     }
 
-    /// Whether every draw is the same.
+    /// Returns whether every draw is the same.
     pub fn is_certain(&self) -> bool {
         self.below.sigma <= 0.0 && self.above.sigma <= 0.0
     }

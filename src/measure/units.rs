@@ -65,25 +65,25 @@ impl Usd {
         Self(value.round_dp_with_strategy(USD_PLACES, RoundingStrategy::MidpointNearestEven))
     }
 
-    /// The same for outside data: none beyond [`MOST_USD`] either way.
+    /// Returns the same for outside data: none beyond [`MOST_USD`] either way.
     pub fn checked(value: Decimal) -> Option<Self> {
         let most = Decimal::from_f64(MOST_USD)?;
         (value.abs() <= most).then(|| Self::from_decimal(value))
     }
 
-    /// The exact amount.
+    /// Returns the exact amount.
     pub fn decimal(self) -> Decimal {
         self.0
     }
 
-    /// The amount to the cent, as a bill prints it.
+    /// Returns the amount to the cent, as a bill prints it.
     pub fn cents(self) -> Decimal {
         let mut cents = self.0.round_dp_with_strategy(2, RoundingStrategy::MidpointNearestEven);
         cents.rescale(2);
         cents
     }
 
-    /// The amount as a float, for ratios and charts only.
+    /// Returns the amount as a float, for ratios and charts only.
     pub fn to_f64(self) -> f64 {
         rust_decimal::prelude::ToPrimitive::to_f64(&self.0).unwrap_or(0.0)
     }
@@ -143,7 +143,7 @@ impl Sum for Usd {
 pub struct UnitPrice(Decimal);
 
 impl UnitPrice {
-    /// A price that was computed: rounded to ten places, and not negative.
+    /// Returns a price that was computed: rounded to ten places, and not negative.
     pub fn from_decimal(value: Decimal) -> Self {
         Self(value.max(Decimal::ZERO).round_dp(USD_PLACES))
     }
@@ -161,18 +161,18 @@ impl UnitPrice {
         }
     }
 
-    /// The exact price.
+    /// Returns the exact price.
     pub fn decimal(self) -> Decimal {
         self.0
     }
 
-    /// The price of one of so many equal parts of the unit.
+    /// Returns the price of one of several equal parts of the unit.
     #[must_use]
     pub fn of_part(self, parts: Decimal) -> Self {
         Self(self.0 / parts)
     }
 
-    /// The price as a float, for ordering offers only.
+    /// Returns the price as a float, for ordering offers only.
     pub fn to_f64(self) -> f64 {
         rust_decimal::prelude::ToPrimitive::to_f64(&self.0).unwrap_or(f64::INFINITY)
     }
@@ -197,7 +197,7 @@ impl<'de> Deserialize<'de> for UnitPrice {
     }
 }
 
-/// The schema of a table of factors by name: each a number of 0 or more, and not absurd.
+/// Returns the schema of a table of factors by name: each a number of 0 or more, and not absurd.
 pub fn factors_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "object",
@@ -225,7 +225,7 @@ impl Quantity {
     /// Nothing used.
     pub const ZERO: Self = Self(0.0);
 
-    /// A metered quantity.
+    /// Returns a metered quantity.
     ///
     /// # Panics
     /// On a negative, infinite or undefined value: a meter that makes one is wrong, and a bill
@@ -234,17 +234,17 @@ impl Quantity {
         Self::checked(value).expect("a metered quantity is finite and not negative")
     }
 
-    /// The same for outside data.
+    /// Returns the same for outside data.
     pub fn checked(value: f64) -> Option<Self> {
         (value.is_finite() && value >= 0.0).then_some(Self(value))
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn get(self) -> f64 {
         self.0
     }
 
-    /// The number as a decimal of at most 15 significant digits; `None` above 7.9e28.
+    /// Returns the number as a decimal of at most 15 significant digits; `None` above 7.9e28.
     pub fn decimal(self) -> Option<Decimal> {
         Decimal::from_f64(self.0)
     }

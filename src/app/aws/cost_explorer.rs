@@ -1,4 +1,4 @@
-//! Cost Explorer over the network: pages asked for, checked and put together.
+//! Cost Explorer over the network: requests pages, checks them and joins them.
 //!
 //! # Formula
 //! ```text
@@ -44,7 +44,7 @@ use crate::{
 /// Share of the forecasts' interval [percent].
 const INTERVAL: i32 = 80;
 
-/// A connection, and what was asked over it.
+/// A connection to Cost Explorer, with its count of requests.
 #[derive(Debug)]
 pub struct CostExplorer {
     client: Client,
@@ -56,7 +56,7 @@ pub struct CostExplorer {
     most: u64,
 }
 
-/// Amount and unit of a metric, as they stand.
+/// Amount and unit of a metric, as texts.
 type Measure = (Option<String>, Option<String>);
 
 /// Accounts with their names, and names of record types.
@@ -75,7 +75,7 @@ struct Period {
 }
 
 impl CostExplorer {
-    /// Finds credentials and prepares a client; nothing is asked yet. Months are asked for day by day if
+    /// Prepares a client; sends nothing yet. Requests days instead of months if
     /// `daily` is set, with `most` requests at most.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ impl CostExplorer {
         Ok(Self { client: Client::from_conf(config), runtime, granularity, requests: 0, most })
     }
 
-    /// Refuses a request above the bound, before it is sent and charged.
+    /// Fails before a request above the limit is sent and charged.
     fn may_ask(&self) -> Result<(), Error> {
         if self.requests < self.most {
             return Ok(());
@@ -100,7 +100,7 @@ impl CostExplorer {
         )))
     }
 
-    /// Values of a dimension in a span, with what is said of them.
+    /// Values of a dimension in a span, with their descriptions.
     fn values(&mut self, span: &Span, of: &Dimension) -> Result<Vec<(String, String)>, Error> {
         let mut found = Vec::new();
         let mut token: Option<String> = None;
@@ -120,7 +120,7 @@ impl CostExplorer {
             for value in answer.dimension_values() {
                 let name = value.value().unwrap_or_default().to_owned();
                 let said = value.attributes().and_then(|of| of.get("description").cloned());
-                // An account that is listed twice would be asked for, and billed, twice.
+                // An account that is listed twice would be requested, and billed, twice.
                 if !found.iter().any(|(known, _)| *known == name) {
                     found.push((name, said.unwrap_or_default()));
                 }
@@ -187,7 +187,7 @@ impl CostExplorer {
         Ok(months.into_values().collect())
     }
 
-    /// All pages of one question, their periods put together.
+    /// Returns all pages of one question, their periods put together.
     fn periods(
         &mut self,
         account: &str,
@@ -241,8 +241,8 @@ impl CostExplorer {
                 let restart = error.as_service_error().is_some_and(|error| {
                     error.is_invalid_next_token_exception() || error.is_request_changed_exception()
                 });
-                let told = refused("GetCostAndUsage", &error);
-                if restart { Paging::Restart(told) } else { Paging::Failed(told) }
+                let refused = refused("GetCostAndUsage", &error);
+                if restart { Paging::Restart(refused) } else { Paging::Failed(refused) }
             })?;
             self.requests += 1;
             for result in answer.results_by_time() {
@@ -325,7 +325,7 @@ pub fn questions(records: &[String], billing: &Billing) -> Vec<(Option<Kind>, Ve
 
 /// Why paging ended early.
 enum Paging {
-    /// The token is no longer good: the answer may be asked for once more.
+    /// The token has expired: the request may start again, once.
     Restart(Error),
     /// It is of no use.
     Failed(Error),
@@ -343,7 +343,7 @@ fn endless() -> Error {
     Error::network(format!("the response has more than {PAGES} pages; request fewer months"))
 }
 
-/// The next page's token, which must be another than the last.
+/// Returns the next page's token, which must be another than the last.
 fn next(token: Option<&str>, last: Option<&str>) -> Result<Option<String>, Error> {
     match token.filter(|token| !token.is_empty()) {
         None => Ok(None),
@@ -372,7 +372,7 @@ fn both(one: Expression, other: Expression) -> Expression {
     Expression::builder().and(one).and(other).build()
 }
 
-/// What AWS says, with what to do about it.
+/// Says what AWS refused, and how to fix it.
 fn refused<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> Error
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
@@ -529,7 +529,7 @@ fn add(
     Ok(())
 }
 
-/// A metric's amount and unit.
+/// Returns a metric's amount and unit.
 fn amount(
     value: Option<&Measure>,
     name: &str,

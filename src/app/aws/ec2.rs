@@ -29,13 +29,13 @@ use serde::{Deserialize, de::IgnoredAny};
 use super::{Connection, Permission, Reading, Request, SIGN_IN, Settings, refused};
 use crate::{bounds, error::Error, facts::price_list::Spot};
 
-/// Pages after which an answer is taken to have no end.
+/// Pages after which an answer is refused as endless.
 const MOST_PAGES: usize = 2000;
 /// Results of a page: the most that EC2 gives.
 const SPOT_PAGE: &str = "1000";
 const TYPES_PAGE: &str = "100";
 
-/// One spot price, from its moment on.
+/// A spot price, from a moment on.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SpotPrice {
@@ -43,9 +43,9 @@ pub struct SpotPrice {
     pub instance_type: String,
     /// Price [USD per hour].
     pub spot_price: f64,
-    /// From when on.
+    /// Moment from which the price applies.
     pub timestamp: Timestamp,
-    /// Where.
+    /// Availability Zone.
     pub availability_zone: String,
 }
 
@@ -64,7 +64,7 @@ pub struct InstanceType {
     /// Whether CPU is metered in credits.
     #[serde(default)]
     pub burstable_performance_supported: bool,
-    /// What runs it.
+    /// Its hypervisor.
     #[serde(default)]
     pub hypervisor: String,
     processor_info: Processor,
@@ -143,7 +143,7 @@ struct Answer {
 }
 
 impl InstanceType {
-    /// The columns of `models/ec2.csv` that EC2 knows, by name; what it does not say is left out.
+    /// Returns the columns of `models/ec2.csv` that EC2 knows, by name; what EC2 does not report is missing.
     pub fn columns(&self) -> BTreeMap<&'static str, String> {
         let (family, size) =
             self.instance_type.split_once('.').unwrap_or((&self.instance_type, ""));
@@ -155,7 +155,7 @@ impl InstanceType {
         let network = &self.network_info;
         let gpus = self.gpu_info.iter().flat_map(|info| &info.gpus.all);
         let (count, name) = gpus.fold((0, ""), |(count, _), gpu| (count + gpu.count, &gpu.name));
-        // Which sort and how many is of no use here: a type with any is not for general workloads.
+        // A type with any accelerator is not for general workloads.
         let accelerated = [
             &self.neuron_info,
             &self.inference_accelerator_info,
@@ -234,7 +234,7 @@ impl Ec2 {
     /// Spot prices of the days before now, all types and zones.
     ///
     /// # Errors
-    /// What EC2 refuses, or an answer that cannot be read.
+    /// A request that EC2 refuses, or an unreadable answer.
     pub fn spot_prices(&self, spot: &Spot) -> Result<Vec<SpotPrice>, Error> {
         let hours = jiff::SignedDuration::from_hours(24 * i64::from(spot.days));
         let start = self.now.checked_sub(hours).unwrap_or(self.now).to_string();
@@ -252,7 +252,7 @@ impl Ec2 {
         Ok(all)
     }
 
-    /// All instance types of the region.
+    /// Returns all instance types of the region.
     ///
     /// # Errors
     /// What EC2 refuses, or an answer that cannot be read.
@@ -287,7 +287,7 @@ impl Ec2 {
             }
             if next == token {
                 return Err(Error::network(format!(
-                    "{action}: an answer points to the page it came from"
+                    "{action}: the next page of the answer is the page itself"
                 )));
             }
             token = next;
@@ -339,7 +339,7 @@ impl Ec2 {
     }
 }
 
-/// A form, as URLs encode it.
+/// Encodes a form as in a URL.
 fn encoded(form: &[(&str, &str)]) -> String {
     use std::fmt::Write as _;
     let mut out = String::new();
@@ -403,7 +403,7 @@ mod tests {
         assert!((means["m7g.large"] - 0.13).abs() < 1e-12, "{means:?}");
     }
 
-    /// A type with accelerators is told from one without: it must not be taken for a general one.
+    /// A type with accelerators must not count as a general one.
     #[test]
     fn accelerators_are_seen() {
         let text = |more: &str| {

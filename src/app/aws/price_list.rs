@@ -22,14 +22,14 @@ use crate::{
     facts::price_list::{Offer, Scope, read_csv, read_product},
 };
 
-/// Pages after which an answer is taken to have no end.
+/// Pages after which an answer is refused as endless.
 const MOST_PAGES: usize = 5000;
 /// Products of a page: the most that the API gives.
 const PAGE: i32 = 100;
 /// Bytes of an index file at most.
 const MOST_INDEX: usize = 16 << 20;
 
-/// Where the regions' lists lie.
+/// Index of the lists of the regions.
 #[derive(Deserialize)]
 struct Index {
     regions: std::collections::BTreeMap<String, Listed>,
@@ -44,7 +44,7 @@ struct Listed {
 /// What an error says of the Price List API's permissions.
 const PERMISSION: Permission = Permission { prefix: "pricing", hint: "it only reads" };
 
-/// Bulk files.
+/// The bulk price lists.
 #[derive(Debug)]
 pub struct Bulk {
     connection: Connection,
@@ -55,13 +55,13 @@ pub struct Bulk {
 /// Why a list was not read.
 #[derive(Debug)]
 pub enum Unread {
-    /// Something about this list: others may be read.
+    /// A fault of this list; others may be read.
     List(Error),
-    /// Something that no list can be read with: no connection, no credentials, no permission.
+    /// Something that stops all lists: no connection, no credentials, no permission.
     All(Error),
 }
 
-/// Answers of the Price List API that are about the service asked for.
+/// Errors of the Price List API that concern one service only.
 const OF_THE_SERVICE: [&str; 2] = ["NotFoundException", "InvalidParameterException"];
 
 /// Why a file is of no use.
@@ -86,10 +86,10 @@ impl Bulk {
         })
     }
 
-    /// The current list of a service in a region; none where there is none.
+    /// Returns the current list of a service in a region; none where there is none.
     ///
     /// # Errors
-    /// No answer on any try, or one that is no price list.
+    /// No answer on any try, or an answer that is not a price list.
     pub fn read(
         &mut self,
         scope: &Scope<'_>,
@@ -106,7 +106,7 @@ impl Bulk {
                 let read = answer.read_to_string(&mut text);
                 read.map_err(|error| Fault::Passing(error.to_string()))?;
                 serde_json::from_str::<Index>(&text).map_err(|error| {
-                    Fault::Lasting(Error::network(format!("{url}: is no region index: {error}")))
+                    Fault::Lasting(Error::network(format!("{url}: is not a region index: {error}")))
                 })
             })?;
             let Some(found) = found else { return Ok(None) };
@@ -155,16 +155,16 @@ impl Bulk {
                 Ok(answer) => answer,
                 Err(error) => {
                     let status = error.raw_response().map(|http| http.status().as_u16());
-                    let told = refused(PERMISSION, &url, &error);
+                    let refused = refused(PERMISSION, &url, &error);
                     return match status {
                         // The bulk files' store answers 403 for a file that does not exist.
                         Some(403 | 404) => Ok(None),
                         Some(status) if PASSING.contains(&status) => Err(Unread::List(
-                            Error::network(format!("{told}, on every one of {tries} tries")),
+                            Error::network(format!("{refused}, on every one of {tries} tries")),
                         )),
-                        Some(_) => Err(Unread::List(told)),
-                        None if cut.is_empty() => Err(Unread::All(told)),
-                        None => Err(Unread::List(told)),
+                        Some(_) => Err(Unread::List(refused)),
+                        None if cut.is_empty() => Err(Unread::All(refused)),
+                        None => Err(Unread::List(refused)),
                     };
                 }
             };
@@ -197,12 +197,12 @@ impl Read for Counted<'_, '_> {
 pub struct Products {
     connection: Connection,
     client: Client,
-    /// Pages that came.
+    /// Pages received.
     pub requests: u64,
 }
 
 impl Products {
-    /// Finds credentials; nothing is asked yet.
+    /// Prepares a client; sends nothing yet.
     ///
     /// # Errors
     /// No runtime could be started.
@@ -215,10 +215,10 @@ impl Products {
         Ok(Self { connection, client, requests: 0 })
     }
 
-    /// A service's products in a region, page by page.
+    /// Returns a service's products in a region, page by page.
     ///
     /// # Errors
-    /// What AWS refuses; a document that is no product.
+    /// A request that AWS refuses; a document that is not a product.
     pub fn read(
         &mut self,
         scope: &Scope<'_>,
@@ -260,10 +260,10 @@ impl Products {
                 .max_results(PAGE)
                 .set_next_token(token.clone());
             let answer = self.connection.runtime.block_on(request.send()).map_err(|error| {
-                let told = refused(PERMISSION, "GetProducts", &error);
+                let refused = refused(PERMISSION, "GetProducts", &error);
                 let code = error.code().unwrap_or_default();
                 let of_service = OF_THE_SERVICE.contains(&code);
-                if of_service { Unread::List(told) } else { Unread::All(told) }
+                if of_service { Unread::List(refused) } else { Unread::All(refused) }
             })?;
             self.requests += 1;
             for document in answer.price_list() {
@@ -275,7 +275,7 @@ impl Products {
             match answer.next_token().filter(|next| !next.is_empty()) {
                 None => return Ok(()),
                 next if next == token.as_deref() => {
-                    let message = "an answer points to the page it came from";
+                    let message = "the next page of the answer is the page itself";
                     return Err(Unread::List(Error::network(message)));
                 }
                 Some(next) => token = Some(next.to_owned()),

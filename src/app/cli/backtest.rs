@@ -108,7 +108,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         months[months.len() - 2]
     )];
     if bills.len() < all.len() {
-        notes.push(format!("months before {} are left out: there is a gap", months[0]));
+        notes.push(format!("months before {} are skipped: there is a gap", months[0]));
     }
     if !points.iter().any(|point| point.method == Method::Aws) {
         notes.push("no forecast of AWS's own was pulled in these months".into());
@@ -137,7 +137,7 @@ fn series(args: &Args) -> Result<(), Error> {
     }
 }
 
-/// The last months without a gap between them.
+/// Returns the last months without a gap between them.
 fn unbroken(bills: &[MonthBill]) -> &[MonthBill] {
     let gap = bills.windows(2).rposition(|pair| pair[1].month.since(pair[0].month) != 1);
     &bills[gap.map_or(0, |gap| gap + 1)..]

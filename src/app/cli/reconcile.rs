@@ -146,7 +146,7 @@ pub(super) fn gap(gap: reconcile::Gap) -> Error {
     }
 }
 
-/// Bills, of which the stored ones must be recent.
+/// Opens bills; stored ones must be recent.
 fn bills(args: &Against, billing: &Billing) -> Result<Vec<MonthBill>, Error> {
     let bills = Opener::bills(&args.bills, billing)?;
     let newest = bills.iter().max_by_key(|bill| &bill.read_at);

@@ -110,7 +110,7 @@ fn replay(
     Replay::parse(&path.display().to_string(), &text, classes, gaps)
 }
 
-/// The files of a trace; tables on one thread, pictures on the other.
+/// Returns the files of a trace; tables on one thread, pictures on the other.
 fn files(trace: &Trace, png: bool) -> Result<Vec<(&'static str, Vec<u8>)>, Error> {
     let failed =
         |name: &'static str| move |message: String| Error::failed(Place::file(name), message);

@@ -226,7 +226,7 @@ fn write(args: &Args, tuned: &Tuned, text: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The tuned scenario planned: its report with the frontier, and manifests of the account to apply.
+/// Returns the tuned scenario planned: its report with the frontier, and manifests of the account to apply.
 fn shown(
     tuned: &Tuned,
     before: &Scenario,

@@ -1,4 +1,4 @@
-//! What the page is told: a line, a band, or why not. Sums are the plan's own, exact; quantiles are floats.
+//! Answers to the page: a line, a band, or an error. Sums are the plan's own, exact; quantiles are floats.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ impl Refusal {
     }
 
     pub(super) fn superseded() -> Self {
-        Self::new(StatusCode::CONFLICT, None, "superseded: something newer was asked for")
+        Self::new(StatusCode::CONFLICT, None, "cancelled: a newer request replaced this one")
     }
 
     pub(super) fn closing() -> Self {
@@ -48,7 +48,7 @@ impl Refusal {
     }
 
     pub(super) fn broken() -> Self {
-        let message = "the computation broke off: a fault of the program, please report it";
+        let message = "the computation failed: a bug in runrate, please report it";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, None, message)
     }
 
@@ -88,7 +88,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// A refusal as a response.
+/// Returns a refusal as a response.
 pub(super) fn refuse(status: StatusCode, message: &str) -> Response {
     Refusal::new(status, None, message).into_response()
 }

@@ -60,11 +60,11 @@ pub(super) async fn charts() -> Response {
     asset("text/javascript; charset=utf-8", include_str!("chart.js"))
 }
 
-/// Policy of a page that runs nothing and loads nothing; its styles stand in it.
+/// Policy of a page that runs nothing and loads nothing; its styles are inline.
 const STILL: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
 form-action 'none'; frame-ancestors 'none'";
 
-/// The frontier that `tune` found.
+/// Returns the frontier that `tune` found.
 pub(super) async fn tuned(State(app): State<Arc<App>>) -> Response {
     let Some(text) = &app.reports.tuned else { return nowhere().await };
     let headers = [
@@ -105,7 +105,7 @@ struct Ask {
     generation: u64,
     #[serde(default)]
     values: Map<String, Value>,
-    /// Trials of a band; as many as the program was started with, if left out.
+    /// Trials of a band; those of the command line by default.
     trials: Option<u32>,
 }
 
@@ -131,14 +131,14 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
                 StatusCode::PAYLOAD_TOO_LARGE => {
                     format!("the request is too long: send at most {MOST_BODY} bytes")
                 }
-                _ => format!("the request broke off ({}); {BODY}", wrong.body_text()),
+                _ => format!("the request was cut off ({}); {BODY}", wrong.body_text()),
             };
             Refusal::new(wrong.status(), None, &message)
         })))
     }
 }
 
-/// How many trials: as many as the program was started with, if none are asked for.
+/// Returns the number of trials: that of the request, or of the command line.
 fn trials(asked: Option<u32>, most: u32) -> Result<u32, Refusal> {
     let trials = asked.unwrap_or(most);
     if (1..=most).contains(&trials) {
@@ -164,7 +164,7 @@ impl Asking {
         const LONGEST_NAME: usize = 64;
         let bad = |message: &str| Refusal::new(StatusCode::BAD_REQUEST, None, message);
         let ask: Ask = serde_json::from_slice(&sent.0?)
-            .map_err(|error| bad(&format!("is not what is asked for here: {error}; {BODY}")))?;
+            .map_err(|error| bad(&format!("is not a valid request: {error}; {BODY}")))?;
         if ask.client.len() > LONGEST_NAME {
             return Err(bad("client: give at most 64 characters"));
         }
@@ -205,7 +205,7 @@ fn values(given: Map<String, Value>) -> Result<Values, Refusal> {
     if wrong.is_empty() { Ok(values) } else { Err(Refusal::values(wrong)) }
 }
 
-/// What a side's scenario is, for the page.
+/// Returns what a side's scenario is, for the page.
 fn told(app: &App, loaded: &Loaded, own_file: bool) -> Value {
     json!({
         "name": loaded.name,
@@ -273,7 +273,7 @@ fn band_of(asking: &Asking, stops: &Stops<'_>) -> Answer {
     let loaded = side.loaded();
     let scenario = loaded.scenario(&asking.values, &facts.catalog)?;
     let prepared = Prepared::new(&scenario, facts, loaded.inputs())?;
-    // A few trials are asked for first and then all of them: those are not run again.
+    // The page requests a few trials first and then all of them: the first are not run again.
     let kept = side.samples.lock().unwrap_or_else(PoisonError::into_inner).take();
     let same = |kept: &Kept| Arc::ptr_eq(&kept.loaded, &loaded) && kept.values == asking.values;
     let kept = kept.filter(same);
@@ -312,7 +312,7 @@ fn saved(asking: &Asking) -> Answer {
     let (app, side) = (&asking.app, asking.side());
     let forbidden = |message: &str| Err(Refusal::new(StatusCode::FORBIDDEN, None, message));
     if !app.settings.write {
-        return forbidden("the scenario is only read: start with --write to save into it");
+        return forbidden("the scenario is read-only; start with --write to save to it");
     }
     if asking.place > 0 && !app.second {
         return forbidden("this side has no file of its own: give a second scenario to save it");
@@ -339,7 +339,7 @@ fn saved(asking: &Asking) -> Answer {
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     side: String,
-    /// Values as JSON; those of the scenario if left out.
+    /// Values as JSON; those of the scenario by default.
     #[serde(default)]
     values: String,
     trials: Option<u32>,
@@ -357,7 +357,7 @@ impl Drop for Gone {
     }
 }
 
-/// Counts a report as waiting for as long as it is asked for.
+/// Counts a report as waiting while its request lives.
 struct Waiting<'a>(&'a App);
 
 impl Drop for Waiting<'_> {
@@ -421,7 +421,7 @@ async fn write_report(app: Arc<App>, format: String, wanted: Wanted) -> Result<F
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::broken()))
 }
 
-/// The plan of the values as `runrate plan` makes it, written in a format.
+/// Returns the plan of the values as `runrate plan` makes it, written in a format.
 fn report_of(asking: &Asking, format: &str, stop: &AtomicBool) -> Result<File, Refusal> {
     let (app, facts) = (&asking.app, &asking.app.facts);
     let stops = || stop.load(Ordering::Relaxed);

@@ -42,18 +42,18 @@ impl Door {
         Self { hosts, key: settings.key() }
     }
 
-    /// Whether this is the key; how long that takes tells nothing of it.
+    /// Returns whether this is the key; how long that takes tells nothing of it.
     fn is_key(&self, given: &[u8]) -> bool {
         let pairs = given.iter().zip(self.key.bytes());
         given.len() == self.key.len() && pairs.fold(0, |apart, (a, b)| apart | (a ^ b)) == 0
     }
 
-    /// Why the page is not shown, or nothing done, to who has no key.
+    /// Returns why the page is not shown, or nothing done, to who has no key.
     fn locked(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
         if method == Method::POST {
             let given = headers.get("x-runrate").map(HeaderValue::as_bytes).unwrap_or_default();
-            let message = "send the key that stands in the page as the header x-runrate; \
-                if the program was started anew, open the address that it printed";
+            let message = "send the key in the page as the header x-runrate; \
+                if the program was restarted, open the address that it printed";
             return (!self.is_key(given)).then_some(message);
         }
         if OPEN.contains(&uri.path()) {
@@ -70,7 +70,7 @@ impl Door {
         self.hosts.iter().any(|host| host.eq_ignore_ascii_case(text))
     }
 
-    /// Why a request is not answered.
+    /// Returns why a request is not answered.
     fn refuses(
         &self,
         method: &Method,
@@ -88,7 +88,8 @@ impl Door {
             let own = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
             if !own.is_some_and(|origin| self.is_host(origin)) {
                 return forbidden(
-                    "another page asks: only this page's own requests are answered".into(),
+                    "the request comes from another page; only requests of this page are answered"
+                        .into(),
                 );
             }
         }
@@ -97,7 +98,8 @@ impl Door {
         // A link to the page may be followed from anywhere; it cannot be framed.
         if !own && uri.path() != "/" {
             return forbidden(
-                "another page asks: only this page's own requests are answered".into(),
+                "the request comes from another page; only requests of this page are answered"
+                    .into(),
             );
         }
         if ![Method::GET, Method::HEAD, Method::POST].contains(method) {

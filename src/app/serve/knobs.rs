@@ -15,7 +15,7 @@ use crate::{
 pub struct Knob {
     /// Key in the scenario.
     pub key: String,
-    /// Heading it stands under.
+    /// Heading above it.
     pub group: String,
     /// What it is called.
     pub label: String,
@@ -44,7 +44,7 @@ pub struct Knob {
 /// How far a number slides.
 #[derive(Debug, Clone, Copy)]
 enum Reach {
-    /// From so many times less to so many times more.
+    /// From a factor less to the same factor more.
     Times(f64),
     /// From nothing up to at least this.
     To(f64),
@@ -118,8 +118,8 @@ const KNOBS: [(&str, &str, Reach); 62] = [
     ("billing.tax_percent", "tax", To(25.0)),
 ];
 
-/// The sliders of a scenario: of each group, in the order of the file; groups of the stack before what
-/// accounts change of it.
+/// Returns the sliders of a scenario: of each group, in the order of the file; groups of the stack before what accounts
+/// change of it.
 pub(super) fn all(document: &Document, numbers: &[Number]) -> Vec<Knob> {
     let mut knobs: Vec<Knob> = numbers.iter().filter_map(|number| knob(number, document)).collect();
     let mut groups: Vec<String> = Vec::new();
@@ -133,7 +133,7 @@ pub(super) fn all(document: &Document, numbers: &[Number]) -> Vec<Knob> {
     knobs
 }
 
-/// What a person looks for first stands first.
+/// Returns the rank of a slider: the most wanted come first.
 fn rank(key: &str) -> usize {
     const FIRST: [&str; 4] = ["users", "traffic", "workloads", "cluster"];
     const LAST: [&str; 4] = ["billing", "commitments", "revenue", "accounts"];
@@ -177,13 +177,13 @@ fn knob(number: &Number, document: &Document) -> Option<Knob> {
     })
 }
 
-/// The account whose override a key stands in, and the key below it.
+/// Returns the account whose override holds a key, and the key below it.
 fn owner(key: &str) -> (Option<&str>, &str) {
     let split = key.strip_prefix("accounts.").and_then(|rest| rest.split_once(".override."));
     split.map_or((None, key), |(account, rest)| (Some(account), rest))
 }
 
-/// Whether a key fits a pattern; `*` stands for any name or index.
+/// Returns whether a key matches a pattern; `*` matches any name or index.
 fn fits(pattern: &str, key: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == key,
@@ -200,7 +200,7 @@ fn fits(pattern: &str, key: &str) -> bool {
     }
 }
 
-/// The heading, and the thing below it that the number belongs to.
+/// Returns the heading, and the thing below it that the number belongs to.
 fn group(
     (owner, key): (Option<&str>, &str),
     whole_key: &str,
@@ -241,7 +241,7 @@ fn group(
     }
 }
 
-/// The name of an element of a list, `traffic.events[0]`; a job's is its runner.
+/// Returns the name of an element of a list, `traffic.events[0]`; a job's is its runner.
 fn name_of(table: &toml::Table, key: &str) -> Option<String> {
     let (list, index) = key.trim_end_matches(']').rsplit_once('[')?;
     let mut value: Option<&toml::Value> = None;
@@ -263,7 +263,7 @@ fn unit(about: &str) -> String {
     inner.map(|(unit, _)| unit.to_owned()).unwrap_or_default()
 }
 
-/// Where the slider begins and ends.
+/// Returns where the slider begins and ends.
 fn ends(number: &Number, reach: Reach) -> (f64, f64) {
     let Bounds { least, most } = number.bounds;
     let range = &number.range;

@@ -76,7 +76,7 @@ impl Lane {
         answered.await.unwrap_or_else(|_| Err(Refusal::closing()))
     }
 
-    /// Gives up what this client has asked for before.
+    /// Cancels earlier requests of this client.
     pub(super) fn give_up(&self, client: &str) {
         let mut state = self.lock();
         if let Some((_, stop)) = state.running.as_ref().filter(|(own, _)| own == client) {
@@ -115,7 +115,7 @@ impl Lane {
         }
     }
 
-    /// The next piece; none once the lane is closed.
+    /// Returns the next piece; none once the lane is closed.
     fn next(&self) -> Option<Piece> {
         let mut state = self.lock();
         loop {

@@ -51,12 +51,12 @@ impl Loaded {
         Ok(Self { path: path.to_owned(), text, name, knobs, document, numbers, inputs })
     }
 
-    /// The series of the scenario.
+    /// Returns the series of the scenario.
     pub(super) fn inputs(&self) -> &Inputs {
         &self.inputs
     }
 
-    /// The numbers that values are of; each value is checked.
+    /// Returns the numbers that values are of; each value is checked.
     fn numbers<'a>(&'a self, values: &Values) -> Result<Vec<(&'a Number, f64)>, Refusal> {
         let mut problems = Vec::new();
         let mut found = Vec::new();
@@ -80,7 +80,7 @@ impl Loaded {
         }
     }
 
-    /// The scenario with other values.
+    /// Returns the scenario with other values.
     pub(super) fn scenario(&self, values: &Values, catalog: &Catalog) -> Result<Scenario, Refusal> {
         let numbers = self.numbers(values)?;
         let mut document = self.document.clone();
@@ -90,7 +90,7 @@ impl Loaded {
         Ok(Scenario::read(document, catalog)?)
     }
 
-    /// The same in the form of a file, read anew: what is planned from it is what `runrate plan` makes of it.
+    /// Returns the scenario with other values as a file would hold it, so that its plan is that of `runrate plan`.
     pub(super) fn written(&self, values: &Values, catalog: &Catalog) -> Result<Written, Refusal> {
         let numbers = self.numbers(values)?;
         let refused = |message: String| Refusal::values(vec![(String::new(), message)]);

@@ -54,7 +54,7 @@ pub fn import_bills(
 /// share of each file's rows may be unusable.
 ///
 /// # Errors
-/// The same; an account for a file all lines of which have one; too many rows that cannot be used.
+/// As [`import_bills`]; an account for a file whose lines all name one; too many unusable rows.
 pub fn import_bill_files(
     files: &[BillFile<'_>],
     billing: &Billing,
@@ -65,7 +65,7 @@ pub fn import_bill_files(
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         if seen.contains(&real) {
             let place = Place::file(&path.display().to_string());
-            return Err(Error::at(place, "is given twice; its rows would count twice"));
+            return Err(Error::at(place, "is given twice; its rows would be counted twice"));
         }
         seen.push(real);
     }
@@ -77,7 +77,7 @@ pub fn import_bill_files(
             let set = read.iter_mut().map(|bill| bill.set_account(account));
             if set.filter(|any| *any).count() == 0 {
                 let message = format!(
-                    "names the account of each line, so --account {account} has no effect; leave it out"
+                    "names the account of each line, so --account {account} has no effect; remove it"
                 );
                 return Err(Error::at(Place::file(&path.display().to_string()), message));
             }
@@ -96,7 +96,7 @@ pub fn import_bill_files(
     Ok(months.into_values().collect())
 }
 
-/// Refuses a file of which too little can be used: its sums would look like a bill.
+/// Refuses a file with too many unusable rows: its sums would look like a bill.
 fn check_skipped(path: &Path, bills: &[MonthBill], most: f64) -> Result<(), Error> {
     let share = actuals::skipped_share(bills);
     if share <= most {
@@ -108,7 +108,7 @@ fn check_skipped(path: &Path, bills: &[MonthBill], most: f64) -> Result<(), Erro
         .map(|aside| format!("{} × {} ({})", aside.rows, aside.reason, aside.first))
         .collect();
     let message = format!(
-        "{:.1} % of the rows cannot be used, more than {:.1} %: {}. Nothing was imported; correct the rows, or accept them with `runrate actuals import --max-skipped {}%`",
+        "{:.1} % of the rows are unusable (limit {:.1} %): {}. Nothing was imported; correct the rows, or accept them with `runrate actuals import --max-skipped {}%`",
         share * 100.0,
         most * 100.0,
         reasons.join("; "),
@@ -201,7 +201,7 @@ pub fn kept_months(folder: &Path) -> Result<Vec<(Month, String)>, Error> {
     let head = |(path, _): (PathBuf, Month)| {
         let head: Head = serde_json::from_str(&read_text(&path)?).map_err(|error| {
             let place = Place::file(&path.display().to_string());
-            Error::at(place, format!("is no month of a bill: {error}"))
+            Error::at(place, format!("is not a month of a bill: {error}"))
         })?;
         Ok((head.month, head.source))
     };
@@ -228,7 +228,7 @@ pub fn save_bills(folder: &Path, bills: &[MonthBill]) -> Result<(), Error> {
 /// File of the key of a folder's pseudonyms.
 pub const REDACTION_KEY: &str = "redaction.key";
 
-/// The key of a folder's pseudonyms, as hexadecimal digits; none where it has no such file.
+/// Reads the key of a folder's pseudonyms; none if the folder has no such file.
 ///
 /// # Errors
 /// A file that is no key.
@@ -276,7 +276,7 @@ pub fn keep_redaction_key(folder: &Path, key: [u8; KEY_BYTES]) -> Result<[u8; KE
     }
 }
 
-/// The months of a bill that a folder holds, in order; none when there is no such folder.
+/// Returns the months of a bill that a folder holds, in order; none when there is no such folder.
 ///
 /// # Errors
 /// A file that is no month of a bill.
@@ -299,7 +299,7 @@ pub fn load_bills(folder: &Path) -> Result<Vec<MonthBill>, Error> {
     Ok(bills)
 }
 
-/// The files of a folder that are months of a bill.
+/// Returns the files of a folder that are months of a bill.
 fn bill_files(folder: &Path) -> Result<Vec<(PathBuf, Month)>, Error> {
     let wrong = |error: &std::io::Error| {
         Error::at(Place::file(&folder.display().to_string()), plain(error))

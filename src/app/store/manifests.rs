@@ -16,8 +16,8 @@ use crate::{
 /// Files that may hold manifests.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
-/// Every manifest below a folder in the order of their names, and the files that are no text. Hidden files
-/// and folders are passed over.
+/// Returns every manifest below a folder in the order of their names, and the files that are no text. Hidden files and
+/// folders are passed over.
 ///
 /// # Errors
 /// A folder that is not there or cannot be read, or holds no YAML and no JSON.
@@ -91,7 +91,7 @@ fn walk(folder: &Path, depth: usize, found: &mut Found) -> Result<(), Error> {
                 Err(error) => found.problems.extend_from_slice(error.problems()),
             }
         } else if path.is_symlink() && !path.exists() {
-            let message = "is a link that leads nowhere or to itself; it is not read";
+            let message = "is a broken or circular link; it is skipped";
             found.problems.push(Problem::new(place(&path), message));
         }
     }

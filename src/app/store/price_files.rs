@@ -14,7 +14,7 @@ use crate::error::{Error, Place, Problem};
 const HEAD: &str = "# Digests of the data files beside this one, checked when a file is loaded.\n\
     # Written by pricing-cache/import.py or `runrate prices`; do not edit by hand.\n";
 
-/// The book of a folder, or the built-in one where the folder has none yet.
+/// Returns the book of a folder, or the built-in one where the folder has none yet.
 ///
 /// # Errors
 /// A folder in which an earlier run was stopped, and that cannot be put right.

@@ -1,4 +1,4 @@
-//! A file of the user written anew in its place: whole or not at all, and only if it is still what was read.
+//! Replaces a file of the user: completely or not at all, and only if it has not changed since it was read.
 //!
 //! # Limits
 //! Between the last look and the new name another program could still write; the gap is one rename long.
@@ -16,7 +16,7 @@ pub fn rewrite(path: &Path, read: &str, text: &str) -> Result<(), Error> {
     let place = || Place::file(&path.display().to_string());
     if read_text(path)? != read {
         let message =
-            "has changed on disk since it was read; nothing was written: start again to read it";
+            "has changed on disk since it was read; nothing was written. Restart to read it again";
         return Err(Error::io(place(), message));
     }
     write_file(path, text.as_bytes())

@@ -175,7 +175,7 @@ fn stuck(folder: &Path, error: &io::Error) -> Error {
     Error::io(Place::file(&folder.display().to_string()), message)
 }
 
-/// Why something was not written. A wrong path is wrong input; a disk that is full has failed.
+/// Returns why something was not written. A wrong path is wrong input; a disk that is full has failed.
 pub(super) fn fault(path: &Path, error: &io::Error) -> Error {
     use io::ErrorKind::{
         AlreadyExists, IsADirectory, NotADirectory, NotFound, PermissionDenied, QuotaExceeded,

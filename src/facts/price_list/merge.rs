@@ -109,7 +109,7 @@ pub fn merge(book: &PriceBook, offer: &Offer, scope: &Scope<'_>) -> Outcome {
     outcome
 }
 
-/// The prices in force of each meter of the list, by the meter of the book that they belong to.
+/// Returns the prices in force of each meter of the list, by the meter of the book that they belong to.
 fn targets<'o>(
     book: &PriceBook,
     offer: &'o Offer,
@@ -149,7 +149,7 @@ fn targets<'o>(
     targets
 }
 
-/// The steps in force, or why there is no telling.
+/// Returns the steps in force, or why they are unknown.
 fn in_force<'o>(items: Vec<&'o Item>, today: &str) -> Result<Vec<&'o Item>, String> {
     let mut skus: BTreeMap<&str, Vec<&Item>> = BTreeMap::new();
     for item in items {
@@ -180,7 +180,7 @@ fn in_force<'o>(items: Vec<&'o Item>, today: &str) -> Result<Vec<&'o Item>, Stri
     for (other, steps) in ladders {
         if steps_of(&steps) != steps_of(&ladder) {
             return Err(format!(
-                "SKUs {sku} and {other} price it apart, at {} and {}",
+                "SKUs {sku} and {other} price it differently, at {} and {}",
                 ladder[0].price, steps[0].price
             ));
         }
@@ -193,7 +193,7 @@ fn steps_of(items: &[&Item]) -> Vec<Step> {
     items.iter().map(step).collect()
 }
 
-/// A meter's steps in the book's units, with its free part; and a row that says how the book speaks of it.
+/// Returns a meter's steps in the book's units, with its free part; and a row that says how the book speaks of it.
 fn taken<'b>(
     book: &'b PriceBook,
     meter: &Meter,
@@ -206,13 +206,13 @@ fn taken<'b>(
         let other = other.as_ref().map_err(Clone::clone)?;
         if steps_of(other) != steps_of(first) {
             return Err(format!(
-                "operations {:?} and {:?} are priced apart, and the book has one price for all",
+                "operations {:?} and {:?} have different prices, and the book has one price for all",
                 first[0].operation, other[0].operation
             ));
         }
     }
     let (model, old) = model(book, meter, scope)
-        .ok_or("no row of the book tells what Cost Explorer calls its service")?;
+        .ok_or("no row of the book has its service name in Cost Explorer")?;
     let mut steps = steps_of(first);
     if let Some(old) = old {
         convert(&mut steps, &first[0].unit, &old, scope)?;
@@ -220,7 +220,8 @@ fn taken<'b>(
             let own = steps[0].price == free.price;
             if let (false, Some(end)) = (own, free.end) {
                 let moved = |from: Decimal| {
-                    from.checked_add(end).ok_or_else(|| format!("a step at {from} is no quantity"))
+                    from.checked_add(end)
+                        .ok_or_else(|| format!("a step at {from} is not a quantity"))
                 };
                 for step in &mut steps {
                     step.begin = moved(step.begin)?;
@@ -233,13 +234,13 @@ fn taken<'b>(
     Ok((steps, model))
 }
 
-/// A free part that the book counts for many meters together.
+/// Returns a free part that the book counts for many meters together.
 fn is_free(row: &PriceRow) -> bool {
     !row.pool().is_empty() && row.price.decimal().is_zero()
 }
 
-/// The row that says how the book speaks of a meter, and its ladder where the book has the meter: the
-/// region's own, or another's.
+/// Returns the row that says how the book speaks of a meter, and its ladder where the book has the meter: the region's
+/// own, or another's.
 fn model<'b>(
     book: &'b PriceBook,
     meter: &Meter,
@@ -296,7 +297,7 @@ fn convert(
     Ok(())
 }
 
-/// The rows of a meter's new prices.
+/// Returns the rows of a meter's new prices.
 fn written(
     meter: &Meter,
     steps: &[Step],
@@ -371,7 +372,7 @@ fn compare(
 
 type StepChange = (Decimal, Option<UnitPrice>, Option<UnitPrice>);
 
-/// Where two ladders differ, by the first unit of the step.
+/// Returns where two ladders differ, by the first unit of the step.
 fn changes(old: &[Step], new: &[Step]) -> Vec<StepChange> {
     let begins: BTreeSet<Decimal> = old.iter().chain(new).map(|step| step.begin).collect();
     let at = |steps: &[Step], begin: Decimal| {
@@ -385,7 +386,7 @@ fn changes(old: &[Step], new: &[Step]) -> Vec<StepChange> {
         .collect()
 }
 
-/// What another book says otherwise, meter by meter.
+/// Returns what another book says otherwise, meter by meter.
 pub fn diff(old: &PriceBook, new: &PriceBook) -> Vec<Change> {
     let mut meters: BTreeSet<(&str, &str, &str, &str)> = BTreeSet::new();
     for (region, service, table) in old.tables().chain(new.tables()) {

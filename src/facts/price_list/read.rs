@@ -73,7 +73,7 @@ pub fn read_csv(
         }
     }
     let Some(header) = header else {
-        let message = "is no price list: it has no row that begins with SKU";
+        let message = "is not a price list: it has no row that begins with SKU";
         return Err(Error::at(Place::file(file), message));
     };
     let line_of = |record: &StringRecord| record.position().map_or(0, |at| at.line() as usize);
@@ -122,14 +122,14 @@ impl Columns {
         // Without a column that rows are chosen by, none would be chosen.
         for (name, values) in scope.service.conditions.iter().flat_map(|own| &own.values) {
             if !all.contains_key(name) && !values.iter().any(String::is_empty) {
-                return Err(format!("is no price list: it has no column {name}"));
+                return Err(format!("is not a price list: it has no column {name}"));
             }
         }
         let mut own = [0; COLUMNS.len()];
         for (slot, name) in own.iter_mut().zip(COLUMNS) {
             *slot = *all
                 .get(name)
-                .ok_or_else(|| format!("is no price list: it has no column {name}"))?;
+                .ok_or_else(|| format!("is not a price list: it has no column {name}"))?;
         }
         Ok(Self { own, all })
     }
@@ -216,7 +216,7 @@ fn item(
     })
 }
 
-/// Whether a number is written without separators of digits, which a decimal would take.
+/// Returns whether a number is written without separators of digits, which a decimal would take.
 fn is_plain(text: &str) -> bool {
     !text.contains('_')
 }
@@ -261,7 +261,7 @@ struct Dimension {
 /// Reads one document of `GetProducts` into the offer.
 ///
 /// # Errors
-/// A document that is none, or has no price in the currency asked for.
+/// A document that is not a product, or has no price in the currency.
 pub fn read_product(
     text: &str,
     scope: &Scope<'_>,
@@ -269,7 +269,7 @@ pub fn read_product(
     offer: &mut Offer,
 ) -> Result<(), String> {
     let document: Document =
-        serde_json::from_str(text).map_err(|error| format!("is no product: {error}"))?;
+        serde_json::from_str(text).map_err(|error| format!("is not a product: {error}"))?;
     offer.rows += 1;
     if document.version > offer.version {
         offer.version.clone_from(&document.version);

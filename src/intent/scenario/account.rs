@@ -8,7 +8,7 @@ const PSEUDONYM: &str = "account-";
 /// accounts apart but for one chance in five million.
 const LETTERS: usize = 12;
 
-/// Whether a text is an AWS account id.
+/// Returns whether a text is an AWS account id.
 pub fn is_id(text: &str) -> bool {
     text.len() == ID_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -20,7 +20,7 @@ pub fn pseudonym(digest: &[u8]) -> String {
     PSEUDONYM.chars().chain(letters).collect()
 }
 
-/// Whether a text is a pseudonym of an account, as `--redact-accounts` writes it.
+/// Returns whether a text is a pseudonym of an account, as `--redact-accounts` writes it.
 pub fn is_pseudonym(text: &str) -> bool {
     let letters = text.strip_prefix(PSEUDONYM);
     letters.is_some_and(|letters| {

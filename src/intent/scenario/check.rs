@@ -8,7 +8,7 @@ use crate::{
     measure::calendar::Month,
 };
 
-/// Every contradiction in the part that is the same for all accounts.
+/// Returns every contradiction in the part that is the same for all accounts.
 pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut report = |key: &str, message: &str| problems.push(document.problem(key, message));
@@ -43,7 +43,7 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
         } else if time_of_day(&schedule.from) == time_of_day(&schedule.to) {
             report(
                 &format!("{key}.schedule.to"),
-                "is the same as from; leave the schedule out to run always",
+                "is the same as from; remove the schedule to run always",
             );
         }
     }
@@ -54,7 +54,7 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
         report("traffic.classes", "give at least one class of requests");
     }
     if common.traffic.shape.is_some() && common.traffic.weekly.is_some() {
-        report("traffic.weekly", "the shape is learned from traffic.shape; leave one out");
+        report("traffic.weekly", "the shape comes from traffic.shape; remove one of them");
     }
     let end = common.plan.start.plus(common.plan.months);
     for (index, event) in common.traffic.events.iter().enumerate() {
@@ -117,7 +117,7 @@ fn money(common: &Common, document: &Document) -> Vec<Problem> {
             report(&format!("commitments[{index}].start"), &message);
         }
         if common.commitments[..index].iter().any(|other| other.name == commitment.name) {
-            let message = format!("two commitments are called {:?}", commitment.name);
+            let message = format!("two commitments have the name {:?}", commitment.name);
             report(&format!("commitments[{index}].name"), &message);
         }
     }
@@ -129,14 +129,14 @@ fn money(common: &Common, document: &Document) -> Vec<Problem> {
             report(&format!("budgets[{index}].from"), "is after the plan's last month");
         }
         if common.budgets[..index].iter().any(|other| other.name == budget.name) {
-            let message = format!("two budgets are called {:?}", budget.name);
+            let message = format!("two budgets have the name {:?}", budget.name);
             report(&format!("budgets[{index}].name"), &message);
         }
     }
     problems
 }
 
-/// What `tune` is told to look at.
+/// Returns the contradictions of the settings of `tune`.
 fn tune(common: &Common, document: &Document) -> Vec<Problem> {
     let mut problems = Vec::new();
     let Some(tune) = &common.tune else { return problems };
@@ -167,7 +167,10 @@ fn tune(common: &Common, document: &Document) -> Vec<Problem> {
             report(&format!("{key}{below}"), &message);
         }
         if tune.knobs[..index].iter().any(|other| other.key == knob.key) {
-            report(&format!("{key}.key"), &format!("two knobs turn {:?}; give one", knob.key));
+            report(
+                &format!("{key}.key"),
+                &format!("two knobs have the key {:?}; give one", knob.key),
+            );
         }
     }
     problems
@@ -182,7 +185,7 @@ pub(super) fn once(accounts: &[Account], document: &Document) -> Vec<Problem> {
             let kind = service.kind();
             if let Some((_, other)) = first.iter().find(|(known, _)| *known == kind) {
                 let message = format!(
-                    "an organization has it once, and {other} has it; put it in one account's override, or in the other's remove list"
+                    "an organization has one, and {other} has it already; put it in one account's override, or in the other's remove list"
                 );
                 problems.push(document.account_problem(&account.name, kind, &message));
             } else {

@@ -60,7 +60,7 @@ impl Document {
         }
     }
 
-    /// A problem at a key, on its line or that of the nearest table around it.
+    /// Returns a problem at a key, on its line or that of the nearest table around it.
     pub fn problem(&self, key: &str, message: &str) -> Problem {
         let place = Place {
             file: Some(self.file.clone()),
@@ -70,7 +70,7 @@ impl Document {
         Problem::new(place, message)
     }
 
-    /// A problem told as `key.below: message`: placed on that key where the message names one.
+    /// Returns the problem of a message `key.below: message`, placed on that key if the message names one.
     pub fn problem_below(&self, table: &str, message: &str) -> Problem {
         match message.split_once(": ") {
             Some((key, rest)) if !key.contains(' ') => {
@@ -80,7 +80,7 @@ impl Document {
         }
     }
 
-    /// A problem of an account's stack: on the line of its override where there is one.
+    /// Returns a problem of an account's stack: on the line of its override where there is one.
     pub fn account_problem(&self, account: &str, key: &str, message: &str) -> Problem {
         let own = format!("accounts.{account}.override.{key}");
         if self.lines.contains_key(&own) {

@@ -214,7 +214,7 @@ mod tests {
         assert!(moved.contains("x = { low = 3.0, mid = 4.5, high = 10.0 } # said"), "{moved}");
     }
 
-    /// The text and the document are changed alike, wherever the number stands.
+    /// The text and the document change alike, wherever the number is.
     #[test]
     fn numbers_are_put_where_they_stand() {
         let text = "# head\n[traffic]\nsessions_per_user = { low = 9, mid = 12, high = 16 } # said\n\

@@ -1,7 +1,7 @@
-//! Dotted keys: read, looked up, set; and where a setting of one account stands in the file.
+//! Dotted keys: parsed, looked up and set; and where the file holds a setting of one account.
 //!
 //! A setting of an account is written where it moves that account and no other: in the account's `override`
-//! where it stands there already, at the top level where no other account would inherit it, else anew in
+//! if it is there already, at the top level if no other account would inherit it, else newly in
 //! the `override`.
 
 use toml::{Table, Value};
@@ -22,7 +22,7 @@ pub enum Step {
 pub struct Key(pub Vec<Step>);
 
 impl Key {
-    /// Reads `commitments[0].usd_per_hour`; a name with dots stands in quotes.
+    /// Reads `commitments[0].usd_per_hour`; a name with dots is quoted.
     ///
     /// # Errors
     /// What is no key.
@@ -87,7 +87,7 @@ impl Key {
         Self(names.chain(self.0.iter().cloned()).collect())
     }
 
-    /// Its first name.
+    /// Returns its first name.
     pub fn head(&self) -> &str {
         match self.0.first() {
             Some(Step::Name(name)) => name,
@@ -95,7 +95,7 @@ impl Key {
         }
     }
 
-    /// What stands there.
+    /// Returns the value at this key.
     pub fn get<'t>(&self, table: &'t Table) -> Option<&'t Value> {
         let (first, rest) = self.0.split_first()?;
         let Step::Name(name) = first else { return None };
@@ -105,14 +105,14 @@ impl Key {
         })
     }
 
-    /// Puts a value there, with the tables on the way; nothing where a step does not fit what stands there.
+    /// Sets the value at this key and creates missing tables; does nothing if a step does not fit the existing value.
     pub fn set(&self, table: &mut Table, value: Value) {
         if let [Step::Name(name), rest @ ..] = &*self.0 {
             put(table, name, rest, value);
         }
     }
 
-    /// Where an account's setting of this key stands, or would.
+    /// Returns the key at which the file holds, or would hold, an account's setting.
     pub(super) fn home(
         &self,
         table: &Table,
@@ -134,7 +134,7 @@ impl Key {
         of_own
     }
 
-    /// Whether a dotted path names it, or a table that holds it.
+    /// Returns whether a dotted path names it, or a table that holds it.
     fn is_below(&self, path: &str) -> bool {
         let parts: Vec<&str> = path.split('.').collect();
         let same = |(part, step): (&&str, &Step)| matches!(step, Step::Name(name) if name == part);
@@ -170,7 +170,7 @@ fn put_below(slot: &mut Value, rest: &[Step], value: Value) {
     }
 }
 
-/// A name up to its closing quote, and what follows it.
+/// Returns a name up to its closing quote, and what follows it.
 fn unquoted(text: &str) -> Option<(String, &str)> {
     let mut name = String::new();
     let mut signs = text.char_indices();

@@ -1,4 +1,4 @@
-//! A number of a scenario, with what it may be: where it stands, its range, its bounds, what it says.
+//! A number of a scenario: its key, range, bounds and meaning.
 
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ pub struct Number {
     pub about: String,
 }
 
-/// What stands in a number's place.
+/// The value of a number: one, or the ends of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub enum Stands {
     /// One number.
@@ -32,7 +32,7 @@ pub enum Stands {
 }
 
 impl Number {
-    /// Every number of a document that is a scenario, in its order.
+    /// Returns every number of a document that is a scenario, in its order.
     pub fn all(document: &Document) -> Vec<Self> {
         schema::numbers(document)
     }
@@ -56,8 +56,8 @@ impl Number {
         Ok(())
     }
 
-    /// What stands there with this value in the middle: a range moves as a whole, by the factor of its
-    /// middle, and stays within the bounds. A range around nothing only gives way.
+    /// Returns the number with this value in the middle: a range moves as a whole, by the factor of its middle,
+    /// and stays within the bounds. A range around nothing only gives way.
     pub fn moved(&self, value: f64) -> Stands {
         if !self.is_range {
             return Stands::One(value);

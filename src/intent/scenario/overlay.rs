@@ -4,7 +4,7 @@ use super::{document::Document, schema};
 use crate::error::{Problem, nearest};
 
 /// Lays `over` over `base`: tables are merged key by key, everything else is replaced. Of `hpa` and
-/// `replicas`, the one given stands in place of the other: a workload has exactly one.
+/// `replicas`, the given one replaces the other: a workload has exactly one.
 pub(super) fn merge(base: &mut toml::Table, over: &toml::Table) {
     for (given, other) in [("hpa", "replicas"), ("replicas", "hpa")] {
         if over.contains_key(given) {
@@ -21,7 +21,7 @@ pub(super) fn merge(base: &mut toml::Table, over: &toml::Table) {
     }
 }
 
-/// Whether a dotted path names something in the table.
+/// Returns whether a dotted path names something in the table.
 pub(super) fn has(table: &toml::Table, path: &str) -> bool {
     match path.split_once('.') {
         None => table.contains_key(path),

@@ -1,10 +1,10 @@
-//! Uncertain numbers of a scenario: where they stand, and the scenario of one trial.
+//! Uncertain numbers of a scenario: their keys, and the scenario of one trial.
 //!
 //! Any number may be written as `{ low, mid, high, confidence }`. The document that everything else
 //! reads holds the mid value in its place; a trial is the same document with drawn values.
 //!
 //! # Limits
-//! A deviate is named by its key, so a new range moves no other; a range that is renamed draws anew.
+//! A deviate is named by its key, so a new range moves no other; a renamed range draws other values.
 //! The settings of `[plan]` shape the plan itself and are no ranges.
 
 use schemars::JsonSchema;
@@ -45,7 +45,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// A range that the schema found.
+    /// Returns a range that the schema found.
     pub(super) fn new(key: String, range: Range, bounds: Bounds, whole: bool) -> Self {
         Self { key, range, law: range.law(bounds, whole), whole }
     }
@@ -55,7 +55,7 @@ impl Input {
         document.set(&self.key, self.value(self.range.mid));
     }
 
-    /// A value as the document holds it.
+    /// Returns a value as the document holds it.
     fn value(&self, x: f64) -> toml::Value {
         if self.whole { toml::Value::Integer(x as i64) } else { toml::Value::Float(x) }
     }
@@ -87,8 +87,7 @@ impl Ranges {
                 let key = format!("correlations[{index}].between[{at}]");
                 match inputs.iter().position(|input| input.key == *name) {
                     Some(place) if places.contains(&place) => {
-                        problems
-                            .push(document.problem(&key, &format!("{name:?} stands here twice")));
+                        problems.push(document.problem(&key, &format!("{name:?} is listed twice")));
                     }
                     Some(place) => places.push(place),
                     None => problems.push(document.problem(&key, &no_range(name, &inputs))),
@@ -116,7 +115,7 @@ impl Ranges {
         Ok(Self { inputs, copula })
     }
 
-    /// The values of a trial, in the order of the inputs; the mid values in trial 0.
+    /// Returns the values of a trial, in the order of the inputs; the mid values in trial 0.
     pub fn draw(&self, seed: u64, trial: u32) -> Vec<f64> {
         if trial == 0 {
             return self.inputs.iter().map(|input| input.range.mid).collect();

@@ -37,7 +37,7 @@ pub const COMMON: [&str; 10] = [
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
 
-/// The whole schema.
+/// Returns the whole schema.
 fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let common = Common::json_schema(&mut generator);
@@ -73,7 +73,7 @@ fn schema() -> Value {
     })
 }
 
-/// The schema as `runrate schema` prints it: what a profile gives, a workload may leave out.
+/// Returns the schema as `runrate schema` prints it: what a profile gives, a workload may leave out.
 pub fn published() -> Value {
     let mut schema = SCHEMA.clone();
     if let Some(definitions) = schema["$defs"].as_object_mut() {
@@ -93,7 +93,7 @@ pub fn published() -> Value {
     schema
 }
 
-/// What a range looks like.
+/// Returns what a range looks like.
 fn range_schema() -> Value {
     json!({
         "type": "object",
@@ -131,7 +131,7 @@ fn is_number(kind: &Value) -> bool {
     one(kind) || kind.as_array().is_some_and(|kinds| kinds.iter().any(one))
 }
 
-/// The same schema with every reference written out and nothing required: an override is a part.
+/// Returns the same schema with every reference written out and nothing required: an override is a part.
 fn without_required(schema: &Value, definitions: &Map<String, Value>) -> Value {
     match schema {
         Value::Object(map) => {
@@ -159,11 +159,11 @@ fn without_required(schema: &Value, definitions: &Map<String, Value>) -> Value {
     }
 }
 
-/// Every place where a document departs from the schema. A workload may leave out what its profile
-/// gives, so what is missing from the stack is looked for by [`check_complete`].
+/// Returns every place where a document departs from the schema. A workload may leave out what its profile gives, so
+/// what is missing from the stack is looked for by [`check_complete`].
 ///
 /// # Errors
-/// Every such place; without one, the ranges that stand where numbers are expected.
+/// Every such place; without one, the ranges in the places of numbers.
 pub(super) fn check(document: &Document) -> Result<Vec<Input>, Vec<Problem>> {
     let mut walk = Walk { schema: &SCHEMA, missing: Missing::Common, ..Walk::default() };
     walk.table(&SCHEMA, &document.table, "");
@@ -173,7 +173,7 @@ pub(super) fn check(document: &Document) -> Result<Vec<Input>, Vec<Problem>> {
     Err(walk.found.into_iter().map(|(key, message)| document.problem(&key, &message)).collect())
 }
 
-/// Every number that a document holds where the schema has one, in its order; a document that [`check`]
+/// Returns every number that a document holds where the schema has one, in its order; a document that [`check`]
 /// accepts.
 pub(super) fn numbers(document: &Document) -> Vec<Number> {
     let mut walk = Walk { schema: &SCHEMA, numbers: Some(Vec::new()), ..Walk::default() };
@@ -181,7 +181,7 @@ pub(super) fn numbers(document: &Document) -> Vec<Number> {
     walk.numbers.unwrap_or_default()
 }
 
-/// What an account's merged stack lacks.
+/// Returns what an account's merged stack lacks.
 pub fn check_complete(stack: &toml::Table, account: &str, document: &Document) -> Vec<Problem> {
     let mut walk = Walk { schema: &SCHEMA, missing: Missing::Stack, ..Walk::default() };
     for (key, value) in stack.iter().filter(|(key, _)| !COMMON.contains(&key.as_str())) {
@@ -209,7 +209,7 @@ struct Walk<'a> {
     missing: Missing,
     /// Ranges in the places of numbers.
     ranges: Vec<Input>,
-    /// All numbers, where they are asked for.
+    /// All numbers, if a caller collects them.
     numbers: Option<Vec<Number>>,
 }
 
@@ -220,7 +220,7 @@ impl Default for Walk<'_> {
     }
 }
 
-/// Whether a branch of a choice is for values of this kind.
+/// Returns whether a branch of a choice is for values of this kind.
 fn of_kind(branch: &Value, value: &toml::Value) -> bool {
     let kind = match value {
         toml::Value::String(_) => "string",
@@ -241,14 +241,14 @@ fn bounds_of(schema: &Value) -> Bounds {
     Bounds { least: schema["minimum"].as_f64(), most: schema["maximum"].as_f64() }
 }
 
-/// A fraction in the place of a percentage: a discount of 7 % written as 0.07.
+/// Returns a fraction in the place of a percentage: a discount of 7 % written as 0.07.
 fn fraction(schema: &Value, number: f64) -> Option<String> {
     let percent = schema["format"] == "percent";
     let meant = percent.then(|| percent_of_fraction(number)).flatten()?;
     Some(format!("{number} is less than 1 %; did you mean {meant}? Give a percentage, 1 or more"))
 }
 
-/// The mend of a percentage in the place of a share: `; did you mean 0.7?` for 70.
+/// Returns the mend of a percentage in the place of a share: `; did you mean 0.7?` for 70.
 fn share(schema: &Value, number: f64) -> String {
     /// Most of a number that is a share, or a factor near to one.
     const MOST_OF_A_SHARE: f64 = 10.0;
@@ -336,7 +336,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A table whose kind is named by one of its keys.
+    /// Returns a table whose kind is named by one of its keys.
     fn tagged(
         &mut self,
         branches: &'a [Value],
@@ -365,7 +365,7 @@ impl<'a> Walk<'a> {
         found
     }
 
-    /// Notes a number, where numbers are asked for.
+    /// Notes a number, if a caller collects them.
     fn note(&mut self, schema: &Value, range: Range, (path, is_range): (&str, bool)) {
         let Some(numbers) = &mut self.numbers else { return };
         numbers.push(Number {
@@ -432,7 +432,7 @@ impl<'a> Walk<'a> {
         let whole = is_whole(schema);
         let faults = self.found.len();
         if ["plan.", "budgets[", "tune."].iter().any(|fixed| path.starts_with(fixed)) {
-            let message = "must be one number: what is planned for is no matter of chance";
+            let message = "must be one number, not a range";
             self.report(path, message.into());
         }
         let mut numbers = [None, None, None, Some(CONFIDENCE)];

@@ -56,7 +56,7 @@ pub struct Knob {
 const MOST_VALUES: usize = 200;
 
 impl Knob {
-    /// What contradicts itself: what stands below the knob, and the message.
+    /// Returns what contradicts itself: what stands below the knob, and the message.
     pub(super) fn check(&self) -> Vec<(&'static str, String)> {
         let range = [self.from, self.to, self.step];
         let mut wrong = Vec::new();
@@ -85,17 +85,14 @@ impl Knob {
             return Some((".step", format!("{step} leads nowhere; give {word}")));
         }
         if self.log && from <= 0.0 {
-            return Some((
-                ".from",
-                format!("{from} times a factor leads nowhere; give more than 0"),
-            ));
+            return Some((".from", format!("{from} times a factor stays 0; give more than 0")));
         }
         let steps = if self.log { (to / from).ln() / step.ln() } else { (to - from) / step };
         (steps >= MOST_VALUES as f64)
             .then(|| (".step", format!("makes more than {MOST_VALUES} values; give a longer step")))
     }
 
-    /// Its values, in rising order where they are of a range; whole numbers where all are whole.
+    /// Returns its values, in rising order where they are of a range; whole numbers where all are whole.
     pub fn values(&self) -> Vec<toml::Value> {
         if let Some(values) = &self.values {
             return values.clone();
@@ -125,11 +122,11 @@ fn any_values(_: &mut SchemaGenerator) -> Schema {
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tuning {
-    /// Account whose settings are changed; the first with all of the users' traffic if left out.
+    /// Account whose settings are changed; by default the first with all of the users' traffic.
     pub account: Option<String>,
     /// First month looked at.
     pub from: Option<Month>,
-    /// Months looked at; the last of the plan, where `from` is left out.
+    /// Months evaluated; by default the last of the plan.
     #[schemars(range(min = 1, max = 120))]
     pub months: Option<u32>,
     /// Trials of a candidate that gets to the end.
@@ -141,7 +138,7 @@ pub struct Tuning {
     /// What must hold.
     #[serde(default)]
     pub slo: Slo,
-    /// What may be changed; a list of the model's for what the account has, if left out.
+    /// Settings to vary; by default a list of the model for what the account has.
     #[serde(default)]
     pub knobs: Vec<Knob>,
 }

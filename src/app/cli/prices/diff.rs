@@ -59,7 +59,7 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
             let sharing = sharing(&plan);
             let [old, new] = [(&args.old, &before), (&args.new, &after)]
                 .map(|(folder, book)| priced(&usage, (book, sharing), folder));
-            let how = "the plan's usage, priced anew; support and tax are left out";
+            let how = "the plan's usage, priced again; without support and tax";
             Some(report::Effect::of((old?.entries, new?.entries), how))
         }
         Some(path) => {

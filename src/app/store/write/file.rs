@@ -15,12 +15,12 @@ pub(super) const SUFFIX: &str = ".tmp";
 /// Links that lead to one another; Linux follows as many.
 const LINKS: usize = 40;
 
-/// The folder that a path lies in.
+/// Returns the folder that a path lies in.
 pub(in crate::app::store) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The file that is written when a path is: links are followed, to files that do not exist yet too.
+/// Returns the file that is written when a path is: links are followed, to files that do not exist yet too.
 pub(super) fn target(path: &Path) -> io::Result<PathBuf> {
     let mut target = path.to_owned();
     for _ in 0..LINKS {
@@ -32,7 +32,7 @@ pub(super) fn target(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("its symbolic links form a circle"))
 }
 
-/// Whether a path is written as it is: a device or a pipe has no content to keep, and must not be replaced.
+/// Returns whether a path is written as it is: a device or a pipe has no content to keep, and must not be replaced.
 pub(super) fn is_stream(path: &Path) -> bool {
     let streams = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"];
     streams.iter().any(|stream| path.starts_with(stream))
@@ -66,7 +66,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// A locked temporary file: while its writer lives, nobody takes it for one that was left behind.
+/// Returns a locked temporary file: while its writer lives, nobody takes it for one that was left behind.
 fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     loop {
         let mut builder = tempfile::Builder::new();
@@ -85,7 +85,7 @@ pub(super) fn fill(file: &mut File, bytes: &[u8], place: &Path) -> io::Result<()
     disk::sync(file)
 }
 
-/// The same, to be synced later: a disk syncs many files in the time of one.
+/// Returns the same, to be synced later: a disk syncs many files in the time of one.
 pub(super) fn fill_unsynced(file: &mut File, bytes: &[u8], place: &Path) -> io::Result<()> {
     disk::write(file, bytes)?;
     if let Ok(known) = place.metadata() {

@@ -54,7 +54,7 @@ impl Lock {
     }
 }
 
-/// Whether an open folder still has its name.
+/// Returns whether an open folder still has its name.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;

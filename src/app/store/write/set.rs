@@ -56,7 +56,7 @@ fn new(stage: &Path, index: usize) -> PathBuf {
     stage.join(format!("new-{index}"))
 }
 
-/// Whether a set was stopped half-way, or is being written.
+/// Returns whether a set was stopped half-way, or is being written.
 pub(super) fn is_open(folder: &Path) -> bool {
     let stage = folder.join(STAGE);
     stage.symlink_metadata().is_ok_and(|known| known.is_dir()) && stage.join(JOURNAL).exists()
@@ -224,7 +224,7 @@ fn is_below(name: &str) -> bool {
     Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// The file that a change is of; none where it is out of reach.
+/// Returns the file that a change is of; none where it is out of reach.
 fn place(base: &Path, name: &str, follow: bool, reach: Reach) -> Option<PathBuf> {
     let path = base.join(name);
     let place = if follow { file::target(&path).ok()? } else { path };

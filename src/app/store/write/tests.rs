@@ -9,7 +9,7 @@ use super::{
 
 type Files = BTreeMap<String, String>;
 
-/// All files of a folder, without those of ours that are under way.
+/// Returns all files of a folder, without those of ours that are under way.
 fn files(folder: &Path) -> Files {
     let mut found = Files::new();
     let mut folders = vec![folder.to_owned()];
@@ -35,14 +35,14 @@ fn left_over(folder: &Path) -> Vec<PathBuf> {
     entries.filter(|path| path.display().to_string().contains(".runrate-")).collect()
 }
 
-/// A folder in the memory where there is one: only the order of the calls matters here.
+/// Returns a folder in the memory where there is one: only the order of the calls matters here.
 fn folder() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 const OWNED: [&str; 2] = ["odds.svg", "tables/table-*.csv"];
 
-/// A folder with a set, a link in it, and a file that is not of the set.
+/// Returns a folder with a set, a link in it, and a file that is not of the set.
 fn before(out: &Path) -> Files {
     let set = [
         ("plan.json", "old"),
@@ -72,7 +72,7 @@ fn write_after(out: &Path) -> Result<(), Error> {
     write_folder(out, &set, &OWNED)
 }
 
-/// What the folder holds once it is written, and the points that takes.
+/// Returns what the folder holds once it is written, and the points that takes.
 fn after() -> (Files, usize) {
     let folder = folder();
     before(folder.path());
