@@ -5,8 +5,6 @@ pub mod actuals;
 pub mod backtest;
 pub mod calibrate;
 pub mod commit;
-pub mod commitments;
-pub mod compare;
 pub mod csv;
 pub mod explain;
 pub mod focus;
@@ -15,11 +13,11 @@ pub mod history;
 pub mod html;
 mod jobs;
 pub mod markdown;
-pub mod odds;
 #[cfg(feature = "polars")]
 pub mod parquet;
 #[cfg(feature = "pdf")]
 pub mod pdf;
+mod pieces;
 pub mod prices;
 pub mod rated;
 pub mod reconcile;

@@ -29,6 +29,7 @@ mod init;
 mod manifests;
 #[cfg(feature = "polars")]
 mod merge;
+mod output;
 mod plan;
 mod prices;
 mod rate;
@@ -52,7 +53,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 something failed while running; 
 scenario or an input file is wrong; 3 a check did not hold; 4 actuals are missing or stale.\n\n\
 Start with `runrate init`, then `runrate plan scenario.toml`.";
 
-/// How data is printed on stdout.
+/// How data is printed on stdout by the commands that have no page yet: [`output::Format`] is of those that have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people.

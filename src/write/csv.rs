@@ -116,12 +116,11 @@ pub fn capacity(plan: &Plan) -> String {
 
 /// One table of a report: all digits, its amounts' currency in the heading.
 pub fn table(table: &Table, currency: &str) -> String {
-    let money = |kind: Kind| matches!(kind, Kind::Usd | Kind::Dollars | Kind::SmallUsd);
     let names: Vec<String> = table
         .columns
         .iter()
         .map(|column| match column.kind {
-            kind if money(kind) => format!("{} [{currency}]", column.name.trim()),
+            kind if kind.is_money() => format!("{} [{currency}]", column.name.trim()),
             Kind::Share => format!("{} [share]", column.name.trim()),
             _ => column.name.trim().to_owned(),
         })
@@ -133,6 +132,21 @@ pub fn table(table: &Table, currency: &str) -> String {
         (0..width).map(cell).collect()
     });
     write(&header, rows)
+}
+
+/// Rows for programs: the columns are named as keys, and cells are as they stand.
+pub fn records(table: &Table) -> String {
+    let header: Vec<&str> = table.columns.iter().map(|column| &*column.name).collect();
+    write(&header, table.rows.iter().map(|row| row.cells.iter().map(Cell::plain).collect()))
+}
+
+/// A page as one file: its records, or else its first table.
+pub fn page(page: &Page) -> String {
+    match (&page.records, page.tables().next()) {
+        (Some(rows), _) => records(rows),
+        (None, Some(first)) => table(first, &page.currency),
+        (None, None) => String::new(),
+    }
 }
 
 /// What the tables are: their files, titles, and what a reader must know of their amounts.

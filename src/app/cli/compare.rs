@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::{
-    Format, PriceArgs, pretty, print,
+    PriceArgs,
+    output::{Output, answer},
     trials::{TrialArgs, percent_or_zero},
 };
 use crate::{
@@ -11,11 +12,11 @@ use crate::{
     app::store,
     error::Error,
     intent::scenario::Scenario,
+    page::content::compared,
     plan::{
         Plan,
         simulate::{Inputs, Prepared},
     },
-    write,
 };
 
 #[derive(Debug, clap::Args)]
@@ -29,9 +30,8 @@ pub(super) struct Args {
     /// Exit with 3 when B costs more than A by over this share: 5%, or 0%
     #[arg(long, value_name = "PERCENT", value_parser = percent_or_zero)]
     fail_over: Option<f64>,
-    /// What to print
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     prices: PriceArgs,
 }
@@ -43,14 +43,10 @@ enum Given {
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
     let done = compare(args)?;
-    match args.format {
-        Format::Table => print(&write::compare::render(&done))?,
-        Format::Json => print(&pretty(&done)?)?,
-        Format::Csv => print(&write::compare::csv(&done))?,
-    }
+    answer(&compared::page(&done), &done, &args.output)?;
     let Some(most) = args.fail_over else { return Ok(()) };
     let over = done.total_b.to_f64() > done.total_a.to_f64() * (1.0 + most);
-    if over { Err(Error::check(write::compare::over(&done, most))) } else { Ok(()) }
+    if over { Err(Error::check(compared::exceeded(&done, most))) } else { Ok(()) }
 }
 
 fn compare(args: &Args) -> Result<Compared, Error> {

@@ -7,7 +7,9 @@ use crate::{
         confirm::{Against, Day, Days},
         measure::Measures,
     },
-    page::{Cell, Chart, Figure, Kind, Page, Panel, Row, Section, Table, number::grouped},
+    page::{
+        Cell, Chart, Figure, Importance, Kind, Page, Panel, Row, Section, Table, number::grouped,
+    },
 };
 
 /// Candidates that a report tells of by themselves; all are in `candidates.csv`.
@@ -30,6 +32,7 @@ pub fn page(tuned: &Tuned) -> Page {
             fact("Seed", made.seed.to_string()),
         ],
         sections: vec![section(tuned)],
+        ..Page::default()
     }
 }
 
@@ -52,6 +55,7 @@ pub(super) fn section(tuned: &Tuned) -> Section {
     Section {
         id: "tuning".into(),
         title: "Tuning: cost against risk".into(),
+        importance: Importance::Main,
         text,
         points: tuned.notes.clone(),
         figures,
@@ -165,7 +169,7 @@ fn whys(tuned: &Tuned) -> Table {
             ("Without it", Kind::Text),
         ]),
         rows: tuned.why.iter().map(row).collect(),
-        ties: None,
+        ..Table::default()
     }
 }
 
@@ -200,7 +204,7 @@ fn strained(tuned: &Tuned) -> Table {
             ("Holds", Kind::Text),
         ]),
         rows: tuned.sensitivity.iter().map(row).collect(),
-        ties: None,
+        ..Table::default()
     }
 }
 
@@ -231,7 +235,7 @@ fn candidates(tuned: &Tuned) -> Table {
             .map(|(name, kind)| crate::page::Column::new(name, kind))
             .collect(),
         rows,
-        ties: None,
+        ..Table::default()
     }
 }
 
