@@ -113,6 +113,8 @@ pub enum Kind {
     Number(u8),
     /// A quantity with as many places as it needs.
     Quantity,
+    /// A quantity that is known to three digits.
+    Estimate,
     /// A share, printed as percent with one place.
     Share,
 }
@@ -360,7 +362,9 @@ impl Cell {
 
     /// The cell as people read it, in a column of this kind. All writers of text print this.
     pub fn shown(&self, kind: Kind) -> String {
-        use crate::page::number::{dollars, grouped, in_dollars, money, percent, quantity};
+        use crate::page::number::{
+            dollars, figures, grouped, in_dollars, money, percent, quantity,
+        };
         match (self, kind) {
             (Self::Empty, _) => String::new(),
             (Self::Text(text) | Self::Link { text, .. }, _) => text.clone(),
@@ -372,6 +376,7 @@ impl Cell {
             (Self::Number(value), Kind::Usd) => in_dollars(*value, 2),
             (Self::Number(value), Kind::Dollars) => grouped(*value, 0),
             (Self::Number(value), Kind::Number(places)) => grouped(*value, places.into()),
+            (Self::Number(value), Kind::Estimate) => figures(*value),
             (Self::Number(value), Kind::Quantity | Kind::Text | Kind::Month) => quantity(*value),
         }
     }

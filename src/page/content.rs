@@ -27,10 +27,14 @@ use crate::{
 mod actuals;
 mod assumptions;
 mod capacity;
+pub mod commit;
 pub mod compared;
 pub mod costs;
+pub mod explained;
+pub mod ledger;
 mod materials;
 pub mod odds;
+pub mod rated;
 pub mod tuned;
 
 /// What a report may show beside the plan.

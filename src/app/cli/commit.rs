@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::{
-    Format, PriceArgs, pretty, print, say,
+    PriceArgs,
+    output::{Output, answer},
+    say,
     trials::{TrialArgs, percent},
 };
 use crate::{
@@ -11,8 +13,8 @@ use crate::{
     app::store,
     error::Error,
     facts::commitment_rates::{Payment, Term},
+    page::content,
     plan::simulate::Prepared,
-    write,
 };
 
 #[derive(Debug, clap::Args)]
@@ -33,9 +35,8 @@ pub(super) struct Args {
     /// Months between purchases
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36), default_value_t = 3)]
     every: u32,
-    /// What to print
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     prices: PriceArgs,
 }
@@ -67,11 +68,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         .trials
         .watch(1, |trials, watch| commit::advise(&prepared, &question, trials, watch))?;
     if advice.stopped {
-        say("stopped by Ctrl-C: the advice rests on the trials that were finished");
+        say("stopped by Ctrl-C; the recommendation is based on the trials that finished");
     }
-    match args.format {
-        Format::Table => print(&write::commit::render(&advice)),
-        Format::Json => print(&pretty(&advice)?),
-        Format::Csv => print(&write::commit::csv(&advice)),
-    }
+    answer(&content::commit::page(&advice), &advice, &args.output)
 }

@@ -6,7 +6,10 @@ use super::{columns, least_wanted, note, records};
 use crate::{
     bills::reconcile::Reconciliation,
     intent::budget::Period,
-    measure::{calendar::Month, units::Usd},
+    measure::{
+        calendar::Month,
+        units::{Usd, count},
+    },
     page::{
         Cell, Chart, Figure, Importance, Kind, Meaning, Row, Section, Series, Table, Tied, Unit,
         number::{figures, grouped, percent},
@@ -348,11 +351,11 @@ fn outlook(own: &Outlook) -> String {
         let side = if change.end == "low" { "at or below" } else { "at or above" };
         let _ = write!(
             text,
-            " Biggest lever: with {} {side} {} it is exceeded in {} of {} trials (± {}).",
+            " Biggest lever: with {} {side} {} it is exceeded in {} of {} (± {}).",
             change.input,
             figures(change.bound),
             percent(change.probability),
-            change.trials,
+            count(change.trials as usize, "trial"),
             percent(change.standard_error())
         );
     }
@@ -407,6 +410,7 @@ fn budget_table(plan: &Plan, spread: &Spread) -> Table {
             plan,
             "share of trials; months by which a tenth, half and nine tenths of the trials that exceed it have",
         ),
+        importance: Importance::Key,
         columns: least_wanted(names, &["Period", "Account", "P90", "P10", "± standard error"]),
         rows: spread.budgets.iter().map(row).collect(),
         ..Table::default()
@@ -470,9 +474,9 @@ pub(super) fn drivers(plan: &Plan, spread: &Spread) -> Option<Section> {
             columns: columns(&[
                 ("Input", Kind::Text),
                 ("Share", Kind::Share),
-                ("Lowest fifth", Kind::Quantity),
+                ("Lowest fifth", Kind::Estimate),
                 ("Cost there", Kind::Dollars),
-                ("Highest fifth", Kind::Quantity),
+                ("Highest fifth", Kind::Estimate),
                 ("Cost there", Kind::Dollars),
             ]),
             rows,

@@ -19,7 +19,7 @@ use crate::{
 /// Between two columns.
 const GAP: usize = 2;
 /// Narrowest column of texts that is worth reading.
-const NARROWEST: usize = 14;
+const NARROWEST: usize = 20;
 
 /// How wide a column may be.
 #[derive(Clone, Copy)]
@@ -192,7 +192,7 @@ impl<'a> Grid<'a> {
             .collect();
         self.lines(out, columns, widths, &heads, |_, text| text);
         let rules: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
-        out.push_str(&rules.join("  "));
+        out.push_str(rules.join("  ").trim_end());
         out.push('\n');
         for (row, texts) in self.table.rows.iter().zip(&self.cells) {
             let cells: Vec<Vec<String>> = columns
