@@ -16,11 +16,12 @@ use runrate::{
     advice::tune::{Desk, Request, Setup},
     app::store::{self, PriceSource},
     intent::scenario::Scenario,
+    page::{Importance, content},
     plan::{
         simulate::{Inputs, Late, Prepared, Strain, View},
         trials::Watch,
     },
-    write,
+    write::terminal,
 };
 
 const KNOBS: &str = r#"
@@ -73,7 +74,8 @@ fn main() {
     let tuned = setup.run(Desk { watch, earlier: None, save: &|_| Ok(()) }).unwrap();
     let wall = start.elapsed().as_secs_f64();
     let all = count.into_inner();
-    print!("{}", write::tune::render(&tuned));
+    let view = terminal::View { width: 120, color: false, depth: Importance::Main };
+    print!("{}", terminal::render(&content::tuned::page(&tuned), view));
     println!(
         "{} evaluations of the search and its choice, {all} with fresh trials and what-ifs, on {} threads {wall:>9.1} s wall, {:.1} ms each",
         tuned.evaluations,

@@ -1,7 +1,7 @@
 //! A report as data: sections of text, tables and charts. Writers render it; none of them computes.
 //!
 //! ```text
-//! Plan, Reconciliation, ... ─► Page (sections, tables of typed cells, charts as numbers) ─► html, pdf, md, csv
+//! Plan, Reconciliation, ... ─► Page (sections, tables of typed cells, charts as numbers) ─► terminal, html, pdf, xlsx, md, csv
 //! ```
 //! A cell is a number with its kind, not text: each writer prints it as its readers expect, and all print the
 //! same number.
@@ -22,6 +22,29 @@ fn turns(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// How much of a page a part belongs to: a terminal prints the short page, reports print the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Importance {
+    /// Printed even with `--quiet`.
+    Key,
+    /// Printed on a terminal.
+    #[default]
+    Main,
+    /// Printed in reports, and on a terminal with `--verbose`.
+    Reference,
+}
+
+/// What a figure says to its reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// As it should be.
+    Good,
+    /// To be looked at.
+    Caution,
+    /// Not as it should be.
+    Bad,
+}
+
 /// A whole report.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Page {
@@ -37,10 +60,12 @@ pub struct Page {
     pub provenance: Vec<(String, String)>,
     /// Sections, in the order of reading.
     pub sections: Vec<Section>,
+    /// Rows for programs, with columns named as keys: the CSV of the page. Without them it is the first table.
+    pub records: Option<Table>,
 }
 
 /// One figure of the headline.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Fact {
     /// What it is.
     pub label: String,
@@ -48,6 +73,8 @@ pub struct Fact {
     pub value: Cell,
     /// What stands under it, smaller.
     pub note: String,
+    /// What it says.
+    pub meaning: Option<Meaning>,
 }
 
 /// A section.
@@ -57,6 +84,8 @@ pub struct Section {
     pub id: String,
     /// Its heading.
     pub title: String,
+    /// Who reads it.
+    pub importance: Importance,
     /// Paragraphs before the charts and tables.
     pub text: Vec<String>,
     /// Points of a list behind the paragraphs.
@@ -84,6 +113,8 @@ pub enum Kind {
     Number(u8),
     /// A quantity with as many places as it needs.
     Quantity,
+    /// A quantity that is known to three digits.
+    Estimate,
     /// A share, printed as percent with one place.
     Share,
 }
@@ -95,12 +126,15 @@ pub struct Column {
     pub name: String,
     /// How its numbers are printed.
     pub kind: Kind,
+    /// How soon a narrow terminal drops the column: the highest first, 0 never.
+    pub spare: u8,
 }
 
 /// A cell.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Cell {
     /// Nothing to say, which is not zero.
+    #[default]
     Empty,
     /// Text.
     Text(String),
@@ -135,6 +169,17 @@ pub struct Row {
     pub total: bool,
     /// Name that links lead to.
     pub anchor: Option<String>,
+    /// The cell that judges the row.
+    pub mark: Option<Mark>,
+}
+
+/// A cell that says whether something is as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Place of the column.
+    pub column: usize,
+    /// What the cell says.
+    pub meaning: Meaning,
 }
 
 /// A table.
@@ -144,8 +189,10 @@ pub struct Table {
     pub id: String,
     /// Its caption.
     pub title: String,
-    /// Cost metric, unit and currency of its amounts, and what else a reader must know.
+    /// Unit and currency of its amounts, and what else a reader must know.
     pub note: String,
+    /// Who reads it.
+    pub importance: Importance,
     /// Columns.
     pub columns: Vec<Column>,
     /// Rows.
@@ -277,19 +324,28 @@ pub enum Chart {
     },
 }
 
-/// A share as percent with one place; what is there is never shown as nothing.
-fn percent(share: f64) -> String {
-    const LEAST: f64 = 0.0005;
-    if share > 0.0 && share < LEAST {
-        return "<0.1 %".into();
-    }
-    format!("{} %", crate::page::number::grouped(share * 100.0, 1))
-}
-
 impl Column {
     /// A column.
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
-        Self { name: name.into(), kind }
+        Self { name: name.into(), kind, spare: 0 }
+    }
+
+    /// The column as one that a narrow terminal drops, the highest first.
+    #[must_use]
+    pub fn spare(self, spare: u8) -> Self {
+        Self { spare, ..self }
+    }
+}
+
+impl Kind {
+    /// Whether its cells are words, which stand on the left.
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::Month)
+    }
+
+    /// Whether its cells are money.
+    pub fn is_money(self) -> bool {
+        matches!(self, Self::Usd | Self::Dollars | Self::SmallUsd)
     }
 }
 
@@ -306,7 +362,9 @@ impl Cell {
 
     /// The cell as people read it, in a column of this kind. All writers of text print this.
     pub fn shown(&self, kind: Kind) -> String {
-        use crate::page::number::{dollars, grouped, money, quantity};
+        use crate::page::number::{
+            dollars, figures, grouped, in_dollars, money, percent, quantity,
+        };
         match (self, kind) {
             (Self::Empty, _) => String::new(),
             (Self::Text(text) | Self::Link { text, .. }, _) => text.clone(),
@@ -314,10 +372,11 @@ impl Cell {
             (Self::Usd(amount) | Self::UsdLink { amount, .. }, Kind::Dollars) => dollars(*amount),
             (Self::Usd(amount) | Self::UsdLink { amount, .. }, _) => money(*amount),
             (Self::Number(value), Kind::Share) => percent(*value),
-            (Self::Number(value), Kind::SmallUsd) => format!("${}", grouped(*value, 4)),
-            (Self::Number(value), Kind::Usd) => format!("${}", grouped(*value, 2)),
+            (Self::Number(value), Kind::SmallUsd) => in_dollars(*value, 4),
+            (Self::Number(value), Kind::Usd) => in_dollars(*value, 2),
             (Self::Number(value), Kind::Dollars) => grouped(*value, 0),
             (Self::Number(value), Kind::Number(places)) => grouped(*value, places.into()),
+            (Self::Number(value), Kind::Estimate) => figures(*value),
             (Self::Number(value), Kind::Quantity | Kind::Text | Kind::Month) => quantity(*value),
         }
     }
@@ -334,15 +393,30 @@ impl Cell {
     }
 }
 
+impl Fact {
+    /// The figure as people read it: a fact has no column, so money is printed to the cent, other numbers with the
+    /// digits that they have.
+    pub fn shown(&self) -> String {
+        let money = matches!(self.value, Cell::Usd(_) | Cell::UsdLink { .. });
+        self.value.shown(if money { Kind::Usd } else { Kind::Quantity })
+    }
+}
+
 impl Row {
     /// A row of the body.
     pub fn new(cells: Vec<Cell>) -> Self {
-        Self { cells, total: false, anchor: None }
+        Self { cells, ..Self::default() }
     }
 
     /// A sum.
     pub fn total(cells: Vec<Cell>) -> Self {
-        Self { cells, total: true, anchor: None }
+        Self { cells, total: true, ..Self::default() }
+    }
+
+    /// The row with a cell that judges it.
+    #[must_use]
+    pub fn marked(self, column: usize, meaning: Meaning) -> Self {
+        Self { mark: Some(Mark { column, meaning }), ..self }
     }
 }
 

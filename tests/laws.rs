@@ -29,7 +29,7 @@ use runrate::{
         ledger::Entry,
         rate::{self, Sharing, usage},
     },
-    page::content::Beside,
+    page::{Importance, content::Beside},
     plan::{
         Plan,
         simulate::{
@@ -777,8 +777,8 @@ fn every_format_states_the_same_totals() {
         let grouped: String = grouped.join(",").chars().rev().collect();
         let money = format!("{grouped}.{cents}");
         let terminal = terminal::render(
-            &plan,
-            terminal::View { width: 120, color: false, detail: terminal::Detail::Normal },
+            report.page(),
+            terminal::View { width: 120, color: false, depth: Importance::Main },
         );
         if !terminal.contains(&money) {
             return Err(format!("the terminal does not show {money}"));

@@ -23,6 +23,7 @@ mod golden;
 mod house;
 mod laws;
 mod manifests;
+mod pages;
 #[cfg(feature = "pdf")]
 mod pdf;
 #[cfg(feature = "aws")]

@@ -81,6 +81,11 @@ fn tune(text: &str, evaluations: u32, trials: u32) -> Tuned {
     with(text, &asked(evaluations, trials), |setup| setup.run(on(QUIET, None))).unwrap().unwrap()
 }
 
+/// A search that recommends something, for tests of its page.
+pub(super) fn small() -> Tuned {
+    tune(&scenario(&format!("{TARGET}{FAMILIES}")), 40, 2)
+}
+
 /// The recommended value of a knob.
 fn chosen<'t>(tuned: &'t Tuned, key: &str) -> &'t str {
     let place = tuned.knobs.iter().position(|knob| knob.key == key).unwrap();

@@ -111,7 +111,7 @@ fn page(plan: &Plan) -> Page {
             Row::new(vec![Cell::text("-2"), usd("-1"), Cell::Number(0.1)]),
             Row::total(vec![Cell::text("not a sum"), usd("7"), Cell::Empty]),
         ],
-        ties: None,
+        ..Table::default()
     };
     let words = Table {
         id: "words".into(),

@@ -30,6 +30,7 @@ mod manifests;
 #[cfg(feature = "polars")]
 mod merge;
 mod open;
+mod output;
 mod plan;
 mod prices;
 mod rate;
@@ -53,7 +54,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 something failed while running; 
 scenario or an input file is wrong; 3 a check failed; 4 bills are missing or stale; 130 interrupted.\n\n\
 Start with `runrate init`, then `runrate plan scenario.toml`.";
 
-/// How data is printed to stdout.
+/// How data is printed on stdout by the commands that have no page yet: [`output::Format`] is of those that have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use crate::page::{
-    Cell, Column, Fact, Kind, Page, Row, Section, Table, Tied,
-    number::{dollars, grouped},
+    Cell, Column, Fact, Kind, Meaning, Page, Row, Section, Table, Tied,
+    number::{grouped, in_dollars, known},
 };
 use crate::{
     advice::tune::Tuned,
@@ -27,10 +27,15 @@ use crate::{
 mod actuals;
 mod assumptions;
 mod capacity;
-mod costs;
+pub mod commit;
+pub mod compared;
+pub mod costs;
+pub mod explained;
+pub mod ledger;
 mod materials;
-mod odds;
-pub(crate) mod tuned;
+pub mod odds;
+pub mod rated;
+pub mod tuned;
 
 /// What a report may show beside the plan.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,7 +62,7 @@ pub fn page(plan: &Plan, beside: Beside<'_>) -> Page {
     sections.extend(beside.tuned.map(tuned::section));
     sections.push(assumptions::section(plan));
     sections.extend(materials::sections(plan));
-    sections.push(known(plan));
+    sections.push(limits(plan));
     let mut page = Page {
         title: plan.name.clone(),
         cost_metric: plan.cost_metric.clone(),
@@ -65,6 +70,7 @@ pub fn page(plan: &Plan, beside: Beside<'_>) -> Page {
         headline: headline(plan),
         provenance: provenance(plan, beside),
         sections,
+        records: None,
     };
     page.name_apart();
     page.without_turns();
@@ -73,16 +79,33 @@ pub fn page(plan: &Plan, beside: Beside<'_>) -> Page {
 
 /// What stands under a table of a plan's amounts.
 fn note(plan: &Plan, what: &str) -> String {
-    let metric = &plan.cost_metric;
-    if what.is_empty() {
-        format!("{}; {metric}", plan.currency)
-    } else {
-        format!("{}, {what}; {metric}", plan.currency)
-    }
+    [&*plan.currency, what]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn columns(names: &[(&str, Kind)]) -> Vec<Column> {
     names.iter().map(|(name, kind)| Column::new(*name, *kind)).collect()
+}
+
+/// Columns of which a narrow terminal drops some, the first named first.
+fn least_wanted(columns: Vec<Column>, names: &[&str]) -> Vec<Column> {
+    let spare = |column: &Column| {
+        let place = names.iter().position(|name| *name == column.name);
+        place.map_or(0, |place| (names.len() - place) as u8)
+    };
+    columns.into_iter().map(|column| Column { spare: spare(&column), ..column }).collect()
+}
+
+/// Rows for programs, with columns named as keys.
+fn records(names: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Table {
+    Table {
+        columns: names.iter().map(|name| Column::new(*name, Kind::Text)).collect(),
+        rows: rows.map(|row| Row::new(row.into_iter().map(Cell::Text).collect())).collect(),
+        ..Table::default()
+    }
 }
 
 /// A name as it stands in links and files.
@@ -95,68 +118,63 @@ fn headline(plan: &Plan) -> Vec<Fact> {
     let (Some(first), Some(last)) = (plan.months.first(), plan.months.last()) else {
         return Vec::new();
     };
-    let users = |month: &MonthPlan| format!("{} monthly users", grouped(month.users, 0));
+    let fact =
+        |label: String, value: Cell, note: String| Fact { label, value, note, ..Fact::default() };
     let mut facts = vec![
-        Fact {
-            label: format!("Whole plan, {}", count(plan.months.len(), "month")),
-            value: Cell::Usd(plan.cost),
-            note: standing(plan, first.month, last.month),
-        },
-        Fact {
-            label: format!("First month, {}", first.month),
-            value: Cell::Usd(first.cost),
-            note: users(first),
-        },
-        Fact {
-            label: format!("Last month, {}", last.month),
-            value: Cell::Usd(last.cost),
-            note: users(last),
-        },
+        fact(
+            format!("Total of {}", count(plan.months.len(), "month")),
+            Cell::Usd(plan.cost),
+            standing(plan, first.month, last.month),
+        ),
+        fact(format!("First month, {}", first.month), Cell::Usd(first.cost), users(first)),
+        fact(format!("Last month, {}", last.month), Cell::Usd(last.cost), users(last)),
     ];
     if let Some(spread) = &plan.spread {
         let (of, errors) = (spread.total.of, spread.total.standard_errors);
         for (label, value, name, error) in [
-            ("One trial in ten is below", of.p10, "P10", errors[0]),
-            ("Half of the trials are below", of.p50, "P50", errors[1]),
-            ("One trial in ten is above", of.p90, "P90", errors[2]),
+            ("Low total", of.p10, "P10", errors[0]),
+            ("Likely total", of.p50, "P50", errors[1]),
+            ("High total", of.p90, "P90", errors[2]),
         ] {
-            let note = format!(
-                "{name} of the whole plan, ± ${} standard error, {} trials",
-                dollars(error),
-                spread.trials
-            );
-            facts.push(Fact {
-                label: label.into(),
-                value: Cell::text(format!("${}", dollars(value))),
-                note,
-            });
+            let note = format!("{name} of {} trials ± standard error", spread.trials);
+            let value = Cell::text(known(value.to_f64(), error.to_f64()));
+            facts.push(fact(label.into(), value, note));
         }
     }
     if !plan.warnings.is_empty() {
-        let count = plan.warnings.len();
         facts.push(Fact {
-            label: "Before using these figures".into(),
-            value: Cell::text(if count == 1 {
-                "1 warning".into()
-            } else {
-                format!("{count} warnings")
-            }),
-            note: "in the last section".into(),
+            meaning: Some(Meaning::Caution),
+            ..fact(
+                "Before using these figures".into(),
+                Cell::text(count(plan.warnings.len(), "warning")),
+                "read the last section".into(),
+            )
         });
     }
     facts
 }
 
-/// Where the mid-value line stands among the trials.
+fn users(month: &MonthPlan) -> String {
+    if month.users < 1.0 {
+        return "no users".into();
+    }
+    format!(
+        "{} monthly users, {} per user",
+        grouped(month.users, 0),
+        in_dollars(month.cost.to_f64() / month.users, 4)
+    )
+}
+
+/// Where the mid case stands among the trials.
 fn standing(plan: &Plan, first: Month, last: Month) -> String {
-    let text = format!("{first} to {last}, mid-value line");
+    let text = format!("{first} to {last}, mid case");
     let Some(spread) = &plan.spread else { return text };
     let of = spread.total.of;
     let place = match plan.cost {
         cost if cost < of.p10 => "below P10 of the trials",
-        cost if cost < of.p50 => "below their median: more than half of the trials cost more",
+        cost if cost < of.p50 => "below P50: more than half of the trials cost more",
         cost if cost > of.p90 => "above P90 of the trials",
-        _ => "at or above their median",
+        _ => "at or above P50 of the trials",
     };
     format!("{text}; {place}")
 }
@@ -188,7 +206,7 @@ fn provenance(plan: &Plan, beside: Beside<'_>) -> Vec<(String, String)> {
     }
     if let Some(spread) = &plan.spread {
         let note = spread.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
-        rows.push(("Trials", format!("{} of {} asked{note}", spread.trials, spread.asked)));
+        rows.push(("Trials", format!("{} of {} requested{note}", spread.trials, spread.asked)));
     }
     if let Some(done) = beside.reconciliation {
         let of = |month: &crate::bills::reconcile::Compared| {
@@ -213,14 +231,13 @@ fn provenance(plan: &Plan, beside: Beside<'_>) -> Vec<(String, String)> {
 }
 
 /// Warnings, notes, and what is not modelled.
-fn known(plan: &Plan) -> Section {
+fn limits(plan: &Plan) -> Section {
     let table = |id: &str, title: &str, rows: Vec<Row>, names: &[(&str, Kind)]| Table {
         id: id.into(),
         title: title.into(),
-        note: String::new(),
         columns: columns(names),
         rows,
-        ties: None,
+        ..Table::default()
     };
     let text = |lines: &[String]| -> Vec<Row> {
         lines.iter().map(|line| Row::new(vec![Cell::text(line)])).collect()
@@ -233,18 +250,21 @@ fn known(plan: &Plan) -> Section {
         table("notes", "Notes", text(&plan.notes), &[("Note", Kind::Text)]),
         table(
             "not-modelled",
-            "Not modelled, so not in any figure",
+            "Not modeled, so not in any figure",
             missing.collect(),
-            &[("System", Kind::Text), ("What it would take", Kind::Text)],
+            &[("System", Kind::Text), ("Needs", Kind::Text)],
         ),
     ];
     Section {
         id: "known-limits".into(),
-        title: "What to know before trusting a number".into(),
+        title: "Warnings, notes and what is not modeled".into(),
         tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
         ..Section::default()
     }
 }
+
+/// Names with a column on every terminal.
+const KEPT: usize = 3;
 
 /// Amounts by name over the plan's months: one row a month, the dearest names first, with sums.
 struct Matrix {
@@ -270,7 +290,12 @@ impl Matrix {
     /// The total stands first: a wide table is cut on its right.
     fn table(&self, plan: &Plan, (id, title): (&str, &str), amount: Usd) -> Table {
         let mut names = vec![Column::new("Month", Kind::Month), Column::new("Total", Kind::Usd)];
-        names.extend(self.columns.iter().map(|(name, _)| Column::new(name, Kind::Dollars)));
+        // The dearest services are the last that a narrow terminal drops.
+        let services = self.columns.iter().zip(0_usize..);
+        names.extend(services.map(|((name, _), place)| {
+            let spare = place.saturating_sub(KEPT).min(u8::MAX.into()) as u8;
+            Column::new(name, Kind::Dollars).spare(spare)
+        }));
         let mut rows: Vec<Row> = Vec::new();
         for (index, month) in plan.months.iter().enumerate() {
             let amounts: Vec<Usd> = self.columns.iter().map(|(_, all)| all[index]).collect();
@@ -286,7 +311,15 @@ impl Matrix {
         rows.push(Row::total(cells));
         let note = note(plan, "by month");
         let ties = Some(Tied { column: 1, amount });
-        Table { id: id.into(), title: title.into(), note, columns: names, rows, ties }
+        Table {
+            id: id.into(),
+            title: title.into(),
+            note,
+            columns: names,
+            rows,
+            ties,
+            ..Table::default()
+        }
     }
 }
 

@@ -32,6 +32,32 @@ pub fn dollars(amount: Usd) -> String {
     if whole.is_zero() && amount > Usd::ZERO { "<1".into() } else { separate(&whole.to_string()) }
 }
 
+/// Money that was modelled in floats, with `places` decimals: `-$19,041.00`.
+pub fn in_dollars(value: f64, places: usize) -> String {
+    let text = grouped(value, places);
+    text.strip_prefix('-').map_or_else(|| format!("${text}"), |text| format!("-${text}"))
+}
+
+/// A share as percent with one place, `12.5 %`; what is there is never shown as nothing.
+pub fn percent(share: f64) -> String {
+    const LEAST: f64 = 0.0005;
+    if share > 0.0 && share < LEAST {
+        return "<0.1 %".into();
+    }
+    format!("{} %", grouped(share * 100.0, 1))
+}
+
+/// An estimate with its standard error, both rounded to what is known: `$65,700 ± 4,100`.
+pub fn known(value: f64, error: f64) -> String {
+    if error < 1.0 {
+        return in_dollars(value, 0);
+    }
+    // Two digits of the error; the value has no more.
+    let step = 10_f64.powf((error.log10().floor() - 1.0).max(0.0));
+    let round = |value: f64| (value / step).round() * step;
+    format!("{} ± {}", in_dollars(round(value), 0), grouped(round(error), 0))
+}
+
 /// A quantity with as many decimals as it needs, at most four.
 pub fn quantity(value: f64) -> String {
     let text = grouped(value, 4);
@@ -96,5 +122,16 @@ mod tests {
         assert_eq!(quantity(0.000_001), "1e-6");
         assert_eq!(figures(521_333.183_8), "521,000");
         assert_eq!(figures(0.018_66), "0.0187");
+        assert_eq!(in_dollars(-19_041.0, 0), "-$19,041");
+        assert_eq!(percent(0.3949), "39.5 %");
+        assert_eq!(percent(0.000_01), "<0.1 %");
+    }
+
+    #[test]
+    fn an_estimate_has_no_more_digits_than_its_error() {
+        assert_eq!(known(65_731.52, 4_121.3), "$65,700 ± 4,100");
+        assert_eq!(known(81_984.86, 12_507.0), "$82,000 ± 13,000");
+        assert_eq!(known(812.4, 1.2), "$812 ± 1");
+        assert_eq!(known(812.4, 0.0), "$812");
     }
 }

@@ -22,6 +22,13 @@ pub fn painted(text: &str) -> Cow<'_, str> {
     without(text, &PAINT)
 }
 
+/// A digest by its beginning, which tells it apart; other texts as they are.
+pub fn brief(value: &str) -> &str {
+    const SHORT: usize = 12;
+    let digest = value.len() > SHORT && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if digest { &value[..SHORT] } else { value }
+}
+
 fn without<'a>(text: &'a str, allowed: &[&str]) -> Cow<'a, str> {
     if !text.contains(is_command) {
         return Cow::Borrowed(text);

@@ -1,17 +1,10 @@
 //! The plan's tables as CSV files.
 
-use crate::page::{Cell, Kind, Page, Table, text::printable};
+use crate::page::{Cell, Kind, Page, Table, content, text::printable};
 use crate::{
-    money::{
-        ledger::Entry,
-        rate::{market, usage::AMOUNT},
-    },
+    money::rate::{market, usage::AMOUNT},
     plan::Plan,
 };
-
-/// Columns of `usage.csv` and `ledger.csv` alike: what `runrate rate` reads.
-pub const USAGE_COLUMNS: [&str; 8] =
-    ["month", "account", "region", "service", "usage_type", "operation", "resource", "quantity"];
 
 /// First letters that make a cell a formula, also in the full width that spreadsheets of East Asia accept.
 const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
@@ -36,27 +29,14 @@ pub(super) fn write(header: &[&str], rows: impl Iterator<Item = Vec<String>>) ->
     String::from_utf8(bytes).expect("all cells are UTF-8")
 }
 
-fn usage_cells(entry: &Entry) -> Vec<String> {
-    vec![
-        entry.month.to_string(),
-        entry.account.clone(),
-        entry.key.region.clone(),
-        entry.key.service.clone(),
-        entry.key.usage_type.clone(),
-        entry.key.operation.clone(),
-        entry.resource.clone(),
-        entry.quantity.get().to_string(),
-    ]
-}
-
 /// `usage.csv`: what was metered, without prices; what the price book does not price has its amount.
 pub fn usage(plan: &Plan) -> String {
-    let mut header = USAGE_COLUMNS.to_vec();
+    let mut header = content::ledger::USAGE_COLUMNS.to_vec();
     header.push(AMOUNT);
     let rows = plan.entries.iter().map(|entry| {
         let moved = plan.made_from.trial > 0 && market::moves(&entry.key);
         let priced = plan.price_of(entry).is_of_book() && !moved;
-        let mut row = usage_cells(entry);
+        let mut row = content::ledger::usage(entry);
         row.push(if priced { String::new() } else { entry.cost.to_string() });
         row
     });
@@ -65,20 +45,7 @@ pub fn usage(plan: &Plan) -> String {
 
 /// `ledger.csv`: every priced line.
 pub fn ledger(plan: &Plan) -> String {
-    let mut header = USAGE_COLUMNS.to_vec();
-    header.extend(["unit", "cost_usd", "cost_explorer_service", "billed_usage_type"]);
-    let rows = plan.entries.iter().map(|entry| {
-        let price = plan.price_of(entry);
-        let mut row = usage_cells(entry);
-        row.extend([
-            price.unit.clone(),
-            entry.cost.to_string(),
-            price.cost_explorer_service.clone(),
-            price.billed_usage_type.clone(),
-        ]);
-        row
-    });
-    write(&header, rows)
+    records(&content::ledger::lines(plan, plan.entries.iter()))
 }
 
 /// `capacity.csv`: node-hours by month, account, type and purchase.
@@ -116,12 +83,11 @@ pub fn capacity(plan: &Plan) -> String {
 
 /// One table of a report: all digits, its amounts' currency in the heading.
 pub fn table(table: &Table, currency: &str) -> String {
-    let money = |kind: Kind| matches!(kind, Kind::Usd | Kind::Dollars | Kind::SmallUsd);
     let names: Vec<String> = table
         .columns
         .iter()
         .map(|column| match column.kind {
-            kind if money(kind) => format!("{} [{currency}]", column.name.trim()),
+            kind if kind.is_money() => format!("{} [{currency}]", column.name.trim()),
             Kind::Share => format!("{} [share]", column.name.trim()),
             _ => column.name.trim().to_owned(),
         })
@@ -133,6 +99,21 @@ pub fn table(table: &Table, currency: &str) -> String {
         (0..width).map(cell).collect()
     });
     write(&header, rows)
+}
+
+/// Rows for programs: the columns are named as keys, and cells are as they stand.
+pub fn records(table: &Table) -> String {
+    let header: Vec<&str> = table.columns.iter().map(|column| &*column.name).collect();
+    write(&header, table.rows.iter().map(|row| row.cells.iter().map(Cell::plain).collect()))
+}
+
+/// A page as one file: its records, or else its first table.
+pub fn page(page: &Page) -> String {
+    match (&page.records, page.tables().next()) {
+        (Some(rows), _) => records(rows),
+        (None, Some(first)) => table(first, &page.currency),
+        (None, None) => String::new(),
+    }
 }
 
 /// What the tables are: their files, titles, and what a reader must know of their amounts.

@@ -95,6 +95,35 @@ impl Format {
     }
 }
 
+/// Media types of texts.
+const CSV: &str = "text/csv; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+const MARKDOWN: &str = "text/markdown; charset=utf-8";
+const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
+/// A page as one file that is called `stem` and the ending of its format; none for a format that only a plan has.
+///
+/// # Errors
+/// What a writer says: a figure that cannot be drawn, a sheet with too many rows.
+pub fn page_file(page: &Page, format: Format, stem: &str) -> Result<Option<File>, String> {
+    let (media_type, bytes) = match format {
+        Format::Html => (HTML, html::render(page)?.into_bytes()),
+        Format::Xlsx => (XLSX, xlsx::of_page(page)?),
+        #[cfg(feature = "pdf")]
+        Format::Pdf => ("application/pdf", pdf_of(page)?),
+        Format::Md => (MARKDOWN, markdown::render(page).into_bytes()),
+        Format::Csv => (CSV, csv::page(page).into_bytes()),
+        _ => return Ok(None),
+    };
+    Ok(Some(File { name: format!("{stem}.{}", format.name()), media_type, bytes }))
+}
+
+#[cfg(feature = "pdf")]
+fn pdf_of(page: &Page) -> Result<Vec<u8>, String> {
+    let draw = |figure: &Figure| figure::svg(&figure.chart, figure::WIDE);
+    pdf::render(page, &draw)
+}
+
 impl<'a> Report<'a> {
     /// A plan, and what stands beside it.
     pub fn new(plan: &'a Plan, beside: Beside<'_>, focus: &'a focus::Facts) -> Self {
@@ -114,26 +143,16 @@ impl<'a> Report<'a> {
         let one = |name: &str, media_type: &'static str, bytes: Vec<u8>| {
             vec![File { name: name.into(), media_type, bytes }]
         };
+        if format == Format::Csv {
+            return Ok(self.tables());
+        }
+        if format == Format::Xlsx {
+            return Ok(one("report.xlsx", XLSX, xlsx::workbook(self.plan, &self.page)?));
+        }
+        if let Some(file) = page_file(&self.page, format, "report")? {
+            return Ok(vec![file]);
+        }
         Ok(match format {
-            Format::Html => {
-                one("report.html", "text/html; charset=utf-8", html::render(&self.page)?.into())
-            }
-            Format::Xlsx => one(
-                "report.xlsx",
-                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-                xlsx::workbook(self.plan, &self.page)?,
-            ),
-            #[cfg(feature = "pdf")]
-            Format::Pdf => {
-                let draw = |figure: &Figure| figure::svg(&figure.chart, figure::WIDE);
-                one("report.pdf", "application/pdf", pdf::render(&self.page, &draw)?)
-            }
-            Format::Md => one(
-                "report.md",
-                "text/markdown; charset=utf-8",
-                markdown::render(&self.page).into(),
-            ),
-            Format::Csv => self.tables(),
             Format::Json => {
                 let mut text =
                     serde_json::to_string_pretty(self.plan).map_err(|e| e.to_string())?;
@@ -146,13 +165,13 @@ impl<'a> Report<'a> {
             }
             Format::Focus => {
                 let text = focus::csv(self.plan, self.focus);
-                one("focus.csv", "text/csv; charset=utf-8", text.into())
+                one("focus.csv", CSV, text.into())
             }
+            _ => Vec::new(),
         })
     }
 
     fn tables(&self) -> Vec<File> {
-        const CSV: &str = "text/csv; charset=utf-8";
         let file = |name: String, text: String| File { name, media_type: CSV, bytes: text.into() };
         let mut files = vec![
             file("ledger.csv".into(), csv::ledger(self.plan)),

@@ -14,7 +14,7 @@ mod table;
 use std::fmt::Write as _;
 
 use crate::page::text::escape;
-use crate::page::{Cell, Fact, Figure, Kind, Page, Section, figure};
+use crate::page::{Fact, Figure, Page, Section, figure};
 use anchors::Anchors;
 
 const STYLE: &str = include_str!("html/style.css");
@@ -80,12 +80,7 @@ fn header(out: &mut String, page: &Page) {
 }
 
 fn fact_of(out: &mut String, fact: &Fact) {
-    // A fact has no column: money is printed to the cent, other numbers with the digits that they have.
-    let kind = match fact.value {
-        Cell::Usd(_) | Cell::UsdLink { .. } => Kind::Usd,
-        _ => Kind::Quantity,
-    };
-    let value = fact.value.shown(kind);
+    let value = fact.shown();
     // Words need more room than figures.
     let class = if value.chars().count() > 16 { "dd class=\"long\"" } else { "dd" };
     out.push_str("<div>");

@@ -17,7 +17,7 @@ pub fn render(page: &Page) -> String {
             out,
             "- **{}**: {} ({})",
             text(&fact.label),
-            fact.value.shown(Kind::Usd),
+            text(&fact.shown()),
             text(&fact.note)
         );
     }

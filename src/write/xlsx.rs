@@ -30,6 +30,7 @@ mod charts;
 mod layout;
 mod lines;
 mod months;
+mod pages;
 mod prices;
 mod sheet;
 mod style;
@@ -79,6 +80,14 @@ pub fn workbook_with(plan: &Plan, page: &Page, inputs: &Inputs) -> Result<Vec<u8
     written.map_err(|error| format!("the workbook could not be written: {error}"))
 }
 
+/// The workbook of any page: its headline and words, then a sheet for each table.
+///
+/// # Errors
+/// When the book cannot be written: a sheet with too many rows.
+pub fn of_page(page: &Page) -> Result<Vec<u8>, String> {
+    pages::write(page).map_err(|error| format!("the workbook could not be written: {error}"))
+}
+
 /// The plan with account names that differ by more than case: a spreadsheet's conditional sums take `Prod` and
 /// `prod` for one.
 fn apart(plan: &Plan) -> Cow<'_, Plan> {
@@ -124,7 +133,7 @@ struct Book<'a> {
 impl Book<'_> {
     fn write(mut self) -> Result<Vec<u8>, XlsxError> {
         let (information, tables) = tables_of(self.page);
-        let names = sheet_names(&tables);
+        let names = sheet_names(&OWN, &tables);
         let (plan, results) = (self.plan, self.results);
         let layout = &self.layout;
         let mut sheets = vec![made(summary::NAME, results, |sheet| {
@@ -143,7 +152,7 @@ impl Book<'_> {
         sheets.push(made(prices::NAME, results, |sheet| prices::write(sheet, layout))?);
         sheets.push(made(capacity::NAME, results, |sheet| capacity::write(sheet, plan))?);
         for (table, name) in tables.iter().zip(names.iter().skip(OWN.len() - 1)) {
-            sheets.push(made(name, results, |sheet| tables::write(sheet, table, plan))?);
+            sheets.push(made(name, results, |sheet| tables::write(sheet, table, self.page))?);
         }
         self.save(sheets, &cells)
     }
@@ -153,30 +162,39 @@ impl Book<'_> {
         sheets: Vec<Worksheet>,
         cells: &[(String, u32, u16)],
     ) -> Result<Vec<u8>, XlsxError> {
-        let mut book = Workbook::new();
-        // The same plan gives the same bytes: no clock, here or anywhere.
-        let properties = DocProperties::new()
-            .set_title(crate::write::csv::safe(&self.plan.name))
-            .set_subject(&self.plan.cost_metric)
-            .set_comment(format!(
-                "runrate {}, scenario {}, seed {}",
-                self.plan.made_from.version,
-                self.plan.made_from.scenario_sha256,
-                self.plan.made_from.seed
-            ))
-            .set_creation_datetime(&ExcelDateTime::from_ymd(2000, 1, 1)?);
-        book.set_properties(&properties);
-        // A quarter faster than the usual level 6, and two percent larger.
-        book.set_zip_compression_level(4);
-        for sheet in sheets {
-            book.push_worksheet(sheet);
-        }
+        let made = &self.plan.made_from;
+        let comment = format!(
+            "runrate {}, scenario {}, seed {}",
+            made.version, made.scenario_sha256, made.seed
+        );
+        let mut book = bound((&self.plan.name, &self.plan.cost_metric, &comment), sheets)?;
         for (name, row, column) in cells {
             let cell = rust_xlsxwriter::utility::row_col_to_cell_absolute(*row, *column);
             book.define_name(name, &format!("={}!{cell}", assumptions::NAME))?;
         }
         book.save_to_buffer()
     }
+}
+
+/// Sheets as a book with a title, a subject and a comment. The same sheets give the same bytes: no clock, here or
+/// anywhere.
+fn bound(
+    (title, subject, comment): (&str, &str, &str),
+    sheets: Vec<Worksheet>,
+) -> Result<Workbook, XlsxError> {
+    let mut book = Workbook::new();
+    let properties = DocProperties::new()
+        .set_title(crate::write::csv::safe(title))
+        .set_subject(subject)
+        .set_comment(comment)
+        .set_creation_datetime(&ExcelDateTime::from_ymd(2000, 1, 1)?);
+    book.set_properties(&properties);
+    // A quarter faster than the usual level 6, and two percent larger.
+    book.set_zip_compression_level(4);
+    for sheet in sheets {
+        book.push_worksheet(sheet);
+    }
+    Ok(book)
 }
 
 /// The page's tables: what was assumed, and all others.
@@ -210,11 +228,12 @@ const OWN: [&str; 8] = [
     capacity::NAME,
 ];
 
-/// Names of all sheets but the first: tables by their title where it is short enough, else by their id.
-fn sheet_names(tables: &[&Table]) -> Vec<String> {
-    let mut names: Vec<String> = OWN[1..].iter().map(|name| (*name).to_owned()).collect();
+/// Names of all sheets but the first: those of the book's own, then tables by their title where it is short enough,
+/// else by their id.
+fn sheet_names(own: &[&str], tables: &[&Table]) -> Vec<String> {
+    let mut names: Vec<String> = own[1..].iter().map(|name| (*name).to_owned()).collect();
     // Excel keeps this one for itself.
-    let mut taken: BTreeSet<String> = OWN.iter().map(|name| name.to_lowercase()).collect();
+    let mut taken: BTreeSet<String> = own.iter().map(|name| name.to_lowercase()).collect();
     taken.insert("history".into());
     for table in tables {
         let title = if table.title.chars().count() <= LONGEST_NAME && !table.title.is_empty() {

@@ -17,6 +17,7 @@ use runrate::{
     intent::scenario::Scenario,
     manifest,
     money::rate::{self, Sharing, usage},
+    page::content,
     write::csv,
 };
 
@@ -117,7 +118,7 @@ pub fn usage_csv(bytes: &[u8]) -> Result<Outcome, String> {
         return Err("lines without a number".into());
     }
     let mut out = ::csv::Writer::from_writer(Vec::new());
-    out.write_record(csv::USAGE_COLUMNS).map_err(|error| error.to_string())?;
+    out.write_record(content::ledger::USAGE_COLUMNS).map_err(|error| error.to_string())?;
     for usage in &read.usage {
         let (line, key) = (&usage.line, &usage.line.key);
         let quantity = line.quantity.get();

@@ -145,7 +145,7 @@ fn cost_table(count: u32) -> Table {
         note: "List price, USD per month, before tax.".into(),
         columns,
         rows,
-        ties: None,
+        ..Table::default()
     }
 }
 
@@ -169,7 +169,7 @@ fn showback() -> Table {
         note: "List price, USD per month; shared services are not spread.".into(),
         columns,
         rows,
-        ties: None,
+        ..Table::default()
     }
 }
 
@@ -202,7 +202,7 @@ fn kinds() -> Table {
         note: "List price, USD; users at the end of the month.".into(),
         columns: columns.into_iter().map(|(name, kind)| Column::new(name, kind)).collect(),
         rows: vec![Row::new(full), Row::new(sparse), Row::total(vec![Cell::text("All")])],
-        ties: None,
+        ..Table::default()
     }
 }
 
@@ -238,7 +238,7 @@ fn bill_of_materials(lines: usize) -> Table {
         note: "List price, USD; one line for each usage type, account and month.".into(),
         columns: columns.into_iter().map(|(name, kind)| Column::new(name, kind)).collect(),
         rows: (0..lines).map(row).collect(),
-        ties: None,
+        ..Table::default()
     }
 }
 
@@ -438,6 +438,7 @@ pub fn page() -> Page {
         label: label.into(),
         value,
         note: note.into(),
+        ..Fact::default()
     };
     Page {
         title: "Innovate: growth to 100,000 users".into(),
@@ -459,5 +460,6 @@ pub fn page() -> Page {
             ("hostile".into(), HOSTILE.into()),
         ],
         sections: cost_sections().into_iter().chain(other_sections()).collect(),
+        ..Page::default()
     }
 }

@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 
 use super::{
-    Format, PriceArgs,
+    PriceArgs,
     open::Opener,
-    pretty, print, say,
+    output::{Output, answer},
+    say,
     trials::{TrialArgs, percent},
 };
 use crate::{
     advice::commit::{self, Question},
     error::Error,
     facts::commitment_rates::{Payment, Term},
-    write,
+    page::content,
 };
 
 #[derive(Debug, clap::Args)]
@@ -33,9 +34,8 @@ pub(super) struct Args {
     /// Buy every N months
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36), default_value_t = 3)]
     every: u32,
-    /// Print in this format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     prices: PriceArgs,
 }
@@ -67,9 +67,5 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     if advice.stopped {
         say("interrupted by Ctrl-C: the recommendation uses the finished trials only");
     }
-    match args.format {
-        Format::Table => print(&write::commit::render(&advice)),
-        Format::Json => print(&pretty(&advice)?),
-        Format::Csv => print(&write::commit::csv(&advice)),
-    }
+    answer(&content::commit::page(&advice), &advice, &args.output)
 }

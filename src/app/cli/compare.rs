@@ -1,15 +1,15 @@
 //! `runrate compare`.
 
 use super::{
-    Format, PriceArgs,
+    PriceArgs,
     open::{Opener, Planned},
-    pretty, print,
+    output::{Output, answer},
     trials::{TrialArgs, percent_or_zero},
 };
 use crate::{
     advice::compare::{self, Compared, Side},
     error::Error,
-    write,
+    page::content::compared,
 };
 
 #[derive(Debug, clap::Args)]
@@ -23,23 +23,18 @@ pub(super) struct Args {
     /// Exit with 3 if B costs more than A by over this share, such as 5%
     #[arg(long, value_name = "PERCENT", value_parser = percent_or_zero)]
     fail_over: Option<f64>,
-    /// Print in this format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     prices: PriceArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
     let done = compare(args)?;
-    match args.format {
-        Format::Table => print(&write::compare::render(&done))?,
-        Format::Json => print(&pretty(&done)?)?,
-        Format::Csv => print(&write::compare::csv(&done))?,
-    }
+    answer(&compared::page(&done), &done, &args.output)?;
     let Some(most) = args.fail_over else { return Ok(()) };
     let over = done.total_b.to_f64() > done.total_a.to_f64() * (1.0 + most);
-    if over { Err(Error::check(write::compare::over(&done, most))) } else { Ok(()) }
+    if over { Err(Error::check(compared::exceeded(&done, most))) } else { Ok(()) }
 }
 
 fn compare(args: &Args) -> Result<Compared, Error> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Format, pretty, print};
+use super::output::{Output, answer};
 use crate::{
     app::store,
     error::{Error, Place, nearest},
@@ -10,8 +10,8 @@ use crate::{
         ledger::Entry,
         rate::{Charge, PriceUsed},
     },
+    page::content::explained,
     plan::Plan,
-    write::explain,
 };
 
 #[derive(Debug, clap::Args)]
@@ -20,9 +20,8 @@ pub(super) struct Args {
     plan: PathBuf,
     /// Explain lines whose names contain these parts, such as 2027-05/production/BoxUsage
     key: Option<String>,
-    /// Print in this format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
 }
 
 #[derive(serde::Serialize)]
@@ -39,7 +38,7 @@ fn hint(plan: &Plan, key: &str) -> String {
     let segments = || names.iter().flat_map(|name| name.split('/'));
     let whole = |segment: &str| segment.split([':', '.']).next().unwrap_or_default().to_owned();
     for part in key.split('/').filter(|part| !part.is_empty()) {
-        if explain::matching(plan, part).is_empty() {
+        if explained::matching(plan, part).is_empty() {
             let kinds: Vec<String> = segments().map(whole).collect();
             let near = nearest(part, kinds.iter().map(String::as_str));
             let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
@@ -52,31 +51,21 @@ fn hint(plan: &Plan, key: &str) -> String {
 pub(super) fn run(args: &Args) -> Result<(), Error> {
     let plan = store::load_plan(&args.plan)?;
     let key = args.key.as_deref().unwrap_or_default();
-    let found = explain::matching(&plan, key);
+    let found = explained::matching(&plan, key);
     if found.is_empty() {
         let hint = hint(&plan, key);
         let file = args.plan.display().to_string();
         return Err(Error::at(Place::file(&file), format!("no line matches {key:?}{hint}")));
     }
-    match args.format {
-        Format::Table if args.key.is_none() => print(&explain::overview(&plan)),
-        Format::Table => print(&explain::explain(&plan, &found)),
-        Format::Json => {
-            let explained: Vec<Explained<'_>> = found
-                .into_iter()
-                .map(|entry| Explained {
-                    name: Plan::entry_name(entry),
-                    entry,
-                    charge: &plan.charges[entry.charge],
-                    price: plan.price_of(entry),
-                })
-                .collect();
-            print(&pretty(&explained)?)
-        }
-        Format::Csv => {
-            let entries: Vec<Entry> = found.into_iter().cloned().collect();
-            let part = Plan { entries, ..plan };
-            print(&crate::write::csv::ledger(&part))
-        }
-    }
+    let page = explained::page(&plan, args.key.as_deref(), &found);
+    let document: Vec<Explained<'_>> = found
+        .iter()
+        .map(|entry| Explained {
+            name: Plan::entry_name(entry),
+            entry,
+            charge: &plan.charges[entry.charge],
+            price: plan.price_of(entry),
+        })
+        .collect();
+    answer(&page, &document, &args.output)
 }

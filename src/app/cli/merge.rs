@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Format, plan, trials::percent};
+use super::{output::Printed, plan, trials::percent};
 use crate::{
     app::store,
     error::{Error, guard},
@@ -20,9 +20,8 @@ pub(super) struct Args {
     /// Exit with 3 if a budget is exceeded in more than this share of the trials, such as 50%
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_over: Option<f64>,
-    /// Print in this format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    printed: Printed,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
@@ -34,5 +33,5 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     };
     let parts = args.parts.iter().map(read).collect::<Result<Vec<_>, Error>>()?;
     let plan = part::merge(parts)?;
-    plan::tell(&plan, args.out.as_deref(), (args.format, plan::Telling::default()), args.fail_over)
+    plan::tell(&plan, args.out.as_deref(), (args.printed, plan::Telling::default()), args.fail_over)
 }

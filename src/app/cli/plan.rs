@@ -3,24 +3,26 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Format as Printed, PriceArgs,
+    PriceArgs,
     open::Opener,
-    pretty, print, say,
+    output::{self, Format as As, Printed, deliver},
+    print, say,
     trials::{self, TrialArgs, percent},
-    width,
 };
 use crate::{
     app::store,
     bounds,
     error::{Error, Place},
     money::rate::{ALL_ACCOUNTS, surcharge::is_surcharge},
-    page::{chart, content::Beside},
+    page::{
+        Importance, chart,
+        content::{self, Beside, costs, odds},
+    },
     plan::Plan,
     write::{
-        commitments, csv,
+        csv,
         format::{Format, Report},
-        odds,
-        terminal::{self, Detail, View},
+        terminal,
     },
 };
 
@@ -42,9 +44,8 @@ pub(super) struct Args {
     /// Write the report in every format, the ledger, usage, capacity and charts to this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Print in this format
-    #[arg(long, value_enum, default_value_t = Printed::Table)]
-    format: Printed,
+    #[command(flatten)]
+    printed: Printed,
     #[command(flatten)]
     telling: Telling,
     /// Use this many threads [default: all cores]
@@ -60,19 +61,18 @@ pub(super) struct Telling {
     /// Print only the headline, the range and the budgets
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
-    /// Print every assumption and every meter too
+    /// Print the whole report, with every assumption and every meter
     #[arg(short, long)]
     verbose: bool,
 }
 
 impl Telling {
-    fn view(self) -> View {
-        let detail = match (self.quiet, self.verbose) {
-            (true, _) => Detail::Quiet,
-            (_, true) => Detail::Verbose,
-            _ => Detail::Normal,
-        };
-        View { width: width(), color: super::color(), detail }
+    fn depth(self) -> Importance {
+        match (self.quiet, self.verbose) {
+            (true, _) => Importance::Key,
+            (_, true) => Importance::Reference,
+            _ => Importance::Main,
+        }
     }
 }
 
@@ -85,14 +85,14 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         return write_part(args, shard);
     }
     let plan = forecast(args)?;
-    tell(&plan, args.out.as_deref(), (args.format, args.telling), args.fail_over)
+    tell(&plan, args.out.as_deref(), (args.printed, args.telling), args.fail_over)
 }
 
 /// Prints a plan, writes its files and checks its budgets.
 pub(super) fn tell(
     plan: &Plan,
     out: Option<&Path>,
-    (format, telling): (Printed, Telling),
+    (printed, telling): (Printed, Telling),
     fail_over: Option<f64>,
 ) -> Result<(), Error> {
     if let Some(folder) = out {
@@ -107,11 +107,7 @@ pub(super) fn tell(
             "wrote {files} files to {folder}; `runrate rate{flag} {folder}/usage.csv` prices the usage again"
         ));
     }
-    match format {
-        Printed::Table => print(&terminal::render(plan, telling.view()))?,
-        Printed::Json => print(&pretty(plan)?)?,
-        Printed::Csv => print(&csv::ledger(plan))?,
-    }
+    write_to_stdout(plan, printed.format, telling.depth())?;
     if trials::was_stopped() {
         // Budgets are not checked against a part of the trials.
         return Ok(());
@@ -119,11 +115,30 @@ pub(super) fn tell(
     let over: Vec<String> = match (&plan.spread, fail_over) {
         (Some(spread), Some(most)) => {
             let broken = spread.budgets.iter().filter(|outlook| outlook.probability > most);
-            broken.map(|outlook| odds::over(outlook, most)).collect()
+            broken.map(|outlook| odds::exceeded(outlook, most)).collect()
         }
         _ => Vec::new(),
     };
     if over.is_empty() { Ok(()) } else { Err(Error::check(over.join("; "))) }
+}
+
+/// Prints the page; the workbook is the one that computes, the CSV the ledger.
+fn write_to_stdout(plan: &Plan, format: As, depth: Importance) -> Result<(), Error> {
+    match format {
+        As::Table => {
+            let page = content::page(plan, Beside::default());
+            print(&terminal::render(&page, output::view(depth)))
+        }
+        As::Json => print(&super::pretty(plan)?),
+        As::Csv => print(&csv::ledger(plan)),
+        _ => {
+            let facts = store::model()?;
+            let formats: Vec<Format> = format.writer().into_iter().collect();
+            let files =
+                super::report::files(&Report::new(plan, Beside::default(), &facts), &formats)?;
+            files.iter().try_for_each(|file| deliver(file, None))
+        }
+    }
 }
 
 /// Runs one part of the trials and writes it to one file.
@@ -213,10 +228,13 @@ fn write(plan: &Plan, folder: &Path) -> Result<usize, Error> {
         ("cost.svg".into(), svg.into_bytes()),
     ];
     if !plan.commitments.is_empty() {
-        files.push(("commitments.csv".into(), commitments::csv(plan).into_bytes()));
+        files.push((
+            "commitments.csv".into(),
+            csv::records(&costs::commitment_records(plan)).into_bytes(),
+        ));
     }
     if let Some(spread) = &plan.spread {
-        files.push(("spread.csv".into(), odds::csv(spread).into_bytes()));
+        files.push(("spread.csv".into(), csv::records(&odds::spread_records(spread)).into_bytes()));
         let svg = chart::odds(plan, spread).map_err(failed("odds.svg"))?;
         files.push(("odds.svg".into(), svg.into_bytes()));
     }

@@ -2,12 +2,17 @@
 
 use std::path::PathBuf;
 
-use super::{Format, PriceArgs, open::Opener, pretty, print, say};
+use super::{
+    PriceArgs,
+    open::Opener,
+    output::{Output, answer},
+    say,
+};
 use crate::{
     app::store,
     error::{Error, Place, Problem},
     money::rate::{Sharing, Unpriced, usage},
-    write::rated,
+    page::content::rated,
 };
 
 #[derive(Debug, clap::Args)]
@@ -18,9 +23,8 @@ pub(super) struct Args {
     /// Share price tiers and free tiers between all accounts, as consolidated billing does
     #[arg(long)]
     consolidated: bool,
-    /// Print in this format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     prices: PriceArgs,
 }
@@ -42,23 +46,18 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     for beyond in rated.beyond() {
         say(&format!("warning: {beyond}"));
     }
-    match args.format {
-        Format::Table => print(&rated::to_table(&rated)),
-        Format::Csv => print(&rated::to_csv(&rated)),
-        Format::Json => {
-            let (by, total) = rated::totals(&rated);
-            let totals: Vec<_> = by
-                .into_iter()
-                .map(|((month, account), cost)| {
-                    serde_json::json!({ "month": month, "account": account, "cost_usd": cost })
-                })
-                .collect();
-            print(&pretty(&serde_json::json!({
-                "currency": "USD",
-                "lines": rated::lines(&rated),
-                "totals": totals,
-                "total_usd": total,
-            }))?)
-        }
-    }
+    let (by, total) = rated::totals(&rated);
+    let totals: Vec<_> = by
+        .into_iter()
+        .map(|((month, account), cost)| {
+            serde_json::json!({ "month": month, "account": account, "cost_usd": cost })
+        })
+        .collect();
+    let document = serde_json::json!({
+        "currency": "USD",
+        "lines": rated::lines(&rated),
+        "totals": totals,
+        "total_usd": total,
+    });
+    answer(&rated::page(&rated), &document, &args.output)
 }

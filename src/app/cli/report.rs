@@ -1,13 +1,11 @@
 //! `runrate report`.
 
-use std::{
-    io::IsTerminal,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::{
     PriceArgs,
     open::{self, Opener, check_planned},
+    output::deliver as put,
     reconcile::{Against, reconcile},
     say,
     trials::TrialArgs,
@@ -142,7 +140,7 @@ fn deliver(args: &Args, formats: &[Format], files: &[File]) -> Result<(), Error>
             let message = format!("these formats make {} files; pass --out DIR", files.len());
             return Err(Error::at(Place::default(), message));
         };
-        return to_stdout(file);
+        return put(file, None);
     };
     let file_like = out.extension().is_some() && !out.is_dir();
     if file_like && (formats.len() > 1 || files.len() > 1) {
@@ -170,15 +168,4 @@ fn deliver(args: &Args, formats: &[Format], files: &[File]) -> Result<(), Error>
     let written: Vec<&str> = files.iter().map(|file| &*file.name).collect();
     say(&format!("wrote {} to {}", written.join(", "), out.display()));
     Ok(())
-}
-
-fn to_stdout(file: &File) -> Result<(), Error> {
-    if let Ok(text) = std::str::from_utf8(&file.bytes) {
-        return super::print(text);
-    }
-    if std::io::stdout().is_terminal() {
-        let message = format!("{} is not text; pass --out {}", file.name, file.name);
-        return Err(Error::at(Place::default(), message));
-    }
-    super::print_bytes(&file.bytes)
 }

@@ -6,9 +6,10 @@ use std::{
 };
 
 use super::{
-    Format as Printed, PriceArgs, failed,
+    PriceArgs, failed,
     open::{Case, Opener},
-    pretty, print, say,
+    output::{Printed, answer_on_stdout},
+    pretty, say,
     trials::Watched,
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
         figure,
     },
     write::{
-        self,
+        csv,
         format::{Format, Report},
     },
 };
@@ -56,9 +57,8 @@ pub(super) struct Args {
     /// Use this many threads [default: all cores]; the result does not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=bounds::THREADS))]
     threads: Option<u16>,
-    /// Print in this format
-    #[arg(long, value_enum, default_value_t = Printed::Table)]
-    format: Printed,
+    #[command(flatten)]
+    printed: Printed,
     #[command(flatten)]
     prices: PriceArgs,
 }
@@ -74,14 +74,10 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         }
     };
     // Minutes of work are printed before files can fail.
-    match args.format {
-        Printed::Table => print(&write::tune::render(&tuned))?,
-        Printed::Json => print(&pretty(&tuned)?)?,
-        Printed::Csv => print(&write::tune::csv(&tuned))?,
-    }
+    answer_on_stdout(&content::tuned::page(&tuned), &tuned, args.printed)?;
     write(args, &tuned, &text)?;
     if !(tuned.feasible || tuned.stopped) {
-        return Err(Error::check(write::tune::unmet(&tuned)));
+        return Err(Error::check(content::tuned::unmet(&tuned)));
     }
     match (&args.apply, unproven(&tuned)) {
         (Some(path), Some(why)) => {
@@ -209,7 +205,10 @@ fn write(args: &Args, tuned: &Tuned, text: &str) -> Result<(), Error> {
     let Some(folder) = &args.out else { return Ok(()) };
     let mut files = vec![
         ("tune.json".to_owned(), pretty(tuned)?.into_bytes()),
-        ("candidates.csv".to_owned(), write::tune::csv(tuned).into_bytes()),
+        (
+            "candidates.csv".to_owned(),
+            csv::records(&content::tuned::candidate_records(tuned)).into_bytes(),
+        ),
     ];
     files.extend(shown(tuned, &before, &after, proven)?);
     if proven {

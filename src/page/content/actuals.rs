@@ -9,7 +9,7 @@ use crate::{
         reconcile::{Match, Reconciliation, Sum},
     },
     measure::{calendar::Month, units::Usd},
-    page::{Cell, Chart, Figure, Kind, Row, Section, Series, Table, Unit},
+    page::{Cell, Chart, Figure, Importance, Kind, Row, Section, Series, Table, Unit},
     plan::Plan,
 };
 
@@ -48,6 +48,7 @@ pub(super) fn variance(plan: &Plan, done: &Reconciliation) -> Section {
     Section {
         id: "variance".into(),
         title: "Plan against bill".into(),
+        importance: Importance::Main,
         text,
         points: done.notes.clone(),
         figures: vec![Figure {
@@ -110,7 +111,7 @@ fn by_service(plan: &Plan, done: &Reconciliation) -> Table {
             ("Commitment fees", Kind::Usd),
         ]),
         rows,
-        ties: None,
+        ..Table::default()
     }
 }
 
@@ -129,7 +130,7 @@ fn bridge(done: &Reconciliation) -> Table {
         note: format!("{}; billed is {}", done.currency, done.metric),
         columns: columns(&[("", Kind::Text), ("Planned", Kind::Usd), ("Billed", Kind::Usd)]),
         rows,
-        ties: None,
+        ..Table::default()
     }
 }
 
@@ -173,7 +174,7 @@ fn unmatched(done: &Reconciliation) -> Table {
             ("Billed", Kind::Usd),
         ]),
         rows: alone.take(TOLD).map(row).collect(),
-        ties: None,
+        ..Table::default()
     }
 }
 
@@ -210,7 +211,7 @@ pub(super) fn accuracy(scores: &[Score], points: &[Point]) -> Section {
                 ("Coverage", Kind::Share),
             ]),
             rows: scores.iter().map(row).collect(),
-            ties: None,
+            ..Table::default()
         }],
         ..Section::default()
     }

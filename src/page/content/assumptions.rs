@@ -1,8 +1,8 @@
-//! What the plan was told.
+//! What the plan assumes.
 
 use super::columns;
 use crate::{
-    page::{Cell, Kind, Row, Section, Table},
+    page::{Cell, Importance, Kind, Row, Section, Table},
     plan::{
         Plan,
         assumptions::{Assumption, Value},
@@ -15,19 +15,13 @@ pub(super) fn section(plan: &Plan) -> Section {
         plan.assumptions.iter().partition(|own| own.range.is_some());
     let mut text = Vec::new();
     if plan.assumptions.is_empty() {
-        text.push("This plan was saved by a version that did not keep its assumptions.".into());
+        text.push("This plan was saved by a version that did not store its assumptions.".into());
     }
-    let fit = plan.fit.as_ref().map(|fit| {
-        format!(
-            "Growth is fitted to {} figures: {}; R² {:.3}, mean error {:.1} %.",
-            fit.points, fit.law, fit.r_squared, fit.mape_percent
-        )
-    });
-    text.extend(fit);
-    let tables = [uncertain(&ranged), told(&fixed)];
+    let tables = [uncertain(&ranged), settings(&fixed)];
     Section {
         id: "assumptions".into(),
         title: "Assumptions".into(),
+        importance: Importance::Reference,
         text,
         tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
         ..Section::default()
@@ -55,9 +49,9 @@ fn uncertain(all: &[&Assumption]) -> Table {
     };
     Table {
         id: "uncertain".into(),
-        title: "What is uncertain".into(),
+        title: "Uncertain inputs".into(),
         note:
-            "In the scenario's units; the share of outcomes between low and high is the confidence"
+            "in the scenario's units; the confidence is the share of outcomes between low and high"
                 .into(),
         columns: columns(&[
             ("Input", Kind::Text),
@@ -67,17 +61,17 @@ fn uncertain(all: &[&Assumption]) -> Table {
             ("Confidence", Kind::Share),
         ]),
         rows: all.iter().map(row).collect(),
-        ties: None,
+        ..Table::default()
     }
 }
 
-fn told(all: &[&Assumption]) -> Table {
+fn settings(all: &[&Assumption]) -> Table {
     Table {
         id: "settings".into(),
-        title: "Every other value of the scenario".into(),
-        note: "In the scenario's units".into(),
+        title: "Other values of the scenario".into(),
+        note: "in the scenario's units".into(),
         columns: columns(&[("Key", Kind::Text), ("Value", Kind::Quantity)]),
         rows: all.iter().map(|own| Row::new(vec![Cell::text(&own.key), value(own)])).collect(),
-        ties: None,
+        ..Table::default()
     }
 }

@@ -1,6 +1,6 @@
 //! Nodes by purchase option, pods, database, and the units that load balancers and serverless databases meter.
 
-use super::{columns, slug};
+use super::{columns, least_wanted, slug};
 use crate::{
     cluster::capacity::QueueUse,
     page::{Cell, Chart, Figure, Kind, Row, Section, Series, Table, Unit},
@@ -10,6 +10,20 @@ use crate::{
 /// Units of capacity that a bill meters by the hour, as the price book prints them, and their names.
 const METERED: [(&str, &str); 2] =
     [("LCU-Hr", "LCU of load balancers"), ("ACU-Hr", "ACU of Aurora")];
+
+/// Columns that a narrow terminal does without, first to last.
+const LEAST_WANTED: [&str; 10] = [
+    "LCU of load balancers",
+    "ACU of Aurora",
+    "Sessions",
+    "Nodes removed per day",
+    "p95 [ms]",
+    "Spot share requested",
+    "Spot share",
+    "Overloaded minutes",
+    "Baseline nodes",
+    "Peak requests/s",
+];
 
 /// The section.
 pub(super) fn section(plan: &Plan) -> Section {
@@ -86,17 +100,18 @@ fn table(plan: &Plan, place: usize, metered: &[Series]) -> Table {
     let account = &plan.accounts[place];
     let mut names = columns(&[
         ("Month", Kind::Month),
+        ("Sessions", Kind::Number(0)),
         ("Peak requests/s", Kind::Number(1)),
         ("p95 [ms]", Kind::Number(0)),
         ("Baseline nodes", Kind::Number(1)),
         ("On-demand nodes", Kind::Number(1)),
         ("Spot nodes", Kind::Number(1)),
         ("Spot share", Kind::Share),
-        ("Spot asked", Kind::Share),
-        ("Most nodes", Kind::Number(0)),
+        ("Spot share requested", Kind::Share),
+        ("Peak nodes", Kind::Number(0)),
         ("Pods", Kind::Number(1)),
-        ("Nodes left a day", Kind::Number(1)),
-        ("Saturated [min]", Kind::Number(1)),
+        ("Nodes removed per day", Kind::Number(1)),
+        ("Overloaded minutes", Kind::Number(1)),
         ("Aurora", Kind::Text),
     ]);
     let has_queue = plan.months.iter().any(|month| queues(&month.accounts[place]).next().is_some());
@@ -128,10 +143,10 @@ fn table(plan: &Plan, place: usize, metered: &[Series]) -> Table {
     Table {
         id: format!("capacity-{}", slug(&account.name)),
         title: format!("Nodes, pods and database of {}", account.name),
-        note: "Means over the month unless said; p95 is the mean over requests of the p95 of their minute".into(),
-        columns: names,
+        note: "monthly means; p95 is the mean over requests of the p95 of their minute".into(),
+        columns: least_wanted(names, &LEAST_WANTED),
         rows: plan.months.iter().enumerate().map(row).collect(),
-        ties: None,
+        ..Table::default()
     }
 }
 
@@ -156,23 +171,23 @@ fn jobs(plan: &Plan, place: usize) -> Option<Table> {
     };
     (!all.is_empty()).then(|| Table {
         id: format!("jobs-{}", slug(&account.name)),
-        title: format!("Cron-jobs and jobs of {}", account.name),
+        title: format!("CronJobs and Jobs of {}", account.name),
         note:
-            "Over the whole plan; the delay is from when a run is due to the start of its first pod"
+            "over the whole plan; the delay is from when a run is due to the start of its first pod"
                 .into(),
         columns: columns(&[
             ("Workload", Kind::Text),
             ("Runs", Kind::Number(0)),
             ("Completed", Kind::Number(0)),
             ("Failed or replaced", Kind::Number(0)),
-            ("Not begun", Kind::Number(0)),
+            ("Not started", Kind::Number(0)),
             ("Pod-hours", Kind::Number(1)),
             ("Mean delay [s]", Kind::Number(0)),
             ("Longest delay [s]", Kind::Number(0)),
             ("Evicted pods", Kind::Number(0)),
         ]),
         rows: all.into_iter().map(row).collect(),
-        ties: None,
+        ..Table::default()
     })
 }
 
@@ -189,6 +204,7 @@ fn cells(month: &MonthPlan, own: &AccountMonth) -> Vec<Cell> {
     let aurora = own.choices.iter().find(|choice| choice.subject == "aurora");
     vec![
         Cell::Month(month.month),
+        Cell::Number(used.sessions),
         most(|workload| workload.peak_rps),
         // Nobody waits for what comes from a queue.
         most(|workload| if workload.queue.is_none() { workload.p95_ms } else { 0.0 }),

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Matrix, columns, note, slug};
+use super::{Matrix, columns, least_wanted, note, records, slug};
 use crate::{
     measure::units::Usd,
     money::coverage::{CommitmentMonth, CommitmentUse, Coverage},
-    page::{Cell, Chart, Column, Figure, Kind, Row, Section, Series, Table, Tied, Unit},
-    plan::Plan,
+    page::{
+        Cell, Chart, Column, Figure, Importance, Kind, Row, Section, Series, Table, Tied, Unit,
+    },
+    plan::{Driver, Plan},
 };
 
 /// Services with a band of their own in the chart; the rest is one band.
@@ -43,9 +45,42 @@ pub(super) fn by_service(plan: &Plan) -> Section {
                 unit: Unit::Usd,
             },
         }],
-        tables,
+        tables: tables.into_iter().chain(largest(plan)).collect(),
         ..Section::default()
     }
+}
+
+/// Meters that cost most; none in a plan without any.
+fn largest(plan: &Plan) -> Option<Table> {
+    const MOST: usize = 10;
+    let row = |driver: &Driver| {
+        Row::new(vec![
+            Cell::text(&driver.account),
+            Cell::text(plan.short_name(&driver.service)),
+            Cell::text(&driver.usage),
+            Cell::Number(driver.share),
+            Cell::Usd(driver.first_month),
+            Cell::Usd(driver.last_month),
+            Cell::Usd(driver.cost),
+        ])
+    };
+    let names = columns(&[
+        ("Account", Kind::Text),
+        ("Service", Kind::Text),
+        ("Usage", Kind::Text),
+        ("Share", Kind::Share),
+        ("First month", Kind::Usd),
+        ("Last month", Kind::Usd),
+        ("Total", Kind::Usd),
+    ]);
+    (!plan.drivers.is_empty()).then(|| Table {
+        id: "largest-costs".into(),
+        title: "Largest costs".into(),
+        note: note(plan, "over the whole plan"),
+        columns: least_wanted(names, &["First month", "Last month", "Share"]),
+        rows: plan.drivers.iter().take(MOST).map(row).collect(),
+        ..Table::default()
+    })
 }
 
 fn matrix(plan: &Plan, account: Option<usize>) -> Matrix {
@@ -118,6 +153,7 @@ pub(super) fn showback(plan: &Plan) -> Section {
     Section {
         id: "showback".into(),
         title: "Showback: account by service".into(),
+        importance: Importance::Reference,
         tables: vec![Table {
             id: "showback".into(),
             title: "Cost over the whole plan by account and service".into(),
@@ -125,6 +161,7 @@ pub(super) fn showback(plan: &Plan) -> Section {
             ties: Some(Tied { column: names.len() - 2, amount: plan.cost }),
             columns: names,
             rows,
+            ..Table::default()
         }],
         ..Section::default()
     }
@@ -139,7 +176,7 @@ pub(super) fn commitments(plan: &Plan) -> Option<Section> {
         id: "commitments".into(),
         title: "Commitments".into(),
         text: vec![
-            "Fees are amortized: what is paid upfront is spread over the term. Saved is against on-demand prices, with what covered nothing taken off.".into(),
+            "Fees are amortized: an upfront payment is spread over the term. Savings are against on-demand prices, less the waste.".into(),
         ],
         tables: vec![uses(plan), coverage(plan)],
         ..Section::default()
@@ -171,24 +208,25 @@ fn uses(plan: &Plan) -> Table {
             Cell::Usd(sum(own, |month| month.cash)),
         ])
     };
+    let names = columns(&[
+        ("Commitment", Kind::Text),
+        ("Kind", Kind::Text),
+        ("Term", Kind::Text),
+        ("Fee", Kind::Usd),
+        ("Utilization", Kind::Share),
+        ("Waste", Kind::Usd),
+        ("On demand", Kind::Usd),
+        ("Saved", Kind::Usd),
+        ("Effective discount", Kind::Share),
+        ("Cash paid", Kind::Usd),
+    ]);
     Table {
         id: "commitments".into(),
         title: "Commitments over the plan".into(),
         note: note(plan, "over the whole plan"),
-        columns: columns(&[
-            ("Commitment", Kind::Text),
-            ("Kind", Kind::Text),
-            ("Term", Kind::Text),
-            ("Fee", Kind::Usd),
-            ("Utilization", Kind::Share),
-            ("Waste", Kind::Usd),
-            ("On demand", Kind::Usd),
-            ("Saved", Kind::Usd),
-            ("Effective discount", Kind::Share),
-            ("Cash paid", Kind::Usd),
-        ]),
+        columns: least_wanted(names, &["Kind", "Cash paid", "On demand", "Effective discount"]),
         rows: plan.commitments.iter().map(row).collect(),
-        ties: None,
+        ..Table::default()
     }
 }
 
@@ -210,7 +248,7 @@ fn coverage(plan: &Plan) -> Table {
     };
     Table {
         id: "coverage".into(),
-        title: "What commitments could cover, and covered".into(),
+        title: "Coverage: what commitments could cover, and covered".into(),
         note: note(plan, "over the whole plan, at on-demand prices"),
         columns: columns(&[
             ("Account", Kind::Text),
@@ -220,6 +258,47 @@ fn coverage(plan: &Plan) -> Table {
             ("Coverage", Kind::Share),
         ]),
         rows: sums.into_iter().map(row).collect(),
-        ties: None,
+        ..Table::default()
     }
+}
+
+/// `commitments.csv`: every commitment, month by month.
+pub fn commitment_records(plan: &Plan) -> Table {
+    let header = [
+        "month",
+        "commitment",
+        "kind",
+        "term",
+        "payment",
+        "account",
+        "hours",
+        "fee_usd",
+        "used_usd",
+        "unused_usd",
+        "on_demand_usd",
+        "saved_usd",
+        "utilization",
+        "cash_usd",
+    ];
+    let rows = plan.commitments.iter().flat_map(|own| {
+        own.months.iter().map(move |month| {
+            vec![
+                month.month.to_string(),
+                own.name.clone(),
+                own.kind.title().to_owned(),
+                own.term.name().to_owned(),
+                own.payment.name().to_owned(),
+                own.account.clone(),
+                month.hours.to_string(),
+                month.fee.to_string(),
+                month.used.to_string(),
+                month.unused.to_string(),
+                month.on_demand.to_string(),
+                month.saved().to_string(),
+                month.utilization().map_or_else(String::new, |share| format!("{share:.6}")),
+                month.cash.to_string(),
+            ]
+        })
+    });
+    records(&header, rows)
 }

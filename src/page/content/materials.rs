@@ -6,7 +6,7 @@ use super::{columns, note, slug};
 use crate::{
     measure::units::Usd,
     money::ledger::Entry,
-    page::{Cell, Kind, Row, Section, Table, Tied, number::quantity},
+    page::{Cell, Importance, Kind, Row, Section, Table, Tied, number::quantity},
     plan::Plan,
 };
 
@@ -46,14 +46,16 @@ pub(super) fn sections(plan: &Plan) -> [Section; 2] {
     let bill = Section {
         id: "bill-of-materials".into(),
         title: "Bill of materials".into(),
-        text: vec!["Each amount leads to its formula, inputs and price. Every month's lines are in the ledger.".into()],
+        importance: Importance::Reference,
+        text: vec!["Each amount links to its formula, inputs and price. The ledger has the lines of every month.".into()],
         tables: plan.accounts.iter().map(|account| bill(plan, &account.name, &numbered)).collect(),
         ..Section::default()
     };
     let formulas = Section {
         id: "formulas".into(),
         title: "Formulas".into(),
-        text: vec!["How each meter's quantity comes about in its last month, with its inputs, and the price steps that it was charged at: that month's quantity at these prices is its cost, or its share of what several lines are charged together.".into()],
+        importance: Importance::Reference,
+        text: vec!["The formula and inputs of each meter's quantity in its last month, and the price steps that apply. Quantity times price is the cost, or the line's share of a charge that several lines have in common.".into()],
         tables: vec![formulas(plan, &numbered)],
         ..Section::default()
     };
@@ -107,6 +109,7 @@ fn bill(plan: &Plan, account: &str, all: &[(usize, &([&str; 6], Material<'_>))])
         ]),
         rows,
         ties: Some(Tied { column: 6, amount: sum }),
+        ..Table::default()
     }
 }
 
@@ -147,7 +150,7 @@ fn formulas(plan: &Plan, all: &[(usize, &([&str; 6], Material<'_>))]) -> Table {
             ("Source", Kind::Text),
         ]),
         rows: all.iter().map(row).collect(),
-        ties: None,
+        ..Table::default()
     }
 }
 

@@ -1,20 +1,26 @@
-//! The plan as a distribution: monthly costs with their band, unit economics, budgets, what drives the spread.
+//! The plan as a distribution: monthly costs with P10 to P90, unit economics, budgets, cost drivers.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::{columns, note};
+use super::{columns, least_wanted, note, records};
 use crate::{
     bills::reconcile::Reconciliation,
     intent::budget::Period,
-    measure::{calendar::Month, units::Usd},
-    page::{Cell, Chart, Figure, Kind, Row, Section, Series, Table, Tied, Unit, number::grouped},
+    measure::{
+        calendar::Month,
+        units::{Usd, count},
+    },
+    page::{
+        Cell, Chart, Figure, Importance, Kind, Meaning, Row, Section, Series, Table, Tied, Unit,
+        number::{figures, grouped, percent},
+    },
     plan::{
         Plan,
         spread::{Influence, Outlook, Quantiles, Spread},
     },
 };
 
-/// Monthly costs: billed, planned, and the band of the trials.
+/// Monthly costs: billed, planned, and P10 to P90 of the trials.
 pub(super) fn monthly(plan: &Plan, done: Option<&Reconciliation>) -> Section {
     let months: Vec<Month> = plan.months.iter().map(|month| month.month).collect();
     let billed = billed(&months, done);
@@ -24,16 +30,26 @@ pub(super) fn monthly(plan: &Plan, done: Option<&Reconciliation>) -> Section {
         let three = |of: Quantiles<Usd>| [of.p10, of.p50, of.p90].map(Usd::to_f64);
         spread.months.iter().map(|month| three(of(month))).collect()
     });
-    let words = match &plan.spread {
-        Some(spread) => format!(
-            "The band holds four in five of {} trials; the dashed line is the mid-value line.",
-            grouped(f64::from(spread.trials), 0)
-        ),
-        None => "The mid-value line alone: this plan was made without trials.".into(),
-    };
+    let mut text = Vec::new();
+    match &plan.spread {
+        Some(spread) => {
+            text.push(format!(
+                "P10, P50 and P90 of {} trials beside the mid case: four in five trials lie between P10 and P90.",
+                grouped(f64::from(spread.trials), 0)
+            ));
+            text.extend(spread.note.clone());
+        }
+        None => text.push("The mid case only: this plan has no trials.".into()),
+    }
+    text.extend(plan.fit.as_ref().map(|fit| {
+        format!(
+            "Growth is fitted to {} figures: {}; R² {:.3}, mean error {:.1} %, curve {:+.1} % off the last figure.",
+            fit.points, fit.law, fit.r_squared, fit.mape_percent, fit.last_error_percent
+        )
+    }));
     let figure = Figure {
         id: "odds".into(),
-        title: format!("Monthly cost and its odds [{}]", plan.currency),
+        title: format!("Monthly cost, mid case and P10 to P90 [{}]", plan.currency),
         alt: alt(plan),
         chart: Chart::Fan {
             cut_off: cut_off.map(|(month, _)| *month),
@@ -46,10 +62,10 @@ pub(super) fn monthly(plan: &Plan, done: Option<&Reconciliation>) -> Section {
     };
     Section {
         id: "odds".into(),
-        title: "Monthly cost and its odds".into(),
-        text: vec![words],
+        title: "Monthly cost".into(),
+        text,
         figures: vec![figure],
-        tables: vec![table(plan)],
+        tables: std::iter::once(table(plan)).chain(services(plan)).collect(),
         ..Section::default()
     }
 }
@@ -60,7 +76,7 @@ fn alt(plan: &Plan) -> String {
     };
     let dollars = |cost: Usd| grouped(cost.to_f64(), 0);
     let mut text = format!(
-        "Monthly cost from ${} in {} to ${} in {} on the mid-value line",
+        "Monthly cost from ${} in {} to ${} in {} in the mid case",
         dollars(first.cost),
         first.month,
         dollars(last.cost),
@@ -70,7 +86,7 @@ fn alt(plan: &Plan) -> String {
         let of = last.cost.of;
         let _ = write!(
             text,
-            "; in the last month one trial in ten is below ${}, one in ten above ${}",
+            "; P10 to P90 of the last month is ${} to ${}",
             dollars(of.p10),
             dollars(of.p90)
         );
@@ -119,6 +135,7 @@ fn table(plan: &Plan) -> Table {
             ]),
             rows,
             ties: Some(Tied { column: 2, amount: plan.cost }),
+            ..Table::default()
         };
     };
     let costs = |own: &crate::plan::spread::Costs| {
@@ -137,29 +154,70 @@ fn table(plan: &Plan) -> Table {
     let mut cells = vec![Cell::text("Total"), Cell::Empty];
     cells.extend(costs(&spread.total));
     rows.push(Row::total(cells));
+    let names = columns(&[
+        ("Month", Kind::Month),
+        ("Users P50", Kind::Number(0)),
+        ("Mid case", Kind::Usd),
+        ("P10", Kind::Dollars),
+        ("P50", Kind::Dollars),
+        ("P90", Kind::Dollars),
+        ("Mean", Kind::Dollars),
+        ("± P10", Kind::Dollars),
+        ("± P50", Kind::Dollars),
+        ("± P90", Kind::Dollars),
+        ("± mean", Kind::Dollars),
+    ]);
+    let less = ["± mean", "± P50", "± P10", "± P90", "Mean", "Users P50"];
     Table {
         id: "monthly".into(),
-        title: "Monthly cost: mid-value line and quantiles of the trials".into(),
+        title: "Monthly cost: mid case and quantiles of the trials".into(),
         note: note(
             plan,
             "by month; ± are standard errors; quantiles of the total are those of the trials' totals, not sums",
         ),
+        columns: least_wanted(names, &less),
+        rows,
+        ties: Some(Tied { column: 2, amount: plan.cost }),
+        ..Table::default()
+    }
+}
+
+/// The last month by account and service; none without trials.
+fn services(plan: &Plan) -> Option<Table> {
+    let last = plan.spread.as_ref()?.months.last()?;
+    let cells = |account: &str, service: &str, of: &Quantiles<Usd>| {
+        let mut cells = vec![Cell::text(account), Cell::text(service)];
+        cells.extend([of.mid, of.p10, of.p50, of.p90, of.mean].map(Cell::Usd));
+        cells
+    };
+    let mut rows = Vec::new();
+    for account in &last.accounts {
+        let mut all: Vec<(&String, &Quantiles<Usd>)> = account.services.iter().collect();
+        all.sort_by(|a, b| b.1.p50.cmp(&a.1.p50).then_with(|| a.0.cmp(b.0)));
+        let costs = all.into_iter().filter(|(_, of)| of.p90 > Usd::ZERO);
+        rows.extend(
+            costs.map(|(service, of)| {
+                Row::new(cells(&account.account, plan.short_name(service), of))
+            }),
+        );
+        rows.push(Row::total(cells(&account.account, "all", &account.cost.of)));
+    }
+    Some(Table {
+        id: "last-month".into(),
+        title: format!("Cost of {} by account and service", last.month),
+        note: note(plan, "mid case and quantiles of the trials"),
         columns: columns(&[
-            ("Month", Kind::Month),
-            ("Users P50", Kind::Number(0)),
-            ("Mid line", Kind::Usd),
+            ("Account", Kind::Text),
+            ("Service", Kind::Text),
+            ("Mid case", Kind::Dollars),
             ("P10", Kind::Dollars),
             ("P50", Kind::Dollars),
             ("P90", Kind::Dollars),
             ("Mean", Kind::Dollars),
-            ("± P10", Kind::Dollars),
-            ("± P50", Kind::Dollars),
-            ("± P90", Kind::Dollars),
-            ("± mean", Kind::Dollars),
         ]),
         rows,
-        ties: Some(Tied { column: 2, amount: plan.cost }),
-    }
+        ..Table::default()
+    })
 }
 
 /// What a user and a request cost.
@@ -185,6 +243,8 @@ pub(super) fn units(plan: &Plan, spread: &Spread) -> Section {
             ("Gross margin P90", Kind::Share),
         ]);
     }
+    let less =
+        ["Gross margin P10", "Gross margin P90", "Per user P10", "Per user P90", "One more user"];
     let row = |unit: &crate::plan::spread::Unit| {
         let user = unit.per_user;
         let mut cells = vec![Cell::Month(unit.month)];
@@ -201,11 +261,14 @@ pub(super) fn units(plan: &Plan, spread: &Spread) -> Section {
     Section {
         id: "unit-economics".into(),
         title: "Unit economics".into(),
-        text: vec!["What a monthly user costs on average, and what one more would add on the mid-value line.".into()],
+        text: vec![
+            "Average cost of a monthly user, and what one more adds in the mid case.".into(),
+        ],
         figures: vec![Figure {
             id: "unit-economics".into(),
             title: format!("Cost of a monthly user [{}]", plan.currency),
-            alt: "Lines of the average cost of a user and of the cost of one more user by month.".into(),
+            alt: "Lines of the average cost of a user and of the cost of one more user, by month."
+                .into(),
             chart: Chart::Lines {
                 months,
                 series: vec![
@@ -219,15 +282,15 @@ pub(super) fn units(plan: &Plan, spread: &Spread) -> Section {
             id: "unit-economics".into(),
             title: "Cost of a user and of a million requests".into(),
             note: note(plan, "a month"),
-            columns: columns(&names),
+            columns: least_wanted(columns(&names), &less),
             rows: spread.units.iter().map(row).collect(),
-            ties: None,
+            ..Table::default()
         }],
         ..Section::default()
     }
 }
 
-/// The chance of breaking each budget.
+/// The chance of exceeding each budget.
 pub(super) fn budgets(plan: &Plan, spread: &Spread) -> Option<Section> {
     if spread.budgets.is_empty() {
         return None;
@@ -242,12 +305,13 @@ pub(super) fn budgets(plan: &Plan, spread: &Spread) -> Option<Section> {
     };
     Some(Section {
         id: "budgets".into(),
-        title: "Budgets and their odds".into(),
-        points: spread.budgets.iter().filter_map(moves).collect(),
+        title: "Budgets".into(),
+        importance: Importance::Key,
+        points: spread.budgets.iter().map(outlook).collect(),
         figures: vec![Figure {
             id: "budgets".into(),
-            title: "Chance that a budget has broken by the end of a month".into(),
-            alt: "Lines of the chance of having broken each budget by month; the figures are in the table below.".into(),
+            title: "Probability that a budget is exceeded by the end of a month".into(),
+            alt: "Lines of the probability that each budget is exceeded, by month; the figures are in the table below.".into(),
             chart: Chart::Lines {
                 series: spread.budgets.iter().map(line).collect(),
                 months,
@@ -259,29 +323,63 @@ pub(super) fn budgets(plan: &Plan, spread: &Spread) -> Option<Section> {
     })
 }
 
-/// What would move a budget's chance most.
-fn moves(own: &Outlook) -> Option<String> {
-    let change = own.change.as_ref()?;
-    let side = if change.end == "low" { "at or below" } else { "at or above" };
-    Some(format!(
-        "{}: it breaks in {:.0} % of all trials; of {} in which {} is {side} {}, in {:.0} % (± {:.0} %)",
+/// A budget in words: how likely it is exceeded, when, and what would change that most.
+fn outlook(own: &Outlook) -> String {
+    let mut text = format!(
+        "{} (${} {}, {}): exceeded in {} of trials (± {})",
         own.name,
-        own.probability * 100.0,
-        change.trials,
-        change.input,
-        crate::page::number::figures(change.bound),
-        change.probability * 100.0,
-        change.standard_error() * 100.0
-    ))
+        grouped(own.amount, 0),
+        period(own),
+        own.counts(),
+        percent(own.probability),
+        percent(own.standard_error)
+    );
+    match own.breaks {
+        Some([early, middle, late]) if early < late => {
+            let _ = write!(text, ", usually by {middle} ({early} to {late})");
+        }
+        Some([_, middle, _]) => {
+            let _ = write!(text, ", in {middle}");
+        }
+        None => {}
+    }
+    let _ = match own.mid_breaks {
+        Some(month) => write!(text, ". The mid case exceeds it in {month}."),
+        None => write!(text, ". The mid case stays within it."),
+    };
+    if let Some(change) = &own.change {
+        let side = if change.end == "low" { "at or below" } else { "at or above" };
+        let _ = write!(
+            text,
+            " Biggest lever: with {} {side} {} it is exceeded in {} of {} (± {}).",
+            change.input,
+            figures(change.bound),
+            percent(change.probability),
+            count(change.trials as usize, "trial"),
+            percent(change.standard_error())
+        );
+    }
+    text
+}
+
+fn period(own: &Outlook) -> String {
+    format!("{:?}", own.period).to_lowercase()
 }
 
 fn budget_table(plan: &Plan, spread: &Spread) -> Table {
+    const PROBABILITY: usize = 4;
     let month = |month: Option<Month>| month.map_or(Cell::Empty, Cell::Month);
     let row = |own: &Outlook| {
         let breaks = own.breaks.map(|three| three.map(Some)).unwrap_or_default();
+        // One in ten is what P10 to P90 leaves out on one side; more likely than not is bad news.
+        let meaning = match own.probability {
+            p if p > 0.5 => Meaning::Bad,
+            p if p > 0.1 => Meaning::Caution,
+            _ => Meaning::Good,
+        };
         Row::new(vec![
             Cell::text(&own.name),
-            Cell::text(format!("{:?}", own.period).to_lowercase()),
+            Cell::text(period(own)),
             Cell::text(own.counts()),
             Cell::Number(own.amount),
             Cell::Number(own.probability),
@@ -289,34 +387,48 @@ fn budget_table(plan: &Plan, spread: &Spread) -> Table {
             month(breaks[0]),
             month(breaks[1]),
             month(breaks[2]),
-            own.mid_breaks.map_or(Cell::text("keeps it"), Cell::Month),
+            own.mid_breaks.map_or(Cell::text("within it"), Cell::Month),
         ])
+        .marked(PROBABILITY, meaning)
     };
+    let names = columns(&[
+        ("Budget", Kind::Text),
+        ("Period", Kind::Text),
+        ("Account", Kind::Text),
+        ("Amount", Kind::Usd),
+        ("Exceeded in", Kind::Share),
+        ("± standard error", Kind::Share),
+        ("P10", Kind::Month),
+        ("P50", Kind::Month),
+        ("P90", Kind::Month),
+        ("Mid case", Kind::Month),
+    ]);
     Table {
         id: "budgets".into(),
-        title: "Chance of breaking each budget within the plan".into(),
+        title: "Probability of exceeding each budget within the plan".into(),
         note: note(
             plan,
-            "amounts; months are those by which a tenth, half and nine tenths of the trials that break it have",
+            "share of trials; months by which a tenth, half and nine tenths of the trials that exceed it have",
         ),
-        columns: columns(&[
-            ("Budget", Kind::Text),
-            ("Period", Kind::Text),
-            ("Account", Kind::Text),
-            ("Amount", Kind::Usd),
-            ("Breaks in", Kind::Share),
-            ("± standard error", Kind::Share),
-            ("Early", Kind::Month),
-            ("Median", Kind::Month),
-            ("Late", Kind::Month),
-            ("Mid line breaks", Kind::Month),
-        ]),
+        importance: Importance::Key,
+        columns: least_wanted(names, &["Period", "Account", "P90", "P10", "± standard error"]),
         rows: spread.budgets.iter().map(row).collect(),
-        ties: None,
+        ..Table::default()
     }
 }
 
-/// What drives the spread: a tornado.
+/// One line for a budget that is exceeded in more trials than are allowed.
+pub fn exceeded(own: &Outlook, most: f64) -> String {
+    format!(
+        "budget {:?} (${}) is exceeded in {} of trials, more than {}",
+        own.name,
+        grouped(own.amount, 0),
+        percent(own.probability),
+        percent(most)
+    )
+}
+
+/// The inputs that drive the cost: a tornado.
 pub(super) fn drivers(plan: &Plan, spread: &Spread) -> Option<Section> {
     if spread.influences.is_empty() {
         return None;
@@ -335,14 +447,14 @@ pub(super) fn drivers(plan: &Plan, spread: &Spread) -> Option<Section> {
         ])
     };
     let mut rows: Vec<Row> = spread.influences.iter().map(row).collect();
-    let rest = "not attributed: luck, what inputs do together, error of the estimate";
+    let rest = "unexplained (chance, interactions)";
     let mut last = vec![Cell::text(rest), Cell::Number(spread.rest)];
     last.extend([Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty]);
     rows.push(Row::new(last));
     Some(Section {
         id: "drivers".into(),
-        title: "What drives the spread".into(),
-        text: vec!["Each bar runs from the mean cost of the plan where the input is in its lowest fifth to the mean where it is in its highest. Its share is how much of the variance goes with it alone (first-order Sobol index, from the same trials); with few trials small shares cannot be told from none.".into()],
+        title: "Cost drivers".into(),
+        text: vec!["Each input with the mean cost of the plan where it is in its lowest and in its highest fifth. Its share is the part of the variance that goes with it alone (first-order Sobol index of the same trials); with few trials, small shares cannot be told from zero.".into()],
         figures: vec![Figure {
             id: "drivers".into(),
             title: format!("Cost of the whole plan by input, low to high [{}]", plan.currency),
@@ -357,19 +469,60 @@ pub(super) fn drivers(plan: &Plan, spread: &Spread) -> Option<Section> {
         }],
         tables: vec![Table {
             id: "drivers".into(),
-            title: "Share of the variance of the plan's cost by input".into(),
+            title: "Share of the variance of the plan's cost, by input".into(),
             note: note(plan, "over the whole plan"),
             columns: columns(&[
                 ("Input", Kind::Text),
                 ("Share", Kind::Share),
-                ("Mean of lowest fifth", Kind::Quantity),
-                ("Cost at lowest", Kind::Usd),
-                ("Mean of highest fifth", Kind::Quantity),
-                ("Cost at highest", Kind::Usd),
+                ("Lowest fifth", Kind::Estimate),
+                ("Cost there", Kind::Dollars),
+                ("Highest fifth", Kind::Estimate),
+                ("Cost there", Kind::Dollars),
             ]),
             rows,
-            ties: None,
+            ..Table::default()
         }],
         ..Section::default()
     })
+}
+
+/// `spread.csv`: quantiles by month, account and service.
+pub fn spread_records(spread: &Spread) -> Table {
+    let header = [
+        "month",
+        "account",
+        "service",
+        "p10_usd",
+        "p50_usd",
+        "p90_usd",
+        "mean_usd",
+        "mid_usd",
+        "p10_standard_error",
+        "p50_standard_error",
+        "p90_standard_error",
+        "mean_standard_error",
+    ];
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut add = |[month, account, service]: [&str; 3],
+                   of: &Quantiles<Usd>,
+                   errors: Option<&[Usd; 4]>| {
+        let mut row = [month, account, service].map(str::to_owned).to_vec();
+        row.extend([of.p10, of.p50, of.p90, of.mean, of.mid].map(|usd| usd.to_string()));
+        let error = |place: usize| errors.map_or(String::new(), |errors| errors[place].to_string());
+        row.extend([0, 1, 2, 3].map(error));
+        rows.push(row);
+    };
+    for month in &spread.months {
+        let name = month.month.to_string();
+        for account in &month.accounts {
+            for (service, of) in &account.services {
+                add([&name, &account.account, service], of, None);
+            }
+            let errors = Some(&account.cost.standard_errors);
+            add([&name, &account.account, "all"], &account.cost.of, errors);
+        }
+        add([&name, "all", "all"], &month.cost.of, Some(&month.cost.standard_errors));
+    }
+    add(["all", "all", "all"], &spread.total.of, Some(&spread.total.standard_errors));
+    records(&header, rows.into_iter())
 }

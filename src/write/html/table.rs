@@ -1,11 +1,12 @@
 //! Tables: on the screen they scroll inside their own box; on paper one that is wider than the sheet is cut into
 //! pieces, each with the columns that name its rows.
 
-use std::{fmt::Write as _, ops::Range};
+use std::fmt::Write as _;
 
 use super::{anchors::Anchors, element};
 use crate::page::text::escape;
 use crate::page::{Cell, Column, Kind, Page, Row, Table};
+use crate::write::pieces::pieces;
 
 /// Rows from which a table gets a box of its own height, in which its head stays.
 const LONG: usize = 40;
@@ -26,7 +27,7 @@ pub(super) fn write(out: &mut String, page: &Page, table: &Table, anchors: &mut 
     if table.columns.is_empty() {
         return;
     }
-    let pieces = pieces(table);
+    let pieces = cut(table);
     let long = if table.rows.len() > LONG { " long" } else { "" };
     let split = if pieces.len() > 1 { " split" } else { "" };
     let _ = writeln!(
@@ -64,10 +65,9 @@ fn caption(out: &mut String, page: &Page, table: &Table, part: &str) {
     escape(out, &table.title);
     out.push_str(part);
     out.push_str("</strong>\n");
-    let money = |kind: Kind| matches!(kind, Kind::Usd | Kind::Dollars | Kind::SmallUsd);
     if !table.note.is_empty() {
         element(out, "span", &table.note);
-    } else if table.columns.iter().any(|column| money(column.kind)) {
+    } else if table.columns.iter().any(|column| column.kind.is_money()) {
         element(out, "span", &format!("{}, {}", page.cost_metric, page.currency));
     }
 }
@@ -89,12 +89,12 @@ fn classes(table: &Table) -> Vec<&'static str> {
         letters.max().unwrap_or(0)
     };
     let class = |(index, column): (usize, &Column)| match longest(index) {
-        WORDS.. if text(column.kind) => WORDY,
+        WORDS.. if column.kind.is_text() => WORDY,
         // Among numbers words end at the right, as these do.
         WORDS.. => " class=\"w r\"",
         _ if column.kind == Kind::Month => " class=\"t n\"",
-        1.. if text(column.kind) => " class=\"t\"",
-        0 if text(column.kind) => " class=\"t n\"",
+        1.. if column.kind.is_text() => " class=\"t\"",
+        0 if column.kind.is_text() => " class=\"t n\"",
         _ => "",
     };
     table.columns.iter().enumerate().map(class).collect()
@@ -106,7 +106,7 @@ fn body(out: &mut String, table: &Table, columns: &[usize], links: &mut Links<'_
     for index in columns {
         let column = &table.columns[*index];
         // A month is one word, though it has a place to break.
-        let class = match (text(column.kind), column.name.contains(' ')) {
+        let class = match (column.kind.is_text(), column.name.contains(' ')) {
             (true, true) => " class=\"t\"",
             (true, false) => " class=\"t n\"",
             (false, true) => "",
@@ -122,7 +122,7 @@ fn body(out: &mut String, table: &Table, columns: &[usize], links: &mut Links<'_
         for index in columns {
             let cell = row.cells.get(*index).unwrap_or(&Cell::Empty);
             let kind = table.columns[*index].kind;
-            let class = if text(kind) || words(cell) { classes[*index] } else { "" };
+            let class = if kind.is_text() || words(cell) { classes[*index] } else { "" };
             cell_of(out, &Shown { first: *index == 0, kind, class }, cell, links);
         }
         out.push_str("</tr>\n");
@@ -179,45 +179,15 @@ fn cell_of(out: &mut String, shown: &Shown, cell: &Cell, links: &Links<'_, '_>) 
     out.push('>');
 }
 
-fn text(kind: Kind) -> bool {
-    matches!(kind, Kind::Text | Kind::Month)
-}
-
 fn words(cell: &Cell) -> bool {
     matches!(cell, Cell::Text(_) | Cell::Link { .. })
 }
 
 /// Columns of each piece on paper: one piece if the sheet is wide enough.
-fn pieces(table: &Table) -> Vec<Vec<usize>> {
+fn cut(table: &Table) -> Vec<Vec<usize>> {
     let widths: Vec<usize> = (0..table.columns.len()).map(|index| width(table, index)).collect();
-    if widths.iter().sum::<usize>() <= SHEET {
-        return vec![(0..widths.len()).collect()];
-    }
-    let names = table.columns.iter().take(2).take_while(|column| text(column.kind)).count().max(1);
-    let names = if widths[..names].iter().sum::<usize>() > SHEET / 2 { 1 } else { names };
-    let room = SHEET.saturating_sub(widths[..names].iter().sum());
-    // As few pieces as fill the sheet, then all about as wide: none is left with one column.
-    let least = ranges(&widths, names, room).len();
-    let even = widths[names..].iter().sum::<usize>().div_ceil(least);
-    let fits = |room: &usize| ranges(&widths, names, *room).len() == least;
-    let room = (even..room).step_by(AROUND).find(fits).unwrap_or(room);
-    let pieces = ranges(&widths, names, room).into_iter();
-    pieces.map(|piece| (0..names).chain(piece).collect()).collect()
-}
-
-/// Columns from `first` on in stretches that are at most so wide.
-fn ranges(widths: &[usize], first: usize, room: usize) -> Vec<Range<usize>> {
-    let mut ranges = Vec::new();
-    let (mut from, mut used) = (first, 0);
-    for (index, width) in widths.iter().enumerate().skip(first) {
-        if used + width > room && index > from {
-            ranges.push(from..index);
-            (from, used) = (index, 0);
-        }
-        used += width;
-    }
-    ranges.push(from..widths.len());
-    ranges
+    let columns: Vec<&Column> = table.columns.iter().collect();
+    pieces(&columns, &widths, SHEET)
 }
 
 /// Width of a column on paper.
@@ -233,30 +203,5 @@ fn letters(cell: &Cell, kind: Kind) -> usize {
     match cell {
         Cell::Text(text) | Cell::Link { text, .. } => text.chars().count().min(TEXT),
         cell => cell.shown(kind).chars().count(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wide_table_is_cut_and_each_piece_names_its_rows() {
-        let mut table = Table::default();
-        table.columns.push(Column::new("Account", Kind::Text));
-        table.columns.push(Column::new("Service", Kind::Text));
-        for month in 0..24 {
-            table.columns.push(Column::new(format!("2027-{month:02}"), Kind::Dollars));
-        }
-        let cells = [Cell::text("production"), Cell::text("Amazon EC2")];
-        let values = (0..24).map(|_| Cell::Number(1_234_567.0));
-        table.rows.push(Row::new(cells.into_iter().chain(values).collect()));
-        let pieces = pieces(&table);
-        assert!(pieces.len() > 1);
-        assert!(pieces.iter().all(|piece| piece.starts_with(&[0, 1])));
-        let columns: Vec<usize> = pieces.iter().flat_map(|piece| &piece[2..]).copied().collect();
-        assert_eq!(columns, (2..26).collect::<Vec<usize>>(), "each column once");
-        table.columns.truncate(4);
-        assert_eq!(super::pieces(&table), [[0, 1, 2, 3]]);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Draw, fonts::Fonts, table, wrap::wrap};
-use crate::page::{Fact, Figure, Kind, Page, Section};
+use crate::page::{Fact, Figure, Page, Section};
 
 /// A4 upright [pt].
 const A4: (f32, f32) = (595.28, 841.89);
@@ -16,8 +16,6 @@ const BOTTOM: f32 = 54.0;
 pub(super) const LEADING: f32 = 1.35;
 /// Cards beside each other.
 const CARDS: usize = 4;
-/// Longest value in the footer [letters]: digests are known by their beginning.
-const SHORT: usize = 12;
 
 /// What colour a text or a rule has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -280,7 +278,7 @@ impl<'a> Flow<'a> {
                 y += LABEL.leading();
             }
             y = self.y + INSET + above * LABEL.leading() + VALUE.size;
-            let shown = fact.value.shown(Kind::Usd);
+            let shown = fact.shown();
             // A long value is set smaller: it is what the card is for.
             let fits = inner / self.fonts.width(&shown).max(f32::EPSILON);
             let style = Style { size: VALUE.size.min(fits).max(BODY.size * 0.8), ..VALUE };
@@ -417,10 +415,9 @@ impl<'a> Flow<'a> {
 
     /// The sheets with their footers.
     pub(super) fn finish(mut self, page: &Page) -> Layout {
-        let parts = page.provenance.iter().map(|(name, value)| {
-            let digest = value.len() > SHORT && value.bytes().all(|b| b.is_ascii_hexdigit());
-            format!("{name} {}", if digest { &value[..SHORT] } else { value })
-        });
+        let parts = page.provenance.iter();
+        let parts =
+            parts.map(|(name, value)| format!("{name} {}", crate::page::text::brief(value)));
         let parts: Vec<String> = parts.collect();
         let count = self.layout.sheets.len();
         for (place, sheet) in self.layout.sheets.iter_mut().enumerate() {

@@ -14,7 +14,8 @@ use super::{
     fonts::Fonts,
     wrap::wrap,
 };
-use crate::page::{Cell, Column, Kind, Row, Table};
+use crate::page::{Cell, Column, Row, Table};
+use crate::write::pieces::pieces;
 
 /// Around the text of a cell, left and right together [pt].
 const INSET: f32 = 8.0;
@@ -43,10 +44,6 @@ pub(super) struct Grid<'a> {
     size: f32,
     wide: bool,
     parts: Vec<Part>,
-}
-
-fn is_text(column: &Column) -> bool {
-    matches!(column.kind, Kind::Text | Kind::Month)
 }
 
 impl<'a> Grid<'a> {
@@ -178,7 +175,7 @@ impl<'a> Grid<'a> {
 
     /// Where a text begins in its column: numbers end where the column ends.
     fn left(&self, fonts: &Fonts, column: usize, (left, width): (f32, f32), text: &str) -> f32 {
-        if is_text(&self.table.columns[column]) {
+        if self.table.columns[column].kind.is_text() {
             return left + INSET / 2.0;
         }
         left + width - INSET / 2.0 - fonts.width(text) * self.size
@@ -272,7 +269,7 @@ fn squeezed(
     own: &[f32],
     (room, least): (f32, f32),
 ) -> Option<Vec<f32>> {
-    let text = |place: usize| is_text(&table.columns[place]) && own[place] > NARROWEST;
+    let text = |place: usize| table.columns[place].kind.is_text() && own[place] > NARROWEST;
     let fixed = |place: usize| if text(place) { NARROWEST } else { own[place] };
     let places = || 0..own.len();
     let left = room - places().map(fixed).sum::<f32>();
@@ -312,32 +309,18 @@ fn said(fonts: &Fonts, table: &Table, place: usize) -> f32 {
     sum / table.rows.len().max(1) as f32 + 1.0
 }
 
-/// Parts that have room, each with the texts that lead the row.
+/// Parts that have room, each with the texts that name the row.
 fn parts(table: &Table, own: &[f32], room: f32) -> Vec<Part> {
-    let lead = table.columns.iter().take_while(|column| is_text(column)).count().min(3);
-    let most = room * 0.45 / lead.max(1) as f32;
-    let leading = || (0..lead).map(|place| (place, own[place].min(most)));
-    let part = |rest: &[usize]| Part {
-        columns: (0..lead).chain(rest.iter().copied()).collect(),
-        widths: leading()
-            .chain(rest.iter().map(|place| (*place, own[*place].min(most))))
-            .map(|(_, width)| width)
-            .collect(),
-    };
-    let used: f32 = leading().map(|(_, width)| width).sum();
-    let (mut parts, mut rest, mut left) = (Vec::new(), Vec::new(), room - used);
-    for (place, width) in own.iter().enumerate().skip(lead) {
-        let width = width.min(most);
-        if width > left && !rest.is_empty() {
-            parts.push(part(&rest));
-            rest.clear();
-            left = room - used;
-        }
-        rest.push(place);
-        left -= width;
-    }
-    if !rest.is_empty() || parts.is_empty() {
-        parts.push(part(&rest));
-    }
-    parts
+    /// Of the room, what a column may take; and tenths of a point, in which the columns are cut.
+    const MOST: f32 = 0.45;
+    const TENTHS: f32 = 10.0;
+    let own: Vec<f32> = own.iter().map(|width| width.min(room * MOST)).collect();
+    let columns: Vec<&Column> = table.columns.iter().collect();
+    let widths: Vec<usize> = own.iter().map(|width| (width * TENTHS).ceil() as usize).collect();
+    let cut = pieces(&columns, &widths, (room * TENTHS) as usize).into_iter();
+    cut.map(|columns| {
+        let widths = columns.iter().map(|place| own[*place]).collect();
+        Part { columns, widths }
+    })
+    .collect()
 }

@@ -29,7 +29,7 @@ fn table(rows: usize) -> Table {
         note: "USD".into(),
         columns: vec![Column::new("Meter", Kind::Text), Column::new("Cost [USD]", Kind::Usd)],
         rows: (0..rows).map(row).collect(),
-        ties: None,
+        ..Table::default()
     }
 }
 
@@ -41,6 +41,7 @@ fn page(tables: Vec<Table>) -> Page {
             label: "Total".into(),
             value: Cell::Usd(usd(1_234_567)),
             note: "list price".into(),
+            ..Fact::default()
         }],
         provenance: vec![
             ("seed".into(), "7".into()),

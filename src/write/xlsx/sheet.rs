@@ -81,10 +81,16 @@ impl Sheet {
         Ok(Self { out, widths: Vec::new(), results })
     }
 
-    /// Title, note, tie-out.
-    pub(super) fn top(&mut self, title: &str, note: &str, tie: &Tie) -> Done {
+    /// Title and note.
+    pub(super) fn title(&mut self, title: &str, note: &str) -> Done {
         self.out.write_string_with_format(0, 0, plain(title), &style::title())?;
         self.out.write_string_with_format(1, 0, plain(note), &style::note())?;
+        Ok(())
+    }
+
+    /// Title, note, tie-out.
+    pub(super) fn top(&mut self, title: &str, note: &str, tie: &Tie) -> Done {
+        self.title(title, note)?;
         for (column, name) in
             ["Tie-out", "This sheet", "Plan", "Difference", "State"].into_iter().enumerate()
         {

@@ -36,7 +36,7 @@ impl From<Kind> for Look {
             Kind::Dollars => Self::Dollars,
             Kind::SmallUsd => Self::SmallUsd,
             Kind::Number(places) => Self::Number(places),
-            Kind::Quantity => Self::Quantity,
+            Kind::Quantity | Kind::Estimate => Self::Quantity,
             Kind::Share => Self::Share,
         }
     }

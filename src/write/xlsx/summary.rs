@@ -56,9 +56,13 @@ fn headline(sheet: &mut Sheet, plan: &Plan, page: &Page) -> Done {
     let own = [Fact {
         label: format!("Cost over {}", count(plan.months.len(), "month")),
         value: Cell::Usd(plan.cost),
-        note: String::new(),
+        ..Fact::default()
     }];
-    let facts = if page.headline.is_empty() { &own[..] } else { &page.headline };
+    facts(sheet, if page.headline.is_empty() { &own[..] } else { &page.headline })
+}
+
+/// Figures below each other, from [`BODY`] on.
+pub(super) fn facts(sheet: &mut Sheet, facts: &[Fact]) -> Done {
     sheet.text_as(BODY - 1, 0, "Headline", &style::section())?;
     for (row, fact) in (BODY..).zip(facts) {
         sheet.text_as(row, 0, &fact.label, &style::label())?;

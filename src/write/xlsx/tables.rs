@@ -6,26 +6,35 @@ use super::{
     sheet::{BODY, Done, HEADER, Sheet, Tie, at, head, span},
     style::Look,
 };
-use crate::{
-    page::{Cell, Kind, Row, Table, Tied},
-    plan::Plan,
-};
+use crate::page::{Cell, Kind, Page, Row, Table, Tied};
 
 /// Most totals that a check names one by one.
 const MOST_TOTALS: usize = 100;
 /// Largest difference of a sum from its total that is rounding.
 const ROUNDING: f64 = 1e-6;
 
-/// Writes a table.
-pub(super) fn write(sheet: &mut Sheet, table: &Table, plan: &Plan) -> Done {
-    let note = if table.note.is_empty() {
-        format!("{}, {}", plan.cost_metric, plan.currency)
-    } else {
-        table.note.clone()
-    };
+/// Writes a table of a plan's page, held against the plan.
+pub(super) fn write(sheet: &mut Sheet, table: &Table, page: &Page) -> Done {
     // Two totals of different states in one book must not be taken for each other.
-    let note = format!("As planned: figures of this sheet do not follow the factors. {note}");
+    let note = format!(
+        "As planned: figures of this sheet do not follow the factors. {}",
+        note(table, page)
+    );
     sheet.top(&table.title, &note, &tie(table))?;
+    body(sheet, table)
+}
+
+/// What the amounts of a table are: a sheet is read without the page around it.
+pub(super) fn note(table: &Table, page: &Page) -> String {
+    let money = table.columns.iter().any(|column| column.kind.is_money());
+    let basis = if money { [&*page.currency, &*page.cost_metric] } else { ["", ""] };
+    let currency = if table.note.contains(&page.currency) { "" } else { basis[0] };
+    let parts = [&*table.note, currency, basis[1]];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+/// Header and rows.
+pub(super) fn body(sheet: &mut Sheet, table: &Table) -> Done {
     let heads: Vec<_> = table.columns.iter().map(|of| head(&*of.name, of.kind.into())).collect();
     sheet.header(&heads)?;
     for (row, own) in (BODY..).zip(&table.rows) {
