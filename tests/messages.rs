@@ -226,7 +226,8 @@ fn texts() -> BTreeMap<String, Texts> {
     let mut found = BTreeMap::new();
     for path in files(&root().join("src"), "rs") {
         let name = path.strip_prefix(root()).unwrap().display().to_string();
-        if name.ends_with("/tests.rs") || name.contains("/tests/") || name.ends_with("/fixture.rs") {
+        if name.ends_with("/tests.rs") || name.contains("/tests/") || name.ends_with("/fixture.rs")
+        {
             continue;
         }
         let parsed = syn::parse_file(&fs::read_to_string(&path).unwrap()).unwrap();

@@ -119,7 +119,8 @@ fn checked(guide: &str, least: usize) -> String {
         if line.starts_with("```") {
             inside = line == "```console";
         }
-        let Some(mut command) = line.strip_prefix("$ ").filter(|_| inside).map(str::to_owned) else {
+        let Some(mut command) = line.strip_prefix("$ ").filter(|_| inside).map(str::to_owned)
+        else {
             continue;
         };
         while command.ends_with('\\') {
@@ -134,8 +135,7 @@ fn checked(guide: &str, least: usize) -> String {
             shown.push(line.to_owned());
         }
         let printed = run(&command, folder.path(), programs.path());
-        let expected =
-            if is_shown(&shown, &printed) { shown } else { rewritten(&shown, &printed) };
+        let expected = if is_shown(&shown, &printed) { shown } else { rewritten(&shown, &printed) };
         for line in expected {
             let _ = writeln!(out, "{line}");
         }
@@ -169,10 +169,12 @@ fn the_example_of_the_readme_prints_what_it_shows() {
 fn a_shown_line_must_be_printed() {
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
     let printed = lines("a 1\nb 2\nc 3\nd 4");
-    for shown in ["a 1\nb 2\nc 3\nd 4", "a 1\n…", "…\nc 3\n…", "…\nd 4", "a 1\n…\nc 3\nd 4", "…"] {
+    for shown in ["a 1\nb 2\nc 3\nd 4", "a 1\n…", "…\nc 3\n…", "…\nd 4", "a 1\n…\nc 3\nd 4", "…"]
+    {
         assert!(is_shown(&lines(shown), &printed), "{shown}");
     }
-    for shown in ["", "a 1", "a 2\n…", "…\nc 3", "…\nd 4\n…\na 1", "b 2\n…", "…\nb 2\nd 4\n…"] {
+    for shown in ["", "a 1", "a 2\n…", "…\nc 3", "…\nd 4\n…\na 1", "b 2\n…", "…\nb 2\nd 4\n…"]
+    {
         assert!(!is_shown(&lines(shown), &printed), "{shown}");
     }
     let changed = lines("a 1\nnew\nb 2\nc 33\nd 4");
