@@ -14,14 +14,15 @@ use super::{compare, root};
 /// Stands for lines that are left out.
 const GAP: &str = "…";
 
-/// The program with the fixed price book; arguments of commands that have no price book pass as they are.
+/// The program with the fixed price book. A saved plan has its prices, and some commands need none.
 const WRAPPER: &str = "\
 #!/bin/sh
-case \"$1\" in
-plan | compare | commit | tune | simulate | reconcile | calibrate | backtest | report | manifests)
-    exec \"$RUNRATE\" \"$@\" --prices \"$BOOK\" ;;
-*) exec \"$RUNRATE\" \"$@\" ;;
+case \"$1:$*\" in
+report:*plan.json* | reconcile:*plan.json*) ;;
+plan:* | compare:* | commit:* | tune:* | simulate:* | reconcile:* | calibrate:* | backtest:* | report:* | manifests:*)
+    set -- \"$@\" --prices \"$BOOK\" ;;
 esac
+exec \"$RUNRATE\" \"$@\"
 ";
 
 fn run(command: &str, folder: &Path, programs: &Path) -> Vec<String> {
