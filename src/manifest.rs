@@ -1,4 +1,4 @@
-//! Kubernetes and Terraform manifests: out of a scenario, and into one. Text in, text out.
+//! Kubernetes and Terraform manifests: written from a scenario, and read into one. Text in, text out.
 //!
 //! [`write()`] turns an account of a scenario into `HorizontalPodAutoscaler`, `PodDisruptionBudget`, `NodePool`,
 //! `EC2NodeClass`, patches of pod specs and Aurora's Terraform variables; each value names the key it comes

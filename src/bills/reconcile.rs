@@ -1,4 +1,4 @@
-//! A plan against what was billed: where they differ, and whether by price, quantity or mix.
+//! Reconciliation of a plan with bills: where they differ, and whether by price, quantity or mix.
 //!
 //! # Formula
 //! ```text
@@ -75,7 +75,7 @@ pub enum Gap {
 pub struct Side {
     /// How much; none where no row says.
     pub quantity: Option<f64>,
-    /// What it costs [USD].
+    /// Its cost [USD].
     pub cost: Usd,
 }
 
@@ -214,7 +214,7 @@ pub struct Accuracy {
     pub level: &'static str,
 }
 
-/// A plan against what was billed.
+/// A plan reconciled with bills.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reconciliation {
     /// Name of the plan.
@@ -229,7 +229,7 @@ pub struct Reconciliation {
     pub months: Vec<Compared>,
     /// Months of the plan, before the last one billed, that no bill is there for.
     pub missing: Vec<Month>,
-    /// Lines, dearest difference first.
+    /// Lines, largest difference first.
     pub cells: Vec<Cell>,
     /// All of them.
     pub total: Sum,

@@ -136,7 +136,7 @@ fn fill_in_label() -> String {
 fn kind_unknown(workload: &Workload, facts: &Facts) -> &'static str {
     let is_known = |profile: &String| facts.known.iter().any(|known| known.profile == *profile);
     if workload.kind == Kind::Deployment && !workload.profile.as_ref().is_some_and(is_known) {
-        "assumed: write StatefulSet where it is one, as under a wrong kind nothing is found"
+        "assumed; write StatefulSet if it is one, because the wrong kind finds no pods"
     } else {
         ""
     }

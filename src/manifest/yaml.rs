@@ -1,4 +1,4 @@
-//! YAML text with a comment beside each value.
+//! YAML text with a comment next to each value.
 //!
 //! `serde-saphyr` reads what is written here and writes values itself, but no comments without its own
 //! wrapper types; where a value comes from is half of what a manifest says, so the few forms needed (block

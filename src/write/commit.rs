@@ -23,7 +23,7 @@ pub fn render(advised: &Advised) -> String {
     if advised.products.is_empty() {
         let _ = writeln!(
             out,
-            "\nThe book has no commitment price of what runs on demand. --compute-discount 27% looks at a Compute Savings Plan as AWS quotes it."
+            "\nThe book has no commitment price of what runs on demand. --compute-discount 27% adds a Compute Savings Plan at the discount that AWS quotes."
         );
     } else if advised.products.iter().any(|own| !own.ladder.is_empty()) {
         let _ = writeln!(out, "{}", products(&advised.products));

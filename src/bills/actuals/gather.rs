@@ -243,12 +243,11 @@ pub struct Gather<'a> {
     /// Numbers of the groups' texts; at the place of the end, whether the rows lack the first quantity.
     keys: Vec<[u32; TEXTS]>,
     last: Option<([u32; TEXTS], u32)>,
-    /// Whether an end is a date, by the number of the month's text and its own; none where it was not looked
-    /// at yet.
+    /// Whether an end is a date, by the number of the month's text and its own; none if it was not checked yet.
     seen: Vec<Vec<Option<bool>>>,
     reached: BTreeMap<Month, u32>,
     currencies: BTreeMap<String, String>,
-    /// By month, where a row has one, and kind of reason.
+    /// Skipped rows by month, if a row has one, and kind of reason.
     set_aside: BTreeMap<(Option<Month>, String), Aside>,
 }
 
@@ -305,7 +304,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Whether nothing is to be said of where a row stands: none was set aside, all are in one currency.
+    /// Returns whether no row needs its place in a message: none was skipped, and all are in one currency.
     pub fn needs_no_place(&self) -> bool {
         self.set_aside.is_empty() && self.currencies.len() < 2
     }
@@ -329,7 +328,7 @@ impl<'a> Gather<'a> {
         &self.names[which as usize].all[texts[which as usize] as usize]
     }
 
-    /// A row that cannot be used and what it costs, where that can be read; `at` says where it stands.
+    /// Skips a row that cannot be used, with its cost if that can be read; `at` returns its place.
     pub fn set_aside(&mut self, reason: String, cost: Option<Amount>, at: impl FnOnce() -> String) {
         self.set_aside_of(None, reason, cost, at);
     }
@@ -362,7 +361,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Takes a row, or sets it aside; `at` says where it stands.
+    /// Takes a row, or skips it; `at` returns its place.
     pub fn add(&mut self, row: &Row, at: impl Fn() -> String) {
         let place = self.place(row) as usize;
         let Group { month, kind, .. } = self.groups[place];

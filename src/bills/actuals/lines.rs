@@ -78,7 +78,7 @@ impl<R: Read> Records<R> {
     /// Reads the next record and returns its line; none at the end.
     ///
     /// # Errors
-    /// A quote astray; what the decompressor or the disk says: half of a file is no bill.
+    /// A stray quote; errors of the decompressor or the disk, because half of a file is no bill.
     pub(super) fn next(&mut self, record: &mut ByteRecord) -> Result<Option<usize>, Error> {
         match self.reader.read_byte_record(record) {
             Ok(false) => Ok(None),

@@ -1,4 +1,4 @@
-//! Names of a bill to the keys of the price book.
+//! Maps names of a bill to the keys of the price book.
 //!
 //! # Formula
 //! ```text
@@ -38,7 +38,7 @@ pub struct Naming<'a> {
 }
 
 impl<'a> Naming<'a> {
-    /// Names of every table of the book.
+    /// Collects the names of every table of the book.
     pub fn new(book: &'a PriceBook, catalog: &Catalog, billing: &Billing) -> Self {
         let mut codes: BTreeMap<String, Vec<String>> = billing.services.clone();
         let mut billed: HashMap<(&str, &str), Shown<'_>> = HashMap::new();
@@ -76,8 +76,7 @@ impl<'a> Naming<'a> {
         Self { codes, unprefixed, same_rate, regions: regions.collect(), billed }
     }
 
-    /// The key of a billed line and the service that Cost Explorer shows it under, where the price book
-    /// knows it.
+    /// Returns the key of a billed line and the service that Cost Explorer shows it under, if the price book has it.
     pub fn key(&self, service: &str, region: &str, usage_type: &str) -> Option<(BillKey, &'a str)> {
         if usage_type.is_empty() {
             return None;

@@ -1,4 +1,4 @@
-//! Account ids replaced by pseudonyms, in bills and in what is said of them.
+//! Replaces account ids by pseudonyms, in bills and in messages about them.
 //!
 //! # Formula
 //! ```text
@@ -7,7 +7,7 @@
 //! The same key gives an account the same pseudonym in every file and run. The key is random: without it the 10¹² ids
 //! cannot be tried one by one. A part of the digest is no state from which a longer text could be hashed on.
 //! # Limits
-//! What is redacted in texts are twelve digits in a row (`1234-5678-9012` too): other numbers of twelve digits read
+//! In texts, twelve digits in a row are redacted (`1234-5678-9012` too): other numbers of twelve digits read
 //! as pseudonyms. Amounts are numbers and stay. Names of people and machines are not looked for.
 
 use std::collections::HashSet;
@@ -128,7 +128,7 @@ impl Redaction {
         self.ids.extend(numbers.filter(|number| is_id(number)).map(str::to_owned));
     }
 
-    /// Months of bills that hold account ids.
+    /// Returns the months of bills that have account ids.
     pub fn unredacted(&self, bills: &[MonthBill]) -> Vec<Month> {
         let holds_ids = |bill: &&MonthBill| {
             let mut hidden = (*bill).clone();

@@ -85,8 +85,8 @@ fn cost<'r>(cells: impl Fn(usize) -> &'r [u8], layout: &Layout, commas: bool) ->
     figure(text.trim(), commas)
 }
 
-/// The same for a file each row of which is a line, whole and good, at two thirds of the time; `None` for any
-/// other, which [`read`] can say more of.
+/// Reads a file whose rows are whole lines, in two thirds of the time; `None` for any other file, for which [`read`]
+/// has the errors.
 pub fn read_lines(
     file: &str,
     bytes: impl Read,

@@ -1,4 +1,4 @@
-//! The difference of each cell in its parts: price, quantity and mix.
+//! Splits the difference of each cell into price, quantity and mix.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A plan and a bill looked at in the same way: fees of commitments, and what a row is.
+//! Views a plan and a bill in the same way: fees of commitments, and kinds of rows.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::{
 /// What fees of commitments are compared as, in the place of a service: bills and plans name them apart.
 pub(super) const FEES: &str = "commitment fees";
 
-/// How a plan with commitments is looked at.
+/// View of a plan with commitments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum View {
     /// Without commitments there is one view.
@@ -50,7 +50,7 @@ impl View {
         }
     }
 
-    /// What a reader must know of the two sides.
+    /// Returns notes on the two sides for the reader.
     pub(super) fn note(self, plan: &Plan, metric: Metric) -> Vec<String> {
         let mut notes = Vec::new();
         if self == Self::Paid {

@@ -70,7 +70,7 @@ fn terms(
         found.extend(term.map(|term| (term, Some(weight))).map(with));
     }
     if own.is_daemon_set && !found.is_empty() {
-        let message = "is ignored: a DaemonSet runs on every node that it may";
+        let message = "is ignored: a DaemonSet runs on every node that admits it";
         notes.field(object, &format!("spec.template.spec.affinity.{kind}"), message);
         return Vec::new();
     }

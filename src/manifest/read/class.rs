@@ -40,7 +40,7 @@ pub(super) fn read(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes)
         notes.field(
             object,
             "spec",
-            &format!("not read, as no plan depends on it: {}", unread.join(", ")),
+            &format!("skipped, because plans do not depend on it: {}", unread.join(", ")),
         );
     }
     let is_auto = object.version.split('/').next() == Some(&*knowledge.facts.auto_mode.group);

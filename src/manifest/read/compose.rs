@@ -1,4 +1,4 @@
-//! What was read, laid over `runrate init`'s scenario; its comments stay.
+//! The manifests, merged into the scenario of `runrate init`; its comments stay.
 //!
 //! Manifests are of one cluster, so the scenario keeps one account. Of the template's workloads, those that
 //! the manifests have take their values, those of the cluster itself that they do not have stay as
@@ -375,7 +375,7 @@ fn start_jobs(document: &DocumentMut, drafts: &mut [Draft], notes: &mut Notes) {
         let line = draft.lines.iter_mut().find(|line| line.key == "job");
         let Some(table) = line.and_then(|line| line.value.as_inline_table_mut()) else { continue };
         table.insert("starts_at", format!("{start}-01T00:00").into());
-        let message = "when it runs is in no manifest: it begins with the plan. Set job.starts_at, or remove it if it is done";
+        let message = "no manifest states when it runs: it begins with the plan. Set job.starts_at, or remove it if it is done";
         notes.add(draft.place.clone(), message);
     }
 }
@@ -567,7 +567,7 @@ fn needed(
         let memory = draft.requests.and_then(|given| given.memory);
         requests.insert("cpu_millicores", number(usual("cpu_millicores").unwrap_or(100.0)));
         requests.insert("memory_mib", number(memory.or(usual("memory_mib")).unwrap_or(128.0)));
-        let why = "assumption: the manifest asks for no CPU, which an autoscaler needs";
+        let why = "assumption: the manifest requests no CPU, which an autoscaler needs";
         set(lines, Line::new("requests", requests, why));
         let message = "an autoscaler needs a CPU request; the scenario assumes one";
         notes.add(draft.place.clone(), message);
@@ -623,7 +623,7 @@ fn idle_memory(
     );
     set(lines, Line::new("idle_memory_mib", number(idle), &why));
     let message = format!(
-        "memory of an idle pod is in no manifest; {idle} MiB are assumed, {:.0} % of the autoscaler's target. At the target or above, replicas stay at the maximum",
+        "no manifest states the memory of an idle pod; {idle} MiB are assumed, {:.0} % of the autoscaler's target. At the target or above, replicas stay at the maximum",
         share * 100.0
     );
     notes.add(draft.place.clone(), &message);

@@ -59,7 +59,8 @@ pub(super) fn of_container(
             keys.push(("container_request", number(request)));
         }
         let message = format!(
-            "which share of the pod's {resource} container {name} uses is in no manifest: in proportion to its request is planned; set usage_share of the metric"
+            "no manifest states which share of the pod's {resource} container {name} uses: \
+                the plan divides it in proportion to requests; set usage_share of the metric"
         );
         notes.field(object, field, &message);
     }

@@ -118,7 +118,7 @@ pub(super) fn objects(source: &Source, notes: &mut Notes) -> Vec<Object> {
     found
 }
 
-/// Lines of a document before its first that says something.
+/// Lines of a document before its first with content.
 fn head(text: &str) -> usize {
     text.lines().take_while(|line| is_blank(line)).count()
 }

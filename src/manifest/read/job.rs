@@ -23,7 +23,7 @@ use crate::{
 
 /// Days in which the shortest time between two runs is looked for.
 const DAYS: u32 = 32;
-/// Most runs that are looked at for it.
+/// Maximum number of runs that are checked for it.
 const MOST_RUNS: usize = 200;
 
 /// Whether an object is a `CronJob` or a Job.
@@ -108,7 +108,7 @@ pub(super) fn line(
     let (seconds, why) = duration(object, facts);
     table.insert("duration_seconds", i64::from(seconds).into());
     let message = format!(
-        "how long a pod runs is in no manifest: {seconds} seconds are an assumption ({why}). Set job.duration_seconds to what you measure"
+        "no manifest states how long a pod runs: {seconds} seconds are assumed ({why}). Set job.duration_seconds to what you measure"
     );
     notes.field(object, "", &message);
     unread(object, ignored, notes);

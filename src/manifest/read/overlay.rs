@@ -37,7 +37,7 @@ fn overlay(object: &Object, auto_mode: &str, notes: &mut Notes) -> Option<Vec<Li
     let read = ["requirements", "price", "priceAdjustment", "weight", "capacity"];
     leftover(object, ("/spec", &read), &[], notes);
     if object.at("/spec/capacity").is_some() {
-        let message = "adds resources beside CPU and memory, which pods of a scenario do not request; it is not read";
+        let message = "adds resources other than CPU and memory, which pods of a scenario do not request; it is not read";
         notes.field(object, "spec.capacity", message);
     }
     let mut lines = requirements(object, auto_mode, notes)?;

@@ -168,7 +168,7 @@ fn preferred(
         let weight = value::whole(object, (&format!("{field}.weight"), &weight), (1, 100), notes);
         let Some(weight) = weight else { continue };
         if object.kind == "DaemonSet" {
-            let message = "is ignored: a DaemonSet runs on every node that it may";
+            let message = "is ignored: a DaemonSet runs on every node that admits it";
             notes.field(object, &field, message);
             continue;
         }

@@ -32,7 +32,7 @@ impl Amounts {
         Self { cpu: self.cpu.or(other.cpu), memory: self.memory.or(other.memory) }
     }
 
-    /// Sums of what is asked for: nothing where nothing is given.
+    /// Sums of requests; none if none is given.
     fn plus(self, other: Self) -> Self {
         let sum = |a: Option<f64>, b: Option<f64>| match (a, b) {
             (None, None) => None,
@@ -106,7 +106,7 @@ fn amounts(object: &Object, pointer: &str, notes: &mut Notes) -> Amounts {
             }
             _ => {
                 let message = format!(
-                    "{} is not planned: pods of a scenario ask for CPU and memory alone",
+                    "{} is not planned: pods of a scenario request only CPU and memory",
                     value::shown(given)
                 );
                 notes.field(object, &field, &message);

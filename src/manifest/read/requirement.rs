@@ -214,7 +214,7 @@ fn min_values(
     let field = format!("{field}.minValues");
     let Some(least) = whole(object, (&field, least), (1, 50), notes) else { return };
     if !matches!(list, "instance_types" | "families") {
-        notes.field(object, &field, "a scenario counts instance types and families alone");
+        notes.field(object, &field, "a scenario counts only instance types and families");
         return;
     }
     let known = lines.iter().find(|line| line.key == "min_values");
@@ -233,7 +233,8 @@ fn capacity(object: &Object, one: &Requirement<'_>, lines: &mut Vec<Line>, notes
         notes.field(object, &one.field, message);
     }
     if types == [RESERVED] {
-        let message = "allows reserved capacity alone, and the reservation is in no manifest: on-demand is planned too. Give [cluster.capacity_reservations.NAME], then remove on-demand";
+        let message = "allows only reserved capacity, and the reservation is in no manifest: \
+            on-demand is planned too. Give [cluster.capacity_reservations.NAME], then remove on-demand";
         notes.field(object, &one.field, message);
         types.push("on-demand");
     }

@@ -56,7 +56,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Whether an object is what it was read from.
+    /// Returns whether an object is its source.
     pub(super) fn is_of(&self, object: &Object) -> bool {
         self.object == object.name && self.namespace == object.namespace && self.kind == object.kind
     }
@@ -201,7 +201,7 @@ fn draft(object: &Object, name: String, knowledge: Knowledge<'_>, notes: &mut No
     if given {
         lines.push(Line::new("requests", table(requests, (0.0, 0.0)), &label));
     } else {
-        notes.field(object, "spec.template.spec.containers", "ask for no CPU and no memory");
+        notes.field(object, "spec.template.spec.containers", "request no CPU and no memory");
         if profile.is_none() {
             lines.push(Line::new(
                 "requests",

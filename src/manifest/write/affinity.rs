@@ -61,7 +61,7 @@ fn pods(given: &[PodTerm], label: &str) -> Map {
     let (mut required, mut preferred) = (Vec::new(), Vec::new());
     for term in given {
         let why = format!(
-            "{FILL_IN}: a scenario knows no labels; write those of the pods of {}",
+            "{FILL_IN}: a scenario has no labels; write those of the pods of {}",
             term.workload
         );
         let value = format!("{FILL_IN}: the label of the pods of {}", term.workload);

@@ -16,7 +16,8 @@ use crate::{
 /// Below the heading.
 pub(super) const ABOUT: [&str; 2] = [
     "Autoscalers and disruption budgets. Apply in the workloads' namespace: `kubectl apply -n NAMESPACE -f hpa.yaml`.",
-    "What is left out here has the controller's default, as it has in the plan. What says FILL-IN only you know.",
+    "Fields that are not here have the controller's default, as in the plan. Replace each \
+        FILL-IN.",
 ];
 
 pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
@@ -251,7 +252,7 @@ fn disruption_budget(name: &str, budget: &DisruptionBudget, label: &str) -> Map 
         };
         spec.put(field, value, &format!("{key}.{own}"));
     }
-    let why = format!("{FILL_IN}: a scenario knows no labels; write those of the pods of {name}");
+    let why = format!("{FILL_IN}: a scenario has no labels; write those of the pods of {name}");
     let labels = Map::new().why(label, fill_in_label(), &why);
     Map::new()
         .with("apiVersion", "policy/v1")

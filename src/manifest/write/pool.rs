@@ -16,8 +16,9 @@ use crate::{
 
 /// Below the heading.
 pub(super) const ABOUT: [&str; 2] = [
-    "Node pools and their node classes. What says FILL-IN only you know: Karpenter refuses a node class",
-    "until a role, subnets, security groups and an image version are there.",
+    "Node pools and their node classes. Replace each FILL-IN: Karpenter rejects a node class \
+        without a role,",
+    "subnets, security groups and an image version.",
 ];
 
 /// Keys and what is wrong with them.
@@ -192,7 +193,8 @@ pub(super) fn notes(wanted: &Wanted<'_>) -> Problems {
             note(
                 "spot_share",
                 format!(
-                    "no field of a node pool keeps a share of {share}: with both capacity types written, Karpenter buys spot wherever there is some"
+                    "a node pool cannot hold a share of {share}: with both capacity types \
+                        allowed, Karpenter buys spot whenever it is available"
                 ),
             );
         }
@@ -221,15 +223,17 @@ pub(super) fn notes(wanted: &Wanted<'_>) -> Problems {
 fn remarks(spec: &mut Map, (name, pool): (&str, &NodePool), known: &KarpenterFacts) {
     if let Some(share) = pool.spot_share.filter(|share| *share > 0.0 && *share < 1.0) {
         spec.say(&format!(
-            "cluster.node_pools.{name}.spot_share = {share}: no field of a node pool keeps a share. With both capacity types below,"
+            "cluster.node_pools.{name}.spot_share = {share}: a node pool cannot hold a share. \
+                With both capacity types below,"
         ));
         spec.say(
-            "spot is taken wherever there is some. A mix needs two pools, one for each capacity type, that label their nodes",
+            "Karpenter buys spot whenever it is available. A mix needs two pools, one per \
+                capacity type, that label their nodes",
         );
         spec.say(
             "`capacity-spread` with values in the wanted ratio, and pods with a topologySpreadConstraint over that label:",
         );
-        spec.say("it counts pods, not nodes, so it comes near the share without keeping it.");
+        spec.say("it counts pods, not nodes, so the share is approximate.");
     }
     if pool.drift_every_days.is_some() {
         spec.say(&format!(
