@@ -110,7 +110,7 @@ impl Product {
         }
     }
 
-    /// Whether it may cover what another product covers.
+    /// Returns whether it may cover what another product covers.
     fn meets(&self, other: &Self, shared: bool) -> bool {
         let ec2 = |own: &Self| own.kind != Kind::RdsReservedInstance;
         let family = |own: &Self| own.of.as_deref().map(|of| family_of(own.kind, of).to_owned());
@@ -239,7 +239,7 @@ struct Trial {
 }
 
 impl Trial {
-    /// Savings of sets of purchases.
+    /// Returns savings of sets of purchases.
     fn savings(
         &self,
         prepared: &Prepared<'_>,
@@ -534,7 +534,7 @@ mod tests {
     use super::*;
     use crate::money::rate::commitment::{Candidate, Eligible, Reach};
 
-    /// A plan that takes 40 % off: an hour's dollar of it is worth 1 / 0.6 on demand.
+    /// Returns a plan that takes 40 % off: an hour's dollar of it is worth 1 / 0.6 on demand.
     fn product() -> Product {
         Product {
             kind: Kind::Ec2InstanceSavingsPlan,
@@ -553,7 +553,7 @@ mod tests {
         Horizon { start, months: 24, every: 1, term: 12, term_hours: 8760 }
     }
 
-    /// Layers of a dollar an hour, of which month m uses the share that `share` says.
+    /// Returns layers of a dollar an hour, of which month m uses the share that `share` says.
     fn of(share: impl Fn(usize, usize) -> f64) -> Used {
         let horizon = horizon();
         let cell = |layer, month| share(layer, month) / 0.6 * horizon.hours(month) as f64;

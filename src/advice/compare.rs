@@ -93,12 +93,12 @@ pub struct Compared {
 }
 
 impl Compared {
-    /// B − A [USD].
+    /// Returns B − A [USD].
     pub fn difference(&self) -> Usd {
         self.total_b - self.total_a
     }
 
-    /// B − A as a share of A; none where A is nothing.
+    /// Returns B − A as a share of A; none if A is 0.
     pub fn share(&self) -> Option<f64> {
         (self.total_a > Usd::ZERO).then(|| self.difference().to_f64() / self.total_a.to_f64())
     }

@@ -553,7 +553,7 @@ impl Shown<'_> {
         }
     }
 
-    /// All candidates, cheapest against today first.
+    /// Returns all candidates, cheapest against today first.
     fn all(&self) -> Vec<Point> {
         let looked = self.archive.records().iter();
         let looked = looked.filter(|(_, own)| !own.judged.is_empty() || own.wrong.is_some());

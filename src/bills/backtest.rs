@@ -57,7 +57,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// Its name.
+    /// Returns its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Runrate => "runrate",
@@ -156,7 +156,7 @@ fn interval(method: Method, known: &[f64], mean_now: f64, horizon: usize) -> Opt
     around(mean_now, &errors, (horizon as f64).sqrt())
 }
 
-/// The 80 % interval around a mean, from relative errors; none with fewer than two.
+/// Returns the 80 % interval around a mean, from relative errors; none with fewer than two.
 pub fn around(mean: f64, errors: &[f64], growth: f64) -> Option<(f64, f64)> {
     if errors.len() < 2 {
         return None;

@@ -146,7 +146,7 @@ impl History {
         Ok(Self { values, moments, distance, seasons, filled, holidays })
     }
 
-    /// Seasons in rows, those with two whole cycles.
+    /// Returns seasons in rows, those with two whole cycles.
     pub fn seasons(&self) -> Vec<usize> {
         self.repeated(self.values.len())
     }
@@ -155,7 +155,7 @@ impl History {
         self.seasons.iter().copied().filter(|season| 2 * season <= rows).collect()
     }
 
-    /// Rows.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.values.len()
     }
@@ -215,7 +215,7 @@ impl History {
         Ok(names.into_iter().zip(tallies).map(|(method, tally)| tally.score(method)).collect())
     }
 
-    /// Mean and ends of the interval for the rows after `origin`.
+    /// Returns mean and ends of the interval for the rows after `origin`.
     fn from(&self, origin: usize, ahead: usize) -> Result<Vec<[f64; 3]>, String> {
         let found = self.fit(origin, ahead)?;
         let apart = (ahead / 2).max(1);
@@ -313,7 +313,7 @@ impl Distance {
     }
 }
 
-/// The distance of rows, and each row's place in an even grid.
+/// Returns the distance of rows, and each row's place in an even grid.
 fn grid(series: &Series) -> (Distance, Vec<usize>) {
     let first = series.moments[0];
     if series.step_minutes >= MONTHLY {
@@ -355,7 +355,7 @@ fn decompose(logs: &[f32], seasons: &[usize]) -> Result<(Level, Vec<Vec<f32>>), 
     Ok((level, found.seasonal().to_vec()))
 }
 
-/// Mean and half of the interval of a level without seasons.
+/// Returns mean and half of the interval of a level without seasons.
 fn trend(level: &[f64], ahead: usize) -> Result<(Vec<f64>, Vec<f64>), String> {
     // The decomposition works in single precision.
     let flat = level.windows(2).all(|pair| (pair[1] - pair[0]).abs() < 1e-6);
@@ -396,8 +396,8 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 /// Relative error of the decomposition, which works in single precision.
 const SINGLE: f64 = 1e-6;
 
-/// Whether a value lies in the interval of a step, up to the precision of the decomposition: the interval of an
-/// exact forecast is a point.
+/// Returns whether a value lies in the interval of a step, up to the precision of the decomposition: the interval of
+/// an exact forecast is a point.
 fn inside([_, low, high]: [f64; 3], value: f64) -> bool {
     (low * (1.0 - SINGLE)..=high * (1.0 + SINGLE)).contains(&value)
 }
@@ -449,7 +449,7 @@ mod tests {
     use super::*;
     use crate::measure::series::Gaps;
 
-    /// Days from 2027-01-01, a Friday.
+    /// Returns days from 2027-01-01, a Friday.
     fn daily(values: impl IntoIterator<Item = f64>) -> Series {
         let mut text = String::new();
         let first: Date = "2027-01-01".parse().unwrap();

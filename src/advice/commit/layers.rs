@@ -59,7 +59,7 @@ impl Horizon {
         self.start.plus(month as u32).hours()
     }
 
-    /// Months of a purchase in month `b` up to `end`, with the hours of its term in each.
+    /// Returns months of a purchase in month `b` up to `end`, with the hours of its term in each.
     fn terms(&self, b: usize, end: usize) -> impl Iterator<Item = (usize, f64)> {
         let mut left = self.term_hours;
         (b..(b + self.term).min(end)).map(move |month| {

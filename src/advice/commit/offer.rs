@@ -176,12 +176,12 @@ impl Offer {
     }
 }
 
-/// Hours of a month's lines.
+/// Returns hours of a month's lines.
 pub(super) fn hours(lines: &[Eligible]) -> usize {
     lines.iter().map(|line| line.left.len()).max().unwrap_or(0)
 }
 
-/// Subject of a price of the book.
+/// Returns the subject of a price of the book.
 pub(super) fn bought_as(rate: &Rate, is_ec2: bool) -> Option<(Kind, Term, Payment)> {
     let kinds = if is_ec2 {
         &[Kind::Ec2InstanceSavingsPlan, Kind::Ec2ReservedInstance][..]

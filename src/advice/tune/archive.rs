@@ -80,7 +80,7 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// The candidates with their records, in the order of their settings.
+    /// Returns the candidates with their records, in the order of their settings.
     pub fn records(&self) -> &BTreeMap<Candidate, Record> {
         &self.records
     }
@@ -90,7 +90,7 @@ impl<'a> Archive<'a> {
         self.records.contains_key(candidate)
     }
 
-    /// The first trials of a candidate, where it has as many.
+    /// Returns the first trials of a candidate, where it has as many.
     pub fn trials(&self, candidate: &[u16], count: usize) -> Option<&[Judged]> {
         self.records.get(candidate)?.judged.get(..count)
     }

@@ -43,7 +43,7 @@ pub struct Why {
     pub without_it: Vec<String>,
 }
 
-/// Differences, trial by trial, of a candidate to another, by month.
+/// Returns differences, trial by trial, of a candidate to another, by month.
 pub fn paired(own: &[Judged], other: &[Judged], months: f64, of: fn(&Judged) -> f64) -> Estimate {
     let both = own.iter().zip(other);
     Estimate::of(&both.map(|(own, other)| (of(own) - of(other)) / months).collect::<Vec<f64>>())

@@ -158,7 +158,7 @@ impl Bout<'_> {
         }
     }
 
-    /// Candidates against today in the trials of the proof.
+    /// Returns candidates against today in the trials of the proof.
     fn tried(&self, candidates: &[Candidate], count: u32) -> Result<Option<Vec<Against>>, Error> {
         let trials: Vec<u32> = (PROOF..PROOF + count).collect();
         let one = |trial: &u32| -> Result<Option<Vec<Judged>>, Error> {

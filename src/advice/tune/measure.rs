@@ -85,7 +85,7 @@ impl Measures {
         }
     }
 
-    /// The terms of risk, in the order of [`TERMS`].
+    /// Returns the terms of risk, in the order of [`TERMS`].
     pub fn terms(&self) -> [f64; 5] {
         [
             self.late_minutes_per_month,

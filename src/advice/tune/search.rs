@@ -85,7 +85,7 @@ pub fn run(archive: &mut Archive<'_>, space: &Space, effort: &Effort) -> Result<
     Search { archive, space, effort, draws }.go()
 }
 
-/// Every candidate of a small space.
+/// Returns every candidate of a small space.
 fn all(space: &Space) -> Vec<Candidate> {
     space.dials.iter().fold(vec![Vec::new()], |heads, dial| {
         let tails = |head: &Candidate| {
@@ -135,7 +135,7 @@ impl Search<'_, '_> {
         self.effort.evaluations.saturating_sub(self.archive.spent)
     }
 
-    /// New candidates of a round.
+    /// Returns new candidates of a round.
     fn batch(&self) -> usize {
         (self.effort.evaluations as usize / 60).clamp(6, 36)
     }
@@ -232,7 +232,7 @@ impl Search<'_, '_> {
         ]
     }
 
-    /// Candidates that hold every value of every knob equally often.
+    /// Returns candidates that hold every value of every knob equally often.
     fn spread(&mut self, count: usize) -> Vec<Candidate> {
         let mut found = vec![Vec::with_capacity(self.space.dials.len()); count];
         for place in 0..self.space.dials.len() {
@@ -249,7 +249,8 @@ impl Search<'_, '_> {
         found
     }
 
-    /// New candidates: neighbors of the cheapest that holds, then neighbors, crossings and leaps of good ones.
+    /// Returns new candidates: neighbors of the cheapest that holds, then neighbors, crossings and leaps of good
+    /// ones.
     fn breed(&mut self) -> Vec<Candidate> {
         let (few, many) = (self.ranked(1), self.ranked(self.effort.trials));
         let best = by_cost(&many).first().map(|place| many[*place].candidate.clone());

@@ -59,7 +59,7 @@ pub struct DefaultKnob {
 }
 
 impl Space {
-    /// Today's settings.
+    /// Returns today's settings.
     pub fn today(&self) -> Candidate {
         self.dials.iter().map(|dial| dial.today).collect()
     }
@@ -112,18 +112,18 @@ impl Space {
 }
 
 impl Dial {
-    /// The value at a place.
+    /// Returns the value at a place.
     pub fn at(&self, place: u16) -> Option<&Value> {
         self.values.get(usize::from(place))?.as_ref()
     }
 
-    /// The value at a place, as the scenario has it.
+    /// Returns the value at a place, as the scenario has it.
     pub fn words(&self, place: u16) -> String {
         self.at(place).map_or_else(|| "left out".into(), |value| value.to_string().replace('"', ""))
     }
 }
 
-/// Whether two values mean the same: 1 and 1.0 do.
+/// Returns whether two values mean the same: 1 and 1.0 do.
 fn same(a: &Value, b: &Value) -> bool {
     match (number(a), number(b)) {
         (Some(a), Some(b)) => (a - b).abs() <= 1e-12 * a.abs().max(b.abs()),

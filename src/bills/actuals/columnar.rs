@@ -277,7 +277,7 @@ fn plain(text: Option<&str>) -> &str {
     if text == "NULL" { "" } else { text }
 }
 
-/// A figure, or the text that is none.
+/// Returns a figure, or the text that is none.
 fn read_figure(column: &Figures<'_>, index: usize) -> Result<Option<Amount>, String> {
     let binary = |value: Option<f64>| match value {
         None => Ok(None),

@@ -66,7 +66,7 @@ impl Names {
         Self { places, cells: vec![(Box::default(), 0)], last: 0, all: vec!["".into()] }
     }
 
-    /// The number of a cell; one that was seen before need not be looked at.
+    /// Returns the number of a cell; one that was seen before need not be looked at.
     fn of_cell(&mut self, cell: &[u8]) -> Option<u32> {
         let (last, number) = &self.cells[self.last as usize];
         if **last == *cell {
@@ -118,7 +118,7 @@ impl Places {
         parts.fold(0, |packed, (number, shift)| packed | u64::from(*number) << shift)
     }
 
-    /// The group of a key, or `next` for one that is new.
+    /// Returns the group of a key, or `next` for one that is new.
     fn of(&mut self, key: &[u32; TEXTS], next: u32) -> u32 {
         let mut without = *key;
         let month = std::mem::take(&mut without[Text::Month as usize]) as usize;
@@ -264,13 +264,13 @@ struct Aside {
 }
 
 impl Aside {
-    /// The reason; an example where rows differ in its values.
+    /// Returns the reason; an example where rows differ in its values.
     fn text(&self) -> String {
         if self.varies { format!("{}, for example", self.reason) } else { self.reason.clone() }
     }
 }
 
-/// A reason without the values in it: quoted text and numbers.
+/// Returns a reason without the values in it: quoted text and numbers.
 fn kind_of(reason: &str) -> String {
     let mut kind = String::new();
     let mut quoted = false;
@@ -309,12 +309,12 @@ impl<'a> Gather<'a> {
         self.set_aside.is_empty() && self.currencies.len() < 2
     }
 
-    /// The number of a text of a column.
+    /// Returns the number of a text of a column.
     pub fn number(&mut self, which: usize, text: &str) -> u32 {
         self.names[which].number(text)
     }
 
-    /// The number of a cell whose bytes were seen in this column before.
+    /// Returns the number of a cell whose bytes were seen in this column before.
     pub fn of_cell(&mut self, which: usize, cell: &[u8]) -> Option<u32> {
         self.names[which].of_cell(cell)
     }
@@ -481,7 +481,7 @@ impl<'a> Gather<'a> {
         days.is_some()
     }
 
-    /// The one currency of the rows that are used.
+    /// Returns the one currency of the rows that are used.
     fn currency(&self) -> Result<String, String> {
         let mut currencies = self.currencies.iter();
         match (currencies.next(), currencies.next()) {
@@ -508,7 +508,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// The months of all rows, and what could not be used at all.
+    /// Returns the months of all rows, and what could not be used at all.
     ///
     /// # Errors
     /// Two currencies; no row that can be used.
@@ -573,7 +573,7 @@ impl<'a> Gather<'a> {
     }
 }
 
-/// Rows that were not used, by month. What has no month, or a month without a line, is kept with the first.
+/// Returns rows that were not used, by month. What has no month, or a month without a line, is kept with the first.
 fn asides(
     all: BTreeMap<(Option<Month>, String), Aside>,
     months: &BTreeMap<Month, Vec<Line>>,
@@ -610,7 +610,7 @@ pub(super) fn check_sums(month: Month, lines: &[Line]) -> Result<(), String> {
     Ok(())
 }
 
-/// Lines in the order of their keys; those that differ only in how the row was written are one.
+/// Returns lines in the order of their keys; those that differ only in how the row was written are one.
 pub(crate) fn merged(lines: Vec<Line>) -> Vec<Line> {
     let mut sums: BTreeMap<LineKey, Line> = BTreeMap::new();
     for line in lines {
@@ -633,7 +633,7 @@ pub(crate) fn merged(lines: Vec<Line>) -> Vec<Line> {
     sums.into_values().collect()
 }
 
-/// The month of `2024-09`, `2024-09-01 00:00:00` or `2023-11-01T00:00:00.000Z`; `None` for any other text.
+/// Returns the month of `2024-09`, `2024-09-01 00:00:00` or `2023-11-01T00:00:00.000Z`; `None` for any other text.
 pub(crate) fn month_of(text: &str) -> Option<Month> {
     if text.len() == MONTH_DIGITS {
         return text.parse().ok();
@@ -641,7 +641,7 @@ pub(crate) fn month_of(text: &str) -> Option<Month> {
     day_of(text).map(|(month, _, _)| month)
 }
 
-/// The month and day of `2024-09-30` and what follows them: nothing, or a time of the day.
+/// Returns the month and day of `2024-09-30` and what follows them: nothing, or a time of the day.
 fn day_of(text: &str) -> Option<(Month, u32, &str)> {
     let month: Month = text.get(..MONTH_DIGITS)?.parse().ok()?;
     let day = text.get(MONTH_DIGITS..)?.strip_prefix('-')?;
@@ -653,8 +653,8 @@ fn day_of(text: &str) -> Option<(Month, u32, &str)> {
     (time.is_empty() || is_time).then_some((month, number, time))
 }
 
-/// Days of the month before the end of a charge; all when the end lies beyond it or is not said, none when the
-/// text is no date.
+/// Returns days of the month before the end of a charge; all when the end lies beyond it or is not said, none when
+/// the text is no date.
 fn days_reached(month: Month, end: &str) -> Option<u32> {
     let whole = month.days() as u32;
     if end.is_empty() {

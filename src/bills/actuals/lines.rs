@@ -70,7 +70,7 @@ impl<R: Read> Records<R> {
         Ok(Self { file: file.to_owned(), reader, separator, line: 0 })
     }
 
-    /// Whether the cells are separated by semicolons, as spreadsheets do where the comma is the decimal sign.
+    /// Returns whether the cells are separated by semicolons, as spreadsheets do where the comma is the decimal sign.
     pub(super) fn has_semicolons(&self) -> bool {
         self.separator == b';'
     }
@@ -101,7 +101,7 @@ impl<R: Read> Records<R> {
     }
 }
 
-/// The separator of a first line, outside its quotes.
+/// Returns the separator of a first line, outside its quotes.
 fn separator(head: &[u8]) -> u8 {
     let mut quoted = false;
     let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];

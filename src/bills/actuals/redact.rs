@@ -39,7 +39,7 @@ impl Redaction {
         Self { key, ids: HashSet::new() }
     }
 
-    /// The pseudonym of an account; one that is a pseudonym, or empty, stays.
+    /// Returns the pseudonym of an account; one that is a pseudonym, or empty, stays.
     pub fn account(&self, name: &str) -> String {
         if name.is_empty() || is_pseudonym(name) {
             return name.to_owned();
@@ -50,7 +50,7 @@ impl Redaction {
         pseudonym(&Sha256::new().chain_update(self.key).chain_update(id).finalize())
     }
 
-    /// A text with every account id replaced.
+    /// Returns a text with every account id replaced.
     pub fn text(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
@@ -138,7 +138,7 @@ impl Redaction {
         bills.iter().filter(holds_ids).map(|bill| bill.month).collect()
     }
 
-    /// An error with every account id replaced.
+    /// Returns an error with every account id replaced.
     pub fn error(&self, error: Error) -> Error {
         error.map(|Problem { place: Place { file, line, key }, message }| {
             let hide = |text: Option<String>| text.map(|text| self.text(&text));
@@ -190,7 +190,7 @@ fn digits(text: &str) -> usize {
     text.bytes().take_while(u8::is_ascii_digit).count()
 }
 
-/// The length of `1234-5678-9012` at the beginning of a text, where no more digits follow.
+/// Returns the length of `1234-5678-9012` at the beginning of a text, where no more digits follow.
 fn dashed(text: &str) -> Option<usize> {
     let mut rest = text;
     for group in 0..ID_DIGITS / GROUP_DIGITS {

@@ -27,7 +27,7 @@ impl<'a> Pod<'a> {
         Self { containers: &draft.containers, own: draft.own_requests }
     }
 
-    /// Names of the containers that request nothing of a resource.
+    /// Returns names of the containers that request nothing of a resource.
     fn without(&self, resource: &str) -> Vec<&'a str> {
         let lacks = |amounts: &Amounts| of(*amounts, resource).is_none();
         let lacking = self.containers.iter().filter(|(_, amounts)| lacks(amounts));
@@ -39,7 +39,7 @@ fn of(amounts: Amounts, resource: &str) -> Option<f64> {
     if resource == "cpu" { amounts.cpu } else { amounts.memory }
 }
 
-/// The keys of a metric of one container.
+/// Returns the keys of a metric of one container.
 pub(super) fn of_container(
     object: &Object,
     (field, name): (&str, &str),
@@ -67,8 +67,8 @@ pub(super) fn of_container(
     Ok(keys)
 }
 
-/// Containers without a request of a resource whose utilization the autoscaler compares, as the scenario holds
-/// them; a note says what follows.
+/// Returns containers without a request of a resource whose utilization the autoscaler compares, as the scenario
+/// holds them; a note says what follows.
 pub(super) fn without_request(
     object: &Object,
     pod: &Pod<'_>,
@@ -96,7 +96,7 @@ pub(super) fn without_request(
     (!without.is_empty()).then(|| Line::new("containers_without_request", without, &why))
 }
 
-/// Whether an autoscaler needs the request of a container: of any for the utilization of whole pods that have
+/// Returns whether an autoscaler needs the request of a container: of any for the utilization of whole pods that have
 /// no request of their own, of its own for a metric of that container.
 fn is_compared(hpa: &InlineTable, resource: &str, container: &str, own: bool) -> bool {
     let Some(metrics) = hpa.get("metrics").and_then(toml_edit::Value::as_array) else {

@@ -180,7 +180,7 @@ fn fixed(object: &Object, draft: &mut Draft, table: &InlineTable, notes: &mut No
     set(&mut draft.lines, Line::new("replicas", replicas, &why));
 }
 
-/// A workload whose autoscaler alone is among the manifests.
+/// Returns a workload whose autoscaler alone is among the manifests.
 fn assumed(object: &Object, target: &str, kind: &str) -> Draft {
     Draft {
         name: target.to_owned(),
@@ -375,7 +375,7 @@ fn metric(
     Ok(metric)
 }
 
-/// The queue of the workload: its trigger's, or one that an External metric measures.
+/// Returns the queue of the workload: its trigger's, or one that an External metric measures.
 fn queue(object: &Object, table: &InlineTable) -> Option<InlineTable> {
     let metrics = table.get("metrics").map(ToString::to_string).unwrap_or_default();
     let given = object.at("/spec/queue").filter(|given| given.is_object());

@@ -88,7 +88,7 @@ pub(super) fn key_of<'a>(key: &'a str, auto_mode: &str) -> Cow<'a, str> {
     })
 }
 
-/// The key of a scenario that lists a label's values.
+/// Returns the key of a scenario that lists a label's values.
 pub(super) fn list_of(key: &str) -> &'static str {
     match key {
         "node.kubernetes.io/instance-type" => "instance_types",
@@ -100,7 +100,7 @@ pub(super) fn list_of(key: &str) -> &'static str {
     }
 }
 
-/// Values that a label has at all, where these are known: `NotIn` some of them is `In` the others.
+/// Returns values that a label has at all, where these are known: `NotIn` some of them is `In` the others.
 pub(super) fn values_of(key: &str) -> &'static [&'static str] {
     match key {
         ARCH => &["amd64", "arm64"],
@@ -109,7 +109,7 @@ pub(super) fn values_of(key: &str) -> &'static [&'static str] {
     }
 }
 
-/// The requirements, those with `In` on one label as one.
+/// Returns the requirements, those with `In` on one label as one.
 fn merged<'a>(
     object: &'a Object,
     lines: &mut Vec<Line>,

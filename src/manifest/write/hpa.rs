@@ -129,7 +129,7 @@ fn resource(name: &str, target: Map) -> Map {
         .with("resource", Map::new().with("name", name).with("target", target))
 }
 
-/// The target of a metric as a quantity.
+/// Returns the target of a metric as a quantity.
 pub(super) fn amount(name: MetricName, value: f64) -> String {
     match name {
         MetricName::Cpu => quantity::cpu(value),
@@ -236,8 +236,8 @@ fn policy(given: &ScalingPolicy) -> Map {
         .with("periodSeconds", given.period_seconds)
 }
 
-/// A label that selects nothing would protect nothing, and no one would see it: what stands here is no
-/// label's value, so that it cannot be applied as it is.
+/// Returns a disruption budget. A label that selects nothing would protect nothing unnoticed, so the placeholder is no
+/// valid label value and cannot be applied as it is.
 fn disruption_budget(name: &str, budget: &DisruptionBudget, label: &str) -> Map {
     let key = format!("workloads.{name}.disruption_budget");
     let mut spec = Map::new();

@@ -30,14 +30,14 @@ const INSTANCE_TYPE: &str = "node.kubernetes.io/instance-type";
 /// Karpenter's API group of node classes and the prefix of its labels.
 const KARPENTER: &str = "karpenter.k8s.aws";
 
-/// Whether EKS Auto Mode manages the nodes.
+/// Returns whether EKS Auto Mode manages the nodes.
 pub(super) fn is_auto(wanted: &Wanted<'_>) -> bool {
     let eks = wanted.scenario.stack_table(wanted.account);
     let auto_mode = eks.get("eks").and_then(|eks| eks.get("auto_mode")?.as_bool());
     auto_mode == Some(true)
 }
 
-/// The API group of node classes, which is the prefix of labels too.
+/// Returns the API group of node classes, which is the prefix of labels too.
 fn group<'w>(wanted: &Wanted<'w>) -> &'w str {
     if is_auto(wanted) { &wanted.facts.auto_mode.group } else { KARPENTER }
 }
@@ -50,7 +50,7 @@ struct Named<'a> {
 }
 
 impl Named<'_> {
-    /// Whether it needs a node class of its own.
+    /// Returns whether it needs a node class of its own.
     fn has_class(&self) -> bool {
         let volume =
             [self.pool.volume_gib, self.pool.volume_iops, self.pool.volume_throughput_mibps];
@@ -392,7 +392,7 @@ fn limits(name: &str, pool: &NodePool) -> Map {
     limits
 }
 
-/// The class that pools share, or that of a pool.
+/// Returns the class that pools share, or that of a pool.
 fn node_class(wanted: &Wanted<'_>, own: Option<Named<'_>>) -> Result<Map, (String, String)> {
     let cluster = &wanted.account.stack.cluster;
     let node = &wanted.facts.node;
@@ -510,7 +510,7 @@ struct Volume {
 }
 
 impl Volume {
-    /// Size, IOPS and throughput, the size under a name of one's choice.
+    /// Returns size, IOPS and throughput, the size under a name of one's choice.
     fn fields(&self, size: &str) -> Map {
         let mut fields =
             Map::new().why(size, format!("{}Gi", self.gib.value.ceil()), &self.gib.key);
@@ -567,7 +567,7 @@ fn root_volume(wanted: &Wanted<'_>, volume: &Volume) -> Map {
         .with("ebs", fields)
 }
 
-/// The kubelet's fields; `from` is the key of the table that they come from.
+/// Returns the kubelet's fields; `from` is the key of the table that they come from.
 fn kubelet(given: &Kubelet, from: &str) -> Map {
     let from = |field: &str| format!("{from}.{field}");
     let cpu = |millicores: u32| quantity::cpu(f64::from(millicores));

@@ -95,7 +95,7 @@ fn as_coded(field: &Field, of: Use) -> Option<Field> {
     }
 }
 
-/// The columns of a row group: read one after the other, decoded side by side, numbered in order.
+/// Returns the columns of a row group: read one after the other, decoded side by side, numbered in order.
 fn columns(
     file: &mut (impl Read + Seek),
     group: &RowGroupMetadata,
@@ -195,7 +195,7 @@ fn figures(array: &dyn Array) -> Option<Vec<f64>> {
     }
 }
 
-/// Rows out of columns; `None` at a row that has a place to be named.
+/// Returns rows from columns; `None` at a row that has a place to be named.
 fn hand_over(columns: &[(Use, Values)], rows: usize, gather: &mut Gather<'_>) -> Option<()> {
     let mut texts: [Option<&[u32]>; TEXTS] = [None; TEXTS];
     let mut numbers: [Option<&[f64]>; FIGURES] = [None; FIGURES];
