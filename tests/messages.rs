@@ -14,33 +14,43 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 
 /// Phrases that a reader stumbles over, in lower case; a space at an end is the end of a word.
-const FORBIDDEN: &[&str] = &[];
+const FORBIDDEN: &[&str] = &[
+    "told by itself",
+    " is had",
+    "left out and said",
+    "at the most",
+    "carry on",
+    "in turns",
+    "no matter of",
+    "-$ ",
+    "$-",
+    "written or told",
+    "has not the header",
+    "nothing is known that",
+];
 
 /// Phrases to remove; the test prints how often each is still there. One without a hit moves to `FORBIDDEN`.
 const UNWANTED: &[&str] = &[
+    "what comes worse",
+    "what it cannot",
+    "is told first",
     " is told",
     " are told",
     " told of",
-    "told by itself",
     " is said",
     "says so",
     "as it stands",
     " stands there",
     " stands in ",
     " stand in ",
-    " is had",
     "asked for",
-    "left out and said",
     "comes about",
     "none that",
     "of which",
     " beside ",
-    "at the most",
     "at the least",
     "in the mean ",
     "carried on",
-    "carry on",
-    "in turns",
     "mid-value line",
     "mid line",
     "the odds",
@@ -58,21 +68,22 @@ const UNWANTED: &[&str] = &[
     "looked at",
     "looks at",
     "what is left",
-    "what was ",
-    "what it ",
     "that is every one",
     "does not fit what",
     "goes on from",
     "without one,",
-    "no matter of",
     "dearest",
     "dearer",
     "how many.",
     "by itself",
     "somebody",
     "nobody",
-    "-$ ",
-    "$-",
+    "in silence",
+    "without a word",
+    " alone ",
+    " at most",
+    "astray",
+    "in place of ",
 ];
 
 #[derive(Default)]
@@ -303,6 +314,10 @@ fn forbidden_phrases_are_not_used() {
     let more = ["docs", "examples"].iter().flat_map(|folder| files(&root().join(folder), "md"));
     for path in pages.chain(more) {
         let name = path.strip_prefix(root()).unwrap().display().to_string();
+        // It repeats doc comments.
+        if name == "docs/scenario.md" {
+            continue;
+        }
         let text = without_blocks(&fs::read_to_string(&path).unwrap());
         let paragraphs = text.split("\n\n").map(|part| part.replace('\n', " "));
         all.entry(name).or_default().extend(paragraphs);

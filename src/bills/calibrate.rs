@@ -15,8 +15,7 @@
 //! median's standard error over the mean's.
 //! # Limits
 //! Coefficients are fitted one after the other, in the order of `models/calibration.toml`; keys that one
-//! meter depends on move by one factor, since a bill cannot tell them apart. Only numbers that stand in
-//! the scenario are moved, not those of profiles.
+//! meter depends on move by one factor, since a bill cannot tell them apart. Only numbers of the scenario are changed, not those of profiles.
 
 use std::collections::BTreeMap;
 

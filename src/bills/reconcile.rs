@@ -7,7 +7,7 @@
 //!           P = Σ c_p / Σ q_p  [USD a unit],   r = Σ q_b / Σ q_p
 //! quantity  (r − 1) c_p                         as much more or less of all, at the planned mix
 //! price     c_b − q_b c_p/q_p                   the same units at another rate
-//! mix       (q_b − r q_p) c_p/q_p               dearer or cheaper kinds of the same
+//! mix       (q_b − r q_p) c_p/q_p               other kinds of the same at another price
 //! unplanned c_b                                 of a group with nothing planned
 //! fees      c_b − c_p                           of commitments: they are no usage
 //! WAPE      Σ |b − p| / Σ |b|                   bias = Σ (p − b) / Σ b

@@ -33,7 +33,7 @@ pub struct Wanted<'a> {
     pub sha256: &'a str,
     /// A plan of the scenario, for what services choose: the class of the database.
     pub plan: Option<&'a Plan>,
-    /// The account as it was: only requests that differ from it are patched; all when left out.
+    /// The previous account: only requests that differ from it are patched; without it, all are.
     pub before: Option<&'a Account>,
 }
 
@@ -125,8 +125,8 @@ fn names(wanted: &Wanted<'_>) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Returns the value of a label that only the user knows. It is none that Kubernetes takes: refused when it is
-/// applied, where another word would select no pod without a sound.
+/// Returns a placeholder for a label that only the user knows. Kubernetes rejects it as a label value; a valid value would
+/// silently select no pod.
 fn fill_in_label() -> String {
     format!("{FILL_IN}: the pods' label")
 }

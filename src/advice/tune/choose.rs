@@ -1,7 +1,7 @@
 //! The recommended point, and the effect of each of its changes.
 //!
 //! ```text
-//! recommended  the cheapest that meets what is asked for and is, in what is not asked for, no worse than today
+//! recommended  the cheapest that meets the set limits and is no worse than today in the other terms
 //! fewer        a change that can be taken back for less than 0.05 % of today's cost, without harm, is
 //! why          each change taken back alone: what the cost and the risk would be without it
 //! ```

@@ -39,7 +39,7 @@ pub struct Effort {
     pub trials: usize,
     /// Seed.
     pub seed: u64,
-    /// Length of the months looked at.
+    /// Length of the search's months.
     pub length: Length,
     /// The limits.
     pub asked: [Option<f64>; 5],

@@ -230,7 +230,7 @@ fn add(
     Ok(())
 }
 
-/// The numbers of a row's texts; the texts of dates stand in `lasts`.
+/// The numbers of a row's texts; the texts of dates are in `lasts`.
 fn read_texts(
     columns: &[Texts<'_>; TEXTS],
     index: usize,

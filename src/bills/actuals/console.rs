@@ -89,7 +89,7 @@ struct Period {
     total: Option<Amount>,
 }
 
-/// Reads a file of the console, of which the header was read.
+/// Reads a file of the console, whose header was read.
 ///
 /// # Errors
 /// Another dimension than those that are read; a unit that is no currency; a figure that is none; totals that are

@@ -49,10 +49,10 @@ impl Row {
     }
 }
 
-/// Texts of a column and their numbers; the last one asked for is found at once.
+/// Texts of a column and their numbers; the last requested one is found at once.
 #[derive(Debug)]
 struct Names {
-    /// Places among `cells` by the bytes of a cell, as they stand in the file.
+    /// Places among `cells` by the bytes of a cell, as they are in the file.
     places: HashMap<Box<[u8]>, u32, FixedState>,
     /// The cells with the numbers of their texts.
     cells: Vec<(Box<[u8]>, u32)>,
@@ -66,7 +66,7 @@ impl Names {
         Self { places, cells: vec![(Box::default(), 0)], last: 0, all: vec!["".into()] }
     }
 
-    /// Returns the number of a cell; one that was seen before need not be looked at.
+    /// Returns the number of a cell; one that was seen before is not read again.
     fn of_cell(&mut self, cell: &[u8]) -> Option<u32> {
         let (last, number) = &self.cells[self.last as usize];
         if **last == *cell {

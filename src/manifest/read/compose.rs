@@ -36,7 +36,7 @@ pub(super) struct Parts {
     pub(super) found: Found,
 }
 
-/// Account of the template that is kept, and the workload whose figures stand in for an unknown one's.
+/// Account of the template that is kept, and the workload whose figures replace those of an unknown one.
 const ACCOUNT: &str = "production";
 const USUAL: &str = "api";
 const ASSUMED: &str = "assumption: init's, not in the manifests";
@@ -150,7 +150,7 @@ fn one_account(document: &mut DocumentMut) -> Option<()> {
     accounts.contains_key(ACCOUNT).then_some(())
 }
 
-/// Every table that no manifest fills says so, and what the template says of its own company goes.
+/// Marks every table that no manifest fills, and removes what the template says about its own company.
 fn assumptions(document: &mut DocumentMut) {
     let says = |table: &mut Table| {
         let suffix = table.decor().suffix().and_then(|suffix| suffix.as_str()).unwrap_or_default();

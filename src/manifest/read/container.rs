@@ -3,7 +3,7 @@
 //! # Source
 //! kubernetes/kubernetes `pkg/controller/podautoscaler/replica_calculator.go#calculatePodRequestsFromContainers`:
 //! utilization needs a request of every container and sidecar, or, where the metric names one, of that one;
-//! requests of the pod itself stand in for all of them (`#calculatePodRequests`).
+//! requests of the pod itself replace all of them (`#calculatePodRequests`).
 
 use toml_edit::InlineTable;
 

@@ -1,7 +1,7 @@
 //! Objects that ask for capacity or money and that a scenario has no place for: a note names what they ask for.
 //!
 //! # Source
-//! Kubernetes, "Jobs" (`parallelism` 1 if left out), "`CronJob`", "Service" (type `LoadBalancer`), "Limit Ranges".
+//! Kubernetes, "Jobs" (`parallelism` 1 by default), "`CronJob`", "Service" (type `LoadBalancer`), "Limit Ranges".
 //! AWS Load Balancer Controller, "Ingress annotations" (`group.name` shares a load balancer).
 
 use serde_json::Value;

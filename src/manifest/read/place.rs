@@ -223,7 +223,7 @@ impl Place {
         Self { pools: Some(known), lists: self.lists.clone() }
     }
 
-    /// Keeps what both leave; where that is nothing, what was, and says so.
+    /// Keeps the intersection; if it is empty, keeps the previous nodes and adds a note.
     fn narrow(&mut self, other: Self) -> Option<String> {
         let mut clash = None;
         if let Some(pools) = other.pools {

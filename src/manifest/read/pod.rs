@@ -5,7 +5,7 @@
 //! request = max( Σ containers + Σ sidecars,  over init containers: its own + Σ sidecars before it ) + overhead
 //! ```
 //! A sidecar is an init container with `restartPolicy: Always`. A container without a request asks for its
-//! limit. Requests of the pod itself, where there are some, stand in place of the sum.
+//! limit. Requests of the pod itself, if there are any, replace the sum.
 //!
 //! # Source
 //! Kubernetes, "Sidecar Containers" (resource sharing within containers), "Resource Management for Pods and

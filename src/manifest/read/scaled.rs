@@ -1,7 +1,7 @@
 //! KEDA's `ScaledObject` as the `HorizontalPodAutoscaler` that KEDA makes of it.
 //!
 //! # Source
-//! KEDA, "`ScaledObject` specification" (kind Deployment if left out; `models/manifests.toml` has its other defaults;
+//! KEDA, "`ScaledObject` specification" (kind Deployment by default; `models/manifests.toml` has its other defaults;
 //! `advanced.horizontalPodAutoscalerConfig.behavior`) and "CPU", "Memory" (`metricType`, `value`,
 //! `containerName`), "Cron" (`timezone`, `start`, `end`, `desiredReplicas`), and the triggers of queues
 //! (`models/manifests.toml`). Other triggers scale by what no scenario holds: a query.

@@ -323,7 +323,7 @@ fn taint(text: &str) -> Map {
     taint.with("effect", effect)
 }
 
-/// As Karpenter names it; that it never happens is said by `consolidateAfter`.
+/// Returns Karpenter's name of the policy; `consolidateAfter` has the policy `Never`.
 fn policy(policy: ConsolidationPolicy) -> &'static str {
     match policy {
         ConsolidationPolicy::WhenEmptyOrUnderutilized | ConsolidationPolicy::Never => {

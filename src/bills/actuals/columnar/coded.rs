@@ -1,5 +1,4 @@
-//! Row groups read with their texts as the file stores them: numbers into a dictionary. A text is looked at
-//! once a row group and not once a row.
+//! Row groups read with their texts as the file stores them: numbers into a dictionary. A text is read once per row group and not once per row.
 //!
 //! # Limits
 //! Texts in dictionary pages, dates, moments and binary figures. Whatever else a file holds, or a row that
