@@ -8,6 +8,7 @@ use std::{
     fmt::Write,
     fs,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use proc_macro2::{TokenStream, TokenTree};
@@ -232,7 +233,9 @@ fn files(folder: &Path, kind: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The texts of each file of `src`, by its path.
+/// The texts of each file of `src`, by its path; read once, because that takes seconds.
+static TEXTS: LazyLock<BTreeMap<String, Texts>> = LazyLock::new(texts);
+
 fn texts() -> BTreeMap<String, Texts> {
     let mut found = BTreeMap::new();
     for path in files(&root().join("src"), "rs") {
@@ -257,14 +260,13 @@ fn the_messages_are_those_that_were_reviewed() {
         "Every message and help text of the program, by file. Written by\n\
         UPDATE_GOLDEN=1 cargo test --test suite messages::\n",
     );
-    for (name, Texts { mut literals, help, .. }) in texts() {
-        literals.extend(help);
-        if literals.is_empty() {
-            continue;
+    for (name, Texts { literals, help, .. }) in &*TEXTS {
+        let mut messages = literals.iter().chain(help).peekable();
+        if messages.peek().is_some() {
+            let _ = write!(text, "\n{name}\n");
         }
-        let _ = write!(text, "\n{name}\n");
-        for literal in literals {
-            let _ = writeln!(text, "  {}", literal.replace('\n', "\\n"));
+        for message in messages {
+            let _ = writeln!(text, "  {}", message.replace('\n', "\\n"));
         }
     }
     let path = root().join("tests/messages.txt");
@@ -286,7 +288,6 @@ fn hits(phrase: &str, texts: &BTreeMap<String, Vec<String>>) -> Vec<String> {
     let mut found = Vec::new();
     for (name, texts) in texts {
         for text in texts {
-            let text = format!(" {} ", text.to_lowercase());
             for (at, _) in text.match_indices(phrase) {
                 let from = text.floor_char_boundary(at.saturating_sub(AROUND));
                 let to = text.ceil_char_boundary((at + phrase.len() + AROUND).min(text.len()));
@@ -306,8 +307,9 @@ fn without_blocks(page: &str) -> String {
 #[test]
 fn forbidden_phrases_are_not_used() {
     let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, Texts { literals, docs, .. }) in texts() {
-        all.entry(name).or_default().extend(literals.into_iter().chain(docs));
+    let searched = |text: &String| format!(" {} ", text.to_lowercase());
+    for (name, Texts { literals, docs, .. }) in &*TEXTS {
+        all.insert(name.clone(), literals.iter().chain(docs).map(searched).collect());
     }
     let pages = ["README.md", "DESIGN.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"];
     let pages = pages.iter().map(|page| root().join(page));
@@ -319,8 +321,8 @@ fn forbidden_phrases_are_not_used() {
             continue;
         }
         let text = without_blocks(&fs::read_to_string(&path).unwrap());
-        let paragraphs = text.split("\n\n").map(|part| part.replace('\n', " "));
-        all.entry(name).or_default().extend(paragraphs);
+        let paragraphs = text.split("\n\n").map(|part| searched(&part.replace('\n', " ")));
+        all.insert(name, paragraphs.collect());
     }
     let mut wrong = Vec::new();
     for phrase in FORBIDDEN {
