@@ -375,7 +375,7 @@ fn no_limit_is_not_written_as_one() {
     assert_eq!(of("kong").get("limits"), None);
     assert_eq!(of("half")["limits"], serde_json::json!({ "memory": "1024Mi" }));
     let patch = &files.iter().find(|file| file.name == "requests-patch.yaml").unwrap().text;
-    assert!(patch.contains("# workloads.half.limits: no limit of CPU; take out"), "{patch}");
+    assert!(patch.contains("# workloads.half.limits: no limit of CPU; remove"), "{patch}");
     let back = self::scenario(&read(&files, &catalog).scenario, &catalog);
     for name in ["kong", "half"] {
         let (was, is) = (&account.stack.workloads[name], &back.accounts[0].stack.workloads[name]);
@@ -484,7 +484,7 @@ fn labels_and_kinds_that_a_scenario_does_not_know_are_not_guessed() {
     let file = |name: &str| &files.iter().find(|file| file.name == name).unwrap().text;
     assert!(file("hpa.yaml").contains("# FILL-IN: a scenario has no labels; write those of"));
     for name in ["hpa.yaml", "requests-patch.yaml"] {
-        let said = "kind: Deployment # assumed: write StatefulSet where it is one";
+        let said = "kind: Deployment # assumed; write StatefulSet if it is one";
         assert!(file(name).contains(said), "{name}");
     }
 }
