@@ -334,7 +334,9 @@ fn forbidden_phrases_are_not_used() {
         let gone = if hits.is_empty() { "; move it to FORBIDDEN" } else { "" };
         eprintln!("{:4} × {phrase:?}{gone}", hits.len());
         if std::env::var_os("RUNRATE_PHRASES").is_some() {
-            hits.iter().for_each(|hit| eprintln!("       {hit}"));
+            for hit in hits {
+                eprintln!("       {hit}");
+            }
         }
     }
 }

@@ -291,8 +291,7 @@ pub fn advise(
         let place = crate::error::Place::default();
         return Err(Error::failed(
             place,
-            "stopped before the first trial finished; there is \
-            nothing to report",
+            "stopped before the first trial finished; there is nothing to report",
         ));
     }
     let mut chosen = Vec::new();

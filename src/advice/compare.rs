@@ -342,8 +342,7 @@ pub fn plans((name_a, a): (&str, &Plan), (name_b, b): (&str, &Plan)) -> Result<C
     }
     let both = a.months.iter().zip(&b.months);
     let mut notes = vec![
-        "saved plans have no trials; compare the scenarios to get the probability that B is \
-            cheaper"
+        "saved plans have no trials; compare the scenarios to get the probability that B is cheaper"
             .into(),
     ];
     if a.cost_metric != b.cost_metric {

@@ -475,8 +475,7 @@ impl<'a> Setup<'a> {
         }
         if tuned.stopped {
             notes.push(
-                "stopped early: the candidates so far are shown; none was confirmed on fresh \
-                    trials"
+                "stopped early: the candidates so far are shown; none was confirmed on fresh trials"
                     .to_owned(),
             );
         }

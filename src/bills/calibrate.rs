@@ -211,8 +211,7 @@ fn fit(
         let next = median(steps.iter().map(|(_, factor)| *factor).collect());
         if !FACTORS.contains(&next) {
             let why = format!(
-                "the bills need {next:.3} times its value, which is too far for a \
-                    calibration"
+                "the bills need {next:.3} times its value, which is too far for a calibration"
             );
             return alone(fitted, why);
         }

@@ -4,8 +4,9 @@
 //! - A line `…` stands for lines that are left out.
 //! - `<!-- run: COMMAND -->` runs a command that the reader does in another way, in an editor for instance.
 //!
-//! `runrate` takes the fixed price book of the tests, so that the built-in book may change.
-#![cfg(unix)]
+//! `runrate` takes the fixed price book of the tests, so that the built-in book may change. Commands that the reader does
+//! not see use GNU tools, so the guides run on Linux only.
+#![cfg(target_os = "linux")]
 
 use std::{fmt::Write, fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 

@@ -13,8 +13,8 @@ const HEAD: &str = "\
 Every table and key of a scenario file. `UPDATE_GOLDEN=1 cargo test --test suite docs::` writes this page from
 `runrate schema`; the same test fails when they differ.
 
-- **Ranges.** Any number may be a range, except in `[plan]`: `{ low = 25, mid = 35, high = 60 }`. The mid case takes
-  `mid`; each trial draws a value. See [Range](#range).
+- **Ranges.** Any number may be a range, `{ low = 25, mid = 35, high = 60 }`, except in `[plan]`, `[[budgets]]` and
+  `[tune]`. The mid case takes `mid`; each trial draws a value. See [Range](#range).
 - **Accounts.** `[accounts.<name>.override]` accepts every key of the stack: `cluster`, `workloads` and the service
   tables. An account without an override runs the stack as it is; `remove` takes tables away.
 - **Profiles.** A workload with a `profile` may leave out every key that the profile has.
@@ -233,9 +233,8 @@ impl Page {
         let mut below = Vec::new();
         if let Some(branches) = target["oneOf"].as_array() {
             for branch in branches {
-                let tag = branch["properties"].as_object().unwrap().iter();
-                let (key, value) =
-                    tag.filter(|(_, value)| value["const"].is_string()).next().unwrap();
+                let mut tags = branch["properties"].as_object().unwrap().iter();
+                let (key, value) = tags.find(|(_, value)| value["const"].is_string()).unwrap();
                 let _ = writeln!(
                     self.text,
                     "With `{key} = {}`: {}\n",
@@ -262,7 +261,7 @@ impl Page {
         let required = table["required"].as_array().cloned().unwrap_or_default();
         let properties = table["properties"].as_object().cloned().unwrap_or_default();
         for (key, schema) in properties {
-            let path = [path, &[key.clone()]].concat();
+            let path = [path, std::slice::from_ref(&key)].concat();
             let schema = if key == "override" { json!({}) } else { schema };
             let mut kind = self.kind(&schema, &path);
             if key == "override" {
@@ -272,7 +271,7 @@ impl Page {
                 kind.choices = vec![(text(&schema, "const").to_owned(), String::new())];
                 kind.name = "choice".into();
             }
-            let default = self.default(&schema, required.contains(&json!(key)));
+            let default = Self::default(&schema, required.contains(&json!(key)));
             let example = self.example(&path, &schema, &kind);
             let mut meaning = one_line(&without_unit(text(&schema, "description")));
             if meaning.is_empty() {
@@ -305,7 +304,7 @@ impl Page {
         below
     }
 
-    fn default(&self, schema: &Value, required: bool) -> String {
+    fn default(schema: &Value, required: bool) -> String {
         let given = schema.get("default").or_else(|| {
             schema["anyOf"].as_array()?.iter().find_map(|branch| branch.get("default"))
         });
@@ -363,8 +362,8 @@ impl Page {
             return "true".into();
         }
         // The first word in backticks that the description gives as an example.
-        let quoted = text(schema, "description").split('`').skip(1).step_by(2);
-        let example = quoted.filter(|word| !word.contains(' ')).next();
+        let mut quoted = text(schema, "description").split('`').skip(1).step_by(2);
+        let example = quoted.find(|word| !word.contains(' '));
         let example = example.unwrap_or(match kind.name.as_str() {
             "month" => "2027-06",
             _ => "text",
@@ -500,7 +499,7 @@ fn page() -> Page {
     }
     page.text += "## Range\n\n";
     let range = page.schema["$defs"]["Range"].clone();
-    page.text += &format!("{}\n\n", one_line(text(&range, "description")));
+    let _ = writeln!(page.text, "{}\n", one_line(text(&range, "description")));
     page.rows(&["range".to_owned()], &range);
     page.text = page.text.trim_end().to_owned() + "\n";
     page

@@ -43,8 +43,7 @@ impl Seen {
         let account = self.account.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
         format!(
             "skipped: the book has no commitment price of {} in {}{account}, ${cost:.0} on demand in the plan; \
-                --compute-discount 27% adds a Compute Savings Plan at the discount that AWS \
-                quotes",
+                --compute-discount 27% adds a Compute Savings Plan at the discount that AWS quotes",
             self.instance_type, self.region
         )
     }

@@ -168,8 +168,7 @@ pub fn why(archive: &Archive<'_>, space: &Space, effort: &Effort, best: &[u16]) 
             without_it: match known {
                 Some(_) => limits.broken(&Measures::of(other, effort.length)),
                 None => vec![
-                    "without it the settings contradict each other, so its effect is \
-                    unknown"
+                    "without it the settings contradict each other, so its effect is unknown"
                         .to_owned(),
                 ],
             },

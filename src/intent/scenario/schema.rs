@@ -437,7 +437,7 @@ impl<'a> Walk<'a> {
         let whole = is_whole(schema);
         let faults = self.found.len();
         if ["plan.", "budgets[", "tune."].iter().any(|fixed| path.starts_with(fixed)) {
-            let message = "must be one number; the dates of a plan cannot be ranges";
+            let message = "must be one number; keys of plan, budgets and tune cannot be ranges";
             self.report(path, message.into());
         }
         let mut numbers = [None, None, None, Some(CONFIDENCE)];

@@ -56,10 +56,7 @@ fn buffer(
     let strategy = text(&object.body, "/spec/provisioningStrategy");
     let known = &*knowledge.facts.karpenter.buffer_strategy;
     if let Some(other) = strategy.filter(|strategy| *strategy != known) {
-        let message = format!(
-            "{other:?} is not a strategy of Karpenter; the buffer is not \
-            read"
-        );
+        let message = format!("{other:?} is not a strategy of Karpenter; the buffer is not read");
         notes.field(object, "spec.provisioningStrategy", &message);
         return None;
     }

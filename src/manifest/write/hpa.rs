@@ -16,8 +16,7 @@ use crate::{
 /// Below the heading.
 pub(super) const ABOUT: [&str; 2] = [
     "Autoscalers and disruption budgets. Apply in the workloads' namespace: `kubectl apply -n NAMESPACE -f hpa.yaml`.",
-    "Fields that are not here have the controller's default, as in the plan. Replace each \
-        FILL-IN.",
+    "Fields that are not here have the controller's default, as in the plan. Replace each FILL-IN.",
 ];
 
 pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
