@@ -1,4 +1,4 @@
-//! What was billed: actuals, and how they compare with a plan.
+//! Bills: what was really billed, and how it compares with a plan.
 
 pub mod actuals;
 pub mod backtest;

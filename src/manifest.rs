@@ -1,4 +1,4 @@
-//! Kubernetes and Terraform manifests: out of a scenario, and into one. Text in, text out.
+//! Kubernetes and Terraform manifests: written from a scenario, and read into one. Text in, text out.
 //!
 //! [`write()`] turns an account of a scenario into `HorizontalPodAutoscaler`, `PodDisruptionBudget`, `NodePool`,
 //! `EC2NodeClass`, patches of pod specs and Aurora's Terraform variables; each value names the key it comes
@@ -6,7 +6,7 @@
 //! plans as it is, and lists what it could not use.
 //!
 //! # Limits
-//! A scenario knows no namespaces, labels, container names, subnets or roles: what must be filled in says so.
+//! A scenario has no namespaces, labels, container names, subnets or roles: placeholders say FILL-IN.
 //! Of what manifests hold, only what a scenario has a key for is read; the rest is listed, except for fields
 //! that move neither replicas nor nodes (`models/manifests.toml`).
 //!
@@ -29,7 +29,7 @@ pub use write::{FILES, Manifests, Wanted, Written, write};
 pub(crate) const SPOT_SHARE: &str = "runrate/spot-share";
 /// The same for the days between machine images.
 pub(crate) const DRIFT_DAYS: &str = "runrate/drift-every-days";
-/// What stands where only the user knows the value.
+/// Placeholder for a value that only the user knows.
 pub(crate) const FILL_IN: &str = "FILL-IN";
 /// What a scenario takes at most as a limit [millicores, MiB]: where a manifest sets none, nothing is to end a
 /// pod before its node, and where a scenario has these, there is none.
@@ -56,7 +56,7 @@ pub struct Known {
     pub images: Vec<String>,
 }
 
-/// What is known of other people's manifests, and what one is written with: `models/manifests.toml`.
+/// Facts about other people's manifests and for written ones: `models/manifests.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
@@ -68,11 +68,11 @@ pub struct Facts {
     pub concurrency: Vec<String>,
     /// Names under which adapters publish the length of a queue.
     pub queue_length: Vec<String>,
-    /// Memory of an idle pod as a share of its autoscaler's memory target, where nothing says it.
+    /// Memory of an idle pod as a share of its autoscaler's memory target, if no manifest has it.
     pub assumed_idle_memory: f64,
     /// Fields that move neither replicas nor nodes, by the kind of object they are of.
     pub ignored: std::collections::BTreeMap<String, Vec<String>>,
-    /// Kinds that ask for no room on nodes and are passed over without a word.
+    /// Kinds that need no nodes and are skipped silently.
     pub passed_over: Vec<String>,
     /// Labels by which a disruption budget usually names its workload.
     pub name_labels: Vec<String>,
@@ -80,15 +80,15 @@ pub struct Facts {
     pub root_devices: Vec<String>,
     /// Provisioners whose volumes are EBS volumes, with the type of a class that names none.
     pub ebs_provisioners: std::collections::BTreeMap<String, String>,
-    /// What a `ScaledObject` has by default.
+    /// Defaults of a `ScaledObject`.
     pub keda: KedaFacts,
-    /// What is assumed of `CronJobs` and Jobs.
+    /// Assumptions on `CronJobs` and Jobs.
     pub jobs: JobFacts,
-    /// What EKS Auto Mode calls its objects, and does by default.
+    /// Names and defaults of EKS Auto Mode.
     pub auto_mode: AutoModeFacts,
-    /// What a node class is written with.
+    /// Values of a written node class.
     pub node: NodeFacts,
-    /// What features of Karpenter need.
+    /// Requirements of Karpenter's features.
     pub karpenter: KarpenterFacts,
     /// Aurora's storage as Terraform names it.
     pub aurora_storage: StorageFacts,
@@ -150,7 +150,7 @@ pub struct InFlight {
     pub counts: bool,
 }
 
-/// How long pods of `CronJobs` and Jobs are assumed to run: no manifest says it.
+/// Assumed running time of pods of `CronJobs` and Jobs, which no manifest has.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobFacts {
@@ -182,7 +182,7 @@ pub struct AutoModeFacts {
     pub built_in: Vec<String>,
 }
 
-/// What a node class is written with.
+/// Values of a written node class.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeFacts {
@@ -222,7 +222,7 @@ pub struct StorageFacts {
     pub io_optimized: String,
 }
 
-/// Whether a name is one that Kubernetes takes: a DNS-1123 subdomain.
+/// Returns whether a name is one that Kubernetes takes: a DNS-1123 subdomain.
 pub fn is_kubernetes_name(name: &str) -> bool {
     let label = |label: &str| {
         let edge =
@@ -234,7 +234,7 @@ pub fn is_kubernetes_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(label)
 }
 
-/// Whether a text may be the value of a label.
+/// Returns whether a text may be the value of a label.
 pub(crate) fn is_label_value(text: &str) -> bool {
     let edge = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
     text.len() <= 63

@@ -888,7 +888,10 @@ fn calibration_recovers_known_coefficients() {
     assert_eq!(fitted("log bytes")["outliers"], serde_json::json!(["2027-03"]));
     // The example begins on its baseline nodes alone: CPU shows in too few months to be known.
     let why = fitted("CPU per request")["left_alone"].clone();
-    assert!(why.as_str().is_some_and(|why| why.contains("months in which its meters")), "{why}");
+    assert!(
+        why.as_str().is_some_and(|why| why.contains("its meters are billed and change with it")),
+        "{why}"
+    );
     let (before, after) =
         (done["error_before"].as_f64().unwrap(), done["error_after"].as_f64().unwrap());
     assert!(after < 0.2 * before, "{before} {after}");

@@ -614,7 +614,7 @@ fn saved_plans_are_compared_by_meter() {
         "{:?}",
         done.steps
     );
-    assert!(done.notes[0].contains("hold no trials"));
+    assert!(done.notes[0].contains("have no trials"));
 }
 
 /// Ctrl-C, and what is finished is reported; no budget is judged by it, and scripts see that it is a part.

@@ -235,12 +235,12 @@ fn rule_1_groups_and_modules_use_only_earlier_ones() {
             let place = |of: &[String]| {
                 of.get(1).and_then(|module| modules.iter().position(|known| known == module))
             };
-            if used == rank && !in_test {
-                if let (Some(here), Some(there)) = (place(&source.module), place(path))
-                    && there > here
-                {
-                    wrong.insert(format!("{} uses {}", source.file.display(), path.join("::")));
-                }
+            if used == rank
+                && !in_test
+                && let (Some(here), Some(there)) = (place(&source.module), place(path))
+                && there > here
+            {
+                wrong.insert(format!("{} uses {}", source.file.display(), path.join("::")));
             }
         }
     }
@@ -248,7 +248,7 @@ fn rule_1_groups_and_modules_use_only_earlier_ones() {
 }
 
 fn join(lines: &BTreeSet<String>) -> String {
-    lines.iter().map(|line| format!("    {line}\n")).collect()
+    lines.iter().flat_map(|line| ["    ", line, "\n"]).collect()
 }
 
 /// Every module of a group is in its list, so that none escapes the order.

@@ -13,6 +13,7 @@ mod conformance;
 mod corpus;
 #[cfg(feature = "aws")]
 mod cost_explorer;
+mod docs;
 mod every_service;
 mod facts;
 #[cfg(unix)]
@@ -23,6 +24,7 @@ mod golden;
 mod house;
 mod laws;
 mod manifests;
+mod messages;
 mod pages;
 #[cfg(feature = "pdf")]
 mod pdf;

@@ -375,7 +375,7 @@ fn no_limit_is_not_written_as_one() {
     assert_eq!(of("kong").get("limits"), None);
     assert_eq!(of("half")["limits"], serde_json::json!({ "memory": "1024Mi" }));
     let patch = &files.iter().find(|file| file.name == "requests-patch.yaml").unwrap().text;
-    assert!(patch.contains("# workloads.half.limits: no limit of CPU; take out"), "{patch}");
+    assert!(patch.contains("# workloads.half.limits: no limit of CPU; remove"), "{patch}");
     let back = self::scenario(&read(&files, &catalog).scenario, &catalog);
     for name in ["kong", "half"] {
         let (was, is) = (&account.stack.workloads[name], &back.accounts[0].stack.workloads[name]);
@@ -416,7 +416,7 @@ fn what_karpenter_has_no_field_for_is_said() {
     let files = written(&scenario, &scenario.accounts[0], &catalog);
     let pools = &files.iter().find(|file| file.name == "nodepools.yaml").unwrap().text;
     for said in [
-        "cluster.node_pools.general.spot_share = 0.7: no field of a node pool keeps a share",
+        "cluster.node_pools.general.spot_share = 0.7: a node pool cannot hold a share",
         "set RESERVED_ENIS=1 on Karpenter",
         "cluster.baseline: 3 × m7g.xlarge are not bought by Karpenter",
         "role: FILL-IN # fill in",
@@ -439,7 +439,7 @@ fn what_no_manifest_does_is_a_note() {
     let text = rich();
     let all = notes(&text);
     for said in [
-        "cluster.node_pools.general.spot_share: no field of a node pool keeps a share of 0.7",
+        "cluster.node_pools.general.spot_share: a node pool cannot hold a share of 0.7",
         "cluster.node_pools.general.drift_every_days: node pools have no such field",
         "cluster.kubelet.reserved_enis: set RESERVED_ENIS=1 on Karpenter",
         "cluster.baseline: 3 × m7g.xlarge are not bought by Karpenter",
@@ -482,9 +482,9 @@ fn labels_and_kinds_that_a_scenario_does_not_know_are_not_guessed() {
         assert!(value.contains([' ', ':', '\'']), "{value}");
     }
     let file = |name: &str| &files.iter().find(|file| file.name == name).unwrap().text;
-    assert!(file("hpa.yaml").contains("# FILL-IN: a scenario knows no labels; write those of"));
+    assert!(file("hpa.yaml").contains("# FILL-IN: a scenario has no labels; write those of"));
     for name in ["hpa.yaml", "requests-patch.yaml"] {
-        let said = "kind: Deployment # assumed: write StatefulSet where it is one";
+        let said = "kind: Deployment # assumed; write StatefulSet if it is one";
         assert!(file(name).contains(said), "{name}");
     }
 }
@@ -726,7 +726,7 @@ fn a_cluster_s_dump_becomes_a_scenario_that_plans() {
         assert!(text.contains(said), "{said}\n{text}");
     }
     for note in [
-        "CronJob/report: how long a pod runs is in no manifest: 600 seconds are an assumption (a usual time)",
+        "CronJob/report: no manifest states how long a pod runs: 600 seconds are assumed (a usual time)",
         "skipped, because they need no nodes: ReplicaSet (1), Service (1)",
         "\"queue_depth\" is not a metric that a plan supports",
         "priorityClassName: has no counterpart",
@@ -812,7 +812,7 @@ fn what_a_scenario_needs_and_manifests_lack_is_assumed_and_said() {
         "Deployment/api: is called b-api in the scenario",
         "StatefulSet/queue: is read as a Deployment",
         "has both maxUnavailable and minAvailable",
-        "ask for no CPU and no memory",
+        "request no CPU and no memory",
     ] {
         assert!(notes.contains(said), "{said}\n{notes}");
     }
@@ -1476,7 +1476,7 @@ fn a_dump_tells_the_baseline_and_what_else_asks_for_room() {
     assert_eq!((night.schedule.as_deref(), night.parallelism), (Some("0 2 * * *"), 3));
     for said in [
         "3 m5.xlarge are planned for 1 c5.large, 2 m5.xlarge",
-        "CronJob/night: how long a pod runs is in no manifest: 600 seconds are an assumption",
+        "CronJob/night: no manifest states how long a pod runs: 600 seconds are assumed",
         "Service/edge spec.type: is not planned: 1 load balancer (Network or Classic) with 2 listeners",
         "requests.nvidia.com/gpu: 1 is not planned",
     ] {
@@ -1946,7 +1946,7 @@ fn an_idle_pod_is_below_its_memory_target() {
     assert_eq!(web.idle_memory_mib, Some(614.0));
     assert!(text.contains("idle_memory_mib = 614 # assumption: 75 % of"), "{text}");
     assert!(
-        notes.contains("f.yaml:2: Deployment/web: memory of an idle pod is in no manifest"),
+        notes.contains("f.yaml:2: Deployment/web: no manifest states the memory of an idle pod"),
         "{notes}"
     );
 }
@@ -2526,10 +2526,10 @@ fn cron_jobs_and_jobs_are_read_and_written() {
     assert_eq!(job("migrate").starts_at, Some(start));
     assert!(!workloads.contains_key("odd"));
     for said in [
-        "CronJob/sync: how long a pod runs is in no manifest: 150 seconds are an assumption (50 % of the time between runs)",
+        "CronJob/sync: no manifest states how long a pod runs: 150 seconds are assumed (50 % of the time between runs)",
         "CronJob/sync spec.jobTemplate.spec.podFailurePolicy: has no counterpart",
         "CronJob/nightly spec.suspend: no run of it is planned",
-        "Job/migrate: when it runs is in no manifest: it begins with the plan",
+        "Job/migrate: no manifest states when it runs: it begins with the plan",
         "CronJob/odd spec.schedule: \"@every 5m\" is not a schedule",
     ] {
         assert!(notes.contains(said), "{said}\n{notes}");
@@ -2680,8 +2680,8 @@ fn overlays_that_a_scenario_cannot_hold_are_told() {
     );
     for said in [
         "topology.kubernetes.io/zone In has no counterpart in a node overlay of a scenario; the overlay is not read",
-        "adds resources beside CPU and memory",
-        "allows reserved capacity alone, and the reservation is in no manifest: on-demand is planned too",
+        "adds resources other than CPU and memory",
+        "allows only reserved capacity, and the reservation is in no manifest: on-demand is planned too",
     ] {
         assert!(notes.contains(said), "{said}: {notes}");
     }

@@ -242,7 +242,10 @@ fn a_state_of_another_run_is_refused_with_what_differs() {
         with(&scenario(FAMILIES), &asked(20, 2), |setup| setup.run(on(QUIET, Some(&state))));
     let error = other.unwrap().unwrap_err();
     assert_eq!(error.exit_code(), 2);
-    assert!(error.to_string().contains("--state: is of another run: the knobs differ"), "{error}");
+    assert!(
+        error.to_string().contains("--state: belongs to another run: the knobs differ"),
+        "{error}"
+    );
 }
 
 /// Two accounts of one organization, with support, spot and shared price steps.
@@ -386,7 +389,7 @@ fn what_nobody_meets_is_told_with_the_nearest() {
     assert_eq!(run.status.code(), Some(3), "{error}");
     assert!(error.contains("no candidate meets what [tune.slo] asks for"), "{error}");
     assert!(out.contains("Nearest to what is asked for") || out.contains("today"), "{out}");
-    assert!(error.contains("late minutes a month, 10 at most"), "{error}");
+    assert!(error.contains("late minutes a month (limit 10)"), "{error}");
     assert!(error.contains("no tuned.toml and no manifests"), "{error}");
     assert!(!to.join("tuned.toml").exists() && !to.join("manifests/hpa.yaml").exists());
     assert!(to.join("manifests/mine.yaml").exists() && to.join("tune.json").exists());
@@ -407,7 +410,7 @@ fn the_commonest_mistakes_are_told_with_their_place() {
         (knob("key = \"users.growth.start\"\nvalues = [5]"), "is not the account's to change"),
         (knob("key = \"commitments[0].count\"\nvalues = [5]"), "the scenario has 0 commitments"),
         (knob(&format!("{target}\nvalues = []")), "tune.knobs[0].values: 0 values; give 1 to 200"),
-        (knob(&format!("{target}\nvalues = [20]")), "20 is today's value; give others beside it"),
+        (knob(&format!("{target}\nvalues = [20]")), "20 is today's value; add other values"),
         (
             knob(&format!("{target}\nvalues = [40, 5000]")),
             "tune.knobs[0].values[1]: 5000: 5000 is out of range; give 1 to 1000",
@@ -432,7 +435,7 @@ fn the_commonest_mistakes_are_told_with_their_place() {
     let good = file(&folder, &scenario(TARGET));
     for (arguments, expected) in [
         (&["--evaluations", "0"][..], "0 is not in 1"),
-        (&["--evaluations", "10", "--trials", "12"], "leave none beside today's 12 trials"),
+        (&["--evaluations", "10", "--trials", "12"], "are used up by today's 12 trials"),
         (&["--account", "x"], "no account \"x\"; there are production"),
         (&["--trials", "1"], "1 is not in 2"),
     ] {

@@ -1,4 +1,4 @@
-//! What to commit to: sizes of Savings Plans and reservations that the forecast distribution regrets least.
+//! Recommended commitments: the sizes of Savings Plans and reservations with the least expected regret.
 //!
 //! # Formula
 //! ```text
@@ -21,8 +21,8 @@
 //! choice, the least expected regret is where the expected cost is least (Bell, "Regret in decision making under
 //! uncertainty", Operations Research 30, 1982). The order of usage: [`crate::money::rate::commitment`].
 //! # Limits
-//! After the plan's last month usage stays as in that month. A purchase is decided now: what later months
-//! teach is not used. Products are chosen one at a time, from what the scenario's own commitments leave.
+//! After the plan's last month, usage stays as in that month. A purchase is decided now, without what later months
+//! teach. Products are chosen one at a time, from the usage that the scenario's commitments leave.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,10 +49,10 @@ mod offer;
 use layers::{Horizon, LAYERS, Used, layers};
 use offer::{Offer, bought_as, offers};
 
-/// Bytes of usage that are kept between choosing and judging; trials beyond are metered again.
+/// Bytes of usage kept between choosing and judging; trials above it are metered again.
 const MOST_KEPT: usize = 256 << 20;
 
-/// What is asked.
+/// The request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Question {
     /// Months between purchases.
@@ -61,7 +61,7 @@ pub struct Question {
     pub compute: Option<(f64, Term, Payment)>,
 }
 
-/// Something that can be bought.
+/// A product that can be bought.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Product {
     /// What it is.
@@ -83,7 +83,7 @@ pub struct Product {
 }
 
 impl Product {
-    /// So much of it from a month on, as a scenario writes it.
+    /// Returns a purchase of this size from a month on, as a scenario writes it.
     fn bought(&self, month: Month, size: f64) -> Commitment {
         let Self { kind, term, payment, .. } = *self;
         let parts = [Some(kind.title()), self.of.as_deref(), self.region.as_deref()];
@@ -110,7 +110,7 @@ impl Product {
         }
     }
 
-    /// Whether it may cover what another product covers.
+    /// Returns whether it may cover what another product covers.
     fn meets(&self, other: &Self, shared: bool) -> bool {
         let ec2 = |own: &Self| own.kind != Kind::RdsReservedInstance;
         let family = |own: &Self| own.of.as_deref().map(|of| family_of(own.kind, of).to_owned());
@@ -122,7 +122,7 @@ impl Product {
     }
 }
 
-/// The family of what a kind of product is of.
+/// Returns the family that a kind of product covers.
 fn family_of(kind: Kind, of: &str) -> &str {
     if kind.is_savings_plan() { of } else { family_and_size(of).0 }
 }
@@ -131,20 +131,20 @@ fn family_of(kind: Kind, of: &str) -> &str {
 pub struct Purchase {
     /// Month it is bought in.
     pub month: Month,
-    /// How much: dollars an hour of a Savings Plan, or instances.
+    /// Size: dollars an hour of a Savings Plan, or instances.
     pub size: f64,
     /// Fee over the whole term [USD].
     pub fee: f64,
 }
 
-/// Low end, middle, high end and mean [USD].
+/// P10, P50, P90 and mean [USD].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Odds {
-    /// One trial in ten is below.
+    /// P10.
     pub p10: f64,
-    /// Half are below.
+    /// P50.
     pub p50: f64,
-    /// One in ten is above.
+    /// P90.
     pub p90: f64,
     /// Mean.
     pub mean: f64,
@@ -159,26 +159,26 @@ impl Odds {
     }
 }
 
-/// What one product would do.
+/// The effect of one product.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Advice {
     /// The product.
     pub product: Product,
-    /// What to buy, month by month; empty when nothing pays.
+    /// Recommended purchases by month; empty if nothing pays.
     pub ladder: Vec<Purchase>,
     /// Cost of the plan without it, less that with it, over its terms.
     pub saving: Odds,
-    /// Of the mean saving, what falls into the plan's months.
+    /// Part of the mean saving within the plan's months.
     pub in_plan: f64,
-    /// What the best purchases in hindsight would have saved more.
+    /// Additional saving of the best purchases in hindsight.
     pub regret: Odds,
-    /// Chance that it loses money.
+    /// Probability that it loses money.
     pub loses: f64,
-    /// Mean saving in the fifth of the trials that use least: what is left, or lost, if growth misses.
+    /// Mean saving in the fifth of the trials with the least usage: the saving, or loss, if growth falls short.
     pub if_growth_misses: f64,
-    /// Share of the fees that covers usage, mean.
+    /// Mean share of the fees that covers usage.
     pub utilization: f64,
-    /// Whether it saves most, in the mean, of what covers the same instances.
+    /// Whether it has the highest mean saving among products for the same instances.
     pub recommended: bool,
 }
 
@@ -189,7 +189,7 @@ pub struct Together {
     pub commitments: Vec<Commitment>,
     /// Cost of the plan without them, less that with them, over their terms.
     pub saving: Odds,
-    /// Of the mean saving, what falls into the plan's months.
+    /// Part of the mean saving within the plan's months.
     pub in_plan: f64,
 }
 
@@ -213,33 +213,33 @@ pub struct BelowSpot {
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Advised {
-    /// Trials it rests on.
+    /// Number of trials.
     pub trials: u32,
-    /// Whether it was stopped before all were done.
+    /// Whether it was stopped before all trials finished.
     pub stopped: bool,
     /// First and last month of the plan.
     pub months: [Month; 2],
     /// Products, the best first.
     pub products: Vec<Advice>,
-    /// All that is recommended; none when nothing is.
+    /// All recommendations; none if there are none.
     pub recommended: Option<Together>,
-    /// Spot types that a full plan would undercut; spot of the mid-value line.
+    /// Spot types of the mid case that a fully used plan would undercut.
     pub below_spot: Vec<BelowSpot>,
-    /// What is assumed.
+    /// Assumptions.
     pub notes: Vec<String>,
 }
 
-/// What a trial is judged by.
+/// Data by which a trial is judged.
 struct Trial {
     number: u32,
     /// By product.
     used: Vec<Result<Used, String>>,
-    /// Its usage, where there was room to keep it.
+    /// Its usage, if there was room to keep it.
     kept: Option<Metered>,
 }
 
 impl Trial {
-    /// What sets of purchases save of it.
+    /// Returns savings of sets of purchases.
     fn savings(
         &self,
         prepared: &Prepared<'_>,
@@ -252,7 +252,7 @@ impl Trial {
     }
 }
 
-/// Asks what to buy.
+/// Recommends commitments.
 ///
 /// # Errors
 /// As [`Prepared::run`].
@@ -289,7 +289,10 @@ pub fn advise(
     let trials: Vec<Trial> = all.into_iter().flatten().collect::<Result<_, Error>>()?;
     if trials.is_empty() {
         let place = crate::error::Place::default();
-        return Err(Error::failed(place, "stopped before a trial was done; nothing to report"));
+        return Err(Error::failed(
+            place,
+            "stopped before the first trial finished; there is nothing to report",
+        ));
     }
     let mut chosen = Vec::new();
     for (place, offer) in offers.into_iter().enumerate() {
@@ -328,12 +331,13 @@ pub fn advise(
 
 fn general_notes(prepared: &Prepared<'_>) -> Vec<String> {
     let mut notes = vec![
-        "after the plan's last month usage is taken to stay as in that month".to_owned(),
-        "each product is judged on its own, beside what the scenario already buys".to_owned(),
+        "after the plan's last month, usage stays as in that month".to_owned(),
+        "each product is judged separately, after the commitments of the scenario".to_owned(),
     ];
     if !prepared.scenario().is_uncertain() {
         notes.push(
-            "no number of the scenario is a range: the distribution is that of luck alone, and a commitment looks safer than it is"
+            "no number of the scenario is a range: trials differ only by chance, so a \
+                commitment looks safer than it is"
                 .to_owned(),
         );
     }
@@ -346,7 +350,7 @@ struct Chosen {
     ladder: Vec<Purchase>,
     /// By trial.
     regrets: Vec<f64>,
-    /// On-demand cost of what its layers could cover, by trial.
+    /// On-demand cost that its layers could cover, by trial.
     used: Vec<f64>,
 }
 
@@ -378,7 +382,7 @@ fn choose(offer: Offer, trials: &[&Used], horizon: &Horizon) -> Chosen {
     Chosen { ladder: ladder.collect(), regrets, used, product: offer.product }
 }
 
-/// What each set of purchases saves of each trial: by set, then by trial.
+/// Returns the saving of each set of purchases in each trial: by set, then by trial.
 fn savings(
     prepared: &Prepared<'_>,
     trials: &[Trial],
@@ -394,7 +398,7 @@ fn mean(savings: &[Saving], of: impl Fn(&Saving) -> f64) -> f64 {
 }
 
 impl Chosen {
-    /// Judges it by what it saves of each trial.
+    /// Judges it by its saving in each trial.
     fn judged(self, savings: &[Saving]) -> Advice {
         let totals: Vec<f64> = savings.iter().map(Saving::total).collect();
         let fees = mean(savings, |saving| saving.fees);
@@ -413,7 +417,7 @@ impl Chosen {
         }
     }
 
-    /// The purchases as `[[commitments]]` of a scenario.
+    /// Returns the purchases as `[[commitments]]` of a scenario.
     fn commitments(&self) -> Vec<Commitment> {
         bought(&self.product, &self.ladder)
     }
@@ -423,7 +427,7 @@ fn bought(product: &Product, ladder: &[Purchase]) -> Vec<Commitment> {
     ladder.iter().map(|purchase| product.bought(purchase.month, purchase.size)).collect()
 }
 
-/// Mean saving of the trials that use least.
+/// Returns the mean saving of the trials with the least usage.
 fn lowest_fifth(used: &[f64], savings: &[f64]) -> f64 {
     let mut order: Vec<usize> = (0..used.len()).collect();
     order.sort_by(|a, b| used[*a].total_cmp(&used[*b]).then(a.cmp(b)));
@@ -431,7 +435,7 @@ fn lowest_fifth(used: &[f64], savings: &[f64]) -> f64 {
     order[..fifth].iter().map(|trial| savings[*trial]).sum::<f64>() / fifth as f64
 }
 
-/// Marks, best first, what covers instances that no better product covers.
+/// Marks, best first, products for instances that no better product covers.
 fn recommend(advice: &mut [Advice], shared: bool) {
     let mut taken: Vec<Product> = Vec::new();
     for own in advice.iter_mut() {
@@ -443,7 +447,7 @@ fn recommend(advice: &mut [Advice], shared: bool) {
     }
 }
 
-/// All recommended purchases together, and what they save.
+/// Returns all recommended purchases together, with their saving.
 fn together(
     prepared: &Prepared<'_>,
     trials: &[Trial],
@@ -470,7 +474,7 @@ fn together(
     })
 }
 
-/// Spot types of the mid-value line that a fully used plan would undercut.
+/// Returns the spot types of the mid case that a fully used plan would undercut.
 fn below_spot(prepared: &Prepared<'_>, question: &Question) -> Result<Vec<BelowSpot>, Error> {
     let plan = prepared.run(0)?;
     let mut found = Vec::new();
@@ -501,7 +505,7 @@ fn below_spot(prepared: &Prepared<'_>, question: &Question) -> Result<Vec<BelowS
     Ok(found)
 }
 
-/// Prices of a type under every plan of the book, and under the one asked for.
+/// Returns the prices of a type under every plan of the book, and under the requested one.
 fn plan_prices(
     prepared: &Prepared<'_>,
     question: &Question,
@@ -529,7 +533,7 @@ mod tests {
     use super::*;
     use crate::money::rate::commitment::{Candidate, Eligible, Reach};
 
-    /// A plan that takes 40 % off: an hour's dollar of it is worth 1 / 0.6 on demand.
+    /// Returns a plan that takes 40 % off: an hour's dollar of it is worth 1 / 0.6 on demand.
     fn product() -> Product {
         Product {
             kind: Kind::Ec2InstanceSavingsPlan,
@@ -548,7 +552,7 @@ mod tests {
         Horizon { start, months: 24, every: 1, term: 12, term_hours: 8760 }
     }
 
-    /// Layers of a dollar an hour, of which month m uses the share that `share` says.
+    /// Returns layers of a dollar an hour, of which month m uses the share that `share` says.
     fn of(share: impl Fn(usize, usize) -> f64) -> Used {
         let horizon = horizon();
         let cell = |layer, month| share(layer, month) / 0.6 * horizon.hours(month) as f64;

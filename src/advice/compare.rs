@@ -1,4 +1,4 @@
-//! Two scenarios, or two saved plans, side by side: what makes the difference, and the chance that it holds.
+//! Compares two scenarios or saved plans: the causes of the difference, and the probability that it holds.
 //!
 //! # Formula
 //! ```text
@@ -7,15 +7,15 @@
 //! waterfall of plans       Σ over meters of quantity, price and mix, as `reconcile` splits them
 //! chance that B is cheaper share of trials n with  cost_B(n) < cost_A(n)
 //! ```
-//! The steps add up to the whole difference exactly. Trial n of both draws by the same names from the same seed:
-//! what both leave as it is has the same luck in both, so the difference is that of the scenarios.
+//! The steps add up to the whole difference exactly. Trial n of both draws by the same names from the same seed, so
+//! unchanged settings draw the same values in both, and the difference is that of the scenarios.
 //!
 //! # Source
 //! Common random numbers: Law, "Simulation modeling and analysis", 5th ed., chapter 11.2.
 //! # Limits
-//! Where causes work together (more traffic on dearer nodes), what they do together falls to the later one. A
-//! step that contradicts itself on its way (a workload that serves a class of requests that is yet to come) is
-//! taken together with the next.
+//! Where causes interact (more traffic on more expensive nodes), the interaction counts for the later one. A step
+//! whose scenario is contradictory (a workload that serves a class of requests that a later step adds) is joined with
+//! the next.
 
 use std::collections::BTreeMap;
 
@@ -37,13 +37,13 @@ use crate::{
 /// One cause of the difference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// What differs: a table of the scenario, or a meter.
+    /// The part that differs: a table of the scenario, or a meter.
     pub cause: String,
-    /// What the total changes by [USD].
+    /// Change of the total [USD].
     pub change: Usd,
 }
 
-/// What a service of an account costs on both sides.
+/// Cost of a service of an account on both sides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// The account.
@@ -59,22 +59,22 @@ pub struct Line {
 /// The difference in trials.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Odds {
-    /// Trials that both have.
+    /// Trials of both.
     pub trials: u32,
     /// Share of them in which B is cheaper.
     pub b_cheaper: f64,
     /// Its standard error.
     pub standard_error: f64,
-    /// B − A: one trial in ten is below, half are, one in ten is above, and the mean [USD].
+    /// B − A: P10, P50, P90 and mean [USD].
     pub difference: [f64; 4],
 }
 
 /// The comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
-    /// What A is.
+    /// Name of A.
     pub a: String,
-    /// What B is.
+    /// Name of B.
     pub b: String,
     /// A's cost over the plan [USD].
     pub total_a: Usd,
@@ -86,28 +86,28 @@ pub struct Compared {
     pub months: Vec<(Month, Usd, Usd)>,
     /// By account and service, the greatest difference first.
     pub lines: Vec<Line>,
-    /// The difference in trials, where any were run.
+    /// The difference in trials, if any were run.
     pub odds: Option<Odds>,
-    /// What a reader must know.
+    /// Notes for the reader.
     pub notes: Vec<String>,
 }
 
 impl Compared {
-    /// B − A [USD].
+    /// Returns B − A [USD].
     pub fn difference(&self) -> Usd {
         self.total_b - self.total_a
     }
 
-    /// B − A as a share of A; none where A is nothing.
+    /// Returns B − A as a share of A; none if A is 0.
     pub fn share(&self) -> Option<f64> {
         (self.total_a > Usd::ZERO).then(|| self.difference().to_f64() / self.total_a.to_f64())
     }
 }
 
-/// A scenario with what it names.
+/// A scenario with the series that it names.
 #[derive(Debug, Clone, Copy)]
 pub struct Side<'a> {
-    /// What the user calls it.
+    /// Name that the user gave.
     pub name: &'a str,
     /// The scenario.
     pub scenario: &'a Scenario,
@@ -115,7 +115,7 @@ pub struct Side<'a> {
     pub inputs: &'a Inputs,
 }
 
-/// Compares two scenarios, with so many trials; none below two.
+/// Compares two scenarios, with this many trials; below two, without trials.
 ///
 /// # Errors
 /// Scenarios of different months; those of [`Prepared::run`].
@@ -140,7 +140,7 @@ pub fn scenarios(
     }
     let mut notes = Vec::new();
     if plan_a.seed != plan_b.seed {
-        notes.push(format!("both are run with A's seed, {}", plan_a.seed));
+        notes.push(format!("both run with the seed of A, {}", plan_a.seed));
     }
     let mut scenario_b = b.scenario.clone();
     scenario_b.plan.seed = plan_a.seed;
@@ -154,7 +154,9 @@ pub fn scenarios(
         let of_a = trials::run(&prepared_a, trials, watch)?;
         let of_b = trials::run(&prepared_b, trials, watch)?;
         if of_a.len() < trials.len() || of_b.len() < trials.len() {
-            notes.push("stopped by Ctrl-C: the odds rest on the trials that both finished".into());
+            notes.push(
+                "stopped by Ctrl-C: the ranges come from the trials that both finished".into(),
+            );
         }
         odds(&of_a, &of_b)
     };
@@ -203,7 +205,7 @@ fn sorted(sums: BTreeMap<(String, String), [Usd; 2]>) -> Vec<Line> {
     lines
 }
 
-/// Tables that differ, in the order of the pipeline; workloads and accounts one by one.
+/// Returns the tables that differ, in the order of the pipeline; workloads and accounts one by one.
 fn causes(a: &toml::Table, b: &toml::Table) -> Vec<Vec<String>> {
     let stages = ["users", "traffic", "accounts", "workloads", "cluster"];
     let services = SERVICES.iter().map(|registration| registration.kind);
@@ -226,7 +228,7 @@ fn causes(a: &toml::Table, b: &toml::Table) -> Vec<Vec<String>> {
     causes
 }
 
-/// Puts B's value in the place of A's.
+/// Replaces A's value by B's.
 fn put(table: &mut toml::Table, path: &[String], b: &toml::Table) {
     let [key, rest @ ..] = path else { return };
     match (rest, b.get(key)) {
@@ -300,7 +302,7 @@ fn odds(a: &[Sample], b: &[Sample]) -> Option<Odds> {
     })
 }
 
-/// Compares two plans as they were saved: by meter, in quantity, price and mix.
+/// Compares two saved plans by meter: quantity, price and mix.
 ///
 /// # Errors
 /// Plans of different months.
@@ -340,7 +342,8 @@ pub fn plans((name_a, a): (&str, &Plan), (name_b, b): (&str, &Plan)) -> Result<C
     }
     let both = a.months.iter().zip(&b.months);
     let mut notes = vec![
-        "saved plans hold no trials: compare the scenarios for the chance that B is cheaper".into(),
+        "saved plans have no trials; compare the scenarios to get the probability that B is cheaper"
+            .into(),
     ];
     if a.cost_metric != b.cost_metric {
         notes.push(format!("A is {:?}, B is {:?}", a.cost_metric, b.cost_metric));

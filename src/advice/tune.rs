@@ -1,16 +1,15 @@
-//! Which settings to run: candidates on the same luck, a frontier of cost and risk, the point on it to
-//! recommend, and why.
+//! Recommends settings: candidates in common trials, a frontier of cost and risk, a recommended point, and why.
 //!
 //! ```text
 //! [tune] ─► space (knobs) ─► search ─► archive (every trial once) ─► choose ─► confirm ─► Tuned
 //! ```
-//! An evaluation is one candidate in one trial over all months looked at. Risk on the frontier is late minutes:
-//! minutes in which a workload is asked for more than it can serve, or its p95 is above its bound, summed over
-//! workloads. The other terms are kept beside it and held by limits.
+//! An evaluation is one candidate in one trial over all months of the search. Risk on the frontier is late minutes:
+//! minutes in which a workload is overloaded or its p95 exceeds its limit, summed over workloads. The other terms are
+//! reported and held by limits.
 //!
 //! # Limits
-//! What no term of risk speaks against, a search takes to its cheapest end: fewer logs, shorter retention. Such
-//! knobs are not among the defaults. Too small a database does not slow the pods, as in the plan.
+//! A search moves every knob without risk to its cheapest end: fewer logs, shorter retention. Such knobs are not
+//! among the defaults. Too small a database does not slow the pods, as in the plan.
 
 use serde::{Deserialize, Serialize};
 
@@ -86,31 +85,31 @@ struct NamedStrain {
     strain: Strain,
 }
 
-/// What is asked, beside the scenario's `[tune]` table, which it goes before.
+/// The request; it overrides the scenario's `[tune]` table.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Request {
     /// The account.
     pub account: Option<String>,
     /// Evaluations of the search.
     pub evaluations: Option<u32>,
-    /// Trials of a candidate that gets to the end.
+    /// Trials of a candidate that survives the search.
     pub trials: Option<u32>,
-    /// Trials for what is recommended.
+    /// Trials to confirm the recommendation.
     pub fresh: Option<u32>,
 }
 
-/// A knob as the document tells of it.
+/// A knob in the document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Told {
     /// Its key.
     pub key: String,
-    /// Where it stands in the scenario.
+    /// Its place in the scenario.
     pub stands: String,
     /// Its values.
     pub values: Vec<String>,
-    /// Today's.
+    /// Today's value.
     pub today: String,
-    /// Whether the scenario asks for it; from the model's list, if not.
+    /// Whether the scenario names it; otherwise it is of the model's list.
     pub asked: bool,
 }
 
@@ -118,13 +117,13 @@ pub struct Told {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
-    /// None beats it.
+    /// On the frontier.
     Front,
     /// Ran all trials.
     Whole,
     /// Stopped early.
     Stopped,
-    /// Contradicts itself.
+    /// Contradictory.
     Impossible,
 }
 
@@ -137,20 +136,20 @@ pub struct Point {
     pub trials: u32,
     /// How far it got.
     pub fate: Fate,
-    /// What it comes to.
+    /// Cost and risk.
     pub measures: Measures,
-    /// What it saves against today in the same trials [USD a month].
+    /// Saving against today in the same trials [USD a month].
     pub saves: Estimate,
-    /// Late minutes that it adds [a month].
+    /// Added late minutes [a month].
     pub adds_late_minutes: Estimate,
-    /// What is asked for and missed, or what it contradicts.
+    /// Limits that it misses, or its contradiction.
     pub broken: Vec<String>,
 }
 
 /// A setting of the tuned scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Setting {
-    /// Where it stands in the scenario.
+    /// Its place in the scenario.
     pub key: String,
     /// Its new value.
     pub value: toml::Value,
@@ -161,65 +160,65 @@ pub struct Setting {
 pub struct Tuned {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// What the plan is called.
+    /// Name of the plan.
     pub name: String,
-    /// What it was made from.
+    /// Provenance.
     pub made_from: Provenance,
     /// The account whose settings were changed; costs are those of all accounts.
     pub account: String,
-    /// First and last month looked at.
+    /// First and last month of the search.
     pub months: [Month; 2],
-    /// Trials of a candidate that got to the end.
+    /// Trials of a candidate that survived the search.
     pub trials: u32,
-    /// Evaluations that the search was allowed.
+    /// Maximum number of evaluations.
     pub evaluations_asked: u64,
-    /// Evaluations of the search, and those for the choice after it.
+    /// Evaluations of the search, and of the choice after it.
     pub evaluations: u64,
-    /// Whether every candidate was looked at.
+    /// Whether every candidate was evaluated.
     pub exhaustive: bool,
-    /// Whether it was stopped before its end.
+    /// Whether it was stopped early.
     pub stopped: bool,
     /// When a minute is late, in words.
     pub late: String,
-    /// What the scenario asks for.
+    /// Limits that the scenario sets.
     pub slo: Slo,
-    /// What was held.
+    /// Limits that were held.
     pub limits: Vec<Limit>,
     /// The knobs.
     pub knobs: Vec<Told>,
-    /// Whether any candidate meets what is asked for.
+    /// Whether any candidate meets the limits.
     pub feasible: bool,
     /// Today's settings.
     pub today: Point,
-    /// The recommended ones; the nearest to what is asked for, where none meets it.
+    /// Recommended settings; those nearest to the limits, if none meets them.
     pub recommended: Point,
-    /// What it changes in the scenario.
+    /// Changes of the scenario.
     pub changes: Vec<Setting>,
-    /// What each change buys and costs.
+    /// Effect of each change.
     pub why: Vec<choose::Why>,
-    /// Those that none beats, in rising order of cost.
+    /// The frontier, in rising order of cost.
     pub front: Vec<Point>,
-    /// In trials that the search has not seen; none where nothing is better than today.
+    /// Confirmation in unseen trials; none if nothing is better than today.
     pub fresh: Option<Against>,
-    /// When things come worse.
+    /// Results under strain.
     pub sensitivity: Vec<Strained>,
-    /// The busiest day, today and as recommended.
+    /// The busiest day, with today's and with the recommended settings.
     pub days: Option<Days>,
-    /// What a reader must know.
+    /// Notes for the reader.
     pub notes: Vec<String>,
     /// All candidates, cheapest first.
     pub candidates: Vec<Point>,
 }
 
-/// How a run is watched, and what it begins with.
+/// How a run is watched, and the state that it starts from.
 #[derive(Clone, Copy)]
 #[allow(missing_debug_implementations, reason = "borrowed functions")]
 pub struct Desk<'a> {
-    /// Told of each evaluation, asked whether to go on.
+    /// Called after each evaluation; returns whether to continue.
     pub watch: Watch<'a>,
     /// The state of an earlier run.
     pub earlier: Option<&'a State>,
-    /// Told the state after each batch.
+    /// Called with the state after each batch.
     pub save: &'a dyn Fn(&State) -> Result<(), Error>,
 }
 
@@ -236,10 +235,10 @@ pub struct Setup<'a> {
 }
 
 impl<'a> Setup<'a> {
-    /// Reads what is asked.
+    /// Reads the request.
     ///
     /// # Errors
-    /// Every knob that turns nothing and every value that is refused; numbers that leave nothing to do.
+    /// Every knob without effect and every refused value; numbers that leave nothing to search.
     pub fn new(
         prepared: &'a Prepared<'a>,
         defaults: &'a Defaults,
@@ -270,7 +269,7 @@ impl<'a> Setup<'a> {
         if evaluations <= trials {
             let place = Place { key: Some("--evaluations".into()), ..Place::default() };
             let message = format!(
-                "{evaluations} leave none beside today's {trials} trials; give more, or fewer --trials"
+                "{evaluations} are used up by today's {trials} trials; give more, or fewer --trials"
             );
             return Err(Error::at(place, message));
         }
@@ -285,7 +284,7 @@ impl<'a> Setup<'a> {
         Ok(Self { prepared, defaults, space, view, effort, fresh, slo: tune.slo })
     }
 
-    /// Evaluations at most, with those for what is recommended.
+    /// Returns the maximum number of evaluations, including those for the recommendation.
     pub fn evaluations(&self) -> u64 {
         let strained = 2 * self.defaults.strain.len() as u64 * u64::from(self.fresh);
         let fresh = (RIVALS as u64 + 2) * u64::from(self.fresh);
@@ -295,7 +294,7 @@ impl<'a> Setup<'a> {
     /// Runs it.
     ///
     /// # Errors
-    /// A state of something else; what fails for today's settings too.
+    /// A state of another run; errors that today's settings have too.
     pub fn run(&self, desk: Desk<'_>) -> Result<Tuned, Error> {
         let mine = self.state(Vec::new());
         let earlier = match desk.earlier {
@@ -316,7 +315,7 @@ impl<'a> Setup<'a> {
         Ok(tuned)
     }
 
-    /// The point to recommend; none where the watch said stop.
+    /// Returns the point to recommend; none if the watch stopped the run.
     fn best(
         &self,
         archive: &mut Archive<'_>,
@@ -356,7 +355,7 @@ impl<'a> Setup<'a> {
         Ok(())
     }
 
-    /// What identifies a run, with what it knows.
+    /// Returns the state: the identity of the run, and its results.
     fn state(&self, known: Vec<archive::Kept>) -> State {
         let effort = &self.effort;
         let knobs = self.space.dials.iter().map(|dial| {
@@ -392,10 +391,10 @@ impl<'a> Setup<'a> {
             Some(most) => format!("p95 above {most} ms"),
             None => format!("p95 above {} times that of an idle pod", self.view.late.factor),
         };
-        format!("a workload is asked for more than its ready pods can serve, or has {over}")
+        format!("a workload is overloaded (more load than its ready pods can serve) or has {over}")
     }
 
-    /// Trials that all candidates of the result have: fewer than asked for where it was stopped.
+    /// Returns the trials that all candidates of the result have: fewer than requested if the run was stopped.
     fn depth(&self, archive: &Archive<'_>, whole: bool) -> usize {
         let most = archive.trials(&self.space.today(), self.effort.trials).map_or(0, <[_]>::len);
         if whole {
@@ -414,7 +413,8 @@ impl<'a> Setup<'a> {
         let order = rank::by_cost(&all);
         let nearest = order.first().map(|place| all[*place].candidate.clone());
         let Some(chosen) = best.cloned().or(nearest) else {
-            let message = "stopped before today's settings had all their trials; nothing to report";
+            let message = "stopped before the trials of today's settings finished; there is \
+                nothing to report";
             return Err(Error::failed(Place::default(), message));
         };
         let front: Vec<Candidate> =
@@ -477,34 +477,38 @@ impl<'a> Setup<'a> {
         let notes = &mut tuned.notes;
         if tuned.knobs.iter().any(|knob| !knob.asked) {
             notes.push(
-                "the scenario names no knobs: those are changed that it has and whose risk is looked at here; name your own with [[tune.knobs]]"
+                "the scenario has no [[tune.knobs]]: the usual settings are searched; add \
+                    [[tune.knobs]] to choose others"
                     .to_owned(),
             );
         }
         if tuned.stopped {
             notes.push(
-                "stopped before its end: what was looked at is shown, and nothing of it was tried on fresh trials"
+                "stopped early: the candidates so far are shown; none was confirmed on fresh trials"
                     .to_owned(),
             );
         }
         if !self.prepared.scenario().is_uncertain() {
             notes.push(
-                "no number of the scenario is a range: the trials differ by noise, spot prices and interruptions alone"
+                "no number of the scenario is a range: the trials differ only by noise, spot \
+                    prices and interruptions"
                     .to_owned(),
             );
         }
         if unproven > 0 {
             notes.push(format!(
-                "{unproven} candidates are cheaper at equal or lower risk in the search's trials, and none of them is in {} others",
+                "{unproven} candidates are cheaper at equal or lower risk in the search's \
+                    trials, but none of them is in {} other trials",
                 self.fresh
             ));
         } else if tuned.changes.is_empty() && tuned.feasible && !tuned.stopped {
-            notes.push("nothing that was looked at is cheaper at equal or lower risk".to_owned());
+            notes.push("no candidate is cheaper at equal or lower risk".to_owned());
         }
         let changed = |part: &str| tuned.changes.iter().any(|change| change.key.contains(part));
         if ["min_readers", "min_replicas", "baseline.nodes"].into_iter().any(changed) {
             notes.push(
-                "the loss of a node, a zone or a database instance is no part of the risk: look at what is left of each before taking some away"
+                "the risk does not include the loss of a node, a zone or a database instance: \
+                    check the remaining capacity before you remove some"
                     .to_owned(),
             );
         }
@@ -517,7 +521,7 @@ impl<'a> Setup<'a> {
     }
 }
 
-/// Candidates as the document shows them.
+/// Returns the candidates as the document has them.
 struct Shown<'s> {
     setup: &'s Setup<'s>,
     archive: &'s Archive<'s>,
@@ -557,7 +561,7 @@ impl Shown<'_> {
         }
     }
 
-    /// All candidates, cheapest against today first.
+    /// Returns all candidates, cheapest against today first.
     fn all(&self) -> Vec<Point> {
         let looked = self.archive.records().iter();
         let looked = looked.filter(|(_, own)| !own.judged.is_empty() || own.wrong.is_some());

@@ -1,12 +1,12 @@
-//! What was billed: lines of exports and of Cost Explorer, summed by month, account, meter and kind of row.
+//! Actuals: lines of exports and of Cost Explorer, summed by month, account, meter and kind of row.
 //!
 //! # Formula
 //! ```text
 //! consumption = usage + what plans and reservations cover + their fees
 //! bill        = consumption + fees + support + Marketplace + tax + discounts + credits + refunds + what is not known
 //! ```
-//! Each row is used or set aside with its reason: rows in = rows used + rows set aside. A row that was set aside
-//! counts with its cost where the row has one.
+//! Each row is used or skipped with its reason: rows in = rows used + rows skipped. A skipped row counts with its
+//! cost, if it has one.
 //!
 //! # Source
 //! AWS Data Exports, Cost Explorer and FOCUS as `models/billing.toml` names them.
@@ -36,10 +36,10 @@ pub mod text;
 /// Version of the stored form.
 pub const SCHEMA: u32 = 1;
 
-/// What a row says that is no bill: `x_RecordType` of runrate's own exports.
+/// The `x_RecordType` of runrate's own exports, which are forecasts and not bills.
 pub const FORECAST: &str = "forecast";
 
-/// What kind of row a charge is, whatever an export calls it.
+/// Kind of a row, whatever an export calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -63,11 +63,11 @@ pub enum Kind {
     Fee,
     /// AWS Support, whatever the type of its row.
     Support,
-    /// What other sellers charge through AWS Marketplace.
+    /// Charges of other sellers through AWS Marketplace.
     Marketplace,
     /// Tax.
     Tax,
-    /// Discounts that stand in rows of their own: EDP, private rates.
+    /// Discounts in rows of their own: EDP, private rates.
     Discount,
     /// Credits.
     Credit,
@@ -98,12 +98,12 @@ impl Kind {
         Self::Unknown,
     ];
 
-    /// Whether a forecast of consumption compares with it.
+    /// Returns whether it is consumption, which a plan forecasts.
     pub fn is_consumption(self) -> bool {
         self <= Self::ReservedUpfront
     }
 
-    /// Its name in reports.
+    /// Returns its name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Usage => "usage",
@@ -126,7 +126,7 @@ impl Kind {
     }
 }
 
-/// One view of what a row costs.
+/// One view of a row's cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
@@ -145,7 +145,7 @@ impl Metric {
     pub const ALL: [Self; 4] =
         [Self::Unblended, Self::Amortized, Self::NetUnblended, Self::NetAmortized];
 
-    /// The name that Cost Explorer gives it.
+    /// Returns the name that Cost Explorer gives it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Unblended => "UnblendedCost",
@@ -180,10 +180,10 @@ pub struct LineKey {
 /// Rows of one key and month, summed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// What they are.
+    /// Their key.
     #[serde(flatten)]
     pub key: LineKey,
-    /// How much was used; none where no row says.
+    /// Quantity; none if no row has one.
     pub quantity: Option<Amount>,
     /// Costs by metric; none where the source has no such column.
     pub costs: [Option<Amount>; 4],
@@ -194,7 +194,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// Its cost by a metric.
+    /// Returns its cost by a metric.
     pub fn cost(&self, metric: Metric) -> Option<Amount> {
         self.costs[metric as usize]
     }
@@ -224,10 +224,10 @@ pub struct MonthBill {
     pub lines: Vec<Line>,
     /// Rows that were not used, by reason.
     pub set_aside: Vec<SetAside>,
-    /// What a reader of its figures must know.
+    /// Notes for the reader of its figures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// Rows of `lines` that say they are a forecast: the month is then no bill, or not all of it.
+    /// Rows of `lines` that are a forecast: the month is then not a bill, or only in part.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub forecast_rows: u64,
 }
@@ -257,17 +257,18 @@ pub struct Forecast {
 pub struct SetAside {
     /// Why.
     pub reason: String,
-    /// How many.
+    /// Number of rows.
     pub rows: u64,
     /// The first of them: file and line.
     pub first: String,
-    /// What those of them cost that have a cost [currency of the bill]; none where no row has one.
+    /// Sum of their costs [currency of the bill]; none if no row has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Amount>,
 }
 
 impl MonthBill {
-    /// Sum of a metric over the lines that `wanted` picks; none when there is none or one does not say it.
+    /// Returns the sum of a metric over the lines that `wanted` picks; none if no line matches or one lacks the
+    /// metric.
     pub fn sum(&self, metric: Metric, wanted: impl Fn(&Line) -> bool) -> Option<Amount> {
         let mut costs =
             self.lines.iter().filter(|line| wanted(line)).map(|l| l.cost(metric)).peekable();
@@ -275,7 +276,7 @@ impl MonthBill {
         costs.sum()
     }
 
-    /// Sums of a metric by kind of row.
+    /// Returns the sums of a metric by kind of row.
     pub fn by_kind(&self, metric: Metric) -> BTreeMap<Kind, Amount> {
         let mut sums = BTreeMap::new();
         for line in &self.lines {
@@ -289,7 +290,7 @@ impl MonthBill {
     /// Adds another part of the same month.
     ///
     /// # Errors
-    /// A part in another currency; sums that are no amounts.
+    /// A part in another currency; sums that exceed an amount.
     pub fn add(&mut self, part: Self) -> Result<(), String> {
         // A part without a line is in no currency.
         if self.lines.is_empty() {
@@ -324,7 +325,7 @@ impl MonthBill {
         Ok(())
     }
 
-    /// Gives the lines without an account this one; false where every line has one.
+    /// Gives this account to the lines without one; returns false if every line has one.
     pub fn set_account(&mut self, account: &str) -> bool {
         let mut any = false;
         for line in self.lines.iter_mut().filter(|line| line.key.account.is_empty()) {
@@ -361,17 +362,17 @@ impl MonthBill {
         }
     }
 
-    /// Rows used.
+    /// Returns the number of used rows.
     pub fn rows(&self) -> u64 {
         self.lines.iter().map(|line| line.rows).sum()
     }
 
-    /// Share of the rows that were skipped.
+    /// Returns the share of the rows that were skipped.
     pub fn skipped_share(&self) -> f64 {
         skipped_share(std::slice::from_ref(self))
     }
 
-    /// What to tell a reader who takes it for a bill; none where it is one.
+    /// Returns a warning if it is a forecast; none if it is a bill.
     pub fn no_bill(&self) -> Option<String> {
         let (rows, all) = (self.forecast_rows, self.rows());
         let which = if rows == all {
@@ -382,13 +383,13 @@ impl MonthBill {
         (rows > 0).then(|| format!("{}: {which} a runrate forecast, not a bill", self.month))
     }
 
-    /// Whether the rows do not reach the month's end.
+    /// Returns whether the rows end before the month does.
     pub fn is_partial(&self) -> bool {
         (self.days as usize) < self.month.days()
     }
 }
 
-/// Share of the rows of bills that were skipped.
+/// Returns the share of skipped rows of several bills.
 pub fn skipped_share(bills: &[MonthBill]) -> f64 {
     let skipped: u64 = bills.iter().flat_map(|bill| &bill.set_aside).map(|aside| aside.rows).sum();
     let rows = skipped + bills.iter().map(MonthBill::rows).sum::<u64>();

@@ -1,4 +1,4 @@
-//! What the forecast would have been at each past month, against what was billed and against naive ones.
+//! Backtest: forecasts as of each past month, scored against bills and compared with naive forecasts.
 //!
 //! # Formula
 //! ```text
@@ -36,7 +36,7 @@ pub struct Guess {
     pub interval: Option<(f64, f64)>,
 }
 
-/// How a guess is made.
+/// Method of a forecast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Method {
     /// This tool, calibrated at the origin.
@@ -57,7 +57,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// Its name.
+    /// Returns its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Runrate => "runrate",
@@ -69,37 +69,37 @@ impl Method {
     }
 }
 
-/// One guess and what came.
+/// One forecast and the billed amount.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// Account.
     pub account: String,
     /// Last month known.
     pub origin: Month,
-    /// The month guessed.
+    /// The forecast month.
     pub month: Month,
     /// Months ahead.
     pub horizon: u32,
-    /// How.
+    /// Method.
     pub method: Method,
-    /// The guess [USD].
+    /// The forecast [USD].
     pub guess: Guess,
-    /// What was billed [USD].
+    /// The billed amount [USD].
     pub billed: f64,
 }
 
 /// A method's score.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Score {
-    /// How.
+    /// Method.
     pub method: Method,
     /// Months ahead; none for all.
     pub horizon: Option<u32>,
-    /// Guesses.
+    /// Number of forecasts.
     pub guesses: usize,
-    /// Weighted absolute error.
+    /// Weighted absolute percentage error (WAPE).
     pub wape: f64,
-    /// Above 0 too much was forecast.
+    /// Bias; above 0 the forecast was too high.
     pub bias: f64,
     /// Loss of the three quantiles; none without intervals.
     pub pinball: Option<f64>,
@@ -112,13 +112,13 @@ pub struct Score {
 pub struct Scored {
     /// Scores by method and horizon.
     pub scores: Vec<Score>,
-    /// Every guess.
+    /// Every forecast.
     pub guesses: Vec<Point>,
-    /// What a reader must know.
+    /// Notes for the reader.
     pub notes: Vec<String>,
 }
 
-/// The guesses of the naive methods for `horizon` months after the last of `known`.
+/// Returns the naive forecasts for `horizon` months after the last of `known`.
 pub fn naive(known: &[f64], horizon: usize) -> Vec<(Method, Guess)> {
     [Method::Last, Method::Trend, Method::Seasonal]
         .into_iter()
@@ -156,7 +156,7 @@ fn interval(method: Method, known: &[f64], mean_now: f64, horizon: usize) -> Opt
     around(mean_now, &errors, (horizon as f64).sqrt())
 }
 
-/// The 80 % interval around a mean, from relative errors; none with fewer than two.
+/// Returns the 80 % interval around a mean, from relative errors; none with fewer than two.
 pub fn around(mean: f64, errors: &[f64], growth: f64) -> Option<(f64, f64)> {
     if errors.len() < 2 {
         return None;

@@ -1,4 +1,4 @@
-//! Coefficients of a scenario refitted to what was billed.
+//! Calibration: coefficients of a scenario refitted to bills.
 //!
 //! # Formula
 //! ```text
@@ -7,16 +7,15 @@
 //! f   = median of f_m, repeated from there until it stands still
 //! s   = 1.4826 × median |f_m − f|        ± 1.2533 × 1.645 s / √n         outliers: |f_m − f| > 3 s
 //! ```
-//! A Newton step by month, and the median over months: one odd month moves nothing. The last months are
-//! held out: the error on them, before and after, says whether the fit is worth having.
+//! A Newton step by month, and the median over months, so one odd month moves nothing. The last months are held out:
+//! the error on them, before and after, shows whether the fit helps.
 //!
 //! # Source
 //! Median and MAD as location and scale: Huber, "Robust Statistics", 1.2 and 5.1; 1.2533 = √(π/2), the
 //! median's standard error over the mean's.
 //! # Limits
 //! Coefficients are fitted one after the other, in the order of `models/calibration.toml`; keys that one
-//! meter depends on move by one factor, since a bill cannot tell them apart. Only numbers that stand in
-//! the scenario are moved, not those of profiles.
+//! meter depends on move by one factor, since a bill cannot tell them apart. Only numbers of the scenario are changed, not those of profiles.
 
 use std::collections::BTreeMap;
 
@@ -32,15 +31,15 @@ use crate::{
     plan::Plan,
 };
 
-/// Training months without which nothing can be said.
+/// Minimum number of training months.
 pub const LEAST_MONTHS: usize = 3;
 /// First step of a factor.
 const STEP: f64 = 0.1;
-/// Change of a factor at which it stands still.
+/// Change of a factor at which it has converged.
 const STILL: f64 = 0.002;
-/// Newton steps at most.
+/// Maximum number of Newton steps.
 const MOST_STEPS: usize = 5;
-/// Factors outside these are no correction but another system.
+/// Factors outside these bounds mean another system, not a correction.
 const FACTORS: std::ops::RangeInclusive<f64> = 0.02..=50.0;
 /// Change of a meter, over the change of its coefficient, below which it does not follow it.
 const LEAST_RESPONSE: f64 = 0.02;
@@ -99,22 +98,22 @@ pub struct Moved {
     pub after: f64,
 }
 
-/// What a coefficient came to.
+/// Result of a coefficient.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fitted {
     /// Its name.
     pub name: String,
-    /// Factor on its keys; none where it was left alone.
+    /// Factor on its keys; none if it was not changed.
     pub factor: Option<f64>,
     /// Half of the 90 % interval of the factor.
     pub uncertainty: f64,
     /// Months it was fitted to.
     pub months: usize,
-    /// Of these, months far from the rest.
+    /// Of these, outliers.
     pub outliers: Vec<Month>,
     /// Its keys.
     pub keys: Vec<Moved>,
-    /// Why it was left alone.
+    /// Why it was not changed.
     pub left_alone: Option<String>,
 }
 
@@ -130,7 +129,7 @@ pub struct Calibration {
 /// Runs a scenario's text.
 pub type Run<'a> = dyn Fn(&str) -> Result<Plan, Error> + 'a;
 
-/// What to fit to.
+/// Data to fit to.
 #[derive(Debug)]
 pub struct Evidence<'a> {
     /// Bills of whole months.
@@ -145,7 +144,7 @@ pub struct Evidence<'a> {
     pub catalog: &'a Catalog,
 }
 
-/// Fits every coefficient that the bills know of.
+/// Fits every coefficient that the bills show.
 ///
 /// # Errors
 /// A scenario that does not run.
@@ -191,7 +190,7 @@ fn fit(
         Ok((fitted, None))
     };
     if keys.is_empty() {
-        return alone(fitted, "the scenario does not say it".into());
+        return alone(fitted, "the scenario has no such key".into());
     }
     let billed = billed(coefficient, evidence);
     let scaled = |factor: f64| scale(text, &keys, factor, coefficient.most);
@@ -211,7 +210,8 @@ fn fit(
                 "the bills have no such meter".to_owned()
             } else {
                 format!(
-                    "{} months in which its meters are billed and follow it; {LEAST_MONTHS} are needed",
+                    "its meters are billed and change with it in {} months; {LEAST_MONTHS} \
+                        are needed",
                     steps.len()
                 )
             };
@@ -219,8 +219,9 @@ fn fit(
         }
         let next = median(steps.iter().map(|(_, factor)| *factor).collect());
         if !FACTORS.contains(&next) {
-            let why =
-                format!("the bills ask for {next:.3} times its value, which is no correction");
+            let why = format!(
+                "the bills need {next:.3} times its value, which is too far for a calibration"
+            );
             return alone(fitted, why);
         }
         let moved = (next / factor - 1.0).abs();
@@ -242,7 +243,8 @@ fn fit(
     Ok((fitted, Some(text)))
 }
 
-/// A Newton step from `factor` by month: what is billed, planned there, planned at 1 and beside it.
+/// Returns a Newton step from `factor` by month, from the billed quantity and the planned ones there, at 1 and next
+/// to it.
 fn newton(
     factor: f64,
     [billed, here, base, aside]: [&BTreeMap<Month, f64>; 4],

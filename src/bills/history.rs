@@ -1,5 +1,5 @@
-//! A history of traffic or users carried on: trend, several seasons, holidays, and an 80 % interval that is
-//! measured on the series' own past.
+//! Extrapolates a history of traffic or users: trend, several seasons, holidays, and an 80 % interval sized on the
+//! series' own past.
 //!
 //! # Formula
 //! ```text
@@ -33,35 +33,35 @@ use serde::Serialize;
 
 use crate::measure::series::Series;
 
-/// Rows of the trend that ETS is fitted to: the youngest say most, and the rest costs time.
+/// Rows of the trend that ETS is fitted to: the newest matter most, and the others cost time.
 const TREND_ROWS: usize = 300;
 /// Origins in the known part that size the interval.
 const INNER: usize = 5;
-/// What the interval's factor is drawn towards, and the weight of that in rows.
+/// Value towards which the interval's factor is shrunk, and its weight in rows.
 const PRIOR: (f64, f64) = (0.8, 4.0);
-/// What is fitted, in rows: a short series knows its own spread less well.
+/// Number of fitted parameters, in rows: a short series shows its spread less well.
 const PARAMETERS: f64 = 8.0;
 /// Share of outcomes inside the interval.
 pub const LEVEL: f64 = 0.8;
-/// Rows that are needed at least.
+/// Minimum number of rows.
 pub const LEAST_ROWS: usize = 8;
-/// Origins of a score at most.
+/// Maximum number of origins of a score.
 const ORIGINS: usize = 8;
 /// Minutes of a day, a week and a mean year: the cycles that traffic follows.
 const CYCLES: [f64; 3] = [1440.0, 10_080.0, 525_960.0];
 /// Minutes above which rows are calendar months apart.
 const MONTHLY: f64 = 27.0 * 1440.0;
 
-/// One row to come.
+/// One forecast row.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Step {
-    /// When.
+    /// Time.
     pub moment: DateTime,
-    /// Expected.
+    /// Mean.
     pub mean: f64,
-    /// Low end of the 80 % interval.
+    /// Lower end of the 80 % interval.
     pub low: f64,
-    /// High end.
+    /// Upper end.
     pub high: f64,
 }
 
@@ -75,7 +75,7 @@ pub struct Score {
     /// Mean absolute scaled error: below 1 is better than repeating the last season was in the known part. None
     /// where the known part repeats itself exactly, which leaves nothing to scale by.
     pub mase: Option<f64>,
-    /// Weighted absolute error; none where all that came is 0.
+    /// Weighted absolute percentage error; none if all actual values are 0.
     pub wape: Option<f64>,
     /// Share inside the 80 % interval; none without one.
     pub coverage: Option<f64>,
@@ -146,7 +146,7 @@ impl History {
         Ok(Self { values, moments, distance, seasons, filled, holidays })
     }
 
-    /// Seasons in rows, those with two whole cycles.
+    /// Returns seasons in rows, those with two whole cycles.
     pub fn seasons(&self) -> Vec<usize> {
         self.repeated(self.values.len())
     }
@@ -155,12 +155,12 @@ impl History {
         self.seasons.iter().copied().filter(|season| 2 * season <= rows).collect()
     }
 
-    /// Rows.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.values.len()
     }
 
-    /// The next rows.
+    /// Returns the next rows.
     ///
     /// # Errors
     /// A series that the model cannot be fitted to.
@@ -179,16 +179,17 @@ impl History {
             .collect())
     }
 
-    /// What the forecast would have been at past origins, beside the last season again and the last row again.
+    /// Scores forecasts at past origins, with the last season and the last row repeated as naive ones.
     ///
     /// # Errors
-    /// Too few rows to stand at even one origin.
+    /// Too few rows for one origin.
     pub fn score(&self, ahead: usize) -> Result<Vec<Score>, String> {
         let rows = self.values.len();
         let least = LEAST_ROWS.max(2 * self.seasons.first().copied().unwrap_or(1));
         let Some(spare) = rows.checked_sub(least + ahead) else {
             return Err(format!(
-                "{rows} rows are too few to score {ahead} rows ahead: {} are needed; ask for fewer rows ahead",
+                "{rows} rows are too few to score {ahead} rows ahead: {} are needed; forecast \
+                    fewer rows ahead",
                 least + ahead
             ));
         };
@@ -214,7 +215,7 @@ impl History {
         Ok(names.into_iter().zip(tallies).map(|(method, tally)| tally.score(method)).collect())
     }
 
-    /// Mean and ends of the interval for the rows after `origin`.
+    /// Returns mean and ends of the interval for the rows after `origin`.
     fn from(&self, origin: usize, ahead: usize) -> Result<Vec<[f64; 3]>, String> {
         let found = self.fit(origin, ahead)?;
         let apart = (ahead / 2).max(1);
@@ -240,7 +241,7 @@ impl History {
         Ok(found.mean.iter().zip(&found.half).map(step).collect())
     }
 
-    /// Half of the least value above 0 among the first rows: what stands for 0 in a logarithm.
+    /// Returns half of the least value above 0 among the first rows, which replaces 0 in a logarithm.
     fn floor(&self, rows: usize) -> f64 {
         let least =
             self.values[..rows].iter().copied().filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min);
@@ -278,7 +279,7 @@ impl History {
         found.copied().unwrap_or_default()
     }
 
-    /// What each holiday did to the rest, drawn towards nothing when it came once or twice.
+    /// Returns the effect of each holiday on the remainder, shrunk towards 0 if it occurred once or twice.
     fn effects(&self, level: &Level, origin: usize) -> BTreeMap<usize, f64> {
         let mut sums: BTreeMap<usize, (f64, f64, Option<Date>, f64)> = BTreeMap::new();
         for (rest, moment) in level.rest.iter().zip(&self.moments[..origin]) {
@@ -312,7 +313,7 @@ impl Distance {
     }
 }
 
-/// The distance of rows, and each row's place in an even grid.
+/// Returns the distance of rows, and each row's place in an even grid.
 fn grid(series: &Series) -> (Distance, Vec<usize>) {
     let first = series.moments[0];
     if series.step_minutes >= MONTHLY {
@@ -354,7 +355,7 @@ fn decompose(logs: &[f32], seasons: &[usize]) -> Result<(Level, Vec<Vec<f32>>), 
     Ok((level, found.seasonal().to_vec()))
 }
 
-/// Mean and half of the interval of a level without seasons.
+/// Returns mean and half of the interval of a level without seasons.
 fn trend(level: &[f64], ahead: usize) -> Result<(Vec<f64>, Vec<f64>), String> {
     // The decomposition works in single precision.
     let flat = level.windows(2).all(|pair| (pair[1] - pair[0]).abs() < 1e-6);
@@ -372,8 +373,8 @@ fn trend(level: &[f64], ahead: usize) -> Result<(Vec<f64>, Vec<f64>), String> {
     Ok((found.point, half))
 }
 
-/// How much wider the interval has to be than ETS says. The errors of one origin go together, so it is the
-/// origins that count: few of them ask for a higher quantile.
+/// Returns how much wider the interval has to be than that of ETS. Errors of one origin are correlated, so origins
+/// count: few of them need a higher quantile.
 fn factor(ratios: &mut [f64], ahead: usize) -> f64 {
     let (prior, weight) = PRIOR;
     if ratios.is_empty() {
@@ -395,8 +396,8 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 /// Relative error of the decomposition, which works in single precision.
 const SINGLE: f64 = 1e-6;
 
-/// Whether a value lies in the interval of a step, up to the precision of the decomposition: the interval of an
-/// exact forecast is a point.
+/// Returns whether a value lies in the interval of a step, up to the precision of the decomposition: the interval of
+/// an exact forecast is a point.
 fn inside([_, low, high]: [f64; 3], value: f64) -> bool {
     (low * (1.0 - SINGLE)..=high * (1.0 + SINGLE)).contains(&value)
 }
@@ -448,7 +449,7 @@ mod tests {
     use super::*;
     use crate::measure::series::Gaps;
 
-    /// Days from 2027-01-01, a Friday.
+    /// Returns days from 2027-01-01, a Friday.
     fn daily(values: impl IntoIterator<Item = f64>) -> Series {
         let mut text = String::new();
         let first: Date = "2027-01-01".parse().unwrap();

@@ -1,4 +1,4 @@
-//! A plan against what was billed: where they differ, and whether by price, quantity or mix.
+//! Reconciliation of a plan with bills: where they differ, and whether by price, quantity or mix.
 //!
 //! # Formula
 //! ```text
@@ -7,7 +7,7 @@
 //!           P = Σ c_p / Σ q_p  [USD a unit],   r = Σ q_b / Σ q_p
 //! quantity  (r − 1) c_p                         as much more or less of all, at the planned mix
 //! price     c_b − q_b c_p/q_p                   the same units at another rate
-//! mix       (q_b − r q_p) c_p/q_p               dearer or cheaper kinds of the same
+//! mix       (q_b − r q_p) c_p/q_p               other kinds of the same at another price
 //! unplanned c_b                                 of a group with nothing planned
 //! fees      c_b − c_p                           of commitments: they are no usage
 //! WAPE      Σ |b − p| / Σ |b|                   bias = Σ (p − b) / Σ b
@@ -75,7 +75,7 @@ pub enum Gap {
 pub struct Side {
     /// How much; none where no row says.
     pub quantity: Option<f64>,
-    /// What it costs [USD].
+    /// Its cost [USD].
     pub cost: Usd,
 }
 
@@ -162,7 +162,7 @@ impl Sum {
         self.variance.add(cell.variance);
     }
 
-    /// Billed over planned, less one; none when nothing was planned.
+    /// Returns billed over planned, less one; none when nothing was planned.
     pub fn share(&self) -> Option<f64> {
         let planned = self.planned.to_f64();
         (planned != 0.0).then(|| self.variance.total.to_f64() / planned)
@@ -214,7 +214,7 @@ pub struct Accuracy {
     pub level: &'static str,
 }
 
-/// A plan against what was billed.
+/// A plan reconciled with bills.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reconciliation {
     /// Name of the plan.
@@ -229,7 +229,7 @@ pub struct Reconciliation {
     pub months: Vec<Compared>,
     /// Months of the plan, before the last one billed, that no bill is there for.
     pub missing: Vec<Month>,
-    /// Lines, dearest difference first.
+    /// Lines, largest difference first.
     pub cells: Vec<Cell>,
     /// All of them.
     pub total: Sum,
@@ -355,7 +355,7 @@ pub fn reconcile(
     })
 }
 
-/// Bills that are none, each by itself or, where there are many, in one line.
+/// Returns notes on forecasts among the bills, one each or, if there are many, in one line.
 fn forecasts(bills: &[&MonthBill]) -> Vec<String> {
     const FEW: usize = 3;
     let notes: Vec<String> = bills.iter().filter_map(|bill| bill.no_bill()).collect();
@@ -369,7 +369,7 @@ fn forecasts(bills: &[&MonthBill]) -> Vec<String> {
     )]
 }
 
-/// The months that both sides have, and how much of each is taken.
+/// Returns the months that both sides have, and how much of each is taken.
 fn months(plan: &Plan, bills: &[MonthBill], options: Options) -> Result<Vec<Compared>, Gap> {
     let wanted = |month: Month| {
         options.from.is_none_or(|from| month >= from) && options.to.is_none_or(|to| month <= to)
@@ -413,7 +413,7 @@ fn months(plan: &Plan, bills: &[MonthBill], options: Options) -> Result<Vec<Comp
         .collect())
 }
 
-/// The bills are in the plan's currency.
+/// Checks that the bills are in the plan's currency.
 fn currency(plan: &Plan, bills: &[&MonthBill], notes: &mut Vec<String>) -> Result<(), Gap> {
     // A bill without a line is in no currency.
     for bill in bills.iter().filter(|bill| !bill.lines.is_empty()) {
@@ -444,7 +444,7 @@ fn missing(plan: &Plan, months: &[Compared], options: Options) -> Vec<Month> {
         .collect()
 }
 
-/// Names of the plan by account id of the bill.
+/// Returns names of the plan by account id of the bill.
 fn accounts(
     plan: &Plan,
     bills: &[&MonthBill],
@@ -481,7 +481,7 @@ fn accounts(
     )))
 }
 
-/// The meters of two plans with their differences: the first as planned, the second as billed.
+/// Returns the meters of two plans with their differences: the first as planned, the second as billed.
 pub fn between(a: &Plan, b: &Plan) -> Vec<Cell> {
     let mut sides: BTreeMap<Place, Sides> = BTreeMap::new();
     for (first, plan) in [(true, a), (false, b)] {
@@ -504,7 +504,7 @@ pub fn between(a: &Plan, b: &Plan) -> Vec<Cell> {
     variance::cells(sides)
 }
 
-/// Every line says the cost that is compared, those of the bridge too.
+/// Checks that every line has the compared cost, those of the bridge too.
 fn has_metric(bill: &MonthBill, metric: Metric) -> Result<(), Gap> {
     let says = |metric: Metric| bill.lines.iter().all(|line| line.cost(metric).is_some());
     if says(metric) {
@@ -521,7 +521,7 @@ fn has_metric(bill: &MonthBill, metric: Metric) -> Result<(), Gap> {
     )))
 }
 
-/// Services that are not billed by AWS and that no bill has: a Marketplace's bill has them.
+/// Returns services that are not billed by AWS and that no bill has: a Marketplace's bill has them.
 fn elsewhere(not_billed: &[String], bills: &[&MonthBill], naming: &Naming<'_>) -> Vec<String> {
     let lines = || bills.iter().flat_map(|bill| &bill.lines);
     let billed = |code: &&String| lines().any(|line| naming.code(&line.key.service) == **code);
@@ -548,7 +548,7 @@ fn own_meters(plan: &Plan) -> Meters<'_> {
     meters
 }
 
-/// Service, region and usage type of a billed line, where they are known.
+/// Returns service, region and usage type of a billed line, where they are known.
 fn place_of(line: &Line, naming: &Naming<'_>, own: &Meters<'_>) -> Option<[String; 3]> {
     let key = &line.key;
     if let Some((known, shown)) = naming.key(&key.service, &key.region, &key.usage_type) {
@@ -587,7 +587,7 @@ fn add_billed(
     }
 }
 
-/// Money from a product of rates.
+/// Returns money from a product of rates.
 fn usd(value: f64) -> Usd {
     Usd::from_decimal(Decimal::from_f64_retain(value).unwrap_or_default())
 }
@@ -663,7 +663,7 @@ fn accuracy(cells: &[Cell], bars: Bars) -> Option<Accuracy> {
 }
 
 impl Reconciliation {
-    /// Sums of the cells by a key, greatest difference first.
+    /// Returns sums of the cells by a key, greatest difference first.
     pub fn by<K: Ord + Clone>(&self, key: impl Fn(&Cell) -> K) -> Vec<(K, Sum)> {
         let mut sums: BTreeMap<K, Sum> = BTreeMap::new();
         for cell in &self.cells {
@@ -677,7 +677,7 @@ impl Reconciliation {
         sums
     }
 
-    /// The month and account whose total is furthest off, where something was planned.
+    /// Returns the month and account whose total is furthest off, where something was planned.
     pub fn worst(&self) -> Option<(Month, String, f64)> {
         let sums = self.by(|cell| (cell.month, cell.account.clone()));
         let off = sums

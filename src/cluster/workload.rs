@@ -29,7 +29,7 @@ pub struct Resources {
 }
 
 /// How the pods are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// A number of replicas, fixed or set by the horizontal pod autoscaler.
@@ -137,10 +137,10 @@ pub struct Metric {
     /// Percent of the request; Resource and `ContainerResource`.
     #[schemars(range(min = 1, max = 1000), extend("format" = "percent"))]
     pub average_utilization: Option<u32>,
-    /// A pod's share.
+    /// Target per pod [unit of the metric].
     #[schemars(range(min = 0.001, max = 1_000_000_000))]
     pub average_value: Option<f64>,
-    /// The workload's whole; External.
+    /// Target of the whole workload [unit of the metric]; External metrics only.
     #[schemars(range(min = 0.001, max = 1_000_000_000))]
     pub value: Option<f64>,
     /// The container; `ContainerResource`.
@@ -151,7 +151,7 @@ pub struct Metric {
     /// The container's share of what the pod uses; in proportion to the requests if left out.
     #[schemars(range(min = 0, max = 1))]
     pub usage_share: Option<f64>,
-    /// Value above which KEDA starts the first pod, 0 if left out; External, with `keda`.
+    /// Value above which KEDA starts the first pod [unit of the metric], 0 if left out; External metrics with `keda`.
     #[schemars(range(min = 0, max = 1_000_000_000))]
     pub activation: Option<f64>,
 }
@@ -302,7 +302,7 @@ pub struct TopologySpread {
 }
 
 /// Where a workload's requests come from, which decides what the bytes cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reached {
     /// From another pod: across zones both directions are billed.

@@ -77,7 +77,7 @@ pub struct Segment {
 pub struct History {
     /// CSV of date,value, beside the scenario.
     pub file: String,
-    /// Users per unit of the file: 1000000 when it counts millions.
+    /// Factor from the figures of the file to users [users per unit]: 1000000 when it counts millions.
     #[serde(default = "one")]
     #[schemars(range(min = 0.000_000_001, max = 1e12))]
     pub scale: f64,

@@ -90,12 +90,12 @@ pub struct Traffic {
     pub classes: IndexMap<String, Class>,
     /// Shape of the day.
     pub daily: Option<Daily>,
-    /// Weight of each weekday, Monday first.
+    /// Weight of each weekday, Monday first [ratio].
     #[schemars(length(min = 7, max = 7), inner(range(min = 0, max = 1_000_000)))]
     pub weekly: Option<Vec<f64>>,
     /// Shape learned from a real series, in place of `daily` and `weekly`.
     pub shape: Option<Shape>,
-    /// Factor of each calendar month, January first.
+    /// Factor of each calendar month, January first [ratio].
     #[schemars(length(min = 12, max = 12), inner(range(min = 0, max = 1_000_000)))]
     pub months: Option<Vec<f64>>,
     /// Times of year with more or less traffic.

@@ -56,7 +56,7 @@ impl Quantity {
         Ok(Self(if text.starts_with('-') { -size } else { size }))
     }
 
-    /// A JSON number or string.
+    /// Returns a JSON number or string.
     ///
     /// # Errors
     /// As [`Self::parse`], and values of another kind.
@@ -68,17 +68,17 @@ impl Quantity {
         }
     }
 
-    /// In units.
+    /// Returns the quantity in units.
     pub fn units(self) -> f64 {
         self.0 as f64 / NANO as f64
     }
 
-    /// In thousandths: CPU in millicores.
+    /// Returns the quantity in thousandths: CPU in millicores.
     pub fn milli(self) -> f64 {
         self.0 as f64 / (NANO / 1000) as f64
     }
 
-    /// Bytes in MiB.
+    /// Returns bytes in MiB.
     pub fn mebibytes(self) -> f64 {
         self.0 as f64 / NANO as f64 / MEBI
     }
@@ -108,7 +108,7 @@ fn scale(suffix: &str) -> Option<Scale> {
     exponent.parse().ok().map(Scale::Ten)
 }
 
-/// The number in billionths, rounded up; `None` beyond 2^63 - 1 units.
+/// Returns the number in billionths, rounded up; `None` beyond 2^63 - 1 units.
 fn size(whole: &str, part: &str, scale: Scale) -> Option<i128> {
     let part = part.trim_end_matches('0');
     let digits = format!("{whole}{part}");
@@ -149,13 +149,13 @@ fn assemble(digits: &str, places: i32, scale: Scale) -> Option<i128> {
     (value <= i128::from(i64::MAX) * NANO).then_some(value)
 }
 
-/// CPU [millicores] as a quantity: `350m`, `2`. Nothing finer than a millicore is taken: rounded up.
+/// Returns CPU [millicores] as a quantity: `350m`, `2`. Nothing finer than a millicore is taken: rounded up.
 pub fn cpu(millicores: f64) -> String {
     let milli = millicores.max(0.0).ceil() as i64;
     if milli % 1000 == 0 { (milli / 1000).to_string() } else { format!("{milli}m") }
 }
 
-/// Memory [MiB] as a quantity: `512Mi`, or bytes where it is not a whole number of MiB.
+/// Returns memory [MiB] as a quantity: `512Mi`, or bytes where it is not a whole number of MiB.
 pub fn memory(mebibytes: f64) -> String {
     let mebibytes = mebibytes.max(0.0);
     if mebibytes.fract() == 0.0 {
@@ -165,7 +165,7 @@ pub fn memory(mebibytes: f64) -> String {
     }
 }
 
-/// A plain number as a quantity, to a thousandth, as metrics are compared.
+/// Returns a plain number as a quantity, to a thousandth, as metrics are compared.
 pub fn number(value: f64) -> String {
     let milli = (value * 1000.0).round() as i64;
     if milli % 1000 == 0 { (milli / 1000).to_string() } else { format!("{milli}m") }
@@ -219,7 +219,7 @@ impl Duration {
     }
 }
 
-/// Seconds as Karpenter takes them: whole hours, minutes and seconds.
+/// Returns seconds as Karpenter takes them: whole hours, minutes and seconds.
 pub fn duration(seconds: u64) -> String {
     let mut text = String::new();
     for (size, unit) in [(3600, 'h'), (60, 'm'), (1, 's')] {

@@ -30,7 +30,7 @@ mod value;
 mod volume;
 mod workload;
 
-/// A file.
+/// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// Its name, as problems call it.
@@ -39,7 +39,7 @@ pub struct Source {
     pub text: String,
 }
 
-/// How much was read.
+/// Counts of what was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Found {
     /// Deployments, `StatefulSets`, `DaemonSets`, Rollouts, `CronJobs`, Jobs and pods that stand alone.
@@ -87,14 +87,14 @@ impl Found {
     }
 }
 
-/// What a folder came to.
+/// Result of reading a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Read {
     /// A commented scenario.
     pub scenario: String,
     /// What could not be read, or has no counterpart.
     pub notes: Vec<Problem>,
-    /// How much was read.
+    /// Counts of what was read.
     pub found: Found,
 }
 
@@ -291,7 +291,7 @@ fn count(passed: &mut Vec<(String, usize)>, kind: &str) {
     }
 }
 
-/// Whether a controller made it, whose own object says it all.
+/// Returns whether a controller made it, whose own object says it all.
 fn is_made(object: &Object) -> bool {
     let owners = documents::items(&object.body, "/metadata/ownerReferences");
     match &*object.kind {
@@ -304,7 +304,7 @@ fn is_made(object: &Object) -> bool {
     }
 }
 
-/// The field without which an object is none of its kind, where it lacks it.
+/// Returns the field without which an object is none of its kind, where it lacks it.
 fn missing(object: &Object) -> Option<&'static str> {
     let lacks = |pointer: &str| object.at(pointer).is_none();
     let containers = "/spec/template/spec/containers";
@@ -333,7 +333,7 @@ fn missing(object: &Object) -> Option<&'static str> {
     }
 }
 
-/// A pod without a controller, as one replica of its own template.
+/// Returns a pod without a controller, as one replica of its own template.
 fn alone(object: &Object) -> Object {
     let template = serde_json::json!({
         "metadata": object.at("/metadata"),

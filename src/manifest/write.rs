@@ -18,7 +18,7 @@ mod pool;
 mod supply;
 mod terraform;
 
-/// What is to be written.
+/// Request to write manifests.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
     /// The scenario.
@@ -33,11 +33,11 @@ pub struct Wanted<'a> {
     pub sha256: &'a str,
     /// A plan of the scenario, for what services choose: the class of the database.
     pub plan: Option<&'a Plan>,
-    /// The account as it was: only requests that differ from it are patched; all when left out.
+    /// The previous account: only requests that differ from it are patched; without it, all are.
     pub before: Option<&'a Account>,
 }
 
-/// The names of all files that [`write`] may write; which of them there are follows from the account.
+/// Names of all files that [`write`] may write; the account decides which it writes.
 pub const FILES: [&str; 6] = [
     "hpa.yaml",
     "nodepools.yaml",
@@ -61,11 +61,11 @@ pub struct Written {
 pub struct Manifests {
     /// Files.
     pub files: Vec<Written>,
-    /// What of the scenario no manifest does, placed in it: whoever applies the files must know.
+    /// Parts of the scenario that no manifest has, with their place, for whoever applies the files.
     pub notes: Vec<Problem>,
 }
 
-/// The manifests of an account: the same input gives the same bytes.
+/// Returns the manifests of an account: the same input gives the same bytes.
 ///
 /// # Errors
 /// Names that Kubernetes does not take, and values that Karpenter's schema refuses.
@@ -97,7 +97,7 @@ pub fn write(wanted: &Wanted<'_>) -> Result<Manifests, Error> {
     Ok(Manifests { files, notes: placed(wanted, notes) })
 }
 
-/// Keys and the notes on them, placed in the scenario.
+/// Returns keys and the notes on them, placed in the scenario.
 fn placed(wanted: &Wanted<'_>, found: Vec<(String, String)>) -> Vec<Problem> {
     let document = &wanted.scenario.document;
     let place = |(key, message): (String, String)| {
@@ -125,18 +125,18 @@ fn names(wanted: &Wanted<'_>) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The value of a label that only the user knows. It is none that Kubernetes takes: refused when it is
-/// applied, where another word would select no pod without a sound.
+/// Returns a placeholder for a label that only the user knows. Kubernetes rejects it as a label value; a valid value would
+/// silently select no pod.
 fn fill_in_label() -> String {
     format!("{FILL_IN}: the pods' label")
 }
 
-/// The comment on the kind of a workload: a scenario has `StatefulSets` as Deployments, so that only the
-/// kind of ready-made workloads and `DaemonSets` is known.
+/// Returns the comment on the kind of a workload: a scenario has `StatefulSets` as Deployments, so that only the kind
+/// of ready-made workloads and `DaemonSets` is known.
 fn kind_unknown(workload: &Workload, facts: &Facts) -> &'static str {
     let is_known = |profile: &String| facts.known.iter().any(|known| known.profile == *profile);
     if workload.kind == Kind::Deployment && !workload.profile.as_ref().is_some_and(is_known) {
-        "assumed: write StatefulSet where it is one, as under a wrong kind nothing is found"
+        "assumed; write StatefulSet if it is one, because the wrong kind finds no pods"
     } else {
         ""
     }

@@ -1,4 +1,4 @@
-//! YAML text with a comment beside each value.
+//! YAML text with a comment next to each value.
 //!
 //! `serde-saphyr` reads what is written here and writes values itself, but no comments without its own
 //! wrapper types; where a value comes from is half of what a manifest says, so the few forms needed (block
@@ -76,12 +76,12 @@ impl Map {
         self.0.is_empty()
     }
 
-    /// A pair without a comment.
+    /// Returns a pair without a comment.
     pub(super) fn with(self, key: &str, value: impl Into<Node>) -> Self {
         self.why(key, value, "")
     }
 
-    /// A pair and where its value comes from.
+    /// Returns a pair and where its value comes from.
     pub(super) fn why(mut self, key: &str, value: impl Into<Node>, why: &str) -> Self {
         self.put(key, value, why);
         self
@@ -98,7 +98,7 @@ impl Map {
     }
 }
 
-/// Documents after each other, below a heading of comments.
+/// Returns documents after each other, below a heading of comments.
 pub(super) fn documents(heading: &[String], documents: &[Map]) -> String {
     let mut out = String::new();
     for line in heading {
@@ -112,12 +112,12 @@ pub(super) fn documents(heading: &[String], documents: &[Map]) -> String {
     out
 }
 
-/// A comment ends at the line's end, whatever a name holds.
+/// Returns a comment as one line, whatever a name holds.
 pub(super) fn one_line(text: &str) -> String {
     text.chars().map(|c| if is_plain(c) { c } else { ' ' }).collect()
 }
 
-/// Printable, and no end of a line in any reader's eyes.
+/// Returns whether a character is printable and ends no line for any reader.
 fn is_plain(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
@@ -198,13 +198,13 @@ fn flat(value: &Node) -> String {
     }
 }
 
-/// Digits and a unit, `250m` or `25%`: no reader takes these for a number.
+/// Returns whether a text is digits and a unit, `250m` or `25%`, which no reader takes for a number.
 fn is_amount(text: &str) -> bool {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     unit.len() < text.len() && matches!(unit, "m" | "s" | "h" | "Mi" | "Gi" | "%")
 }
 
-/// A string: plain where no reader could take it for anything else, else in double quotes.
+/// Returns a string: plain where no reader could take it for anything else, else in double quotes.
 fn scalar(text: &str) -> String {
     const WORDS: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
     let first = text.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '/');

@@ -1,4 +1,4 @@
-//! Layers of a product, what each was used for, and the months in which it pays to buy one.
+//! Layers of a product, the usage of each, and the months in which it pays to buy one.
 
 use super::offer::hours;
 use crate::{
@@ -6,13 +6,13 @@ use crate::{
     money::rate::commitment::{Eligible, Reach},
 };
 
-/// Layers of a product, at most.
+/// Maximum number of layers of a product.
 pub(super) const LAYERS: usize = 48;
 
-/// On-demand cost of what each layer of one product was used for in one trial, by layer and month [USD].
+/// On-demand cost that each layer of a product covers in one trial, by layer and month [USD].
 pub(super) type Used = Vec<Vec<f64>>;
 
-/// What each layer was used for, by month: it is filled in the order of a plan.
+/// Returns the usage of each layer by month: layers are filled in the order of a plan.
 pub(super) fn layers(
     width: f64,
     months: &[Vec<Eligible>],
@@ -59,7 +59,7 @@ impl Horizon {
         self.start.plus(month as u32).hours()
     }
 
-    /// Months of a purchase in month `b` up to `end`, with the hours of its term in each.
+    /// Returns months of a purchase in month `b` up to `end`, with the hours of its term in each.
     fn terms(&self, b: usize, end: usize) -> impl Iterator<Item = (usize, f64)> {
         let mut left = self.term_hours;
         (b..(b + self.term).min(end)).map(move |month| {
@@ -69,23 +69,23 @@ impl Horizon {
         })
     }
 
-    /// Used value of a layer in so many hours of a month, the last month's level carried on after the plan.
+    /// Returns the used value of a layer in this many hours of a month; after the plan, at the last month's level.
     fn used(&self, layer: &[f64], month: usize, hours: f64) -> f64 {
         let known = month.min(self.months - 1);
         layer[known] / self.hours(known) as f64 * hours
     }
 
-    /// Months that are looked at: those of the plan, and a term after them, so that a purchase late in the
-    /// plan has the time that an early one has.
+    /// Returns the months that count: those of the plan and a term after them, so that a late purchase has as much
+    /// time as an early one.
     fn end(&self) -> usize {
         self.months + self.term
     }
 
-    /// Worth of a purchase up to the end of what is looked at: what was used, less the fee an hour.
+    /// Returns the worth of a purchase: the usage that it covers, less its fee.
     fn worth(&self, layer: &[f64], b: usize, fee: f64) -> f64 {
         self.terms(b, self.end()).map(|(m, hours)| self.used(layer, m, hours) - fee * hours).sum()
     }
-    /// The months of purchase that save most; some lie after the plan.
+    /// Returns the months of purchase that save most; some are after the plan.
     pub(super) fn best(&self, layer: &[f64], fee: f64) -> Vec<usize> {
         let n = self.end();
         let mut value = vec![0.0; n + 1];
@@ -112,7 +112,7 @@ impl Horizon {
         months
     }
 
-    /// Worth of purchases over all that is looked at.
+    /// Returns the worth of purchases over all months that count.
     pub(super) fn value(&self, layer: &[f64], bought: &[usize], fee: f64) -> f64 {
         bought.iter().map(|b| self.worth(layer, *b, fee)).sum()
     }

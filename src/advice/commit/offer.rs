@@ -1,4 +1,4 @@
-//! What can be bought for what ran on demand, and how it is cut into layers.
+//! Products for on-demand usage, and their layers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::{
     plan::simulate::Prepared,
 };
 
-/// Something that ran on demand, and where: what products are looked for.
+/// On-demand usage and its place, for which products are searched.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Seen {
     /// Who would buy; none where any account of the organization may.
@@ -31,7 +31,7 @@ fn seen(mid: &[Vec<Eligible>], shared: bool) -> BTreeSet<Seen> {
 }
 
 impl Seen {
-    /// Says what it costs on demand over the plan, and that nothing is known that would cover it.
+    /// Returns a note with its on-demand cost over the plan, for which no product is known.
     fn without_price(&self, mid: &[Vec<Eligible>]) -> String {
         let own = |line: &&Eligible| {
             self.account.as_ref().is_none_or(|account| *account == line.account)
@@ -42,13 +42,14 @@ impl Seen {
         let cost: f64 = lines.map(|line| line.on_demand * line.left.iter().sum::<f64>()).sum();
         let account = self.account.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
         format!(
-            "skipped: the book has no commitment price of {} in {}{account}, ${cost:.0} on demand in the plan; --compute-discount 27% looks at a Compute Savings Plan as AWS quotes it",
+            "skipped: the book has no commitment price of {} in {}{account}, ${cost:.0} on demand in the plan; \
+                --compute-discount 27% adds a Compute Savings Plan at the discount that AWS quotes",
             self.instance_type, self.region
         )
     }
 }
 
-/// A product, and how its layers are cut.
+/// A product and the size of its layers.
 pub(super) struct Offer {
     pub(super) product: Product,
     /// Width of a layer: dollars an hour, or instances.
@@ -57,8 +58,7 @@ pub(super) struct Offer {
     pub(super) fee: f64,
 }
 
-/// Everything that the book, or the question, has a price of, for what ran on demand; and what was left out,
-/// and why.
+/// Returns every product for on-demand usage with a price in the book or the request, and notes on usage without one.
 pub(super) fn offers(
     prepared: &Prepared<'_>,
     question: &Question,
@@ -95,7 +95,7 @@ pub(super) fn offers(
     (offers, notes)
 }
 
-/// Products for something that ran on demand.
+/// Returns the products for on-demand usage.
 fn products(prepared: &Prepared<'_>, question: &Question, own: &Seen) -> Vec<Product> {
     let rules = prepared.commitment_rules();
     let account = own.account.clone().unwrap_or_default();
@@ -128,15 +128,15 @@ fn products(prepared: &Prepared<'_>, question: &Question, own: &Seen) -> Vec<Pro
             term,
             payment,
             discount_percent: Some(percent),
-            source: format!("{percent} % off on demand, as asked"),
+            source: format!("{percent} % below on-demand, as given"),
         });
     }
     products
 }
 
 impl Offer {
-    /// Cuts a product into layers by what the busiest hour of the mid-value line uses of it. Where any account
-    /// may buy, the one that runs most of what it covers does: its usage comes first.
+    /// Cuts a product into layers, sized on the busiest hour of the mid case. If any account may buy, the account
+    /// with the most covered usage does, because its usage comes first.
     pub(super) fn of(
         prepared: &Prepared<'_>,
         mut product: Product,
@@ -175,12 +175,12 @@ impl Offer {
     }
 }
 
-/// Hours of a month's lines.
+/// Returns hours of a month's lines.
 pub(super) fn hours(lines: &[Eligible]) -> usize {
     lines.iter().map(|line| line.left.len()).max().unwrap_or(0)
 }
 
-/// What a price of the book is of.
+/// Returns the subject of a price of the book.
 pub(super) fn bought_as(rate: &Rate, is_ec2: bool) -> Option<(Kind, Term, Payment)> {
     let kinds = if is_ec2 {
         &[Kind::Ec2InstanceSavingsPlan, Kind::Ec2ReservedInstance][..]

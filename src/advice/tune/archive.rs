@@ -1,4 +1,4 @@
-//! Every candidate that was looked at, and what its trials came to; nothing is run twice.
+//! All evaluated candidates with the results of their trials; nothing is run twice.
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
@@ -14,16 +14,16 @@ use crate::{
     },
 };
 
-/// What is known of a candidate.
+/// Results of a candidate.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Record {
-    /// Trials 1, 2, … as far as they were run.
+    /// Results of trials 1, 2, … so far.
     pub judged: Vec<Judged>,
-    /// Why it cannot be, where it contradicts itself.
+    /// Its contradiction, if it has one.
     pub wrong: Option<String>,
 }
 
-/// A candidate with its record, as it is kept on disk.
+/// A candidate with its record, as stored on disk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Kept {
     /// The candidate.
@@ -32,7 +32,7 @@ pub struct Kept {
     pub record: Record,
 }
 
-/// What is done with everything known.
+/// Called with all results.
 pub type Save<'a> = dyn Fn(&[Kept]) -> Result<(), Error> + 'a;
 
 /// All candidates so far.
@@ -45,20 +45,20 @@ pub struct Archive<'a> {
     /// Called after each batch.
     save: &'a Save<'a>,
     lucks: Vec<OnceLock<Luck>>,
-    /// Records that a search asked for.
+    /// Records that the search used.
     records: BTreeMap<Candidate, Record>,
-    /// Records of an earlier run that this one has not asked for yet.
+    /// Records of an earlier run that this one has not used yet.
     earlier: BTreeMap<Candidate, Record>,
     /// Evaluations so far, whether run now or earlier.
     pub spent: u64,
-    /// Whether it was told to stop.
+    /// Whether it was stopped.
     pub stopped: bool,
-    /// Candidates that held in the search and not in the trials of the proof.
+    /// Candidates that held in the search but not on confirmation.
     pub unproven: usize,
 }
 
 impl<'a> Archive<'a> {
-    /// Nothing looked at yet, but what an earlier run left.
+    /// Returns an archive with the results of an earlier run.
     pub fn new(
         (prepared, space, view): (&'a Prepared<'a>, &'a Space, View),
         trials: u32,
@@ -80,22 +80,22 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// The candidates with their records, in the order of their settings.
+    /// Returns the candidates with their records, in the order of their settings.
     pub fn records(&self) -> &BTreeMap<Candidate, Record> {
         &self.records
     }
 
-    /// Whether a candidate was looked at.
+    /// Returns whether a candidate was evaluated.
     pub fn knows(&self, candidate: &[u16]) -> bool {
         self.records.contains_key(candidate)
     }
 
-    /// The first trials of a candidate, where it has as many.
+    /// Returns the first trials of a candidate, where it has as many.
     pub fn trials(&self, candidate: &[u16], count: usize) -> Option<&[Judged]> {
         self.records.get(candidate)?.judged.get(..count)
     }
 
-    /// Evaluations that are missing for so many trials.
+    /// Returns the evaluations that are missing for this many trials.
     pub fn missing(&self, candidate: &[u16], trials: usize) -> u64 {
         match self.records.get(candidate) {
             Some(record) if record.wrong.is_some() => 0,
@@ -104,7 +104,7 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// Runs what is missing of so many trials; whether all of it was, before the watch said stop.
+    /// Runs the missing trials; returns whether all were run before the watch stopped it.
     ///
     /// # Errors
     /// A trial that fails for today's settings too; a state that cannot be written.
@@ -161,7 +161,7 @@ impl<'a> Archive<'a> {
         Ok(!self.stopped)
     }
 
-    /// Takes what an earlier run knows.
+    /// Takes the results of an earlier run.
     fn recall(&mut self, jobs: &mut Vec<(usize, &Candidate)>) {
         jobs.retain(|(trial, candidate)| {
             let Some(known) = self.earlier.get(*candidate) else { return true };
@@ -201,7 +201,7 @@ impl<'a> Archive<'a> {
         trials.par_iter().map(draw).collect()
     }
 
-    /// Everything known, for the next run.
+    /// Returns all results, for the next run.
     pub fn kept(&self) -> Vec<Kept> {
         let mut all = self.earlier.clone();
         for (candidate, record) in &self.records {

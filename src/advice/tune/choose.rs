@@ -1,7 +1,7 @@
-//! The point to recommend, and what each change of it buys and costs.
+//! The recommended point, and the effect of each of its changes.
 //!
 //! ```text
-//! recommended  the cheapest that meets what is asked for and is, in what is not asked for, no worse than today
+//! recommended  the cheapest that meets the set limits and is no worse than today in the other terms
 //! fewer        a change that can be taken back for less than 0.05 % of today's cost, without harm, is
 //! why          each change taken back alone: what the cost and the risk would be without it
 //! ```
@@ -19,38 +19,38 @@ use super::{
 };
 use crate::{error::Error, plan::simulate::Judged};
 
-/// Share of today's cost below which a change buys nothing.
+/// Share of today's cost below which a change saves nothing.
 pub(super) const NOTHING: f64 = 0.0005;
 
-/// What one changed knob does.
+/// Effect of one changed knob.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Why {
     /// The knob.
     pub key: String,
-    /// Where it stands in the scenario.
+    /// Its place in the scenario.
     pub stands: String,
     /// Today's value.
     pub from: String,
     /// The recommended value.
     pub to: String,
-    /// What it saves, all else as recommended [USD a month]; negative where it costs.
+    /// Its saving, all else as recommended [USD a month]; negative if it costs more.
     pub saves: Estimate,
-    /// Late minutes that it adds, all else as recommended [a month]; negative where it takes some away.
+    /// Added late minutes, all else as recommended [a month]; negative if it removes some.
     pub adds_late_minutes: Estimate,
-    /// Evictions that it adds [a day].
+    /// Added evictions [a day].
     pub adds_evictions: f64,
-    /// Terms that would miss what is asked for without it.
+    /// Limits that would be missed without it.
     pub without_it: Vec<String>,
 }
 
-/// Differences, trial by trial, of a candidate to another, by month.
+/// Returns differences, trial by trial, of a candidate to another, by month.
 pub fn paired(own: &[Judged], other: &[Judged], months: f64, of: fn(&Judged) -> f64) -> Estimate {
     let both = own.iter().zip(other);
     Estimate::of(&both.map(|(own, other)| (of(own) - of(other)) / months).collect::<Vec<f64>>())
 }
 
-/// The point to recommend, with no more changes than pay; today's settings where nothing is better. None where
-/// the watch said stop.
+/// Returns the recommended point, without changes that do not pay; today's settings if nothing is better; none if the
+/// watch stopped it.
 ///
 /// # Errors
 /// As [`Archive::ensure`].
@@ -95,8 +95,8 @@ pub fn choose(
     }
 }
 
-/// What may be recommended beside the best: the best with one change less, and the next cheapest that hold; no
-/// more than `count`.
+/// Returns alternatives to the best point: the best with one change less, and the next cheapest that hold; at most
+/// `count`.
 pub fn rivals(
     archive: &Archive<'_>,
     space: &Space,
@@ -120,7 +120,7 @@ pub fn rivals(
     rivals
 }
 
-/// What is known of a point's changes, so that [`why`] can tell.
+/// Runs the candidates that [`why`] needs.
 ///
 /// # Errors
 /// As [`Archive::ensure`].
@@ -135,7 +135,7 @@ pub fn take_apart(
     archive.ensure(&less, effort.trials)
 }
 
-/// Each change of a candidate taken back alone: the knob's place, and what is left.
+/// Returns each change of a candidate taken back alone: the knob's place, and the remaining candidate.
 pub(super) fn without(candidate: &[u16], today: &[u16]) -> Vec<(usize, Candidate)> {
     let changed = (0..candidate.len()).filter(|place| candidate[*place] != today[*place]);
     let back = |place: usize| {
@@ -146,7 +146,7 @@ pub(super) fn without(candidate: &[u16], today: &[u16]) -> Vec<(usize, Candidate
     changed.map(back).collect()
 }
 
-/// What each change of the recommended point does, what saves most first.
+/// Returns the effect of each change of the recommended point, largest saving first.
 pub fn why(archive: &Archive<'_>, space: &Space, effort: &Effort, best: &[u16]) -> Vec<Why> {
     let (today, months) = (space.today(), effort.length.months);
     let Some(own) = archive.trials(best, effort.trials) else { return Vec::new() };
@@ -167,7 +167,10 @@ pub fn why(archive: &Archive<'_>, space: &Space, effort: &Effort, best: &[u16]) 
             adds_evictions: evictions.mean,
             without_it: match known {
                 Some(_) => limits.broken(&Measures::of(other, effort.length)),
-                None => vec!["the rest contradicts itself, so its part is not known".to_owned()],
+                None => vec![
+                    "without it the settings contradict each other, so its effect is unknown"
+                        .to_owned(),
+                ],
             },
         }
     };

@@ -1,4 +1,4 @@
-//! Whether the recommended point holds: in trials that the search has not seen, and when things come worse.
+//! Confirms the recommended point: in trials that the search has not seen, and under strain.
 //!
 //! # Formula
 //! ```text
@@ -63,30 +63,29 @@ pub struct Against {
     pub today: Measures,
     /// Recommended.
     pub recommended: Measures,
-    /// What is saved [USD a month].
+    /// Saving [USD a month].
     pub saves: Difference,
-    /// What is saved, as a share of today's cost.
+    /// Saving as a share of today's cost.
     pub saves_share: f64,
-    /// Late minutes that are added [a month].
+    /// Added late minutes [a month].
     pub adds_late_minutes: Difference,
     /// Share of the trials in which the recommended point is cheaper.
     pub cheaper: f64,
-    /// What is asked for and missed by the recommended point, in words.
+    /// Limits that the recommended point misses, in words.
     pub broken: Vec<String>,
-    /// What is asked for and missed by today's settings.
+    /// Limits that today's settings miss.
     pub broken_today: Vec<String>,
-    /// Terms of risk that are worse than today in the mean, in words.
+    /// Terms of risk whose mean is worse than today's, in words.
     #[serde(default)]
     pub worse: Vec<String>,
-    /// Whether it is cheaper, has no more late minutes as far as the interval tells, and meets what is asked
-    /// for.
+    /// Whether it is cheaper, has no more late minutes within the interval, and meets the limits.
     pub holds: bool,
 }
 
-/// What comes of one strain.
+/// Result under one strain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Strained {
-    /// What comes worse.
+    /// What gets worse.
     pub name: String,
     /// By how much.
     pub strain: Strain,
@@ -94,7 +93,7 @@ pub struct Strained {
     pub against: Against,
 }
 
-/// What is held against what.
+/// A comparison of the recommended point with today.
 #[derive(Clone, Copy)]
 #[allow(missing_debug_implementations, reason = "borrowed functions")]
 pub struct Bout<'a> {
@@ -104,7 +103,7 @@ pub struct Bout<'a> {
     pub space: &'a Space,
     /// Which months.
     pub view: View,
-    /// What is asked for.
+    /// The limits.
     pub effort: &'a Effort,
     /// The recommended point.
     pub best: &'a [u16],
@@ -113,7 +112,7 @@ pub struct Bout<'a> {
 }
 
 impl Bout<'_> {
-    /// In trials that the search has not seen; none where the watch said stop.
+    /// Compares in unseen trials; none if the watch stopped it.
     ///
     /// # Errors
     /// As [`Prepared::judge`].
@@ -121,9 +120,9 @@ impl Bout<'_> {
         self.against(&(FRESH..FRESH + count).collect::<Vec<u32>>())
     }
 
-    /// Of the best, the cheapest that is no later than today in so many trials that no search runs: what is rare
-    /// shows in few trials only by luck. Then without the changes that buy nothing there. Today's settings where
-    /// none holds; none where the watch said stop.
+    /// Returns the cheapest of the best points that is no later than today in unseen trials, without changes that
+    /// save nothing there. Rare events appear in few trials only by chance. Today's settings if none holds; none if
+    /// the watch stopped it.
     ///
     /// # Errors
     /// As [`Prepared::judge`].
@@ -140,7 +139,7 @@ impl Bout<'_> {
         self.simpler(best[first].clone(), count)
     }
 
-    /// Takes changes back, one after the other, as long as that costs next to nothing and proves no less.
+    /// Takes changes back, one by one, as long as that costs next to nothing and holds as well.
     fn simpler(&self, chosen: Candidate, count: u32) -> Result<Option<Candidate>, Error> {
         let today = self.space.today();
         let mut pool = vec![chosen];
@@ -159,7 +158,7 @@ impl Bout<'_> {
         }
     }
 
-    /// Candidates against today in the trials of the proof.
+    /// Returns candidates against today in the trials of the proof.
     fn tried(&self, candidates: &[Candidate], count: u32) -> Result<Option<Vec<Against>>, Error> {
         let trials: Vec<u32> = (PROOF..PROOF + count).collect();
         let one = |trial: &u32| -> Result<Option<Vec<Judged>>, Error> {
@@ -189,7 +188,7 @@ impl Bout<'_> {
         Ok(Some((1..=candidates.len()).map(against).collect()))
     }
 
-    /// In trials that the search has not seen, with something worse than planned.
+    /// Compares in unseen trials, with one thing worse than planned.
     ///
     /// # Errors
     /// As [`Prepared::judge`].
@@ -225,7 +224,7 @@ impl Bout<'_> {
         }))
     }
 
-    /// The busiest day of the months looked at, on the mid-value line, today and as recommended.
+    /// Returns the busiest day of the search's months in the mid case, with today's and the recommended settings.
     ///
     /// # Errors
     /// As [`Prepared::trace`].
@@ -255,14 +254,14 @@ impl Bout<'_> {
     }
 }
 
-/// What trials say of a candidate.
+/// Verdict of trials on a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Proof {
-    /// It is later than today, costs more, or misses what is asked for.
+    /// It is later than today, costs more, or misses the limits.
     Fails,
-    /// It is no later than today in the mean.
+    /// On average it is no later than today.
     Meets,
-    /// It is no later with all its interval: what is rare may be absent by luck.
+    /// It is no later within the whole interval; rare events may be absent by chance.
     Clear,
 }
 

@@ -1,4 +1,4 @@
-//! What trials of a candidate come to: cost and risk by month, and whether the limits hold.
+//! Results of a candidate's trials: cost and risk by month, and whether the limits hold.
 //!
 //! # Formula
 //! ```text
@@ -6,7 +6,7 @@
 //! risk           = late minutes a month, summed over workloads           late: saturated, or p95 above its bound
 //! difference     = mean over trials of candidate(n) − today(n)           standard error of the differences
 //! ```
-//! Trial n has the same luck for all candidates, so the differences are far better known than the costs.
+//! Trial n draws the same values for all candidates, so differences are known far better than costs.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Of values.
+    /// Returns the mean of values.
     pub fn of(values: &[f64]) -> Self {
         let n = values.len().max(1) as f64;
         let mean = values.iter().sum::<f64>() / n;
@@ -32,7 +32,7 @@ impl Estimate {
     }
 }
 
-/// How long the months looked at are.
+/// Length of the search's months.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Length {
     /// Months.
@@ -50,7 +50,7 @@ pub struct Measures {
     pub cost_standard_error: f64,
     /// The risk: minutes in which requests were late, summed over workloads [a month].
     pub late_minutes_per_month: f64,
-    /// Of these, with more asked than the ready pods can serve [a month].
+    /// Of these, overloaded minutes: more load than the ready pods can serve [a month].
     pub saturated_minutes_per_month: f64,
     /// Minutes that pods waited for a node, summed over pods [a month].
     pub pending_pod_minutes_per_month: f64,
@@ -58,14 +58,14 @@ pub struct Measures {
     pub evictions_per_day: f64,
     /// Requests that nothing served [a month].
     pub unserved_requests_per_month: f64,
-    /// Chance that any one budget has broken by the end.
+    /// Probability that any budget is exceeded by the end.
     pub budget_break_probability: f64,
-    /// Mean of nodes.
+    /// Mean number of nodes.
     pub nodes: f64,
 }
 
 impl Measures {
-    /// Of trials.
+    /// Returns cost and risk of trials.
     pub fn of(trials: &[Judged], length: Length) -> Self {
         let n = trials.len().max(1) as f64;
         let costs: Vec<f64> = trials.iter().map(|own| own.cost / length.months).collect();
@@ -85,7 +85,7 @@ impl Measures {
         }
     }
 
-    /// The terms of risk, in the order of [`TERMS`].
+    /// Returns the terms of risk, in the order of [`TERMS`].
     pub fn terms(&self) -> [f64; 5] {
         [
             self.late_minutes_per_month,
@@ -100,37 +100,37 @@ impl Measures {
 /// Names of the terms of risk.
 pub const TERMS: [&str; 5] = [
     "late minutes a month",
-    "saturated minutes a month",
+    "overloaded minutes a month",
     "pending pod minutes a month",
     "evictions a day",
-    "probability of breaking a budget",
+    "probability of exceeding a budget",
 ];
 
-/// What a term may be at most.
+/// Maximum of a term of risk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Limit {
     /// The term of risk.
     pub term: String,
-    /// Its most.
+    /// Its maximum.
     pub most: f64,
-    /// Whether the scenario says so; today's value, if not.
+    /// Whether the scenario sets it; otherwise it is today's value.
     pub asked: bool,
 }
 
-/// Limits of all terms; none where a term may be anything.
+/// Limits of all terms; none for a term without limit.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Limits {
-    /// What the scenario asks for.
+    /// Limits that the scenario sets.
     pub asked: [Option<f64>; 5],
-    /// What today's settings come to: held where nothing is asked and today meets what is.
+    /// Results of today's settings: they are limits where the scenario sets none, if today meets its limits.
     pub today: [f64; 5],
 }
 
-/// Differences that come of rounding alone.
+/// Differences that are only rounding.
 const ROUNDING: f64 = 1e-9;
 
 impl Limits {
-    /// What is asked; with a bound on p95, its late minutes have a limit by default.
+    /// Returns the limits that the scenario sets; with a limit on p95, late minutes have one by default.
     pub fn asked(slo: &Slo, late_minutes: f64) -> [Option<f64>; 5] {
         let late = slo.max_late_minutes_per_month.or(slo.max_p95_ms.map(|_| late_minutes));
         [
@@ -142,12 +142,12 @@ impl Limits {
         ]
     }
 
-    /// By how much what is asked is missed, each as a share of its limit; nothing where all is met.
+    /// Returns by how much the set limits are missed, as shares of each; 0 if all are met.
     pub fn missed(&self, of: &Measures) -> f64 {
         missed(&self.asked, of)
     }
 
-    /// The limits that are held: those asked for, and today's where today meets those.
+    /// Returns the limits that are held: those set, and today's values if today meets those.
     pub fn held(&self) -> [Option<f64>; 5] {
         let over =
             |(term, limit): (&f64, &Option<f64>)| limit.is_some_and(|most| above(*term, most));
@@ -157,12 +157,12 @@ impl Limits {
         })
     }
 
-    /// By how much what is held is missed.
+    /// Returns by how much the held limits are missed.
     pub fn worse(&self, of: &Measures) -> f64 {
         missed(&self.held(), of)
     }
 
-    /// The terms that are held and got worse, in words.
+    /// Returns the held terms that got worse, in words.
     pub fn worsened(&self, of: &Measures) -> Vec<String> {
         let terms = TERMS.iter().zip(of.terms()).zip(self.held());
         let over = |((name, term), limit): ((&&str, f64), Option<f64>)| {
@@ -172,17 +172,17 @@ impl Limits {
         terms.filter_map(over).collect()
     }
 
-    /// The terms that miss what is asked, in words.
+    /// Returns the terms that miss the set limits, in words.
     pub fn broken(&self, of: &Measures) -> Vec<String> {
         let terms = TERMS.iter().zip(of.terms()).zip(&self.asked);
         let over = |((name, term), limit): ((&&str, f64), &Option<f64>)| {
             let most = limit.filter(|most| above(term, *most))?;
-            Some(format!("{term:.2} {name}, {most} at most"))
+            Some(format!("{term:.2} {name} (limit {most})"))
         };
         terms.filter_map(over).collect()
     }
 
-    /// As the document has them.
+    /// Returns the limits as the document has them.
     pub fn told(&self) -> Vec<Limit> {
         let held = self.held();
         let limit = |place: usize| {

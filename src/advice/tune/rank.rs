@@ -1,5 +1,4 @@
-//! Which candidates are best: those that none beats in cost and risk, and the cheapest that are no worse than
-//! the limits.
+//! Ranks candidates: the frontier of cost and risk, and the cheapest within the limits.
 //!
 //! # Source
 //! Fronts and crowding as in Deb, Pratap, Agarwal and Meyarivan, "A fast and elitist multiobjective genetic
@@ -15,11 +14,11 @@ use super::{measure::Measures, space::Candidate};
 pub struct Ranked {
     /// The candidate.
     pub candidate: Candidate,
-    /// What it comes to.
+    /// Cost and risk.
     pub measures: Measures,
-    /// By how much it misses what is asked for.
+    /// By how much it misses the set limits.
     pub missed: f64,
-    /// By how much it is worse than what is held.
+    /// By how much it misses the held limits.
     pub worse: f64,
 }
 
@@ -32,7 +31,7 @@ impl Ranked {
         self.measures.late_minutes_per_month
     }
 
-    /// Whether it is at least as good in all and better in one.
+    /// Returns whether it is at least as good in all terms and better in one.
     fn beats(&self, other: &Self) -> bool {
         match self.missed.total_cmp(&other.missed) {
             Ordering::Less => return true,
@@ -44,7 +43,7 @@ impl Ranked {
     }
 }
 
-/// The places of those that none beats, in rising order of cost.
+/// Returns the places of the frontier, in rising order of cost.
 pub fn front(all: &[Ranked]) -> Vec<usize> {
     let unbeaten = |own: &usize| !all.iter().any(|other| other.beats(&all[*own]));
     let mut front: Vec<usize> = (0..all.len()).filter(unbeaten).collect();
@@ -61,7 +60,7 @@ pub fn front(all: &[Ranked]) -> Vec<usize> {
     front
 }
 
-/// The cheapest that are no worse than what is held; the least bad first where none is so.
+/// Returns the cheapest within the held limits; if there are none, those that miss them least.
 pub fn by_cost(all: &[Ranked]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..all.len()).collect();
     order.sort_by(|a, b| {
@@ -74,7 +73,7 @@ pub fn by_cost(all: &[Ranked]) -> Vec<usize> {
     order
 }
 
-/// The best `count`, taken in turn from the fronts and from the cheapest that are no worse than what is held.
+/// Returns the best `count`, alternately from the fronts and from the cheapest within the held limits.
 pub fn select(all: &[Ranked], count: usize) -> Vec<Candidate> {
     let cheapest = by_cost(all);
     let fronts = by_front(all, count);
@@ -99,7 +98,7 @@ pub fn select(all: &[Ranked], count: usize) -> Vec<Candidate> {
     chosen
 }
 
-/// Front by front, in each the loneliest first, as far as `count` places.
+/// Returns up to `count` places, front by front, in each the least crowded first.
 fn by_front(all: &[Ranked], count: usize) -> Vec<usize> {
     let mut left: Vec<usize> = (0..all.len()).collect();
     let mut order = Vec::new();

@@ -27,21 +27,21 @@ use crate::{
 const RUNG: usize = 3;
 /// Share of the evaluations that the first, coarse look may take.
 const COARSE: f64 = 0.25;
-/// Batches without a new candidate after which there is nothing left to find.
+/// Batches without a new candidate after which the search ends.
 const PATIENCE: usize = 3;
 
-/// How much to look.
+/// Effort of the search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Effort {
     /// Evaluations.
     pub evaluations: u64,
-    /// Trials of a candidate that gets to the end.
+    /// Trials of a candidate that survives the search.
     pub trials: usize,
     /// Seed.
     pub seed: u64,
-    /// Length of the months looked at.
+    /// Length of the search's months.
     pub length: Length,
-    /// What is asked for.
+    /// The limits.
     pub asked: [Option<f64>; 5],
 }
 
@@ -50,7 +50,7 @@ pub fn limits(effort: &Effort, today: &[Judged]) -> Limits {
     Limits { asked: effort.asked, today: Measures::of(today, effort.length).terms() }
 }
 
-/// All candidates that have so many trials, as ranking sees them.
+/// Returns all candidates with this many trials, as ranking sees them.
 pub fn ranked(archive: &Archive<'_>, space: &Space, effort: &Effort, trials: usize) -> Vec<Ranked> {
     let today = space.today();
     let Some(own) = archive.trials(&today, trials) else { return Vec::new() };
@@ -64,13 +64,13 @@ pub fn ranked(archive: &Archive<'_>, space: &Space, effort: &Effort, trials: usi
     archive.records().keys().filter_map(of).collect()
 }
 
-/// Whether every candidate can be looked at with all trials.
+/// Returns whether every candidate can run all trials.
 pub fn exhaustive(space: &Space, effort: &Effort) -> bool {
     let all = space.size().and_then(|size| size.checked_mul(effort.trials as u64));
     all.is_some_and(|all| all <= effort.evaluations)
 }
 
-/// Runs the search; whether it came to its end.
+/// Runs the search; returns whether it finished.
 ///
 /// # Errors
 /// As [`Archive::ensure`].
@@ -85,7 +85,7 @@ pub fn run(archive: &mut Archive<'_>, space: &Space, effort: &Effort) -> Result<
     Search { archive, space, effort, draws }.go()
 }
 
-/// Every candidate of a small space.
+/// Returns every candidate of a small space.
 fn all(space: &Space) -> Vec<Candidate> {
     space.dials.iter().fold(vec![Vec::new()], |heads, dial| {
         let tails = |head: &Candidate| {
@@ -135,12 +135,12 @@ impl Search<'_, '_> {
         self.effort.evaluations.saturating_sub(self.archive.spent)
     }
 
-    /// New candidates of a round.
+    /// Returns new candidates of a round.
     fn batch(&self) -> usize {
         (self.effort.evaluations as usize / 60).clamp(6, 36)
     }
 
-    /// As much of it as the evaluations allow.
+    /// Runs as much of it as the evaluations allow.
     fn ensure(&mut self, wanted: Vec<Candidate>, trials: usize) -> Result<bool, Error> {
         let mut left = self.left();
         let affordable = |candidate: &Candidate| {
@@ -178,7 +178,7 @@ impl Search<'_, '_> {
         ((self.draws.uniform() * below as f64) as usize).min(below.saturating_sub(1))
     }
 
-    /// Each knob alone at each of its values; a part of them where they are too many.
+    /// Returns candidates with one changed knob, at each of its values; a part of them if they are too many.
     fn alone(&mut self) -> Vec<Candidate> {
         let today = self.space.today();
         let mut found = Vec::new();
@@ -198,8 +198,8 @@ impl Search<'_, '_> {
         found
     }
 
-    /// What helped alone, together: the cheapest values that are no worse than what is held, the cheapest in
-    /// any case, and the ones with the least risk.
+    /// Returns combinations of what helped alone: the cheapest values within the held limits, the cheapest of all,
+    /// and those with the least risk.
     fn together(&self) -> Vec<Candidate> {
         let ranked = self.ranked(1);
         let today = self.space.today();
@@ -232,7 +232,7 @@ impl Search<'_, '_> {
         ]
     }
 
-    /// Candidates that hold every value of every knob equally often.
+    /// Returns candidates that hold every value of every knob equally often.
     fn spread(&mut self, count: usize) -> Vec<Candidate> {
         let mut found = vec![Vec::with_capacity(self.space.dials.len()); count];
         for place in 0..self.space.dials.len() {
@@ -249,7 +249,8 @@ impl Search<'_, '_> {
         found
     }
 
-    /// New candidates: neighbors of the cheapest that holds, then neighbors, crossings and leaps of good ones.
+    /// Returns new candidates: neighbors of the cheapest that holds, then neighbors, crossings and leaps of good
+    /// ones.
     fn breed(&mut self) -> Vec<Candidate> {
         let (few, many) = (self.ranked(1), self.ranked(self.effort.trials));
         let best = by_cost(&many).first().map(|place| many[*place].candidate.clone());
@@ -273,7 +274,7 @@ impl Search<'_, '_> {
         children
     }
 
-    /// What differs by one step of one knob and was not looked at.
+    /// Returns the neighbors by one step of one knob that were not evaluated.
     fn neighbors(&self, of: &[u16]) -> Vec<Candidate> {
         let mut found = Vec::new();
         for (place, dial) in self.space.dials.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What may be changed: the knobs with their values, where each stands, and today's place on it.
+//! The search space: the knobs with their values, their places in the scenario, and today's values.
 
 use serde::Deserialize;
 use toml::Value;
@@ -22,15 +22,15 @@ pub type Candidate = Vec<u16>;
 pub struct Dial {
     /// Its key, as an account's setting.
     pub key: Key,
-    /// Where it stands in the scenario.
+    /// Its place in the scenario.
     pub home: Key,
-    /// Its values; none is to leave the key out, as it is today.
+    /// Its values; none omits the key, as today.
     pub values: Vec<Option<Value>>,
     /// Today's place.
     pub today: u16,
     /// Whether the values are numbers, so that neighbours are alike.
     pub ordered: bool,
-    /// Whether the scenario asks for it.
+    /// Whether the scenario names it.
     pub asked: bool,
 }
 
@@ -59,27 +59,27 @@ pub struct DefaultKnob {
 }
 
 impl Space {
-    /// Today's settings.
+    /// Returns today's settings.
     pub fn today(&self) -> Candidate {
         self.dials.iter().map(|dial| dial.today).collect()
     }
 
-    /// How many candidates there are; none where they cannot be counted.
+    /// Returns the number of candidates; none if it overflows.
     pub fn size(&self) -> Option<u64> {
         self.dials.iter().try_fold(1_u64, |all, dial| all.checked_mul(dial.values.len() as u64))
     }
 
-    /// What a candidate changes in the scenario.
+    /// Returns the changes of a candidate in the scenario.
     pub fn edits(&self, candidate: &[u16]) -> Vec<(&Key, &Value)> {
         let changed =
             self.dials.iter().zip(candidate).filter(|(dial, place)| dial.today != **place);
         changed.filter_map(|(dial, place)| Some((&dial.home, dial.at(*place)?))).collect()
     }
 
-    /// The knobs that a scenario names, or those of the model where it names none.
+    /// Returns the knobs that a scenario names, or those of the model if it names none.
     ///
     /// # Errors
-    /// Knobs that turn nothing, values that the schema refuses, each on its line.
+    /// Knobs without effect, values that the schema refuses, each with its line.
     pub fn of(
         scenario: &Scenario,
         account: usize,
@@ -112,18 +112,18 @@ impl Space {
 }
 
 impl Dial {
-    /// The value at a place.
+    /// Returns the value at a place.
     pub fn at(&self, place: u16) -> Option<&Value> {
         self.values.get(usize::from(place))?.as_ref()
     }
 
-    /// The value at a place, as the scenario has it.
+    /// Returns the value at a place, as the scenario has it.
     pub fn words(&self, place: u16) -> String {
         self.at(place).map_or_else(|| "left out".into(), |value| value.to_string().replace('"', ""))
     }
 }
 
-/// Whether two values mean the same: 1 and 1.0 do.
+/// Returns whether two values mean the same: 1 and 1.0 do.
 fn same(a: &Value, b: &Value) -> bool {
     match (number(a), number(b)) {
         (Some(a), Some(b)) => (a - b).abs() <= 1e-12 * a.abs().max(b.abs()),
@@ -138,7 +138,7 @@ fn number(value: &Value) -> Option<f64> {
 struct Maker<'a> {
     scenario: &'a Scenario,
     own: &'a Account,
-    /// What the account runs, overrides and profiles merged.
+    /// Returns the account's stack, with overrides and profiles merged.
     stack: toml::Table,
     catalog: &'a Catalog,
 }
@@ -148,7 +148,7 @@ impl Maker<'_> {
         self.scenario.document.problem(key, message)
     }
 
-    /// A knob as the scenario asks for it.
+    /// Returns a knob that the scenario names.
     fn asked(&self, index: usize, knob: &Knob) -> Result<Dial, Vec<Problem>> {
         let place = format!("tune.knobs[{index}]");
         let at = |below: &str, message: String| {
@@ -180,7 +180,7 @@ impl Maker<'_> {
         }
         let dial = self.dial(key, home, values, true);
         if dial.values.len() < 2 {
-            let message = format!("{} is today's value; give others beside it", dial.words(0));
+            let message = format!("{} is today's value; add other values", dial.words(0));
             return Err(at("values", message));
         }
         Ok(dial)
@@ -217,7 +217,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Whether a key is one that the account may turn.
+    /// Returns whether the account may change a key.
     fn exists(&self, key: &Key) -> Result<(), String> {
         let head = key.head();
         if head == "commitments" {
@@ -253,7 +253,7 @@ impl Maker<'_> {
         self.names_exist(key)
     }
 
-    /// Whether the tables that have names of their own are there: a new name would be a new workload.
+    /// Returns whether the named tables exist: a new name would be a new workload.
     fn names_exist(&self, key: &Key) -> Result<(), String> {
         let names: Vec<&str> = key
             .0
@@ -285,7 +285,7 @@ impl Maker<'_> {
         Ok(())
     }
 
-    /// The knobs that a pattern of the model makes here: those with a choice.
+    /// Returns the knobs that a pattern of the model gives here: those with a choice.
     fn defaults(&self, knob: &DefaultKnob) -> Vec<Dial> {
         let mut found = Vec::new();
         let parts: Vec<&str> = knob.key.split('.').collect();
@@ -313,7 +313,7 @@ impl Maker<'_> {
     }
 }
 
-/// A misfit in the words of the schema, without the key that everyone knows by now.
+/// Returns a misfit in the words of the schema, without the key.
 fn said(found: &Problem, home: &Key) -> String {
     match &found.place.key {
         Some(key) if *key != home.to_string() => format!("{key}: {}", found.message),
@@ -321,7 +321,7 @@ fn said(found: &Problem, home: &Key) -> String {
     }
 }
 
-/// The keys that a pattern names: each table on the way must be there.
+/// Returns the keys that a pattern names; each table on the way must exist.
 fn matches(
     table: &toml::Table,
     parts: &[&str],
@@ -344,7 +344,7 @@ fn matches(
     }
 }
 
-/// The account that is tuned: the one named, else the first with all of the users' traffic, else the first.
+/// Returns the account to tune: the named one, else the first with all of the users' traffic, else the first.
 ///
 /// # Errors
 /// A name that no account has.

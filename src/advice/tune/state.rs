@@ -1,5 +1,5 @@
-//! What a run knows, kept between runs: a run that goes on from it comes to the same bytes as one that was
-//! never stopped, because all that it holds is what trials came to.
+//! The state of a run, stored between runs. A run that resumes from it gives the same bytes as one that was never
+//! stopped, because it has only results of trials.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,31 +15,31 @@ use crate::{
 pub struct State {
     /// [`super::SCHEMA`].
     pub schema: u32,
-    /// What it was made from.
+    /// Provenance.
     pub made_from: Provenance,
     /// The account.
     pub account: String,
-    /// First and last month looked at.
+    /// First and last month of the search.
     pub months: [Month; 2],
-    /// Trials of a candidate that gets to the end.
+    /// Trials of a candidate that survives the search.
     pub trials: u32,
-    /// Evaluations asked for; more may be asked for later.
+    /// Requested evaluations; a later run may request more.
     pub evaluations: u64,
     /// When a minute is late.
     pub late: String,
-    /// What is asked for.
+    /// The limits.
     pub asked: [Option<f64>; 5],
     /// The knobs with their values.
     pub knobs: Vec<String>,
-    /// Every candidate with what its trials came to.
+    /// Every candidate with the results of its trials.
     pub known: Vec<Kept>,
 }
 
 impl State {
-    /// What it knows, for a run that looks at the same.
+    /// Returns its results for a run with the same identity.
     ///
     /// # Errors
-    /// What differs.
+    /// The parts that differ.
     pub fn of_same(&self, run: &Self) -> Result<Vec<Kept>, Error> {
         let (old, new) = (&self.made_from, &run.made_from);
         let differs = [
@@ -60,7 +60,7 @@ impl State {
         }
         let place = Place { key: Some("--state".into()), ..Place::default() };
         let message = format!(
-            "is of another run: {} differ; name a new file, or remove this one",
+            "belongs to another run: {} differ; give a new file, or remove this one",
             differs.join(", ")
         );
         Err(Error::at(place, message))

@@ -31,7 +31,7 @@ impl Amount {
         Self::short(text.as_bytes()).or_else(|| Self::long(text))
     }
 
-    /// Up to 18 digits, which nearly every cell is: they fit a machine word.
+    /// Returns up to 18 digits, which nearly every cell is: they fit a machine word.
     fn short(text: &[u8]) -> Option<Self> {
         let (negative, digits) = text.strip_prefix(b"-").map_or((false, text), |rest| (true, rest));
         if digits.len() > 18 {

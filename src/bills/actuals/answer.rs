@@ -217,7 +217,7 @@ fn check(periods: &[Period]) -> Result<(), (String, String)> {
     Ok(())
 }
 
-/// A group as a row.
+/// Returns a group as a row.
 fn row(
     period: &Period,
     (keys, values): (&[Text], &[String]),

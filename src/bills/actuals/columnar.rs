@@ -230,7 +230,7 @@ fn add(
     Ok(())
 }
 
-/// The numbers of a row's texts; the texts of dates stand in `lasts`.
+/// The numbers of a row's texts; the texts of dates are in `lasts`.
 fn read_texts(
     columns: &[Texts<'_>; TEXTS],
     index: usize,
@@ -277,7 +277,7 @@ fn plain(text: Option<&str>) -> &str {
     if text == "NULL" { "" } else { text }
 }
 
-/// A figure, or the text that is none.
+/// Returns a figure, or the text that is none.
 fn read_figure(column: &Figures<'_>, index: usize) -> Result<Option<Amount>, String> {
     let binary = |value: Option<f64>| match value {
         None => Ok(None),

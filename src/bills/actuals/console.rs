@@ -89,7 +89,7 @@ struct Period {
     total: Option<Amount>,
 }
 
-/// Reads a file of the console, of which the header was read.
+/// Reads a file of the console, whose header was read.
 ///
 /// # Errors
 /// Another dimension than those that are read; a unit that is no currency; a figure that is none; totals that are
@@ -194,7 +194,7 @@ fn named<'a>(dimension: Text, group: &'a str, billing: &'a Billing) -> (&'a str,
     }
 }
 
-/// The currency of `($)`, `(EUR)`; empty where there is no unit.
+/// Returns the currency of `($)`, `(EUR)`; empty where there is no unit.
 fn currency(unit: &str, billing: &Billing) -> Result<String, String> {
     let Some(sign) = unit.strip_prefix('(').and_then(|unit| unit.strip_suffix(')')) else {
         return Ok(String::new());
@@ -212,7 +212,7 @@ fn currency(unit: &str, billing: &Billing) -> Result<String, String> {
     ))
 }
 
-/// Periods in rows.
+/// Returns periods in rows.
 fn down(file: &str, header: &[String], records: &mut Records<impl Read>) -> Result<Figures, Error> {
     let count = header.len() - 2;
     let mut found = Figures {
@@ -232,7 +232,7 @@ fn down(file: &str, header: &[String], records: &mut Records<impl Read>) -> Resu
     Ok(found)
 }
 
-/// Periods in columns.
+/// Returns periods in columns.
 fn across(
     file: &str,
     header: &[String],
@@ -334,7 +334,7 @@ impl Figures {
         Ok(())
     }
 
-    /// The groups without the unit.
+    /// Returns the groups without the unit.
     fn groups(&self, unit: &str) -> Result<Vec<String>, String> {
         let bare = |name: &String| {
             if unit.is_empty() {
@@ -350,7 +350,7 @@ impl Figures {
     }
 }
 
-/// A total is the sum of its parts, each rounded to a cent at worst.
+/// Checks that a total is the sum of its parts, each rounded to a cent at worst.
 fn agrees(name: &str, sum: Amount, total: Option<Amount>, parts: usize) -> Result<(), String> {
     let Some(total) = total else { return Ok(()) };
     let rounding = Amount::parse(ROUNDING).unwrap_or_default();

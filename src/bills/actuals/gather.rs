@@ -49,10 +49,10 @@ impl Row {
     }
 }
 
-/// Texts of a column and their numbers; the last one asked for is found at once.
+/// Texts of a column and their numbers; the last requested one is found at once.
 #[derive(Debug)]
 struct Names {
-    /// Places among `cells` by the bytes of a cell, as they stand in the file.
+    /// Places among `cells` by the bytes of a cell, as they are in the file.
     places: HashMap<Box<[u8]>, u32, FixedState>,
     /// The cells with the numbers of their texts.
     cells: Vec<(Box<[u8]>, u32)>,
@@ -66,7 +66,7 @@ impl Names {
         Self { places, cells: vec![(Box::default(), 0)], last: 0, all: vec!["".into()] }
     }
 
-    /// The number of a cell; one that was seen before need not be looked at.
+    /// Returns the number of a cell; one that was seen before is not read again.
     fn of_cell(&mut self, cell: &[u8]) -> Option<u32> {
         let (last, number) = &self.cells[self.last as usize];
         if **last == *cell {
@@ -118,7 +118,7 @@ impl Places {
         parts.fold(0, |packed, (number, shift)| packed | u64::from(*number) << shift)
     }
 
-    /// The group of a key, or `next` for one that is new.
+    /// Returns the group of a key, or `next` for one that is new.
     fn of(&mut self, key: &[u32; TEXTS], next: u32) -> u32 {
         let mut without = *key;
         let month = std::mem::take(&mut without[Text::Month as usize]) as usize;
@@ -243,12 +243,11 @@ pub struct Gather<'a> {
     /// Numbers of the groups' texts; at the place of the end, whether the rows lack the first quantity.
     keys: Vec<[u32; TEXTS]>,
     last: Option<([u32; TEXTS], u32)>,
-    /// Whether an end is a date, by the number of the month's text and its own; none where it was not looked
-    /// at yet.
+    /// Whether an end is a date, by the number of the month's text and its own; none if it was not checked yet.
     seen: Vec<Vec<Option<bool>>>,
     reached: BTreeMap<Month, u32>,
     currencies: BTreeMap<String, String>,
-    /// By month, where a row has one, and kind of reason.
+    /// Skipped rows by month, if a row has one, and kind of reason.
     set_aside: BTreeMap<(Option<Month>, String), Aside>,
 }
 
@@ -265,13 +264,13 @@ struct Aside {
 }
 
 impl Aside {
-    /// The reason; an example where rows differ in its values.
+    /// Returns the reason; an example where rows differ in its values.
     fn text(&self) -> String {
         if self.varies { format!("{}, for example", self.reason) } else { self.reason.clone() }
     }
 }
 
-/// A reason without the values in it: quoted text and numbers.
+/// Returns a reason without the values in it: quoted text and numbers.
 fn kind_of(reason: &str) -> String {
     let mut kind = String::new();
     let mut quoted = false;
@@ -305,17 +304,17 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Whether nothing is to be said of where a row stands: none was set aside, all are in one currency.
+    /// Returns whether no row needs its place in a message: none was skipped, and all are in one currency.
     pub fn needs_no_place(&self) -> bool {
         self.set_aside.is_empty() && self.currencies.len() < 2
     }
 
-    /// The number of a text of a column.
+    /// Returns the number of a text of a column.
     pub fn number(&mut self, which: usize, text: &str) -> u32 {
         self.names[which].number(text)
     }
 
-    /// The number of a cell whose bytes were seen in this column before.
+    /// Returns the number of a cell whose bytes were seen in this column before.
     pub fn of_cell(&mut self, which: usize, cell: &[u8]) -> Option<u32> {
         self.names[which].of_cell(cell)
     }
@@ -329,7 +328,7 @@ impl<'a> Gather<'a> {
         &self.names[which as usize].all[texts[which as usize] as usize]
     }
 
-    /// A row that cannot be used and what it costs, where that can be read; `at` says where it stands.
+    /// Skips a row that cannot be used, with its cost if that can be read; `at` returns its place.
     pub fn set_aside(&mut self, reason: String, cost: Option<Amount>, at: impl FnOnce() -> String) {
         self.set_aside_of(None, reason, cost, at);
     }
@@ -362,7 +361,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Takes a row, or sets it aside; `at` says where it stands.
+    /// Takes a row, or skips it; `at` returns its place.
     pub fn add(&mut self, row: &Row, at: impl Fn() -> String) {
         let place = self.place(row) as usize;
         let Group { month, kind, .. } = self.groups[place];
@@ -482,7 +481,7 @@ impl<'a> Gather<'a> {
         days.is_some()
     }
 
-    /// The one currency of the rows that are used.
+    /// Returns the one currency of the rows that are used.
     fn currency(&self) -> Result<String, String> {
         let mut currencies = self.currencies.iter();
         match (currencies.next(), currencies.next()) {
@@ -509,7 +508,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// The months of all rows, and what could not be used at all.
+    /// Returns the months of all rows, and what could not be used at all.
     ///
     /// # Errors
     /// Two currencies; no row that can be used.
@@ -574,7 +573,7 @@ impl<'a> Gather<'a> {
     }
 }
 
-/// Rows that were not used, by month. What has no month, or a month without a line, is kept with the first.
+/// Returns rows that were not used, by month. What has no month, or a month without a line, is kept with the first.
 fn asides(
     all: BTreeMap<(Option<Month>, String), Aside>,
     months: &BTreeMap<Month, Vec<Line>>,
@@ -611,7 +610,7 @@ pub(super) fn check_sums(month: Month, lines: &[Line]) -> Result<(), String> {
     Ok(())
 }
 
-/// Lines in the order of their keys; those that differ only in how the row was written are one.
+/// Returns lines in the order of their keys; those that differ only in how the row was written are one.
 pub(crate) fn merged(lines: Vec<Line>) -> Vec<Line> {
     let mut sums: BTreeMap<LineKey, Line> = BTreeMap::new();
     for line in lines {
@@ -634,7 +633,7 @@ pub(crate) fn merged(lines: Vec<Line>) -> Vec<Line> {
     sums.into_values().collect()
 }
 
-/// The month of `2024-09`, `2024-09-01 00:00:00` or `2023-11-01T00:00:00.000Z`; `None` for any other text.
+/// Returns the month of `2024-09`, `2024-09-01 00:00:00` or `2023-11-01T00:00:00.000Z`; `None` for any other text.
 pub(crate) fn month_of(text: &str) -> Option<Month> {
     if text.len() == MONTH_DIGITS {
         return text.parse().ok();
@@ -642,7 +641,7 @@ pub(crate) fn month_of(text: &str) -> Option<Month> {
     day_of(text).map(|(month, _, _)| month)
 }
 
-/// The month and day of `2024-09-30` and what follows them: nothing, or a time of the day.
+/// Returns the month and day of `2024-09-30` and what follows them: nothing, or a time of the day.
 fn day_of(text: &str) -> Option<(Month, u32, &str)> {
     let month: Month = text.get(..MONTH_DIGITS)?.parse().ok()?;
     let day = text.get(MONTH_DIGITS..)?.strip_prefix('-')?;
@@ -654,8 +653,8 @@ fn day_of(text: &str) -> Option<(Month, u32, &str)> {
     (time.is_empty() || is_time).then_some((month, number, time))
 }
 
-/// Days of the month before the end of a charge; all when the end lies beyond it or is not said, none when the
-/// text is no date.
+/// Returns days of the month before the end of a charge; all when the end lies beyond it or is not said, none when
+/// the text is no date.
 fn days_reached(month: Month, end: &str) -> Option<u32> {
     let whole = month.days() as u32;
     if end.is_empty() {

@@ -135,7 +135,7 @@ pub struct Marketplace {
 }
 
 impl Marketplace {
-    /// Whether a row was sold by another seller through AWS: by CUR's billing entity, or by a FOCUS provider
+    /// Returns whether a row was sold by another seller through AWS: by CUR's billing entity, or by a FOCUS provider
     /// and its publisher.
     pub fn sold(&self, entity: &str, publisher: &str) -> bool {
         let has = |names: &[String]| names.iter().any(|name| name == entity);
@@ -369,7 +369,7 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Columns that are read, each once, in rising order.
+    /// Returns columns that are read, each once, in rising order.
     pub fn columns(&self) -> Vec<usize> {
         let mut columns: Vec<usize> =
             self.texts.iter().chain(&self.figures).filter_map(|place| *place).collect();
@@ -378,7 +378,7 @@ impl Layout {
         columns
     }
 
-    /// The same with places counted among `columns` alone.
+    /// Returns the same with places counted among `columns` alone.
     #[must_use]
     pub fn within(&self, columns: &[usize]) -> Self {
         let among = |place: &Option<usize>| place.and_then(|p| columns.binary_search(&p).ok());

@@ -70,7 +70,7 @@ impl<R: Read> Records<R> {
         Ok(Self { file: file.to_owned(), reader, separator, line: 0 })
     }
 
-    /// Whether the cells are separated by semicolons, as spreadsheets do where the comma is the decimal sign.
+    /// Returns whether the cells are separated by semicolons, as spreadsheets do where the comma is the decimal sign.
     pub(super) fn has_semicolons(&self) -> bool {
         self.separator == b';'
     }
@@ -78,7 +78,7 @@ impl<R: Read> Records<R> {
     /// Reads the next record and returns its line; none at the end.
     ///
     /// # Errors
-    /// A quote astray; what the decompressor or the disk says: half of a file is no bill.
+    /// A stray quote; errors of the decompressor or the disk, because half of a file is no bill.
     pub(super) fn next(&mut self, record: &mut ByteRecord) -> Result<Option<usize>, Error> {
         match self.reader.read_byte_record(record) {
             Ok(false) => Ok(None),
@@ -101,7 +101,7 @@ impl<R: Read> Records<R> {
     }
 }
 
-/// The separator of a first line, outside its quotes.
+/// Returns the separator of a first line, outside its quotes.
 fn separator(head: &[u8]) -> u8 {
     let mut quoted = false;
     let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];

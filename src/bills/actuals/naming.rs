@@ -1,4 +1,4 @@
-//! Names of a bill to the keys of the price book.
+//! Maps names of a bill to the keys of the price book.
 //!
 //! # Formula
 //! ```text
@@ -38,7 +38,7 @@ pub struct Naming<'a> {
 }
 
 impl<'a> Naming<'a> {
-    /// Names of every table of the book.
+    /// Collects the names of every table of the book.
     pub fn new(book: &'a PriceBook, catalog: &Catalog, billing: &Billing) -> Self {
         let mut codes: BTreeMap<String, Vec<String>> = billing.services.clone();
         let mut billed: HashMap<(&str, &str), Shown<'_>> = HashMap::new();
@@ -76,8 +76,7 @@ impl<'a> Naming<'a> {
         Self { codes, unprefixed, same_rate, regions: regions.collect(), billed }
     }
 
-    /// The key of a billed line and the service that Cost Explorer shows it under, where the price book
-    /// knows it.
+    /// Returns the key of a billed line and the service that Cost Explorer shows it under, if the price book has it.
     pub fn key(&self, service: &str, region: &str, usage_type: &str) -> Option<(BillKey, &'a str)> {
         if usage_type.is_empty() {
             return None;
@@ -105,7 +104,7 @@ impl<'a> Naming<'a> {
         None
     }
 
-    /// The key of a usage type of a bill without services: of the only service that has it in these regions.
+    /// Returns the key of a usage type of a bill without services: of the only service that has it in these regions.
     /// Storage is metered under one name in several services, and stays unknown.
     fn key_of_any(&self, regions: &[&str], names: [&str; 2]) -> Option<(BillKey, &'a str)> {
         let mut found: Vec<(BillKey, &'a str)> = Vec::new();
@@ -119,18 +118,18 @@ impl<'a> Naming<'a> {
         found.is_empty().then_some(first)
     }
 
-    /// The price-list code of a service, where one is known.
+    /// Returns the price-list code of a service, where one is known.
     pub fn code<'s>(&'s self, service: &'s str) -> &'s str {
         self.codes.get(service).and_then(|codes| codes.first()).map_or(service, String::as_str)
     }
 
-    /// The usage type that has the rate of this one, where a bill prints it apart.
+    /// Returns the usage type that has the rate of this one, where a bill prints it apart.
     fn renamed(&self, usage_type: &str) -> Option<String> {
         let (kind, of) = usage_type.split_once(':')?;
         Some(format!("{}:{of}", self.same_rate.get(kind)?))
     }
 
-    /// The region of a usage type's prefix, and what follows it.
+    /// Returns the region of a usage type's prefix, and what follows it.
     fn split<'u>(&self, usage_type: &'u str) -> (Option<&str>, &'u str) {
         // `us-east-1-KMS-Requests` carries the region itself.
         for region in self.regions.values() {

@@ -1,4 +1,4 @@
-//! Account ids replaced by pseudonyms, in bills and in what is said of them.
+//! Replaces account ids by pseudonyms, in bills and in messages about them.
 //!
 //! # Formula
 //! ```text
@@ -7,7 +7,7 @@
 //! The same key gives an account the same pseudonym in every file and run. The key is random: without it the 10¹² ids
 //! cannot be tried one by one. A part of the digest is no state from which a longer text could be hashed on.
 //! # Limits
-//! What is redacted in texts are twelve digits in a row (`1234-5678-9012` too): other numbers of twelve digits read
+//! In texts, twelve digits in a row are redacted (`1234-5678-9012` too): other numbers of twelve digits read
 //! as pseudonyms. Amounts are numbers and stay. Names of people and machines are not looked for.
 
 use std::collections::HashSet;
@@ -39,7 +39,7 @@ impl Redaction {
         Self { key, ids: HashSet::new() }
     }
 
-    /// The pseudonym of an account; one that is a pseudonym, or empty, stays.
+    /// Returns the pseudonym of an account; one that is a pseudonym, or empty, stays.
     pub fn account(&self, name: &str) -> String {
         if name.is_empty() || is_pseudonym(name) {
             return name.to_owned();
@@ -50,7 +50,7 @@ impl Redaction {
         pseudonym(&Sha256::new().chain_update(self.key).chain_update(id).finalize())
     }
 
-    /// A text with every account id replaced.
+    /// Returns a text with every account id replaced.
     pub fn text(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
@@ -128,7 +128,7 @@ impl Redaction {
         self.ids.extend(numbers.filter(|number| is_id(number)).map(str::to_owned));
     }
 
-    /// Months of bills that hold account ids.
+    /// Returns the months of bills that have account ids.
     pub fn unredacted(&self, bills: &[MonthBill]) -> Vec<Month> {
         let holds_ids = |bill: &&MonthBill| {
             let mut hidden = (*bill).clone();
@@ -138,7 +138,7 @@ impl Redaction {
         bills.iter().filter(holds_ids).map(|bill| bill.month).collect()
     }
 
-    /// An error with every account id replaced.
+    /// Returns an error with every account id replaced.
     pub fn error(&self, error: Error) -> Error {
         error.map(|Problem { place: Place { file, line, key }, message }| {
             let hide = |text: Option<String>| text.map(|text| self.text(&text));
@@ -190,7 +190,7 @@ fn digits(text: &str) -> usize {
     text.bytes().take_while(u8::is_ascii_digit).count()
 }
 
-/// The length of `1234-5678-9012` at the beginning of a text, where no more digits follow.
+/// Returns the length of `1234-5678-9012` at the beginning of a text, where no more digits follow.
 fn dashed(text: &str) -> Option<usize> {
     let mut rest = text;
     for group in 0..ID_DIGITS / GROUP_DIGITS {

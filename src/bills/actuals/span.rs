@@ -1,4 +1,4 @@
-//! Which months are to be asked for: open ones and those that are not kept yet.
+//! Months to request: open ones and those that are not stored yet.
 
 use jiff::civil::Date;
 
@@ -16,12 +16,12 @@ pub struct Span {
     pub months: Vec<Month>,
 }
 
-/// A month that need not be asked for again: whole, and no longer estimated.
+/// Returns whether a month is final: whole, and no longer estimated.
 fn is_closed(bill: &MonthBill) -> bool {
     !bill.estimated && !bill.is_partial()
 }
 
-/// Spans of neighboring months from `first` to `last` that are open or not kept; up to yesterday.
+/// Returns spans of neighboring months from `first` to `last` that are open or not stored, up to yesterday.
 pub fn wanted(first: Month, last: Month, kept: &[MonthBill], today: Date) -> Vec<Span> {
     let closed = |month: Month| kept.iter().any(|bill| bill.month == month && is_closed(bill));
     let mut spans: Vec<Span> = Vec::new();

@@ -79,14 +79,14 @@ pub fn read(
     gather.finish(&source, read_at)
 }
 
-/// The cost of a row that cannot be used, where it is a figure.
+/// Returns the cost of a row that cannot be used, where it is a figure.
 fn cost<'r>(cells: impl Fn(usize) -> &'r [u8], layout: &Layout, commas: bool) -> Option<Amount> {
     let text = std::str::from_utf8(cells(layout.figures[Figure::Unblended as usize]?)).ok()?;
     figure(text.trim(), commas)
 }
 
-/// The same for a file each row of which is a line, whole and good, at two thirds of the time; `None` for any
-/// other, which [`read`] can say more of.
+/// Reads a file whose rows are whole lines, in two thirds of the time; `None` for any other file, for which [`read`]
+/// has the errors.
 pub fn read_lines(
     file: &str,
     bytes: impl Read,
@@ -139,7 +139,7 @@ pub fn read_lines(
     Some(gather.finish(&format!("{}: {file}", layout.format), read_at))
 }
 
-/// A cell without its quotes; `None` where they are not just around it.
+/// Returns a cell without its quotes; `None` where they are not just around it.
 fn bare(cell: &[u8]) -> Option<&[u8]> {
     let inner = match cell {
         [b'"', inner @ .., b'"'] => inner,
@@ -148,7 +148,7 @@ fn bare(cell: &[u8]) -> Option<&[u8]> {
     (!inner.contains(&b'"')).then_some(inner)
 }
 
-/// The cells of a record that the layout reads; `commas` are decimal signs.
+/// Returns the cells of a record that the layout reads; `commas` are decimal signs.
 fn row<'r>(
     cells: impl Fn(usize) -> &'r [u8],
     (layout, header): (&Layout, &[String]),
@@ -209,7 +209,7 @@ pub(super) fn figure(text: &str, commas: bool) -> Option<Amount> {
     Amount::parse(&format!("{}.{decimals}", whole.replace('.', "")))
 }
 
-/// Whether `1.234` may be a decimal or a thousand times as much; no group of thousands follows `0` or `1234`.
+/// Returns whether `1.234` may be a decimal or a thousand times as much; no group of thousands follows `0` or `1234`.
 fn may_be_thousands(text: &str) -> bool {
     let parts = text.trim_start_matches(['-', '+']).split_once('.');
     parts.is_some_and(|(whole, digits)| {
@@ -218,18 +218,18 @@ fn may_be_thousands(text: &str) -> bool {
     })
 }
 
-/// Whether digits may stand before the first separator of thousands.
+/// Returns whether digits may stand before the first separator of thousands.
 fn leads_thousands(digits: &str) -> bool {
     (1..=3).contains(&digits.len()) && !digits.starts_with('0')
 }
 
-/// A text without the apostrophe that keeps spreadsheets from taking it for a formula; ours write it.
+/// Returns a text without the apostrophe that keeps spreadsheets from taking it for a formula; ours write it.
 fn unguarded(text: &str) -> &str {
     let inner = text.strip_prefix('\'');
     inner.filter(|inner| inner.starts_with(['=', '+', '-', '@', '\t', '\r'])).unwrap_or(text)
 }
 
-/// Why a cell is no figure; long texts are cut, and all numbers' faults of a column are one reason.
+/// Returns why a cell is no figure; long texts are cut, and all numbers' faults of a column are one reason.
 pub(super) fn not_a_number(column: &str, text: &str) -> String {
     let shown: String = text.chars().take(MOST_SHOWN).collect();
     if text.parse::<f64>().is_ok_and(f64::is_finite) {

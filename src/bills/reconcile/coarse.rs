@@ -47,8 +47,8 @@ impl Group {
     }
 }
 
-/// Sums the planned lines of each group of a bill that has no usage types: by service, by region, by both, or by
-/// account alone. Returns what a reader must know.
+/// Sums the planned lines of each group of a bill that has no usage types: by service, by region, by both, or
+/// by account alone. Returns what a reader must know.
 pub(super) fn join(sides: &mut BTreeMap<Place, Sides>, bills: &[&MonthBill]) -> Vec<String> {
     let (mut coarse, mut fine) = (BTreeSet::new(), BTreeSet::new());
     for (place, _) in sides.iter().filter(|(_, sides)| sides.billed.is_some()) {

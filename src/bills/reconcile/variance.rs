@@ -1,4 +1,4 @@
-//! The difference of each cell in its parts: price, quantity and mix.
+//! Splits the difference of each cell into price, quantity and mix.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ pub(super) fn cells(sides: BTreeMap<Place, Sides>) -> Vec<Cell> {
     cells
 }
 
-/// The cells of one group with their differences.
+/// Returns the cells of one group with their differences.
 fn split(group: Vec<(Place, Sides)>) -> Vec<Cell> {
     let sum = |of: &dyn Fn(&Sides) -> Option<f64>| -> Option<f64> {
         group.iter().filter_map(|(_, sides)| of(sides)).reduce(|a, b| a + b)

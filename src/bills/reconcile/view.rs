@@ -1,4 +1,4 @@
-//! A plan and a bill looked at in the same way: fees of commitments, and what a row is.
+//! Views a plan and a bill in the same way: fees of commitments, and kinds of rows.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::{
 /// What fees of commitments are compared as, in the place of a service: bills and plans name them apart.
 pub(super) const FEES: &str = "commitment fees";
 
-/// How a plan with commitments is looked at.
+/// View of a plan with commitments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum View {
     /// Without commitments there is one view.
@@ -50,7 +50,7 @@ impl View {
         }
     }
 
-    /// What a reader must know of the two sides.
+    /// Returns notes on the two sides for the reader.
     pub(super) fn note(self, plan: &Plan, metric: Metric) -> Vec<String> {
         let mut notes = Vec::new();
         if self == Self::Paid {
@@ -70,7 +70,7 @@ impl View {
     }
 }
 
-/// The cost of bills that a plan compares with: amortized where the plan has commitments and every bill says
+/// Returns the cost of bills that a plan compares with: amortized where the plan has commitments and every bill says
 /// it, else unblended.
 pub fn comparable_metric(plan: &Plan, bills: &[MonthBill]) -> Metric {
     let amortized =
@@ -78,7 +78,7 @@ pub fn comparable_metric(plan: &Plan, bills: &[MonthBill]) -> Metric {
     if !plan.commitments.is_empty() && amortized { Metric::Amortized } else { Metric::Unblended }
 }
 
-/// Whose fees a kind of row is.
+/// Returns whose fees a kind of row is.
 pub(super) fn fees_of(kind: Kind) -> Option<Kind> {
     match kind {
         Kind::PlanFee | Kind::PlanUpfront => Some(Kind::PlanFee),
@@ -153,7 +153,7 @@ pub(super) fn add_planned(
     }
 }
 
-/// A month's amount, or so much of it as is taken.
+/// Returns a month's amount, or so much of it as is taken.
 fn part(cost: Usd, share: f64) -> Usd {
     if (share - 1.0).abs() < f64::EPSILON { cost } else { usd(cost.to_f64() * share) }
 }

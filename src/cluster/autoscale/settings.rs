@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cluster::workload::Resources;
 
@@ -24,7 +24,7 @@ pub struct Baseline {
 }
 
 /// When Karpenter may remove nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum ConsolidationPolicy {
     /// Empty nodes, and nodes whose pods fit elsewhere or on a cheaper node.
     #[default]
@@ -230,7 +230,7 @@ pub struct Kubelet {
 }
 
 /// What Karpenter makes of preferences, such as a spread with `ScheduleAnyway`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum PreferencePolicy {
     /// They count as required until a pod finds no place: nodes are bought and kept for them.
     #[default]
@@ -277,7 +277,7 @@ pub struct CapacityBuffer {
 }
 
 /// What Karpenter does where `min_values` cannot be kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum MinValuesPolicy {
     /// The pool buys no node; pods wait or use another pool.
     #[default]

@@ -20,7 +20,7 @@ pub struct Logistic {
     /// Users it levels off at.
     #[schemars(range(min = 1, max = 1e10))]
     pub capacity: f64,
-    /// Early growth a month, continuous: 0.3 is about 35 %.
+    /// Early continuous growth [per month]: 0.3 is about 35 %.
     #[schemars(range(min = 0, max = 20))]
     pub rate: Option<f64>,
     /// Users in the last month.

@@ -97,10 +97,15 @@ pub fn published() -> Value {
 fn range_schema() -> Value {
     json!({
         "type": "object",
-        "description": "An uncertain number: an 80 % interval unless confidence says otherwise, and its median.",
+        "description": "An uncertain number: an interval (80 % unless `confidence` differs) and its median.",
         "properties": {
-            "low": { "type": "number" }, "mid": { "type": "number" }, "high": { "type": "number" },
-            "confidence": { "type": "number", "minimum": 0.01, "maximum": 0.999 }
+            "low": { "type": "number", "description": "Lower end of the interval [unit of the key]." },
+            "mid": { "type": "number", "description": "Median; the mid case takes it [unit of the key]." },
+            "high": { "type": "number", "description": "Upper end of the interval [unit of the key]." },
+            "confidence": {
+                "type": "number", "minimum": 0.01, "maximum": 0.999, "default": CONFIDENCE,
+                "description": "Probability that the value lies between low and high [ratio]."
+            }
         },
         "required": ["low", "mid", "high"],
         "additionalProperties": false
@@ -432,7 +437,7 @@ impl<'a> Walk<'a> {
         let whole = is_whole(schema);
         let faults = self.found.len();
         if ["plan.", "budgets[", "tune."].iter().any(|fixed| path.starts_with(fixed)) {
-            let message = "must be one number, not a range";
+            let message = "must be one number; keys of plan, budgets and tune cannot be ranges";
             self.report(path, message.into());
         }
         let mut numbers = [None, None, None, Some(CONFIDENCE)];

@@ -41,11 +41,11 @@ pub struct Knob {
     #[serde(default)]
     #[schemars(schema_with = "any_values")]
     pub values: Option<Vec<toml::Value>>,
-    /// Least value of a range.
+    /// Least value of a range [unit of the key].
     pub from: Option<f64>,
-    /// Greatest value of a range.
+    /// Greatest value of a range [unit of the key].
     pub to: Option<f64>,
-    /// From one value to the next: added, or with `log` a factor.
+    /// Step from one value to the next [unit of the key]; with `log`, the factor between them.
     pub step: Option<f64>,
     /// Whether `step` is a factor.
     #[serde(default)]

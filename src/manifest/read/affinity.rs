@@ -39,7 +39,7 @@ pub(super) fn apply(objects: &[Object], drafts: &mut [Draft], notes: &mut Notes)
     }
 }
 
-/// The terms of one kind as a scenario writes them.
+/// Returns the terms of one kind as a scenario writes them.
 fn terms(
     object: &Object,
     (kind, own): (&str, &Draft),
@@ -70,7 +70,7 @@ fn terms(
         found.extend(term.map(|term| (term, Some(weight))).map(with));
     }
     if own.is_daemon_set && !found.is_empty() {
-        let message = "is ignored: a DaemonSet runs on every node that it may";
+        let message = "is ignored: a DaemonSet runs on every node that admits it";
         notes.field(object, &format!("spec.template.spec.affinity.{kind}"), message);
         return Vec::new();
     }
@@ -137,7 +137,7 @@ fn one_required(object: &Object, own: &Draft, found: &mut Vec<Term<'_>>, notes: 
     found.retain(|term| !term.selected.is_empty());
 }
 
-/// What a term selects and its domain; a note says why it is ignored.
+/// Returns what a term selects and its domain; a note says why it is ignored.
 fn term<'a>(
     object: &Object,
     (field, given): (&str, &'a Value),
@@ -186,7 +186,7 @@ fn term<'a>(
     Some((selected, key))
 }
 
-/// Whether a label selector selects pods with these labels.
+/// Returns whether a label selector selects pods with these labels.
 fn selects(selector: &Value, labels: &[(String, String)]) -> bool {
     let value =
         |key: &str| labels.iter().find(|(known, _)| known == key).map(|(_, value)| &**value);

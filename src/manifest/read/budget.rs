@@ -81,7 +81,7 @@ fn percent(text: &str) -> Option<toml_edit::Value> {
     (share <= 100).then(|| text.into())
 }
 
-/// The workload whose pods carry the labels it asks for; without such labels (a patch says none), the one
+/// Returns the workload whose pods carry the labels it asks for; without such labels (a patch says none), the one
 /// that a usual label, or its own name, names.
 fn selected<'d>(
     object: &Object,

@@ -56,7 +56,7 @@ fn buffer(
     let strategy = text(&object.body, "/spec/provisioningStrategy");
     let known = &*knowledge.facts.karpenter.buffer_strategy;
     if let Some(other) = strategy.filter(|strategy| *strategy != known) {
-        let message = format!("{other:?} is no strategy of Karpenter's; the buffer is not read");
+        let message = format!("{other:?} is not a strategy of Karpenter; the buffer is not read");
         notes.field(object, "spec.provisioningStrategy", &message);
         return None;
     }
@@ -94,7 +94,7 @@ fn buffer(
         let Some(value) = object.at(&format!("/spec/{field}")) else { continue };
         let place = format!("spec.{field}");
         if key == "percent" && template.is_some() {
-            notes.field(object, &place, "goes with scalableRef alone; it is not read");
+            notes.field(object, &place, "applies only with scalableRef; it is not read");
         } else if let Some(value) = whole(object, (&place, value), (1, most), notes) {
             lines.push(Line::new(key, i64::from(value), &label));
         }

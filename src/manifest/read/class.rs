@@ -14,7 +14,7 @@ use crate::manifest::quantity::Quantity;
 /// The field by which a node class selects capacity reservations.
 const RESERVATIONS: &str = "capacityReservationSelectorTerms";
 
-/// What a node class says.
+/// Content of a node class.
 #[derive(Debug)]
 pub(super) struct Class {
     /// Its name.
@@ -40,7 +40,7 @@ pub(super) fn read(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes)
         notes.field(
             object,
             "spec",
-            &format!("not read, as no plan depends on it: {}", unread.join(", ")),
+            &format!("skipped, because plans do not depend on it: {}", unread.join(", ")),
         );
     }
     let is_auto = object.version.split('/').next() == Some(&*knowledge.facts.auto_mode.group);
@@ -60,7 +60,7 @@ pub(super) fn read(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes)
     Class { name: object.name.clone(), is_auto, lines }
 }
 
-/// The volumes of an `EC2NodeClass` as one that costs the same.
+/// Returns the volumes of an `EC2NodeClass` as one that costs the same.
 fn volumes(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<Line> {
     const FIELD: &str = "spec.blockDeviceMappings";
     let label = object.label();
@@ -122,7 +122,7 @@ fn volumes(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<
     lines(object, (FIELD, volume), knowledge, notes)
 }
 
-/// The volume of EKS Auto Mode's node class.
+/// Returns the volume of EKS Auto Mode's node class.
 fn storage(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<Line> {
     let usual = knowledge.facts.auto_mode.volume_gib;
     let Some(given) = object.at("/spec/ephemeralStorage") else {
@@ -136,7 +136,7 @@ fn storage(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<
 /// Least size of a volume that a scenario plans, and that EBS makes.
 const LEAST_GIB: f64 = 1.0;
 
-/// A volume with its size under `key`; the usual size where it has none.
+/// Returns a volume with its size under `key`; the usual size where it has none.
 fn volume(
     object: &Object,
     (field, given): (&str, &Value),
@@ -159,7 +159,7 @@ fn volume(
     Volume { gib: read.unwrap_or(usual), iops: figure("iops"), throughput: figure("throughput") }
 }
 
-/// The keys of a volume, within what the type that a scenario plans may have.
+/// Returns the keys of a volume, within what the type that a scenario plans may have.
 fn lines(
     object: &Object,
     (field, volume): (&str, Volume),
@@ -182,7 +182,7 @@ fn lines(
         .collect()
 }
 
-/// A pool's `kubelet`; also of a `v1beta1` node pool, which had it itself.
+/// Returns a pool's `kubelet`; also of a `v1beta1` node pool, which had it itself.
 pub(super) fn kubelet(object: &Object, pointer: &str, notes: &mut Notes) -> Option<Line> {
     let lines = kubelet_lines(object, pointer, notes);
     if lines.is_empty() {

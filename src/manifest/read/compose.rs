@@ -1,4 +1,4 @@
-//! What was read, laid over `runrate init`'s scenario; its comments stay.
+//! The manifests, merged into the scenario of `runrate init`; its comments stay.
 //!
 //! Manifests are of one cluster, so the scenario keeps one account. Of the template's workloads, those that
 //! the manifests have take their values, those of the cluster itself that they do not have stay as
@@ -25,7 +25,7 @@ use crate::{
     manifest::yaml::one_line,
 };
 
-/// All that manifests gave.
+/// Content of the manifests.
 pub(super) struct Parts {
     pub(super) drafts: Vec<Draft>,
     pub(super) pools: Pools,
@@ -36,12 +36,12 @@ pub(super) struct Parts {
     pub(super) found: Found,
 }
 
-/// Account of the template that is kept, and the workload whose figures stand in for an unknown one's.
+/// Account of the template that is kept, and the workload whose figures replace those of an unknown one.
 const ACCOUNT: &str = "production";
 const USUAL: &str = "api";
 const ASSUMED: &str = "assumption: init's, not in the manifests";
 
-/// The scenario's text.
+/// Returns the scenario's text.
 ///
 /// # Errors
 /// A template that is no scenario of `init`'s: a fault of the build.
@@ -117,7 +117,7 @@ fn without_traffic(document: &mut DocumentMut, asked_for: Option<i64>, notes: &m
     }
 }
 
-/// What stands above all.
+/// Returns the head of the file.
 fn heading(found: Found, notes: &Notes) -> String {
     let baseline = match found.nodes {
         0 => "the baseline's nodes (node groups are in no manifest),\n# ",
@@ -139,7 +139,7 @@ fn heading(found: Found, notes: &Notes) -> String {
     text
 }
 
-/// The manifests are of one cluster.
+/// Reduces the scenario to one account: the manifests are of one cluster.
 fn one_account(document: &mut DocumentMut) -> Option<()> {
     let accounts = document.get_mut("accounts")?.as_table_mut()?;
     let others: Vec<String> =
@@ -150,7 +150,7 @@ fn one_account(document: &mut DocumentMut) -> Option<()> {
     accounts.contains_key(ACCOUNT).then_some(())
 }
 
-/// Every table that no manifest fills says so, and what the template says of its own company goes.
+/// Marks every table that no manifest fills, and removes what the template says about its own company.
 fn assumptions(document: &mut DocumentMut) {
     let says = |table: &mut Table| {
         let suffix = table.decor().suffix().and_then(|suffix| suffix.as_str()).unwrap_or_default();
@@ -200,7 +200,7 @@ fn put(table: &mut Table, lines: &[Line]) {
     }
 }
 
-/// EKS Auto Mode needs no managed node group.
+/// Removes the managed node group, which EKS Auto Mode does not need.
 fn no_baseline(document: &mut DocumentMut) -> Option<()> {
     let baseline = document.get_mut("cluster")?.get_mut("baseline")?.as_inline_table_mut()?;
     baseline.insert("nodes", 0.into());
@@ -209,7 +209,7 @@ fn no_baseline(document: &mut DocumentMut) -> Option<()> {
     Some(())
 }
 
-/// EKS Auto Mode has a fee, and runs some of the template's workloads itself.
+/// Adds the fee of EKS Auto Mode, and removes the workloads that it runs itself.
 fn auto_mode(document: &mut DocumentMut, why: &str, built_in: &[String]) -> Option<()> {
     let eks = document.get_mut("eks")?.as_table_mut()?;
     eks.insert("auto_mode", commented(true.into(), why));
@@ -228,7 +228,7 @@ fn auto_mode(document: &mut DocumentMut, why: &str, built_in: &[String]) -> Opti
     Some(())
 }
 
-/// Node pools that the scenario has in the end, and the baseline.
+/// Returns node pools that the scenario has in the end, and the baseline.
 fn pool_names(document: &DocumentMut) -> Vec<String> {
     let pools = document.get("cluster").and_then(|cluster| cluster.get("node_pools"));
     let pools = pools.and_then(Item::as_table_like).into_iter().flat_map(|table| table.iter());
@@ -259,7 +259,7 @@ fn only_known(draft: &mut Draft, known: &[String], notes: &mut Notes) {
     }
 }
 
-/// Claims of volumes.
+/// Returns claims of volumes.
 fn ebs(document: &mut DocumentMut, claims: Vec<Claimed>) -> Option<()> {
     if claims.is_empty() {
         return Some(());
@@ -375,7 +375,7 @@ fn start_jobs(document: &DocumentMut, drafts: &mut [Draft], notes: &mut Notes) {
         let line = draft.lines.iter_mut().find(|line| line.key == "job");
         let Some(table) = line.and_then(|line| line.value.as_inline_table_mut()) else { continue };
         table.insert("starts_at", format!("{start}-01T00:00").into());
-        let message = "when it runs is in no manifest: it begins with the plan. Set job.starts_at, or remove it if it is done";
+        let message = "no manifest states when it runs: it begins with the plan. Set job.starts_at, or remove it if it is done";
         notes.add(draft.place.clone(), message);
     }
 }
@@ -395,12 +395,12 @@ fn profile_of(item: &Item) -> Option<&str> {
     item.get("profile").and_then(Item::as_str)
 }
 
-/// Whether a workload of the template serves requests, rather than the cluster.
+/// Returns whether a workload of the template serves requests, rather than the cluster.
 fn is_application(item: &Item) -> bool {
     item.get("calls_per").is_some()
 }
 
-/// The drafts over the template's workloads; the names of those that serve requests.
+/// Returns the drafts over the template's workloads; the names of those that serve requests.
 fn lay(
     workloads: &mut Table,
     drafts: Vec<Draft>,
@@ -516,13 +516,13 @@ fn assume(template: &Table, inside: bool, lines: &mut Vec<Line>) {
     }
 }
 
-/// A value without what stands around it.
+/// Returns a value without what stands around it.
 fn plain(mut value: toml_edit::Value) -> toml_edit::Value {
     value.decor_mut().clear();
     value
 }
 
-/// Whether nothing but cron triggers scales it: then no request needs it.
+/// Returns whether nothing but cron triggers scales it: then no request needs it.
 fn only_by_clock(lines: &[Line]) -> bool {
     let hpa = lines.iter().find(|line| line.key == "hpa");
     hpa.and_then(|line| line.value.as_inline_table()).is_some_and(|hpa| {
@@ -531,7 +531,7 @@ fn only_by_clock(lines: &[Line]) -> bool {
     })
 }
 
-/// Whether the autoscaler compares CPU, as it does where it names no metric.
+/// Returns whether the autoscaler compares CPU, as it does where it names no metric.
 fn scales_by_cpu(lines: &[Line]) -> bool {
     let hpa = lines.iter().find(|line| line.key == "hpa");
     hpa.and_then(|line| line.value.as_inline_table()).is_some_and(|hpa| {
@@ -567,7 +567,7 @@ fn needed(
         let memory = draft.requests.and_then(|given| given.memory);
         requests.insert("cpu_millicores", number(usual("cpu_millicores").unwrap_or(100.0)));
         requests.insert("memory_mib", number(memory.or(usual("memory_mib")).unwrap_or(128.0)));
-        let why = "assumption: the manifest asks for no CPU, which an autoscaler needs";
+        let why = "assumption: the manifest requests no CPU, which an autoscaler needs";
         set(lines, Line::new("requests", requests, why));
         let message = "an autoscaler needs a CPU request; the scenario assumes one";
         notes.add(draft.place.clone(), message);
@@ -623,7 +623,7 @@ fn idle_memory(
     );
     set(lines, Line::new("idle_memory_mib", number(idle), &why));
     let message = format!(
-        "memory of an idle pod is in no manifest; {idle} MiB are assumed, {:.0} % of the autoscaler's target. At the target or above, replicas stay at the maximum",
+        "no manifest states the memory of an idle pod; {idle} MiB are assumed, {:.0} % of the autoscaler's target. At the target or above, replicas stay at the maximum",
         share * 100.0
     );
     notes.add(draft.place.clone(), &message);

@@ -3,7 +3,7 @@
 //! # Source
 //! kubernetes/kubernetes `pkg/controller/podautoscaler/replica_calculator.go#calculatePodRequestsFromContainers`:
 //! utilization needs a request of every container and sidecar, or, where the metric names one, of that one;
-//! requests of the pod itself stand in for all of them (`#calculatePodRequests`).
+//! requests of the pod itself replace all of them (`#calculatePodRequests`).
 
 use toml_edit::InlineTable;
 
@@ -27,7 +27,7 @@ impl<'a> Pod<'a> {
         Self { containers: &draft.containers, own: draft.own_requests }
     }
 
-    /// Names of the containers that request nothing of a resource.
+    /// Returns names of the containers that request nothing of a resource.
     fn without(&self, resource: &str) -> Vec<&'a str> {
         let lacks = |amounts: &Amounts| of(*amounts, resource).is_none();
         let lacking = self.containers.iter().filter(|(_, amounts)| lacks(amounts));
@@ -39,7 +39,7 @@ fn of(amounts: Amounts, resource: &str) -> Option<f64> {
     if resource == "cpu" { amounts.cpu } else { amounts.memory }
 }
 
-/// The keys of a metric of one container.
+/// Returns the keys of a metric of one container.
 pub(super) fn of_container(
     object: &Object,
     (field, name): (&str, &str),
@@ -59,15 +59,16 @@ pub(super) fn of_container(
             keys.push(("container_request", number(request)));
         }
         let message = format!(
-            "which share of the pod's {resource} container {name} uses is in no manifest: in proportion to its request is planned; set usage_share of the metric"
+            "no manifest states which share of the pod's {resource} container {name} uses: \
+                the plan divides it in proportion to requests; set usage_share of the metric"
         );
         notes.field(object, field, &message);
     }
     Ok(keys)
 }
 
-/// Containers without a request of a resource whose utilization the autoscaler compares, as the scenario holds
-/// them; a note says what follows.
+/// Returns containers without a request of a resource whose utilization the autoscaler compares, as the scenario
+/// holds them; a note says what follows.
 pub(super) fn without_request(
     object: &Object,
     pod: &Pod<'_>,
@@ -95,7 +96,7 @@ pub(super) fn without_request(
     (!without.is_empty()).then(|| Line::new("containers_without_request", without, &why))
 }
 
-/// Whether an autoscaler needs the request of a container: of any for the utilization of whole pods that have
+/// Returns whether an autoscaler needs the request of a container: of any for the utilization of whole pods that have
 /// no request of their own, of its own for a metric of that container.
 fn is_compared(hpa: &InlineTable, resource: &str, container: &str, own: bool) -> bool {
     let Some(metrics) = hpa.get("metrics").and_then(toml_edit::Value::as_array) else {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::manifest::quantity::Duration;
 
-/// What the controllers of the cluster are set to.
+/// Settings of the cluster's controllers.
 #[derive(Debug, Default)]
 pub(super) struct Controller {
     /// Keys of `[cluster]`.
@@ -63,7 +63,7 @@ struct Given<'a> {
     value: &'a str,
 }
 
-/// The settings of the Karpenter that is among the manifests.
+/// Returns the settings of the Karpenter that is among the manifests.
 pub(super) fn read(
     workloads: &[Object],
     knowledge: Knowledge<'_>,
@@ -91,7 +91,7 @@ pub(super) fn read(
     all
 }
 
-/// An option of a container: of its arguments, else of its environment.
+/// Returns an option of a container: of its arguments, else of its environment.
 fn given<'a>(
     object: &'a Object,
     (within, container): (&str, &'a Value),

@@ -1,7 +1,7 @@
 //! Objects that ask for capacity or money and that a scenario has no place for: a note names what they ask for.
 //!
 //! # Source
-//! Kubernetes, "Jobs" (`parallelism` 1 if left out), "`CronJob`", "Service" (type `LoadBalancer`), "Limit Ranges".
+//! Kubernetes, "Jobs" (`parallelism` 1 by default), "`CronJob`", "Service" (type `LoadBalancer`), "Limit Ranges".
 //! AWS Load Balancer Controller, "Ingress annotations" (`group.name` shares a load balancer).
 
 use serde_json::Value;
@@ -21,7 +21,7 @@ const TEMPLATES: [&str; 4] = [
     "/spec/podTemplate",
 ];
 
-/// Whether an object says how pods look.
+/// Returns whether an object says how pods look.
 pub(super) fn has_pods(object: &Object) -> bool {
     TEMPLATES
         .iter()
@@ -70,7 +70,7 @@ pub(super) fn pods(object: &Object, notes: &mut Notes) {
     notes.field(object, "", &message);
 }
 
-/// A Service of type `LoadBalancer`; the others cost nothing of their own.
+/// Returns a Service of type `LoadBalancer`; the others cost nothing of their own.
 pub(super) fn load_balancer(object: &Object, notes: &mut Notes) -> bool {
     let asks = text(&object.body, "/spec/type") == Some("LoadBalancer");
     if asks {
@@ -102,7 +102,7 @@ pub(super) fn default_requests(object: &Object, notes: &mut Notes) {
     }
 }
 
-/// Application Load Balancers that Ingresses of class alb share or have of their own: `alb.load_balancers`.
+/// Returns Application Load Balancers that Ingresses of class alb share or have of their own: `alb.load_balancers`.
 pub(super) fn ingresses(objects: &[Object], notes: &mut Notes) -> Option<Line> {
     let annotation = |object: &Object, name: &str| {
         let found = pairs(&object.body, "/metadata/annotations").find(|(key, _)| *key == name);

@@ -31,17 +31,17 @@ pub(super) struct Object {
 }
 
 impl Object {
-    /// The same object with another body.
+    /// Returns the same object with another body.
     pub(super) fn with(&self, body: Value) -> Self {
         Self { body, ..self.clone() }
     }
 
-    /// How comments call it.
+    /// Returns its name in comments.
     pub(super) fn label(&self) -> String {
         format!("{} {}/{}", self.file, self.kind, self.name)
     }
 
-    /// Where a field of it is.
+    /// Returns the place of a field.
     pub(super) fn place(&self, field: &str) -> Place {
         let dot = if field.is_empty() { "" } else { " " };
         // The pods of a CronJob are read as those of a workload, and its own fields by themselves.
@@ -66,33 +66,33 @@ impl Object {
         Place { key, ..Place::line(&self.file, line) }
     }
 
-    /// What a JSON pointer leads to, unless it is null.
+    /// Returns the value at a JSON pointer, unless it is null.
     pub(super) fn at(&self, pointer: &str) -> Option<&Value> {
         at(&self.body, pointer)
     }
 }
 
-/// What a JSON pointer leads to, unless it is null.
+/// Returns the value at a JSON pointer, unless it is null.
 pub(super) fn at<'v>(value: &'v Value, pointer: &str) -> Option<&'v Value> {
     value.pointer(pointer).filter(|found| !found.is_null())
 }
 
-/// A string below a pointer.
+/// Returns a string below a pointer.
 pub(super) fn text<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
     at(value, pointer).and_then(Value::as_str)
 }
 
-/// Whether two objects may share a namespace: a manifest that names none goes where it is applied.
+/// Returns whether two objects may share a namespace: a manifest that names none goes where it is applied.
 pub(super) fn same_namespace(one: &str, other: &str) -> bool {
     one.is_empty() || other.is_empty() || one == other
 }
 
-/// Elements of a list below a pointer; none where there is no list.
+/// Returns elements of a list below a pointer; none where there is no list.
 pub(super) fn items<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
     at(value, pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// Pairs of a map below a pointer; none where there is no map.
+/// Returns pairs of a map below a pointer; none where there is no map.
 pub(super) fn pairs<'v>(
     value: &'v Value,
     pointer: &str,
@@ -101,7 +101,7 @@ pub(super) fn pairs<'v>(
     map.into_iter().flatten().map(|(key, value)| (&**key, value))
 }
 
-/// The objects of a file.
+/// Returns the objects of a file.
 pub(super) fn objects(source: &Source, notes: &mut Notes) -> Vec<Object> {
     let mut found = Vec::new();
     for (line, text) in chunks(&source.text) {
@@ -118,7 +118,7 @@ pub(super) fn objects(source: &Source, notes: &mut Notes) -> Vec<Object> {
     found
 }
 
-/// Lines of a document before its first that says something.
+/// Returns lines of a document before its first with content.
 fn head(text: &str) -> usize {
     text.lines().take_while(|line| is_blank(line)).count()
 }
@@ -136,7 +136,7 @@ pub(super) fn options() -> serde_saphyr::Options {
     serde_saphyr::options! { with_snippet: false }
 }
 
-/// Documents with the line each begins on, blank ones left out. `---` at a line's begin ends a document
+/// Returns documents with the line each begins on, blank ones left out. `---` at a line's begin ends a document
 /// wherever it stands, so that one that cannot be read takes no other with it.
 fn chunks(text: &str) -> Vec<(usize, &str)> {
     let text = text.trim_start_matches('\u{feff}');

@@ -69,11 +69,7 @@ pub(super) fn apply(
         let kind =
             text(&object.body, "/spec/scaleTargetRef/kind").unwrap_or("Deployment").to_owned();
         if !super::super::is_kubernetes_name(&target) {
-            notes.field(
-                object,
-                "spec.scaleTargetRef",
-                "names nothing that could be scaled; it is not used",
-            );
+            notes.field(object, "spec.scaleTargetRef", "has no scale target; it is not used");
             continue;
         }
         let here = |draft: &Draft| {
@@ -130,7 +126,7 @@ pub(super) fn apply(
         draft.lines.retain(|line| line.key != "replicas");
         if let Some(queue) = queue(object, &table) {
             let message = format!(
-                "how many messages come is in no manifest: set calls_per, cpu_ms_per_request, service_ms_per_request and concurrency in [workloads.{}]; the scenario has assumptions",
+                "no manifest states how many messages arrive: set calls_per, cpu_ms_per_request, service_ms_per_request and concurrency in [workloads.{}]; the scenario has assumptions",
                 draft.name
             );
             notes.field(object, "", &message);
@@ -184,7 +180,7 @@ fn fixed(object: &Object, draft: &mut Draft, table: &InlineTable, notes: &mut No
     set(&mut draft.lines, Line::new("replicas", replicas, &why));
 }
 
-/// A workload whose autoscaler alone is among the manifests.
+/// Returns a workload whose autoscaler alone is among the manifests.
 fn assumed(object: &Object, target: &str, kind: &str) -> Draft {
     Draft {
         name: target.to_owned(),
@@ -379,7 +375,7 @@ fn metric(
     Ok(metric)
 }
 
-/// The queue of the workload: its trigger's, or one that an External metric measures.
+/// Returns the queue of the workload: its trigger's, or one that an External metric measures.
 fn queue(object: &Object, table: &InlineTable) -> Option<InlineTable> {
     let metrics = table.get("metrics").map(ToString::to_string).unwrap_or_default();
     let given = object.at("/spec/queue").filter(|given| given.is_object());

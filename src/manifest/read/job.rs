@@ -23,16 +23,16 @@ use crate::{
 
 /// Days in which the shortest time between two runs is looked for.
 const DAYS: u32 = 32;
-/// Most runs that are looked at for it.
+/// Maximum number of runs that are checked for it.
 const MOST_RUNS: usize = 200;
 
-/// Whether an object is a `CronJob` or a Job.
+/// Returns whether an object is a `CronJob` or a Job.
 pub(super) fn is_job(kind: &str) -> bool {
     matches!(kind, "CronJob" | "Job")
 }
 
-/// The object with the template of its pods where workloads have it, and what is around it in `cron` and `run`;
-/// `None`, with a note, where its schedule cannot be read.
+/// Returns the object with the template of its pods where workloads have it, and what is around it in `cron` and
+/// `run`; `None`, with a note, where its schedule cannot be read.
 pub(super) fn lifted(object: &Object, notes: &mut Notes) -> Option<Object> {
     let value = |pointer: &str| object.at(pointer).cloned().unwrap_or(Value::Null);
     let (run, cron) = if object.kind == "CronJob" {
@@ -57,7 +57,7 @@ pub(super) fn lifted(object: &Object, notes: &mut Notes) -> Option<Object> {
     Some(object.with(body))
 }
 
-/// The clock of a `CronJob`.
+/// Returns the clock of a `CronJob`.
 fn clock(object: &Object) -> Result<Clock, (&'static str, String)> {
     let given = text(&object.body, "/cron/schedule").unwrap_or_default();
     let schedule = Schedule::parse(given).map_err(|message| ("spec.schedule", message))?;
@@ -66,7 +66,7 @@ fn clock(object: &Object) -> Result<Clock, (&'static str, String)> {
         .map_err(|message| ("spec.timeZone", message))
 }
 
-/// The `job` of a workload; a Job's `starts_at` follows once the plan's start is known.
+/// Returns the `job` of a workload; a Job's `starts_at` follows once the plan's start is known.
 pub(super) fn line(
     object: &Object,
     (facts, ignored): (&JobFacts, &[String]),
@@ -108,7 +108,7 @@ pub(super) fn line(
     let (seconds, why) = duration(object, facts);
     table.insert("duration_seconds", i64::from(seconds).into());
     let message = format!(
-        "how long a pod runs is in no manifest: {seconds} seconds are an assumption ({why}). Set job.duration_seconds to what you measure"
+        "no manifest states how long a pod runs: {seconds} seconds are assumed ({why}). Set job.duration_seconds to what you measure"
     );
     notes.field(object, "", &message);
     unread(object, ignored, notes);
@@ -137,7 +137,7 @@ fn unread(object: &Object, ignored: &[String], notes: &mut Notes) {
     leftover(object, ("/cron", &cron), ignored, notes);
 }
 
-/// Seconds that a pod is assumed to run, and by what: never more than fit between two runs.
+/// Returns seconds that a pod is assumed to run, and by what: never more than fit between two runs.
 fn duration(object: &Object, facts: &JobFacts) -> (u32, String) {
     let deadline = object.at("/run/activeDeadlineSeconds").and_then(Value::as_u64);
     let deadline = deadline.and_then(|seconds| u32::try_from(seconds).ok());
@@ -159,7 +159,7 @@ fn duration(object: &Object, facts: &JobFacts) -> (u32, String) {
     }
 }
 
-/// The shortest time between two of the next runs.
+/// Returns the shortest time between two of the next runs.
 fn shortest(clock: &Clock) -> Option<u32> {
     let mut moments = clock.moments();
     let all: Vec<u32> = std::iter::from_fn(|| moments.next(clock)).take(MOST_RUNS).collect();

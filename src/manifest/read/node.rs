@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{cluster::autoscale::policy::taint::Taint, manifest::POOL_LABEL};
 
-/// What the nodes show about the cluster.
+/// Facts about the cluster that its nodes show.
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
     /// Keys of `cluster.baseline`.
@@ -90,7 +90,7 @@ pub(super) fn read(objects: &[Object], knowledge: Knowledge<'_>, notes: &mut Not
     all
 }
 
-/// The newest minor version of Kubernetes that the nodes run: 37 of `v1.37.2-eks-1a2b3c4`.
+/// Returns the newest minor version of Kubernetes that the nodes run: 37 of `v1.37.2-eks-1a2b3c4`.
 pub(super) fn minor_version(objects: &[Object]) -> Option<u32> {
     let version = |node: &Object| {
         let version = text(&node.body, "/status/nodeInfo/kubeletVersion")?;
@@ -99,7 +99,7 @@ pub(super) fn minor_version(objects: &[Object]) -> Option<u32> {
     objects.iter().filter_map(version).max()
 }
 
-/// Taints that stay; those of a node's state come and go.
+/// Returns taints that stay; those of a node's state come and go.
 fn taints(node: &Object) -> Vec<String> {
     let each = |given: &serde_json::Value| {
         let key = text(given, "/key").unwrap_or_default();

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::manifest::{CAPACITY_LABEL, POOL_LABEL};
 
-/// Overlays by name.
+/// Returns overlays by name.
 pub(super) fn read(
     objects: &[Object],
     auto_mode: &str,
@@ -37,7 +37,7 @@ fn overlay(object: &Object, auto_mode: &str, notes: &mut Notes) -> Option<Vec<Li
     let read = ["requirements", "price", "priceAdjustment", "weight", "capacity"];
     leftover(object, ("/spec", &read), &[], notes);
     if object.at("/spec/capacity").is_some() {
-        let message = "adds resources beside CPU and memory, which pods of a scenario do not request; it is not read";
+        let message = "adds resources other than CPU and memory, which pods of a scenario do not request; it is not read";
         notes.field(object, "spec.capacity", message);
     }
     let mut lines = requirements(object, auto_mode, notes)?;
@@ -61,8 +61,8 @@ fn overlay(object: &Object, auto_mode: &str, notes: &mut Notes) -> Option<Vec<Li
     Some(lines)
 }
 
-/// The requirements as one table; `None` where one of them has no counterpart, as the overlay would match more
-/// without it.
+/// Returns the requirements as one table; `None` where one of them has no counterpart, as the overlay would match
+/// more without it.
 fn requirements(object: &Object, auto_mode: &str, notes: &mut Notes) -> Option<Vec<Line>> {
     let mut table = InlineTable::new();
     for (index, given) in items(&object.body, "/spec/requirements").iter().enumerate() {

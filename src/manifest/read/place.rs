@@ -70,7 +70,7 @@ impl Groups {
         self.pools.iter().map(|group| group.pool.clone()).collect()
     }
 
-    /// Pools whose nodes have a label, with one of these values where there are some.
+    /// Returns pools whose nodes have a label, with one of these values where there are some.
     fn with(&self, key: &str, values: &[&str]) -> Vec<String> {
         let has = |group: &&Labelled| {
             group.labels.iter().any(|(known, all)| {
@@ -80,7 +80,7 @@ impl Groups {
         self.pools.iter().filter(has).map(|group| group.pool.clone()).collect()
     }
 
-    /// The baseline and every pool but these.
+    /// Returns the baseline and every pool but these.
     fn without(&self, pools: &[String]) -> Vec<String> {
         let others = self.names().into_iter().filter(|name| !pools.contains(name));
         std::iter::once(BASELINE.to_owned()).chain(others).collect()
@@ -110,7 +110,7 @@ struct Expression<'a> {
     values: Vec<&'a str>,
 }
 
-/// The keys of a workload that name nodes; a note names what a scenario cannot express.
+/// Returns the keys of a workload that name nodes; a note names what a scenario cannot express.
 pub(super) fn lines(object: &Object, groups: &Groups, notes: &mut Notes) -> Vec<Line> {
     let label = object.label();
     let pod = "spec.template.spec";
@@ -153,7 +153,7 @@ pub(super) fn lines(object: &Object, groups: &Groups, notes: &mut Notes) -> Vec<
     lines
 }
 
-/// Preferred terms, each with its weight.
+/// Returns preferred terms, each with its weight.
 fn preferred(
     object: &Object,
     (field, given): (&str, &Value),
@@ -168,7 +168,7 @@ fn preferred(
         let weight = value::whole(object, (&format!("{field}.weight"), &weight), (1, 100), notes);
         let Some(weight) = weight else { continue };
         if object.kind == "DaemonSet" {
-            let message = "is ignored: a DaemonSet runs on every node that it may";
+            let message = "is ignored: a DaemonSet runs on every node that admits it";
             notes.field(object, &field, message);
             continue;
         }
@@ -189,7 +189,7 @@ fn preferred(
 }
 
 impl Place {
-    /// The keys of a term.
+    /// Returns the keys of a term.
     fn table(&self) -> InlineTable {
         let mut table = InlineTable::new();
         if let Some(pools) = &self.pools {
@@ -201,7 +201,7 @@ impl Place {
         table
     }
 
-    /// The same without node pools that are not among the manifests; the baseline where none is left.
+    /// Returns the same without node pools that are not among the manifests; the baseline where none is left.
     fn known(&self, groups: &Groups, (object, field): (&Object, &str), notes: &mut Notes) -> Self {
         let is_known = |name: &String| {
             *name == BASELINE || groups.pools.iter().any(|group| group.pool == *name)
@@ -223,7 +223,7 @@ impl Place {
         Self { pools: Some(known), lists: self.lists.clone() }
     }
 
-    /// Keeps what both leave; where that is nothing, what was, and says so.
+    /// Keeps the intersection; if it is empty, keeps the previous nodes and adds a note.
     fn narrow(&mut self, other: Self) -> Option<String> {
         let mut clash = None;
         if let Some(pools) = other.pools {
@@ -429,7 +429,7 @@ fn meaning(
     })
 }
 
-/// Labels that Kubernetes, Karpenter and EKS set themselves, so that no template of a pool says them.
+/// Returns whether Kubernetes, Karpenter or EKS sets a label itself, so that no template of a pool has it.
 fn is_well_known(key: &str) -> bool {
     let domain = key.split_once('/').map_or("", |(domain, _)| domain);
     ["kubernetes.io", "k8s.io", "karpenter.k8s.aws", "karpenter.sh", "eks.amazonaws.com"]

@@ -5,7 +5,7 @@
 //! request = max( Σ containers + Σ sidecars,  over init containers: its own + Σ sidecars before it ) + overhead
 //! ```
 //! A sidecar is an init container with `restartPolicy: Always`. A container without a request asks for its
-//! limit. Requests of the pod itself, where there are some, stand in place of the sum.
+//! limit. Requests of the pod itself, if there are any, replace the sum.
 //!
 //! # Source
 //! Kubernetes, "Sidecar Containers" (resource sharing within containers), "Resource Management for Pods and
@@ -32,7 +32,7 @@ impl Amounts {
         Self { cpu: self.cpu.or(other.cpu), memory: self.memory.or(other.memory) }
     }
 
-    /// Sums of what is asked for: nothing where nothing is given.
+    /// Returns sums of requests; none if none is given.
     fn plus(self, other: Self) -> Self {
         let sum = |a: Option<f64>, b: Option<f64>| match (a, b) {
             (None, None) => None,
@@ -41,7 +41,7 @@ impl Amounts {
         Self { cpu: sum(self.cpu, other.cpu), memory: sum(self.memory, other.memory) }
     }
 
-    /// Sums of limits: unlimited where one is.
+    /// Returns sums of limits: unlimited where one is.
     fn bounded(self, other: Self) -> Self {
         let sum = |a: Option<f64>, b: Option<f64>| a.zip(b).map(|(a, b)| a + b);
         Self { cpu: sum(self.cpu, other.cpu), memory: sum(self.memory, other.memory) }
@@ -56,7 +56,7 @@ impl Amounts {
     }
 }
 
-/// A pod's requests and limits.
+/// Returns a pod's requests and limits.
 pub(super) fn resources(object: &Object, notes: &mut Notes) -> (Amounts, Amounts) {
     let pod = "/spec/template/spec";
     let own = given(object, &format!("{pod}/resources"), notes);
@@ -88,7 +88,7 @@ fn count(object: &Object, pointer: &str) -> usize {
     items(&object.body, pointer).len()
 }
 
-/// Requests and limits below a pointer.
+/// Returns requests and limits below a pointer.
 fn given(object: &Object, pointer: &str, notes: &mut Notes) -> (Amounts, Amounts) {
     let requests = amounts(object, &format!("{pointer}/requests"), notes);
     let limits = amounts(object, &format!("{pointer}/limits"), notes);
@@ -106,7 +106,7 @@ fn amounts(object: &Object, pointer: &str, notes: &mut Notes) -> Amounts {
             }
             _ => {
                 let message = format!(
-                    "{} is not planned: pods of a scenario ask for CPU and memory alone",
+                    "{} is not planned: pods of a scenario request only CPU and memory",
                     value::shown(given)
                 );
                 notes.field(object, &field, &message);
@@ -116,14 +116,14 @@ fn amounts(object: &Object, pointer: &str, notes: &mut Notes) -> Amounts {
     amounts
 }
 
-/// Requests of the pod itself.
+/// Returns requests of the pod itself.
 pub(super) fn own(object: &Object) -> Amounts {
     // Faults in them are noted where the pod's are summed.
     let (requests, limits) = given(object, "/spec/template/spec/resources", &mut Notes::default());
     requests.or(limits)
 }
 
-/// Requests of each container, sidecars included, by name.
+/// Returns requests of each container, sidecars included, by name.
 pub(super) fn containers(object: &Object) -> Vec<(String, Amounts)> {
     // Faults in them are noted where the pod's are summed.
     let mut unheard = Notes::default();
@@ -144,7 +144,7 @@ pub(super) fn containers(object: &Object) -> Vec<(String, Amounts)> {
     all
 }
 
-/// Images of the pod's containers, without tags and digests.
+/// Returns images of the pod's containers, without tags and digests.
 pub(super) fn images(object: &Object) -> Vec<&str> {
     let containers = items(&object.body, "/spec/template/spec/containers");
     containers
@@ -161,7 +161,7 @@ pub(super) fn images(object: &Object) -> Vec<&str> {
         .collect()
 }
 
-/// Tolerations as a scenario writes them.
+/// Returns tolerations as a scenario writes them.
 pub(super) fn tolerations(object: &Object, notes: &mut Notes) -> Vec<String> {
     let field = "spec.template.spec.tolerations";
     let mut all = Vec::new();
@@ -192,7 +192,7 @@ pub(super) fn tolerations(object: &Object, notes: &mut Notes) -> Vec<String> {
     all
 }
 
-/// Topology spread over zones and nodes.
+/// Returns topology spread over zones and nodes.
 pub(super) fn spreads(object: &Object, notes: &mut Notes) -> Vec<toml_edit::InlineTable> {
     let mut all = Vec::new();
     let path = "/spec/template/spec/topologySpreadConstraints";

@@ -25,7 +25,7 @@ use crate::{
     manifest::{DRIFT_DAYS, SPOT_SHARE, quantity::Duration},
 };
 
-/// What node pools and classes came to.
+/// Result of reading node pools and classes.
 #[derive(Debug, Default)]
 pub(super) struct Pools {
     /// Pools by name.
@@ -106,7 +106,7 @@ struct Reference<'a> {
 }
 
 impl Reference<'_> {
-    /// Whether it is this one of so many; a pool that names none has the only one.
+    /// Returns whether it is this one of so many; a pool that names none has the only one.
     fn names(&self, class: &Class, count: usize) -> bool {
         if self.name.is_empty() {
             count == 1
@@ -222,7 +222,7 @@ fn static_nodes(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
     }
 }
 
-/// Taints; invalid ones are noted.
+/// Returns taints; invalid ones are noted.
 fn taints(object: &Object, notes: &mut Notes) -> Vec<String> {
     let mut all = Vec::new();
     for (index, given) in items(&object.body, "/spec/template/spec/taints").iter().enumerate() {
@@ -268,14 +268,14 @@ fn kept(object: &Object, lines: &mut Vec<Line>, notes: &mut Notes) {
     }
 }
 
-/// A duration in whole seconds of at most ten days, the maximum of a scenario; a change is noted.
+/// Returns a duration in whole seconds of at most ten days, the maximum of a scenario; a change is noted.
 fn seconds(object: &Object, pointer: &str, seconds: f64, notes: &mut Notes) -> i64 {
     let taken = seconds.min(864_000.0).ceil();
     let field = pointer.trim_start_matches('/').replace('/', ".");
     rounded(object, (&field, seconds), (taken, "seconds"), notes)
 }
 
-/// A duration; an invalid one is noted.
+/// Returns a duration; an invalid one is noted.
 fn duration(object: &Object, pointer: &str, notes: &mut Notes) -> Option<Duration> {
     let field = pointer.trim_start_matches('/').replace('/', ".");
     match Duration::parse(object.at(pointer)?.as_str().unwrap_or_default()) {

@@ -88,7 +88,7 @@ pub(super) fn key_of<'a>(key: &'a str, auto_mode: &str) -> Cow<'a, str> {
     })
 }
 
-/// The key of a scenario that lists a label's values.
+/// Returns the key of a scenario that lists a label's values.
 pub(super) fn list_of(key: &str) -> &'static str {
     match key {
         "node.kubernetes.io/instance-type" => "instance_types",
@@ -100,7 +100,7 @@ pub(super) fn list_of(key: &str) -> &'static str {
     }
 }
 
-/// Values that a label has at all, where these are known: `NotIn` some of them is `In` the others.
+/// Returns values that a label has at all, where these are known: `NotIn` some of them is `In` the others.
 pub(super) fn values_of(key: &str) -> &'static [&'static str] {
     match key {
         ARCH => &["amd64", "arm64"],
@@ -109,7 +109,7 @@ pub(super) fn values_of(key: &str) -> &'static [&'static str] {
     }
 }
 
-/// The requirements, those with `In` on one label as one.
+/// Returns the requirements, those with `In` on one label as one.
 fn merged<'a>(
     object: &'a Object,
     lines: &mut Vec<Line>,
@@ -214,7 +214,7 @@ fn min_values(
     let field = format!("{field}.minValues");
     let Some(least) = whole(object, (&field, least), (1, 50), notes) else { return };
     if !matches!(list, "instance_types" | "families") {
-        notes.field(object, &field, "a scenario counts instance types and families alone");
+        notes.field(object, &field, "a scenario counts only instance types and families");
         return;
     }
     let known = lines.iter().find(|line| line.key == "min_values");
@@ -233,7 +233,8 @@ fn capacity(object: &Object, one: &Requirement<'_>, lines: &mut Vec<Line>, notes
         notes.field(object, &one.field, message);
     }
     if types == [RESERVED] {
-        let message = "allows reserved capacity alone, and the reservation is in no manifest: on-demand is planned too. Give [cluster.capacity_reservations.NAME], then remove on-demand";
+        let message = "allows only reserved capacity, and the reservation is in no manifest: \
+            on-demand is planned too. Give [cluster.capacity_reservations.NAME], then remove on-demand";
         notes.field(object, &one.field, message);
         types.push("on-demand");
     }

@@ -1,7 +1,7 @@
 //! KEDA's `ScaledObject` as the `HorizontalPodAutoscaler` that KEDA makes of it.
 //!
 //! # Source
-//! KEDA, "`ScaledObject` specification" (kind Deployment if left out; `models/manifests.toml` has its other defaults;
+//! KEDA, "`ScaledObject` specification" (kind Deployment by default; `models/manifests.toml` has its other defaults;
 //! `advanced.horizontalPodAutoscalerConfig.behavior`) and "CPU", "Memory" (`metricType`, `value`,
 //! `containerName`), "Cron" (`timezone`, `start`, `end`, `desiredReplicas`), and the triggers of queues
 //! (`models/manifests.toml`). Other triggers scale by what no scenario holds: a query.
@@ -21,7 +21,7 @@ use crate::{
 
 const PAUSED: &str = "/metadata/annotations/autoscaling.keda.sh~1paused-replicas";
 
-/// The autoscaler in the words of `autoscaling/v2`; its kind stays, so that notes name the fields of KEDA.
+/// Returns the autoscaler in the words of `autoscaling/v2`; its kind stays, so that notes name the fields of KEDA.
 pub(super) fn autoscaler(object: &Object, defaults: &KedaFacts, notes: &mut Notes) -> Object {
     let known = [
         "scaleTargetRef",
@@ -103,7 +103,7 @@ pub(super) fn autoscaler(object: &Object, defaults: &KedaFacts, notes: &mut Note
     object.with(body)
 }
 
-/// Cron triggers, with their places; a note names what is wrong with those that cannot be read.
+/// Returns cron triggers, with their places; a note names what is wrong with those that cannot be read.
 fn schedules(object: &Object, notes: &mut Notes) -> Vec<Value> {
     let triggers = items(&object.body, "/spec/triggers").iter().enumerate();
     let cron = triggers.filter(|(_, given)| text(given, "/type") == Some("cron"));
@@ -176,7 +176,7 @@ struct QueueMetric {
     metric: Value,
 }
 
-/// The trigger of a queue as an External metric.
+/// Returns the trigger of a queue as an External metric.
 fn of_queue(
     object: &Object,
     (field, given): (&str, &Value),
@@ -231,7 +231,7 @@ fn of_queue(
     Some(QueueMetric { queue, metric })
 }
 
-/// A trigger as a metric; a note names every other trigger and what it asks for.
+/// Returns a trigger as a metric; a note names every other trigger and what it asks for.
 fn metric(object: &Object, (index, given): (usize, &Value), notes: &mut Notes) -> Option<Value> {
     let field = format!("spec.triggers[{index}]");
     let kind = text(given, "/type").unwrap_or_default();

@@ -20,13 +20,13 @@ impl Line {
     }
 }
 
-/// A scalar as it is written, without quotes.
+/// Returns a scalar as it is written, without quotes.
 pub(super) fn shown(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     text.chars().take(80).collect()
 }
 
-/// Whether a text is filled in by a tool that has not run: Helm, Jinja or envsubst.
+/// Returns whether a text is filled in by a tool that has not run: Helm, Jinja or envsubst.
 fn template(value: &Value) -> Option<String> {
     let text = value.as_str()?;
     (text.contains("{{") || text.contains("${")).then(|| {
@@ -43,22 +43,22 @@ pub(super) fn set(lines: &mut Vec<Line>, line: Line) {
     }
 }
 
-/// A number without a fraction where it has none.
+/// Returns a number without a fraction where it has none.
 pub(super) fn number(value: f64) -> toml_edit::Value {
     if value.fract() == 0.0 && value.abs() < 1e15 { (value as i64).into() } else { value.into() }
 }
 
-/// A list of strings.
+/// Returns a list of strings.
 pub(super) fn texts(values: &[impl AsRef<str>]) -> toml_edit::Value {
     toml_edit::Value::Array(values.iter().map(AsRef::as_ref).collect::<Array>())
 }
 
-/// A list of tables on one line.
+/// Returns a list of tables on one line.
 pub(super) fn tables(tables: Vec<InlineTable>) -> toml_edit::Value {
     toml_edit::Value::Array(tables.into_iter().map(toml_edit::Value::from).collect::<Array>())
 }
 
-/// A quantity of a field; invalid and negative ones are noted.
+/// Returns a quantity of a field; invalid and negative ones are noted.
 pub(super) fn quantity(
     object: &Object,
     (field, value): (&str, &Value),
@@ -81,7 +81,7 @@ pub(super) fn quantity(
     }
 }
 
-/// A whole number of a field within bounds; other values are noted.
+/// Returns a whole number of a field within bounds; other values are noted.
 pub(super) fn whole(
     object: &Object,
     (field, value): (&str, &Value),
@@ -100,7 +100,7 @@ pub(super) fn whole(
     inside
 }
 
-/// A number rounded or bounded for the scenario; the change is noted.
+/// Returns a number rounded or bounded for the scenario; the change is noted.
 pub(super) fn rounded(
     object: &Object,
     (field, given): (&str, f64),
@@ -114,7 +114,7 @@ pub(super) fn rounded(
     taken as i64
 }
 
-/// A figure of a volume within the maximum of its type; a note names both figures where they differ.
+/// Returns a figure of a volume within the maximum of its type; a note names both figures where they differ.
 pub(super) fn capped(
     object: &Object,
     (field, given): (&str, f64),

@@ -53,7 +53,7 @@ struct Volume {
 }
 
 impl Volume {
-    /// Whether it costs the same as another.
+    /// Returns whether it costs the same as another.
     fn equals(&self, other: &Self) -> bool {
         (self.gib, self.kind, self.iops, self.throughput)
             == (other.gib, other.kind, other.iops, other.throughput)
@@ -67,7 +67,7 @@ struct Size {
 }
 
 impl Size {
-    /// The size as EBS has it: whole [GiB].
+    /// Returns the size as EBS has it: whole [GiB].
     fn whole(&self) -> f64 {
         self.gib.ceil().max(1.0)
     }
@@ -81,12 +81,12 @@ struct Storage<'a> {
 }
 
 impl<'a> Storage<'a> {
-    /// Whether volumes of this provisioner, or driver, are EBS volumes.
+    /// Returns whether volumes of this provisioner, or driver, are EBS volumes.
     fn is_ebs(self, provisioner: &str) -> bool {
         self.knowledge.facts.ebs_provisioners.contains_key(provisioner)
     }
 
-    /// The claim of this name among the manifests, or else the volume whose `claimRef` names it.
+    /// Returns the claim of this name among the manifests, or else the volume whose `claimRef` names it.
     fn existing(self, name: &str, namespace: &str) -> Option<&'a Object> {
         let claims = &self.sources.claims;
         let claim = claims
@@ -249,8 +249,8 @@ fn pod_volumes<'a>(
     }
 }
 
-/// Whether Kubernetes made a claim for an ephemeral volume of a pod of this workload. Pods of a Deployment are named
-/// workload-hash-suffix, those of other controllers workload-suffix.
+/// Returns whether Kubernetes made a claim for an ephemeral volume of a pod of this workload. Pods of a Deployment
+/// are named workload-hash-suffix, those of other controllers workload-suffix.
 fn is_made_for(claim: &Object, workload: &Object, volume: &str) -> bool {
     let owners = items(&claim.body, "/metadata/ownerReferences");
     let owner = owners.iter().find(|owner| text(owner, "/kind") == Some("Pod"));
@@ -268,13 +268,13 @@ fn is_made_for(claim: &Object, workload: &Object, volume: &str) -> bool {
         })
 }
 
-/// Whether a volume's `claimRef` names this claim.
+/// Returns whether a volume's `claimRef` names this claim.
 fn refers_to(volume: &Object, name: &str, namespace: &str) -> bool {
     let given = |field: &str| text(&volume.body, &format!("/spec/claimRef/{field}"));
     given("name") == Some(name) && same_namespace(given("namespace").unwrap_or_default(), namespace)
 }
 
-/// Whether a claim has this volume: the one that it names, or else the one whose `claimRef` names it.
+/// Returns whether a claim has this volume: the one that it names, or else the one whose `claimRef` names it.
 fn is_bound(volume: &Object, claim: &Object) -> bool {
     match text(&claim.body, "/spec/volumeName").filter(|name| !name.is_empty()) {
         Some(name) => name == volume.name,
@@ -282,7 +282,7 @@ fn is_bound(volume: &Object, claim: &Object) -> bool {
     }
 }
 
-/// A `PersistentVolume` as a volume.
+/// Returns a `PersistentVolume` as a volume.
 fn persistent(object: &Object, storage: Storage<'_>, notes: &mut Notes) -> Option<Volume> {
     let size = size(object, ("spec.capacity.storage", &object.body), "/spec/capacity", notes)?;
     match driver(object) {
@@ -298,13 +298,13 @@ fn persistent(object: &Object, storage: Storage<'_>, notes: &mut Notes) -> Optio
     }
 }
 
-/// The driver of a `PersistentVolume`.
+/// Returns the driver of a `PersistentVolume`.
 fn driver(object: &Object) -> Option<&str> {
     let in_tree = object.at("/spec/awsElasticBlockStore").map(|_| "kubernetes.io/aws-ebs");
     text(&object.body, "/spec/csi/driver").or(in_tree)
 }
 
-/// The size below a pointer.
+/// Returns the size below a pointer.
 fn size(
     object: &Object,
     (field, within): (&str, &Value),
@@ -319,7 +319,7 @@ fn size(
     Some(Size { field: field.to_owned(), gib })
 }
 
-/// The volume of a claim, or of a template; `given` has its `spec`.
+/// Returns the volume of a claim, or of a template; `given` has its `spec`.
 fn volume(
     object: &Object,
     (field, given): (&str, &Value),
@@ -360,7 +360,7 @@ fn not_metered(object: &Object, field: &str, size: &Size, what: &str, notes: &mu
     notes.field(object, field, &message);
 }
 
-/// The volume that a storage class makes.
+/// Returns the volume that a storage class makes.
 fn of_class(
     object: &Object,
     (field, class): (&str, Option<&str>),
@@ -436,7 +436,7 @@ fn of_class(
     Some(volume)
 }
 
-/// A volume of a type, within the largest of it.
+/// Returns a volume of a type, within the largest of it.
 fn of_type(
     object: &Object,
     size: &Size,

@@ -56,7 +56,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Whether an object is what it was read from.
+    /// Returns whether an object is its source.
     pub(super) fn is_of(&self, object: &Object) -> bool {
         self.object == object.name && self.namespace == object.namespace && self.kind == object.kind
     }
@@ -69,18 +69,18 @@ impl Draft {
         u32::try_from(value.as_integer()?).ok()
     }
 
-    /// Its minimum number of replicas.
+    /// Returns its minimum number of replicas.
     pub(super) fn replicas(&self) -> u32 {
         self.number("replicas").or_else(|| self.number("min_replicas")).unwrap_or(1)
     }
 
-    /// Its maximum number of replicas.
+    /// Returns its maximum number of replicas.
     pub(super) fn most_replicas(&self) -> u32 {
         self.number("max_replicas").unwrap_or_else(|| self.replicas())
     }
 }
 
-/// Objects that are workloads: one of each name, with the pods that it has in the end.
+/// Returns objects that are workloads: one of each name, with the pods that it has in the end.
 pub(super) fn merged(objects: Vec<Object>, notes: &mut Notes) -> Vec<Object> {
     let mut all: Vec<Object> = Vec::new();
     for object in objects {
@@ -141,7 +141,7 @@ pub(super) fn merged(objects: Vec<Object>, notes: &mut Notes) -> Vec<Object> {
     all
 }
 
-/// A container without an image is part of a patch.
+/// Returns whether every container has an image; one without is part of a patch.
 fn has_images(object: &Object) -> bool {
     let containers = items(&object.body, "/spec/template/spec/containers");
     containers.iter().all(|container| text(container, "/image").is_some())
@@ -201,7 +201,7 @@ fn draft(object: &Object, name: String, knowledge: Knowledge<'_>, notes: &mut No
     if given {
         lines.push(Line::new("requests", table(requests, (0.0, 0.0)), &label));
     } else {
-        notes.field(object, "spec.template.spec.containers", "ask for no CPU and no memory");
+        notes.field(object, "spec.template.spec.containers", "request no CPU and no memory");
         if profile.is_none() {
             lines.push(Line::new(
                 "requests",
@@ -340,7 +340,7 @@ fn unread(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) {
     }
 }
 
-/// The ready-made workload that an object is.
+/// Returns the ready-made workload that an object is.
 pub(super) fn known<'f>(object: &Object, all: &'f [Known]) -> Option<&'f Known> {
     let images = pod::images(object);
     let named = |known: &&Known| known.names.contains(&object.name);

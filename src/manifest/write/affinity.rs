@@ -11,7 +11,7 @@ use crate::{
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
 
-/// The affinity of a workload's pods; empty where it has none.
+/// Returns the affinity of a workload's pods; empty where it has none.
 pub(super) fn of(workload: &Workload, facts: &Facts, key: &dyn Fn(&str) -> String) -> Map {
     let mut affinity = Map::new();
     let mut nodes = Map::new();
@@ -47,7 +47,7 @@ pub(super) fn of(workload: &Workload, facts: &Facts, key: &dyn Fn(&str) -> Strin
     affinity
 }
 
-/// The affinity of pods to these node groups; `None` where they name none.
+/// Returns the affinity of pods to these node groups; `None` where they name none.
 pub(super) fn to_pools(names: &[String]) -> Option<Map> {
     let sets = pools(names).into_iter().flatten();
     let terms: Vec<Node> = sets.map(|expression| term(vec![expression])).collect();
@@ -56,12 +56,12 @@ pub(super) fn to_pools(names: &[String]) -> Option<Map> {
         .then(|| Map::new().with("nodeAffinity", Map::new().with(REQUIRED, required)))
 }
 
-/// Terms of affinity between pods.
+/// Returns terms of affinity between pods.
 fn pods(given: &[PodTerm], label: &str) -> Map {
     let (mut required, mut preferred) = (Vec::new(), Vec::new());
     for term in given {
         let why = format!(
-            "{FILL_IN}: a scenario knows no labels; write those of the pods of {}",
+            "{FILL_IN}: a scenario has no labels; write those of the pods of {}",
             term.workload
         );
         let value = format!("{FILL_IN}: the label of the pods of {}", term.workload);
@@ -84,7 +84,7 @@ fn pods(given: &[PodTerm], label: &str) -> Map {
     terms
 }
 
-/// The label of a domain.
+/// Returns the label of a domain.
 pub(super) fn label_of(key: TopologyKey) -> &'static str {
     match key {
         TopologyKey::Zone => "topology.kubernetes.io/zone",
@@ -92,7 +92,7 @@ pub(super) fn label_of(key: TopologyKey) -> &'static str {
     }
 }
 
-/// Required terms of a workload. Terms are alternatives, and each has what all of them need.
+/// Returns required terms of a workload. Terms are alternatives, and each has what all of them need.
 fn required(workload: &Workload) -> Vec<Node> {
     let all = labels(&workload.node_requirements);
     let mut sets = Vec::new();
@@ -123,14 +123,14 @@ fn term(expressions: Vec<Map>) -> Node {
     Node::from(Map::new().with("matchExpressions", all))
 }
 
-/// The expressions of a term; two sets where it names the baseline and node pools.
+/// Returns the expressions of a term; two sets where it names the baseline and node pools.
 fn expressions(given: &NodeTerm) -> Vec<Vec<Map>> {
     let all = labels(&given.labels());
     let pools = pools(&given.node_pools).into_iter();
     pools.map(|pool| pool.into_iter().chain(all.iter().cloned()).collect()).collect()
 }
 
-/// Node pools as expressions, each an alternative; the baseline are the nodes that Karpenter did not buy.
+/// Returns node pools as expressions, each an alternative; the baseline are the nodes that Karpenter did not buy.
 fn pools(names: &[String]) -> Vec<Option<Map>> {
     let of_karpenter: Vec<&str> =
         names.iter().filter(|pool| *pool != "baseline").map(String::as_str).collect();
@@ -156,7 +156,7 @@ fn expression(label: &str, operator: &str, values: &[&str]) -> Map {
     expression.with("values", values)
 }
 
-/// Required labels as expressions. Nodes that Karpenter did not buy have no capacity type.
+/// Returns required labels as expressions. Nodes that Karpenter did not buy have no capacity type.
 fn labels(required: &NodeRequirements) -> Vec<Map> {
     let mut all = Vec::new();
     let has = |capacity: NodeCapacity| required.capacity_types.contains(&capacity);

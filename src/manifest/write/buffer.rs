@@ -11,8 +11,9 @@ use crate::{
 
 /// Below the heading.
 pub(super) const ABOUT: [&str; 2] = [
-    "Capacity buffers. A scenario knows no namespaces: each belongs in that of its workload. Karpenter keeps them with",
-    "the feature gate CapacityBuffer alone.",
+    "Capacity buffers. A scenario has no namespaces: apply each in the namespace of its \
+        workload. Karpenter keeps them",
+    "only with the feature gate CapacityBuffer.",
 ];
 
 pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {

@@ -16,7 +16,7 @@ use crate::{
 /// Below the heading.
 pub(super) const ABOUT: [&str; 2] = [
     "Autoscalers and disruption budgets. Apply in the workloads' namespace: `kubectl apply -n NAMESPACE -f hpa.yaml`.",
-    "What is left out here has the controller's default, as it has in the plan. What says FILL-IN only you know.",
+    "Fields that are not here have the controller's default, as in the plan. Replace each FILL-IN.",
 ];
 
 pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
@@ -128,7 +128,7 @@ fn resource(name: &str, target: Map) -> Map {
         .with("resource", Map::new().with("name", name).with("target", target))
 }
 
-/// The target of a metric as a quantity.
+/// Returns the target of a metric as a quantity.
 pub(super) fn amount(name: MetricName, value: f64) -> String {
     match name {
         MetricName::Cpu => quantity::cpu(value),
@@ -235,8 +235,8 @@ fn policy(given: &ScalingPolicy) -> Map {
         .with("periodSeconds", given.period_seconds)
 }
 
-/// A label that selects nothing would protect nothing, and no one would see it: what stands here is no
-/// label's value, so that it cannot be applied as it is.
+/// Returns a disruption budget. A label that selects nothing would protect nothing unnoticed, so the placeholder is no
+/// valid label value and cannot be applied as it is.
 fn disruption_budget(name: &str, budget: &DisruptionBudget, label: &str) -> Map {
     let key = format!("workloads.{name}.disruption_budget");
     let mut spec = Map::new();
@@ -251,7 +251,7 @@ fn disruption_budget(name: &str, budget: &DisruptionBudget, label: &str) -> Map 
         };
         spec.put(field, value, &format!("{key}.{own}"));
     }
-    let why = format!("{FILL_IN}: a scenario knows no labels; write those of the pods of {name}");
+    let why = format!("{FILL_IN}: a scenario has no labels; write those of the pods of {name}");
     let labels = Map::new().why(label, fill_in_label(), &why);
     Map::new()
         .with("apiVersion", "policy/v1")

@@ -73,7 +73,7 @@ pub(super) fn scaled_object(
         .with("spec", spec.with("triggers", triggers))
 }
 
-/// A metric as a trigger.
+/// Returns a metric as a trigger.
 fn trigger(workload: &Workload, metric: &Metric, why: &str, wanted: &Wanted<'_>) -> Map {
     let target = match (metric.average_utilization, metric.average_value.or(metric.value)) {
         (Some(percent), _) => percent.to_string(),

@@ -17,10 +17,12 @@ use crate::{
 
 /// Below the heading.
 pub(super) const ABOUT: [&str; 4] = [
-    "Parts of Deployments, DaemonSets, CronJobs and Jobs that exist already. Either each as a strategic merge patch, or all by",
+    "Parts of existing Deployments, DaemonSets, CronJobs and Jobs. Apply each as a strategic \
+        merge patch, or all with",
     "`kubectl apply --server-side --field-manager runrate -n NAMESPACE -f requests-patch.yaml`.",
-    "A scenario knows pods, not containers: the figures are of a pod. Where it has several containers, share",
-    "them out, and write the containers' names in place of the workload's. What says FILL-IN only you know.",
+    "A scenario has pods, not containers: the figures are per pod. If a pod has several \
+        containers, divide the",
+    "figures among them and replace the workload's name with theirs. Replace each FILL-IN.",
 ];
 
 pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
@@ -70,7 +72,7 @@ fn document(name: &str, workload: &Workload, facts: &Facts) -> Map {
         Kind::DaemonSet => ("apps/v1", "DaemonSet", ""),
         Kind::CronJob => ("batch/v1", "CronJob", ""),
         Kind::Job => {
-            ("batch/v1", "Job", "the pods of a Job that exists cannot be changed: make it anew")
+            ("batch/v1", "Job", "the pods of an existing Job cannot be changed: create it again")
         }
     };
     let spec = match &workload.job {
@@ -144,17 +146,15 @@ fn put_limits(resources: &mut Map, given: &Resources, key: &str) {
     }
     if !none.is_empty() {
         // A patch that leaves a field out leaves it as it is.
-        resources.say(&format!(
-            "{key}: no limit of {}; take out one that is there",
-            none.join(" and of ")
-        ));
+        resources
+            .say(&format!("{key}: no limit of {}; remove an existing one", none.join(" and of ")));
     }
     if !limits.is_empty() {
         resources.put("limits", limits, key);
     }
 }
 
-/// Nothing is asked for where the scenario has 0.
+/// Omits a request where the scenario has 0.
 pub(super) fn amounts(resources: &Resources) -> Map {
     let mut amounts = Map::new();
     if resources.cpu_millicores > 0.0 {
@@ -209,7 +209,7 @@ fn spread(given: TopologySpread, label: &str) -> Map {
         WhenUnsatisfiable::DoNotSchedule => "DoNotSchedule",
         WhenUnsatisfiable::ScheduleAnyway => "ScheduleAnyway",
     };
-    let why = format!("{FILL_IN}: a scenario knows no labels; write those of the pods");
+    let why = format!("{FILL_IN}: a scenario has no labels; write those of the pods");
     let labels = Map::new().why(label, fill_in_label(), &why);
     Map::new()
         .with("maxSkew", given.max_skew)

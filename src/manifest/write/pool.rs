@@ -16,8 +16,9 @@ use crate::{
 
 /// Below the heading.
 pub(super) const ABOUT: [&str; 2] = [
-    "Node pools and their node classes. What says FILL-IN only you know: Karpenter refuses a node class",
-    "until a role, subnets, security groups and an image version are there.",
+    "Node pools and their node classes. Replace each FILL-IN: Karpenter rejects a node class \
+        without a role,",
+    "subnets, security groups and an image version.",
 ];
 
 /// Keys and what is wrong with them.
@@ -29,14 +30,14 @@ const INSTANCE_TYPE: &str = "node.kubernetes.io/instance-type";
 /// Karpenter's API group of node classes and the prefix of its labels.
 const KARPENTER: &str = "karpenter.k8s.aws";
 
-/// Whether EKS Auto Mode manages the nodes.
+/// Returns whether EKS Auto Mode manages the nodes.
 pub(super) fn is_auto(wanted: &Wanted<'_>) -> bool {
     let eks = wanted.scenario.stack_table(wanted.account);
     let auto_mode = eks.get("eks").and_then(|eks| eks.get("auto_mode")?.as_bool());
     auto_mode == Some(true)
 }
 
-/// The API group of node classes, which is the prefix of labels too.
+/// Returns the API group of node classes, which is the prefix of labels too.
 fn group<'w>(wanted: &Wanted<'w>) -> &'w str {
     if is_auto(wanted) { &wanted.facts.auto_mode.group } else { KARPENTER }
 }
@@ -49,7 +50,7 @@ struct Named<'a> {
 }
 
 impl Named<'_> {
-    /// Whether it needs a node class of its own.
+    /// Returns whether it needs a node class of its own.
     fn has_class(&self) -> bool {
         let volume =
             [self.pool.volume_gib, self.pool.volume_iops, self.pool.volume_throughput_mibps];
@@ -192,7 +193,8 @@ pub(super) fn notes(wanted: &Wanted<'_>) -> Problems {
             note(
                 "spot_share",
                 format!(
-                    "no field of a node pool keeps a share of {share}: with both capacity types written, Karpenter buys spot wherever there is some"
+                    "a node pool cannot hold a share of {share}: with both capacity types \
+                        allowed, Karpenter buys spot whenever it is available"
                 ),
             );
         }
@@ -221,15 +223,17 @@ pub(super) fn notes(wanted: &Wanted<'_>) -> Problems {
 fn remarks(spec: &mut Map, (name, pool): (&str, &NodePool), known: &KarpenterFacts) {
     if let Some(share) = pool.spot_share.filter(|share| *share > 0.0 && *share < 1.0) {
         spec.say(&format!(
-            "cluster.node_pools.{name}.spot_share = {share}: no field of a node pool keeps a share. With both capacity types below,"
+            "cluster.node_pools.{name}.spot_share = {share}: a node pool cannot hold a share. \
+                With both capacity types below,"
         ));
         spec.say(
-            "spot is taken wherever there is some. A mix needs two pools, one for each capacity type, that label their nodes",
+            "Karpenter buys spot whenever it is available. A mix needs two pools, one per \
+                capacity type, that label their nodes",
         );
         spec.say(
             "`capacity-spread` with values in the wanted ratio, and pods with a topologySpreadConstraint over that label:",
         );
-        spec.say("it counts pods, not nodes, so it comes near the share without keeping it.");
+        spec.say("it counts pods, not nodes, so the share is approximate.");
     }
     if pool.drift_every_days.is_some() {
         spec.say(&format!(
@@ -319,7 +323,7 @@ fn taint(text: &str) -> Map {
     taint.with("effect", effect)
 }
 
-/// As Karpenter names it; that it never happens is said by `consolidateAfter`.
+/// Returns Karpenter's name of the policy; `consolidateAfter` has the policy `Never`.
 fn policy(policy: ConsolidationPolicy) -> &'static str {
     match policy {
         ConsolidationPolicy::WhenEmptyOrUnderutilized | ConsolidationPolicy::Never => {
@@ -388,7 +392,7 @@ fn limits(name: &str, pool: &NodePool) -> Map {
     limits
 }
 
-/// The class that pools share, or that of a pool.
+/// Returns the class that pools share, or that of a pool.
 fn node_class(wanted: &Wanted<'_>, own: Option<Named<'_>>) -> Result<Map, (String, String)> {
     let cluster = &wanted.account.stack.cluster;
     let node = &wanted.facts.node;
@@ -506,7 +510,7 @@ struct Volume {
 }
 
 impl Volume {
-    /// Size, IOPS and throughput, the size under a name of one's choice.
+    /// Returns size, IOPS and throughput, the size under a name of one's choice.
     fn fields(&self, size: &str) -> Map {
         let mut fields =
             Map::new().why(size, format!("{}Gi", self.gib.value.ceil()), &self.gib.key);
@@ -563,7 +567,7 @@ fn root_volume(wanted: &Wanted<'_>, volume: &Volume) -> Map {
         .with("ebs", fields)
 }
 
-/// The kubelet's fields; `from` is the key of the table that they come from.
+/// Returns the kubelet's fields; `from` is the key of the table that they come from.
 fn kubelet(given: &Kubelet, from: &str) -> Map {
     let from = |field: &str| format!("{from}.{field}");
     let cpu = |millicores: u32| quantity::cpu(f64::from(millicores));

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// The capacity types of a pool, in the order in which Karpenter takes them.
+/// Returns the capacity types of a pool, in the order in which Karpenter takes them.
 pub(super) fn capacity_types(pool: &NodePool) -> (Vec<&'static str>, &'static str) {
     const BOTH: [&str; 2] = ["spot", "on-demand"];
     let has = |kind: CapacityType| pool.capacity_types.contains(&kind);
@@ -39,7 +39,7 @@ fn name(kind: CapacityType) -> &'static str {
     }
 }
 
-/// Reservations that one of these pools may use.
+/// Returns reservations that one of these pools may use.
 fn reservations<'w>(wanted: &Wanted<'w>, pools: &[(&str, &NodePool)]) -> Vec<&'w str> {
     let all = wanted.account.stack.cluster.capacity_reservations.iter();
     let used = all.filter(|(_, given)| {
@@ -51,7 +51,7 @@ fn reservations<'w>(wanted: &Wanted<'w>, pools: &[(&str, &NodePool)]) -> Vec<&'w
     used.map(|(name, _)| &**name).collect()
 }
 
-/// `capacityReservationSelectorTerms` of the node class of these pools.
+/// Returns `capacityReservationSelectorTerms` of the node class of these pools.
 pub(super) fn selector_terms(wanted: &Wanted<'_>, pools: &[(&str, &NodePool)]) -> Vec<Node> {
     let term = |name: &str| {
         let why = format!(
@@ -62,7 +62,7 @@ pub(super) fn selector_terms(wanted: &Wanted<'_>, pools: &[(&str, &NodePool)]) -
     reservations(wanted, pools).into_iter().map(term).collect()
 }
 
-/// Node overlays.
+/// Returns node overlays.
 pub(super) fn overlays(wanted: &Wanted<'_>, group: &str) -> Vec<Map> {
     let all = wanted.account.stack.cluster.node_overlays.iter();
     all.map(|(name, given)| overlay(name, given, group)).collect()
@@ -106,7 +106,7 @@ fn overlay(name: &str, given: &NodeOverlay, group: &str) -> Map {
         .with("spec", spec)
 }
 
-/// Options of Karpenter itself, which its Helm chart or Deployment sets.
+/// Returns options of Karpenter itself, which its Helm chart or Deployment sets.
 pub(super) fn options(wanted: &Wanted<'_>) -> Problems {
     let cluster = &wanted.account.stack.cluster;
     let mut all = Vec::new();

@@ -80,7 +80,7 @@ fn later(chosen: &[(Month, u32, String)]) -> Problems {
     vec![("aurora".to_owned(), message)]
 }
 
-/// Instances and class by the month from which they are chosen.
+/// Returns instances and class by the month from which they are chosen.
 fn chosen(wanted: &Wanted<'_>) -> Vec<(Month, u32, String)> {
     let mut chosen: Vec<(Month, u32, String)> = Vec::new();
     for month in wanted.plan.iter().flat_map(|plan| &plan.months) {
@@ -144,7 +144,7 @@ fn variables(
     all
 }
 
-/// A string of Terraform's language.
+/// Returns a string of Terraform's language.
 fn text(value: &str) -> String {
     let mut quoted = String::from("\"");
     for c in value.chars() {

@@ -20,7 +20,7 @@
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use self::{
     readers::Readers,
@@ -41,7 +41,7 @@ pub(crate) mod serverless;
 pub(crate) mod size;
 
 /// Which way Aurora bills I/O.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StorageType {
     /// I/O is billed by request.

@@ -16,13 +16,13 @@
 
 use indexmap::IndexSet;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Basis, Choice, Context, Demand, Edge, Flows, Meter, Metered, Service, kib_to_gb};
 use crate::demand::traffic::Class;
 
 /// Price zone of an edge location.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum Zone {
     /// United States, Mexico, Canada.
     #[default]

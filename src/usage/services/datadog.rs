@@ -25,13 +25,13 @@
 //! through `GetMetricData`, billed by `cloudwatch`.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Basis, Context, Demand, Flows, Meter, Metered, Service, UsageLine};
 use crate::{cluster::workload::Kind, measure::units::BYTES_PER_GB};
 
 /// Infrastructure plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum Plan {
     /// Pro.
     #[default]
@@ -41,7 +41,7 @@ pub enum Plan {
 }
 
 /// How it is bought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Billing {
     /// Committed for a year.

@@ -24,13 +24,13 @@
 //! second region are left out. Traffic during a failover is not planned. The secondary is on Standard storage.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Basis, Choice, Context, Demand, Flows, Meter, Metered, Service, UsageLine};
 use crate::{error::nearest, facts::shapes::Catalog};
 
 /// What the secondary cluster holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Database {
     /// No secondary.
@@ -45,7 +45,7 @@ pub enum Database {
 }
 
 /// What of the application's stack stands there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StandBy {
     /// Nothing.

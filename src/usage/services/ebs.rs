@@ -17,13 +17,13 @@
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Basis, Context, Demand, Meter, Metered, Service, UsageLine};
 use crate::{cluster::autoscale::settings::NodePool, facts::shapes::EbsFacts};
 
 /// Type of a volume.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum VolumeType {
     /// General purpose, IOPS and throughput set apart from the size.

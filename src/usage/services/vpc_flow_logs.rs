@@ -11,14 +11,14 @@
 //! The delivery fee of logs to S3 was not read in any source and is left out.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Context, Demand, Flows, Meter, Metered, Service, kib_to_gb};
 
 use crate::cluster::workload::{Reached, Workload};
 
 /// Where the records go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Destination {
     /// `CloudWatch` Logs.

@@ -12,7 +12,7 @@
 //! Bodies are inspected to 8 KB on a load balancer, without surcharge.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Basis, Context, Demand, Flows, Meter, Metered, Service, kib_to_gb};
 use crate::facts::shapes::WafFacts;
@@ -52,7 +52,7 @@ pub struct Spec {
     #[serde(default = "record")]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub log_record_bytes: f64,
-    /// Requests that the ACL blocks, per request that it lets through: they are billed as well.
+    /// Blocked requests per request that the ACL lets through [ratio]. AWS bills both.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1000))]
     pub blocked_per_request: f64,
@@ -72,7 +72,7 @@ fn record() -> f64 {
 }
 
 /// Managed bot protection, a rule group of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BotControl {
     /// Off.

@@ -1,5 +1,4 @@
-//! Row groups read with their texts as the file stores them: numbers into a dictionary. A text is looked at
-//! once a row group and not once a row.
+//! Row groups read with their texts as the file stores them: numbers into a dictionary. A text is read once per row group and not once per row.
 //!
 //! # Limits
 //! Texts in dictionary pages, dates, moments and binary figures. Whatever else a file holds, or a row that
@@ -95,7 +94,7 @@ fn as_coded(field: &Field, of: Use) -> Option<Field> {
     }
 }
 
-/// The columns of a row group: read one after the other, decoded side by side, numbered in order.
+/// Returns the columns of a row group: read one after the other, decoded side by side, numbered in order.
 fn columns(
     file: &mut (impl Read + Seek),
     group: &RowGroupMetadata,
@@ -195,7 +194,7 @@ fn figures(array: &dyn Array) -> Option<Vec<f64>> {
     }
 }
 
-/// Rows out of columns; `None` at a row that has a place to be named.
+/// Returns rows from columns; `None` at a row that has a place to be named.
 fn hand_over(columns: &[(Use, Values)], rows: usize, gather: &mut Gather<'_>) -> Option<()> {
     let mut texts: [Option<&[u32]>; TEXTS] = [None; TEXTS];
     let mut numbers: [Option<&[f64]>; FIGURES] = [None; FIGURES];
