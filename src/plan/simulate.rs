@@ -42,7 +42,7 @@ use crate::{
         surcharge,
     },
     plan::{NotModelled, Plan},
-    usage::services::{self, Choice, Demand, Flows},
+    usage::services::{self, Choice, Demand, hand_over::Received},
 };
 
 mod document;
@@ -549,7 +549,7 @@ impl<'a> Prepared<'a> {
             catalog: &self.facts.catalog,
             free_tier: account.settings.free_tier_until.is_some_and(|last| month <= last),
             stops_database: schedule.is_some_and(|schedule| schedule.stop_database),
-            flows: Flows::default(),
+            received: Received::default(),
         }
     }
 }

@@ -27,7 +27,10 @@ use self::{
     serverless::{Serverless, Used},
     size::{Load, Size},
 };
-use super::{Basis, Choice, Context, Demand, Flows, Meter, Metered, Service, UsageLine, kib_to_gb};
+use super::{
+    Basis, Choice, Context, Demand, Meter, Metered, Sent, Service, UsageLine, dr, kib_to_gb,
+    transfer,
+};
 use crate::{
     demand::traffic::Class,
     error::nearest,
@@ -469,16 +472,15 @@ impl Service for Spec {
         Some(self.live(demand))
     }
 
-    fn flows(&self, demand: &Demand<'_>) -> Flows {
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         let gb = kib_to_gb(self.queries(demand) * self.kib_per_query);
         let wal = self.queries(demand) * self.write_share * self.wal_bytes_per_write;
-        Flows {
-            cross_zone_gb: gb * demand.cross_zone_share(),
-            database_gb: self.stored_gib(demand),
-            database_write_ios: self.write_ios(demand),
-            database_wal_gb: kib_to_gb(wal / 1024.0),
-            ..Flows::default()
-        }
+        vec![
+            transfer::CROSS_ZONE_GB.amount(gb * demand.cross_zone_share()),
+            dr::DATABASE_GB.amount(self.stored_gib(demand)),
+            dr::DATABASE_WRITES.amount(self.write_ios(demand)),
+            dr::DATABASE_LOG_GB.amount(kib_to_gb(wal / 1024.0)),
+        ]
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {

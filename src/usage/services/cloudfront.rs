@@ -18,7 +18,7 @@ use indexmap::IndexSet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Choice, Context, Demand, Edge, Flows, Meter, Metered, Service, kib_to_gb};
+use super::{Basis, Choice, Context, Demand, Edge, Meter, Metered, Sent, Service, kib_to_gb, s3};
 use crate::demand::traffic::Class;
 
 /// Price zone of an edge location.
@@ -120,10 +120,10 @@ impl Service for Spec {
         Some(Edge { classes: &self.classes, hit_ratio: self.hit_ratio })
     }
 
-    fn flows(&self, demand: &Demand<'_>) -> Flows {
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         let from_bucket = |class: &Class| f64::from(u8::from(class.at_edge.is_none()));
         let requests = demand.capacity.sessions * self.per_session(demand, from_bucket);
-        Flows { s3_gets: requests * (1.0 - self.hit_ratio), ..Flows::default() }
+        vec![s3::READS.amount(requests * (1.0 - self.hit_ratio))]
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
@@ -154,7 +154,7 @@ impl Service for Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::services::fixture::Fixture;
+    use crate::usage::services::fixture::{Fixture, sent};
 
     fn spec() -> Spec {
         toml::from_str("classes = [\"api\"]\nhit_ratio = 0.9").unwrap()
@@ -170,8 +170,7 @@ mod tests {
         let lines = Service::meter(&spec(), &fixture.demand()).lines;
         assert_eq!(lines[0].quantity.get(), 1.0);
         assert_eq!(lines[1].quantity.get(), 1_048_576.0);
-        let flows = Service::flows(&spec(), &fixture.demand());
-        assert!((flows.s3_gets - 104_857.6).abs() < 1e-6);
+        assert!((sent(&spec(), &fixture.demand(), s3::READS) - 104_857.6).abs() < 1e-6);
         // 2,024 GB: 1,024 free, 1,000 × 0.085. 11 million requests: one million × 1.00.
         assert_eq!(fixture.price(&lines[0], 2024.0), "85");
         assert_eq!(fixture.price(&lines[1], 11_000_000.0), "1");
@@ -194,7 +193,7 @@ mod tests {
         assert_eq!((lines[0].quantity.get(), lines[1].quantity.get()), (1.0, 1_048_576.0));
         assert!((lines[3].quantity.get() - 0.1).abs() < 1e-12);
         assert_eq!(fixture.price(&lines[3], 100.0), "2");
-        assert_eq!(Service::flows(&spec(), &demand).s3_gets, 0.0);
+        assert_eq!(sent(&spec(), &demand, s3::READS), 0.0);
         assert_eq!((choices, demand.alb_response_kib_per_session()), (vec![], 0.0));
         assert!((demand.alb_requests_per_session() - 0.1).abs() < 1e-12);
         let far = Spec { zone: Zone::EU, ..spec() };

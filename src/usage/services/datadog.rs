@@ -27,7 +27,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Context, Demand, Flows, Meter, Metered, Service, UsageLine};
+use super::{
+    Basis, Context, Demand, HandOver, Meter, Metered, Sent, Service, UsageLine, cloudwatch,
+    rounded_up,
+};
 use crate::{cluster::workload::Kind, measure::units::BYTES_PER_GB};
 
 /// Infrastructure plan.
@@ -142,13 +145,13 @@ impl Spec {
         let hourly: Vec<u32> = demand.capacity.hours.iter().map(|hour| hour.peak_nodes).collect();
         let peak = hourly.iter().copied().max().unwrap_or(0);
         let own = high_water_mark(hourly, dropped);
-        let billed = f64::from(own) + demand.flows.further_hosts;
+        let billed = f64::from(own) + demand.received.total(FURTHER_HOSTS);
         let why = Basis::new(
             "hourly node count after the highest hours are dropped",
             &[
                 ("highest hour", f64::from(peak), "nodes"),
                 ("hours dropped", dropped as f64, "Hrs"),
-                ("hosts elsewhere", demand.flows.further_hosts, "hosts"),
+                ("hosts elsewhere", demand.received.total(FURTHER_HOSTS), "hosts"),
                 ("billed", billed, "hosts"),
             ],
         );
@@ -213,6 +216,10 @@ fn line(demand: &Demand<'_>, usage_type: &str, quantity: f64, why: Basis) -> Usa
     demand.global_line(("Datadog", usage_type, ""), "datadog", quantity, why)
 }
 
+/// Hosts that run outside the account's own cluster.
+pub const FURTHER_HOSTS: HandOver =
+    HandOver::known_to::<Spec>("hosts outside the account's own cluster");
+
 impl Service for Spec {
     const KIND: &'static str = "datadog";
     const METERS: &'static [Meter] = &[
@@ -234,9 +241,19 @@ impl Service for Spec {
         unknown.map(|name| ("traced".to_owned(), format!("no workload {name:?}"))).collect()
     }
 
-    fn flows(&self, demand: &Demand<'_>) -> Flows {
+    fn lost_without(demand: &Demand<'_>) -> Option<String> {
+        let gb = demand.log_gb();
+        (gb > 0.0).then(|| {
+            format!(
+                "{} GB of logs that workloads send out reach no service of the plan, because there is no [datadog] table; log_kib_per_request = 0 keeps them in",
+                rounded_up(gb)
+            )
+        })
+    }
+
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         let reads = self.metrics_read_per_hour * demand.hours();
-        Flows { metric_reads: reads, ..Flows::default() }
+        vec![cloudwatch::METRIC_READS.amount(reads)]
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {

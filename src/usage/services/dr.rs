@@ -26,7 +26,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Choice, Context, Demand, Flows, Meter, Metered, Service, UsageLine};
+use super::{
+    Basis, Choice, Context, Demand, HandOver, Meter, Metered, Sent, Service, UsageLine, datadog,
+    route53,
+};
 use crate::{error::nearest, facts::shapes::Catalog};
 
 /// What the secondary cluster holds.
@@ -177,7 +180,6 @@ impl Spec {
         if self.database == Database::None {
             return Vec::new();
         }
-        let flows = &demand.flows;
         let hours = self.hours(demand);
         let standing = match self.database {
             Database::None | Database::Headless => 0.0,
@@ -186,17 +188,24 @@ impl Spec {
         };
         let more = (f64::from(self.instances) - standing).max(0.0);
         let instance_hours = standing * hours.standing + more * hours.rehearsal;
-        let stored = Basis::new("stored by the primary", &[("stored", flows.database_gb, "GB")]);
+        let stored = Basis::new(
+            "stored by the primary",
+            &[("stored", demand.received.total(DATABASE_GB), "GB")],
+        );
         let written = Basis::new(
             "write I/Os of the primary",
-            &[("written", flows.database_write_ios, "IOs")],
+            &[("written", demand.received.total(DATABASE_WRITES), "IOs")],
         );
         let operation = "CreateDBInstance";
         let mut lines = vec![
-            self.line(("AmazonRDS", "Aurora:StorageUsage", operation), flows.database_gb, stored),
+            self.line(
+                ("AmazonRDS", "Aurora:StorageUsage", operation),
+                demand.received.total(DATABASE_GB),
+                stored,
+            ),
             self.line(
                 ("AmazonRDS", "Aurora:ReplicatedWriteIO", ""),
-                flows.database_write_ios,
+                demand.received.total(DATABASE_WRITES),
                 written,
             ),
         ];
@@ -215,13 +224,29 @@ impl Spec {
         }
         if let Some(peer) = demand.catalog.prefixes.get(&self.region) {
             let usage_type = format!("{peer}-AWS-Out-Bytes");
-            let why = Basis::new("log of the database", &[("log", flows.database_wal_gb, "GB")]);
+            let why = Basis::new(
+                "log of the database",
+                &[("log", demand.received.total(DATABASE_LOG_GB), "GB")],
+            );
             let meter = ("AWSDataTransfer", &*usage_type, "");
-            lines.push(demand.line(meter, "disaster recovery", flows.database_wal_gb, why));
+            lines.push(demand.line(
+                meter,
+                "disaster recovery",
+                demand.received.total(DATABASE_LOG_GB),
+                why,
+            ));
         }
         lines
     }
 }
+
+/// What the database stores [GB].
+pub const DATABASE_GB: HandOver = HandOver::known_to::<Spec>("GB that the database stores");
+/// Write I/Os of the database.
+pub const DATABASE_WRITES: HandOver = HandOver::known_to::<Spec>("write I/Os of the database");
+/// Log that the database writes [GB].
+pub const DATABASE_LOG_GB: HandOver =
+    HandOver::known_to::<Spec>("GB of log that the database writes");
 
 impl Service for Spec {
     const KIND: &'static str = "dr";
@@ -300,17 +325,17 @@ impl Service for Spec {
         unused
     }
 
-    fn flows(&self, _: &Demand<'_>) -> Flows {
+    fn sends(&self, _: &Demand<'_>) -> Vec<Sent> {
         let warm = self.stand_by == StandBy::WarmStandby;
         let further_hosts = if warm { f64::from(self.nodes) } else { 0.0 };
-        Flows { health_checks_aws: 1.0, further_hosts, ..Flows::default() }
+        vec![route53::HEALTH_CHECKS.amount(1.0), datadog::FURTHER_HOSTS.amount(further_hosts)]
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let mut lines = self.stack(demand);
         lines.extend(self.database(demand));
         let mut metered = Metered::from(lines);
-        if self.database != Database::None && demand.flows.database_gb <= 0.0 {
+        if self.database != Database::None && demand.received.total(DATABASE_GB) <= 0.0 {
             metered.choices.push(Choice {
                 subject: "dr".into(),
                 choice: "none".into(),
@@ -335,9 +360,11 @@ mod tests {
         let fixture = Fixture::new("2027-04");
         let mut demand = fixture.demand();
         demand.month_index = month_index;
-        demand.flows.database_gb = 50.0;
-        demand.flows.database_write_ios = 1e6;
-        demand.flows.database_wal_gb = 4.0;
+        demand.received =
+            [DATABASE_GB.amount(50.0), DATABASE_WRITES.amount(1e6), DATABASE_LOG_GB.amount(4.0)]
+                .into_iter()
+                .collect();
+
         let lines = Service::meter(spec, &demand).lines.into_iter();
         let used = lines.filter(|line| line.quantity.get() > 0.0);
         used.map(|l| (l.key.region, l.key.usage_type, l.quantity.get())).collect()

@@ -107,6 +107,15 @@ impl Service for Spec {
         self.version.as_deref().and_then(minor)
     }
 
+    fn lost_without(demand: &Demand<'_>) -> Option<String> {
+        (demand.capacity.node_hours() > 0.0).then(|| {
+            format!(
+                "{} hours of a control plane are in no line, because there is no [eks] table; clusters = 0 says that there is none",
+                demand.hours()
+            )
+        })
+    }
+
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let clusters = f64::from(self.clusters.unwrap_or(1));
         let extended = self.extended_hours(demand);

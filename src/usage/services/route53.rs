@@ -15,7 +15,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Meter, Metered, Service};
+use super::{Basis, Demand, HandOver, Meter, Metered, Service};
 
 /// DNS.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -40,6 +40,9 @@ pub struct Spec {
     pub health_checks_other: f64,
 }
 
+/// Health checks of AWS endpoints.
+pub const HEALTH_CHECKS: HandOver = HandOver::billed_by::<Spec>("health checks for failover");
+
 impl Service for Spec {
     const KIND: &'static str = "route53";
     const METERS: &'static [Meter] = &[
@@ -51,7 +54,7 @@ impl Service for Spec {
     ];
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
-        let checks = self.health_checks_aws + demand.flows.health_checks_aws;
+        let checks = self.health_checks_aws + demand.received.total(HEALTH_CHECKS);
         let queries = demand.capacity.sessions * self.queries_per_session;
         let asked = [
             ("sessions", demand.capacity.sessions, "sessions"),

@@ -11,7 +11,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Flows, Meter, Metered, Service};
+use super::{Basis, Demand, Meter, Metered, Sent, Service, kms};
 
 /// Secrets.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -38,8 +38,8 @@ impl Service for Spec {
         ("AWSSecretsManager", "AWSSecretsManagerAPIRequest", ""),
     ];
 
-    fn flows(&self, demand: &Demand<'_>) -> Flows {
-        Flows { kms_requests: self.calls(demand), ..Flows::default() }
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
+        vec![kms::REQUESTS.amount(self.calls(demand))]
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {

@@ -13,7 +13,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Context, Demand, Flows, Meter, Metered, Service};
+use super::{Basis, Context, Demand, Meter, Metered, Sent, Service, nat};
 
 /// Endpoints.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -56,9 +56,9 @@ impl Service for Spec {
         if lost { vec![("gb_per_month".into(), message)] } else { Vec::new() }
     }
 
-    fn flows(&self, _: &Demand<'_>) -> Flows {
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         let s3 = self.interface.iter().chain(&self.gateway).any(|name| name == "s3");
-        Flows { images_off_nat: f64::from(u8::from(s3)), ..Flows::default() }
+        if s3 { vec![nat::IMAGES_PAST_GB.amount(demand.capacity.image_gb)] } else { Vec::new() }
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {

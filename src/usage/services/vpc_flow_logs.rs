@@ -13,7 +13,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, Demand, Flows, Meter, Metered, Service, kib_to_gb};
+use super::{Context, Demand, Meter, Metered, Sent, Service, cloudwatch, kib_to_gb, s3};
 
 use crate::cluster::workload::{Reached, Workload};
 
@@ -63,13 +63,13 @@ impl Service for Spec {
         unused
     }
 
-    fn flows(&self, demand: &Demand<'_>) -> Flows {
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         let requests = demand.capacity.sessions * demand.alb_requests_per_session();
         let gb = kib_to_gb(requests * self.records_per_request * self.record_bytes / 1024.0);
-        match self.destination {
-            Destination::Cloudwatch => Flows { vended_log_gb: gb, ..Flows::default() },
-            Destination::S3 => Flows { s3_log_gb: gb, ..Flows::default() },
-        }
+        vec![match self.destination {
+            Destination::Cloudwatch => cloudwatch::VENDED_LOGS_GB.amount(gb),
+            Destination::S3 => s3::LOGS_GB.amount(gb),
+        }]
     }
 
     fn meter(&self, _: &Demand<'_>) -> Metered {
@@ -81,7 +81,7 @@ impl Service for Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::services::fixture::Fixture;
+    use crate::usage::services::fixture::{Fixture, sent};
 
     /// 1,048,576 requests of eight records of 128 bytes are 1 GB.
     #[test]
@@ -90,10 +90,10 @@ mod tests {
         fixture.classes["api"].per_session = 1.0;
         fixture.capacity.sessions = 1_048_576.0;
         let mut spec: Spec = toml::from_str("records_per_request = 8\nrecord_bytes = 128").unwrap();
-        assert_eq!(Service::flows(&spec, &fixture.demand()).vended_log_gb, 1.0);
+        assert_eq!(sent(&spec, &fixture.demand(), cloudwatch::VENDED_LOGS_GB), 1.0);
         spec.destination = Destination::S3;
-        assert_eq!(Service::flows(&spec, &fixture.demand()).s3_log_gb, 1.0);
+        assert_eq!(sent(&spec, &fixture.demand(), s3::LOGS_GB), 1.0);
         fixture.capacity.sessions = 0.0;
-        assert_eq!(Service::flows(&spec, &fixture.demand()), Flows::default());
+        assert_eq!(sent(&spec, &fixture.demand(), s3::LOGS_GB), 0.0);
     }
 }

@@ -14,7 +14,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Context, Demand, Flows, Meter, Metered, Service, kib_to_gb};
+use super::{Basis, Context, Demand, Meter, Metered, Sent, Service, cloudwatch, kib_to_gb};
 use crate::facts::shapes::WafFacts;
 
 /// Web ACL on the load balancer.
@@ -113,12 +113,10 @@ impl Service for Spec {
         ("awswaf", "AMR-BotControl-Targeted-Request", ""),
     ];
 
-    fn flows(&self, demand: &Demand<'_>) -> Flows {
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         let logged = self.requests(demand) * self.log_share;
-        Flows {
-            vended_log_gb: kib_to_gb(logged * self.log_record_bytes / 1024.0),
-            ..Flows::default()
-        }
+        let gb = kib_to_gb(logged * self.log_record_bytes / 1024.0);
+        vec![cloudwatch::VENDED_LOGS_GB.amount(gb)]
     }
 
     fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
@@ -188,7 +186,7 @@ impl Service for Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::services::fixture::Fixture;
+    use crate::usage::services::fixture::{Fixture, sent};
 
     #[test]
     fn blocked_requests_count_and_wcu_choose_the_tier() {
@@ -236,7 +234,7 @@ blocked_per_request = 0.5",
         let targeted = Spec { bot_control: BotControl::Targeted, ..spec.clone() };
         let lines = Service::meter(&targeted, &fixture.demand()).lines;
         assert_eq!(fixture.price(&lines[4], lines[4].quantity.get()), "110");
-        let logged = Service::flows(&spec, &fixture.demand()).vended_log_gb;
+        let logged = sent(&spec, &fixture.demand(), cloudwatch::VENDED_LOGS_GB);
         assert!((logged - 1.2e6 * 1500.0 / 1_073_741_824.0).abs() < 1e-9);
         fixture.capacity.sessions = 0.0;
         let idle = Service::meter(&spec, &fixture.demand()).lines;
