@@ -11,6 +11,8 @@
 //! evicted: nothing is rescheduled for balance, as in Kubernetes. CPU above requests is shared over
 //! the whole cluster and not node by node.
 
+use self::purchase::NodeCounts;
+use self::tally::BilledSpan;
 use self::{
     batch::Batch,
     disrupt::Command,
@@ -30,6 +32,7 @@ mod calm;
 pub mod cron;
 pub mod disrupt;
 pub mod event;
+pub mod group;
 mod health;
 pub mod hpa;
 pub mod job;
@@ -38,6 +41,8 @@ pub mod keda;
 pub mod node;
 pub mod pack;
 pub mod policy;
+pub mod purchase;
+pub mod resources;
 mod scale;
 pub mod schedule;
 mod serve;
@@ -67,6 +72,16 @@ struct Sample {
     rps: f64,
     /// Requests being served or waiting.
     in_service: f64,
+}
+
+/// An offer that was short of spot capacity a moment ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shortage {
+    offer: usize,
+    /// Zones, one bit each.
+    zones: u8,
+    /// When it is tried again.
+    until: Second,
 }
 
 /// The live side of one workload.
@@ -125,8 +140,8 @@ pub struct Cluster {
     nodes: Vec<Option<Node>>,
     /// Places in `nodes` that are empty, the next to be used last.
     free: Vec<usize>,
-    /// Baseline, on-demand and spot nodes, launching ones included; nodes of reservations are on-demand.
-    counts: [u32; 3],
+    /// Nodes, launching ones included.
+    counts: NodeCounts,
     workloads: Vec<Replicas>,
     starting: Vec<Starting>,
     /// Earliest timer, so that a quiet tick looks at one number.
@@ -148,8 +163,8 @@ pub struct Cluster {
     next_hour: Second,
     /// A command of disruption that waits for its validation.
     command: Option<Command>,
-    /// Spot offers without capacity: offer, zones, until when.
-    unavailable: Vec<(usize, u8, Second)>,
+    /// Spot offers without capacity.
+    unavailable: Vec<Shortage>,
     /// Pods of each workload for which nothing could be done in the last try.
     stuck: Vec<u32>,
     /// Pods that wait for others before nodes are planned.
@@ -199,7 +214,7 @@ impl Cluster {
             ticks: 0,
             nodes: Vec::new(),
             free: Vec::new(),
-            counts: [0; 3],
+            counts: NodeCounts::default(),
             workloads: vec![
                 Replicas {
                     counted_to: policy.first_second,
@@ -293,8 +308,8 @@ impl Cluster {
         self.nodes.iter().flatten()
     }
 
-    /// Baseline, on-demand and spot nodes.
-    pub fn node_counts(&self) -> [u32; 3] {
+    /// Returns how many nodes there are of each purchase option, launching ones included.
+    pub fn node_counts(&self) -> NodeCounts {
         self.counts
     }
 
@@ -341,7 +356,8 @@ impl Cluster {
             let seconds = self.now - node.billed_from;
             self.tally.node_hours[node.offer] += f64::from(seconds) / 3600.0;
             if policy.offers[node.offer].purchase != policy::Purchase::Spot {
-                self.tally.spans.push((node.offer, node.billed_from, self.now));
+                let span = BilledSpan { offer: node.offer, from: node.billed_from, to: self.now };
+                self.tally.spans.push(span);
             }
             node.billed_from = self.now;
         }
@@ -406,7 +422,7 @@ impl Cluster {
         if self.now >= self.next_hour {
             self.next_hour = (self.now / 3600 + 1) * 3600;
             self.count_nodes();
-            let peak_nodes = self.counts.iter().sum();
+            let peak_nodes = self.counts.total();
             self.tally.hours.push(HourTally { peak_nodes, ..HourTally::default() });
         }
     }
@@ -417,7 +433,7 @@ impl Cluster {
         self.counted_to = self.now;
         let Some(hour) = self.tally.hours.last_mut() else { return };
         let minutes = seconds / 60.0;
-        for (sum, count) in hour.node_minutes.iter_mut().zip(self.counts) {
+        for (sum, count) in hour.node_minutes.iter_mut().zip(self.counts.each()) {
             *sum += f64::from(count) * minutes;
         }
         hour.pod_minutes += f64::from(self.ready_pods) * minutes;
@@ -441,10 +457,10 @@ impl Cluster {
             }
         }
         let wanted = if awake { policy.baseline_nodes } else { policy.asleep_baseline_nodes };
-        while self.counts[policy::Purchase::Baseline as usize] < wanted {
+        while self.counts.baseline < wanted {
             self.launch_baseline(policy);
         }
-        while self.counts[policy::Purchase::Baseline as usize] > wanted {
+        while self.counts.baseline > wanted {
             let baseline = |node: &Option<Node>| {
                 node.as_ref().is_some_and(|node| node.offer == policy.baseline_offer)
             };

@@ -271,20 +271,14 @@ impl Demand<'_> {
     }
 
     /// A usage line in the account's region.
-    pub fn line(
-        &self,
-        meter: (&str, &str, &str),
-        resource: &str,
-        quantity: f64,
-        why: Basis,
-    ) -> UsageLine {
+    pub fn line(&self, meter: Meter<'_>, resource: &str, quantity: f64, why: Basis) -> UsageLine {
         Self::line_in(self.region, meter, resource, quantity, why)
     }
 
     /// A usage line of a service that has no region.
     pub fn global_line(
         &self,
-        meter: (&str, &str, &str),
+        meter: Meter<'_>,
         resource: &str,
         quantity: f64,
         why: Basis,
@@ -295,13 +289,13 @@ impl Demand<'_> {
     /// A usage line in a region of one's choice.
     pub fn line_in(
         region: &str,
-        (service, usage_type, operation): (&str, &str, &str),
+        meter: Meter<'_>,
         resource: &str,
         quantity: f64,
         why: Basis,
     ) -> UsageLine {
         UsageLine {
-            key: BillKey::new(service, region, usage_type, operation),
+            key: BillKey::new(meter.service, region, meter.usage_type, meter.operation),
             resource: resource.to_owned(),
             quantity: Quantity::new(quantity),
             hours: Vec::new(),
@@ -332,14 +326,14 @@ impl Context<'_> {
         &self,
         key: &str,
         names: impl Iterator<Item = &'n String>,
-    ) -> Vec<(String, String)> {
+    ) -> Vec<Finding> {
         let unknown = names.filter(|name| !self.classes.contains_key(*name));
-        let told = unknown.map(|name| {
+        let findings = unknown.map(|name| {
             let near = nearest(name, self.classes.keys().map(|known| &**known));
             let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-            (key.to_owned(), format!("no traffic class {name:?}{near}"))
+            Finding::new(key, format!("no traffic class {name:?}{near}"))
         });
-        told.collect()
+        findings.collect()
     }
 }
 
@@ -349,29 +343,60 @@ pub fn kib_to_gb(kib: f64) -> f64 {
 }
 
 /// The keys that are set although nothing asks for them, with one reason.
-fn unused_keys<'a>(
-    keys: impl IntoIterator<Item = (&'a str, bool)>,
-    why: &str,
-) -> Vec<(String, String)> {
+fn unused_keys<'a>(keys: impl IntoIterator<Item = (&'a str, bool)>, why: &str) -> Vec<Finding> {
     let set = keys.into_iter().filter(|(_, is_set)| *is_set);
-    set.map(|(key, _)| (key.to_owned(), why.to_owned())).collect()
+    set.map(|(key, _)| Finding::new(key, why)).collect()
 }
 
 /// Settings above what AWS allows, as problems: each a key, its value and the most there is.
-fn above_limits<'a>(
-    limits: impl IntoIterator<Item = (&'a str, f64, f64)>,
-) -> Vec<(String, String)> {
+fn above_limits<'a>(limits: impl IntoIterator<Item = (&'a str, f64, f64)>) -> Vec<Finding> {
     let above = limits.into_iter().filter(|(_, value, most)| value > most);
     above
         .map(|(key, value, most)| {
-            (key.to_owned(), format!("{value} is above {most}, the most AWS allows"))
+            Finding::new(key, format!("{value} is above {most}, the most AWS allows"))
         })
         .collect()
 }
 
-/// A meter a service may emit: service code, usage type (a closing `*` stands for any ending) and
-/// operation.
-pub type Meter = (&'static str, &'static str, &'static str);
+/// A meter, by the names that the bill uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meter<'a> {
+    /// Service code.
+    pub service: &'a str,
+    /// Usage type; among [`Service::METERS`], a closing `*` is any ending.
+    pub usage_type: &'a str,
+    /// Operation; empty where the bill has none.
+    pub operation: &'a str,
+}
+
+impl<'a> Meter<'a> {
+    /// Names a meter.
+    pub const fn new(service: &'a str, usage_type: &'a str, operation: &'a str) -> Self {
+        Self { service, usage_type, operation }
+    }
+}
+
+/// A setting that is wrong or changes nothing, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The setting, from the service's table on.
+    pub key: String,
+    /// What is wrong, or why it changes nothing.
+    pub message: String,
+}
+
+impl Finding {
+    /// Makes a finding on a setting.
+    pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { key: key.into(), message: message.into() }
+    }
+
+    /// Returns the finding with its key below a table's.
+    #[must_use]
+    pub fn below(self, table: &str) -> Self {
+        Self { key: format!("{table}.{}", self.key), ..self }
+    }
+}
 
 /// What answers users before the account's load balancer does.
 #[derive(Debug, Clone, Copy)]
@@ -387,7 +412,7 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
     /// The scenario's table name, `waf`.
     const KIND: &'static str;
     /// All it can emit; a test finds each in the price book.
-    const METERS: &'static [Meter];
+    const METERS: &'static [Meter<'static>];
 
     /// Whether an organization has it once, so that only one account may.
     const ONCE: bool = false;
@@ -397,13 +422,13 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
         None
     }
 
-    /// Settings that contradict each other or the workloads, as (key, message).
-    fn check(&self, _context: &Context<'_>) -> Vec<(String, String)> {
+    /// Returns settings that contradict each other or the workloads.
+    fn check(&self, _context: &Context<'_>) -> Vec<Finding> {
         Vec::new()
     }
 
-    /// Settings that change nothing, as (key, why).
-    fn unused(&self, _context: &Context<'_>) -> Vec<(String, String)> {
+    /// Returns settings that change nothing.
+    fn unused(&self, _context: &Context<'_>) -> Vec<Finding> {
         Vec::new()
     }
 
@@ -448,9 +473,9 @@ pub trait AnyService: fmt::Debug + Send + Sync {
     /// See [`Service::ONCE`].
     fn once(&self) -> bool;
     /// See [`Service::check`].
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)>;
+    fn check(&self, context: &Context<'_>) -> Vec<Finding>;
     /// See [`Service::unused`].
-    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)>;
+    fn unused(&self, context: &Context<'_>) -> Vec<Finding>;
     /// See [`Service::regions`].
     fn regions(&self) -> Vec<&str>;
     /// See [`Service::edge`].
@@ -472,10 +497,10 @@ impl<S: Service> AnyService for S {
     fn once(&self) -> bool {
         S::ONCE
     }
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         Service::check(self, context)
     }
-    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn unused(&self, context: &Context<'_>) -> Vec<Finding> {
         Service::unused(self, context)
     }
     fn database(&self, demand: &Demand<'_>) -> Option<aurora::live::Setup> {
@@ -506,7 +531,7 @@ pub struct Registration {
     /// The scenario's table name.
     pub kind: &'static str,
     /// All it can emit.
-    pub meters: &'static [Meter],
+    pub meters: &'static [Meter<'static>],
     /// Reads the service's table, or what stands for its absence.
     pub parse: Parse,
     /// See [`Service::lost_without`].

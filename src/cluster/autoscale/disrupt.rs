@@ -31,6 +31,7 @@ use super::{
     karpenter::{Claim, round::Bounds},
     node::Node,
     policy::{MOST_POOLS, Policy},
+    resources::Resources,
     settings::DisruptionReason,
     tally::Refusal,
 };
@@ -66,8 +67,8 @@ struct Candidate {
     price: f64,
     /// 1 + pods.
     cost: f64,
-    /// CPU and memory that its pods request.
-    used: [i64; 2],
+    /// What its pods request.
+    used: Resources,
 }
 
 /// Why nothing was found, and when to look again.
@@ -219,7 +220,7 @@ impl Cluster {
         let allowed = self.allowances(policy, DisruptionReason::Drifted);
         for index in drifted {
             let node = self.nodes[*index].as_ref()?;
-            let pool = usize::from(policy.offers[node.offer].group) - 1;
+            let pool = policy.offers[node.offer].group.pool()?;
             if allowed[pool] == 0 {
                 pass.refusals.push(Refusal::Budget);
                 if policy.pools[pool].budgets.iter().any(super::budget::Budget::is_scheduled) {
@@ -277,9 +278,9 @@ impl Cluster {
                     Reason::Underutilized { replaced: !command.replacements.is_empty() }
                 }
             };
-            let group =
-                self.nodes[index].as_ref().map_or(0, |node| policy.offers[node.offer].group);
-            let grace = policy.pool_of(group).and_then(|pool| pool.termination_grace);
+            let node = self.nodes[index].as_ref();
+            let pool = node.and_then(|node| policy.pool_of(policy.offers[node.offer].group));
+            let grace = pool.and_then(|pool| pool.termination_grace);
             let deadline = grace.map_or(NEVER, |grace| begins.saturating_add(grace));
             self.cordon(index, begins, deadline, reason);
         }

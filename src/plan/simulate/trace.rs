@@ -551,7 +551,7 @@ impl<'a> Run<'a> {
     fn keep(&mut self, cluster: &Cluster, tick: usize, sessions: f64) {
         let trace = &mut self.trace;
         trace.sessions.push(sessions);
-        for (nodes, count) in trace.nodes.iter_mut().zip(cluster.node_counts()) {
+        for (nodes, count) in trace.nodes.iter_mut().zip(cluster.node_counts().each()) {
             nodes.push(count);
         }
         let mut launching = 0;

@@ -24,7 +24,8 @@ pub struct Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "acm";
-    const METERS: &'static [Meter] = &[("AWSCertificateManager", "FreePublicCertificate", "")];
+    const METERS: &'static [Meter<'static>] =
+        &[Meter::new("AWSCertificateManager", "FreePublicCertificate", "")];
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let why = Basis::new("certificates", &[("certificates", self.public_certificates, "")])

@@ -77,9 +77,9 @@ impl Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "alb";
-    const METERS: &'static [Meter] = &[
-        ("AWSELB", "LoadBalancerUsage", "LoadBalancing:Application"),
-        ("AWSELB", "LCUUsage", "LoadBalancing:Application"),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AWSELB", "LoadBalancerUsage", "LoadBalancing:Application"),
+        Meter::new("AWSELB", "LCUUsage", "LoadBalancing:Application"),
     ];
 
     fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {

@@ -23,13 +23,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::{
-    readers::Readers,
+    readers::{ReaderHours, ReaderLimits, Readers},
     serverless::{Serverless, Used},
     size::{Load, Size},
 };
 use super::{
-    Basis, Choice, Context, Demand, Meter, Metered, Sent, Service, UsageLine, dr, kib_to_gb,
-    transfer,
+    Basis, Choice, Context, Demand, Finding, Meter, Metered, Sent, Service, UsageLine, dr,
+    kib_to_gb, transfer,
 };
 use crate::{
     demand::traffic::Class,
@@ -162,7 +162,8 @@ impl Spec {
         // Without a maximum, a cluster with readers has as many as its busiest minute needs, and one without has none.
         let without = if self.min_readers == 0 { 0 } else { facts.max_readers };
         let most = self.max_readers.unwrap_or(without);
-        size::choose(&self.load(demand), allowed, (self.min_readers, most), facts)
+        let limits = ReaderLimits { least: self.min_readers, most };
+        size::choose(&self.load(demand), allowed, limits, facts)
     }
 
     /// Capacity of one serverless instance over the month.
@@ -197,14 +198,15 @@ impl Spec {
                 self.load(demand).working_set_gib / (facts.acu_gib * facts.acu_buffer_share);
             let name = format!("serverless {} to {} ACU", limits.min_acu, limits.max_acu);
             let size = live::Size::Serverless(limits, memory);
-            let readers = (self.min_readers, self.min_readers, self.min_readers);
+            let readers = Readers::fixed(self.min_readers);
             (name, size, serverless::max_connections(limits, facts), readers)
         } else {
             let most = self.max_readers.unwrap_or(self.min_readers).max(self.min_readers);
             let readers = if most > self.min_readers {
-                (self.min_readers, self.min_readers, most)
+                let limits = ReaderLimits { least: self.min_readers, most };
+                Readers { first: self.min_readers, limits }
             } else {
-                (chosen.readers, chosen.readers, chosen.readers)
+                Readers::fixed(chosen.readers)
             };
             let size = live::Size::Class(f64::from(chosen.class.vcpu));
             (chosen.class.class.clone(), size, f64::from(chosen.class.max_connections), readers)
@@ -241,7 +243,7 @@ impl Spec {
                 ("instances", instances, "instances"),
             ],
         );
-        let meter = ("AmazonRDS", usage_type, "CreateDBInstance:0021");
+        let meter = Meter::new("AmazonRDS", usage_type, "CreateDBInstance:0021");
         let hours = used.hourly.iter().map(|acu| acu * instances);
         demand.line(meter, "aurora", used.acu_hours * instances, why).by_hour(hours.collect())
     }
@@ -265,19 +267,19 @@ impl Spec {
     }
 
     /// Reader-hours, following the load minute by minute where the cluster may.
-    fn readers(&self, demand: &Demand<'_>, size: &Size<'_>) -> Readers {
+    fn readers(&self, demand: &Demand<'_>, size: &Size<'_>) -> ReaderHours {
         let facts = &demand.catalog.controllers.aurora;
         let hours = Self::hours(demand);
         let most = self.max_readers.unwrap_or(self.min_readers).max(self.min_readers);
         if most == self.min_readers {
             let hours = f64::from(size.readers) * hours;
-            return Readers { hours, hourly: Vec::new(), peak: size.readers };
+            return ReaderHours { hours, hourly: Vec::new(), peak: size.readers };
         }
         let per_session = self.queries_per_session(demand.classes);
         let cores = f64::from(size.class.vcpu) * facts.target_cpu_utilization;
         let runs = |minute| demand.database_runs(minute);
-        let bounds = (self.min_readers, most);
-        readers::follow(demand.minutes, runs, bounds, facts, |sessions| {
+        let limits = ReaderLimits { least: self.min_readers, most };
+        readers::follow(demand.minutes, runs, limits, facts, |sessions| {
             let busy = sessions / 60.0 * per_session * self.cpu_ms_per_query / 1000.0;
             readers::wanted(busy, self.write_share, cores, self.min_readers)
         })
@@ -306,13 +308,13 @@ impl Spec {
         )
         .assuming(&size.reason);
         let usage_type = format!("{kind}:{}", size.class.billing_class);
-        let meter = ("AmazonRDS", &*usage_type, "CreateDBInstance:0021");
+        let meter = Meter::new("AmazonRDS", &*usage_type, "CreateDBInstance:0021");
         let hourly = Self::hourly(demand, &readers);
         demand.line(meter, "aurora", hours + readers.hours, why).by_hour(hourly)
     }
 
     /// Instances by the hour, where readers come and go or the cluster is stopped.
-    fn hourly(demand: &Demand<'_>, readers: &Readers) -> Vec<f64> {
+    fn hourly(demand: &Demand<'_>, readers: &ReaderHours) -> Vec<f64> {
         if readers.hourly.is_empty() && !demand.stops_database {
             return Vec::new();
         }
@@ -341,7 +343,7 @@ impl Spec {
                 ("write I/Os", writes, "IOs"),
             ],
         );
-        let meter = ("AmazonRDS", "Aurora:StorageIOUsage", "CreateDBInstance");
+        let meter = Meter::new("AmazonRDS", "Aurora:StorageIOUsage", "CreateDBInstance");
         demand.line(meter, "aurora", reads + writes, why)
     }
 
@@ -371,10 +373,15 @@ impl Spec {
         );
         let operation = "CreateDBInstance";
         [
-            demand.line(("AmazonRDS", storage, operation), "aurora", stored, size),
-            demand.line(("AmazonRDS", "Aurora:BackupUsage", operation), "aurora", kept, backup),
+            demand.line(Meter::new("AmazonRDS", storage, operation), "aurora", stored, size),
             demand.line(
-                ("AmazonRDS", "Aurora:SnapshotExportToS3", operation),
+                Meter::new("AmazonRDS", "Aurora:BackupUsage", operation),
+                "aurora",
+                kept,
+                backup,
+            ),
+            demand.line(
+                Meter::new("AmazonRDS", "Aurora:SnapshotExportToS3", operation),
                 "aurora",
                 self.export_gb_per_month,
                 Basis::new("exported", &[("exported", self.export_gb_per_month, "GB")]),
@@ -385,20 +392,20 @@ impl Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "aurora";
-    const METERS: &'static [Meter] = &[
-        ("AmazonRDS", "InstanceUsage:*", "CreateDBInstance:0021"),
-        ("AmazonRDS", "InstanceUsageIOOptimized:*", "CreateDBInstance:0021"),
-        ("AmazonRDS", "Aurora:StorageUsage", "CreateDBInstance"),
-        ("AmazonRDS", "Aurora:IO-OptimizedStorageUsage", "CreateDBInstance"),
-        ("AmazonRDS", "Aurora:StorageIOUsage", "CreateDBInstance"),
-        ("AmazonRDS", "Aurora:BackupUsage", "CreateDBInstance"),
-        ("AmazonRDS", "Aurora:SnapshotExportToS3", "CreateDBInstance"),
-        ("AmazonRDS", "Aurora:ServerlessV2Usage", "CreateDBInstance:0021"),
-        ("AmazonRDS", "Aurora:ServerlessV2IOOptimizedUsage", "CreateDBInstance:0021"),
-        ("AmazonRDS", "ExtendedSupport:Yr1-Yr2:*", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonRDS", "InstanceUsage:*", "CreateDBInstance:0021"),
+        Meter::new("AmazonRDS", "InstanceUsageIOOptimized:*", "CreateDBInstance:0021"),
+        Meter::new("AmazonRDS", "Aurora:StorageUsage", "CreateDBInstance"),
+        Meter::new("AmazonRDS", "Aurora:IO-OptimizedStorageUsage", "CreateDBInstance"),
+        Meter::new("AmazonRDS", "Aurora:StorageIOUsage", "CreateDBInstance"),
+        Meter::new("AmazonRDS", "Aurora:BackupUsage", "CreateDBInstance"),
+        Meter::new("AmazonRDS", "Aurora:SnapshotExportToS3", "CreateDBInstance"),
+        Meter::new("AmazonRDS", "Aurora:ServerlessV2Usage", "CreateDBInstance:0021"),
+        Meter::new("AmazonRDS", "Aurora:ServerlessV2IOOptimizedUsage", "CreateDBInstance:0021"),
+        Meter::new("AmazonRDS", "ExtendedSupport:Yr1-Yr2:*", ""),
     ];
 
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let facts = &context.catalog.controllers.aurora;
         let mut problems = super::above_limits([
             ("min_readers", f64::from(self.min_readers), f64::from(facts.max_readers)),
@@ -409,7 +416,7 @@ impl Service for Spec {
         if let Some(most) = self.max_readers.filter(|most| *most < self.min_readers) {
             let message =
                 format!("{most} is below min_readers ({0}); give {0} or more", self.min_readers);
-            problems.push(("max_readers".into(), message));
+            problems.push(Finding::new("max_readers", message));
         }
         if let Some(limits) = self.serverless {
             problems.extend(super::above_limits([
@@ -419,11 +426,11 @@ impl Service for Spec {
             if self.extended_support_version.is_some() {
                 let message =
                     "extended support of serverless capacity is not modelled; leave one out";
-                problems.push(("extended_support_version".into(), message.into()));
+                problems.push(Finding::new("extended_support_version", message));
             }
             if self.instance_class.is_some() {
                 let message = "serverless takes the place of a class; leave one out";
-                problems.push(("instance_class".into(), message.into()));
+                problems.push(Finding::new("instance_class", message));
             }
         }
         let known = context.catalog.aurora();
@@ -431,21 +438,21 @@ impl Service for Spec {
             && !known.iter().any(|k| k.class == *class)
         {
             let near = nearest(class, known.iter().map(|k| &*k.class)).unwrap_or("db.r6g.large");
-            problems.push((
-                "instance_class".into(),
-                format!("no class {class:?}; did you mean {near:?}?"),
-            ));
+            let message = format!("no class {class:?}; did you mean {near:?}?");
+            problems.push(Finding::new("instance_class", message));
         }
         for family in self.families.iter().filter(|f| !known.iter().any(|k| k.family == **f)) {
             let near = nearest(family, known.iter().map(|k| &*k.family)).unwrap_or("r6g");
-            problems
-                .push(("families".into(), format!("no family {family:?}; did you mean {near:?}?")));
+            problems.push(Finding::new(
+                "families",
+                format!("no family {family:?}; did you mean {near:?}?"),
+            ));
         }
         problems.extend(context.unknown_classes("queries_per", self.queries_per.keys()));
         problems
     }
 
-    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn unused(&self, context: &Context<'_>) -> Vec<Finding> {
         let families = ("families", !self.families.is_empty());
         let mut unused = if self.serverless.is_some() {
             let keys = [families, ("max_readers", self.max_readers.is_some())];
@@ -463,7 +470,7 @@ impl Service for Spec {
         if self.queries_per_session(context.classes) <= 0.0 {
             let why =
                 "no traffic class that it names has requests, so no query reaches the database";
-            unused.push(("queries_per".into(), why.into()));
+            unused.push(Finding::new("queries_per", why));
         }
         unused
     }
@@ -552,7 +559,7 @@ fn extended_support(demand: &Demand<'_>, version: &str, size: &Size<'_>, hours: 
         &[("instance hours", hours, "Hrs"), ("vCPUs", vcpus, "vCPU")],
     );
     let usage_type = format!("ExtendedSupport:Yr1-Yr2:AuroraPostgreSQL{version}");
-    demand.line(("AmazonRDS", &usage_type, ""), "aurora", hours * vcpus, why)
+    demand.line(Meter::new("AmazonRDS", &usage_type, ""), "aurora", hours * vcpus, why)
 }
 
 #[cfg(test)]
@@ -668,7 +675,7 @@ mod tests {
         let fixture = Fixture::new("2027-04");
         let spec = Spec { families: vec!["r6h".into()], ..spec() };
         let problems = Service::check(&spec, &fixture.context());
-        assert_eq!(problems[0].0, "families");
-        assert!(problems[0].1.contains("r6"), "{problems:?}");
+        assert_eq!(problems[0].key, "families");
+        assert!(problems[0].message.contains("r6"), "{problems:?}");
     }
 }

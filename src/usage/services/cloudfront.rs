@@ -18,7 +18,9 @@ use indexmap::IndexSet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Choice, Context, Demand, Edge, Meter, Metered, Sent, Service, kib_to_gb, s3};
+use super::{
+    Basis, Choice, Context, Demand, Edge, Finding, Meter, Metered, Sent, Service, kib_to_gb, s3,
+};
 use crate::demand::traffic::Class;
 
 /// Price zone of an edge location.
@@ -34,7 +36,7 @@ pub enum Zone {
 }
 
 /// Bytes of requests from the edge to an origin that is no bucket.
-const TO_ORIGIN: Meter = ("AmazonCloudFront", "US-DataTransfer-Out-OBytes", "");
+const TO_ORIGIN: Meter<'static> = Meter::new("AmazonCloudFront", "US-DataTransfer-Out-OBytes", "");
 
 /// The distribution.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -83,35 +85,39 @@ impl Spec {
         })
     }
 
-    fn meters(&self) -> [Meter; 3] {
+    fn meters(&self) -> [Meter<'static>; 3] {
         let (bytes, requests) = match self.zone {
             Zone::US => ("US-DataTransfer-Out-Bytes", "US-Requests-Tier2-HTTPS"),
             Zone::EU => ("EU-DataTransfer-Out-Bytes", "EU-Requests-Tier2-HTTPS"),
             Zone::AP => ("AP-DataTransfer-Out-Bytes", "AP-Requests-Tier2-HTTPS"),
         };
         let service = "AmazonCloudFront";
-        [(service, bytes, ""), (service, requests, ""), (service, "Invalidations", "")]
+        [
+            Meter::new(service, bytes, ""),
+            Meter::new(service, requests, ""),
+            Meter::new(service, "Invalidations", ""),
+        ]
     }
 }
 
 impl Service for Spec {
     const KIND: &'static str = "cloudfront";
-    const METERS: &'static [Meter] = &[
-        ("AmazonCloudFront", "US-DataTransfer-Out-Bytes", ""),
-        ("AmazonCloudFront", "US-Requests-Tier2-HTTPS", ""),
-        ("AmazonCloudFront", "EU-DataTransfer-Out-Bytes", ""),
-        ("AmazonCloudFront", "EU-Requests-Tier2-HTTPS", ""),
-        ("AmazonCloudFront", "AP-DataTransfer-Out-Bytes", ""),
-        ("AmazonCloudFront", "AP-Requests-Tier2-HTTPS", ""),
-        ("AmazonCloudFront", "Invalidations", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonCloudFront", "US-DataTransfer-Out-Bytes", ""),
+        Meter::new("AmazonCloudFront", "US-Requests-Tier2-HTTPS", ""),
+        Meter::new("AmazonCloudFront", "EU-DataTransfer-Out-Bytes", ""),
+        Meter::new("AmazonCloudFront", "EU-Requests-Tier2-HTTPS", ""),
+        Meter::new("AmazonCloudFront", "AP-DataTransfer-Out-Bytes", ""),
+        Meter::new("AmazonCloudFront", "AP-Requests-Tier2-HTTPS", ""),
+        Meter::new("AmazonCloudFront", "Invalidations", ""),
         TO_ORIGIN,
     ];
 
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let mut problems = context.unknown_classes("classes", self.classes.iter());
         if self.classes.is_empty() {
             let message = "name at least one traffic class, or remove [cloudfront]";
-            problems.push(("classes".into(), message.into()));
+            problems.push(Finding::new("classes", message));
         }
         problems
     }

@@ -33,10 +33,10 @@ pub struct Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "cloudtrail";
-    const METERS: &'static [Meter] = &[
-        ("AWSCloudTrail", "FreeEventsRecorded", ""),
-        ("AWSCloudTrail", "PaidEventsRecorded", ""),
-        ("AWSCloudTrail", "DataEventsRecorded", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AWSCloudTrail", "FreeEventsRecorded", ""),
+        Meter::new("AWSCloudTrail", "PaidEventsRecorded", ""),
+        Meter::new("AWSCloudTrail", "DataEventsRecorded", ""),
     ];
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {

@@ -58,14 +58,14 @@ pub const METRIC_READS: HandOver =
 
 impl Service for Spec {
     const KIND: &'static str = "cloudwatch";
-    const METERS: &'static [Meter] = &[
-        ("AmazonCloudWatch", "DataProcessing-Bytes", "PutLogEvents"),
-        ("AmazonCloudWatch", "VendedLog-Bytes", ""),
-        ("AmazonCloudWatch", "TimedStorage-ByteHrs", "HourlyStorageMetering"),
-        ("AmazonCloudWatch", "CW:MetricMonitorUsage", ""),
-        ("AmazonCloudWatch", "CW:AlarmMonitorUsage", ""),
-        ("AmazonCloudWatch", "DashboardsUsageHour", ""),
-        ("AmazonCloudWatch", "CW:GMD-Metrics", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonCloudWatch", "DataProcessing-Bytes", "PutLogEvents"),
+        Meter::new("AmazonCloudWatch", "VendedLog-Bytes", ""),
+        Meter::new("AmazonCloudWatch", "TimedStorage-ByteHrs", "HourlyStorageMetering"),
+        Meter::new("AmazonCloudWatch", "CW:MetricMonitorUsage", ""),
+        Meter::new("AmazonCloudWatch", "CW:AlarmMonitorUsage", ""),
+        Meter::new("AmazonCloudWatch", "DashboardsUsageHour", ""),
+        Meter::new("AmazonCloudWatch", "CW:GMD-Metrics", ""),
     ];
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {

@@ -28,8 +28,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Basis, Context, Demand, HandOver, Meter, Metered, Sent, Service, UsageLine, cloudwatch,
-    rounded_up,
+    Basis, Context, Demand, Finding, HandOver, Meter, Metered, Sent, Service, UsageLine,
+    cloudwatch, rounded_up,
 };
 use crate::{cluster::workload::Kind, measure::units::BYTES_PER_GB};
 
@@ -213,7 +213,7 @@ impl Spec {
 }
 
 fn line(demand: &Demand<'_>, usage_type: &str, quantity: f64, why: Basis) -> UsageLine {
-    demand.global_line(("Datadog", usage_type, ""), "datadog", quantity, why)
+    demand.global_line(Meter::new("Datadog", usage_type, ""), "datadog", quantity, why)
 }
 
 /// Hosts that run outside the account's own cluster.
@@ -222,23 +222,23 @@ pub const FURTHER_HOSTS: HandOver =
 
 impl Service for Spec {
     const KIND: &'static str = "datadog";
-    const METERS: &'static [Meter] = &[
-        ("Datadog", "infra_host:*", ""),
-        ("Datadog", "container:*", ""),
-        ("Datadog", "apm_host:*", ""),
-        ("Datadog", "apm_ingested_spans:*", ""),
-        ("Datadog", "apm_indexed_spans:*", ""),
-        ("Datadog", "logs_ingest:*", ""),
-        ("Datadog", "logs_index:*", ""),
-        ("Datadog", "custom_metrics:*", ""),
-        ("Datadog", "dbm_host:*", ""),
-        ("Datadog", "synthetics_api:*", ""),
-        ("Datadog", "synthetics_browser:*", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("Datadog", "infra_host:*", ""),
+        Meter::new("Datadog", "container:*", ""),
+        Meter::new("Datadog", "apm_host:*", ""),
+        Meter::new("Datadog", "apm_ingested_spans:*", ""),
+        Meter::new("Datadog", "apm_indexed_spans:*", ""),
+        Meter::new("Datadog", "logs_ingest:*", ""),
+        Meter::new("Datadog", "logs_index:*", ""),
+        Meter::new("Datadog", "custom_metrics:*", ""),
+        Meter::new("Datadog", "dbm_host:*", ""),
+        Meter::new("Datadog", "synthetics_api:*", ""),
+        Meter::new("Datadog", "synthetics_browser:*", ""),
     ];
 
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let unknown = self.traced.iter().filter(|name| !context.workloads.contains_key(*name));
-        unknown.map(|name| ("traced".to_owned(), format!("no workload {name:?}"))).collect()
+        unknown.map(|name| Finding::new("traced", format!("no workload {name:?}"))).collect()
     }
 
     fn lost_without(demand: &Demand<'_>) -> Option<String> {

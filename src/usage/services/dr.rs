@@ -27,8 +27,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Basis, Choice, Context, Demand, HandOver, Meter, Metered, Sent, Service, UsageLine, datadog,
-    route53,
+    Basis, Choice, Context, Demand, Finding, HandOver, Meter, Metered, Sent, Service, UsageLine,
+    datadog, route53,
 };
 use crate::{error::nearest, facts::shapes::Catalog};
 
@@ -124,7 +124,7 @@ impl Spec {
         Hours { standing: demand.hours(), rehearsal: rehearsal.min(demand.hours()) }
     }
 
-    fn line(&self, meter: (&str, &str, &str), quantity: f64, why: Basis) -> UsageLine {
+    fn line(&self, meter: Meter<'_>, quantity: f64, why: Basis) -> UsageLine {
         Demand::line_in(&self.region, meter, "disaster recovery", quantity, why)
     }
 
@@ -156,7 +156,7 @@ impl Spec {
                     "count × hours standing, or of the rehearsal",
                     &[("count", count, ""), ("hours", hours.of(1.0, stands), "Hrs")],
                 );
-                self.line((service, &usage_type, operation), quantity, why)
+                self.line(Meter::new(service, &usage_type, operation), quantity, why)
             })
             .collect();
         if let Some(node_type) = &self.node_type {
@@ -165,13 +165,17 @@ impl Spec {
                 "nodes × hours standing, or of the rehearsal",
                 &[("nodes", nodes, "nodes"), ("node hours", node_hours, "Hrs")],
             );
-            lines.push(self.line(("AmazonEC2", &usage_type, "RunInstances"), node_hours, why));
+            lines.push(self.line(
+                Meter::new("AmazonEC2", &usage_type, "RunInstances"),
+                node_hours,
+                why,
+            ));
             let why = Basis::new(
                 "volume size × node hours / hours of the month",
                 &[("volume size", gib, "GiB"), ("node hours", node_hours, "Hrs")],
             );
             let volumes = gib * node_hours / demand.hours();
-            lines.push(self.line(("AmazonEC2", "EBS:VolumeUsage.gp3", ""), volumes, why));
+            lines.push(self.line(Meter::new("AmazonEC2", "EBS:VolumeUsage.gp3", ""), volumes, why));
         }
         lines
     }
@@ -199,12 +203,12 @@ impl Spec {
         let operation = "CreateDBInstance";
         let mut lines = vec![
             self.line(
-                ("AmazonRDS", "Aurora:StorageUsage", operation),
+                Meter::new("AmazonRDS", "Aurora:StorageUsage", operation),
                 demand.received.total(DATABASE_GB),
                 stored,
             ),
             self.line(
-                ("AmazonRDS", "Aurora:ReplicatedWriteIO", ""),
+                Meter::new("AmazonRDS", "Aurora:ReplicatedWriteIO", ""),
                 demand.received.total(DATABASE_WRITES),
                 written,
             ),
@@ -219,7 +223,7 @@ impl Spec {
                     ("rehearsal", hours.rehearsal, "Hrs"),
                 ],
             );
-            let meter = ("AmazonRDS", &*usage_type, "CreateDBInstance:0021");
+            let meter = Meter::new("AmazonRDS", &*usage_type, "CreateDBInstance:0021");
             lines.push(self.line(meter, instance_hours, why));
         }
         if let Some(peer) = demand.catalog.prefixes.get(&self.region) {
@@ -228,7 +232,7 @@ impl Spec {
                 "log of the database",
                 &[("log", demand.received.total(DATABASE_LOG_GB), "GB")],
             );
-            let meter = ("AWSDataTransfer", &*usage_type, "");
+            let meter = Meter::new("AWSDataTransfer", &*usage_type, "");
             lines.push(demand.line(
                 meter,
                 "disaster recovery",
@@ -250,43 +254,43 @@ pub const DATABASE_LOG_GB: HandOver =
 
 impl Service for Spec {
     const KIND: &'static str = "dr";
-    const METERS: &'static [Meter] = &[
-        ("AmazonEKS", "AmazonEKS-Hours:perCluster", "CreateOperation"),
-        ("AWSELB", "LoadBalancerUsage", "LoadBalancing:Application"),
-        ("AmazonEC2", "NatGateway-Hours", "NatGateway"),
-        ("AmazonVPC", "PublicIPv4:InUseAddress", ""),
-        ("AmazonEC2", "BoxUsage:*", "RunInstances"),
-        ("AmazonEC2", "EBS:VolumeUsage.gp3", ""),
-        ("AmazonRDS", "Aurora:StorageUsage", "CreateDBInstance"),
-        ("AmazonRDS", "Aurora:ReplicatedWriteIO", ""),
-        ("AmazonRDS", "InstanceUsage:*", "CreateDBInstance:0021"),
-        ("AWSDataTransfer", "USW2-AWS-Out-Bytes", ""),
-        ("AWSDataTransfer", "USE2-AWS-Out-Bytes", ""),
-        ("AWSDataTransfer", "EU-AWS-Out-Bytes", ""),
-        ("AWSDataTransfer", "EUC1-AWS-Out-Bytes", ""),
-        ("AWSDataTransfer", "APS1-AWS-Out-Bytes", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonEKS", "AmazonEKS-Hours:perCluster", "CreateOperation"),
+        Meter::new("AWSELB", "LoadBalancerUsage", "LoadBalancing:Application"),
+        Meter::new("AmazonEC2", "NatGateway-Hours", "NatGateway"),
+        Meter::new("AmazonVPC", "PublicIPv4:InUseAddress", ""),
+        Meter::new("AmazonEC2", "BoxUsage:*", "RunInstances"),
+        Meter::new("AmazonEC2", "EBS:VolumeUsage.gp3", ""),
+        Meter::new("AmazonRDS", "Aurora:StorageUsage", "CreateDBInstance"),
+        Meter::new("AmazonRDS", "Aurora:ReplicatedWriteIO", ""),
+        Meter::new("AmazonRDS", "InstanceUsage:*", "CreateDBInstance:0021"),
+        Meter::new("AWSDataTransfer", "USW2-AWS-Out-Bytes", ""),
+        Meter::new("AWSDataTransfer", "USE2-AWS-Out-Bytes", ""),
+        Meter::new("AWSDataTransfer", "EU-AWS-Out-Bytes", ""),
+        Meter::new("AWSDataTransfer", "EUC1-AWS-Out-Bytes", ""),
+        Meter::new("AWSDataTransfer", "APS1-AWS-Out-Bytes", ""),
     ];
 
     fn regions(&self) -> Vec<&str> {
         vec![&self.region]
     }
 
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let mut problems = Vec::new();
         if !context.catalog.prefixes.contains_key(&self.region) {
             let known = context.catalog.prefixes.keys().map(String::as_str);
             let near = nearest(&self.region, known).unwrap_or("us-west-2");
             let message = format!("no region {:?}; did you mean {near:?}?", self.region);
-            problems.push(("region".into(), message));
+            problems.push(Finding::new("region", message));
         } else if self.region == context.region {
             let message = format!("{:?} is the account's own region; name another", self.region);
-            problems.push(("region".into(), message));
+            problems.push(Finding::new("region", message));
         }
         let rehearses = self.rehearsal_hours_per_quarter > 0.0;
         let runs = matches!(self.database, Database::Reader | Database::Full) || rehearses;
         if self.database != Database::None && runs && self.instance_class.is_none() {
             let message = "give the class of the secondary's instances, db.r6g.large";
-            problems.push(("instance_class".into(), message.into()));
+            problems.push(Finding::new("instance_class", message));
         }
         if let Some(class) = &self.instance_class
             && self.billing_class(context.catalog).is_none()
@@ -294,19 +298,19 @@ impl Service for Spec {
             let known = context.catalog.aurora().iter().map(|known| &*known.class);
             let near = nearest(class, known).unwrap_or("db.r6g.large");
             let message = format!("no class {class:?}; did you mean {near:?}?");
-            problems.push(("instance_class".into(), message));
+            problems.push(Finding::new("instance_class", message));
         }
         if self.database != Database::None && context.stops_database {
             let message = "AWS stops no cluster of an Aurora Global Database, and the account's schedule has stop_database = true. Set database = \"none\", or leave stop_database out";
-            problems.push(("database".into(), message.into()));
+            problems.push(Finding::new("database", message));
         }
         if self.nodes > 0 && self.node_type.is_none() {
-            problems.push(("node_type".into(), "give the type of the nodes, m7g.large".into()));
+            problems.push(Finding::new("node_type", "give the type of the nodes, m7g.large"));
         }
         problems
     }
 
-    fn unused(&self, _: &Context<'_>) -> Vec<(String, String)> {
+    fn unused(&self, _: &Context<'_>) -> Vec<Finding> {
         let rehearses = self.rehearsal_hours_per_quarter > 0.0;
         let runs_nodes = rehearses || self.stand_by == StandBy::WarmStandby;
         let runs_instances = rehearses || self.database == Database::Full;
@@ -420,7 +424,7 @@ mod tests {
     fn a_global_database_cannot_be_stopped() {
         let fixture = Fixture::new("2027-04");
         let context = Context { stops_database: true, ..fixture.context() };
-        assert_eq!(Service::check(&spec(""), &context)[0].0, "database");
+        assert_eq!(Service::check(&spec(""), &context)[0].key, "database");
         assert!(Service::check(&spec("database = \"none\""), &context).is_empty());
         assert!(Service::check(&spec(""), &fixture.context()).is_empty());
     }
@@ -430,7 +434,7 @@ mod tests {
         let fixture = Fixture::new("2027-04");
         let problems = Service::check(&spec("database = \"full\"\nnodes = 1"), &fixture.context());
         assert_eq!(
-            problems.iter().map(|p| &*p.0).collect::<Vec<_>>(),
+            problems.iter().map(|p| &*p.key).collect::<Vec<_>>(),
             ["instance_class", "node_type"]
         );
     }

@@ -19,7 +19,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Context, Demand, Meter, Metered, Service, UsageLine};
+use super::{Basis, Context, Demand, Finding, Meter, Metered, Service, UsageLine};
 use crate::{cluster::autoscale::settings::NodePool, facts::shapes::EbsFacts};
 
 /// Type of a volume.
@@ -103,7 +103,7 @@ impl Claim {
             VolumeType::Gp3 => "EBS:VolumeUsage.gp3",
             VolumeType::Gp2 => "EBS:VolumeUsage.gp2",
         };
-        let meter = ("AmazonEC2", usage_type, "");
+        let meter = Meter::new("AmazonEC2", usage_type, "");
         lines.push(demand.line(meter, resource, self.gib * count, why));
         let facts = &demand.catalog.controllers.ebs;
         for (usage_type, provisioned, included, unit) in
@@ -117,7 +117,7 @@ impl Claim {
                 "(provisioned − included) × volumes",
                 &[("provisioned", provisioned, unit), ("included", included, unit), volumes],
             );
-            let meter = ("AmazonEC2", usage_type, "");
+            let meter = Meter::new("AmazonEC2", usage_type, "");
             lines.push(demand.line(meter, resource, (provisioned - included) * count, why));
         }
     }
@@ -125,19 +125,19 @@ impl Claim {
 
 impl Service for Spec {
     const KIND: &'static str = "ebs";
-    const METERS: &'static [Meter] = &[
-        ("AmazonEC2", "EBS:VolumeUsage.gp3", ""),
-        ("AmazonEC2", "EBS:VolumeUsage.gp2", ""),
-        ("AmazonEC2", "EBS:VolumeP-IOPS.gp3", ""),
-        ("AmazonEC2", "EBS:VolumeP-Throughput.gp3", ""),
-        ("AmazonEC2", "EBS:SnapshotUsage", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonEC2", "EBS:VolumeUsage.gp3", ""),
+        Meter::new("AmazonEC2", "EBS:VolumeUsage.gp2", ""),
+        Meter::new("AmazonEC2", "EBS:VolumeP-IOPS.gp3", ""),
+        Meter::new("AmazonEC2", "EBS:VolumeP-Throughput.gp3", ""),
+        Meter::new("AmazonEC2", "EBS:SnapshotUsage", ""),
     ];
 
     fn when_absent() -> Option<Self> {
         Some(Self::default())
     }
 
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let most = &context.catalog.controllers.ebs;
         let limits = [
             ("volume_gib", self.volume_gib, most.gp3_max_gib),
@@ -155,19 +155,19 @@ impl Service for Spec {
             ];
             let given = limits.into_iter().filter_map(|(key, v, most)| Some((key, v?, most)));
             let above = super::above_limits(given).into_iter();
-            problems.extend(above.map(|(key, message)| (format!("claims.{name}.{key}"), message)));
+            problems.extend(above.map(|finding| finding.below(&format!("claims.{name}"))));
             for (key, given) in [("iops", claim.iops), ("throughput_mibps", claim.throughput_mibps)]
             {
                 if gp2 && given.is_some() {
                     let message = "a gp2 volume has no setting for it; use gp3, or remove the key";
-                    problems.push((format!("claims.{name}.{key}"), message.into()));
+                    problems.push(Finding::new(format!("claims.{name}.{key}"), message));
                 }
             }
         }
         problems
     }
 
-    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn unused(&self, context: &Context<'_>) -> Vec<Finding> {
         let facts = &context.catalog.controllers.ebs;
         let below = |given: Option<f64>, included: f64| given.is_some_and(|own| own < included);
         super::unused_keys(
@@ -209,7 +209,7 @@ impl Service for Spec {
             lines.extend(volume.volumes(demand, &format!("node volumes of {pool}"), hours));
         }
         let kept = Basis::new("snapshots kept", &[("snapshots", self.snapshot_gb, "GB")]);
-        let snapshots = ("AmazonEC2", "EBS:SnapshotUsage", "");
+        let snapshots = Meter::new("AmazonEC2", "EBS:SnapshotUsage", "");
         lines.push(demand.line(snapshots, "snapshots", self.snapshot_gb, kept));
         for (name, claim) in &self.claims {
             claim.meter(demand, &format!("claim {name}"), &mut lines);
@@ -229,7 +229,7 @@ impl Spec {
             "volume size × node hours / hours of the month",
             &[("volume size", gib, "GiB"), used[0], used[1]],
         );
-        let storage = ("AmazonEC2", "EBS:VolumeUsage.gp3", "");
+        let storage = Meter::new("AmazonEC2", "EBS:VolumeUsage.gp3", "");
         let mut lines = vec![demand.line(storage, resource, gib * months, size)];
         for (usage_type, provisioned, included, unit) in
             extras(&facts.ebs, self.iops, self.throughput_mibps)
@@ -244,7 +244,7 @@ impl Spec {
                     used[1],
                 ],
             );
-            let meter = ("AmazonEC2", usage_type, "");
+            let meter = Meter::new("AmazonEC2", usage_type, "");
             lines.push(demand.line(meter, resource, above * months, why));
         }
         lines

@@ -36,7 +36,8 @@ pub struct Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "ecr";
-    const METERS: &'static [Meter] = &[("AmazonECR", "TimedStorage-ByteHrs", "")];
+    const METERS: &'static [Meter<'static>] =
+        &[Meter::new("AmazonECR", "TimedStorage-ByteHrs", "")];
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let built = self.versions_per_month * (f64::from(demand.month_index) + 0.5);

@@ -19,7 +19,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Choice, Context, Demand, Meter, Metered, Service};
+use super::{Basis, Choice, Context, Demand, Finding, Meter, Metered, Service};
 use crate::{
     cluster::{autoscale::policy::BASELINE, capacity::NodeUse},
     facts::shapes::EksVersion,
@@ -79,13 +79,13 @@ impl Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "eks";
-    const METERS: &'static [Meter] = &[
-        ("AmazonEKS", "AmazonEKS-Hours:perCluster", "CreateOperation"),
-        ("AmazonEKS", "AmazonEKS-Hours:extendedSupport", "ExtendedSupport"),
-        ("AmazonEKS", "EKS-Auto:*", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonEKS", "AmazonEKS-Hours:perCluster", "CreateOperation"),
+        Meter::new("AmazonEKS", "AmazonEKS-Hours:extendedSupport", "ExtendedSupport"),
+        Meter::new("AmazonEKS", "EKS-Auto:*", ""),
     ];
 
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let versions = &context.catalog.eks_versions;
         let Some(version) = &self.version else { return Vec::new() };
         if versions.iter().any(|known| known.version == *version) {
@@ -100,7 +100,7 @@ impl Service for Spec {
             "no dates of support for Kubernetes {version:?}; there are {}, and newer versions are accepted with a warning",
             known.join(", ")
         );
-        vec![("version".into(), message)]
+        vec![Finding::new("version", message)]
     }
 
     fn kubernetes_minor(&self) -> Option<u32> {
@@ -135,7 +135,12 @@ impl Service for Spec {
         for node in demand.capacity.nodes.iter().filter(managed) {
             let usage_type = format!("EKS-Auto:{}-management-hours", node.instance_type);
             let why = Basis::new("node hours", &[("node hours", node.hours, "Hrs")]);
-            lines.push(demand.line(("AmazonEKS", &usage_type, ""), &node.pool, node.hours, why));
+            lines.push(demand.line(
+                Meter::new("AmazonEKS", &usage_type, ""),
+                &node.pool,
+                node.hours,
+                why,
+            ));
         }
         Metered { lines, choices: self.advice(demand).into_iter().collect() }
     }
@@ -193,7 +198,7 @@ mod tests {
         assert_eq!(hours("2027-08", "1.99"), [1488.0, 0.0]);
         assert!(warned("2027-08", "1.99").contains("no dates of support for Kubernetes 1.99"));
         for wrong in ["1.12", "latest", "2.1"] {
-            assert!(problems(wrong)[0].1.contains("1.34"), "{wrong}");
+            assert!(problems(wrong)[0].message.contains("1.34"), "{wrong}");
         }
     }
 

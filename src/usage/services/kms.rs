@@ -32,7 +32,8 @@ pub const REQUESTS: HandOver =
 
 impl Service for Spec {
     const KIND: &'static str = "kms";
-    const METERS: &'static [Meter] = &[("awskms", "KMS-Keys", ""), ("awskms", "KMS-Requests", "")];
+    const METERS: &'static [Meter<'static>] =
+        &[Meter::new("awskms", "KMS-Keys", ""), Meter::new("awskms", "KMS-Requests", "")];
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let requests = self.requests_per_month + demand.received.total(REQUESTS);

@@ -55,9 +55,9 @@ fn image_gb(demand: &Demand<'_>) -> f64 {
 
 impl Service for Spec {
     const KIND: &'static str = "nat";
-    const METERS: &'static [Meter] = &[
-        ("AmazonEC2", "NatGateway-Hours", "NatGateway"),
-        ("AmazonEC2", "NatGateway-Bytes", "NatGateway"),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonEC2", "NatGateway-Hours", "NatGateway"),
+        Meter::new("AmazonEC2", "NatGateway-Bytes", "NatGateway"),
     ];
 
     fn lost_without(demand: &Demand<'_>) -> Option<String> {

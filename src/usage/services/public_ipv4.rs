@@ -28,7 +28,8 @@ pub const ADDRESSES: HandOver = HandOver::known_to::<Spec>("public IPv4 addresse
 
 impl Service for Spec {
     const KIND: &'static str = "public_ipv4";
-    const METERS: &'static [Meter] = &[("AmazonVPC", "PublicIPv4:InUseAddress", "")];
+    const METERS: &'static [Meter<'static>] =
+        &[Meter::new("AmazonVPC", "PublicIPv4:InUseAddress", "")];
 
     fn when_absent() -> Option<Self> {
         Some(Self::default())

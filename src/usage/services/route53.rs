@@ -45,12 +45,12 @@ pub const HEALTH_CHECKS: HandOver = HandOver::billed_by::<Spec>("health checks f
 
 impl Service for Spec {
     const KIND: &'static str = "route53";
-    const METERS: &'static [Meter] = &[
-        ("AmazonRoute53", "HostedZone", ""),
-        ("AmazonRoute53", "DNS-Queries", ""),
-        ("AmazonRoute53", "Intra-AWS-DNS-Queries", ""),
-        ("AmazonRoute53", "Health-Check-AWS", ""),
-        ("AmazonRoute53", "Health-Check-Non-AWS", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonRoute53", "HostedZone", ""),
+        Meter::new("AmazonRoute53", "DNS-Queries", ""),
+        Meter::new("AmazonRoute53", "Intra-AWS-DNS-Queries", ""),
+        Meter::new("AmazonRoute53", "Health-Check-AWS", ""),
+        Meter::new("AmazonRoute53", "Health-Check-Non-AWS", ""),
     ];
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {

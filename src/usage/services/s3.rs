@@ -59,10 +59,10 @@ pub const READS: HandOver = HandOver::billed_by::<Spec>("reads of a bucket by Cl
 
 impl Service for Spec {
     const KIND: &'static str = "s3";
-    const METERS: &'static [Meter] = &[
-        ("AmazonS3", "TimedStorage-ByteHrs", ""),
-        ("AmazonS3", "Requests-Tier1", ""),
-        ("AmazonS3", "Requests-Tier2", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonS3", "TimedStorage-ByteHrs", ""),
+        Meter::new("AmazonS3", "Requests-Tier1", ""),
+        Meter::new("AmazonS3", "Requests-Tier2", ""),
     ];
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {

@@ -33,9 +33,9 @@ impl Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "secrets_manager";
-    const METERS: &'static [Meter] = &[
-        ("AWSSecretsManager", "AWSSecretsManager-Secrets", ""),
-        ("AWSSecretsManager", "AWSSecretsManagerAPIRequest", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AWSSecretsManager", "AWSSecretsManager-Secrets", ""),
+        Meter::new("AWSSecretsManager", "AWSSecretsManagerAPIRequest", ""),
     ];
 
     fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {

@@ -52,10 +52,10 @@ impl Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "ssm";
-    const METERS: &'static [Meter] = &[
-        ("AWSSystemsManager", "PS-Standard-Param", ""),
-        ("AWSSystemsManager", "PS-Advanced-Param-Tier1", ""),
-        ("AWSSystemsManager", "PS-Param-Processed-Tier2", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AWSSystemsManager", "PS-Standard-Param", ""),
+        Meter::new("AWSSystemsManager", "PS-Advanced-Param-Tier1", ""),
+        Meter::new("AWSSystemsManager", "PS-Param-Processed-Tier2", ""),
     ];
 
     fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {

@@ -58,9 +58,9 @@ pub const CROSS_ZONE_GB: HandOver = HandOver::known_to::<Spec>("GB between zones
 
 impl Service for Spec {
     const KIND: &'static str = "transfer";
-    const METERS: &'static [Meter] = &[
-        ("AWSDataTransfer", "DataTransfer-Out-Bytes", ""),
-        ("AWSDataTransfer", "DataTransfer-Regional-Bytes", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AWSDataTransfer", "DataTransfer-Out-Bytes", ""),
+        Meter::new("AWSDataTransfer", "DataTransfer-Regional-Bytes", ""),
     ];
 
     fn when_absent() -> Option<Self> {

@@ -13,7 +13,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Context, Demand, Meter, Metered, Sent, Service, nat};
+use super::{Basis, Context, Demand, Finding, Meter, Metered, Sent, Service, nat};
 
 /// Endpoints.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -41,19 +41,19 @@ impl Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "vpc_endpoints";
-    const METERS: &'static [Meter] = &[
-        ("AmazonVPC", "VpcEndpoint-Hours", "VpcEndpoint"),
-        ("AmazonVPC", "VpcEndpoint-Bytes", "VpcEndpoint"),
-        ("AmazonVPC", "VpcEndpoint-Gateway", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonVPC", "VpcEndpoint-Hours", "VpcEndpoint"),
+        Meter::new("AmazonVPC", "VpcEndpoint-Bytes", "VpcEndpoint"),
+        Meter::new("AmazonVPC", "VpcEndpoint-Gateway", ""),
     ];
 
-    fn check(&self, _: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, _: &Context<'_>) -> Vec<Finding> {
         let lost = self.gb_per_month > 0.0 && self.interface.is_empty();
         let message = format!(
             "{} GB a month have no interface endpoint to go through; name one in interface",
             self.gb_per_month
         );
-        if lost { vec![("gb_per_month".into(), message)] } else { Vec::new() }
+        if lost { vec![Finding::new("gb_per_month", message)] } else { Vec::new() }
     }
 
     fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {

@@ -13,7 +13,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Context, Demand, Meter, Metered, Sent, Service, cloudwatch, kib_to_gb, s3};
+use super::{Context, Demand, Finding, Meter, Metered, Sent, Service, cloudwatch, kib_to_gb, s3};
 
 use crate::cluster::workload::{Reached, Workload};
 
@@ -45,9 +45,9 @@ pub struct Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "vpc_flow_logs";
-    const METERS: &'static [Meter] = &[];
+    const METERS: &'static [Meter<'static>] = &[];
 
-    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn unused(&self, context: &Context<'_>) -> Vec<Finding> {
         let through_alb = |workload: &Workload| workload.reached == Reached::ThroughAlb;
         let requests = context.workloads.values().any(through_alb);
         let mut unused =

@@ -14,7 +14,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Context, Demand, Meter, Metered, Sent, Service, cloudwatch, kib_to_gb};
+use super::{
+    Basis, Context, Demand, Finding, Meter, Metered, Sent, Service, cloudwatch, kib_to_gb,
+};
 use crate::facts::shapes::WafFacts;
 
 /// Web ACL on the load balancer.
@@ -104,13 +106,13 @@ fn request_meter(wcu: u32, facts: &WafFacts) -> String {
 
 impl Service for Spec {
     const KIND: &'static str = "waf";
-    const METERS: &'static [Meter] = &[
-        ("awswaf", "WebACLV2", ""),
-        ("awswaf", "RuleV2", ""),
-        ("awswaf", "RequestV2-Tier*", ""),
-        ("awswaf", "AMR-BotControl", ""),
-        ("awswaf", "AMR-BotControl-Request", ""),
-        ("awswaf", "AMR-BotControl-Targeted-Request", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("awswaf", "WebACLV2", ""),
+        Meter::new("awswaf", "RuleV2", ""),
+        Meter::new("awswaf", "RequestV2-Tier*", ""),
+        Meter::new("awswaf", "AMR-BotControl", ""),
+        Meter::new("awswaf", "AMR-BotControl-Request", ""),
+        Meter::new("awswaf", "AMR-BotControl-Targeted-Request", ""),
     ];
 
     fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
@@ -119,12 +121,12 @@ impl Service for Spec {
         vec![cloudwatch::VENDED_LOGS_GB.amount(gb)]
     }
 
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let most = f64::from(context.catalog.controllers.waf.max_wcu);
         super::above_limits([("wcu", f64::from(self.wcu), most)])
     }
 
-    fn unused(&self, _: &Context<'_>) -> Vec<(String, String)> {
+    fn unused(&self, _: &Context<'_>) -> Vec<Finding> {
         let inspects = self.bot_control != BotControl::None;
         let share = [("bot_control_share", !inspects && self.bot_control_share < whole())];
         let bytes = [(
@@ -164,7 +166,7 @@ impl Service for Spec {
         let mut lines = vec![
             demand.line(Self::METERS[0], "web-acl", acls, acl),
             demand.line(Self::METERS[1], "web-acl", rules * acls, rule),
-            demand.line(("awswaf", &tier, ""), "web-acl", requests, request),
+            demand.line(Meter::new("awswaf", &tier, ""), "web-acl", requests, request),
         ];
         let inspected = match self.bot_control {
             BotControl::None => return lines.into(),
@@ -176,9 +178,9 @@ impl Service for Spec {
             "requests × inspected share",
             &[("requests", requests, "requests"), ("inspected share", self.bot_control_share, "")],
         );
-        lines.push(demand.line(("awswaf", "AMR-BotControl", ""), "web-acl", acls, group));
+        lines.push(demand.line(Meter::new("awswaf", "AMR-BotControl", ""), "web-acl", acls, group));
         let share = requests * self.bot_control_share;
-        lines.push(demand.line(("awswaf", inspected, ""), "web-acl", share, bots));
+        lines.push(demand.line(Meter::new("awswaf", inspected, ""), "web-acl", share, bots));
         lines.into()
     }
 }

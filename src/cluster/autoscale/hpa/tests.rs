@@ -16,7 +16,7 @@ fn rules() -> Rules {
         stabilization_seconds: 300,
         scale_up_factor: 2.0,
         scale_up_minimum: 4,
-        reconciles: (1, 15),
+        reconciles: Reconciles { per_tick: 1, seconds: 15 },
         band: Some(Band::new(60, tolerance)),
         keda: None,
     }

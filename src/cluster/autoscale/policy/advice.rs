@@ -57,13 +57,13 @@ fn idle_asks_for_more(workload: &Deployment, metric: &Metric) -> Option<String> 
     let (what, unit, idle, request, target) = match *metric {
         Metric::Cpu(target) => ("CPU", "m", workload.idle_cpu, workload.request_cpu as f64, target),
         Metric::Memory(target) => {
-            ("memory", " MiB", workload.memory.0, workload.request_memory as f64, target)
+            ("memory", " MiB", workload.memory.idle, workload.request_memory as f64, target)
         }
         Metric::Container(own, target) if own.resource == Resource::Cpu => {
             ("CPU", "m", workload.idle_cpu * own.share, own.request as f64, target)
         }
         Metric::Container(own, target) => {
-            ("memory", " MiB", workload.memory.0 * own.share, own.request as f64, target)
+            ("memory", " MiB", workload.memory.idle * own.share, own.request as f64, target)
         }
         _ => return None,
     };
@@ -89,7 +89,7 @@ fn has_no_value(workload: &Deployment, rules: &Rules, of: Resource) -> Option<St
     if !rules.metrics.iter().any(fails) {
         return None;
     }
-    let names = workload.unrequested[of as usize].join(", ");
+    let names = workload.unrequested.of(of).join(", ");
     let outcome = if rules.ever_scales() {
         "the autoscaler goes by its other metrics and removes no pods".to_owned()
     } else {
@@ -112,7 +112,7 @@ fn without_effect(workload: &Deployment) -> Option<String> {
             _ => false,
         })
     };
-    let idle = |of: &Resource| !workload.unrequested[*of as usize].is_empty() && !minded(*of);
+    let idle = |of: &Resource| !workload.unrequested.of(*of).is_empty() && !minded(*of);
     let of = RESOURCES.into_iter().find(idle)?.name();
     Some(format!(
         "containers_without_request.{of} has no effect, as no autoscaler compares the {of} utilization of these pods"

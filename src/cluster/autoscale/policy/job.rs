@@ -1,6 +1,7 @@
 //! Cron-jobs and jobs: their settings with every default filled in, and what contradicts in them.
 
 use super::{Inputs, deployment::Report};
+use crate::measure::random::Lognormal;
 use crate::{
     cluster::{
         autoscale::{
@@ -10,7 +11,7 @@ use crate::{
         },
         workload::{Kind, Workload, job as settings},
     },
-    measure::{calendar, random},
+    measure::calendar,
 };
 
 /// The rules of a cron-job or a job; none for other kinds. What it cannot have is reported.
@@ -55,7 +56,7 @@ pub(super) fn rules(
         starts,
         parallelism: given.parallelism,
         completions: given.completions.unwrap_or(given.parallelism),
-        duration: (seconds, random::lognormal_sigma(seconds, p95)),
+        duration: Lognormal::from_p95(seconds, p95),
         concurrency: given.concurrency_policy,
         starting_deadline: given.starting_deadline_seconds,
         backoff_limit: given.backoff_limit.unwrap_or(facts.backoff_limit),

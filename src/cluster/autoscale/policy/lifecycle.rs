@@ -141,7 +141,7 @@ fn stuck_drains(workloads: &[Deployment], pools: &[Pool]) -> Vec<String> {
     let endless = |pool: &&Pool| pool.expire_after.is_some() && pool.termination_grace.is_none();
     let held = |pool: &Pool| {
         let own = |workload: &&Deployment| {
-            workload.do_not_disrupt && workload.groups & (1 << pool.group) != 0
+            workload.do_not_disrupt && workload.groups.contains(pool.group)
         };
         let names: Vec<&str> = workloads.iter().filter(own).map(|own| &*own.name).collect();
         (!names.is_empty()).then(|| {

@@ -1,6 +1,7 @@
 //! Autoscalers: the spec with every default filled in, and what contradicts in it.
 
 use super::{Inputs, deployment::Report, keda};
+use crate::cluster::autoscale::hpa::Reconciles;
 use crate::{
     cluster::{
         autoscale::{
@@ -47,7 +48,7 @@ pub(super) fn rules(
             .unwrap_or(defaults.scale_down_stabilization_seconds),
         scale_up_factor: defaults.scale_up_factor,
         scale_up_minimum: defaults.scale_up_minimum,
-        reconciles: (ticks.max(1), defaults.sync_period_seconds),
+        reconciles: Reconciles { per_tick: ticks.max(1), seconds: defaults.sync_period_seconds },
         band,
         keda,
     })

@@ -11,6 +11,7 @@
 //! A reservation takes targeted launches only: baseline nodes of its type do not use it, as they would use one
 //! with open matching. A spot price of a zone is the same in every month.
 
+use crate::cluster::autoscale::group::Group;
 use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
@@ -51,7 +52,7 @@ pub struct Seat {
     /// Place of the reservation.
     pub reservation: usize,
     /// Group of the pool.
-    pub group: u8,
+    pub group: Group,
     /// The offer.
     pub offer: usize,
 }
@@ -91,7 +92,7 @@ pub struct Supply {
 
 impl Supply {
     /// Returns what a pool's group buys of reservations.
-    pub fn seats_of(&self, group: u8) -> impl Iterator<Item = Seat> + '_ {
+    pub fn seats_of(&self, group: Group) -> impl Iterator<Item = Seat> + '_ {
         self.seats.iter().copied().filter(move |seat| seat.group == group)
     }
 
@@ -210,11 +211,11 @@ impl Supply {
         for pool in pools.iter().filter(|_| self.relaxes_min_values) {
             let bought = offers.iter().filter(|offer| offer.group == pool.group);
             let types: BTreeSet<u32> = bought.map(|offer| offer.type_id).collect();
-            if pool.min_values.0 as usize > types.len() {
+            if pool.min_values.types as usize > types.len() {
                 notes.push(format!(
                     "cluster.node_pools.{}.min_values.instance_types: {} of the {} that the pool buys cannot be kept; under BestEffort its nodes keep as many as there are",
                     pool.name,
-                    pool.min_values.0,
+                    pool.min_values.types,
                     types.len()
                 ));
             }
