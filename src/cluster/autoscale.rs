@@ -105,7 +105,7 @@ pub struct Replicas {
     pub backlog: f64,
     /// CPU used [millicores].
     pub usage: f64,
-    /// Requests asked for, waiting ones included [1/s].
+    /// Requests that arrive or wait [1/s].
     asked: f64,
     /// What the ready pods serve [1/s], its inverse, their CPU with nothing to do and their requests
     /// [millicores]: kept, because they change seldom.
@@ -169,19 +169,19 @@ pub struct Cluster {
     stuck: Vec<u32>,
     /// Pods that wait for others before nodes are planned.
     batch: Batch,
-    /// When room that capacity buffers lack is looked for again.
+    /// When room that capacity buffers lack is searched for again.
     refill_at: Second,
     luck: Draws,
     /// Names the shortages of spot capacity.
     supply_key: u64,
     tally: Tally,
     log: Option<Vec<Event>>,
-    /// Response times, which nobody bills, may be left out of calm stretches.
+    /// Response times, which nobody bills, may be skipped in calm stretches.
     costs_only: bool,
 }
 
 impl Cluster {
-    /// A cluster whose deployments stand at the size that the first minute's load asks for, or, when
+    /// A cluster whose deployments have the size that the load of the first minute needs, or, when
     /// the account sleeps then, with nothing but what is always on.
     pub fn new(policy: &Policy, first_sessions_per_minute: f64, awake: bool, luck: Draws) -> Self {
         let mut cluster = Self::empty(policy, awake, luck);
@@ -256,7 +256,7 @@ impl Cluster {
         cluster
     }
 
-    /// The plan starts with a running company: what stands at the start is ready.
+    /// The plan starts with a running company: what exists at the start is ready.
     fn make_ready(&mut self, policy: &Policy) {
         for node in self.nodes.iter_mut().flatten() {
             node.start(self.now);
@@ -267,7 +267,7 @@ impl Cluster {
             self.change_ready(policy, pod.workload, 1);
         }
         self.reset_tally(policy);
-        // Pods that have no place yet are told of, and counted, by the first tick.
+        // The first tick reports and counts pods that have no place yet.
         self.stuck.fill(0);
         self.find_next_timer(policy);
         self.settle_at = self.now;
@@ -328,7 +328,7 @@ impl Cluster {
         }
     }
 
-    /// Leaves response times out where nothing depends on them: a trial is asked for its costs.
+    /// Skips response times where nothing depends on them: a trial needs only costs.
     pub fn count_costs_only(&mut self) {
         self.costs_only = true;
     }
@@ -445,7 +445,7 @@ impl Cluster {
     fn wake(&mut self, policy: &Policy, awake: bool) {
         self.awake = awake;
         for (index, workload) in policy.workloads.iter().enumerate() {
-            // A run that has begun goes on.
+            // A run that has begun continues.
             if !workload.always_on && workload.job.is_none() {
                 let replicas = &mut self.workloads[index];
                 replicas.hpa = Hpa::default();

@@ -76,8 +76,8 @@ pub struct WorkloadUse {
     pub saturated_at_most_minutes: f64,
     /// Of these, with pods that had no node.
     pub saturated_pending_minutes: f64,
-    /// Minutes in which more was asked than the ready pods can serve, or p95 was above the bound that was
-    /// asked for; not part of the plan document.
+    /// Minutes in which more was asked than the ready pods can serve, or p95 was above its
+    /// bound; not part of the plan document.
     #[serde(skip)]
     pub late_minutes: f64,
     /// Minutes that pods waited for a node, summed over pods.
@@ -149,7 +149,7 @@ pub struct Capacity {
     pub on_demand_mean: f64,
     /// Mean of spot nodes.
     pub spot_mean: f64,
-    /// Share of Karpenter's node-hours asked for as spot; none without such nodes.
+    /// Share of Karpenter's node-hours wanted as spot; none without such nodes.
     pub requested_spot_share: Option<f64>,
     /// The share it was; on-demand steps in where spot is short.
     pub realized_spot_share: Option<f64>,
@@ -193,7 +193,7 @@ impl Capacity {
     }
 
     /// Sums up the tally of a span of `minutes`.
-    pub fn of(tally: Tally, policy: &Policy, minutes: f64, load: Vec<f64>) -> Self {
+    pub fn from_tally(tally: Tally, policy: &Policy, minutes: f64, load: Vec<f64>) -> Self {
         let mut nodes = Vec::new();
         for (index, offer) in policy.offers.iter().enumerate() {
             let (hours, launches) = (tally.node_hours[index], tally.launches[index]);

@@ -208,7 +208,7 @@ fn of_workload(account: &Account, workload: &Workload) -> Vec<(&'static str, &'s
     unused
 }
 
-/// Settings of an account beside its stack.
+/// Settings of an account other than its stack.
 fn of_account(scenario: &Scenario, account: &Account) -> Vec<Finding> {
     let (name, settings) = (&account.name, &account.settings);
     let mut found = Vec::new();
@@ -286,7 +286,7 @@ fn of_budget(key: &str, (budget, scope): (&Budget, &Scope), months: &[MonthPlan]
         && !(year(first)..=year(last)).any(full)
     {
         let why = format!(
-            "no calendar year lies within {} to {}, so the amount of a whole year is held against a part of one",
+            "no calendar year lies within {} to {}, so the amount for a whole year is compared with part of a year",
             first.month, last.month
         );
         found.push(Finding::new(format!("{key}.period"), why));
@@ -300,7 +300,7 @@ fn of_budget(key: &str, (budget, scope): (&Budget, &Scope), months: &[MonthPlan]
                 .any(|(service, cost)| scope.counts(service) && *cost != Usd::ZERO)
         };
         if !counted.iter().any(|month| charged(&month)) {
-            found.push(Finding::new(key, "no charge of the plan counts for it"));
+            found.push(Finding::new(key, "no charge of the plan counts towards it"));
         }
     }
     found
@@ -310,7 +310,7 @@ fn of_commitment(key: &str, bought: &CommitmentUse) -> Option<Finding> {
     let fee: Usd = bought.months.iter().map(|month| month.fee).sum();
     let used: Usd = bought.months.iter().map(|month| month.used).sum();
     if bought.months.iter().all(|month| month.hours == 0) {
-        return Some(Finding::new(key, "its term has no hour in the plan"));
+        return Some(Finding::new(key, "its term does not overlap the plan"));
     }
     if used == Usd::ZERO {
         let why = format!("{} covers nothing: its fee of ${} is lost", bought.name, fee.cents());

@@ -432,7 +432,7 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
         Vec::new()
     }
 
-    /// Regions beside the account's own whose prices it needs.
+    /// Returns regions other than the account's own whose prices it needs.
     fn regions(&self) -> Vec<&str> {
         Vec::new()
     }
@@ -547,7 +547,7 @@ impl fmt::Debug for Registration {
 }
 
 impl Registration {
-    const fn of<S: Service>() -> Self {
+    const fn new<S: Service>() -> Self {
         Self {
             kind: S::KIND,
             meters: S::METERS,
@@ -572,30 +572,30 @@ fn schema<S: Service>(generator: &mut SchemaGenerator) -> Schema {
 
 /// Every service, in the order of the report.
 pub static SERVICES: &[Registration] = &[
-    Registration::of::<ec2::Spec>(),
-    Registration::of::<ebs::Spec>(),
-    Registration::of::<eks::Spec>(),
-    Registration::of::<alb::Spec>(),
-    Registration::of::<waf::Spec>(),
-    Registration::of::<nat::Spec>(),
-    Registration::of::<transfer::Spec>(),
-    Registration::of::<public_ipv4::Spec>(),
-    Registration::of::<vpc_endpoints::Spec>(),
-    Registration::of::<vpc_flow_logs::Spec>(),
-    Registration::of::<route53::Spec>(),
-    Registration::of::<acm::Spec>(),
-    Registration::of::<cloudfront::Spec>(),
-    Registration::of::<s3::Spec>(),
-    Registration::of::<aurora::Spec>(),
-    Registration::of::<ssm::Spec>(),
-    Registration::of::<secrets_manager::Spec>(),
-    Registration::of::<kms::Spec>(),
-    Registration::of::<ecr::Spec>(),
-    Registration::of::<github_actions::Spec>(),
-    Registration::of::<cloudwatch::Spec>(),
-    Registration::of::<cloudtrail::Spec>(),
-    Registration::of::<dr::Spec>(),
-    Registration::of::<datadog::Spec>(),
+    Registration::new::<ec2::Spec>(),
+    Registration::new::<ebs::Spec>(),
+    Registration::new::<eks::Spec>(),
+    Registration::new::<alb::Spec>(),
+    Registration::new::<waf::Spec>(),
+    Registration::new::<nat::Spec>(),
+    Registration::new::<transfer::Spec>(),
+    Registration::new::<public_ipv4::Spec>(),
+    Registration::new::<vpc_endpoints::Spec>(),
+    Registration::new::<vpc_flow_logs::Spec>(),
+    Registration::new::<route53::Spec>(),
+    Registration::new::<acm::Spec>(),
+    Registration::new::<cloudfront::Spec>(),
+    Registration::new::<s3::Spec>(),
+    Registration::new::<aurora::Spec>(),
+    Registration::new::<ssm::Spec>(),
+    Registration::new::<secrets_manager::Spec>(),
+    Registration::new::<kms::Spec>(),
+    Registration::new::<ecr::Spec>(),
+    Registration::new::<github_actions::Spec>(),
+    Registration::new::<cloudwatch::Spec>(),
+    Registration::new::<cloudtrail::Spec>(),
+    Registration::new::<dr::Spec>(),
+    Registration::new::<datadog::Spec>(),
 ];
 
 /// Returns a warning for each quantity that no service of the account bills.
@@ -607,7 +607,7 @@ fn unclaimed(services: &[Arc<dyn AnyService>], demand: &Demand<'_>) -> Vec<Choic
         if billed && *quantity > 0.0 && missing(receiver) {
             let quantity = rounded_up(*quantity);
             let reason =
-                format!("{quantity} {what} are in no line, because there is no [{receiver}] table");
+                format!("{quantity} {what} are not billed, because there is no [{receiver}] table");
             all.push(lost_choice(receiver, reason));
         }
     }
@@ -645,7 +645,7 @@ fn unserved(demand: &Demand<'_>, name: &str, class: &Class) -> Option<Choice> {
         Some(lost_choice(
             &subject,
             format!(
-                "{gb} GB of answers to users leave by no load balancer and no [cloudfront], so their transfer is in no line"
+                "{gb} GB of answers to users leave by no load balancer and no [cloudfront], so their transfer is not billed"
             ),
         ))
     } else {

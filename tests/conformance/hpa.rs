@@ -139,7 +139,7 @@ fn replicas_of_one_metric() {
             cpu_initialization_seconds: case.cpu_initialization_seconds,
             initial_readiness_seconds: case.initial_readiness_seconds,
         };
-        let totals = Totals::of(&pods, NOW, &readiness);
+        let totals = Totals::of_pods(&pods, NOW, &readiness);
         let of_pods = |target| pod_metric_replicas(case.current, &totals, target, tolerance);
         let usage = case.value.unwrap_or(0);
         let got = match &*case.function {
@@ -300,7 +300,7 @@ fn several_metrics_and_bounds() {
             min_replicas: case.min.unwrap(),
             max_replicas: case.max.unwrap(),
             metrics: Vec::new(),
-            tolerance: Tolerance::both(0.1),
+            tolerance: Tolerance::symmetric(0.1),
             behavior: None,
             stabilization_seconds: 300,
             scale_up_factor: 2.0,

@@ -146,7 +146,7 @@ fn write_part(args: &Args, shard: (u32, u32)) -> Result<(), Error> {
     let facts = store::load_facts(catalog, &args.prices.source(), &scenario.regions())?;
     let prepared = Prepared::new(&scenario, &facts, &inputs)?;
     let plan = prepared.run(0)?;
-    let settings = Settings::of(&prepared, &plan)?;
+    let settings = Settings::new(&prepared, &plan)?;
     let trials = part::trials_of(shard.0, shard.1, args.trials.count());
     let (samples, asked) = args.trials.run_these(&prepared, &trials)?;
     if samples.len() < trials.len() {

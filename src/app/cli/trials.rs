@@ -92,7 +92,7 @@ impl TrialArgs {
         if self.mid_only() {
             return Ok(());
         }
-        let settings = Settings::of(prepared, plan)?;
+        let settings = Settings::new(prepared, plan)?;
         let (samples, asked) = self.run(prepared)?;
         plan.spread = trials::spread(plan, &samples, asked, &settings);
         Ok(())

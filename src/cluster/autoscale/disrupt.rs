@@ -176,7 +176,7 @@ impl Cluster {
         let allowed = self.allowances(policy, DisruptionReason::Underutilized);
         let mut candidates = interleaved(candidates);
         candidates.retain(|candidate| occupied(candidate) && allowed[candidate.pool] > 0);
-        self.one(policy, &candidates, &targets, pass)
+        self.single(policy, &candidates, &targets, pass)
     }
 
     fn command(
@@ -233,8 +233,8 @@ impl Cluster {
             if policy.pools[pool].replicas.is_some() {
                 let Some(claim) = self.static_replacement(policy, pool) else { continue };
                 let replacement = Replacement { offers: claim.offers(policy).collect(), claim };
-                let one = std::iter::once(*index);
-                return Some(self.command(DisruptionReason::Drifted, one, vec![replacement]));
+                let node = std::iter::once(*index);
+                return Some(self.command(DisruptionReason::Drifted, node, vec![replacement]));
             }
             let (round, all) = self.move_pods(policy, &[*index], targets, Bounds::NONE);
             if all {
@@ -242,8 +242,8 @@ impl Cluster {
                     .claims
                     .into_iter()
                     .map(|claim| Replacement { offers: claim.offers(policy).collect(), claim });
-                let one = std::iter::once(*index);
-                return Some(self.command(DisruptionReason::Drifted, one, replacements.collect()));
+                let node = std::iter::once(*index);
+                return Some(self.command(DisruptionReason::Drifted, node, replacements.collect()));
             }
         }
         None

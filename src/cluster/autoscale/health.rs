@@ -15,7 +15,7 @@
 //! `pkg/controllers/disruption/helpers.go#BuildDisruptionBudgetMapping`.
 //! # Limits
 //! Every failure is a kubelet that falls silent, for good. Conditions of the node monitoring agent, a reboot that
-//! helps and nodes that Karpenter did not buy are left out. Pods of a failed node stop at once.
+//! helps and nodes that Karpenter did not buy are not modelled. Pods of a failed node stop at once.
 
 use super::group::Group;
 use super::{

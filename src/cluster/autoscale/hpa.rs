@@ -95,7 +95,7 @@ impl Container {
     }
 }
 
-/// What the metrics adapter offers beside resources.
+/// What the metrics adapter offers in addition to resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// Requests that arrive in a second.
@@ -339,7 +339,7 @@ impl Metric {
         }
     }
 
-    /// Its value as it stands [percent of its target].
+    /// Its current value [percent of its target].
     fn percent_of_target(&self, seen: &Observed, current: u32) -> f64 {
         let of = |totals: &Totals, target: PodTarget| match target {
             PodTarget::Utilization(target) => {

@@ -18,7 +18,7 @@
 //! A pod takes up whole ticks, from the one in which its start ends to the one in which it ends: a pod of
 //! ten seconds counts as one tick, and holds its room for as long. Every pod succeeds, so only evictions count
 //! towards `backoff_limit`; a `podFailurePolicy` that ignores them, and the pause of 10 s or more before a pod
-//! is made anew, are left out. Runs that are due while the account sleeps are not made up for.
+//! is made anew, are not modelled. Runs that are due while the account sleeps are not made up for.
 
 use super::{
     Cluster, NEVER, Second,
@@ -254,7 +254,7 @@ impl Cluster {
                 }
                 ConcurrencyPolicy::Forbid => {
                     runs.waiting = Some(due);
-                    self.note(Subject::Workload(index), skipped("an earlier run goes on"));
+                    self.note(Subject::Workload(index), skipped("an earlier run is still running"));
                     return;
                 }
                 ConcurrencyPolicy::Replace => {

@@ -11,7 +11,7 @@
 //! reserved first: a planned node that fits a reservation with a free instance is bought there
 //! spot next, when  spot nodes + 1 ≤ spot_share × (nodes + 1)                          pools with a share
 //! ```
-//! So packing goes on until the largest allowed type is full, and only then a second node opens.
+//! So packing continues until the largest allowed type is full, and only then a second node opens.
 //! Static pools (`spec.replicas`) keep their nodes, each of the cheapest type, and pods bring them no others.
 //! Preferences (`ScheduleAnyway`, `PreferNoSchedule`, affinity with a weight) count as demands until a pod fits
 //! nowhere.
@@ -24,7 +24,7 @@
 //! # Limits
 //! One batch a tick. A share of spot is this tool's own way to ask for a mix; Karpenter would spread
 //! over `karpenter.sh/capacity-type`. Where spot runs short is drawn by type, zone and hour, each on
-//! its own; in life neighbours run short together.
+//! its own; in reality neighbours run short together.
 
 use self::{
     round::{Bounds, Room, Round},
@@ -290,7 +290,7 @@ impl Cluster {
         if let (Some(on_demand), MinValues::NONE) = (cheapest, pool.min_values) {
             spot.retain(|offer| policy.offers[*offer].price <= policy.offers[on_demand].price);
         }
-        // What was short a moment ago is not asked for again: where nothing else is left, the node is
+        // What was short a moment ago is not requested again: where nothing else is left, the node is
         // bought on demand.
         if !self.unavailable.is_empty() {
             spot.retain(|offer| {

@@ -308,7 +308,7 @@ impl Cluster {
             };
             let replicas = &self.workloads[workload];
             let ready = asks.available.map_or(on_node, |available| {
-                replicas.ready.saturating_sub(available.of(replicas.desired))
+                replicas.ready.saturating_sub(available.least_ready(replicas.desired))
             });
             self.evict(policy, index, workload, Allowed { ready, pods: on_node - held });
         }

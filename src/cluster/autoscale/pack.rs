@@ -15,7 +15,7 @@
 //! any feasible prices are a bound). Filling by likeness of shape is the dot-product heuristic of vector
 //! bin packing (Panigrahy and others, "Heuristics for vector bin packing", 2011).
 //! # Limits
-//! Spreads, taints and zones are left out: real nodes cost more, never less.
+//! Spreads, taints and zones are ignored: real nodes cost more, never less.
 
 use super::policy::{Deployment, Offer};
 

@@ -218,7 +218,7 @@ impl Pool {
         self.replicas.map(|replicas| replicas.min(most))
     }
 
-    /// The share of nodes asked for as spot.
+    /// The share of nodes wanted as spot.
     pub fn spot_share(&self) -> f64 {
         match self.mix {
             Mix::OnDemand => 0.0,
@@ -275,7 +275,7 @@ pub struct Unrequested {
 
 impl Unrequested {
     /// Returns the containers without a request for a resource.
-    pub fn of(&self, resource: Resource) -> &[String] {
+    pub fn containers(&self, resource: Resource) -> &[String] {
         match resource {
             Resource::Cpu => &self.cpu,
             Resource::Memory => &self.memory,
@@ -306,8 +306,8 @@ pub enum Available {
 }
 
 impl Available {
-    /// How many of `replicas` must stay ready.
-    pub fn of(self, replicas: u32) -> u32 {
+    /// Returns how many of `replicas` must stay ready.
+    pub fn least_ready(self, replicas: u32) -> u32 {
         let share = |percent: u32| (replicas * percent).div_ceil(100);
         match self {
             Self::Least(count) => count,
@@ -715,7 +715,7 @@ impl Policy {
     }
 
     /// A cluster without baseline nodes, daemonsets or feature gates, whose controllers go by their
-    /// defaults. Pools stand in the order of their weight, greatest first.
+    /// defaults. Pools are in the order of their weight, greatest first.
     pub fn assemble(
         controllers: &Controllers,
         tick_seconds: Second,
@@ -757,7 +757,7 @@ impl Policy {
             asleep_baseline_nodes: 0,
             pools,
             latencies: latencies(controllers, tick_seconds),
-            lifecycle: lifecycle::Lifecycle::of(controllers),
+            lifecycle: lifecycle::Lifecycle::new(controllers),
             buffers: Vec::new(),
             spot: spot(controllers),
             multi_node_candidates: controllers.karpenter.multi_node_candidates,

@@ -20,7 +20,7 @@
 //! then pods on the node with most of them.
 //! # Limits
 //! Every node is scored; kube-scheduler stops looking at a share of them in clusters above 100 nodes.
-//! Image locality is left out. Pods of a workload are spread by the constraints it gives; the
+//! Image locality is not modelled. Pods of a workload are spread by the constraints it gives; the
 //! scheduler's own defaults (zone 5, hostname 3) act for those that give none.
 
 use std::cmp::Ordering;
@@ -331,7 +331,7 @@ impl Cluster {
     }
 }
 
-/// Adds to scores what preferred labels and the pods around come to, from 0 to 100 each.
+/// Adds the scores of preferred labels and of the pods around, from 0 to 100 each.
 fn add_likes(fits: &mut [Fit], weights: AffinityScores) {
     let [mut labels, mut most, mut least] = [0, i64::MIN, i64::MAX];
     for fit in &*fits {

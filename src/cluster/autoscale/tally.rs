@@ -113,7 +113,7 @@ impl JobUse {
     }
 
     /// Adds another month's; the mean delay is weighted by runs.
-    pub(in crate::cluster) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         let runs = f64::from((self.runs + other.runs).max(1));
         self.mean_delay_seconds = (self.mean_delay_seconds * f64::from(self.runs)
             + other.mean_delay_seconds * f64::from(other.runs))

@@ -370,7 +370,7 @@ fn what_is_always_on_is_scaled_while_the_account_sleeps() {
     assert_eq!(cluster.workloads()[0].ready, 7, "as under the same load awake");
 }
 
-/// Pods that find no place at the start are told of in the first tick, and once.
+/// Pods that find no place at the start are reported in the first tick, and once.
 #[test]
 fn pods_without_a_place_at_the_start_are_told_of() {
     let policy = Company::new(&format!("{POOL}limit_vcpus = 2\n")).policy().unwrap();
@@ -430,7 +430,7 @@ fn concurrency_counts_the_requests_that_wait() {
         _ => None,
     });
     assert_eq!(rescaled, Some((1, 4)));
-    // At the start as many pods stand as keep every metric at its target: 36 requests/s in two pods are
+    // At the start as many pods run as keep every metric at its target: 36 requests/s in two pods are
     // 1.8 busy workers and 0.1 waiting each.
     assert_eq!(policy.workloads[0].replicas_for(36.0 * 60.0), 2);
     assert!(policy.warnings().is_empty());
@@ -525,7 +525,7 @@ fn a_node_that_leaves_twice_is_counted_once() {
     assert!(counted.expired > 0 && noticed > counted.interrupted as usize, "{counted:?} {noticed}");
 }
 
-/// Valid settings that nobody means are told, each with what would do.
+/// Valid settings that nobody means are reported, each with a fix.
 #[test]
 fn settings_that_cannot_work_are_told() {
     let advice = |more: &str| {
@@ -1064,7 +1064,7 @@ fn affinity_that_cannot_hold_is_told() {
         (
             near("cache", "host", required) + "node_pools = [\"general\"]",
             "node_pools = [\"baseline\"]".into(),
-            "api: its pod_affinity requires the nodes of cache, on none of which it may run",
+            "api: its pod_affinity requires the nodes of cache, and it may run on none of them",
         ),
     ] {
         let found = problems(&api, &cache);
@@ -1073,7 +1073,7 @@ fn affinity_that_cannot_hold_is_told() {
     let two = near("cache", "zone", required).replace("}]", "}, { workload = \"db\", topology_key = \"topology.kubernetes.io/zone\", required = true }]");
     assert!(
         problems(&two, "")
-            .contains("workloads.api.pod_affinity.1: requires pods of db beside those of cache")
+            .contains("workloads.api.pod_affinity.1: requires pods of db as well as pods of cache")
     );
     // The same zone and yet another node is no contradiction.
     let beside = near("cache", "zone", required) + &apart("cache", "host", required);

@@ -98,7 +98,7 @@ fn assumptions(scenario: &Scenario) -> Vec<Assumption> {
         let Range { low, high, confidence, .. } = input.range;
         Some(Uncertainty { low, high, confidence })
     };
-    plan::assumptions::of(&scenario.document.table, &range)
+    plan::assumptions::list(&scenario.document.table, &range)
 }
 
 fn cost_metric(scenario: &Scenario) -> &'static str {

@@ -5,7 +5,7 @@
 //! FreePublicCertificate [Certificates] = certificates        at 0: stated, so that nobody looks for it
 //! ```
 //! # Source
-//! Billing rules, "ACM": free on ALB and `CloudFront`; exportable certificates cost 7 a name and are not
+//! aws.amazon.com/certificate-manager/pricing: free on ALB and `CloudFront`; exportable certificates cost 7 a name and are not
 //! modelled.
 
 use schemars::JsonSchema;

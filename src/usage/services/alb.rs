@@ -11,7 +11,7 @@
 //! ```
 //! # Source
 //! Elastic Load Balancing pricing text of 2026-09-20; handbook.vantage.sh/aws/services/elb-pricing;
-//! sizing reference, section 8: the maximum is taken per hour, then summed.
+//! the maximum of the dimensions is taken per hour, then summed.
 //! # Limits
 //! Connections are counted on the client side and stay open for the idle time-out after their last
 //! request. Several load balancers share the load evenly, and each takes its own maximum of the same
@@ -37,7 +37,7 @@ pub struct Spec {
     /// Whether access logs are delivered to S3.
     #[serde(default)]
     pub access_logs: bool,
-    /// Seconds a connection stays open in the mean; the idle time-out if left out.
+    /// Seconds a connection stays open on average; default: the idle time-out.
     #[schemars(range(min = 0, max = 4000))]
     pub connection_seconds: Option<f64>,
 }

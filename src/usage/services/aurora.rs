@@ -12,11 +12,11 @@
 //! I/O-Optimized bills its own instance and storage meters and no I/O.
 //!
 //! # Source
-//! Billing rules, "Aurora"; sizing reference 6.1 and 6.4 (AWS Database Blog "Planning I/O in Amazon
-//! Aurora": one read per 8 KiB page fetched, writes in WAL units of up to 4 KiB).
+//! aws.amazon.com/rds/aurora/pricing; AWS Database Blog, "Planning I/O in Amazon
+//! Aurora": one read per 8 KiB page fetched, writes in WAL units of up to 4 KiB.
 //! # Limits
 //! One class for all instances, chosen anew each month. The size follows the busiest minute; a class
-//! change costs nothing here but takes minutes in life. Storage does not shrink within a plan's month.
+//! change costs nothing here but takes minutes in reality. Storage does not shrink within a plan's month.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -58,11 +58,11 @@ pub enum StorageType {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// Instance class, `db.r6g.large`; chosen from the load if left out.
+    /// Instance class, `db.r6g.large`; default: chosen from the load.
     pub instance_class: Option<String>,
     /// Serverless v2 in place of instances of a class.
     pub serverless: Option<Serverless>,
-    /// Families to choose from; the model's if left out.
+    /// Families to choose from; default: the model's.
     #[serde(default)]
     pub families: Vec<String>,
     /// Least readers; one makes the cluster Multi-AZ.
@@ -112,12 +112,12 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 1e9))]
     pub export_gb_per_month: f64,
-    /// Most readers, for a cluster that adds and removes them with the load; `min_readers` if left out.
+    /// Most readers, for a cluster that adds and removes them with the load; default: `min_readers`.
     #[schemars(range(min = 0))]
     pub max_readers: Option<u32>,
     /// Major version of an engine whose standard support ends, `11`.
     pub extended_support_version: Option<String>,
-    /// First month of its extended support; the plan's first if left out.
+    /// First month of its extended support; default: the plan's first.
     pub extended_support_from: Option<Month>,
 }
 
@@ -424,12 +424,11 @@ impl Service for Spec {
                 ("serverless.min_acu", limits.min_acu, limits.max_acu),
             ]));
             if self.extended_support_version.is_some() {
-                let message =
-                    "extended support of serverless capacity is not modelled; leave one out";
+                let message = "extended support of serverless capacity is not modelled; remove one";
                 problems.push(Finding::new("extended_support_version", message));
             }
             if self.instance_class.is_some() {
-                let message = "serverless takes the place of a class; leave one out";
+                let message = "serverless replaces a class; remove one";
                 problems.push(Finding::new("instance_class", message));
             }
         }
@@ -456,9 +455,9 @@ impl Service for Spec {
         let families = ("families", !self.families.is_empty());
         let mut unused = if self.serverless.is_some() {
             let keys = [families, ("max_readers", self.max_readers.is_some())];
-            super::unused_keys(keys, "serverless takes the place of classes and their readers")
+            super::unused_keys(keys, "serverless replaces classes and their readers")
         } else if self.instance_class.is_some() {
-            super::unused_keys([families], "instance_class says the class")
+            super::unused_keys([families], "instance_class sets the class")
         } else {
             Vec::new()
         };

@@ -9,7 +9,7 @@
 //! to S3 or the load balancer: requests × (1 − hit ratio)
 //! ```
 //! # Source
-//! Billing rules, "`CloudFront`": pay-as-you-go by edge location; 1 TB and 10 million requests a month free.
+//! aws.amazon.com/cloudfront/pricing: pay-as-you-go by edge location; 1 TB and 10 million requests a month free.
 //! # Limits
 //! One price zone for all users. Answers of an AWS origin to the edge carry no transfer charge. A web ACL stays
 //! at the load balancer: it inspects what the edge passes on. Flat plans are not modelled.

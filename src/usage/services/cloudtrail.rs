@@ -7,7 +7,7 @@
 //! DataEventsRecorded [Events] = data events
 //! ```
 //! # Source
-//! Billing rules, "`CloudTrail`": further copies 2.00, data events 0.10 per 100,000.
+//! aws.amazon.com/cloudtrail/pricing: further copies 2.00, data events 0.10 per 100,000.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -21,7 +21,7 @@ pub struct Spec {
     /// Management events a month.
     #[schemars(range(min = 0, max = 1e12))]
     pub management_events_per_month: f64,
-    /// Trails beside the first.
+    /// Trails after the first.
     #[serde(default)]
     #[schemars(range(min = 0, max = 100))]
     pub further_trails: f64,

@@ -11,7 +11,7 @@
 //! CW:GMD-Metrics         [Metrics] = values read by GetMetricData
 //! ```
 //! # Source
-//! Billing rules, "`CloudWatch`": 5 GB, 10 metrics and 10 alarm metrics free; alarms count metrics.
+//! aws.amazon.com/cloudwatch/pricing: 5 GB, 10 metrics and 10 alarm metrics free; alarms count metrics.
 //! # Limits
 //! Stored logs are compressed; `compression` says to what share. Logs Insights queries are not modelled.
 

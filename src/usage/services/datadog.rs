@@ -245,7 +245,7 @@ impl Service for Spec {
         let gb = demand.log_gb();
         (gb > 0.0).then(|| {
             format!(
-                "{} GB of logs that workloads send out reach no service of the plan, because there is no [datadog] table; log_kib_per_request = 0 keeps them in",
+                "{} GB of logs that workloads send out reach no service of the plan, because there is no [datadog] table; set log_kib_per_request = 0 if they stay inside",
                 rounded_up(gb)
             )
         })

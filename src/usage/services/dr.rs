@@ -16,12 +16,12 @@
 //! whole for some hours in every third month of the plan.
 //!
 //! # Source
-//! Billing rules, "Aurora" (Global Database: each secondary pays its instances, storage and replicated
+//! aws.amazon.com/rds/aurora/pricing (Global Database: each secondary pays its instances, storage and replicated
 //! write I/Os, the bytes pay inter-region transfer from the primary; a headless secondary still
 //! replicates); architecture section 10.4 (Route 53 health checks, controlled promotion).
 //! # Limits
 //! A rehearsal's capacity units and NAT bytes, and copies of keys, parameters, images and buckets in the
-//! second region are left out. Traffic during a failover is not planned. The secondary is on Standard storage.
+//! second region are not modelled. Traffic during a failover is not planned. The secondary is on Standard storage.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -47,7 +47,7 @@ pub enum Database {
     Full,
 }
 
-/// What of the application's stack stands there.
+/// The part of the application's stack that runs there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StandBy {
@@ -75,7 +75,7 @@ pub struct Spec {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 100))]
     pub instances: u32,
-    /// What stands by.
+    /// What is kept ready.
     #[serde(default)]
     pub stand_by: StandBy,
     /// Type of the nodes, `m7g.large`.
@@ -84,7 +84,7 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 10_000))]
     pub nodes: u32,
-    /// Root volume of a node [GiB]; Karpenter's default if left out.
+    /// Root volume of a node [GiB]; default: Karpenter's default.
     #[schemars(range(min = 1))]
     pub volume_gib: Option<f64>,
     /// Zones in use there.
@@ -112,7 +112,7 @@ struct Hours {
 }
 
 impl Hours {
-    fn of(&self, count: f64, stands: bool) -> f64 {
+    fn billed(&self, count: f64, stands: bool) -> f64 {
         count * if stands { self.standing } else { self.rehearsal }
     }
 }
@@ -141,7 +141,7 @@ impl Spec {
         let plane = self.stand_by != StandBy::None;
         let (zones, nodes) = (f64::from(self.zones), f64::from(self.nodes));
         let gib = self.volume_gib.unwrap_or(demand.catalog.controllers.node.root_volume_gib);
-        let node_hours = hours.of(nodes, warm);
+        let node_hours = hours.billed(nodes, warm);
         let parts = [
             ("AmazonEKS", "AmazonEKS-Hours:perCluster".to_owned(), "CreateOperation", 1.0, plane),
             ("AWSELB", "LoadBalancerUsage".to_owned(), "LoadBalancing:Application", 1.0, warm),
@@ -151,10 +151,10 @@ impl Spec {
         let mut lines: Vec<UsageLine> = parts
             .into_iter()
             .map(|(service, usage_type, operation, count, stands)| {
-                let quantity = hours.of(count, stands);
+                let quantity = hours.billed(count, stands);
                 let why = Basis::new(
                     "count × hours standing, or of the rehearsal",
-                    &[("count", count, ""), ("hours", hours.of(1.0, stands), "Hrs")],
+                    &[("count", count, ""), ("hours", hours.billed(1.0, stands), "Hrs")],
                 );
                 self.line(Meter::new(service, &usage_type, operation), quantity, why)
             })
@@ -301,7 +301,7 @@ impl Service for Spec {
             problems.push(Finding::new("instance_class", message));
         }
         if self.database != Database::None && context.stops_database {
-            let message = "AWS stops no cluster of an Aurora Global Database, and the account's schedule has stop_database = true. Set database = \"none\", or leave stop_database out";
+            let message = "AWS stops no cluster of an Aurora Global Database, and the account's schedule has stop_database = true. Set database = \"none\", or remove stop_database";
             problems.push(Finding::new("database", message));
         }
         if self.nodes > 0 && self.node_type.is_none() {

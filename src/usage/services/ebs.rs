@@ -11,7 +11,7 @@
 //!
 //! # Source
 //! EBS pricing rows of the price book: gp3 includes 3,000 IOPS and 125 MiB/s; per-month meters are
-//! fractions of the calendar month (billing rules, "Month and hours"). A volume is billed from its creation to
+//! fractions of the calendar month (aws.amazon.com/ebs/pricing). A volume is billed from its creation to
 //! its deletion, attached or not; Kubernetes keeps the claims of a `StatefulSet` when it scales down
 //! ("`StatefulSets`", `persistentVolumeClaimRetentionPolicy`: Retain).
 
@@ -47,10 +47,10 @@ pub struct Claim {
     /// Their type.
     #[serde(default)]
     pub volume_type: VolumeType,
-    /// Provisioned IOPS of a gp3 volume; the included ones if left out.
+    /// Provisioned IOPS of a gp3 volume; default: the included ones.
     #[schemars(range(min = 1))]
     pub iops: Option<f64>,
-    /// Provisioned throughput of a gp3 volume [MiB/s]; the included one if left out.
+    /// Provisioned throughput of a gp3 volume [MiB/s]; default: the included one.
     #[schemars(range(min = 1))]
     pub throughput_mibps: Option<f64>,
 }
@@ -63,17 +63,17 @@ fn one() -> u32 {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// Size of a node's root volume [GiB]; Karpenter's default if left out.
+    /// Size of a node's root volume [GiB]; default: Karpenter's default.
     #[schemars(range(min = 1))]
     pub volume_gib: Option<f64>,
-    /// Provisioned IOPS of a volume; the included ones if left out.
+    /// Provisioned IOPS of a volume; default: the included ones.
     #[schemars(range(min = 1))]
     pub iops: Option<f64>,
     /// Snapshots kept, changed blocks only [GB].
     #[serde(default)]
     #[schemars(range(min = 0, max = 1e9))]
     pub snapshot_gb: f64,
-    /// Provisioned throughput of a volume [MiB/s]; the included one if left out.
+    /// Provisioned throughput of a volume [MiB/s]; default: the included one.
     #[schemars(range(min = 1))]
     pub throughput_mibps: Option<f64>,
     /// Volumes that pods claim, by name; billed all month, outside the account's schedule too.
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(quantities, [100.0, 2000.0, 0.0, 0.0]);
     }
 
-    /// One baseline node all month has 50 GiB. Half a node of `big` in the mean has 4,096 GiB and 16,000 IOPS:
+    /// One baseline node all month has 50 GiB. Half a node of `big` on average has 4,096 GiB and 16,000 IOPS:
     /// 2,048 GB and 6,500 IOPS above 3,000; its throughput is that of `[ebs]`, 225 MiB/s, 100 above 125.
     #[test]
     fn a_pool_s_volume_is_no_one_else_s() {

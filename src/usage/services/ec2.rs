@@ -8,7 +8,7 @@
 //! CPUCredits:<family> [vCPU-Hours] = Σ over days  max(0, mean utilization − baseline) × vCPU × node hours
 //! ```
 //! # Source
-//! Billing rules, "EC2, spot, Savings Plans": Linux is billed per second with a minimum of 60 s;
+//! aws.amazon.com/ec2/pricing/on-demand: Linux is billed per second with a minimum of 60 s;
 //! spot per second used. A capacity reservation is billed at the on-demand rate, used or not, and Savings Plans
 //! and regional Reserved Instances apply to both (EC2 user guide, "Capacity Reservation pricing and billing").
 //! Bills print unused hours as `UnusedBox:<type>` (Data Exports user guide, "Monitoring your On-Demand capacity

@@ -6,7 +6,7 @@
 //! versions kept = min(lifecycle limit, builds so far)
 //! ```
 //! # Source
-//! Billing rules, "ECR": 0.10 per GB-month of compressed layers, shared layers once.
+//! aws.amazon.com/ecr/pricing: 0.10 per GB-month of compressed layers, shared layers once.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -8,10 +8,10 @@
 //! actions_storage [GB-day]  = max(0, artifacts − included) × days of the month
 //! ```
 //! # Source
-//! Billing rules, "GitHub Actions": each job's time is rounded up to the whole minute; included minutes
+//! GitHub Docs, "GitHub Actions billing": each job's time is rounded up to the whole minute; included minutes
 //! serve standard runners of private repositories only; larger runners are always charged.
 //! # Limits
-//! The multipliers that older plans applied to Windows and macOS are left out: the rates of 2026 carry the
+//! The multipliers that older plans applied to Windows and macOS are ignored: the rates of 2026 carry the
 //! difference.
 
 use schemars::JsonSchema;

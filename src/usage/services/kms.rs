@@ -6,7 +6,7 @@
 //! KMS-Requests [Requests] = given + reads of parameters and secrets      (first 20,000 a month free)
 //! ```
 //! # Source
-//! Billing rules, "KMS": 1 a key and month, 0.03 per 10,000 requests after 20,000.
+//! aws.amazon.com/kms/pricing: 1 a key and month, 0.03 per 10,000 requests after 20,000.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ pub struct Spec {
     /// Customer-managed keys.
     #[schemars(range(min = 0, max = 100_000))]
     pub customer_keys: f64,
-    /// Requests a month beside those of parameters and secrets: EBS, Aurora, S3.
+    /// Requests a month other than those of parameters and secrets: EBS, Aurora, S3.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1e13))]
     pub requests_per_month: f64,

@@ -8,7 +8,7 @@
 //! with fewer gateways than zones, the other zones' bytes cross a zone, charged on both sides
 //! ```
 //! # Source
-//! Billing rules, "NAT gateway": zonal, one per zone for high availability; processed GB come on top
+//! aws.amazon.com/vpc/pricing: zonal, one per zone for high availability; processed GB come on top
 //! of any transfer charge.
 //! # Limits
 //! A node pulls an image once, when the first pod of its workload is bound to it. What leaves for the internet is metered by `transfer`.
@@ -24,7 +24,7 @@ use super::{
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// Gateways; one per zone if left out.
+    /// Gateways; default: one per zone.
     #[schemars(range(min = 1, max = 100))]
     pub gateways: Option<u32>,
 }

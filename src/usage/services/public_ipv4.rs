@@ -5,7 +5,7 @@
 //! PublicIPv4:InUseAddress [Hrs] = max(0, addresses × hours of the month − free hours)
 //! ```
 //! # Source
-//! Billing rules, "Public IPv4": 0.005 an hour for each address, in use or idle; 750 h a month in the
+//! aws.amazon.com/vpc/pricing, "Public IPv4 Address": 0.005 an hour for each address, in use or idle; 750 h a month in the
 //! legacy free tier of an account's first twelve months.
 
 use schemars::JsonSchema;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{Basis, Demand, HandOver, Meter, Metered, Sent, Service};
 
-/// Public addresses beside those of load balancers and NAT gateways.
+/// Public addresses other than those of load balancers and NAT gateways.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {

@@ -9,7 +9,7 @@
 //! Health-Check-Non-AWS  [Months]     = checks of other endpoints
 //! ```
 //! # Source
-//! Billing rules, "Route 53": zones 0.50 to the 25th, queries stepped at a billion, alias queries to load
+//! aws.amazon.com/route53/pricing: zones 0.50 to the 25th, queries stepped at a billion, alias queries to load
 //! balancers and `CloudFront` free.
 
 use schemars::JsonSchema;

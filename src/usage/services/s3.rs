@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::{Basis, Demand, HandOver, Meter, Metered, Service};
 
-/// Days in the mean month of the Gregorian calendar.
+/// Days in the average month of the Gregorian calendar.
 const DAYS_PER_MONTH: f64 = 30.436_875;
 
 /// Buckets.

@@ -6,7 +6,7 @@
 //! AWSSecretsManagerAPIRequest  [API Requests] = secrets × hours × 3,600 / poll interval
 //! ```
 //! # Source
-//! Billing rules: 0.40 a secret and month, 0.05 per 10,000 calls. Each call decrypts once with KMS.
+//! aws.amazon.com/secrets-manager/pricing: 0.40 a secret and month, 0.05 per 10,000 calls. Each call decrypts once with KMS.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -8,7 +8,7 @@
 //! reads = parameters × hours × 3,600 / poll interval
 //! ```
 //! # Source
-//! Billing rules, "SSM": standard parameters at standard throughput are free; advanced 0.05 a month;
+//! aws.amazon.com/systems-manager/pricing: standard parameters at standard throughput are free; advanced 0.05 a month;
 //! 0.05 per 10,000 interactions for advanced parameters or once higher throughput is on. Each read of an
 //! encrypted value is a request to KMS.
 

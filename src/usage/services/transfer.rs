@@ -8,7 +8,7 @@
 //! cross-zone share = (zones − 1) / zones
 //! ```
 //! # Source
-//! Billing rules, "Data transfer": 0.01 per GB on each side between zones; load balancer to targets on
+//! aws.amazon.com/ec2/pricing/on-demand, "Data Transfer": 0.01 per GB on each side between zones; load balancer to targets on
 //! private addresses is free; EC2 to RDS in another zone 0.01 in each direction; egress steps and the
 //! free 100 GB are the price book's.
 //! # Limits

@@ -7,7 +7,7 @@
 //! VpcEndpoint-Gateway [Hrs] = gateway endpoints × hours, at 0
 //! ```
 //! # Source
-//! Billing rules, "VPC interface endpoints": hours per endpoint and zone; bytes in steps of 1 and 5 PB over
+//! aws.amazon.com/privatelink/pricing: hours per endpoint and zone; bytes in steps of 1 and 5 PB over
 //! all endpoints of the region; gateway endpoints for S3 and `DynamoDB` cost nothing.
 
 use schemars::JsonSchema;

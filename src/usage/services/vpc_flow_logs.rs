@@ -6,9 +6,9 @@
 //! to CloudWatch: VendedLog-Bytes [GB], billed by `cloudwatch`;  to S3: storage, billed by `s3`
 //! ```
 //! # Source
-//! Billing rules, "WAF" (vended logs 0.50 per GB in the first step) and the S3 rows of the price book.
+//! aws.amazon.com/cloudwatch/pricing (vended logs 0.50 per GB in the first step) and the S3 rows of the price book.
 //! # Limits
-//! The delivery fee of logs to S3 was not read in any source and is left out.
+//! The delivery fee of logs to S3 was not read in any source and is not modelled.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -7,7 +7,7 @@
 //! RequestV2-… [Request] = every request that reaches the ACL, blocked or not, on the tier of its WCU
 //! ```
 //! # Source
-//! Billing rules, "WAF": 0.60 per million up to 1,500 WCU, 0.20 more per started 500 WCU.
+//! aws.amazon.com/waf/pricing: 0.60 per million up to 1,500 WCU, 0.20 more per started 500 WCU.
 //! # Limits
 //! Bodies are inspected to 8 KB on a load balancer, without surcharge.
 

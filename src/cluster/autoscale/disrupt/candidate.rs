@@ -87,7 +87,8 @@ impl Cluster {
                 return Some(Block { refusal: Refusal::DoNotDisrupt, until });
             }
             let replicas = &self.workloads[workload];
-            let held = |available: Available| replicas.ready <= available.of(replicas.desired);
+            let held =
+                |available: Available| replicas.ready <= available.least_ready(replicas.desired);
             if asks.available.is_some_and(held) {
                 return Some(Block { refusal: Refusal::PodDisruptionBudget, until: NEVER });
             }
@@ -150,7 +151,7 @@ impl Cluster {
             let Some(every) = pool.drift_every else { continue };
             pass.look_again = pass.look_again.min((self.now / every + 1).saturating_mul(every));
             if node.created_at / every < self.now / every && node.takes_pods(self.now) {
-                // With a longest drain, drift goes on although pods block it (`EventualDisruptionClass`).
+                // With a longest drain, drift continues although pods block it (`EventualDisruptionClass`).
                 let block = self.blocked(policy, node).filter(|_| pool.termination_grace.is_none());
                 match block {
                     Some(block) => pass.block(block),

@@ -28,7 +28,7 @@ pub(super) struct Targets {
     free: Resources,
 }
 
-/// What a removal comes to.
+/// The result of a removal.
 enum Outcome {
     Delete,
     Replace(Replacement),
@@ -153,7 +153,7 @@ impl Cluster {
     }
 
     /// The first candidate that can go alone.
-    pub(super) fn one(
+    pub(super) fn single(
         &self,
         policy: &Policy,
         candidates: &[Candidate],
@@ -163,15 +163,15 @@ impl Cluster {
         for candidate in candidates {
             let alone = std::slice::from_ref(candidate);
             if let Some(outcome) = self.remove(policy, alone, targets, pass) {
-                let one = std::iter::once(candidate.index);
+                let index = std::iter::once(candidate.index);
                 let replacements = replacements(outcome);
-                return Some(self.command(DisruptionReason::Underutilized, one, replacements));
+                return Some(self.command(DisruptionReason::Underutilized, index, replacements));
             }
         }
         None
     }
 
-    /// What removing these nodes together comes to; `None` when it is not possible or does not pay.
+    /// Returns the result of removing these nodes together; `None` when it is not possible or does not pay.
     fn remove(
         &self,
         policy: &Policy,

@@ -172,7 +172,7 @@ mod tests {
         }
     }
 
-    /// Sizing reference 1.6: entries {6}, current 4, raw 3 gives 4 with both windows set.
+    /// Worked by hand: entries {6}, current 4, raw 3 gives 4 with both windows set.
     #[test]
     fn neither_window_is_contradicted() {
         let behavior = Behavior { scale_up: rules(60, &[]), scale_down: rules(60, &[]) };

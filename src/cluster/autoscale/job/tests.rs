@@ -177,7 +177,7 @@ fn an_evicted_pod_runs_anew() {
     assert_eq!((failed, tally.lost_pods, tally.completed, tally.failed), (true, 1, 0, 1));
 }
 
-/// Outside the account's schedule no run begins, one that has begun goes on, and a job waits for the morning.
+/// Outside the account's schedule no run begins, one that has begun continues, and a job waits for the morning.
 #[test]
 fn runs_begin_only_while_the_account_is_awake() {
     let with = |job: &str| {
@@ -222,7 +222,7 @@ fn what_a_job_cannot_have_is_refused() {
     let problems =
         |job: &str| company(&format!("{REQUESTS}{job}")).policy().unwrap_err().join("\n");
     for (job, expected) in [
-        ("kind = \"cron-job\"", "workloads.report.job: is missing; say when it runs"),
+        ("kind = \"cron-job\"", "workloads.report.job: is missing; set when it runs"),
         ("kind = \"cron-job\"\njob = { duration_seconds = 60 }", "report.job.schedule: is missing"),
         ("kind = \"job\"\njob = { duration_seconds = 60 }", "report.job.starts_at: is missing"),
         (

@@ -44,7 +44,7 @@ use crate::{
 /// Terms of one kind that are dropped one after the other; the schema allows fewer.
 const MOST_TERMS: usize = 254;
 
-/// What a pod still insists on beside what it requires; preferences are dropped one after the other.
+/// Preferences that a pod still insists on; they are dropped one after the other.
 #[derive(Clone, Copy)]
 struct Demands {
     /// Terms on nodes that hold.
@@ -200,7 +200,7 @@ pub(in crate::cluster::autoscale) struct Round {
     pub(in crate::cluster::autoscale) claims: Vec<Claim>,
     /// Pods by zone of each workload, planned ones included.
     pub(in crate::cluster::autoscale) zones: Vec<[u32; MOST_ZONES]>,
-    /// Zones in which planned pods of each workload may come to be, one bit each; empty where no workload has
+    /// Zones in which planned pods of each workload may end up, one bit each; empty where no workload has
     /// affinity.
     possible: Vec<u8>,
     /// A pool's limit kept a node from being planned.

@@ -310,7 +310,7 @@ fn check_pods(inputs: &Inputs<'_>, (name, workload): (&str, &Workload), report: 
         required.iter().find(|(_, term)| term.workload != required[0].1.workload)
     {
         let message = format!(
-            "requires pods of {} beside those of {}. kube-scheduler looks for one pod that matches every required term, and no pod is of both; keep one, and prefer the other",
+            "requires pods of {} as well as pods of {}. kube-scheduler looks for one pod that matches every required term, and no pod is of both; keep one, and prefer the other",
             term.workload, required[0].1.workload
         );
         report.add(&format!("pod_affinity.{index}"), message);
@@ -486,7 +486,7 @@ fn other_notes(
         let shared = |o: usize| may(deployment, offers, o) && may(other, offers, o);
         if term.key == TopologyKey::Hostname && !(0..offers.len()).any(shared) {
             notes.push(format!(
-                "its pod_affinity requires the nodes of {}, on none of which it may run, so its pods stay pending; allow both the same node pools",
+                "its pod_affinity requires the nodes of {}, and it may run on none of them, so its pods stay pending; allow both the same node pools",
                 other.name
             ));
         }

@@ -207,7 +207,7 @@ fn check_spread(
     for (index, spread) in given.iter().enumerate() {
         let key = format!("topology_spread.{index}");
         if given[..index].iter().any(|other| other.topology_key == spread.topology_key) {
-            report.add(&key, "the topology key stands twice; give it once".into());
+            report.add(&key, "the topology key is given twice; give it once".into());
         }
         let hard = spread.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule;
         let hosts = spread.topology_key == TopologyKey::Hostname;

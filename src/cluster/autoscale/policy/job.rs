@@ -28,7 +28,7 @@ pub(super) fn rules(
                 _ => "starts_at = \"2027-03-01T02:00\"",
             };
             let message = format!(
-                "is missing; say when it runs and for how long: job = {{ {when}, duration_seconds = 600 }}"
+                "is missing; set when it runs and for how long: job = {{ {when}, duration_seconds = 600 }}"
             );
             report.add("job", message);
         }

@@ -45,7 +45,7 @@ pub struct Lifecycle {
 
 impl Lifecycle {
     /// What the controllers do by default, with nodes that never fail.
-    pub fn of(controllers: &Controllers) -> Self {
+    pub fn new(controllers: &Controllers) -> Self {
         let Controllers { node, karpenter, .. } = controllers;
         Self {
             batch_idle: karpenter.batch_idle_seconds,

@@ -140,7 +140,9 @@ pub(super) fn baseline_offer(inputs: &Inputs<'_>) -> Result<Offer, String> {
     let ladder = inputs.prices.ladder(&key(inputs, "BoxUsage", name))?;
     let price = ladder.rows[0].price.to_f64();
     offer(inputs, (shape, None), (price, Purchase::Baseline), (BASELINE, Group::Baseline))
-        .ok_or_else(|| format!("{name} has no room left beside the daemonsets; take a larger type"))
+        .ok_or_else(|| {
+            format!("{name} has no room left after its daemonsets; choose a larger type")
+        })
 }
 
 pub(super) fn known_shape<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Shape, String> {

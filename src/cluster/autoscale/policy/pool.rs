@@ -19,7 +19,7 @@ use crate::{
     facts::shapes::{Catalog, PROPERTIES, Shape},
 };
 
-/// Names of instance types, families and the like that do not exist. As in Kubernetes, they match nothing.
+/// Names of instance types, families and other properties that do not exist. As in Kubernetes, they match nothing.
 /// `others` says whether the pool has types without them.
 pub(super) fn unmatched(
     catalog: &Catalog,

@@ -354,7 +354,7 @@ pub(super) fn check(
         });
         if let Some(reached) = reached.filter(|reached| *reached <= band.high() as f64) {
             let message = format!(
-                "can never ask for more pods: the CPU limit ends at {reached} % of the request, inside the tolerance of {} %; lower the target or raise the limit",
+                "can never add pods: the CPU limit is {reached} % of the request, inside the tolerance of {} %; lower the target or raise the limit",
                 band.target()
             );
             report.add("hpa.target_cpu_utilization", message);

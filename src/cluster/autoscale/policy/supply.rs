@@ -121,7 +121,7 @@ impl Supply {
         self.overlaid.get(offer).copied().unwrap_or(false)
     }
 
-    /// What a cluster has beside the price book's offers.
+    /// What a cluster has in addition to the price book's offers.
     pub(super) fn new(inputs: &Inputs<'_>, problems: &mut Vec<Problem>) -> Self {
         let policy = inputs.cluster.min_values_policy;
         let relaxes_min_values = policy == MinValuesPolicy::BestEffort;

@@ -228,7 +228,7 @@ fn expired_nodes_keep_pods_that_are_not_to_be_disrupted() {
     assert!(warned.contains("general.termination_grace_seconds: without it, expired nodes"));
 }
 
-/// `EventualDisruptionClass`: with a longest drain, drift goes on although pods block it.
+/// `EventualDisruptionClass`: with a longest drain, drift continues although pods block it.
 #[test]
 fn drift_goes_on_with_a_termination_grace() {
     for (grace, drifts) in [("", false), ("termination_grace_seconds = 600\n", true)] {

@@ -4,12 +4,12 @@
 //! ```text
 //! CPU of the writer   = (writes, and all reads while there is no reader) × CPU of a query / vCPUs
 //! CPU of the readers  = reads × CPU of a query / (readers that serve × vCPUs)
-//! saturated           = CPU above 1, or connections above max_connections − reserved
+//! overloaded          = CPU above 1, or connections above max_connections − reserved
 //! ```
 //! Serverless capacity follows its need every 15 s ([`super::serverless`]), readers theirs every
 //! minute ([`super::readers`]).
 //! # Limits
-//! Queries follow requests at once, served or not; a saturated database does not slow the pods down.
+//! Queries follow requests at once, served or not; an overloaded database does not slow the pods down.
 
 use super::readers::{ReaderLimits, Readers};
 use super::{
@@ -80,7 +80,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// A database that stands at what the first load asks for.
+    /// A database of the size that the first load needs.
     pub fn new(setup: Setup, first_sessions_per_minute: f64) -> Self {
         let scaler = Scaler::new(setup.readers.first);
         let mut database = Self { setup, scaler, acu: 0.0, seconds: 0 };

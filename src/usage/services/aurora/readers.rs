@@ -9,7 +9,7 @@
 //! stopped: no reader is billed and nothing is decided; the cluster starts with the readers it had
 //! ```
 //! # Source
-//! Sizing reference 6.3 (Aurora user guide, "Amazon Aurora Auto Scaling with Aurora Replicas"): target
+//! Aurora user guide, "Amazon Aurora Auto Scaling with Aurora Replicas": target
 //! tracking, cooldowns of 300 s; 3 and 15 one-minute points are [recalled].
 //! # Limits
 //! A month's bill counts readers and not what the others carry while one is being created;
@@ -66,7 +66,7 @@ pub struct Scaler {
 }
 
 impl Scaler {
-    /// A policy that stands at `count` readers.
+    /// A policy that starts with `count` readers.
     pub fn new(count: u32) -> Self {
         Self { count, creating: Vec::new(), above: 0, below: 0, rest: 0 }
     }

@@ -8,7 +8,7 @@
 //! working set  ≤ buffer share × memory
 //! ```
 //! # Source
-//! Sizing reference 6.1: the smallest class that meets CPU, memory and connections.
+//! Own rule: the smallest class that meets CPU, memory and connections.
 
 use super::readers::ReaderLimits;
 use crate::facts::shapes::{AuroraClass, AuroraFacts};
