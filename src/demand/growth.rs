@@ -330,7 +330,7 @@ fn join(segments: &[Segment], start: Month, span: f64) -> Result<Path, String> {
             Some(month) => f64::from(month.since(start)),
             None if last => span + 1.0,
             None => {
-                return Err(format!("segments[{index}].until: only the last part goes without"));
+                return Err(format!("segments[{index}].until: only the last part may omit it"));
             }
         };
         if until <= from {

@@ -142,7 +142,7 @@ fn of_stack(account: &Account, stack: &toml::Table, catalog: &Catalog) -> Vec<Fi
         if account.settings.schedule.is_none() {
             found.push(Finding::new(key, "the account has no schedule, so it never sleeps"));
         } else if asleep == baseline.nodes {
-            found.push(Finding::new(key, "as many nodes stay as when the account is awake"));
+            found.push(Finding::new(key, "as many nodes run as when the account is awake"));
         }
     }
     let buys_spot = cluster.node_pools.values().any(|pool| {
@@ -242,7 +242,7 @@ fn of_account(scenario: &Scenario, account: &Account) -> Vec<Finding> {
             let stops_something = fewer || schedule.stop_database && has_database;
             let idle = settings.traffic_share <= 0.0 && !stops_something;
             if idle && !workloads.into_iter().any(stops) {
-                add("schedule", "nothing of the account stops outside it".into());
+                add("schedule", "nothing in the account stops outside it".into());
             }
         }
     }

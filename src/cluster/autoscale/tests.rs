@@ -541,7 +541,7 @@ fn settings_that_cannot_work_are_told() {
     for (found, expected) in [
         (
             hpa("{ type = \"Resource\", name = \"memory\", average_utilization = 80 }"),
-            "an idle pod takes 256 MiB of memory, above its autoscaler's target (80 % of the request of 256 MiB)",
+            "an idle pod uses 256 MiB of memory, above its autoscaler's target (80 % of the request of 256 MiB)",
         ),
         (
             hpa("{ type = \"External\", name = \"requests_per_second\", value = 100 }"),

@@ -283,12 +283,12 @@ impl Prepared<'_> {
         };
         trace.database = self.database(account, &span, &trace);
         if trace.database.is_some() {
-            let note = "the database has the size that these days ask for; the plan sizes it for whole months";
+            let note = "the database is sized for these days; the plan sizes it for whole months";
             trace.notes.push(note.into());
             if span.moved {
                 let month = span.month;
                 let note = format!(
-                    "the load is not of {month}; the database holds what the plan has by then (--at takes another month)"
+                    "the load is not that of {month}; the database holds what the plan stores by then (--at sets another month)"
                 );
                 trace.notes.push(note);
             }

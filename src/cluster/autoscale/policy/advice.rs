@@ -77,7 +77,7 @@ fn idle_asks_for_more(workload: &Deployment, metric: &Metric) -> Option<String> 
     let key = if what == "CPU" { "idle_cpu_millicores" } else { "idle_memory_mib" };
     (idle > most).then(|| {
         format!(
-            "an idle pod takes {idle:.0}{unit} of {what}, above its autoscaler's target ({goal}), so replicas stay at the maximum; raise the target or the request, or give {key}"
+            "an idle pod uses {idle:.0}{unit} of {what}, above its autoscaler's target ({goal}), so replicas stay at the maximum; raise the target or the request, or give {key}"
         )
     })
 }

@@ -56,7 +56,8 @@ pub(super) fn build(
         offers.iter().enumerate().filter(may).map(|(_, offer)| offer)
     };
     if !groups.is_empty() && !offers.is_empty() && allowed().next().is_none() {
-        let message = "no node that its node_pools and tolerations leave has all of these labels; name others, or allow more pools";
+        let message =
+            "no node that it may run on has all of these labels; name others, or allow more pools";
         let key = if workload.node_alternatives.is_empty() {
             "node_requirements"
         } else {

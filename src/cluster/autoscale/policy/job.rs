@@ -74,7 +74,7 @@ fn check(given: &settings::Job, kind: Kind, report: &mut Report<'_>) {
     }
     let forbids = given.concurrency_policy == settings::ConcurrencyPolicy::Forbid;
     if given.starting_deadline_seconds.is_some() && !forbids {
-        let message = "changes nothing without concurrency_policy = \"Forbid\": no other run is ever late to begin; remove it";
+        let message = "changes nothing without concurrency_policy = \"Forbid\": no other policy delays runs; remove it";
         report.add("job.starting_deadline_seconds", message.into());
     }
     let of_other = match kind {

@@ -146,7 +146,7 @@ fn stuck_drains(workloads: &[Deployment], pools: &[Pool]) -> Vec<String> {
         let names: Vec<&str> = workloads.iter().filter(own).map(|own| &*own.name).collect();
         (!names.is_empty()).then(|| {
             format!(
-                "cluster.node_pools.{}.termination_grace_seconds: without it, expired nodes with pods of {} (do_not_disrupt) drain, and cost, until those pods go by themselves",
+                "cluster.node_pools.{}.termination_grace_seconds: without it, expired nodes with pods of {} (do_not_disrupt) keep draining, and costing, until those pods end",
                 pool.name,
                 names.join(", ")
             )
@@ -262,7 +262,7 @@ fn buffer(
     });
     let sized = settings.replicas.is_some() || settings.percent.is_some();
     if !sized && most == u32::MAX {
-        let message = "limits name no resource that its pods ask for, so the buffer has no size; give replicas";
+        let message = "limits name no resource that its pods request, so the buffer has no size; give replicas";
         return Err(vec![problem(&key(".limits"), message.into())]);
     }
     let pods = Deployment {

@@ -145,7 +145,7 @@ pub(super) fn apply(
         }
         if matched.is_empty() {
             notes.push(format!(
-                "cluster.node_overlays.{name}: no node pool buys what it matches; it changes nothing"
+                "cluster.node_overlays.{name}: no node pool buys the types that it matches, so it has no effect"
             ));
         }
         for of in matched {

@@ -89,7 +89,7 @@ fn keda(
     let activations: Vec<Activation> =
         hpa.metrics.iter().zip(metrics).filter_map(activation).collect();
     if activations.is_empty() && hpa.schedules.is_empty() {
-        let message = "needs a metric of type External, or schedules: CPU and memory activate nothing, as pods that are not there have none".into();
+        let message = "needs a metric of type External, or schedules: CPU and memory cannot start the first pod".into();
         report.add("hpa.keda", message);
     }
     let defaults = &inputs.catalog.controllers.keda;
@@ -263,17 +263,14 @@ fn metric(workload: &Workload, given: &workload::Metric) -> Result<Metric, Strin
     let of_one = of_one.iter().find(|(_, given)| *given).map(|(key, _)| *key);
     if let Some(key) = of_one.filter(|_| given.kind != MetricType::ContainerResource) {
         return Err(format!(
-            "{key} is of a metric of type ContainerResource; change type or remove it"
+            "{key} applies only to metrics of type ContainerResource; change type or remove it"
         ));
     }
     if given.activation.is_some() && given.kind != MetricType::External {
-        return Err("activation is of a metric of type External; remove it".into());
+        return Err("only a metric of type External has an activation; remove it".into());
     }
     if given.name == MetricName::QueueLength && workload.queue.is_none() {
-        return Err(
-            "queue_length is the length of the workload's queue, and it has none; add queue = {}"
-                .into(),
-        );
+        return Err("queue_length needs a queue of the workload; add queue = {}".into());
     }
     let targets = (given.average_utilization, given.average_value, given.value);
     let refused = |message: &str| Err(message.to_owned());
@@ -311,7 +308,7 @@ fn metric(workload: &Workload, given: &workload::Metric) -> Result<Metric, Strin
             refused("cpu and memory are of type Resource or ContainerResource")
         }
         (MetricType::Pods, Measured::Signal(Signal::QueueLength), _) => {
-            refused("queue_length is of type External: no pod has a queue of its own")
+            refused("queue_length must be of type External: pods have no queue of their own")
         }
         (MetricType::Pods, Measured::Signal(signal), (None, Some(value), None)) => {
             Ok(Metric::Pods(signal, PodTarget::AverageValue(milli(value))))
@@ -385,7 +382,7 @@ fn check_zero(inputs: &Inputs<'_>, rules: &Rules, report: &mut Report<'_>) {
         );
         report.add("hpa.min_replicas", message);
     } else if !rules.metrics.iter().any(external) {
-        let message = "0 needs a metric of type External: pods that are not there have no CPU";
+        let message = "0 needs a metric of type External: without pods there is no CPU to measure";
         report.add("hpa.min_replicas", message.into());
     }
 }

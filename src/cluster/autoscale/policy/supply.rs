@@ -233,7 +233,7 @@ impl Supply {
             let others = pool.capacity_types.len() > 1;
             if asks && others && self.reservations.is_empty() {
                 notes.push(format!(
-                    "cluster.node_pools.{name}.capacity_types: reserved changes nothing, as there are no cluster.capacity_reservations"
+                    "cluster.node_pools.{name}.capacity_types: reserved has no effect without cluster.capacity_reservations"
                 ));
             }
         }

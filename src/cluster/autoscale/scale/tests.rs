@@ -230,11 +230,11 @@ fn contradictions_of_metrics_and_queues_are_found() {
         ),
         (
             hpa("type = \"Resource\", name = \"cpu\", average_utilization = 60, usage_share = 0.5"),
-            "usage_share is of a metric of type ContainerResource",
+            "usage_share applies only to metrics of type ContainerResource",
         ),
         (
             hpa("type = \"External\", name = \"queue_length\", average_value = 5"),
-            "the workload's queue, and it has none; add queue = {}",
+            "needs a queue of the workload; add queue = {}",
         ),
         (
             hpa("type = \"External\", name = \"concurrency\", average_value = 5, activation = 2"),
