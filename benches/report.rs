@@ -42,7 +42,7 @@ fn plan() -> Plan {
     let inputs = Inputs::default();
     let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
     let mut plan = prepared.run(0).unwrap();
-    let settings = Settings::of(&prepared, &plan).unwrap();
+    let settings = Settings::new(&prepared, &plan).unwrap();
     let trials: Vec<u32> = (1..=TRIALS).collect();
     let samples = trials::run(&prepared, &trials, Watch { done: &|| (), stop: &|| false }).unwrap();
     plan.spread = trials::spread(&plan, &samples, Asked { trials: TRIALS, note: None }, &settings);

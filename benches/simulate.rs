@@ -3,6 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
 
+use runrate::{
+    cluster::autoscale::{
+        group::Group,
+        policy::{MinValues, Spreads},
+    },
+    measure::random::Lognormal,
+};
 use std::{collections::BTreeSet, path::Path, time::Instant};
 
 use jiff::civil::date;
@@ -117,7 +124,9 @@ fn busy_day(minutes: usize) -> Vec<f64> {
     let keep = (-0.1_f64).exp();
     (0..minutes)
         .map(|minute| {
-            noise = keep * noise + (1.0 - keep * keep).sqrt() * draws.lognormal(1.0, 0.08).ln();
+            noise = keep * noise
+                + (1.0 - keep * keep).sqrt()
+                    * draws.lognormal(Lognormal { median: 1.0, sigma: 0.08 }).ln();
             let day = minute as f64 * std::f64::consts::TAU / 1440.0;
             600.0 * (1.0 + 0.66 * day.sin()) * f64::exp(noise)
         })
@@ -302,7 +311,7 @@ fn offers(facts: &Facts, most: usize) -> (Vec<Offer>, Vec<usize>) {
             type_id: id as u32,
             family_id: id as u32,
             purchase: Purchase::OnDemand,
-            group: 1,
+            group: Group::of_pool(0),
             price: ladder.rows[0].price.to_f64(),
             vcpu_milli: i64::from(shape.vcpus) * 1000,
             capacity_mib: shape.memory_mib as i64,
@@ -322,18 +331,21 @@ fn offers(facts: &Facts, most: usize) -> (Vec<Offer>, Vec<usize>) {
 
 fn deployment(request_cpu: i64, request_memory: i64) -> Deployment {
     let name = format!("{request_cpu}m-{request_memory}");
-    Deployment { startup: (5.0, 0.0), ..Deployment::new(name, request_cpu, request_memory) }
+    Deployment {
+        startup: Lognormal { median: 5.0, sigma: 0.0 },
+        ..Deployment::new(name, request_cpu, request_memory)
+    }
 }
 
 fn packer(offers: Vec<Offer>, on_demand: Vec<usize>, workloads: Vec<Deployment>) -> Policy {
     let pools = vec![Pool {
         name: "all".into(),
-        group: 1,
+        group: Group::of_pool(0),
         zones: 0b111,
         mix: Mix::OnDemand,
         limits: Limits::default(),
         replicas: None,
-        min_values: (0, 0),
+        min_values: MinValues::NONE,
         consolidate_after_seconds: Some(0),
         only_empty: false,
         balanced: None,
@@ -348,7 +360,7 @@ fn packer(offers: Vec<Offer>, on_demand: Vec<usize>, workloads: Vec<Deployment>)
         store::embedded_catalog().expect("the catalog is part of the program").controllers;
     let mut policy = Policy::assemble(&controllers, 15, workloads, offers, pools);
     policy.zones = 3;
-    policy.default_spread = [None, None];
+    policy.default_spread = Spreads::default();
     policy
 }
 

@@ -53,7 +53,7 @@ pub struct Provenance {
     pub models_sha256: String,
     /// Seed.
     pub seed: u64,
-    /// Trial; 0 is the mid-value line.
+    /// Trial; 0 is the mid case.
     pub trial: u32,
 }
 
@@ -147,7 +147,7 @@ pub struct Plan {
     pub cost: Usd,
     /// Months.
     pub months: Vec<MonthPlan>,
-    /// What the trials beside the mid-value line came to, where any were run.
+    /// What the trials cost, where any were run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spread: Option<Spread>,
     /// What commitments did, one a place.
@@ -165,7 +165,7 @@ pub struct Plan {
     pub drivers: Vec<Driver>,
     /// What the reader should know before trusting a number.
     pub warnings: Vec<String>,
-    /// What the figures say beside themselves: cross-overs, shares.
+    /// Notes on what the figures imply: cross-overs, shares.
     pub notes: Vec<String>,
     /// Systems whose cost is not in the plan.
     pub not_modelled: Vec<NotModelled>,
@@ -179,7 +179,7 @@ pub struct Plan {
     pub prices: Vec<PriceUsed>,
 }
 
-/// The kind of a usage type: what stands before the instance type or size.
+/// The kind of a usage type: what precedes the instance type or size.
 pub fn usage_kind(usage_type: &str) -> &str {
     match usage_type.split_once(':') {
         Some((

@@ -259,11 +259,7 @@ fn absurd_and_contradicting_numbers_are_explained() {
             "limits.cpu_millicores = 200",
             "limits.cpu_millicores: 200 is below the request (350)",
         ),
-        (
-            "target_cpu_utilization = 65",
-            "target_cpu_utilization = 500",
-            "can never ask for more pods",
-        ),
+        ("target_cpu_utilization = 65", "target_cpu_utilization = 500", "can never add pods"),
         ("asleep_nodes = 1", "asleep_nodes = 9", "asleep_nodes: 9 is above nodes (2)"),
         ("from = \"06:00\"", "from = \"+6:00\"", "is not a time of day; write it as 08:00"),
         (
@@ -415,7 +411,7 @@ fn the_company_plans_in_another_region_and_flags_what_is_derived() {
     fs::write(&path, moved.replace("there", "us-east-1")).unwrap();
     let plan = ok(&["plan", "--trials", "1", &path.display().to_string()]);
     assert!(plan.contains("production (us-west-2)"));
-    assert!(plan.contains("prices are derived, not read: USW2-"), "{plan}");
+    assert!(plan.contains("prices are estimated: USW2-"), "{plan}");
 }
 
 /// Tax, discounts, commitments, and support of a plan whose bands run over all accounts although each account pays

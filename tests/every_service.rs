@@ -8,7 +8,7 @@ use runrate::{
     app::store::{self, PriceSource},
     facts::prices::{BillKey, GLOBAL},
     plan::Plan,
-    usage::services::SERVICES,
+    usage::services::{Meter, SERVICES},
 };
 
 const STACK: &str = r#"
@@ -111,7 +111,8 @@ fn usage(plan: &Plan) -> BTreeMap<BillKey, f64> {
 }
 
 fn declared(key: &BillKey) -> bool {
-    SERVICES.iter().flat_map(|service| service.meters).any(|(service, usage_type, operation)| {
+    SERVICES.iter().flat_map(|service| service.meters).any(|meter| {
+        let Meter { service, usage_type, operation } = meter;
         key.service == *service
             && key.operation == *operation
             && match usage_type.strip_suffix('*') {
@@ -138,7 +139,7 @@ fn every_declared_meter_has_a_price() {
     let manifest = store::price_manifest(&PriceSource::Embedded).unwrap();
     let book = store::load_prices(&manifest, None).unwrap();
     for registration in SERVICES {
-        for (service, usage_type, operation) in registration.meters {
+        for Meter { service, usage_type, operation } in registration.meters {
             let found = book.tables().any(|(region, table_service, table)| {
                 let matches = |known: &str| match usage_type.strip_suffix('*') {
                     Some(start) => known.starts_with(start),

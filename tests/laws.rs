@@ -39,7 +39,7 @@ use runrate::{
         trials::Watch,
         usage_kind,
     },
-    usage::services::{self, Demand, Flows, UsageLine},
+    usage::services::{self, Demand, UsageLine, hand_over::Received},
     write::{
         csv, focus,
         format::{Format, Report},
@@ -241,7 +241,7 @@ fn simulated(
             catalog: &FACTS.catalog,
             free_tier: false,
             stops_database: account.settings.schedule.as_ref().is_some_and(|s| s.stop_database),
-            flows: Flows::default(),
+            received: Received::default(),
         };
         let lines = services::meter(&account.stack.services, &demand).lines;
         Ok((trace, lines))

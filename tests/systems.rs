@@ -164,9 +164,9 @@ fn what_nobody_bills_and_what_has_no_effect_is_named() {
         "accounts.staging.schedule.stop_database: the account has no [aurora] table",
         "accounts.staging.schedule: it covers the whole week",
         "budgets[0].period: no calendar year lies within 2027-03 to 2027-05",
-        "budgets[1]: no charge of the plan counts for it",
+        "budgets[1]: no charge of the plan counts towards it",
         "commitments[0]: ri covers nothing: its fee of $131.38 is lost",
-        "commitments[1]: its term has no hour in the plan",
+        "commitments[1]: its term does not overlap the plan",
         "staging: cluster.node_pools.batch: no workload may use it",
     ] {
         assert!(warnings.contains(expected), "{expected:?} is not in\n{warnings}");
@@ -280,7 +280,7 @@ fn a_budget_counts_what_it_is_for() {
     let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
     let plan = prepared.run(0).unwrap();
     let samples = [1, 2].map(|trial| prepared.sample(trial).unwrap());
-    let settings = trials::Settings::of(&prepared, &plan).unwrap();
+    let settings = trials::Settings::new(&prepared, &plan).unwrap();
     let asked = trials::Asked { trials: 2, note: None };
     let spread = trials::spread(&plan, &samples, asked, &settings).unwrap();
     let first = plan.months.first().map(|month| month.month);

@@ -11,6 +11,8 @@
 //! evicted: nothing is rescheduled for balance, as in Kubernetes. CPU above requests is shared over
 //! the whole cluster and not node by node.
 
+use self::purchase::NodeCounts;
+use self::tally::BilledSpan;
 use self::{
     batch::Batch,
     disrupt::Command,
@@ -30,6 +32,7 @@ mod calm;
 pub mod cron;
 pub mod disrupt;
 pub(crate) mod event;
+pub mod group;
 mod health;
 pub mod hpa;
 pub mod job;
@@ -38,6 +41,8 @@ pub(crate) mod keda;
 pub mod node;
 pub mod pack;
 pub mod policy;
+pub mod purchase;
+pub mod resources;
 mod scale;
 pub mod schedule;
 mod serve;
@@ -69,6 +74,16 @@ struct Sample {
     in_service: f64,
 }
 
+/// An offer that was short of spot capacity a moment ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shortage {
+    offer: usize,
+    /// Zones, one bit each.
+    zones: u8,
+    /// When it is tried again.
+    until: Second,
+}
+
 /// The live side of one workload.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Replicas {
@@ -90,7 +105,7 @@ pub struct Replicas {
     pub backlog: f64,
     /// CPU used [millicores].
     pub usage: f64,
-    /// Requests asked for, waiting ones included [1/s].
+    /// Requests that arrive or wait [1/s].
     asked: f64,
     /// What the ready pods serve [1/s], its inverse, their CPU with nothing to do and their requests
     /// [millicores]: kept, because they change seldom.
@@ -125,8 +140,8 @@ pub struct Cluster {
     nodes: Vec<Option<Node>>,
     /// Places in `nodes` that are empty, the next to be used last.
     free: Vec<usize>,
-    /// Baseline, on-demand and spot nodes, launching ones included; nodes of reservations are on-demand.
-    counts: [u32; 3],
+    /// Nodes, launching ones included.
+    counts: NodeCounts,
     workloads: Vec<Replicas>,
     starting: Vec<Starting>,
     /// Earliest timer, so that a quiet tick looks at one number.
@@ -148,25 +163,25 @@ pub struct Cluster {
     next_hour: Second,
     /// A command of disruption that waits for its validation.
     command: Option<Command>,
-    /// Spot offers without capacity: offer, zones, until when.
-    unavailable: Vec<(usize, u8, Second)>,
+    /// Spot offers without capacity.
+    unavailable: Vec<Shortage>,
     /// Pods of each workload for which nothing could be done in the last try.
     stuck: Vec<u32>,
     /// Pods that wait for others before nodes are planned.
     batch: Batch,
-    /// When room that capacity buffers lack is looked for again.
+    /// When room that capacity buffers lack is searched for again.
     refill_at: Second,
     luck: Draws,
     /// Names the shortages of spot capacity.
     supply_key: u64,
     tally: Tally,
     log: Option<Vec<Event>>,
-    /// Response times, which nobody bills, may be left out of calm stretches.
+    /// Response times, which nobody bills, may be skipped in calm stretches.
     costs_only: bool,
 }
 
 impl Cluster {
-    /// A cluster whose deployments stand at the size that the first minute's load asks for, or, when
+    /// A cluster whose deployments have the size that the load of the first minute needs, or, when
     /// the account sleeps then, with nothing but what is always on.
     pub fn new(policy: &Policy, first_sessions_per_minute: f64, awake: bool, luck: Draws) -> Self {
         let mut cluster = Self::empty(policy, awake, luck);
@@ -199,7 +214,7 @@ impl Cluster {
             ticks: 0,
             nodes: Vec::new(),
             free: Vec::new(),
-            counts: [0; 3],
+            counts: NodeCounts::default(),
             workloads: vec![
                 Replicas {
                     counted_to: policy.first_second,
@@ -241,7 +256,7 @@ impl Cluster {
         cluster
     }
 
-    /// The plan starts with a running company: what stands at the start is ready.
+    /// The plan starts with a running company: what exists at the start is ready.
     fn make_ready(&mut self, policy: &Policy) {
         for node in self.nodes.iter_mut().flatten() {
             node.start(self.now);
@@ -252,7 +267,7 @@ impl Cluster {
             self.change_ready(policy, pod.workload, 1);
         }
         self.reset_tally(policy);
-        // Pods that have no place yet are told of, and counted, by the first tick.
+        // The first tick reports and counts pods that have no place yet.
         self.stuck.fill(0);
         self.find_next_timer(policy);
         self.settle_at = self.now;
@@ -293,8 +308,8 @@ impl Cluster {
         self.nodes.iter().flatten()
     }
 
-    /// Baseline, on-demand and spot nodes.
-    pub fn node_counts(&self) -> [u32; 3] {
+    /// Returns how many nodes there are of each purchase option, launching ones included.
+    pub fn node_counts(&self) -> NodeCounts {
         self.counts
     }
 
@@ -313,7 +328,7 @@ impl Cluster {
         }
     }
 
-    /// Leaves response times out where nothing depends on them: a trial is asked for its costs.
+    /// Skips response times where nothing depends on them: a trial needs only costs.
     pub fn count_costs_only(&mut self) {
         self.costs_only = true;
     }
@@ -341,7 +356,8 @@ impl Cluster {
             let seconds = self.now - node.billed_from;
             self.tally.node_hours[node.offer] += f64::from(seconds) / 3600.0;
             if policy.offers[node.offer].purchase != policy::Purchase::Spot {
-                self.tally.spans.push((node.offer, node.billed_from, self.now));
+                let span = BilledSpan { offer: node.offer, from: node.billed_from, to: self.now };
+                self.tally.spans.push(span);
             }
             node.billed_from = self.now;
         }
@@ -406,7 +422,7 @@ impl Cluster {
         if self.now >= self.next_hour {
             self.next_hour = (self.now / 3600 + 1) * 3600;
             self.count_nodes();
-            let peak_nodes = self.counts.iter().sum();
+            let peak_nodes = self.counts.total();
             self.tally.hours.push(HourTally { peak_nodes, ..HourTally::default() });
         }
     }
@@ -417,7 +433,7 @@ impl Cluster {
         self.counted_to = self.now;
         let Some(hour) = self.tally.hours.last_mut() else { return };
         let minutes = seconds / 60.0;
-        for (sum, count) in hour.node_minutes.iter_mut().zip(self.counts) {
+        for (sum, count) in hour.node_minutes.iter_mut().zip(self.counts.each()) {
             *sum += f64::from(count) * minutes;
         }
         hour.pod_minutes += f64::from(self.ready_pods) * minutes;
@@ -429,7 +445,7 @@ impl Cluster {
     fn wake(&mut self, policy: &Policy, awake: bool) {
         self.awake = awake;
         for (index, workload) in policy.workloads.iter().enumerate() {
-            // A run that has begun goes on.
+            // A run that has begun continues.
             if !workload.always_on && workload.job.is_none() {
                 let replicas = &mut self.workloads[index];
                 replicas.hpa = Hpa::default();
@@ -441,10 +457,10 @@ impl Cluster {
             }
         }
         let wanted = if awake { policy.baseline_nodes } else { policy.asleep_baseline_nodes };
-        while self.counts[policy::Purchase::Baseline as usize] < wanted {
+        while self.counts.baseline < wanted {
             self.launch_baseline(policy);
         }
-        while self.counts[policy::Purchase::Baseline as usize] > wanted {
+        while self.counts.baseline > wanted {
             let baseline = |node: &Option<Node>| {
                 node.as_ref().is_some_and(|node| node.offer == policy.baseline_offer)
             };

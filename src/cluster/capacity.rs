@@ -7,6 +7,7 @@
 //! requested           = Σ hours of a pool × its share / Σ hours of all pools
 //! ```
 
+pub use super::autoscale::tally::JobUse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cluster::autoscale::{
         policy::{BASELINE, Policy, Purchase, Reservation, ZonePrice},
-        tally::{Disruptions, HourTally, Refusal, Tally, WorkloadTally},
+        tally::{Disruptions, HourTally, Refusal, Tally},
     },
     measure::units::{BYTES_PER_GB, BYTES_PER_MIB},
 };
@@ -75,8 +76,8 @@ pub struct WorkloadUse {
     pub saturated_at_most_minutes: f64,
     /// Of these, with pods that had no node.
     pub saturated_pending_minutes: f64,
-    /// Minutes in which more was asked than the ready pods can serve, or p95 was above the bound that was
-    /// asked for; not part of the plan document.
+    /// Minutes in which more was asked than the ready pods can serve, or p95 was above its
+    /// bound; not part of the plan document.
     #[serde(skip)]
     pub late_minutes: f64,
     /// Minutes that pods waited for a node, summed over pods.
@@ -97,79 +98,6 @@ pub struct WorkloadUse {
     /// What waited in its queue, where it has one; the response times above are then without the wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueUse>,
-}
-
-/// Runs of a cron-job or a job in a month.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct JobUse {
-    /// Runs that began.
-    pub runs: u32,
-    /// Runs that ended.
-    pub completed: u32,
-    /// Runs that failed, as more of their pods were evicted than `backoff_limit`.
-    pub failed: u32,
-    /// Runs that never began, as an earlier one went on (Forbid).
-    pub missed: u32,
-    /// Runs that were due while the account slept.
-    pub asleep: u32,
-    /// Runs that never began, as too many pods of the workload ran.
-    pub too_many: u32,
-    /// Runs that ended early, as the next one took their place (Replace).
-    pub replaced: u32,
-    /// Runs that began while an earlier one went on (Allow).
-    pub overlapping: u32,
-    /// Pods that were evicted, and ran anew.
-    pub lost_pods: u32,
-    /// Hours of its pods, in whole ticks.
-    pub pod_hours: f64,
-    /// From when a run is due to the start of its first pod, mean [seconds].
-    pub mean_delay_seconds: f64,
-    /// The longest of these times [seconds].
-    pub most_delay_seconds: u32,
-}
-
-impl JobUse {
-    fn of(tally: &WorkloadTally) -> Self {
-        let job = &tally.job;
-        Self {
-            runs: job.runs,
-            completed: job.completed,
-            failed: job.failed,
-            missed: job.missed,
-            asleep: job.asleep,
-            too_many: job.too_many,
-            replaced: job.replaced,
-            overlapping: job.overlapping,
-            lost_pods: job.lost,
-            pod_hours: tally.ready_pod_minutes / 60.0,
-            mean_delay_seconds: job.delay_seconds / f64::from(job.started.max(1)),
-            most_delay_seconds: job.most_delay_seconds,
-        }
-    }
-
-    /// Runs that were due and never began.
-    pub fn not_begun(&self) -> u32 {
-        self.asleep + self.missed + self.too_many
-    }
-
-    /// Adds another month's; the mean delay is weighted by runs.
-    fn add(&mut self, other: &Self) {
-        let runs = f64::from((self.runs + other.runs).max(1));
-        self.mean_delay_seconds = (self.mean_delay_seconds * f64::from(self.runs)
-            + other.mean_delay_seconds * f64::from(other.runs))
-            / runs;
-        self.runs += other.runs;
-        self.completed += other.completed;
-        self.failed += other.failed;
-        self.missed += other.missed;
-        self.asleep += other.asleep;
-        self.too_many += other.too_many;
-        self.replaced += other.replaced;
-        self.overlapping += other.overlapping;
-        self.lost_pods += other.lost_pods;
-        self.pod_hours += other.pod_hours;
-        self.most_delay_seconds = self.most_delay_seconds.max(other.most_delay_seconds);
-    }
 }
 
 /// Cron-jobs and jobs over several months of one account, in the scenario's order.
@@ -221,7 +149,7 @@ pub struct Capacity {
     pub on_demand_mean: f64,
     /// Mean of spot nodes.
     pub spot_mean: f64,
-    /// Share of Karpenter's node-hours asked for as spot; none without such nodes.
+    /// Share of Karpenter's node-hours wanted as spot; none without such nodes.
     pub requested_spot_share: Option<f64>,
     /// The share it was; on-demand steps in where spot is short.
     pub realized_spot_share: Option<f64>,
@@ -265,7 +193,7 @@ impl Capacity {
     }
 
     /// Sums up the tally of a span of `minutes`.
-    pub fn of(tally: Tally, policy: &Policy, minutes: f64, load: Vec<f64>) -> Self {
+    pub fn from_tally(tally: Tally, policy: &Policy, minutes: f64, load: Vec<f64>) -> Self {
         let mut nodes = Vec::new();
         for (index, offer) in policy.offers.iter().enumerate() {
             let (hours, launches) = (tally.node_hours[index], tally.launches[index]);
@@ -298,7 +226,7 @@ impl Capacity {
             queued_requests: tally.queued,
             p95_ms: tally.p95_weighted / tally.requests.max(1e-9),
             peak_p95_ms: tally.p95_peak,
-            job: workload.job.as_ref().map(|_| JobUse::of(tally)),
+            job: workload.job.as_ref().map(|_| tally.job.of_month(tally.ready_pod_minutes)),
             queue: workload.has_queue.then_some(QueueUse {
                 most_waiting: tally.most_waiting,
                 longest_wait_seconds: tally.longest_wait,
@@ -356,13 +284,14 @@ impl Capacity {
 fn hourly(tally: &Tally, offer: usize, sum: f64, minutes: f64) -> Vec<f64> {
     const HOUR: u32 = 3600;
     let mut hours = vec![0.0; (minutes / 60.0).ceil() as usize];
-    let mut spans = tally.spans.iter().filter(|(of, ..)| *of == offer).peekable();
+    let mut spans = tally.spans.iter().filter(|span| span.offer == offer).peekable();
     let Some(last) = hours.len().checked_sub(1) else { return hours };
     if spans.peek().is_none() {
         return Vec::new();
     }
-    for (_, from, to) in spans {
-        let (mut at, to) = (from.saturating_sub(tally.started), to.saturating_sub(tally.started));
+    for span in spans {
+        let since_start = |second: u32| second.saturating_sub(tally.started);
+        let (mut at, to) = (since_start(span.from), since_start(span.to));
         while at < to {
             let hour = (at / HOUR) as usize;
             if hour >= last {
@@ -454,7 +383,9 @@ pub fn purchase_name(purchase: Purchase) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::autoscale::group::Group;
     use crate::cluster::autoscale::policy::Seat;
+    use crate::cluster::autoscale::tally::BilledSpan;
 
     /// Two instances for two and a half hours, of which a node ran from minute 30 to minute 120 and five seconds:
     /// 1.5014 hours used; unused 1.5 in the first hour, 1 in the second, and half of 2, less five seconds, in the last.
@@ -469,12 +400,12 @@ mod tests {
             instances: 2,
             list_price: 0.0816,
         }];
-        policy.supply.seats = vec![Seat { reservation: 0, group: 1, offer: 0 }];
+        policy.supply.seats = vec![Seat { reservation: 0, group: Group::of_pool(0), offer: 0 }];
         let seconds = 90 * 60 + 5;
         let used = f64::from(seconds) / 3600.0;
         let tally = Tally {
             node_hours: vec![used],
-            spans: vec![(0, 1800, 1800 + seconds)],
+            spans: vec![BilledSpan { offer: 0, from: 1800, to: 1800 + seconds }],
             ..Tally::default()
         };
         let own = &reservations(&tally, &policy, 150.0)[0];

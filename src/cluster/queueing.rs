@@ -12,7 +12,7 @@
 //!
 //! # Source
 //! A. K. Erlang (1917); the response tail is that of M/M/c in Gross and Harris, "Fundamentals of
-//! Queueing Theory", 2.3. Check values: sizing reference 7.2.
+//! Queueing Theory", 2.3. Check values are computed apart from this code.
 //! # Limits
 //! Poisson arrivals and exponential service. A balancer that spreads requests at random over pods of
 //! `c` workers makes each pod such a queue of its own, exactly; round robin does a little better, and
@@ -144,7 +144,7 @@ impl Curve {
         Self::through(&quantiles.iter().map(|own| service_ms * own).collect::<Vec<f64>>())
     }
 
-    /// Requests in a pod of `servers` workers in the mean, being served or waiting: by Little's law the
+    /// Requests in a pod of `servers` workers on average, being served or waiting: by Little's law the
     /// arrivals times the time that each spends there.
     pub fn in_system(servers: u32) -> Self {
         Self::new(servers, |a| a * (1.0 + mean_wait(a, servers)))
@@ -179,7 +179,7 @@ impl Curve {
 mod tests {
     use super::*;
 
-    /// Check values of the sizing reference, 7.2: λ, S, c, C, p50, p95, p99.
+    /// Check values, computed apart from this code: λ, S, c, C, p50, p95, p99.
     #[test]
     fn the_check_values_hold() {
         for (lambda, s, c, wait, quantiles) in [
@@ -208,7 +208,7 @@ mod tests {
         assert!(latency.at(2.0).is_finite());
     }
 
-    /// One worker: ρ / (1 − ρ) in the mean. Two: 2ρ / (1 − ρ²). Gross and Harris, 2.2 and 2.3.
+    /// One worker: ρ / (1 − ρ) on average. Two: 2ρ / (1 − ρ²). Gross and Harris, 2.2 and 2.3.
     #[test]
     fn requests_in_a_pod_are_those_served_and_those_that_wait() {
         for rho in [0.1, 0.5, 0.9] {

@@ -50,7 +50,7 @@ impl Kind {
     }
 }
 
-/// Horizontal pod autoscaler (`autoscaling/v2`). What is left out has the controller's default.
+/// Horizontal pod autoscaler (`autoscaling/v2`). Missing fields have the controller's defaults.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hpa {
@@ -88,10 +88,10 @@ pub struct Hpa {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Keda {
-    /// Seconds between two looks at the triggers (`pollingInterval`); KEDA's default if left out.
+    /// Seconds between two looks at the triggers (`pollingInterval`); default: KEDA's.
     #[schemars(range(min = 1, max = 86_400))]
     pub polling_seconds: Option<u32>,
-    /// Seconds without an active trigger before the pods go (`cooldownPeriod`); KEDA's default if left out.
+    /// Seconds without an active trigger before the pods go (`cooldownPeriod`); default: KEDA's.
     #[schemars(range(min = 0, max = 864_000))]
     pub cooldown_seconds: Option<u32>,
 }
@@ -145,18 +145,18 @@ pub struct Metric {
     pub value: Option<f64>,
     /// The container; `ContainerResource`.
     pub container: Option<String>,
-    /// What the container requests [millicores, or MiB]; the pod's request if left out.
+    /// What the container requests [millicores, or MiB]; default: the pod's request.
     #[schemars(range(min = 0, max = 30_000_000))]
     pub container_request: Option<f64>,
-    /// The container's share of what the pod uses; in proportion to the requests if left out.
+    /// The container's share of what the pod uses; default: in proportion to the requests.
     #[schemars(range(min = 0, max = 1))]
     pub usage_share: Option<f64>,
-    /// Value above which KEDA starts the first pod [unit of the metric], 0 if left out; External metrics with `keda`.
+    /// Value above which KEDA starts the first pod [unit of the metric]; External, with `keda`; default: 0.
     #[schemars(range(min = 0, max = 1_000_000_000))]
     pub activation: Option<f64>,
 }
 
-/// `behavior` of the autoscaler; each field left out has the default of its direction.
+/// `behavior` of the autoscaler; a missing field has the default of its direction.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Behavior {
@@ -279,7 +279,7 @@ pub enum TopologyKey {
     Hostname,
 }
 
-/// What happens to a pod that would break the spread.
+/// What happens to a pod that would violate the spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum WhenUnsatisfiable {
     /// It stays pending.
@@ -469,16 +469,16 @@ pub struct Workload {
     #[serde(default)]
     #[schemars(range(min = 0, max = 3600))]
     pub startup_seconds: u32,
-    /// The same that 95 % of pods stay below; every pod takes `startup_seconds` if left out.
+    /// The same that 95 % of pods stay below; default: exactly `startup_seconds`.
     #[schemars(range(min = 0, max = 3600))]
     pub startup_p95_seconds: Option<u32>,
-    /// Requests a pod serves at once: workers times threads. Only CPU limits it if left out.
+    /// Requests a pod serves at once: workers times threads. Default: only CPU limits it.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub concurrency: Option<u32>,
-    /// Time a request holds a worker, waiting for others included [ms]; its CPU time if left out.
+    /// Time a request holds a worker, waiting for others included [ms]; default: its CPU time.
     #[schemars(range(min = 0, max = 600_000))]
     pub service_ms_per_request: Option<f64>,
-    /// Seconds a request waits before its caller gives up; the model's figure if left out.
+    /// Seconds a request waits before its caller gives up; default: the model's figure.
     #[schemars(range(min = 0, max = 3600))]
     pub timeout_seconds: Option<f64>,
     /// Queue that its requests wait in until a worker takes them; without it they come from callers, who wait
@@ -488,7 +488,7 @@ pub struct Workload {
     /// no value, and an autoscaler that goes by it does nothing.
     #[serde(default)]
     pub containers_without_request: Unrequested,
-    /// Memory a pod uses with no load; its request if left out [MiB].
+    /// Memory a pod uses without load [MiB]; default: its request.
     #[schemars(range(min = 0, max = 30_000_000))]
     pub idle_memory_mib: Option<f64>,
     /// Memory of one request being served [MiB].

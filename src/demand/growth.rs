@@ -65,9 +65,9 @@ pub enum Curve {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Segment {
-    /// First month after the part; left out in the last one.
+    /// First month after the part; missing in the last one.
     pub until: Option<Month>,
-    /// Its curve. Without `start` it goes on from where the last part ended.
+    /// Its curve. Without `start` it continues from where the last part ended.
     pub growth: Curve,
 }
 
@@ -75,7 +75,7 @@ pub struct Segment {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct History {
-    /// CSV of date,value, beside the scenario.
+    /// CSV of date,value in the folder of the scenario.
     pub file: String,
     /// Factor from the figures of the file to users [users per unit]: 1000000 when it counts millions.
     #[serde(default = "one")]
@@ -217,7 +217,7 @@ pub struct Path {
     /// How well a history was fitted, where one was.
     pub fit: Option<Fit>,
     /// How far users stray from the law, ln, at each month and at the one after the plan, towards which its last
-    /// month's second half goes; none on the mid-value line.
+    /// month's second half goes; none in the mid case.
     pub drift: Vec<f64>,
 }
 
@@ -268,7 +268,7 @@ impl Users {
     /// None or several of the three forms, parameters that contradict, a history too short.
     pub fn path(&self, start: Month, months: u32, series: Option<&Series>) -> Result<Path, String> {
         if self.volatility.is_some() && self.history.is_some() {
-            return Err("volatility: the history tells how users stray; leave it out".into());
+            return Err("volatility: it is estimated from the history; remove it".into());
         }
         let span = f64::from(months.max(2) - 1);
         match (&self.growth, self.segments.is_empty(), &self.history) {
@@ -330,7 +330,7 @@ fn join(segments: &[Segment], start: Month, span: f64) -> Result<Path, String> {
             Some(month) => f64::from(month.since(start)),
             None if last => span + 1.0,
             None => {
-                return Err(format!("segments[{index}].until: only the last part goes without"));
+                return Err(format!("segments[{index}].until: only the last part may omit it"));
             }
         };
         if until <= from {

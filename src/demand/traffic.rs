@@ -49,7 +49,7 @@ pub struct Class {
     /// Bytes of an answer with headers [KiB].
     #[schemars(range(min = 0, max = 10_000_000))]
     pub response_kib: f64,
-    /// Requests in a session that `CloudFront` answers or passes on, where it stands before the load balancer:
+    /// Requests in a session that `CloudFront` answers or passes on, where it is in front of the load balancer:
     /// `per_session` is then what it passes on.
     #[serde(skip)]
     pub at_edge: Option<f64>,
@@ -66,10 +66,10 @@ impl Class {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Shape {
-    /// CSV of time,value beside the scenario: hourly for the whole week, daily for weekdays only.
+    /// CSV of time,value in the folder of the scenario: hourly for the whole week, daily for weekdays only.
     pub file: String,
     /// Class of requests that the values count: the series then also sets the level, and
-    /// `sessions_per_user` must be left out. Without it only the shape is learned.
+    /// `sessions_per_user` must be missing. Without it only the shape is learned.
     pub counts: Option<String>,
     /// What to do about missing rows.
     #[serde(default)]
@@ -171,7 +171,7 @@ impl Traffic {
             }
             (None, None) => return Err("sessions_per_user: give it, or shape.counts".into()),
             (Some(_), Some(_)) => {
-                return Err("sessions_per_user: shape.counts sets the level; leave one out".into());
+                return Err("sessions_per_user: shape.counts sets the level; remove one".into());
             }
         };
         let events = self.events.iter().map(|e| Ok((e.moment()?, e.clone())));
@@ -202,7 +202,7 @@ impl Model {
         self.sessions_per_user
     }
 
-    /// A trial's key for launches; none on the mid-value line.
+    /// A trial's key for launches; none in the mid case.
     pub fn luck(&self, trial: u32) -> Option<u64> {
         (trial > 0).then(|| random::stream(self.seed, trial, Stream::Launches, 0).key())
     }

@@ -37,7 +37,7 @@ use crate::{
         calendar::{MINUTES_PER_DAY, Month},
         random::{self, Draws, Stream},
     },
-    usage::services::{AnyService, Context, SERVICES},
+    usage::services::{AnyService, Context, Finding, SERVICES},
 };
 
 pub mod account;
@@ -426,7 +426,7 @@ impl Scenario {
         for account in &accounts {
             let context = account.context(catalog);
             for service in &account.stack.services {
-                for (key, message) in service.check(&context) {
+                for Finding { key, message } in service.check(&context) {
                     let key = format!("{}.{key}", service.kind());
                     problems.push(document.account_problem(&account.name, &key, &message));
                 }

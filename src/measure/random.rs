@@ -75,8 +75,8 @@ impl Draws {
         -self.uniform().ln()
     }
 
-    /// Returns a lognormal draw with this median and this logarithmic standard deviation.
-    pub fn lognormal(&mut self, median: f64, sigma: f64) -> f64 {
+    /// Returns a lognormal draw.
+    pub fn lognormal(&mut self, Lognormal { median, sigma }: Lognormal) -> f64 {
         if sigma <= 0.0 {
             return median;
         }
@@ -84,12 +84,23 @@ impl Draws {
     }
 }
 
-/// Logarithmic standard deviation of a lognormal distribution with this median and this 95th
-/// percentile.
-pub fn lognormal_sigma(median: f64, p95: f64) -> f64 {
-    /// The standard normal distribution's 95th percentile.
-    const Z95: f64 = 1.644_853_626_951_472_2;
-    if median > 0.0 && p95 > median { (p95 / median).ln() / Z95 } else { 0.0 }
+/// A lognormal distribution.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Lognormal {
+    /// The median.
+    pub median: f64,
+    /// The logarithmic standard deviation; at 0, every draw is the median.
+    pub sigma: f64,
+}
+
+impl Lognormal {
+    /// Returns the distribution with this median and this 95th percentile.
+    pub fn from_p95(median: f64, p95: f64) -> Self {
+        /// The standard normal distribution's 95th percentile.
+        const Z95: f64 = 1.644_853_626_951_472_2;
+        let sigma = if median > 0.0 && p95 > median { (p95 / median).ln() / Z95 } else { 0.0 };
+        Self { median, sigma }
+    }
 }
 
 /// Returns a number for a name, the same whatever else there is (FNV-1a): draws are named by it.
@@ -155,8 +166,8 @@ mod tests {
     #[test]
     fn a_lognormal_has_its_quantiles() {
         let mut draws = stream(1, 0, Stream::Cluster, 0);
-        let sigma = lognormal_sigma(45.0, 80.0);
-        let values: Vec<f64> = (0..20_000).map(|_| draws.lognormal(45.0, sigma)).collect();
+        let startup = Lognormal::from_p95(45.0, 80.0);
+        let values: Vec<f64> = (0..20_000).map(|_| draws.lognormal(startup)).collect();
         let above = |limit: f64| values.iter().filter(|v| **v > limit).count() as f64 / 20_000.0;
         assert!((above(45.0) - 0.5).abs() < 0.015 && (above(80.0) - 0.05).abs() < 0.006);
     }

@@ -170,7 +170,7 @@ pub struct PriceUsed {
 }
 
 impl PriceUsed {
-    fn of(key: &BillKey, ladder: &Ladder<'_>) -> Self {
+    fn new(key: &BillKey, ladder: &Ladder<'_>) -> Self {
         let first = ladder.rows[0];
         let steps = ladder.rows.iter().map(|row| PriceStep {
             from: row.begin,
@@ -486,7 +486,7 @@ fn beyond(key: &BillKey, quantity: Decimal, price: &PriceUsed) -> String {
     let unit = &price.unit;
     match price.gap {
         Some(gap) if quantity > gap && !price.is_extended() => format!(
-            "no price for {key} above {gap} {unit} (usage is {quantity}): the price book's steps end there; `runrate prices refresh --region {}` reads all of them",
+            "no price for {key} above {gap} {unit} (usage is {quantity}): the price book's steps end there; run `runrate prices refresh --region {}` to read all steps",
             key.region
         ),
         _ => format!(

@@ -1,4 +1,4 @@
-//! What a plan was told: every value of its scenario, with its range where it is uncertain.
+//! What a plan assumes: every value of its scenario, with its range where it is uncertain.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,7 @@ pub struct Assumption {
 }
 
 /// Every value of a document, in its order, with the ranges by key.
-pub(crate) fn of(
+pub(crate) fn list(
     table: &toml::Table,
     range: &dyn Fn(&str) -> Option<Uncertainty>,
 ) -> Vec<Assumption> {
@@ -86,7 +86,7 @@ mod tests {
     fn every_value_is_found_with_its_key_and_range() {
         let table = "a = 1\n[b]\nc = [1.5, 'x']\nd = true".parse::<toml::Table>().unwrap();
         let wide = Uncertainty { low: 0.0, high: 2.0, confidence: 0.8 };
-        let found = of(&table, &|key| (key == "a").then_some(wide));
+        let found = list(&table, &|key| (key == "a").then_some(wide));
         let keys: Vec<&str> = found.iter().map(|one| &*one.key).collect();
         assert_eq!(keys, ["a", "b.c[0]", "b.c[1]", "b.d"]);
         assert_eq!((&found[0].value, found[0].range), (&Value::Number(1.0), Some(wide)));

@@ -1,4 +1,4 @@
-//! What a priced line comes to at list prices: one unit, and all of it.
+//! What a priced line costs at list prices: one unit, and all of it.
 //!
 //! # Formula
 //! ```text

@@ -1,4 +1,4 @@
-//! What the figures say beside themselves.
+//! Notes on what the figures imply.
 
 use std::collections::BTreeMap;
 

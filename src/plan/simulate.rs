@@ -42,7 +42,7 @@ use crate::{
         surcharge,
     },
     plan::{NotModelled, Plan},
-    usage::services::{self, Choice, Demand, Flows},
+    usage::services::{self, Choice, Demand, hand_over::Received},
 };
 
 mod document;
@@ -196,7 +196,7 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    /// Runs one trial of the whole plan; trial 0 is the mid-value line.
+    /// Runs one trial of the whole plan; trial 0 is the mid case.
     ///
     /// # Errors
     /// Every meter without a price; values of a trial that contradict each other.
@@ -225,7 +225,7 @@ impl<'a> Prepared<'a> {
         self.facts
     }
 
-    /// The mid-value line with so many times the users.
+    /// The mid case with so many times the users.
     ///
     /// # Errors
     /// As [`Self::run`].
@@ -283,8 +283,8 @@ impl<'a> Prepared<'a> {
         Error::input(problems.collect())
     }
 
-    /// Runs the stages on what was drawn: accounts side by side on the mid-value line, where one plan is all
-    /// that is asked for; month by month in a trial, whose months so stay in the cache.
+    /// Runs the stages on what was drawn: accounts in parallel in the mid case, where one plan is all
+    /// that is needed; month by month in a trial, whose months so stay in the cache.
     fn outcome(&self, trial: u32) -> Result<Outcome, Error> {
         let plan = &self.scenario.plan;
         let months: Vec<Month> = (0..plan.months).map(|index| plan.start.plus(index)).collect();
@@ -397,7 +397,7 @@ impl<'a> Prepared<'a> {
 
     /// Commitments that have no price.
     fn unbought(&self, wrong: Vec<rate::commitment::Wrong>) -> Error {
-        let place = |(index, message): rate::commitment::Wrong| {
+        let place = |rate::commitment::Wrong { place: index, message }: rate::commitment::Wrong| {
             self.scenario.document.problem(&format!("commitments[{index}]"), &message)
         };
         Error::input(wrong.into_iter().map(place).collect())
@@ -516,7 +516,7 @@ impl<'a> Prepared<'a> {
                 more => format!("{more} meters have"),
             };
             let message = format!(
-                "{count} no price, so the plan would be too low: {}. `runrate prices status` lists what each region has; --prices DIR takes a book of your own",
+                "{count} no price, so the plan would be too low: {}. `runrate prices status` lists what each region has; --prices DIR reads a price book of your own",
                 named.join("; ")
             );
             let key = format!("accounts.{}.region", account.name);
@@ -549,7 +549,7 @@ impl<'a> Prepared<'a> {
             catalog: &self.facts.catalog,
             free_tier: account.settings.free_tier_until.is_some_and(|last| month <= last),
             stops_database: schedule.is_some_and(|schedule| schedule.stop_database),
-            flows: Flows::default(),
+            received: Received::default(),
         }
     }
 }
@@ -653,6 +653,6 @@ impl<'a> Running<'a> {
         let tally = self.cluster.take_tally(self.policy);
         let awake = self.week.as_ref().map(|_| (0..loads.len()).map(awake).collect());
         let awake = awake.unwrap_or_default();
-        Capacity { awake, ..Capacity::of(tally, self.policy, minutes, loads) }
+        Capacity { awake, ..Capacity::from_tally(tally, self.policy, minutes, loads) }
     }
 }

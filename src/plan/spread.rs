@@ -9,7 +9,7 @@ use crate::{
     measure::{calendar::Month, units::Usd},
 };
 
-/// Low end, middle and high end of what trials came to, beside the mid-value line.
+/// Quantiles of the trials, and the mid case.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Quantiles<T> {
     /// One trial in ten is below.
@@ -20,7 +20,7 @@ pub struct Quantiles<T> {
     pub p90: T,
     /// Mean.
     pub mean: T,
-    /// The mid-value line.
+    /// The mid case.
     pub mid: T,
 }
 
@@ -58,7 +58,7 @@ pub struct MonthSpread {
     pub accounts: Vec<AccountSpread>,
 }
 
-/// What costs come to at one end of an input.
+/// Mean cost at one end of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct End {
     /// Mean of the input in its lowest or highest fifth.
@@ -117,15 +117,15 @@ pub struct Outlook {
     pub scope: Option<String>,
     /// Its amount [USD].
     pub amount: f64,
-    /// The month in which the mid-value line breaks it.
+    /// The month in which the mid case exceeds it.
     pub mid_breaks: Option<Month>,
-    /// Chance that it breaks within the plan.
+    /// Chance that it is exceeded within the plan.
     pub probability: f64,
     /// Standard error of that chance.
     pub standard_error: f64,
     /// Chance that it has broken by the end of each month.
     pub by_month: Vec<(Month, f64)>,
-    /// Of the trials that break it: the month by which a tenth, half and nine tenths have.
+    /// Of the trials that exceed it: the month by which a tenth, half and nine tenths have.
     pub breaks: Option<[Month; 3]>,
     /// The single change that moves the chance most.
     pub change: Option<Change>,
@@ -156,7 +156,7 @@ pub struct Unit {
     pub per_user: Quantiles<f64>,
     /// Cost of a million requests [USD].
     pub per_million_requests: Quantiles<f64>,
-    /// Cost of one more user, on the mid-value line [USD]; none where there are none.
+    /// Cost of one more user, in the mid case [USD]; none where there are none.
     pub marginal_per_user: Option<f64>,
     /// Share of revenue that is left; none without revenue.
     pub gross_margin: Option<Quantiles<f64>>,
@@ -165,7 +165,7 @@ pub struct Unit {
 /// What the trials came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
-    /// Trials that were asked for.
+    /// Requested trials.
     pub asked: u32,
     /// Trials that are in the figures.
     pub trials: u32,

@@ -1,4 +1,4 @@
-//! Trials of a plan, gathered: quantiles, what drives them, the chance of breaking a budget.
+//! Trials of a plan, gathered: quantiles, sensitivity, the chance of exceeding a budget.
 //!
 //! # Formula
 //! ```text
@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
+use self::influence::Explained;
 use crate::{
     error::Error,
     intent::budget::{Budget, Scope},
@@ -40,7 +41,7 @@ mod units;
 /// Trials between two looks at whether the figures are stable; part of what makes the result.
 const BATCH: u32 = 50;
 
-/// How trials are watched: told of each that is done, asked whether to go on.
+/// How trials are watched: a callback for each finished trial, and one that may stop the run.
 #[derive(Clone, Copy)]
 #[allow(missing_debug_implementations, reason = "two borrowed functions")]
 pub struct Watch<'a> {
@@ -102,9 +103,10 @@ pub fn relative_error(totals: &[f64]) -> f64 {
     if totals.len() < 2 {
         return f64::INFINITY;
     }
-    let (of, errors) = figures(totals, 0.0);
+    let Figures { quantiles, errors } = figures(totals, 0.0);
     let share = |(value, error): (f64, f64)| if error > 0.0 { error / value.abs() } else { 0.0 };
-    [of.p10, of.p50, of.p90, of.mean].into_iter().zip(errors).map(share).fold(0.0, f64::max)
+    let Quantiles { p10, p50, p90, mean, .. } = quantiles;
+    [p10, p50, p90, mean].into_iter().zip(errors).map(share).fold(0.0, f64::max)
 }
 
 /// Cost of each trial [USD].
@@ -144,8 +146,15 @@ fn quantile_error(sorted: &[f64], p: f64) -> f64 {
     (at((n * p + away).ceil()) - at((n * p - away).floor())) / 2.0
 }
 
-/// The quantiles of values in any order, and the standard errors of p10, p50, p90 and the mean.
-fn figures(values: &[f64], mid: f64) -> (Quantiles<f64>, [f64; 4]) {
+/// What trials say of a figure.
+struct Figures {
+    quantiles: Quantiles<f64>,
+    /// Standard errors of p10, p50, p90 and the mean.
+    errors: [f64; 4],
+}
+
+/// Computes the quantiles of values in any order.
+fn figures(values: &[f64], mid: f64) -> Figures {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let n = sorted.len() as f64;
@@ -154,7 +163,7 @@ fn figures(values: &[f64], mid: f64) -> (Quantiles<f64>, [f64; 4]) {
     let [p10, p50, p90] = [0.1, 0.5, 0.9].map(|p| quantile(&sorted, p));
     let errors = [0.1, 0.5, 0.9].map(|p| quantile_error(&sorted, p));
     let errors = [errors[0], errors[1], errors[2], (variance / n).sqrt()];
-    (Quantiles { p10, p50, p90, mean, mid }, errors)
+    Figures { quantiles: Quantiles { p10, p50, p90, mean, mid }, errors }
 }
 
 /// Money to a hundredth of a cent: what lies below is noise of the trials.
@@ -164,14 +173,14 @@ fn usd(value: f64) -> Usd {
     Usd::from_decimal(value.round_dp(HUNDREDTHS_OF_A_CENT))
 }
 
-fn money(of: Quantiles<f64>, mid: Usd) -> Quantiles<Usd> {
-    let Quantiles { p10, p50, p90, mean, .. } = of;
+fn money(quantiles: Quantiles<f64>, mid: Usd) -> Quantiles<Usd> {
+    let Quantiles { p10, p50, p90, mean, .. } = quantiles;
     Quantiles { p10: usd(p10), p50: usd(p50), p90: usd(p90), mean: usd(mean), mid }
 }
 
 fn costs(values: &[f64], mid: Usd) -> Costs {
-    let (of, errors) = figures(values, 0.0);
-    Costs { of: money(of, mid), standard_errors: errors.map(usd) }
+    let Figures { quantiles, errors } = figures(values, 0.0);
+    Costs { of: money(quantiles, mid), standard_errors: errors.map(usd) }
 }
 
 /// Sums of a trial by month and account, in floats made from exact sums.
@@ -183,7 +192,7 @@ struct Table {
 }
 
 impl Table {
-    fn of(samples: &[Sample], months: usize, accounts: usize) -> Self {
+    fn new(samples: &[Sample], months: usize, accounts: usize) -> Self {
         let mut table = Self { months: Vec::new(), accounts: Vec::new() };
         for sample in samples {
             let mut sums = vec![vec![Usd::ZERO; months]; accounts];
@@ -204,7 +213,7 @@ impl Table {
     }
 }
 
-/// What is known of trials and of the line beside them.
+/// Trials and the mid case, gathered.
 struct Gathered<'a> {
     plan: &'a Plan,
     samples: &'a [Sample],
@@ -214,7 +223,7 @@ struct Gathered<'a> {
     totals: Vec<f64>,
 }
 
-/// How the trials were asked for.
+/// How many trials were requested, and a note on them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
     /// Trials.
@@ -223,7 +232,7 @@ pub struct Asked {
     pub note: Option<String>,
 }
 
-/// Gathers trials, in the order of their numbers, beside their plan; none below two.
+/// Gathers trials in the order of their numbers; `None` for fewer than two.
 pub fn spread(
     plan: &Plan,
     samples: &[Sample],
@@ -234,10 +243,10 @@ pub fn spread(
         return None;
     }
     let months: Vec<Month> = plan.months.iter().map(|month| month.month).collect();
-    let table = Table::of(samples, months.len(), plan.accounts.len());
+    let table = Table::new(samples, months.len(), plan.accounts.len());
     let totals = totals(samples);
     let gathered = Gathered { plan, samples, settings, table, months, totals };
-    let (influences, rest) = influence::all(&gathered);
+    let Explained { influences, unexplained } = influence::explain(&gathered);
     Some(Spread {
         asked: asked.trials,
         trials: samples.len() as u32,
@@ -245,7 +254,7 @@ pub fn spread(
         total: costs(&gathered.totals, plan.cost),
         months: (0..gathered.months.len()).map(|index| gathered.month(index)).collect(),
         influences,
-        rest,
+        rest: unexplained,
         budgets: settings
             .budgets
             .iter()
@@ -264,7 +273,7 @@ fn note(asked: Option<String>, samples: &[Sample]) -> Option<String> {
     }
     let beyond = trials.into_iter().map(|(meter, count)| {
         format!(
-            "{count} of {} trials use {meter}, where the price book's steps end; the rest is charged at the last known step. `runrate prices refresh` reads all of them",
+            "{count} of {} trials use more {meter} than the price book has steps for; the excess is charged at the last known step. Run `runrate prices refresh` to read all steps",
             samples.len()
         )
     });
@@ -282,20 +291,20 @@ pub struct Settings {
     /// What each of them counts.
     #[serde(default)]
     pub scopes: Vec<Scope>,
-    /// Revenue of each month on the mid-value line [USD]; none without.
+    /// Revenue of each month in the mid case [USD]; none without.
     pub revenue: Option<Vec<f64>>,
-    /// Cost of one more user in each month, on the mid-value line [USD].
+    /// Cost of one more user in each month, in the mid case [USD].
     pub marginal_per_user: Vec<Option<f64>>,
-    /// Requests of each month on the mid-value line.
+    /// Requests of each month in the mid case.
     pub requests: Vec<f64>,
 }
 
 impl Settings {
-    /// Of a scenario whose mid-value line is `plan`.
+    /// Returns the settings of a scenario whose mid case is `plan`.
     ///
     /// # Errors
     /// As [`Prepared::run`].
-    pub fn of(prepared: &Prepared<'_>, plan: &Plan) -> Result<Self, Error> {
+    pub fn new(prepared: &Prepared<'_>, plan: &Plan) -> Result<Self, Error> {
         let scenario = prepared.scenario();
         let more = prepared.with_users(1.0 + units::MORE_USERS)?;
         let marginal = |(month, more): (&crate::plan::MonthPlan, &crate::plan::MonthPlan)| {
@@ -329,7 +338,7 @@ impl Gathered<'_> {
         });
         MonthSpread {
             month: plan.month,
-            users: figures(&users, plan.users).0,
+            users: figures(&users, plan.users).quantiles,
             cost: costs(&self.table.column(|t| self.table.months[t][index]), plan.cost),
             accounts: accounts.collect(),
         }
@@ -354,7 +363,7 @@ impl Gathered<'_> {
         let quantiles = |(service, mut values): (&str, Vec<f64>)| {
             values.resize(self.samples.len(), 0.0);
             let mid = own.get(service).copied().unwrap_or(Usd::ZERO);
-            (service.to_owned(), money(figures(&values, 0.0).0, mid))
+            (service.to_owned(), money(figures(&values, 0.0).quantiles, mid))
         };
         values.into_iter().map(quantiles).collect()
     }

@@ -18,14 +18,12 @@ use crate::{
     },
     measure::{calendar::Month, units::Usd},
     money::coverage::CommitmentUse,
+    usage::services::Finding,
 };
 
 /// Share of a commitment's fee above which the part that covers nothing is a warning. More than half lost is dearer
 /// than on demand at any discount that AWS gives for one year.
 const MOST_UNUSED: f64 = 0.5;
-
-/// A setting and why it changes nothing.
-type Finding = (String, String);
 
 /// What a plan was made from, and what it came to.
 #[derive(Clone, Copy)]
@@ -53,7 +51,7 @@ pub(crate) fn find(made: Made<'_>) -> Vec<String> {
     for (index, bought) in made.commitments.iter().enumerate() {
         found.extend(of_commitment(&format!("commitments[{index}]"), bought));
     }
-    found.into_iter().map(|(key, why)| format!("{key}: {why}")).collect()
+    found.into_iter().map(|Finding { key, message }| format!("{key}: {message}")).collect()
 }
 
 /// A value by its dotted key; a name may hold dots itself.
@@ -67,7 +65,7 @@ fn of_traffic(scenario: &Scenario) -> Vec<Finding> {
     let (plan, traffic) = (&scenario.plan, &scenario.traffic);
     let months = || (0..plan.months).map(|index| plan.start.plus(index));
     let mut found = Vec::new();
-    let mut add = |key: String, why: &str| found.push((key, why.to_owned()));
+    let mut add = |key: String, why: &str| found.push(Finding::new(key, why));
     for (index, season) in traffic.seasons.iter().enumerate() {
         let key = format!("traffic.seasons[{index}]");
         if !months().any(|month| season.falls_in(month)) {
@@ -104,7 +102,7 @@ fn of_accounts(scenario: &Scenario, catalog: &Catalog) -> Vec<Finding> {
         scenario.accounts.iter().map(|account| scenario.stack_table(account)).collect();
     let mut unused: BTreeMap<String, BTreeMap<usize, String>> = BTreeMap::new();
     for (place, (account, stack)) in scenario.accounts.iter().zip(&stacks).enumerate() {
-        for (key, why) in of_stack(account, stack, catalog) {
+        for Finding { key, message: why } in of_stack(account, stack, catalog) {
             unused.entry(key).or_default().insert(place, why);
         }
     }
@@ -117,12 +115,12 @@ fn of_accounts(scenario: &Scenario, catalog: &Catalog) -> Vec<Finding> {
         };
         let having = stacks.iter().filter(|stack| get(stack, &path).is_some()).count();
         if places.len() >= having {
-            found.extend(places.into_values().next().map(|why| (key, why)));
+            found.extend(places.into_values().next().map(|why| Finding::new(key, why)));
             continue;
         }
         for (place, why) in places.into_iter().filter(|(place, _)| own(place)) {
             let name = &scenario.accounts[place].name;
-            found.push((format!("accounts.{name}.override.{key}"), why));
+            found.push(Finding::new(format!("accounts.{name}.override.{key}"), why));
         }
     }
     found
@@ -135,16 +133,16 @@ fn of_stack(account: &Account, stack: &toml::Table, catalog: &Catalog) -> Vec<Fi
         let given = |key: &str| get(stack, &["workloads", name, key]).is_some();
         let unused = of_workload(account, workload);
         let unused = unused.into_iter().filter(|(key, _)| given(key));
-        found.extend(unused.map(|(key, why)| (format!("workloads.{name}.{key}"), why.to_owned())));
+        found.extend(unused.map(|(key, why)| Finding::new(format!("workloads.{name}.{key}"), why)));
     }
     let cluster = &account.stack.cluster;
     let baseline = &cluster.baseline;
     if let Some(asleep) = baseline.asleep_nodes {
         let key = "cluster.baseline.asleep_nodes".to_owned();
         if account.settings.schedule.is_none() {
-            found.push((key, "the account has no schedule, so it never sleeps".into()));
+            found.push(Finding::new(key, "the account has no schedule, so it never sleeps"));
         } else if asleep == baseline.nodes {
-            found.push((key, "as many nodes stay as when the account is awake".into()));
+            found.push(Finding::new(key, "as many nodes run as when the account is awake"));
         }
     }
     let buys_spot = cluster.node_pools.values().any(|pool| {
@@ -152,19 +150,19 @@ fn of_stack(account: &Account, stack: &toml::Table, catalog: &Catalog) -> Vec<Fi
         pool.spot_share.unwrap_or(0.0) > 0.0 || pool.capacity_types.contains(&CapacityType::Spot)
     });
     if !cluster.spot_interruptions && !buys_spot {
-        found.push(("cluster.spot_interruptions".into(), "no node pool buys spot nodes".into()));
+        found.push(Finding::new("cluster.spot_interruptions", "no node pool buys spot nodes"));
     }
     let keeps_values = cluster
         .node_pools
         .values()
         .any(|pool| pool.min_values.instance_types > 0 || pool.min_values.families > 0);
     if cluster.min_values_policy == MinValuesPolicy::BestEffort && !keeps_values {
-        found.push(("cluster.min_values_policy".into(), "no node pool has min_values".into()));
+        found.push(Finding::new("cluster.min_values_policy", "no node pool has min_values"));
     }
     let context = account.context(catalog);
     for service in &account.stack.services {
         let unused = service.unused(&context).into_iter();
-        found.extend(unused.map(|(key, why)| (format!("{}.{key}", service.kind()), why)));
+        found.extend(unused.map(|finding| finding.below(service.kind())));
     }
     found
 }
@@ -210,11 +208,12 @@ fn of_workload(account: &Account, workload: &Workload) -> Vec<(&'static str, &'s
     unused
 }
 
-/// Settings of an account beside its stack.
+/// Settings of an account other than its stack.
 fn of_account(scenario: &Scenario, account: &Account) -> Vec<Finding> {
     let (name, settings) = (&account.name, &account.settings);
     let mut found = Vec::new();
-    let mut add = |key: &str, why: String| found.push((format!("accounts.{name}.{key}"), why));
+    let mut add =
+        |key: &str, why: String| found.push(Finding::new(format!("accounts.{name}.{key}"), why));
     if let Some(until) = settings.free_tier_until.filter(|until| *until < scenario.plan.start) {
         add("free_tier_until", format!("{until} is before the plan begins"));
     }
@@ -243,7 +242,7 @@ fn of_account(scenario: &Scenario, account: &Account) -> Vec<Finding> {
             let stops_something = fewer || schedule.stop_database && has_database;
             let idle = settings.traffic_share <= 0.0 && !stops_something;
             if idle && !workloads.into_iter().any(stops) {
-                add("schedule", "nothing of the account stops outside it".into());
+                add("schedule", "nothing in the account stops outside it".into());
             }
         }
     }
@@ -287,10 +286,10 @@ fn of_budget(key: &str, (budget, scope): (&Budget, &Scope), months: &[MonthPlan]
         && !(year(first)..=year(last)).any(full)
     {
         let why = format!(
-            "no calendar year lies within {} to {}, so the amount of a whole year is held against a part of one",
+            "no calendar year lies within {} to {}, so the amount for a whole year is compared with part of a year",
             first.month, last.month
         );
-        found.push((format!("{key}.period"), why));
+        found.push(Finding::new(format!("{key}.period"), why));
     }
     if !scope.is_all() {
         let charged = |month: &&&MonthPlan| {
@@ -301,7 +300,7 @@ fn of_budget(key: &str, (budget, scope): (&Budget, &Scope), months: &[MonthPlan]
                 .any(|(service, cost)| scope.counts(service) && *cost != Usd::ZERO)
         };
         if !counted.iter().any(|month| charged(&month)) {
-            found.push((key.to_owned(), "no charge of the plan counts for it".into()));
+            found.push(Finding::new(key, "no charge of the plan counts towards it"));
         }
     }
     found
@@ -311,17 +310,17 @@ fn of_commitment(key: &str, bought: &CommitmentUse) -> Option<Finding> {
     let fee: Usd = bought.months.iter().map(|month| month.fee).sum();
     let used: Usd = bought.months.iter().map(|month| month.used).sum();
     if bought.months.iter().all(|month| month.hours == 0) {
-        return Some((key.to_owned(), "its term has no hour in the plan".into()));
+        return Some(Finding::new(key, "its term does not overlap the plan"));
     }
     if used == Usd::ZERO {
         let why = format!("{} covers nothing: its fee of ${} is lost", bought.name, fee.cents());
-        return Some((key.to_owned(), why));
+        return Some(Finding::new(key, why));
     }
     let lost = fee - used;
     (lost.to_f64() > MOST_UNUSED * fee.to_f64()).then(|| {
         let share = 100.0 * lost.to_f64() / fee.to_f64();
         let (lost, fee) = (lost.cents(), fee.cents());
-        (key.to_owned(), format!("{share:.0} % of its fee covers nothing: ${lost} of ${fee}"))
+        Finding::new(key, format!("{share:.0} % of its fee covers nothing: ${lost} of ${fee}"))
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    cluster::capacity::{QueueUse, WorkloadUse},
+    cluster::capacity::{JobUse, QueueUse, WorkloadUse},
     demand::growth::fit::Fit,
     measure::calendar::Month,
     money::rate::{Beyond, PriceUsed, Rated},
@@ -14,14 +14,14 @@ use crate::{
 const OLD_MONTHS: i32 = 24;
 /// Wait in a queue from which it is reported [seconds].
 const LONG_WAIT: f64 = 3600.0;
-/// Share of requests unserved from which a workload is called saturated.
+/// Share of unserved requests from which a workload is reported.
 const UNSERVED_SHARE: f64 = 0.002;
-/// Pod-hours without a node in a month from which it is told.
+/// Pod-hours without a node in a month from which a workload is reported.
 const WAITING_POD_HOURS: f64 = 24.0;
 /// Error of a fit at its last figure from which the plan's start is doubted [percent].
 const FIT_ERROR_PERCENT: f64 = 10.0;
 
-/// Finds them all.
+/// Finds all warnings.
 pub(crate) fn find(
     months: &[MonthPlan],
     rated: &Rated,
@@ -35,8 +35,7 @@ pub(crate) fn find(
     prices(months, &rated.prices, &mut warnings);
     warnings.extend(rated.beyond().iter().map(Beyond::to_string));
     if let Some(month) = months.iter().find(|month| month.users < 1.0) {
-        warnings
-            .push(format!("there are no users in {}; only standing charges remain", month.month));
+        warnings.push(format!("there are no users in {}; only fixed charges remain", month.month));
     }
     if let Some(fit) = fit.filter(|fit| fit.last_error_percent.abs() > FIT_ERROR_PERCENT) {
         warnings.push(format!(
@@ -93,32 +92,29 @@ fn capacity(months: &[MonthPlan], warnings: &mut Vec<String>) {
 
 /// Runs of cron-jobs and jobs that did not go as their schedule has it, over the whole plan.
 fn runs(months: &[MonthPlan], warnings: &mut Vec<String>) {
-    let mut sums: BTreeMap<(&str, &str), [u32; 6]> = BTreeMap::new();
+    let mut sums: BTreeMap<(&str, &str), JobUse> = BTreeMap::new();
     for account in months.iter().flat_map(|month| &month.accounts) {
         for used in &account.capacity.workloads {
             let Some(job) = &used.job else { continue };
-            let counts =
-                [job.runs, job.asleep, job.missed, job.too_many, job.failed, job.overlapping];
-            let sum = sums.entry((&*account.account, &*used.name)).or_default();
-            sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+            sums.entry((&*account.account, &*used.name)).or_default().add(job);
         }
     }
-    for ((account, name), [began, asleep, missed, too_many, failed, overlapping]) in sums {
+    for ((account, name), job) in sums {
         for (runs, what) in [
             (
-                asleep,
+                job.asleep,
                 "are due while the account sleeps and do not begin; set always_on = true to run them",
             ),
             (
-                missed,
-                "never begin, as an earlier run goes on (Forbid); shorten the runs or run them less often",
+                job.missed,
+                "never begin, as an earlier run is still running (Forbid); shorten the runs or run them less often",
             ),
             (
-                too_many,
+                job.too_many,
                 "do not begin, as too many of its pods run or wait; shorten the runs, run them less often or set concurrency_policy",
             ),
             (
-                failed,
+                job.failed,
                 "fail, as more of their pods are evicted than backoff_limit; set do_not_disrupt = true",
             ),
         ] {
@@ -129,9 +125,10 @@ fn runs(months: &[MonthPlan], warnings: &mut Vec<String>) {
                 ));
             }
         }
+        let (overlapping, began) = (job.overlapping, job.runs);
         if overlapping > began / 2 {
             warnings.push(format!(
-                "{account}: {name}: {overlapping} of {began} runs begin while an earlier one goes on, so their pods add up; concurrency_policy sets what happens"
+                "{account}: {name}: {overlapping} of {began} runs begin while an earlier one is still running, so their pods add up; concurrency_policy sets what happens"
             ));
         }
     }
@@ -153,10 +150,10 @@ fn unserved(used: &WorkloadUse, share: f64, month: &MonthPlan) -> String {
     } else if used.saturated_pending_minutes > used.saturated_minutes / 2.0 {
         "pods have no node; loosen the node pools or their limits"
     } else {
-        "replicas come too late; lower the target, raise min_replicas or shorten the start"
+        "replicas start too late; lower the target, raise min_replicas or shorten the startup"
     };
     format!(
-        "{} leaves {:.2} % of its requests unserved in {} ({:.0} minutes over capacity): {cause}",
+        "{} does not serve {:.2} % of its requests in {} ({:.0} overloaded minutes): {cause}",
         used.name,
         share * 100.0,
         month.month,
@@ -189,7 +186,7 @@ fn prices(months: &[MonthPlan], prices: &[PriceUsed], warnings: &mut Vec<String>
         .collect();
     if !derived.is_empty() {
         warnings.push(format!(
-            "{} derived, not read: {}",
+            "{} estimated: {}",
             count(derived.len(), "price is", "prices are"),
             names(&derived)
         ));

@@ -2,7 +2,7 @@
 //!
 //! A service sees demand and never a price; it answers with [`UsageLine`]s under the names the bill
 //! uses. Services do not see each other: what one sends over the network (log bytes through NAT,
-//! public addresses of a load balancer) it declares as [`Flows`], which are summed before metering.
+//! public addresses of a load balancer) it declares as [`HandOver`]s, which are summed before metering.
 //!
 //! To add one: a file here, a `mod` line and a line of [`SERVICES`], and its rows in the price book.
 
@@ -43,6 +43,7 @@ pub(crate) mod ec2;
 pub(crate) mod ecr;
 pub(crate) mod eks;
 pub(crate) mod github_actions;
+pub mod hand_over;
 pub(crate) mod kms;
 pub(crate) mod nat;
 pub(crate) mod public_ipv4;
@@ -54,6 +55,8 @@ pub(crate) mod transfer;
 pub(crate) mod vpc_endpoints;
 pub(crate) mod vpc_flow_logs;
 pub(crate) mod waf;
+
+use hand_over::{HandOver, Received, Sent};
 
 /// One number that went into a quantity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -158,69 +161,8 @@ impl From<Vec<UsageLine>> for Metered {
     }
 }
 
-/// What services send over the network in a month.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Flows {
-    /// Out to the internet [GB].
-    pub internet_out_gb: f64,
-    /// Through NAT gateways, both directions [GB].
-    pub nat_gb: f64,
-    /// Between zones, counted once for each side that is charged [GB].
-    pub cross_zone_gb: f64,
-    /// Public IPv4 addresses in use.
-    pub public_addresses: f64,
-    /// Logs delivered to S3 [GB].
-    pub s3_log_gb: f64,
-    /// Objects written to and read from S3.
-    pub s3_puts: f64,
-    /// Objects read from S3.
-    pub s3_gets: f64,
-    /// Logs that services write to `CloudWatch` Logs themselves (vended logs) [GB].
-    pub vended_log_gb: f64,
-    /// Values that others read through `GetMetricData`.
-    pub metric_reads: f64,
-    /// Requests to KMS.
-    pub kms_requests: f64,
-    /// Health checks of AWS endpoints.
-    pub health_checks_aws: f64,
-    /// Above 0 when an endpoint for S3 carries image layers past NAT.
-    pub images_off_nat: f64,
-    /// Hosts that run outside the account's own cluster.
-    pub further_hosts: f64,
-    /// Stored by the database [GB].
-    pub database_gb: f64,
-    /// Write I/Os of the database.
-    pub database_write_ios: f64,
-    /// Log that the database writes [GB].
-    pub database_wal_gb: f64,
-}
-
-impl std::ops::Add for Flows {
-    type Output = Self;
-    fn add(self, other: Self) -> Self {
-        Self {
-            internet_out_gb: self.internet_out_gb + other.internet_out_gb,
-            nat_gb: self.nat_gb + other.nat_gb,
-            cross_zone_gb: self.cross_zone_gb + other.cross_zone_gb,
-            public_addresses: self.public_addresses + other.public_addresses,
-            s3_log_gb: self.s3_log_gb + other.s3_log_gb,
-            s3_puts: self.s3_puts + other.s3_puts,
-            s3_gets: self.s3_gets + other.s3_gets,
-            vended_log_gb: self.vended_log_gb + other.vended_log_gb,
-            metric_reads: self.metric_reads + other.metric_reads,
-            kms_requests: self.kms_requests + other.kms_requests,
-            health_checks_aws: self.health_checks_aws + other.health_checks_aws,
-            images_off_nat: self.images_off_nat + other.images_off_nat,
-            further_hosts: self.further_hosts + other.further_hosts,
-            database_gb: self.database_gb + other.database_gb,
-            database_write_ios: self.database_write_ios + other.database_write_ios,
-            database_wal_gb: self.database_wal_gb + other.database_wal_gb,
-        }
-    }
-}
-
 /// One month of one account, as services see it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Demand<'a> {
     /// The month.
     pub month: Month,
@@ -252,8 +194,8 @@ pub struct Demand<'a> {
     pub free_tier: bool,
     /// Whether the account's schedule stops the database outside its hours.
     pub stops_database: bool,
-    /// What all services send over the network; zero while flows are being declared.
-    pub flows: Flows,
+    /// What all services hand over; empty while they declare it.
+    pub received: Received,
 }
 
 impl Demand<'_> {
@@ -323,32 +265,20 @@ impl Demand<'_> {
         kib_to_gb(kib.sum())
     }
 
-    /// Returns the images pulled by way of NAT gateways: their layers come from S3, and an endpoint for S3 takes
-    /// them off the gateways [GB].
-    pub fn images_by_nat_gb(&self) -> f64 {
-        if self.flows.images_off_nat > 0.0 { 0.0 } else { self.capacity.image_gb }
-    }
-
     /// Share of traffic between pods that crosses a zone when every zone is as likely.
     pub fn cross_zone_share(&self) -> f64 {
         f64::from(self.zones.max(1) - 1) / f64::from(self.zones.max(1))
     }
 
     /// A usage line in the account's region.
-    pub fn line(
-        &self,
-        meter: (&str, &str, &str),
-        resource: &str,
-        quantity: f64,
-        why: Basis,
-    ) -> UsageLine {
+    pub fn line(&self, meter: Meter<'_>, resource: &str, quantity: f64, why: Basis) -> UsageLine {
         Self::line_in(self.region, meter, resource, quantity, why)
     }
 
     /// A usage line of a service that has no region.
     pub fn global_line(
         &self,
-        meter: (&str, &str, &str),
+        meter: Meter<'_>,
         resource: &str,
         quantity: f64,
         why: Basis,
@@ -359,13 +289,13 @@ impl Demand<'_> {
     /// A usage line in a region of one's choice.
     pub fn line_in(
         region: &str,
-        (service, usage_type, operation): (&str, &str, &str),
+        meter: Meter<'_>,
         resource: &str,
         quantity: f64,
         why: Basis,
     ) -> UsageLine {
         UsageLine {
-            key: BillKey::new(service, region, usage_type, operation),
+            key: BillKey::new(meter.service, region, meter.usage_type, meter.operation),
             resource: resource.to_owned(),
             quantity: Quantity::new(quantity),
             hours: Vec::new(),
@@ -396,14 +326,14 @@ impl Context<'_> {
         &self,
         key: &str,
         names: impl Iterator<Item = &'n String>,
-    ) -> Vec<(String, String)> {
+    ) -> Vec<Finding> {
         let unknown = names.filter(|name| !self.classes.contains_key(*name));
-        let told = unknown.map(|name| {
+        let findings = unknown.map(|name| {
             let near = nearest(name, self.classes.keys().map(|known| &**known));
             let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-            (key.to_owned(), format!("no traffic class {name:?}{near}"))
+            Finding::new(key, format!("no traffic class {name:?}{near}"))
         });
-        told.collect()
+        findings.collect()
     }
 }
 
@@ -413,29 +343,60 @@ pub fn kib_to_gb(kib: f64) -> f64 {
 }
 
 /// The keys that are set although nothing asks for them, with one reason.
-fn unused_keys<'a>(
-    keys: impl IntoIterator<Item = (&'a str, bool)>,
-    why: &str,
-) -> Vec<(String, String)> {
+fn unused_keys<'a>(keys: impl IntoIterator<Item = (&'a str, bool)>, why: &str) -> Vec<Finding> {
     let set = keys.into_iter().filter(|(_, is_set)| *is_set);
-    set.map(|(key, _)| (key.to_owned(), why.to_owned())).collect()
+    set.map(|(key, _)| Finding::new(key, why)).collect()
 }
 
 /// Settings above what AWS allows, as problems: each a key, its value and the most there is.
-fn above_limits<'a>(
-    limits: impl IntoIterator<Item = (&'a str, f64, f64)>,
-) -> Vec<(String, String)> {
+fn above_limits<'a>(limits: impl IntoIterator<Item = (&'a str, f64, f64)>) -> Vec<Finding> {
     let above = limits.into_iter().filter(|(_, value, most)| value > most);
     above
         .map(|(key, value, most)| {
-            (key.to_owned(), format!("{value} is above {most}, the most AWS allows"))
+            Finding::new(key, format!("{value} is above {most}, the most AWS allows"))
         })
         .collect()
 }
 
-/// A meter a service may emit: service code, usage type (a closing `*` stands for any ending) and
-/// operation.
-pub type Meter = (&'static str, &'static str, &'static str);
+/// A meter, by the names that the bill uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meter<'a> {
+    /// Service code.
+    pub service: &'a str,
+    /// Usage type; among [`Service::METERS`], a closing `*` is any ending.
+    pub usage_type: &'a str,
+    /// Operation; empty where the bill has none.
+    pub operation: &'a str,
+}
+
+impl<'a> Meter<'a> {
+    /// Names a meter.
+    pub const fn new(service: &'a str, usage_type: &'a str, operation: &'a str) -> Self {
+        Self { service, usage_type, operation }
+    }
+}
+
+/// A setting that is wrong or changes nothing, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The setting, from the service's table on.
+    pub key: String,
+    /// What is wrong, or why it changes nothing.
+    pub message: String,
+}
+
+impl Finding {
+    /// Makes a finding on a setting.
+    pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { key: key.into(), message: message.into() }
+    }
+
+    /// Returns the finding with its key below a table's.
+    #[must_use]
+    pub fn below(self, table: &str) -> Self {
+        Self { key: format!("{table}.{}", self.key), ..self }
+    }
+}
 
 /// What answers users before the account's load balancer does.
 #[derive(Debug, Clone, Copy)]
@@ -451,7 +412,7 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
     /// The scenario's table name, `waf`.
     const KIND: &'static str;
     /// All it can emit; a test finds each in the price book.
-    const METERS: &'static [Meter];
+    const METERS: &'static [Meter<'static>];
 
     /// Whether an organization has it once, so that only one account may.
     const ONCE: bool = false;
@@ -461,17 +422,17 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
         None
     }
 
-    /// Settings that contradict each other or the workloads, as (key, message).
-    fn check(&self, _context: &Context<'_>) -> Vec<(String, String)> {
+    /// Returns settings that contradict each other or the workloads.
+    fn check(&self, _context: &Context<'_>) -> Vec<Finding> {
         Vec::new()
     }
 
-    /// Settings that change nothing, as (key, why).
-    fn unused(&self, _context: &Context<'_>) -> Vec<(String, String)> {
+    /// Returns settings that change nothing.
+    fn unused(&self, _context: &Context<'_>) -> Vec<Finding> {
         Vec::new()
     }
 
-    /// Regions beside the account's own whose prices it needs.
+    /// Returns regions other than the account's own whose prices it needs.
     fn regions(&self) -> Vec<&str> {
         Vec::new()
     }
@@ -486,9 +447,14 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
         None
     }
 
-    /// What it sends over the network.
-    fn flows(&self, _demand: &Demand<'_>) -> Flows {
-        Flows::default()
+    /// Returns what an account without such a table leaves out, as a warning's reason.
+    fn lost_without(_demand: &Demand<'_>) -> Option<String> {
+        None
+    }
+
+    /// Returns what it hands over to other services, or to itself.
+    fn sends(&self, _demand: &Demand<'_>) -> Vec<Sent> {
+        Vec::new()
     }
 
     /// The database that it is, for a look at it tick by tick.
@@ -507,17 +473,17 @@ pub trait AnyService: fmt::Debug + Send + Sync {
     /// See [`Service::ONCE`].
     fn once(&self) -> bool;
     /// See [`Service::check`].
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)>;
+    fn check(&self, context: &Context<'_>) -> Vec<Finding>;
     /// See [`Service::unused`].
-    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)>;
+    fn unused(&self, context: &Context<'_>) -> Vec<Finding>;
     /// See [`Service::regions`].
     fn regions(&self) -> Vec<&str>;
     /// See [`Service::edge`].
     fn edge(&self) -> Option<Edge<'_>>;
     /// See [`Service::kubernetes_minor`].
     fn kubernetes_minor(&self) -> Option<u32>;
-    /// See [`Service::flows`].
-    fn flows(&self, demand: &Demand<'_>) -> Flows;
+    /// See [`Service::sends`].
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent>;
     /// See [`Service::database`].
     fn database(&self, demand: &Demand<'_>) -> Option<aurora::live::Setup>;
     /// See [`Service::meter`].
@@ -531,10 +497,10 @@ impl<S: Service> AnyService for S {
     fn once(&self) -> bool {
         S::ONCE
     }
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         Service::check(self, context)
     }
-    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn unused(&self, context: &Context<'_>) -> Vec<Finding> {
         Service::unused(self, context)
     }
     fn database(&self, demand: &Demand<'_>) -> Option<aurora::live::Setup> {
@@ -549,8 +515,8 @@ impl<S: Service> AnyService for S {
     fn kubernetes_minor(&self) -> Option<u32> {
         Service::kubernetes_minor(self)
     }
-    fn flows(&self, demand: &Demand<'_>) -> Flows {
-        Service::flows(self, demand)
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
+        Service::sends(self, demand)
     }
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         Service::meter(self, demand)
@@ -565,9 +531,11 @@ pub struct Registration {
     /// The scenario's table name.
     pub kind: &'static str,
     /// All it can emit.
-    pub meters: &'static [Meter],
+    pub meters: &'static [Meter<'static>],
     /// Reads the service's table, or what stands for its absence.
     pub parse: Parse,
+    /// See [`Service::lost_without`].
+    pub lost_without: fn(&Demand<'_>) -> Option<String>,
     /// The table's JSON Schema.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -579,8 +547,14 @@ impl fmt::Debug for Registration {
 }
 
 impl Registration {
-    const fn of<S: Service>() -> Self {
-        Self { kind: S::KIND, meters: S::METERS, parse: parse::<S>, schema: schema::<S> }
+    const fn new<S: Service>() -> Self {
+        Self {
+            kind: S::KIND,
+            meters: S::METERS,
+            parse: parse::<S>,
+            lost_without: S::lost_without,
+            schema: schema::<S>,
+        }
     }
 }
 
@@ -598,83 +572,47 @@ fn schema<S: Service>(generator: &mut SchemaGenerator) -> Schema {
 
 /// Every service, in the order of the report.
 pub static SERVICES: &[Registration] = &[
-    Registration::of::<ec2::Spec>(),
-    Registration::of::<ebs::Spec>(),
-    Registration::of::<eks::Spec>(),
-    Registration::of::<alb::Spec>(),
-    Registration::of::<waf::Spec>(),
-    Registration::of::<nat::Spec>(),
-    Registration::of::<transfer::Spec>(),
-    Registration::of::<public_ipv4::Spec>(),
-    Registration::of::<vpc_endpoints::Spec>(),
-    Registration::of::<vpc_flow_logs::Spec>(),
-    Registration::of::<route53::Spec>(),
-    Registration::of::<acm::Spec>(),
-    Registration::of::<cloudfront::Spec>(),
-    Registration::of::<s3::Spec>(),
-    Registration::of::<aurora::Spec>(),
-    Registration::of::<ssm::Spec>(),
-    Registration::of::<secrets_manager::Spec>(),
-    Registration::of::<kms::Spec>(),
-    Registration::of::<ecr::Spec>(),
-    Registration::of::<github_actions::Spec>(),
-    Registration::of::<cloudwatch::Spec>(),
-    Registration::of::<cloudtrail::Spec>(),
-    Registration::of::<dr::Spec>(),
-    Registration::of::<datadog::Spec>(),
+    Registration::new::<ec2::Spec>(),
+    Registration::new::<ebs::Spec>(),
+    Registration::new::<eks::Spec>(),
+    Registration::new::<alb::Spec>(),
+    Registration::new::<waf::Spec>(),
+    Registration::new::<nat::Spec>(),
+    Registration::new::<transfer::Spec>(),
+    Registration::new::<public_ipv4::Spec>(),
+    Registration::new::<vpc_endpoints::Spec>(),
+    Registration::new::<vpc_flow_logs::Spec>(),
+    Registration::new::<route53::Spec>(),
+    Registration::new::<acm::Spec>(),
+    Registration::new::<cloudfront::Spec>(),
+    Registration::new::<s3::Spec>(),
+    Registration::new::<aurora::Spec>(),
+    Registration::new::<ssm::Spec>(),
+    Registration::new::<secrets_manager::Spec>(),
+    Registration::new::<kms::Spec>(),
+    Registration::new::<ecr::Spec>(),
+    Registration::new::<github_actions::Spec>(),
+    Registration::new::<cloudwatch::Spec>(),
+    Registration::new::<cloudtrail::Spec>(),
+    Registration::new::<dr::Spec>(),
+    Registration::new::<datadog::Spec>(),
 ];
 
-/// What services hand over to another one: how much, in what words, and who bills it.
-fn handed_over(flows: &Flows) -> [(f64, &'static str, &'static str); 6] {
-    [
-        (flows.s3_log_gb, "GB of logs delivered to S3", "s3"),
-        (flows.s3_gets, "reads of a bucket by CloudFront", "s3"),
-        (flows.vended_log_gb, "GB of logs delivered to CloudWatch", "cloudwatch"),
-        (flows.metric_reads, "metric values read through GetMetricData", "cloudwatch"),
-        (flows.kms_requests, "requests to KMS by parameters and secrets", "kms"),
-        (flows.health_checks_aws, "health checks for failover", "route53"),
-    ]
-}
-
-/// A warning for each handed-over quantity that no service of the account bills.
-fn unclaimed(services: &[Arc<dyn AnyService>], flows: &Flows, demand: &Demand<'_>) -> Vec<Choice> {
+/// Returns a warning for each quantity that no service of the account bills.
+fn unclaimed(services: &[Arc<dyn AnyService>], demand: &Demand<'_>) -> Vec<Choice> {
     let missing = |kind: &str| !services.iter().any(|service| service.kind() == kind);
-    let handed = handed_over(flows).into_iter();
-    let lost = handed.filter(|(much, _, kind)| *much > 0.0 && missing(kind));
-    let mut all: Vec<Choice> = lost
-        .map(|(much, what, kind)| {
-            let much = rounded_up(much);
-            lost_choice(
-                kind,
-                format!("{much} {what} are in no line, because there is no [{kind}] table"),
-            )
-        })
-        .collect();
-    if missing("eks") && demand.capacity.node_hours() > 0.0 {
-        let hours = demand.hours();
-        all.push(lost_choice(
-            "eks",
-            format!("{hours} hours of a control plane are in no line, because there is no [eks] table; clusters = 0 says that there is none"),
-        ));
+    let mut all = Vec::new();
+    for Sent { kind, quantity } in demand.received.iter() {
+        let HandOver { receiver, what, billed } = *kind;
+        if billed && *quantity > 0.0 && missing(receiver) {
+            let quantity = rounded_up(*quantity);
+            let reason =
+                format!("{quantity} {what} are not billed, because there is no [{receiver}] table");
+            all.push(lost_choice(receiver, reason));
+        }
     }
-    if missing("datadog") && demand.log_gb() > 0.0 {
-        all.push(lost_choice(
-            "datadog",
-            format!(
-                "{} GB of logs that workloads send out reach no service of the plan, because there is no [datadog] table; log_kib_per_request = 0 keeps them in",
-                rounded_up(demand.log_gb())
-            ),
-        ));
-    }
-    let past_nat = demand.external_gb() + demand.log_gb() + demand.images_by_nat_gb();
-    if missing("nat") && past_nat > 0.0 {
-        all.push(lost_choice(
-            "nat",
-            format!(
-                "{} GB of third parties, logs and image pulls pass no gateway, because there is no [nat] table; nodes with public addresses pay for those",
-                rounded_up(past_nat)
-            ),
-        ));
+    for service in SERVICES.iter().filter(|service| missing(service.kind)) {
+        all.extend((service.lost_without)(demand).map(|reason| lost_choice(service.kind, reason)));
     }
     let edge = services.iter().find_map(|service| service.edge());
     for (name, class) in demand.classes {
@@ -707,7 +645,7 @@ fn unserved(demand: &Demand<'_>, name: &str, class: &Class) -> Option<Choice> {
         Some(lost_choice(
             &subject,
             format!(
-                "{gb} GB of answers to users leave by no load balancer and no [cloudfront], so their transfer is in no line"
+                "{gb} GB of answers to users leave by no load balancer and no [cloudfront], so their transfer is not billed"
             ),
         ))
     } else {
@@ -725,10 +663,9 @@ fn lost_choice(subject: &str, reason: String) -> Choice {
 
 /// Meters one month of one account with all its services.
 pub fn meter(services: &[Arc<dyn AnyService>], demand: &Demand<'_>) -> Metered {
-    let flows = services.iter().map(|service| service.flows(demand));
-    let flows = flows.fold(Flows::default(), |sum, flow| sum + flow);
-    let demand = Demand { flows, ..*demand };
-    let mut all = Metered { lines: Vec::new(), choices: unclaimed(services, &flows, &demand) };
+    let received = services.iter().flat_map(|service| service.sends(demand)).collect();
+    let demand = Demand { received, ..*demand };
+    let mut all = Metered { lines: Vec::new(), choices: unclaimed(services, &demand) };
     for service in services {
         let metered = service.meter(&demand);
         all.lines.extend(metered.lines.into_iter().filter(|line| line.quantity.get() > 0.0));

@@ -1,5 +1,12 @@
 //! A cluster from data: types, pools and deployments as the cases write them.
 
+use runrate::{
+    cluster::autoscale::{
+        group::{Group, Groups},
+        policy::{MinValues, Spreads},
+    },
+    measure::random::Lognormal,
+};
 use std::sync::LazyLock;
 
 use runrate::{
@@ -106,28 +113,28 @@ pub(crate) fn zone(name: &str) -> u8 {
     name.parse::<u8>().unwrap() - 1
 }
 
-/// Bits of the groups that a pod may run on, and of those it avoids, of groups with these taints.
+/// The groups that a pod may run on, and those that it avoids, of groups with these taints.
 pub(crate) fn groups<'a>(
     tolerations: &[String],
-    taints: impl Iterator<Item = (u8, &'a [String])>,
-) -> (u32, u32) {
+    taints: impl Iterator<Item = (Group, &'a [String])>,
+) -> (Groups, Groups) {
     let tolerations: Vec<Taint<'_>> =
         tolerations.iter().map(|text| Taint::parse(text).unwrap()).collect();
-    let (mut may, mut avoids) = (0, 0);
+    let (mut may, mut avoids) = (Groups::NONE, Groups::NONE);
     for (group, taints) in taints {
         match taint::effect(taints, &tolerations) {
             Some(Effect::NoSchedule | Effect::NoExecute) => {}
             Some(Effect::PreferNoSchedule) => {
-                may |= 1 << group;
-                avoids |= 1 << group;
+                may.insert(group);
+                avoids.insert(group);
             }
-            None => may |= 1 << group,
+            None => may.insert(group),
         }
     }
     (may, avoids)
 }
 
-pub(crate) fn deployment(pod: &PodCase, (groups, avoids): (u32, u32)) -> Deployment {
+pub(crate) fn deployment(pod: &PodCase, (groups, avoids): (Groups, Groups)) -> Deployment {
     let spread = |topology: &str| {
         pod.spread.iter().find(|spread| spread.topology == topology).map(|spread| Spread {
             max_skew: spread.max_skew,
@@ -154,8 +161,8 @@ pub(crate) fn policy(offers: Vec<Offer>, pools: Vec<Pool>, workloads: Vec<Deploy
         LazyLock::new(|| runrate::app::store::embedded_catalog().unwrap().controllers);
     let mut policy = Policy::assemble(&CONTROLLERS, 15, workloads, offers, pools);
     policy.zones = 3;
-    policy.latencies.node = (45.0, 0.0);
-    policy.default_spread = [None, None];
+    policy.latencies.node = Lognormal { median: 45.0, sigma: 0.0 };
+    policy.default_spread = Spreads::default();
     policy
 }
 
@@ -167,12 +174,12 @@ pub(crate) fn pools(cases: &[PoolCase], types: &[Type]) -> (Vec<Pool>, Vec<Offer
     let pools = order
         .iter()
         .enumerate()
-        .map(|(index, case)| pool(case, index as u8 + 1, types, &mut offers))
+        .map(|(index, case)| pool(case, Group::of_pool(index), types, &mut offers))
         .collect();
     (pools, offers)
 }
 
-fn pool(case: &PoolCase, group: u8, types: &[Type], offers: &mut Vec<Offer>) -> Pool {
+fn pool(case: &PoolCase, group: Group, types: &[Type], offers: &mut Vec<Offer>) -> Pool {
     use settings::{CapacityType, ConsolidationPolicy};
     let has = |kind| case.capacity_types.contains(&kind);
     let mix = match (has(CapacityType::Spot), has(CapacityType::OnDemand)) {
@@ -234,7 +241,7 @@ fn pool(case: &PoolCase, group: u8, types: &[Type], offers: &mut Vec<Offer>) -> 
             nodes: case.limit_nodes,
         },
         replicas: None,
-        min_values: (case.min_values, 0),
+        min_values: MinValues { types: case.min_values, families: 0 },
         consolidate_after_seconds: match &case.consolidate_after {
             None => Some(0),
             Some(Quiet::Seconds(seconds)) => Some(*seconds),

@@ -4,6 +4,10 @@
 // The shares are the test's result.
 #![allow(clippy::print_stdout, clippy::too_many_lines)]
 
+use runrate::cluster::autoscale::{
+    group::{Group, Groups},
+    policy::MinValues,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -159,7 +163,7 @@ impl Case {
         ((1_u16 << self.zones) - 1) as u8
     }
 
-    fn offer(&self, facts: &Facts, of: (usize, Purchase, u8)) -> Option<Offer> {
+    fn offer(&self, facts: &Facts, of: (usize, Purchase, Group)) -> Option<Offer> {
         let (id, purchase, group) = of;
         let kind = &facts.types[id];
         let daemons = |of: fn(&Daemon) -> i64| self.daemons.iter().map(of).sum::<i64>();
@@ -190,7 +194,7 @@ impl Case {
         let mut offers = Vec::new();
         let mut pools = Vec::new();
         for (index, (name, settings)) in order.iter().enumerate() {
-            pools.push(self.pool(facts, (name, settings), index as u8 + 1, &mut offers));
+            pools.push(self.pool(facts, (name, settings), Group::of_pool(index), &mut offers));
         }
         // Nodes of a type that their pool no longer buys are still there.
         for node in &self.nodes {
@@ -214,7 +218,7 @@ impl Case {
         &self,
         facts: &Facts,
         (name, settings): (&str, &NodePool),
-        group: u8,
+        group: Group,
         offers: &mut Vec<Offer>,
     ) -> Pool {
         let has = |kind| settings.capacity_types.contains(&kind);
@@ -249,7 +253,10 @@ impl Case {
                 nodes: settings.limit_nodes,
             },
             replicas: None,
-            min_values: (settings.min_values.instance_types, settings.min_values.families),
+            min_values: MinValues {
+                types: settings.min_values.instance_types,
+                families: settings.min_values.families,
+            },
             consolidate_after_seconds: Some(0),
             only_empty: settings.consolidation_policy == ConsolidationPolicy::WhenEmpty,
             balanced: (settings.consolidation_policy == ConsolidationPolicy::Balanced)
@@ -345,20 +352,20 @@ impl Pods {
     fn deployment(&self, place: usize, name: &str, pools: &[(&String, &NodePool)]) -> Deployment {
         let tolerations: Vec<Taint<'_>> =
             self.tolerations.iter().map(|text| Taint::parse(text).unwrap()).collect();
-        let (mut groups, mut selects, mut avoids) = (0_u32, 0, 0);
+        let (mut groups, mut selects, mut avoids) = (Groups::NONE, Groups::NONE, Groups::NONE);
         for (index, (pool, settings)) in pools.iter().enumerate() {
-            let bit = 2 << index;
+            let group = Group::of_pool(index);
             if !self.node_pools.is_empty() && !self.node_pools.contains(pool) {
                 continue;
             }
-            selects |= bit;
+            selects.insert(group);
             match taint::effect(&settings.taints, &tolerations) {
                 Some(Effect::NoSchedule | Effect::NoExecute) => {}
                 Some(Effect::PreferNoSchedule) => {
-                    groups |= bit;
-                    avoids |= bit;
+                    groups.insert(group);
+                    avoids.insert(group);
                 }
-                None => groups |= bit,
+                None => groups.insert(group),
             }
         }
         let spread = |topology: &str| {

@@ -1,5 +1,6 @@
 //! Budgets, consolidation, and the queueing formulas.
 
+use runrate::cluster::autoscale::group::Groups;
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
@@ -137,7 +138,7 @@ impl Disruption {
             .iter()
             .map(|(name, pod)| {
                 let pod = PodCase { name: name.clone(), ..pod.clone() };
-                cluster::deployment(&pod, (u32::MAX, 0))
+                cluster::deployment(&pod, (Groups::ALL, Groups::NONE))
             })
             .collect();
         let mut policy = cluster::policy(offers, pools, workloads);

@@ -11,6 +11,10 @@ use runrate::cluster::autoscale::hpa::{
         largest, pod_metric_replicas, value_replicas,
     },
 };
+use runrate::cluster::autoscale::hpa::{
+    Reconciles,
+    behavior::{Growth, ReplicaBounds},
+};
 use serde::Deserialize;
 
 use super::{run, same};
@@ -135,7 +139,7 @@ fn replicas_of_one_metric() {
             cpu_initialization_seconds: case.cpu_initialization_seconds,
             initial_readiness_seconds: case.initial_readiness_seconds,
         };
-        let totals = Totals::of(&pods, NOW, &readiness);
+        let totals = Totals::of_pods(&pods, NOW, &readiness);
         let of_pods = |target| pod_metric_replicas(case.current, &totals, target, tolerance);
         let usage = case.value.unwrap_or(0);
         let got = match &*case.function {
@@ -239,13 +243,12 @@ fn windows_and_rates() {
             events.iter().map(past).collect()
         };
         let (ups, downs) = (events(&case.scale_up_events), events(&case.scale_down_events));
-        let bounds = (case.min, case.max);
+        let bounds = ReplicaBounds { least: case.min, most: case.max };
         let behavior = || Behavior {
             scale_up: case.scale_up.as_ref().unwrap().rules(),
             scale_down: case.scale_down.as_ref().unwrap().rules(),
         };
-        let limit =
-            |desired| limit_rate(&behavior(), case.current, desired, bounds, (&ups, &downs));
+        let limit = |desired| limit_rate(&behavior(), case.current, desired, bounds, &ups, &downs);
         let got = match &*case.function {
             "rate" => limit(case.desired),
             "stabilize" => stabilize_with(&behavior(), case.current, case.desired, &past),
@@ -253,7 +256,7 @@ fn windows_and_rates() {
             "normalize" => {
                 let window = case.downscale_window.unwrap_or(300);
                 let stable = stabilize(case.desired, &past, window);
-                normalize(case.current, stable, bounds, (2.0, 4))
+                normalize(case.current, stable, bounds, Growth { factor: 2.0, least: 4 })
             }
             other => panic!("{other}"),
         };
@@ -297,12 +300,12 @@ fn several_metrics_and_bounds() {
             min_replicas: case.min.unwrap(),
             max_replicas: case.max.unwrap(),
             metrics: Vec::new(),
-            tolerance: Tolerance::both(0.1),
+            tolerance: Tolerance::symmetric(0.1),
             behavior: None,
             stabilization_seconds: 300,
             scale_up_factor: 2.0,
             scale_up_minimum: 4,
-            reconciles: (1, 15),
+            reconciles: Reconciles { per_tick: 1, seconds: 15 },
             band: None,
             keda: None,
         };

@@ -1,5 +1,7 @@
 //! Allocatable room, the scheduler, and Karpenter's provisioning.
 
+use runrate::cluster::autoscale::group::{Group, Groups};
+use runrate::cluster::autoscale::resources::Resources;
 use std::collections::BTreeMap;
 
 use runrate::{
@@ -161,7 +163,7 @@ fn schedule(nodes: &[Standing], pod: &PodCase) -> String {
             type_id: index as u32,
             family_id: index as u32,
             purchase: Purchase::OnDemand,
-            group: index as u8,
+            group: Group::of_pool(index),
             price: 1.0,
             vcpu_milli: node.cpu,
             capacity_mib: node.memory,
@@ -174,7 +176,8 @@ fn schedule(nodes: &[Standing], pod: &PodCase) -> String {
             shortage: 0.0,
         })
         .collect();
-    let taints = nodes.iter().enumerate().map(|(index, node)| (index as u8, &*node.taints));
+    let taints =
+        nodes.iter().enumerate().map(|(index, node)| (Group::of_pool(index), &*node.taints));
     let mut workloads = vec![cluster::deployment(pod, cluster::groups(&pod.tolerations, taints))];
     for (index, node) in nodes.iter().enumerate() {
         let running = i64::from(node.running);
@@ -185,7 +188,10 @@ fn schedule(nodes: &[Standing], pod: &PodCase) -> String {
             spread: vec![],
             ..pod.clone()
         };
-        workloads.push(cluster::deployment(&other, (1 << index, 0)));
+        workloads.push(cluster::deployment(
+            &other,
+            (Groups::from_iter([Group::of_pool(index)]), Groups::NONE),
+        ));
     }
     let count = workloads.len();
     let policy = cluster::policy(offers, Vec::new(), workloads);
@@ -210,10 +216,14 @@ fn schedule(nodes: &[Standing], pod: &PodCase) -> String {
 #[test]
 fn scheduling() {
     run("scheduling.toml", 55, |case: &Scheduling| {
-        let score = |score: fn([i64; 2], [i64; 2]) -> i64| {
-            let allocatable = [case.cpu_allocatable.unwrap(), case.memory_allocatable.unwrap()];
-            let requested =
-                [case.cpu_requested_after.unwrap(), case.memory_requested_after.unwrap()];
+        let score = |score: fn(Resources, Resources) -> i64| {
+            let resources = |cpu: Option<i64>, memory: Option<i64>| Resources {
+                cpu: cpu.unwrap(),
+                memory: memory.unwrap(),
+                pods: 0,
+            };
+            let allocatable = resources(case.cpu_allocatable, case.memory_allocatable);
+            let requested = resources(case.cpu_requested_after, case.memory_requested_after);
             score(allocatable, requested)
         };
         Some(match (&*case.function, &case.expect) {
@@ -302,7 +312,7 @@ fn provision(case: &Provisioning) -> Result<(), String> {
             tolerations: vec![],
             ..case.pods[0].clone()
         };
-        workloads.push(cluster::deployment(&pod, (u32::MAX, 0)));
+        workloads.push(cluster::deployment(&pod, (Groups::ALL, Groups::NONE)));
     }
     let all = workloads.len();
     let states: Vec<NodeState> = case

@@ -94,7 +94,7 @@ impl TrialArgs {
         if self.mid_only() {
             return Ok(plan);
         }
-        let settings = Settings::of(prepared, &plan)?;
+        let settings = Settings::new(prepared, &plan)?;
         let (samples, asked) = self.run(prepared)?;
         plan.spread = trials::spread(&plan, &samples, asked, &settings);
         Ok(plan)

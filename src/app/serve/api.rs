@@ -434,7 +434,7 @@ fn report_of(asking: &Asking, format: &str, stop: &AtomicBool) -> Result<File, R
     let mut plan = prepared.run(0)?;
     go_on()?;
     if asking.trials > 1 {
-        let settings = trials::Settings::of(&prepared, &plan)?;
+        let settings = trials::Settings::new(&prepared, &plan)?;
         let trials: Vec<u32> = (1..=asking.trials).collect();
         let samples = trials::run(&prepared, &trials, Watch { done: &|| (), stop: &stops })?;
         go_on()?;

@@ -21,12 +21,24 @@ use super::{
 };
 use crate::cluster::workload::TopologyKey;
 
+/// Preferences of affinity between pods that no longer count, the heaviest first.
+#[derive(Clone, Copy)]
+pub(super) struct Dropped {
+    /// Of affinity.
+    pub(super) near: u8,
+    /// Of anti-affinity.
+    pub(super) apart: u8,
+}
+
+impl Dropped {
+    const ALL: Self = Self { near: u8::MAX, apart: u8::MAX };
+}
+
 /// What the pods that are there leave to one more pod of a workload.
 #[derive(Clone, Copy)]
 pub(super) struct Surroundings<'a> {
     affinity: &'a Affinity,
-    /// Preferences that are dropped: of affinity, of anti-affinity.
-    dropped: [u8; 2],
+    dropped: Dropped,
     /// Place of the workload, while it has no pod.
     first_of: Option<usize>,
     /// Zones that are left, one bit each.
@@ -45,7 +57,7 @@ impl<'a> Surroundings<'a> {
     /// come to be.
     pub(super) fn new(
         (affinity, workload): (&'a Affinity, usize),
-        dropped: [u8; 2],
+        dropped: Dropped,
         certain: impl Fn(usize) -> u8,
         possible: impl Fn(usize) -> u8,
     ) -> Self {
@@ -64,11 +76,11 @@ impl<'a> Surroundings<'a> {
     }
 
     fn near(&self, key: TopologyKey) -> impl Iterator<Item = &'a PodTerm> + use<'a> {
-        self.affinity.near.without(self.dropped[0]).filter(move |term| term.key == key)
+        self.affinity.near.without(self.dropped.near).filter(move |term| term.key == key)
     }
 
     fn apart(&self, key: TopologyKey) -> impl Iterator<Item = &'a PodTerm> + use<'a> {
-        let terms = self.affinity.apart.without(self.dropped[1]);
+        let terms = self.affinity.apart.without(self.dropped.apart);
         terms.chain(&self.affinity.shunned_by).filter(move |term| term.key == key)
     }
 
@@ -88,7 +100,7 @@ impl Cluster {
         workload: usize,
     ) -> Surroundings<'a> {
         let zones = |workload: usize| used_zones(&self.workloads[workload].zones);
-        Surroundings::new((affinity, workload), [u8::MAX; 2], zones, zones)
+        Surroundings::new((affinity, workload), Dropped::ALL, zones, zones)
     }
 
     /// What the pods in the domains of a node add to its score, before it is normalized.

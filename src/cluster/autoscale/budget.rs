@@ -41,7 +41,7 @@ impl Nodes {
         text.parse().map(Self::Count).map_err(|_| wrong())
     }
 
-    fn of(self, nodes: u32) -> u32 {
+    fn allowed_of(self, nodes: u32) -> u32 {
         match self {
             Self::Count(count) => count,
             Self::Percent(percent) => (nodes * percent).div_ceil(100),
@@ -130,7 +130,7 @@ pub fn allowed(
     reason: DisruptionReason,
 ) -> Option<u32> {
     let binding = budgets.iter().filter(|budget| budget.binds(now, reason));
-    let least = binding.map(|budget| budget.nodes.of(nodes.initialized)).min()?;
+    let least = binding.map(|budget| budget.nodes.allowed_of(nodes.initialized)).min()?;
     Some(least.saturating_sub(nodes.unavailable))
 }
 

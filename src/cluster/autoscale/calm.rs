@@ -113,7 +113,8 @@ impl Cluster {
     fn calm_usage(&self, policy: &Policy, index: usize) -> Option<[f64; 2]> {
         let (workload, replicas) = (&policy.workloads[index], &self.workloads[index]);
         let rules = workload.hpa.as_ref()?;
-        let [low, above] = rules.band?.shares().map(|share| share * replicas.requested);
+        let shares = rules.band?.shares();
+        let (low, above) = (shares.low * replicas.requested, shares.above * replicas.requested);
         let ready = replicas.ready;
         let called = self.called_for(workload, (index, rules), ready);
         let called = called.map_or(Ordering::Less, |called| called.cmp(&ready));
@@ -258,7 +259,7 @@ impl Cluster {
         let low = if called.is_some_and(|called| called == replicas.ready) {
             0.0
         } else {
-            rules.band?.shares()[0] * replicas.requested
+            rules.band?.shares().low * replicas.requested
         };
         replicas.hpa.rests_on(replicas.ready).then_some(low)
     }

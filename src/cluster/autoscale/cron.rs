@@ -36,7 +36,7 @@ pub struct Schedule {
     any_day: bool,
 }
 
-/// A bit beside those of values, as robfig/cron keeps it: the field names `*` or `?` without a step above 1.
+/// A bit above those of values, as robfig/cron keeps it: the field names `*` or `?` without a step above 1.
 const STAR: u64 = 1 << 63;
 
 const MONTHS: [&str; 12] =

@@ -31,6 +31,7 @@ use super::{
     karpenter::{Claim, round::Bounds},
     node::Node,
     policy::{MOST_POOLS, Policy},
+    resources::Resources,
     settings::DisruptionReason,
     tally::Refusal,
 };
@@ -66,8 +67,8 @@ struct Candidate {
     price: f64,
     /// 1 + pods.
     cost: f64,
-    /// CPU and memory that its pods request.
-    used: [i64; 2],
+    /// What its pods request.
+    used: Resources,
 }
 
 /// Why nothing was found, and when to look again.
@@ -175,7 +176,7 @@ impl Cluster {
         let allowed = self.allowances(policy, DisruptionReason::Underutilized);
         let mut candidates = interleaved(candidates);
         candidates.retain(|candidate| occupied(candidate) && allowed[candidate.pool] > 0);
-        self.one(policy, &candidates, &targets, pass)
+        self.single(policy, &candidates, &targets, pass)
     }
 
     fn command(
@@ -219,7 +220,7 @@ impl Cluster {
         let allowed = self.allowances(policy, DisruptionReason::Drifted);
         for index in drifted {
             let node = self.nodes[*index].as_ref()?;
-            let pool = usize::from(policy.offers[node.offer].group) - 1;
+            let pool = policy.offers[node.offer].group.pool()?;
             if allowed[pool] == 0 {
                 pass.refusals.push(Refusal::Budget);
                 if policy.pools[pool].budgets.iter().any(super::budget::Budget::is_scheduled) {
@@ -232,8 +233,8 @@ impl Cluster {
             if policy.pools[pool].replicas.is_some() {
                 let Some(claim) = self.static_replacement(policy, pool) else { continue };
                 let replacement = Replacement { offers: claim.offers(policy).collect(), claim };
-                let one = std::iter::once(*index);
-                return Some(self.command(DisruptionReason::Drifted, one, vec![replacement]));
+                let node = std::iter::once(*index);
+                return Some(self.command(DisruptionReason::Drifted, node, vec![replacement]));
             }
             let (round, all) = self.move_pods(policy, &[*index], targets, Bounds::NONE);
             if all {
@@ -241,8 +242,8 @@ impl Cluster {
                     .claims
                     .into_iter()
                     .map(|claim| Replacement { offers: claim.offers(policy).collect(), claim });
-                let one = std::iter::once(*index);
-                return Some(self.command(DisruptionReason::Drifted, one, replacements.collect()));
+                let node = std::iter::once(*index);
+                return Some(self.command(DisruptionReason::Drifted, node, replacements.collect()));
             }
         }
         None
@@ -277,9 +278,9 @@ impl Cluster {
                     Reason::Underutilized { replaced: !command.replacements.is_empty() }
                 }
             };
-            let group =
-                self.nodes[index].as_ref().map_or(0, |node| policy.offers[node.offer].group);
-            let grace = policy.pool_of(group).and_then(|pool| pool.termination_grace);
+            let node = self.nodes[index].as_ref();
+            let pool = node.and_then(|node| policy.pool_of(policy.offers[node.offer].group));
+            let grace = pool.and_then(|pool| pool.termination_grace);
             let deadline = grace.map_or(NEVER, |grace| begins.saturating_add(grace));
             self.cordon(index, begins, deadline, reason);
         }

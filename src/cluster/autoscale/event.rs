@@ -1,4 +1,4 @@
-//! What a cluster did and why, kept when a trace is asked for.
+//! What a cluster did and why, recorded for a trace.
 
 use super::{Second, hpa::Bound};
 
@@ -36,9 +36,9 @@ pub enum Reason {
     Rescaled {
         /// Replicas before.
         from: u32,
-        /// Replicas asked for.
+        /// Desired replicas.
         to: u32,
-        /// The metric that asked for most.
+        /// The metric with the highest proposal.
         metric: &'static str,
         /// Its value as the controller saw it [percent of the target].
         percent_of_target: f64,
@@ -49,7 +49,7 @@ pub enum Reason {
     Schedule {
         /// Replicas before.
         from: u32,
-        /// Replicas asked for.
+        /// Desired replicas.
         to: u32,
     },
     /// A run of a cron-job or a job began.
@@ -73,7 +73,7 @@ pub enum Reason {
     Activated {
         /// Replicas before.
         from: u32,
-        /// Replicas asked for.
+        /// Desired replicas.
         to: u32,
     },
     /// Pods fit on no node (`FailedScheduling`).

@@ -15,8 +15,9 @@
 //! `pkg/controllers/disruption/helpers.go#BuildDisruptionBudgetMapping`.
 //! # Limits
 //! Every failure is a kubelet that falls silent, for good. Conditions of the node monitoring agent, a reboot that
-//! helps and nodes that Karpenter did not buy are left out. Pods of a failed node stop at once.
+//! helps and nodes that Karpenter did not buy are not modelled. Pods of a failed node stop at once.
 
+use super::group::Group;
 use super::{
     Cluster, NEVER, Second,
     event::Reason,
@@ -44,9 +45,14 @@ impl Node {
 
 impl Cluster {
     /// When a node that is ready then fails.
-    pub(super) fn draw_failure(&mut self, policy: &Policy, group: u8, ready_at: Second) -> Second {
+    pub(super) fn draw_failure(
+        &mut self,
+        policy: &Policy,
+        group: Group,
+        ready_at: Second,
+    ) -> Second {
         let rate = policy.lifecycle.failures;
-        if rate <= 0.0 || group == 0 {
+        if rate <= 0.0 || group == Group::Baseline {
             return NEVER;
         }
         let seconds = self.luck.exponential() / rate;

@@ -18,6 +18,7 @@
 //! controller keeps it, but its clock never shows exactly that age. A tick of a minute holds four
 //! reconciles on one sample.
 
+use self::behavior::{Growth, ReplicaBounds};
 use std::collections::VecDeque;
 
 use self::{
@@ -94,7 +95,7 @@ impl Container {
     }
 }
 
-/// What the metrics adapter offers beside resources.
+/// What the metrics adapter offers in addition to resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// Requests that arrive in a second.
@@ -156,11 +157,29 @@ pub struct Rules {
     /// Replicas always allowed without `behavior`.
     pub scale_up_minimum: u32,
     /// Reconciles in one tick, and the seconds between them.
-    pub reconciles: (u32, Second),
+    pub reconciles: Reconciles,
     /// The band of a single CPU metric; most ticks need no more.
     pub band: Option<Band>,
     /// KEDA, where it goes to 0 replicas and back; the least replicas are then 1.
     pub keda: Option<Keda>,
+}
+
+/// Reconciles in one tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reconciles {
+    /// How many.
+    pub per_tick: u32,
+    /// Seconds from one to the next.
+    pub seconds: Second,
+}
+
+/// A band as shares of the request.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BandShares {
+    /// The least inside it.
+    pub low: f64,
+    /// The least above it.
+    pub above: f64,
 }
 
 /// Whole percents of the target inside which nothing changes, both ends included.
@@ -169,8 +188,8 @@ pub struct Band {
     target: i64,
     low: i64,
     high: i64,
-    /// The band as shares of the request: the least inside it, and the least above it.
-    shares: [f64; 2],
+    /// The band as shares of the request.
+    shares: BandShares,
 }
 
 impl Band {
@@ -181,7 +200,7 @@ impl Band {
         let most = 2 * target + 2;
         let low = (0..=most).find(inside).unwrap_or(target);
         let high = (0..=most).rev().find(inside).unwrap_or(target);
-        let shares = [low, high + 1].map(|percent| percent as f64 / 100.0);
+        let shares = BandShares { low: low as f64 / 100.0, above: (high + 1) as f64 / 100.0 };
         Self { target, low, high, shares }
     }
 
@@ -190,8 +209,8 @@ impl Band {
         self.target
     }
 
-    /// The band as shares of the request: the least inside it, and the least above it.
-    pub fn shares(&self) -> [f64; 2] {
+    /// Returns the band as shares of the request.
+    pub fn shares(&self) -> BandShares {
         self.shares
     }
 
@@ -320,7 +339,7 @@ impl Metric {
         }
     }
 
-    /// Its value as it stands [percent of its target].
+    /// Its current value [percent of its target].
     fn percent_of_target(&self, seen: &Observed, current: u32) -> f64 {
         let of = |totals: &Totals, target: PodTarget| match target {
             PodTarget::Utilization(target) => {
@@ -410,17 +429,39 @@ impl Rules {
         })
     }
 
-    fn windows(&self) -> (Second, Second) {
-        self.behavior.as_ref().map_or((0, self.stabilization_seconds), |behavior| {
-            (behavior.scale_up.window_seconds, behavior.scale_down.window_seconds)
-        })
+    fn windows(&self) -> Windows {
+        match &self.behavior {
+            None => Windows { up: 0, down: self.stabilization_seconds },
+            Some(behavior) => Windows {
+                up: behavior.scale_up.window_seconds,
+                down: behavior.scale_down.window_seconds,
+            },
+        }
     }
+
+    fn bounds(&self) -> ReplicaBounds {
+        ReplicaBounds { least: self.min_replicas, most: self.max_replicas }
+    }
+}
+
+/// Stabilization windows of both directions [seconds].
+#[derive(Clone, Copy)]
+struct Windows {
+    up: Second,
+    down: Second,
+}
+
+/// A recommendation, or a change of the count, and when it was made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Event {
+    at: Second,
+    replicas: u32,
 }
 
 /// Recommendations of a window of which only the extreme matters: monotone in value, rising in time,
 /// so that the front is the extreme.
 #[derive(Debug, Clone, PartialEq, Default)]
-struct Window(VecDeque<(Second, u32)>);
+struct Window(VecDeque<Event>);
 
 impl Window {
     /// Adds a recommendation, drops what `beats` it or left the window, and gives the extreme.
@@ -431,14 +472,14 @@ impl Window {
         window: Second,
         yields: impl Fn(u32) -> bool,
     ) -> u32 {
-        while self.0.back().is_some_and(|(_, kept)| yields(*kept)) {
+        while self.0.back().is_some_and(|kept| yields(kept.replicas)) {
             self.0.pop_back();
         }
-        self.0.push_back((now, wish));
-        while self.0.front().is_some_and(|(at, _)| at + window <= now && *at < now) {
+        self.0.push_back(Event { at: now, replicas: wish });
+        while self.0.front().is_some_and(|kept| kept.at + window <= now && kept.at < now) {
             self.0.pop_front();
         }
-        self.0.front().map_or(wish, |(_, extreme)| *extreme)
+        self.0.front().map_or(wish, |extreme| extreme.replicas)
     }
 }
 
@@ -447,9 +488,9 @@ impl Window {
 pub struct Hpa {
     highest: Window,
     lowest: Window,
-    /// Scale events, which only `behavior` looks at: when, and by how much.
-    ups: VecDeque<(Second, u32)>,
-    downs: VecDeque<(Second, u32)>,
+    /// Scale events, which only `behavior` looks at.
+    ups: VecDeque<Event>,
+    downs: VecDeque<Event>,
     /// The one recommendation that there is to remember, if there is only one, and when it was last made.
     only: Option<u32>,
     rested_at: Second,
@@ -475,8 +516,8 @@ impl Hpa {
     /// Writes down what [`Self::rest`] put off.
     fn recall(&mut self) {
         if self.only.is_some() {
-            for (at, _) in self.highest.0.iter_mut().chain(&mut self.lowest.0) {
-                *at = self.rested_at.max(*at);
+            for event in self.highest.0.iter_mut().chain(&mut self.lowest.0) {
+                event.at = self.rested_at.max(event.at);
             }
         }
     }
@@ -484,8 +525,8 @@ impl Hpa {
     /// The one recommendation that there is to remember, if there is only one.
     fn single(&self) -> Option<u32> {
         let (highest, lowest) = (&self.highest.0, &self.lowest.0);
-        let only = highest.front().filter(|_| highest.len() == 1 && lowest.len() <= 1)?.1;
-        lowest.front().is_none_or(|low| low.1 == only).then_some(only)
+        let only = highest.front().filter(|_| highest.len() == 1 && lowest.len() <= 1)?.replicas;
+        lowest.front().is_none_or(|low| low.replicas == only).then_some(only)
     }
 
     /// One reconcile on the largest proposal of the metrics.
@@ -506,7 +547,7 @@ impl Hpa {
     /// Whether a recommendation below the least count changes nothing and need not be remembered: no
     /// earlier one is above it, and later ones end at the least count anyway.
     pub(super) fn rests_at(&self, least: u32) -> bool {
-        self.highest.0.front().is_none_or(|(_, highest)| *highest <= least)
+        self.highest.0.front().is_none_or(|highest| highest.replicas <= least)
     }
 
     /// A controller that remembers nothing, as after its start, takes what there is for the first
@@ -514,12 +555,13 @@ impl Hpa {
     /// so a window of no length does not hold it.
     fn begin(&mut self, now: Second, current: u32, rules: &Rules) {
         if self.highest.0.is_empty() {
-            let (up, down) = rules.windows();
-            if down > 0 {
-                self.highest.0.push_back((now, current));
+            let windows = rules.windows();
+            let first = Event { at: now, replicas: current };
+            if windows.down > 0 {
+                self.highest.0.push_back(first);
             }
-            if up > 0 {
-                self.lowest.0.push_back((now, current));
+            if windows.up > 0 {
+                self.lowest.0.push_back(first);
             }
         }
     }
@@ -533,7 +575,8 @@ impl Hpa {
     ) -> Verdict {
         self.recall();
         self.begin(now, current, rules);
-        let (least, most) = (rules.min_replicas, rules.max_replicas);
+        let bounds = rules.bounds();
+        let ReplicaBounds { least, most } = bounds;
         let stop = |replicas, bound| Verdict { replicas, bound };
         if current == 0 && least != 0 {
             return stop(0, Bound::ScalingDisabled);
@@ -545,10 +588,10 @@ impl Hpa {
             return stop(least, Bound::TooFewReplicas);
         }
         let Some(wish) = proposal else { return stop(current, Bound::FailedGetMetrics) };
-        let (up_window, down_window) = rules.windows();
-        let highest = self.highest.push(now, wish, down_window, |kept| kept <= wish);
+        let windows = rules.windows();
+        let highest = self.highest.push(now, wish, windows.down, |kept| kept <= wish);
         let stable = if rules.behavior.is_some() {
-            let lowest = self.lowest.push(now, wish, up_window, |kept| kept >= wish);
+            let lowest = self.lowest.push(now, wish, windows.up, |kept| kept >= wish);
             current.max(lowest).min(highest)
         } else {
             highest
@@ -556,39 +599,41 @@ impl Hpa {
         (self.only, self.rested_at) = (self.single(), now);
         let replicas = match &rules.behavior {
             None => {
-                let growth = (rules.scale_up_factor, rules.scale_up_minimum);
-                behavior::normalize(current, stable, (least, most), growth)
+                let growth =
+                    Growth { factor: rules.scale_up_factor, least: rules.scale_up_minimum };
+                behavior::normalize(current, stable, bounds, growth)
             }
             Some(rules) => {
                 let (ups, downs) = (ages(&self.ups, now), ages(&self.downs, now));
-                behavior::limit_rate(rules, current, stable, (least, most), (&ups, &downs))
+                behavior::limit_rate(rules, current, stable, bounds, &ups, &downs)
             }
         };
-        stop(replicas, bound(wish, stable, replicas, (least, most)))
+        stop(replicas, bound(wish, stable, replicas, bounds))
     }
 
     fn remember(&mut self, now: Second, current: u32, replicas: u32, behavior: &Behavior) {
         let policies = behavior.scale_up.policies.iter().chain(&behavior.scale_down.policies);
         let longest = policies.map(|policy| policy.period_seconds).max().unwrap_or(0);
         for events in [&mut self.ups, &mut self.downs] {
-            while events.front().is_some_and(|(at, _)| at + longest <= now) {
+            while events.front().is_some_and(|event| event.at + longest <= now) {
                 events.pop_front();
             }
         }
         if replicas > current {
-            self.ups.push_back((now, replicas - current));
+            self.ups.push_back(Event { at: now, replicas: replicas - current });
         } else if replicas < current {
-            self.downs.push_back((now, current - replicas));
+            self.downs.push_back(Event { at: now, replicas: current - replicas });
         }
     }
 }
 
-fn ages(events: &VecDeque<(Second, u32)>, now: Second) -> Vec<Past> {
-    let past = |(at, replicas): &(Second, u32)| Past { replicas: *replicas, seconds_ago: now - at };
+fn ages(events: &VecDeque<Event>, now: Second) -> Vec<Past> {
+    let past = |event: &Event| Past { replicas: event.replicas, seconds_ago: now - event.at };
     events.iter().map(past).collect()
 }
 
-fn bound(wish: u32, stable: u32, replicas: u32, (least, most): (u32, u32)) -> Bound {
+fn bound(wish: u32, stable: u32, replicas: u32, bounds: ReplicaBounds) -> Bound {
+    let ReplicaBounds { least, most } = bounds;
     if replicas < stable {
         if replicas == most { Bound::TooManyReplicas } else { Bound::ScaleUpLimit }
     } else if replicas > stable {

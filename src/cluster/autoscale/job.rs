@@ -18,7 +18,7 @@
 //! A pod takes up whole ticks, from the one in which its start ends to the one in which it ends: a pod of
 //! ten seconds counts as one tick, and holds its room for as long. Every pod succeeds, so only evictions count
 //! towards `backoff_limit`; a `podFailurePolicy` that ignores them, and the pause of 10 s or more before a pod
-//! is made anew, are left out. Runs that are due while the account sleeps are not made up for.
+//! is made anew, are not modelled. Runs that are due while the account sleeps are not made up for.
 
 use super::{
     Cluster, NEVER, Second,
@@ -26,9 +26,10 @@ use super::{
     event::{Reason, Subject},
     node::Starting,
     policy::{Deployment, Policy},
-    tally::JobTally,
+    tally::JobUse,
 };
 use crate::cluster::workload::job::ConcurrencyPolicy;
+use crate::measure::random::Lognormal;
 
 /// When runs begin.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,8 +51,8 @@ pub struct Job {
     pub parallelism: u32,
     /// Pods of a run that must end.
     pub completions: u32,
-    /// From the end of a pod's start to its end: median [seconds] and logarithmic standard deviation.
-    pub duration: (f64, f64),
+    /// From the end of a pod's start to its end [seconds].
+    pub duration: Lognormal,
     /// What happens to a run that is due while an earlier one runs.
     pub concurrency: ConcurrencyPolicy,
     /// Seconds after which a run that waits is given up.
@@ -253,7 +254,7 @@ impl Cluster {
                 }
                 ConcurrencyPolicy::Forbid => {
                     runs.waiting = Some(due);
-                    self.note(Subject::Workload(index), skipped("an earlier run goes on"));
+                    self.note(Subject::Workload(index), skipped("an earlier run is still running"));
                     return;
                 }
                 ConcurrencyPolicy::Replace => {
@@ -317,8 +318,7 @@ impl Cluster {
         let Deployment { job: Some(job), .. } = &policy.workloads[workload] else { return };
         self.workloads[workload].starting -= 1;
         self.change_ready(policy, workload, 1);
-        let (median, sigma) = job.duration;
-        let seconds = self.luck.lognormal(median, sigma).round().max(1.0) as Second;
+        let seconds = self.luck.lognormal(job.duration).round().max(1.0) as Second;
         let ends_at = started_at.saturating_add(seconds);
         self.next_timer = self.next_timer.min(ends_at);
         let tally = &mut self.tally.workloads[workload].job;
@@ -346,7 +346,7 @@ impl Cluster {
     ) {
         let Some(job) = &policy.workloads[index].job else { return };
         let Some(mut runs) = self.workloads[index].runs.take() else { return };
-        self.job_tally(index).lost += unready + ready;
+        self.job_tally(index).lost_pods += unready + ready;
         for _ in 0..ready {
             let Some(place) = runs.pods.iter().position(|pod| pod.node == node) else { break };
             let pod = runs.pods.swap_remove(place);
@@ -385,7 +385,7 @@ impl Cluster {
         });
     }
 
-    fn job_tally(&mut self, index: usize) -> &mut JobTally {
+    fn job_tally(&mut self, index: usize) -> &mut JobUse {
         &mut self.tally.workloads[index].job
     }
 }

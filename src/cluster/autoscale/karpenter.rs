@@ -11,7 +11,7 @@
 //! reserved first: a planned node that fits a reservation with a free instance is bought there
 //! spot next, when  spot nodes + 1 ≤ spot_share × (nodes + 1)                          pools with a share
 //! ```
-//! So packing goes on until the largest allowed type is full, and only then a second node opens.
+//! So packing continues until the largest allowed type is full, and only then a second node opens.
 //! Static pools (`spec.replicas`) keep their nodes, each of the cheapest type, and pods bring them no others.
 //! Preferences (`ScheduleAnyway`, `PreferNoSchedule`, affinity with a weight) count as demands until a pod fits
 //! nowhere.
@@ -24,17 +24,20 @@
 //! # Limits
 //! One batch a tick. A share of spot is this tool's own way to ask for a mix; Karpenter would spread
 //! over `karpenter.sh/capacity-type`. Where spot runs short is drawn by type, zone and hour, each on
-//! its own; in life neighbours run short together.
+//! its own; in reality neighbours run short together.
 
 use self::{
     round::{Bounds, Room, Round},
     stock::Rooms,
 };
 use super::{
-    Cluster, MOST_ZONES, Second,
+    Cluster, MOST_ZONES, Second, Shortage,
     event::Reason,
+    group::Group,
     node::Node,
-    policy::{Mix, Policy, Pool, Purchase},
+    policy::{MinValues, Mix, Policy, Pool, Purchase},
+    purchase::{ByPurchase, Market},
+    resources::MachineSize,
     tally::Refusal,
 };
 use crate::measure::random;
@@ -51,9 +54,18 @@ pub(super) use self::claim::Claim;
 struct PoolSize {
     on_demand: u32,
     spot: u32,
-    /// vCPUs [millicores] and memory [MiB]; planned nodes count as the largest type they may become, where
-    /// the pool has a limit to hold them to.
-    room: [i64; 2],
+    /// Size of its machines; planned nodes count as the largest type they may become, where the pool has a limit
+    /// to hold them to.
+    machines: MachineSize,
+}
+
+/// An offer in a zone that has spot capacity.
+struct SpotPool {
+    price: f64,
+    offer: usize,
+    zone: u8,
+    /// Weights in the draw of all pools up to this one.
+    weight_up_to: f64,
 }
 
 /// A node that is planned, before it is launched.
@@ -85,7 +97,7 @@ impl Cluster {
     /// gives its pods back; they are planned anew without the offers that were short.
     pub(super) fn provision(&mut self, policy: &Policy) {
         const MOST_ROUNDS: usize = 4;
-        self.unavailable.retain(|(_, _, until)| *until > self.now);
+        self.unavailable.retain(|shortage| shortage.until > self.now);
         for _ in 0..MOST_ROUNDS {
             if !self.provision_once(policy, false) {
                 return;
@@ -188,7 +200,7 @@ impl Cluster {
     }
 
     /// Nodes of a group that do not leave.
-    fn staying(&self, policy: &Policy, group: u8) -> u32 {
+    fn staying(&self, policy: &Policy, group: Group) -> u32 {
         let own = |node: &&Node| policy.offers[node.offer].group == group && node.drain.is_none();
         self.nodes().filter(own).count() as u32
     }
@@ -221,7 +233,7 @@ impl Cluster {
     }
 
     /// A node of a static pool, in a reservation where one is free.
-    fn static_claim(&self, policy: &Policy, index: usize, buys: [bool; 2]) -> Option<Claim> {
+    fn static_claim(&self, policy: &Policy, index: usize, buys: ByPurchase<bool>) -> Option<Claim> {
         let mut claim = Claim::empty(policy, index, buys);
         let seats = self.free_seats(policy);
         let group = policy.pools[index].group;
@@ -244,10 +256,9 @@ impl Cluster {
         let mut sizes = vec![PoolSize::default(); policy.pools.len()];
         for node in self.nodes() {
             let offer = &policy.offers[node.offer];
-            let pool = usize::from(offer.group).checked_sub(1);
+            let pool = offer.group.pool();
             let Some(size) = pool.and_then(|pool| sizes.get_mut(pool)) else { continue };
-            size.room[0] += offer.vcpu_milli;
-            size.room[1] += offer.capacity_mib;
+            size.machines += offer.machine();
             match offer.purchase {
                 Purchase::Spot => size.spot += 1,
                 _ => size.on_demand += 1,
@@ -270,16 +281,16 @@ impl Cluster {
         let pool = &policy.pools[claim.pool];
         let named = |offer: &usize| only.is_none_or(|only| only.contains(offer));
         // Metal, GPU and accelerator types are planned with, and dropped here while another is left.
-        let general = pool.min_values == (0, 0)
+        let general = pool.min_values == MinValues::NONE
             && claim.offers(policy).any(|offer| named(&offer) && policy.offers[offer].generic);
         let named = |offer: &usize| named(offer) && (!general || policy.offers[*offer].generic);
-        let cheapest = claim.offers_of(policy, 0).find(|offer| named(offer));
-        let mut spot: Vec<usize> = claim.offers_of(policy, 1).filter(named).collect();
+        let cheapest = claim.offers_of(policy, Market::OnDemand).find(|offer| named(offer));
+        let mut spot: Vec<usize> = claim.offers_of(policy, Market::Spot).filter(named).collect();
         // Spot dearer than the cheapest on-demand offer is dropped where both are allowed.
-        if let (Some(on_demand), (0, 0)) = (cheapest, pool.min_values) {
+        if let (Some(on_demand), MinValues::NONE) = (cheapest, pool.min_values) {
             spot.retain(|offer| policy.offers[*offer].price <= policy.offers[on_demand].price);
         }
-        // What was short a moment ago is not asked for again: where nothing else is left, the node is
+        // What was short a moment ago is not requested again: where nothing else is left, the node is
         // bought on demand.
         if !self.unavailable.is_empty() {
             spot.retain(|offer| {
@@ -317,8 +328,8 @@ impl Cluster {
         let rules = &policy.spot;
         // As soon as one of the types has an overlay's price, depth comes first and Karpenter's order second.
         let overlaid = spot.iter().any(|offer| policy.supply.is_overlaid(*offer));
-        let mut pools: Vec<(f64, usize, u8)> = Vec::new();
-        let mut cheapest = f64::MAX;
+        let mut pools: Vec<SpotPool> = Vec::new();
+        let mut cheapest = f64::INFINITY;
         for &index in spot {
             let offer = &policy.offers[index];
             if !overlaid && offer.price > cheapest * (1.0 + rules.price_reach) {
@@ -329,7 +340,12 @@ impl Cluster {
             {
                 if self.has_spot(policy, index, zone) {
                     cheapest = cheapest.min(offer.price);
-                    pools.push((offer.price, index, zone));
+                    pools.push(SpotPool {
+                        price: offer.price,
+                        offer: index,
+                        zone,
+                        weight_up_to: 0.0,
+                    });
                 }
             }
         }
@@ -338,13 +354,14 @@ impl Cluster {
         }
         let mut sum = 0.0;
         for pool in &mut pools {
-            let depth = 1.0 - policy.offers[pool.1].shortage;
-            let dearer = if overlaid { 0.0 } else { pool.0 / cheapest - 1.0 };
+            let depth = 1.0 - policy.offers[pool.offer].shortage;
+            let dearer = if overlaid { 0.0 } else { pool.price / cheapest - 1.0 };
             sum += depth * (-rules.price_weight * dearer).exp();
-            pool.0 = sum;
+            pool.weight_up_to = sum;
         }
         let draw = self.luck.uniform() * sum;
-        pools.iter().find(|pool| pool.0 >= draw).map(|(_, offer, zone)| (*offer, *zone))
+        let drawn = pools.iter().find(|pool| pool.weight_up_to >= draw)?;
+        Some((drawn.offer, drawn.zone))
     }
 
     /// Whether AWS has spot capacity of an offer in a zone now.
@@ -363,8 +380,8 @@ impl Cluster {
 
     fn note_shortage(&mut self, policy: &Policy, claim: &Claim) {
         let until = self.now.saturating_add(policy.latencies.unavailable);
-        let spot = claim.offers_of(policy, 1);
-        self.unavailable.extend(spot.map(|offer| (offer, claim.zones, until)));
+        let spot = claim.offers_of(policy, Market::Spot);
+        self.unavailable.extend(spot.map(|offer| Shortage { offer, zones: claim.zones, until }));
         self.tally.refuse(Refusal::SpotCapacity);
         for (workload, pods) in &claim.workloads {
             let reason = Reason::InsufficientCapacity { pods: *pods };
@@ -388,21 +405,22 @@ impl Cluster {
 
     /// Zones in which an offer is marked as without capacity.
     fn short_zones(&self, offer: usize, now: Second) -> u8 {
-        let marked = self.unavailable.iter().filter(|mark| mark.0 == offer && mark.2 > now);
-        marked.fold(0, |bits, mark| bits | mark.1)
+        let marked = self.unavailable.iter().filter(|mark| mark.offer == offer && mark.until > now);
+        marked.fold(0, |bits, mark| bits | mark.zones)
     }
 }
 
-/// In which ways a pool buys its next node, the first that works first: on-demand, spot.
-fn purchases(pool: &Pool, size: PoolSize) -> [[bool; 2]; 2] {
+/// Returns in which ways a pool tries to buy its next node, the preferred one first.
+fn purchases(pool: &Pool, size: PoolSize) -> [ByPurchase<bool>; 2] {
     match pool.mix {
-        Mix::OnDemand => [[true, false]; 2],
-        Mix::SpotOnly => [[false, true]; 2],
-        Mix::SpotFirst => [[true, true], [true, false]],
+        Mix::OnDemand => [ByPurchase::ON_DEMAND; 2],
+        Mix::SpotOnly => [ByPurchase::SPOT; 2],
+        Mix::SpotFirst => [ByPurchase::BOTH, ByPurchase::ON_DEMAND],
         Mix::Share(share) => {
             let nodes = f64::from(size.on_demand + size.spot + 1);
             let wants_spot = f64::from(size.spot + 1) <= share * nodes + 1e-9;
-            if wants_spot { [[false, true], [true, false]] } else { [[true, false], [false, true]] }
+            let (spot, on_demand) = (ByPurchase::SPOT, ByPurchase::ON_DEMAND);
+            if wants_spot { [spot, on_demand] } else { [on_demand, spot] }
         }
     }
 }
@@ -426,25 +444,25 @@ pub(super) fn keep_types(policy: &Policy, offers: &mut Vec<usize>, most: usize) 
 
 /// `capacity-optimized-prioritized`: of the pools that are short least often, those of the lowest price that
 /// Karpenter chooses by. They come in the order of that price.
-fn keep_deepest(policy: &Policy, pools: &mut Vec<(f64, usize, u8)>) {
-    let shortage = |offer: usize| policy.offers[offer].shortage;
-    let least = pools.iter().map(|pool| shortage(pool.1)).fold(f64::INFINITY, f64::min);
-    pools.retain(|pool| shortage(pool.1) <= least);
-    let cheapest = pools.first().map_or(0.0, |pool| pool.0);
-    pools.retain(|pool| pool.0 <= cheapest);
+fn keep_deepest(policy: &Policy, pools: &mut Vec<SpotPool>) {
+    let shortage = |pool: &SpotPool| policy.offers[pool.offer].shortage;
+    let least = pools.iter().map(shortage).fold(f64::INFINITY, f64::min);
+    pools.retain(|pool| shortage(pool) <= least);
+    let cheapest = pools.first().map_or(0.0, |pool| pool.price);
+    pools.retain(|pool| pool.price <= cheapest);
 }
 
 /// The claim without the spot offers that are marked as without capacity; `None` when it has no others.
 fn without_shortage(cluster: &Cluster, policy: &Policy, mut claim: Claim) -> Option<Claim> {
-    if cluster.unavailable.is_empty() || !claim.buys[1] {
+    if cluster.unavailable.is_empty() || !claim.buys.spot {
         return Some(claim);
     }
-    let available = claim.offers_of(policy, 1).any(|offer| {
+    let available = claim.offers_of(policy, Market::Spot).any(|offer| {
         let zones = policy.offers[offer].zones & claim.zones;
         zones & !cluster.short_zones(offer, cluster.now) != 0
     });
     if !available {
-        claim.buys[1] = false;
+        claim.buys.spot = false;
     }
-    (claim.buys[0] || claim.buys[1] || claim.reserved != 0).then_some(claim)
+    (claim.buys.any() || claim.reserved != 0).then_some(claim)
 }

@@ -35,11 +35,11 @@ pub struct Trigger {
     pub start: Clock,
     /// When it closes.
     pub end: Clock,
-    /// Replicas asked for within it.
+    /// Replicas within it.
     pub replicas: u32,
 }
 
-/// From when on so many replicas are asked for; 0 while no window is open.
+/// From when so many replicas are wanted; 0 while no window is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Change {
     at: Second,
@@ -51,7 +51,7 @@ struct Change {
 pub struct Triggers {
     /// In order; the first is at the start of the plan.
     changes: Vec<Change>,
-    /// What is asked for outside all windows.
+    /// Replicas outside all windows.
     outside: u32,
     /// Seconds without an active trigger before the workload goes to 0; it never does without.
     pub cooldown: Option<Second>,
@@ -246,7 +246,7 @@ impl Cluster {
     }
 }
 
-/// The largest proposal of metrics and triggers, where `metrics` is what the metrics alone come to. A metric
+/// The largest proposal of metrics and triggers, where `metrics` is the proposal of the metrics alone. A metric
 /// that failed keeps the rest from asking for fewer.
 pub(super) fn with_triggers(
     (rules, current): (&Rules, u32),

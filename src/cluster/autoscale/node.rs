@@ -22,6 +22,9 @@
 //! that a budget holds are bought as they leave, where Karpenter buys for all of them at once. At the deadline
 //! pods go at once; Karpenter deletes each earlier by its own grace period.
 
+use super::Shortage;
+use super::resources::Resources;
+use super::tally::BilledSpan;
 use super::{
     Cluster, NEVER, Second,
     event::{Reason, Subject},
@@ -50,12 +53,8 @@ pub struct Node {
     pub last_event: Second,
     /// Until when it is kept for the pods that it was bought for.
     pub nominated_until: Second,
-    /// CPU not requested [millicores].
-    pub free_cpu: i64,
-    /// Memory not requested [MiB].
-    pub free_memory: i64,
-    /// Pods it still takes.
-    pub free_pods: i64,
+    /// What its pods do not request.
+    pub free: Resources,
     /// Pods of each workload on it, starting or ready.
     pub pods: Box<[u32]>,
     /// Pods on it in all.
@@ -241,7 +240,7 @@ impl Cluster {
         if let Some(node) = self.nodes[index].as_mut() {
             node.interrupted_at = NEVER;
             let until = self.now + policy.latencies.unavailable;
-            self.unavailable.push((node.offer, 1 << node.zone, until));
+            self.unavailable.push(Shortage { offer: node.offer, zones: 1 << node.zone, until });
         }
     }
 
@@ -309,7 +308,7 @@ impl Cluster {
             };
             let replicas = &self.workloads[workload];
             let ready = asks.available.map_or(on_node, |available| {
-                replicas.ready.saturating_sub(available.of(replicas.desired))
+                replicas.ready.saturating_sub(available.least_ready(replicas.desired))
             });
             self.evict(policy, index, workload, Allowed { ready, pods: on_node - held });
         }
@@ -366,10 +365,7 @@ impl Cluster {
     pub(super) fn release(&mut self, policy: &Policy, workload: usize, index: usize, count: u32) {
         let asks = &policy.workloads[workload];
         let Some(node) = self.nodes[index].as_mut() else { return };
-        let pods = i64::from(count);
-        node.free_cpu += asks.request_cpu * pods;
-        node.free_memory += asks.request_memory * pods;
-        node.free_pods += pods;
+        node.free += asks.requests().times(i64::from(count));
         node.pods[workload] -= count;
         node.pod_count -= count;
         node.last_event = self.now;
@@ -386,9 +382,10 @@ impl Cluster {
         self.tally.node_hours[node.offer] += f64::from(seconds) / 3600.0;
         let offer = &policy.offers[node.offer];
         if offer.purchase != Purchase::Spot {
-            self.tally.spans.push((node.offer, node.billed_from, node.billed_from + seconds));
+            let (from, to) = (node.billed_from, node.billed_from + seconds);
+            self.tally.spans.push(BilledSpan { offer: node.offer, from, to });
         }
-        self.counts[offer.purchase.slot()] -= 1;
+        *self.counts.of_mut(offer.purchase) -= 1;
         self.vcpu_milli -= offer.vcpu_milli;
         self.standing_cpu -= policy.daemons_on(node.offer).idle_cpu;
         let evicted = node.drain.map_or(0, |drain| drain.evicted);
@@ -413,8 +410,7 @@ impl Cluster {
 
     /// When a node launched now is ready.
     pub(super) fn draw_ready_at(&mut self, policy: &Policy) -> Second {
-        let (median, sigma) = policy.latencies.node;
-        let seconds = self.luck.lognormal(median, sigma).min(policy.latencies.node_most);
+        let seconds = self.luck.lognormal(policy.latencies.node).min(policy.latencies.node_most);
         self.now + seconds.ceil() as Second
     }
 
@@ -449,9 +445,7 @@ impl Cluster {
             drain: None,
             last_event: self.now,
             nominated_until: ready_at + policy.latencies.nomination,
-            free_cpu: bought.cpu,
-            free_memory: bought.memory,
-            free_pods: bought.pods,
+            free: bought.room(),
             pods: vec![0; policy.workloads.len()].into(),
             pod_count: 0,
             images: 0,
@@ -466,11 +460,11 @@ impl Cluster {
         self.next_timer = self.next_timer.min(node.next_timer());
         self.launched += 1;
         self.tally.image_mib += daemons.image_mib;
-        self.counts[bought.purchase.slot()] += 1;
+        *self.counts.of_mut(bought.purchase) += 1;
         self.vcpu_milli += bought.vcpu_milli;
         self.standing_cpu += daemons.idle_cpu;
         self.tally.launches[offer] += 1;
-        let nodes = self.counts.iter().sum();
+        let nodes = self.counts.total();
         if let Some(hour) = self.tally.hours.last_mut() {
             hour.peak_nodes = hour.peak_nodes.max(nodes);
         }

@@ -15,7 +15,7 @@
 //! any feasible prices are a bound). Filling by likeness of shape is the dot-product heuristic of vector
 //! bin packing (Panigrahy and others, "Heuristics for vector bin packing", 2011).
 //! # Limits
-//! Spreads, taints and zones are left out: real nodes cost more, never less.
+//! Spreads, taints and zones are ignored: real nodes cost more, never less.
 
 use super::policy::{Deployment, Offer};
 
@@ -219,7 +219,7 @@ fn cheapest_for(workloads: &[Deployment], pods: &[u32], offers: &[Offer]) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::autoscale::policy::Purchase;
+    use crate::cluster::autoscale::{group::Group, policy::Purchase};
 
     fn offer(name: &str, price: f64, cpu: i64, memory: i64) -> Offer {
         Offer {
@@ -227,7 +227,7 @@ mod tests {
             type_id: 0,
             family_id: 0,
             purchase: Purchase::OnDemand,
-            group: 1,
+            group: Group::of_pool(0),
             price,
             vcpu_milli: cpu,
             capacity_mib: memory,
@@ -242,7 +242,7 @@ mod tests {
     }
 
     fn pods(cpu: i64, memory: i64) -> Deployment {
-        Deployment { groups: 1, selects: 1, ..Deployment::new(String::new(), cpu, memory) }
+        Deployment::new(String::new(), cpu, memory)
     }
 
     /// Eight pods of a core and 2 GiB fill two nodes of four cores and 8 GiB, at 0.2 each: the bound is

@@ -5,14 +5,16 @@ use std::cmp::Reverse;
 use indexmap::IndexMap;
 use jiff::civil::Date;
 
-use self::affinity::{Affinity, Pick};
+use self::affinity::{Affinity, Domains, Pick};
 pub use self::daemon::Daemons;
 use super::{
     Second,
     budget::Budget,
-    hpa::Rules,
+    group::{Group, Groups},
+    hpa::{Resource, Rules},
     job::Job,
     keda::Triggers,
+    resources::{MachineSize, Resources},
     settings::{Cluster, FeatureGate, NodePool, PreferencePolicy},
 };
 use crate::{
@@ -25,7 +27,7 @@ use crate::{
         prices::PriceBook,
         shapes::{Catalog, Controllers, NodeDefaults},
     },
-    measure::random,
+    measure::random::Lognormal,
 };
 
 mod advice;
@@ -63,17 +65,6 @@ pub enum Purchase {
     Reserved,
 }
 
-impl Purchase {
-    /// Returns its place where nodes are counted as baseline, on-demand and spot.
-    pub(super) fn slot(self) -> usize {
-        match self {
-            Self::Baseline => 0,
-            Self::OnDemand | Self::Reserved => 1,
-            Self::Spot => 2,
-        }
-    }
-}
-
 impl From<Purchase> for NodeCapacity {
     fn from(purchase: Purchase) -> Self {
         match purchase {
@@ -96,8 +87,8 @@ pub struct Offer {
     pub family_id: u32,
     /// How it is bought.
     pub purchase: Purchase,
-    /// Node group: 0 is the baseline, pools follow.
-    pub group: u8,
+    /// Its nodes' group.
+    pub group: Group,
     /// Price [USD per hour] that Karpenter chooses by: the list price, unless a node overlay or a reservation
     /// changes it. The bill is made by `rate`, from the price book and [`Supply::zone_rates`].
     pub price: f64,
@@ -119,6 +110,20 @@ pub struct Offer {
     pub hazard: f64,
     /// Share of time in which a zone has none.
     pub shortage: f64,
+}
+
+impl Offer {
+    /// Returns the room that a new node has for pods.
+    #[inline]
+    pub fn room(&self) -> Resources {
+        Resources { cpu: self.cpu, memory: self.memory, pods: self.pods }
+    }
+
+    /// Returns what a node counts against its pool's limits.
+    #[inline]
+    pub fn machine(&self) -> MachineSize {
+        MachineSize { vcpu_milli: self.vcpu_milli, memory_mib: self.capacity_mib }
+    }
 }
 
 /// Which purchase options a pool asks for.
@@ -145,13 +150,27 @@ pub struct Limits {
     pub nodes: Option<u32>,
 }
 
+/// Distinct values that the types of a planned node keep, so that spot capacity has a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MinValues {
+    /// Instance types.
+    pub types: u32,
+    /// Instance families.
+    pub families: u32,
+}
+
+impl MinValues {
+    /// No such rule.
+    pub const NONE: Self = Self { types: 0, families: 0 };
+}
+
 /// A Karpenter node pool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pool {
     /// Its name.
     pub name: String,
-    /// Its group.
-    pub group: u8,
+    /// Its nodes' group.
+    pub group: Group,
     /// Zones in which it buys, one bit each.
     pub zones: u8,
     /// Purchase options.
@@ -160,8 +179,8 @@ pub struct Pool {
     pub limits: Limits,
     /// Nodes that a static pool keeps, whatever its pods need; `None` where nodes follow pods.
     pub replicas: Option<u32>,
-    /// Distinct instance types and families that a node's set of types keeps.
-    pub min_values: (u32, u32),
+    /// Distinct values that a node's set of types keeps.
+    pub min_values: MinValues,
     /// Seconds without a pod event before removal; `None` is never.
     pub consolidate_after_seconds: Option<Second>,
     /// Only empty nodes may be removed.
@@ -199,7 +218,7 @@ impl Pool {
         self.replicas.map(|replicas| replicas.min(most))
     }
 
-    /// The share of nodes asked for as spot.
+    /// The share of nodes wanted as spot.
     pub fn spot_share(&self) -> f64 {
         match self.mix {
             Mix::OnDemand => 0.0,
@@ -218,6 +237,61 @@ pub struct Spread {
     pub hard: bool,
 }
 
+/// Spreads over the two kinds of domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spreads {
+    /// Over zones.
+    pub zones: Option<Spread>,
+    /// Over nodes.
+    pub hosts: Option<Spread>,
+}
+
+/// What affinity to nodes and to pods adds to a node's score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AffinityScores {
+    /// For labels of the node that the pod prefers.
+    pub nodes: i64,
+    /// For pods in the node's domains.
+    pub pods: i64,
+}
+
+/// Memory that a pod uses [MiB].
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct PodMemory {
+    /// Without requests.
+    pub idle: f64,
+    /// More for each request being served.
+    pub per_request: f64,
+}
+
+/// Containers that request none of a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unrequested {
+    /// Those without a CPU request.
+    pub cpu: Vec<String>,
+    /// Those without a memory request.
+    pub memory: Vec<String>,
+}
+
+impl Unrequested {
+    /// Returns the containers without a request for a resource.
+    pub fn containers(&self, resource: Resource) -> &[String] {
+        match resource {
+            Resource::Cpu => &self.cpu,
+            Resource::Memory => &self.memory,
+        }
+    }
+}
+
+/// How long a node takes to pull an image.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ImagePull {
+    /// Seconds whatever its size.
+    pub fixed_seconds: f64,
+    /// MiB per second.
+    pub mib_per_second: f64,
+}
+
 /// Pods that an eviction must leave ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Available {
@@ -232,8 +306,8 @@ pub enum Available {
 }
 
 impl Available {
-    /// How many of `replicas` must stay ready.
-    pub fn of(self, replicas: u32) -> u32 {
+    /// Returns how many of `replicas` must stay ready.
+    pub fn least_ready(self, replicas: u32) -> u32 {
         let share = |percent: u32| (replicas * percent).div_ceil(100);
         match self {
             Self::Least(count) => count,
@@ -285,8 +359,8 @@ pub struct Deployment {
     pub name: String,
     /// How it serves, if it does.
     pub serving: Option<Serving>,
-    /// Containers that request no CPU, and no memory.
-    pub unrequested: [Vec<String>; 2],
+    /// Containers without a request.
+    pub unrequested: Unrequested,
     /// Whether it takes its requests from a queue.
     pub has_queue: bool,
     /// CPU of an idle pod [millicores].
@@ -297,27 +371,26 @@ pub struct Deployment {
     pub request_memory: i64,
     /// Most CPU of a pod [millicores].
     pub limit_cpu: f64,
-    /// Memory of an idle pod, and of one request being served [MiB].
-    pub memory: (f64, f64),
+    /// Memory of a pod.
+    pub memory: PodMemory,
     /// Least replicas.
     pub min_replicas: u32,
     /// Most replicas.
     pub max_replicas: u32,
-    /// From a place on a ready node with the image to serving: median [seconds] and logarithmic
-    /// standard deviation.
-    pub startup: (f64, f64),
+    /// From a place on a ready node with the image to serving [seconds].
+    pub startup: Lognormal,
     /// Compressed image [MiB].
     pub image_mib: f64,
     /// Autoscaler, where there is one.
     pub hpa: Option<Rules>,
     /// Whether it runs outside the account's schedule.
     pub always_on: bool,
-    /// Bit per group it may run on.
-    pub groups: u32,
-    /// Bit per group it selects, whatever their taints: the domains of its spread.
-    pub selects: u32,
+    /// Groups it may run on.
+    pub groups: Groups,
+    /// Groups it selects, whatever their taints: the domains of its spread.
+    pub selects: Groups,
     /// Of these, groups it would rather not run on (`PreferNoSchedule`).
-    pub avoids: u32,
+    pub avoids: Groups,
     /// Per offer, whether its nodes lack a label that the pods require; empty where they require none.
     pub refused: Vec<bool>,
     /// Spread over zones.
@@ -345,8 +418,14 @@ impl Deployment {
     }
 
     /// Returns whether its pods may run on nodes of an offer, which is of this group.
-    pub fn may_use(&self, offer: usize, group: u8) -> bool {
-        self.groups & (1 << group) != 0 && self.admits(offer)
+    pub fn may_use(&self, offer: usize, group: Group) -> bool {
+        self.groups.contains(group) && self.admits(offer)
+    }
+
+    /// Returns what one of its pods requests.
+    #[inline]
+    pub fn requests(&self) -> Resources {
+        Resources { cpu: self.request_cpu, memory: self.request_memory, pods: 1 }
     }
 
     /// Returns whether nodes of an offer have the labels it requires.
@@ -371,16 +450,16 @@ impl Deployment {
             request_cpu,
             request_memory,
             limit_cpu: f64::INFINITY,
-            memory: (0.0, 0.0),
+            memory: PodMemory::default(),
             min_replicas: 0,
             max_replicas: u32::MAX,
-            startup: (0.0, 0.0),
+            startup: Lognormal::default(),
             image_mib: 0.0,
             hpa: None,
             always_on: true,
-            groups: u32::MAX,
-            selects: u32::MAX,
-            avoids: 0,
+            groups: Groups::ALL,
+            selects: Groups::ALL,
+            avoids: Groups::NONE,
             refused: Vec::new(),
             zone_spread: None,
             host_spread: None,
@@ -416,14 +495,14 @@ pub struct Spot {
 /// How long things take.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Latencies {
-    /// Launch to Ready: median [seconds] and logarithmic standard deviation.
-    pub node: (f64, f64),
+    /// Launch to Ready [seconds].
+    pub node: Lognormal,
     /// Most seconds of a launch.
     pub node_most: f64,
     /// Least seconds of a drain.
     pub drain: Second,
-    /// Image pull: seconds whatever its size, and MiB per second.
-    pub image_pull: (f64, f64),
+    /// Image pull.
+    pub image_pull: ImagePull,
     /// Decision to disrupt to the act [seconds].
     pub validation: Second,
     /// Seconds in which a node that pods are meant for is not disrupted.
@@ -493,15 +572,15 @@ pub struct Policy {
     pub spread_weight: i64,
     /// What a node scores whose taints a pod tolerates.
     pub taint_score: i64,
-    /// Weights of preferred node affinity, and of affinity between pods, among the scores.
-    pub affinity_weights: [i64; 2],
-    /// How the scheduler spreads pods that say nothing of it, over zones and nodes.
-    pub default_spread: [Option<Spread>; 2],
+    /// Weights of affinity among the scores.
+    pub affinity_weights: AffinityScores,
+    /// How the scheduler spreads pods that name no spread.
+    pub default_spread: Spreads,
     /// What daemonsets use on a node of each offer; empty without daemonsets.
     pub daemons: Vec<Daemons>,
-    /// Per offer, what Karpenter withholds for daemonsets when it plans a node, beyond what they take of it: CPU
-    /// [millicores], memory [MiB], pods. Empty where it withholds no more.
-    pub withheld: Vec<[i64; 3]>,
+    /// Per offer, what Karpenter withholds for daemonsets when it plans a node, beyond what they take of it. Empty
+    /// where it withholds no more.
+    pub withheld: Vec<Resources>,
     /// Daemonsets that no node of the cluster may run.
     pub idle_daemons: Vec<String>,
     /// What its owner should know of the node pools.
@@ -560,7 +639,7 @@ impl Policy {
         let mut order: Vec<(&String, &NodePool)> = cluster.node_pools.iter().collect();
         order.sort_by_key(|(name, pool)| Reverse((pool.weight, *name)));
         for (index, (name, settings)) in order.into_iter().enumerate() {
-            let group = index as u8 + 1;
+            let group = Group::of_pool(index);
             let contradictions = pool::check(inputs.catalog, name, settings);
             let consistent = contradictions.is_empty();
             problems.extend(contradictions);
@@ -618,7 +697,8 @@ impl Policy {
         policy.spot.spot_to_spot =
             cluster.feature_gates.contains(&FeatureGate::SpotToSpotConsolidation);
         policy.ignores_preferences = cluster.preference_policy == PreferencePolicy::Ignore;
-        let domains = [cluster.availability_zones, cluster.baseline.nodes];
+        let domains =
+            Domains { zones: cluster.availability_zones, baseline_nodes: cluster.baseline.nodes };
         notes.extend(affinity::notes(&policy.workloads, &policy.offers, domains));
         policy.notes = notes;
         policy.buffers = buffers;
@@ -635,7 +715,7 @@ impl Policy {
     }
 
     /// A cluster without baseline nodes, daemonsets or feature gates, whose controllers go by their
-    /// defaults. Pools stand in the order of their weight, greatest first.
+    /// defaults. Pools are in the order of their weight, greatest first.
     pub fn assemble(
         controllers: &Controllers,
         tick_seconds: Second,
@@ -677,15 +757,20 @@ impl Policy {
             asleep_baseline_nodes: 0,
             pools,
             latencies: latencies(controllers, tick_seconds),
-            lifecycle: lifecycle::Lifecycle::of(controllers),
+            lifecycle: lifecycle::Lifecycle::new(controllers),
             buffers: Vec::new(),
             spot: spot(controllers),
             multi_node_candidates: controllers.karpenter.multi_node_candidates,
             spread_weight: i64::from(serving.spread_weight),
             taint_score: i64::from(serving.taint_score),
-            affinity_weights: [serving.node_affinity_weight, serving.pod_affinity_weight]
-                .map(i64::from),
-            default_spread: [soft(serving.default_zone_skew), soft(serving.default_host_skew)],
+            affinity_weights: AffinityScores {
+                nodes: i64::from(serving.node_affinity_weight),
+                pods: i64::from(serving.pod_affinity_weight),
+            },
+            default_spread: Spreads {
+                zones: soft(serving.default_zone_skew),
+                hosts: soft(serving.default_host_skew),
+            },
             daemons: Vec::new(),
             withheld: Vec::new(),
             idle_daemons: Vec::new(),
@@ -713,7 +798,8 @@ impl Policy {
 
     /// Makes every launch take so many seconds more, or less, in the median.
     pub fn slow_nodes(&mut self, seconds: f64) {
-        self.latencies.node.0 = (self.latencies.node.0 + seconds).max(0.0);
+        let node = &mut self.latencies.node;
+        node.median = (node.median + seconds).max(0.0);
         self.latencies.node_most += seconds.max(0.0);
     }
 
@@ -722,29 +808,32 @@ impl Policy {
         self.workloads.iter().any(|workload| workload.affinity.is_some())
     }
 
-    /// The pool of a group; the baseline has none.
-    pub fn pool_of(&self, group: u8) -> Option<&Pool> {
-        self.pools.get(usize::from(group).checked_sub(1)?)
+    /// Returns the pool of a group; the baseline has none.
+    pub fn pool_of(&self, group: Group) -> Option<&Pool> {
+        self.pools.get(group.pool()?)
     }
 }
 
-/// Launch to Ready: median [seconds] and logarithmic standard deviation.
-fn node_startup(cluster: &Cluster, node: &NodeDefaults) -> (f64, f64) {
+/// Launch to Ready [seconds].
+fn node_startup(cluster: &Cluster, node: &NodeDefaults) -> Lognormal {
     let usual = f64::from(node.startup_seconds);
     let median = cluster.node_startup_seconds.map_or(usual, f64::from);
     let ratio = f64::from(node.startup_p95_seconds) / usual;
     let p95 = cluster.node_startup_p95_seconds.map_or(median * ratio, f64::from);
-    (median, random::lognormal_sigma(median, p95))
+    Lognormal::from_p95(median, p95)
 }
 
 fn latencies(controllers: &Controllers, tick_seconds: Second) -> Latencies {
     let Controllers { node, karpenter, hpa, .. } = controllers;
     let (median, p95) = (f64::from(node.startup_seconds), f64::from(node.startup_p95_seconds));
     Latencies {
-        node: (median, random::lognormal_sigma(median, p95)),
+        node: Lognormal::from_p95(median, p95),
         node_most: f64::from(node.startup_most_seconds),
         drain: node.drain_seconds,
-        image_pull: (node.image_pull_seconds, node.image_pull_mib_per_second),
+        image_pull: ImagePull {
+            fixed_seconds: node.image_pull_seconds,
+            mib_per_second: node.image_pull_mib_per_second,
+        },
         validation: karpenter.validation_seconds,
         nomination: lifecycle::nomination(karpenter, karpenter.batch_max_seconds),
         consolidated: karpenter.consolidated_seconds,

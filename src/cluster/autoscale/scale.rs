@@ -5,6 +5,7 @@
 //! same CPU; one that became ready after the sample has none yet and counts as not ready. KEDA asks the
 //! queue itself, so its length has no age; it is in whole messages, as a queue counts them.
 
+use super::hpa::{BandShares, Reconciles};
 use std::cmp::Ordering;
 
 use super::{
@@ -63,7 +64,7 @@ impl Cluster {
             return false;
         }
         // Whole percents compared without dividing: usage < (percent + 1) × request / 100.
-        let [low, above] = band.shares();
+        let BandShares { low, above } = band.shares();
         if sample.usage >= above * replicas.requested {
             return false;
         }
@@ -104,8 +105,8 @@ impl Cluster {
 
     fn reconcile(&mut self, policy: &Policy, rules: &Rules, index: usize, slot: [usize; 2]) {
         let workload = &policy.workloads[index];
-        let (times, seconds) = rules.reconciles;
-        for round in 0..times {
+        let Reconciles { per_tick, seconds } = rules.reconciles;
+        for round in 0..per_tick {
             let Some(seen) = self.observe(policy, workload, index, slot) else { return };
             let current = self.workloads[index].desired;
             let called = self.called_for(workload, (index, rules), current);
@@ -172,7 +173,8 @@ impl Cluster {
         // A running pod has memory and its own metrics at once; only pending ones are not ready.
         let running = replicas.ready + replicas.starting;
         let in_service = sample.in_service;
-        let memory = f64::from(running) * workload.memory.0 + in_service * workload.memory.1;
+        let memory =
+            f64::from(running) * workload.memory.idle + in_service * workload.memory.per_request;
         let memory = Totals {
             usage: memory as i64,
             ready: running,

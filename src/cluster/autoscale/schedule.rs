@@ -20,7 +20,7 @@
 //! then pods on the node with most of them.
 //! # Limits
 //! Every node is scored; kube-scheduler stops looking at a share of them in clusters above 100 nodes.
-//! Image locality is left out. Pods of a workload are spread by the constraints it gives; the
+//! Image locality is not modelled. Pods of a workload are spread by the constraints it gives; the
 //! scheduler's own defaults (zone 5, hostname 3) act for those that give none.
 
 use std::cmp::Ordering;
@@ -30,28 +30,34 @@ use super::{
     batch::Batch,
     event::{Reason, Subject},
     node::{Node, Starting},
-    policy::{Deployment, Offer, Policy, Spread},
+    policy::{AffinityScores, Deployment, ImagePull, Offer, Policy, Spread, Spreads},
+    resources::Resources,
     tally::Refusal,
 };
 
 /// `NodeResourcesFit` with the strategy `LeastAllocated`: 0 to 100.
-pub fn least_allocated(allocatable: [i64; 2], requested: [i64; 2]) -> i64 {
-    let one = |(allocatable, requested): (i64, i64)| {
+pub fn least_allocated(allocatable: Resources, requested: Resources) -> i64 {
+    let score = |allocatable: i64, requested: i64| {
         if allocatable == 0 || requested > allocatable {
             0
         } else {
             (allocatable - requested) * 100 / allocatable
         }
     };
-    let [cpu, memory] = [0, 1].map(|of| one((allocatable[of], requested[of])));
-    i64::midpoint(cpu, memory)
+    i64::midpoint(
+        score(allocatable.cpu, requested.cpu),
+        score(allocatable.memory, requested.memory),
+    )
 }
 
 /// `NodeResourcesBalancedAllocation`: 0 to 100.
-pub fn balanced_allocation(allocatable: [i64; 2], requested: [i64; 2]) -> i64 {
-    let fraction = |of: usize| (requested[of] as f64 / allocatable[of].max(1) as f64).min(1.0);
+pub fn balanced_allocation(allocatable: Resources, requested: Resources) -> i64 {
+    let fraction =
+        |allocatable: i64, requested: i64| (requested as f64 / allocatable.max(1) as f64).min(1.0);
+    let cpu = fraction(allocatable.cpu, requested.cpu);
+    let memory = fraction(allocatable.memory, requested.memory);
     // The standard deviation of two figures is half their distance.
-    let deviation = (fraction(0) - fraction(1)).abs() / 2.0;
+    let deviation = (cpu - memory).abs() / 2.0;
     ((1.0 - deviation) * 100.0) as i64
 }
 
@@ -73,7 +79,7 @@ struct Fit {
     in_zone: u32,
     on_host: u32,
     /// Weights of the preferences that its labels meet, and what the pods around it add.
-    likes: [i64; 2],
+    likes: AffinityScores,
 }
 
 /// Which zones may take one more pod of a workload, and how many it has in each.
@@ -177,7 +183,7 @@ impl Cluster {
         let asks = &policy.workloads[workload];
         let mut there = 0_u8;
         for node in self.nodes.iter().flatten() {
-            let selected = asks.selects & (1 << policy.offers[node.offer].group) != 0;
+            let selected = asks.selects.contains(policy.offers[node.offer].group);
             if selected && asks.admits(node.offer) {
                 there |= 1 << node.zone;
             }
@@ -216,8 +222,9 @@ impl Cluster {
             let offer = &policy.offers[node.offer];
             let score = node.score(offer, asks, policy.taint_score);
             let in_zone = zones.counts[usize::from(node.zone)];
-            let likes = affinity.map_or([0; 2], |affinity| {
-                [affinity.node_weight(node.offer), self.pull(affinity, node)]
+            let likes = affinity.map_or(AffinityScores::default(), |affinity| AffinityScores {
+                nodes: affinity.node_weight(node.offer),
+                pods: self.pull(affinity, node),
             });
             fits.push(Fit { index, score, crowd: 0.0, in_zone, on_host, likes });
         }
@@ -272,7 +279,7 @@ impl Cluster {
             return 0;
         }
         let eligible = self.nodes.iter().flatten().filter(|node| {
-            asks.selects & (1 << policy.offers[node.offer].group) != 0
+            asks.selects.contains(policy.offers[node.offer].group)
                 && asks.admits(node.offer)
                 && node.ready_at <= self.now
         });
@@ -288,12 +295,9 @@ impl Cluster {
     /// Binds one pod; it serves once the node is ready, its image is there and it has started.
     pub(super) fn bind(&mut self, policy: &Policy, workload: usize, index: usize) {
         let asks = &policy.workloads[workload];
-        let (median, sigma) = asks.startup;
-        let startup = self.luck.lognormal(median, sigma).ceil() as Second;
+        let startup = self.luck.lognormal(asks.startup).ceil() as Second;
         let Some(node) = self.nodes[index].as_mut() else { return };
-        node.free_cpu -= asks.request_cpu;
-        node.free_memory -= asks.request_memory;
-        node.free_pods -= 1;
+        node.free -= asks.requests();
         node.pods[workload] += 1;
         node.pod_count += 1;
         node.last_event = self.now;
@@ -306,8 +310,8 @@ impl Cluster {
             node.images |= image;
             self.tally.image_mib += asks.image_mib;
             if asks.image_mib > 0.0 {
-                let (fixed, rate) = policy.latencies.image_pull;
-                let pull = (fixed + asks.image_mib / rate).ceil() as Second;
+                let ImagePull { fixed_seconds, mib_per_second } = policy.latencies.image_pull;
+                let pull = (fixed_seconds + asks.image_mib / mib_per_second).ceil() as Second;
                 // Images are pulled one after the other.
                 node.pulling_until = node.pulling_until.max(from) + pull;
             }
@@ -327,20 +331,20 @@ impl Cluster {
     }
 }
 
-/// Adds to scores what preferred labels and the pods around come to, from 0 to 100 each.
-fn add_likes(fits: &mut [Fit], weights: [i64; 2]) {
+/// Adds the scores of preferred labels and of the pods around, from 0 to 100 each.
+fn add_likes(fits: &mut [Fit], weights: AffinityScores) {
     let [mut labels, mut most, mut least] = [0, i64::MIN, i64::MAX];
     for fit in &*fits {
-        labels = labels.max(fit.likes[0]);
-        most = most.max(fit.likes[1]);
-        least = least.min(fit.likes[1]);
+        labels = labels.max(fit.likes.nodes);
+        most = most.max(fit.likes.pods);
+        least = least.min(fit.likes.pods);
     }
     for fit in fits {
         if labels > 0 {
-            fit.score += weights[0] * (100 * fit.likes[0] / labels);
+            fit.score += weights.nodes * (100 * fit.likes.nodes / labels);
         }
         if most > least {
-            fit.score += weights[1] * (100 * (fit.likes[1] - least) / (most - least));
+            fit.score += weights.pods * (100 * (fit.likes.pods - least) / (most - least));
         }
     }
 }
@@ -356,12 +360,14 @@ pub(super) fn open_zones(there: u8, counts: &[u32; MOST_ZONES], max_skew: u32) -
 
 /// How crowded the domains of a node are, for soft constraints or the scheduler's own.
 fn crowd(asks: &Deployment, policy: &Policy, counts: [u32; 2], weights: [f64; 2]) -> f64 {
-    let spreads = match [asks.zone_spread, asks.host_spread] {
-        [None, None] => policy.default_spread,
-        given => given,
+    let spreads = match (asks.zone_spread, asks.host_spread) {
+        (None, None) => policy.default_spread,
+        (zones, hosts) => Spreads { zones, hosts },
     };
     let mut sum = 0.0;
-    for ((spread, count), weight) in spreads.into_iter().zip(counts).zip(weights) {
+    for ((spread, count), weight) in
+        [spreads.zones, spreads.hosts].into_iter().zip(counts).zip(weights)
+    {
         if let Some(spread) = spread.filter(|spread| !spread.hard) {
             sum += f64::from(count) * weight + f64::from(spread.max_skew - 1);
         }
@@ -372,12 +378,9 @@ fn crowd(asks: &Deployment, policy: &Policy, counts: [u32; 2], weights: [f64; 2]
 impl Node {
     /// Least allocated and balanced, and what taints say.
     fn score(&self, offer: &Offer, asks: &Deployment, taint_score: i64) -> i64 {
-        let allocatable = [offer.cpu, offer.memory];
-        let requested = [
-            offer.cpu - self.free_cpu + asks.request_cpu,
-            offer.memory - self.free_memory + asks.request_memory,
-        ];
-        let avoided = asks.avoids & (1 << offer.group) != 0;
+        let allocatable = offer.room();
+        let requested = allocatable - self.free + asks.requests();
+        let avoided = asks.avoids.contains(offer.group);
         least_allocated(allocatable, requested)
             + balanced_allocation(allocatable, requested)
             + if avoided { 0 } else { taint_score }
@@ -386,9 +389,7 @@ impl Node {
     /// Whether a pod of the workload may run here and fits.
     pub(super) fn takes(&self, policy: &Policy, workload: usize) -> bool {
         let asks = &policy.workloads[workload];
-        self.free_cpu >= asks.request_cpu
-            && self.free_memory >= asks.request_memory
-            && self.free_pods >= 1
+        self.free.holds(asks.requests())
             && asks.may_use(self.offer, policy.offers[self.offer].group)
     }
 }

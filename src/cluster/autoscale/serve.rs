@@ -253,7 +253,7 @@ impl Replicas {
         tally.longest_wait = tally.longest_wait.max(oldest);
     }
 
-    /// Requests being served or waiting in the mean; without a pod all wait until they are given up.
+    /// Requests being served or waiting on average; without a pod all wait until they are given up.
     fn in_service(&self, serving: &Serving, in_pod: &Curve) -> f64 {
         if self.ready == 0 {
             self.asked * serving.timeout

@@ -15,7 +15,7 @@ pub struct Baseline {
     /// How many.
     #[schemars(range(min = 0, max = 1000))]
     pub nodes: u32,
-    /// How many outside the account's schedule; all of them when left out.
+    /// How many outside the account's schedule; default: all of them.
     #[schemars(range(min = 0, max = 1000))]
     pub asleep_nodes: Option<u32>,
     /// Taints, `CriticalAddonsOnly:NoSchedule` or `dedicated=infra:PreferNoSchedule`.
@@ -57,7 +57,7 @@ pub struct Budget {
     /// Reasons it is for; all when empty.
     #[serde(default)]
     pub reasons: Vec<DisruptionReason>,
-    /// When it begins to hold: five cron fields or `@daily` and the like, in UTC; always without it.
+    /// When it begins to hold: five cron fields or a name such as `@daily`, in UTC; always without it.
     pub schedule: Option<String>,
     /// For how long [minutes]; goes with `schedule`.
     #[schemars(range(min = 1, max = 525_600))]
@@ -119,10 +119,10 @@ pub struct NodePool {
     #[schemars(range(min = 1, max = 1000))]
     pub max_vcpus: Option<u32>,
     /// `karpenter.sh/capacity-type`: reserved is bought first, then spot, and on-demand where spot is short;
-    /// on-demand if left out. In its place, `spot_share` asks for a mix.
+    /// default: on-demand. `spot_share` sets a mix instead.
     #[serde(default)]
     pub capacity_types: Vec<CapacityType>,
-    /// Share of the pool's nodes asked for as spot, 0 to 1; the rest is on-demand. On-demand also
+    /// Share of the pool's nodes that are spot, 0 to 1; the others are on-demand. On-demand also
     /// steps in where spot is short.
     #[schemars(range(min = 0, max = 1))]
     pub spot_share: Option<f64>,
@@ -142,20 +142,20 @@ pub struct NodePool {
     /// Most nodes in the pool.
     #[schemars(range(min = 1, max = 100_000))]
     pub limit_nodes: Option<u32>,
-    /// Static capacity (`spec.replicas`): the pool keeps this many nodes, whatever its pods need. Nodes
-    /// follow pods if left out.
+    /// Static capacity (`spec.replicas`): the pool keeps this many nodes, whatever its pods need. By
+    /// default nodes follow pods.
     #[schemars(range(min = 0, max = 1000))]
     pub replicas: Option<u32>,
-    /// Size of a node's volumes [GiB]; that of `[ebs]` if left out.
+    /// Size of a node's volumes [GiB]; default: that of `[ebs]`.
     #[schemars(range(min = 1))]
     pub volume_gib: Option<f64>,
-    /// Provisioned IOPS of a node's volume; those of `[ebs]` if left out.
+    /// Provisioned IOPS of a node's volume; default: those of `[ebs]`.
     #[schemars(range(min = 1))]
     pub volume_iops: Option<f64>,
-    /// Provisioned throughput of a node's volume [MiB/s]; that of `[ebs]` if left out.
+    /// Provisioned throughput of a node's volume [MiB/s]; default: that of `[ebs]`.
     #[schemars(range(min = 1))]
     pub volume_throughput_mibps: Option<f64>,
-    /// What the kubelet of the pool's nodes keeps back; `cluster.kubelet` if left out.
+    /// What the kubelet of the pool's nodes keeps back; default: `cluster.kubelet`.
     pub kubelet: Option<Kubelet>,
     /// Taints, `dedicated=batch:NoSchedule`.
     #[serde(default)]
@@ -163,19 +163,19 @@ pub struct NodePool {
     /// When nodes may be removed.
     #[serde(default)]
     pub consolidation_policy: ConsolidationPolicy,
-    /// Seconds without a pod event before a node may be removed; the controller's default if left out.
+    /// Seconds without a pod event before a node may be removed; default: the controller's.
     #[schemars(range(min = 0, max = 864_000))]
     pub consolidate_after_seconds: Option<u32>,
-    /// Disruption budgets; one of the controller's default if left out.
+    /// Disruption budgets; default: one with the controller's default.
     pub budgets: Option<Vec<Budget>>,
-    /// Age at which a node is replaced [hours]; 0 is `Never`; the controller's default if left out.
+    /// Age at which a node is replaced [hours]; 0 is `Never`; default: the controller's.
     #[schemars(range(min = 0, max = 100_000))]
     pub expire_after_hours: Option<u32>,
-    /// Days between machine images: each drifts all nodes of the pool. Never, if left out.
+    /// Days between machine images: each drifts all nodes of the pool. Default: never.
     #[schemars(range(min = 1, max = 3650))]
     pub drift_every_days: Option<u32>,
     /// Longest drain [seconds], after which neither disruption budgets of pods nor `do_not_disrupt` hold. With it,
-    /// drift no longer waits for such pods. A drain may last for ever, if left out.
+    /// drift no longer waits for such pods. By default a drain may last forever.
     #[schemars(range(min = 0, max = 864_000))]
     pub termination_grace_seconds: Option<u32>,
 }
@@ -375,10 +375,10 @@ pub struct Cluster {
     /// Karpenter's node pools by name.
     #[serde(default)]
     pub node_pools: IndexMap<String, NodePool>,
-    /// Median seconds from launch to Ready; the model's figure if left out.
+    /// Median seconds from launch to Ready; default: the model's figure.
     #[schemars(range(min = 0, max = 900))]
     pub node_startup_seconds: Option<u32>,
-    /// The same that 95 % of nodes stay below; the model's ratio to the median if left out.
+    /// The same that 95 % of nodes stay below; default: the model's ratio to the median.
     #[schemars(range(min = 0, max = 900))]
     pub node_startup_p95_seconds: Option<u32>,
     /// What the kubelet keeps back, where a pool has no `kubelet` of its own.
@@ -392,12 +392,12 @@ pub struct Cluster {
     /// Capacity buffers by name: room that Karpenter keeps free for pods to come.
     #[serde(default)]
     pub capacity_buffers: IndexMap<String, CapacityBuffer>,
-    /// Seconds without a new pending pod after which Karpenter plans nodes (`BATCH_IDLE_DURATION`); the
-    /// controller's default if left out.
+    /// Seconds without a new pending pod after which Karpenter plans nodes (`BATCH_IDLE_DURATION`); default:
+    /// the controller's.
     #[schemars(range(min = 0, max = 3600))]
     pub batch_idle_seconds: Option<u32>,
-    /// Most seconds that pods wait for others before Karpenter plans nodes (`BATCH_MAX_DURATION`); the
-    /// controller's default if left out.
+    /// Most seconds that pods wait for others before Karpenter plans nodes (`BATCH_MAX_DURATION`); default:
+    /// the controller's.
     #[schemars(range(min = 0, max = 3600))]
     pub batch_max_seconds: Option<u32>,
     /// How often a node of Karpenter's fails in a month (730 hours): 0.01 is one node in a hundred. A failed node

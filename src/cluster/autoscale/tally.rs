@@ -56,36 +56,91 @@ pub struct WorkloadTally {
     /// Greatest p95 of a tick [ms].
     pub p95_peak: f64,
     /// Runs, where its pods run to their end.
-    pub job: JobTally,
+    pub job: JobUse,
 }
 
 /// Runs of a cron-job or a job over a month.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct JobTally {
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct JobUse {
     /// Runs that began.
     pub runs: u32,
-    /// Runs whose first pod has started.
-    pub started: u32,
     /// Runs that ended.
     pub completed: u32,
-    /// Runs that failed, as too many of their pods were lost.
+    /// Runs that failed, as more of their pods were evicted than `backoff_limit`.
     pub failed: u32,
-    /// Runs that never began: an earlier one went on (Forbid), until a later one was due or the deadline passed.
+    /// Runs that never began: an earlier one continued (Forbid) until a later one was due or the deadline passed.
     pub missed: u32,
     /// Runs that were due while the account slept.
     pub asleep: u32,
-    /// Runs that did not begin, as too many pods ran.
+    /// Runs that never began, as too many pods of the workload ran.
     pub too_many: u32,
     /// Runs that ended early, as the next one took their place (Replace).
     pub replaced: u32,
-    /// Runs that began while an earlier one went on (Allow).
+    /// Runs that began while an earlier one continued (Allow).
     pub overlapping: u32,
-    /// Pods lost to evictions, and made anew.
-    pub lost: u32,
-    /// Σ over runs of the time from when it is due to the start of its first pod [seconds].
-    pub delay_seconds: f64,
+    /// Pods that were evicted, and ran anew.
+    pub lost_pods: u32,
+    /// Hours of its pods, in whole ticks; 0 while the month runs.
+    pub pod_hours: f64,
+    /// From when a run is due to the start of its first pod, mean [seconds]; 0 while the month runs.
+    pub mean_delay_seconds: f64,
     /// The longest of these times [seconds].
     pub most_delay_seconds: u32,
+    /// Runs whose first pod has started; 0 once the month is over.
+    #[serde(skip)]
+    pub started: u32,
+    /// Σ over these runs of the time from when it is due to the start of its first pod [seconds]; 0 once the month
+    /// is over.
+    #[serde(skip)]
+    pub delay_seconds: f64,
+}
+
+impl JobUse {
+    /// Returns the figures of a month that is over.
+    pub(in crate::cluster) fn of_month(&self, ready_pod_minutes: f64) -> Self {
+        Self {
+            pod_hours: ready_pod_minutes / 60.0,
+            mean_delay_seconds: self.delay_seconds / f64::from(self.started.max(1)),
+            started: 0,
+            delay_seconds: 0.0,
+            ..self.clone()
+        }
+    }
+
+    /// Runs that were due and never began.
+    pub fn not_begun(&self) -> u32 {
+        self.asleep + self.missed + self.too_many
+    }
+
+    /// Adds another month's; the mean delay is weighted by runs.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let runs = f64::from((self.runs + other.runs).max(1));
+        self.mean_delay_seconds = (self.mean_delay_seconds * f64::from(self.runs)
+            + other.mean_delay_seconds * f64::from(other.runs))
+            / runs;
+        self.runs += other.runs;
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.missed += other.missed;
+        self.asleep += other.asleep;
+        self.too_many += other.too_many;
+        self.replaced += other.replaced;
+        self.overlapping += other.overlapping;
+        self.lost_pods += other.lost_pods;
+        self.pod_hours += other.pod_hours;
+        self.most_delay_seconds = self.most_delay_seconds.max(other.most_delay_seconds);
+    }
+}
+
+/// Billed time of one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BilledSpan {
+    /// Its offer.
+    pub offer: usize,
+    /// When it was launched, or the tally before ended [seconds since the start of the plan].
+    pub from: u32,
+    /// When its bill ends [seconds since the start of the plan].
+    pub to: u32,
 }
 
 /// Why a node that might have gone stayed, or pods had to wait: counted once a pass.
@@ -189,8 +244,8 @@ pub struct Tally {
     pub hours: Vec<HourTally>,
     /// When it begins [seconds since the start of the plan].
     pub started: u32,
-    /// Billed time of nodes that are not spot: offer, from, to [seconds since the start of the plan].
-    pub spans: Vec<(usize, u32, u32)>,
+    /// Billed time of nodes that are not spot.
+    pub spans: Vec<BilledSpan>,
     /// Node-hours by offer.
     pub node_hours: Vec<f64>,
     /// Nodes launched by offer.

@@ -1,5 +1,7 @@
 mod supply;
 
+use super::resources::Resources;
+use super::{group::Group, purchase::NodeCounts};
 use indexmap::IndexMap;
 
 use super::{
@@ -120,7 +122,7 @@ pub(super) fn check(cluster: &Cluster, policy: &Policy) {
             bound[workload] += *count;
         }
         assert!(cpu <= offer.cpu && memory <= offer.memory && i64::from(pods) <= offer.pods);
-        assert_eq!(node.free_cpu, offer.cpu - cpu);
+        assert_eq!(node.free.cpu, offer.cpu - cpu);
         assert_eq!(node.pod_count, pods);
     }
     // The bound is dear to compute: now and then is enough.
@@ -137,7 +139,7 @@ pub(super) fn check(cluster: &Cluster, policy: &Policy) {
         assert!(replicas.desired <= workload.max_replicas);
         assert_eq!(replicas.zones.iter().sum::<u32>(), bound, "every bound pod is in one zone");
     }
-    let leaving = |group: u8| {
+    let leaving = |group: Group| {
         let of = |node: &&Node| policy.offers[node.offer].group == group;
         let nodes: Vec<&Node> = cluster.nodes().filter(of).collect();
         let by_choice = nodes.iter().filter(|node| node.drain.is_some());
@@ -194,10 +196,11 @@ fn the_cheapest_offer_that_holds_the_pods_is_bought() {
     for _ in 0..20 {
         cluster.step(&policy, 6000.0, true);
     }
-    for node in cluster.nodes().filter(|node| policy.offers[node.offer].group == 1) {
+    for node in cluster.nodes().filter(|node| policy.offers[node.offer].group == Group::of_pool(0))
+    {
         let offer = &policy.offers[node.offer];
-        let used = offer.cpu - node.free_cpu;
-        let memory = offer.memory - node.free_memory;
+        let used = offer.cpu - node.free.cpu;
+        let memory = offer.memory - node.free.memory;
         let cheaper = policy.pools[0].offers(Purchase::OnDemand).iter().find(|other| {
             let other = &policy.offers[**other];
             other.price < offer.price && other.cpu >= used && other.memory >= memory
@@ -234,7 +237,7 @@ fn a_pool_limit_leaves_pods_pending_and_counts_them() {
     let vcpu: i64 = cluster
         .nodes()
         .map(|node| &policy.offers[node.offer])
-        .filter(|offer| offer.group == 1)
+        .filter(|offer| offer.group == Group::of_pool(0))
         .map(|offer| offer.vcpu_milli)
         .sum();
     assert!(vcpu <= 8000, "{vcpu}");
@@ -367,7 +370,7 @@ fn what_is_always_on_is_scaled_while_the_account_sleeps() {
     assert_eq!(cluster.workloads()[0].ready, 7, "as under the same load awake");
 }
 
-/// Pods that find no place at the start are told of in the first tick, and once.
+/// Pods that find no place at the start are reported in the first tick, and once.
 #[test]
 fn pods_without_a_place_at_the_start_are_told_of() {
     let policy = Company::new(&format!("{POOL}limit_vcpus = 2\n")).policy().unwrap();
@@ -427,7 +430,7 @@ fn concurrency_counts_the_requests_that_wait() {
         _ => None,
     });
     assert_eq!(rescaled, Some((1, 4)));
-    // At the start as many pods stand as keep every metric at its target: 36 requests/s in two pods are
+    // At the start as many pods run as keep every metric at its target: 36 requests/s in two pods are
     // 1.8 busy workers and 0.1 waiting each.
     assert_eq!(policy.workloads[0].replicas_for(36.0 * 60.0), 2);
     assert!(policy.warnings().is_empty());
@@ -522,7 +525,7 @@ fn a_node_that_leaves_twice_is_counted_once() {
     assert!(counted.expired > 0 && noticed > counted.interrupted as usize, "{counted:?} {noticed}");
 }
 
-/// Valid settings that nobody means are told, each with what would do.
+/// Valid settings that nobody means are reported, each with a fix.
 #[test]
 fn settings_that_cannot_work_are_told() {
     let advice = |more: &str| {
@@ -538,7 +541,7 @@ fn settings_that_cannot_work_are_told() {
     for (found, expected) in [
         (
             hpa("{ type = \"Resource\", name = \"memory\", average_utilization = 80 }"),
-            "an idle pod takes 256 MiB of memory, above its autoscaler's target (80 % of the request of 256 MiB)",
+            "an idle pod uses 256 MiB of memory, above its autoscaler's target (80 % of the request of 256 MiB)",
         ),
         (
             hpa("{ type = \"External\", name = \"requests_per_second\", value = 100 }"),
@@ -574,7 +577,7 @@ fn without_spot_capacity_on_demand_steps_in() {
             check(&cluster, &policy);
         }
         assert_eq!(cluster.pending() > 0, pending, "{types}");
-        assert_eq!(cluster.node_counts()[Purchase::Spot as usize], 0);
+        assert_eq!(cluster.node_counts().spot, 0);
         let refused = cluster.take_tally(&policy).refusals[tally::Refusal::SpotCapacity as usize];
         assert!(refused > 0);
     }
@@ -589,7 +592,7 @@ fn drift_replaces_all_nodes_in_turn() {
         cluster.step(&policy, 6000.0, true);
         check(&cluster, &policy);
     }
-    let pooled = |node: &&Node| policy.offers[node.offer].group == 1;
+    let pooled = |node: &&Node| policy.offers[node.offer].group == Group::of_pool(0);
     assert!(cluster.nodes().filter(pooled).all(|node| node.created_at >= 86_400));
     let tally = cluster.take_tally(&policy);
     assert!(tally.disruptions.drifted > 0);
@@ -638,7 +641,10 @@ fn gpu_and_metal_types_are_left_out_at_launch_while_a_general_type_remains() {
             format!("[node_pools.p]\ninstance_types = [\"a1.metal\", \"m7g.4xlarge\"]\n{more}");
         let policy = Company::new(&pool).policy().unwrap();
         let cluster = Cluster::new(&policy, 6000.0, true, luck());
-        let node = cluster.nodes().find(|node| policy.offers[node.offer].group == 1).unwrap();
+        let node = cluster
+            .nodes()
+            .find(|node| policy.offers[node.offer].group == Group::of_pool(0))
+            .unwrap();
         policy.offers[node.offer].instance_type.clone()
     };
     assert_eq!(bought(""), "m7g.4xlarge");
@@ -710,7 +716,11 @@ fn a_static_pool_keeps_its_nodes() {
     let loads: Vec<f64> = (0..600).map(|at| if at < 300 { 60.0 } else { 30_000.0 }).collect();
     let mut cluster = Cluster::new(&policy, 60.0, true, luck());
     for (minute, load) in loads.iter().enumerate() {
-        assert_eq!(cluster.node_counts(), [2, 3, 0], "{minute}");
+        assert_eq!(
+            cluster.node_counts(),
+            NodeCounts { baseline: 2, on_demand: 3, spot: 0 },
+            "{minute}"
+        );
         cluster.step(&policy, *load, true);
         check(&cluster, &policy);
     }
@@ -741,7 +751,10 @@ fn a_static_pool_keeps_its_nodes() {
         assert_eq!(disruptions.expired > 0, more.contains("expire"), "{more} {disruptions:?}");
     }
     let policy = Company::new(&format!("{fixed}limit_nodes = 2\n")).policy().unwrap();
-    assert_eq!(Cluster::new(&policy, 60.0, true, luck()).node_counts(), [2, 2, 0]);
+    assert_eq!(
+        Cluster::new(&policy, 60.0, true, luck()).node_counts(),
+        NodeCounts { baseline: 2, on_demand: 2, spot: 0 }
+    );
     assert!(policy.warnings()[0].contains("replicas: 3 is above limit_nodes (2)"));
     let problems = Company::new(&format!("{fixed}weight = 3\n")).policy().unwrap_err();
     assert!(problems[0].contains("node_pools.fixed.weight: has no effect on a pool with replicas"));
@@ -801,7 +814,7 @@ fn daemonsets_take_room_on_matching_nodes_only() {
     ] {
         let policy = agent(more);
         for (index, (offer, usual)) in policy.offers.iter().zip(&everywhere.offers).enumerate() {
-            let runs = if offer.group == 0 {
+            let runs = if offer.group == Group::Baseline {
                 on_baseline
             } else {
                 on_pool && (!more.contains("m7g") || offer.instance_type.starts_with("m7g."))
@@ -846,7 +859,7 @@ fn daemonsets_keep_off_taints_that_they_do_not_tolerate() {
         );
         company.workloads.insert("agent".into(), toml::from_str(&text).unwrap());
         let policy = company.policy().unwrap();
-        let of = |group: u8| {
+        let of = |group: Group| {
             let is = |o: &&policy::Offer| o.instance_type == "m7g.large" && o.group == group;
             let offer = policy.offers.iter().find(is).unwrap();
             [offer.cpu, offer.memory, offer.pods]
@@ -854,7 +867,7 @@ fn daemonsets_keep_off_taints_that_they_do_not_tolerate() {
         let told = policy.warnings().iter().any(|text| {
             text == "agent: this daemonset does not tolerate the taints of general, and does not run there; add tolerations = [\"*\"] if it does"
         });
-        (of(0), of(1), told)
+        (of(Group::Baseline), of(Group::of_pool(0)), told)
     };
     let (baseline, with, _) = room("NoSchedule", "[\"*\"]");
     assert_eq!(baseline, with, "the baseline is of the same type, without the pool's settings");
@@ -893,7 +906,8 @@ fn karpenter_withholds_room_for_daemonsets_of_either_purchase() {
     let cpu: Vec<(Purchase, i64)> =
         policy.offers[1..].iter().map(|offer| (offer.purchase, offer.cpu)).collect();
     assert_eq!(cpu, [(Purchase::Spot, 930), (Purchase::OnDemand, 1930)]);
-    assert_eq!(policy.withheld, [[0, 0, 0], [0, 0, 0], [1000, 64, 1]]);
+    let agent = Resources { cpu: 1000, memory: 64, pods: 1 };
+    assert_eq!(policy.withheld, [Resources::default(), Resources::default(), agent]);
     let nodes = |policy: &Policy, cpu: i64| {
         let mut policy = policy.clone();
         policy.workloads[0].request_cpu = cpu;
@@ -1050,7 +1064,7 @@ fn affinity_that_cannot_hold_is_told() {
         (
             near("cache", "host", required) + "node_pools = [\"general\"]",
             "node_pools = [\"baseline\"]".into(),
-            "api: its pod_affinity requires the nodes of cache, on none of which it may run",
+            "api: its pod_affinity requires the nodes of cache, and it may run on none of them",
         ),
     ] {
         let found = problems(&api, &cache);
@@ -1059,7 +1073,7 @@ fn affinity_that_cannot_hold_is_told() {
     let two = near("cache", "zone", required).replace("}]", "}, { workload = \"db\", topology_key = \"topology.kubernetes.io/zone\", required = true }]");
     assert!(
         problems(&two, "")
-            .contains("workloads.api.pod_affinity.1: requires pods of db beside those of cache")
+            .contains("workloads.api.pod_affinity.1: requires pods of db as well as pods of cache")
     );
     // The same zone and yet another node is no contradiction.
     let beside = near("cache", "zone", required) + &apart("cache", "host", required);

@@ -19,33 +19,33 @@ pub enum ConcurrencyPolicy {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Job {
-    /// When a cron-job runs: five cron fields, `*/5 * * * *`, or `@hourly`, `@daily` and the like.
+    /// When a cron-job runs: five cron fields, `*/5 * * * *`, or a name such as `@hourly` or `@daily`.
     pub schedule: Option<String>,
-    /// Time zone of `schedule`, `America/Sao_Paulo`; UTC if left out, as on EKS.
+    /// Time zone of `schedule`, `America/Sao_Paulo`; default: UTC, as on EKS.
     pub time_zone: Option<String>,
-    /// When a job runs, UTC: `2027-03-01T02:00`; at the start of the plan if left out.
+    /// When a job runs, UTC: `2027-03-01T02:00`; default: the start of the plan.
     #[schemars(extend("format" = "moment"))]
     pub starts_at: Option<String>,
     /// Most pods of a run at once.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 10_000))]
     pub parallelism: u32,
-    /// Pods of a run that must end; `parallelism` if left out.
+    /// Pods of a run that must end; default: `parallelism`.
     #[schemars(range(min = 1, max = 100_000))]
     pub completions: Option<u32>,
     /// Median seconds that a pod runs once it has started. A run takes up whole ticks of the plan.
     #[schemars(range(min = 1, max = 31_536_000))]
     pub duration_seconds: u32,
-    /// The same that 95 % of pods stay below; every pod takes `duration_seconds` if left out.
+    /// The same that 95 % of pods stay below; default: exactly `duration_seconds`.
     #[schemars(range(min = 1, max = 31_536_000))]
     pub duration_p95_seconds: Option<u32>,
     /// What happens to a run that is due while an earlier one still runs.
     #[serde(default)]
     pub concurrency_policy: ConcurrencyPolicy,
-    /// Seconds after its time at which a run that waits is given up; it waits for ever if left out.
+    /// Seconds after its time at which a waiting run is given up; default: never.
     #[schemars(range(min = 0, max = 31_536_000))]
     pub starting_deadline_seconds: Option<u32>,
-    /// Pods that may be lost to evictions before a run fails; the controller's default if left out.
+    /// Pods that may be lost to evictions before a run fails; default: the controller's.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub backoff_limit: Option<u32>,
     /// Whether no run begins.
@@ -66,9 +66,9 @@ pub struct CronTrigger {
     pub start: String,
     /// When it ends: five cron fields.
     pub end: String,
-    /// Time zone of both, `America/Sao_Paulo`; UTC if left out.
+    /// Time zone of both, `America/Sao_Paulo`; default: UTC.
     pub time_zone: Option<String>,
-    /// Replicas asked for within the window (`desiredReplicas`).
+    /// Replicas within the window (`desiredReplicas`).
     #[schemars(range(min = 1, max = 100_000))]
     pub replicas: u32,
 }

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::{Law, compound, gompertz, linear, logistic};
 use crate::measure::{calendar::Month, series::Series};
 
-/// Days in the mean month of the Gregorian calendar, to place dates on the month axis.
+/// Days in the average month of the Gregorian calendar, to place dates on the month axis.
 const DAYS_PER_MONTH: f64 = 30.436_875;
 
 /// Which curve to fit.
@@ -219,7 +219,7 @@ pub fn fit(series: &Series, choice: Choice, scale: f64, plan_start: Month) -> Re
     }
     if let Some(index) = series.values.iter().position(|v| *v <= 0.0) {
         let when = series.moments[index].date();
-        return Err(format!("history: the figure of {when} is 0; leave it out to fit the rest"));
+        return Err(format!("history: the figure of {when} is 0; remove it to fit the others"));
     }
     let (times, logs) = axes(series, scale);
     let all = [Choice::Linear, Choice::Compound, Choice::Logistic, Choice::Gompertz];

@@ -11,7 +11,7 @@
 //! ```
 //! A fitted curve is uncertain twice: its parameters are, and users do not lie on it. The first is drawn
 //! by fitting the same curve to a history as the fit would have made it (parametric bootstrap), the second
-//! goes on from where the last figure lies. How long users stay off the curve is uncertain itself: a trend
+//! continues from where the last figure lies. How long users stay off the curve is uncertain itself: a trend
 //! taken off a short history takes most of their memory with it, so the memory is drawn from those that
 //! could have left what is seen. That it is drawn widens the band by about as much as taking the curve's
 //! parameters off n would, so these are not taken off as well.
@@ -199,7 +199,7 @@ mod tests {
         },
     };
 
-    /// Months of the past, and how far ahead the outcome is looked at.
+    /// Months of the past, and how far ahead the outcome is compared.
     const PAST: u32 = 24;
     const AHEAD: u32 = 12;
     const TRIALS: u32 = 99;
@@ -265,7 +265,7 @@ mod tests {
         assert!((0.75..=0.85).contains(&lasting), "{lasting}");
     }
 
-    /// A random walk is no curve with errors; the band is too narrow, and by how much stands here.
+    /// A random walk is no curve with errors; the band is too narrow, and this test says by how much.
     #[test]
     fn the_band_of_a_random_walk_is_known_to_be_narrow() {
         let walking = coverage(200, |error, draws| error + 0.05 * draws.normal());

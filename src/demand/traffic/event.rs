@@ -33,7 +33,7 @@ pub struct Event {
     /// Hours after which half of the extra traffic is gone.
     #[schemars(range(min = 0.01, max = 10_000))]
     pub half_life_hours: f64,
-    /// Chance that it happens; the mid-value line has it from 0.5 on.
+    /// Chance that it happens; the mid case has it from 0.5 on.
     #[serde(default = "certain")]
     #[schemars(range(min = 0, max = 1))]
     pub probability: f64,

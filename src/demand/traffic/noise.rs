@@ -17,7 +17,7 @@ use crate::measure::random::Draws;
 const CELLS: usize = 4096;
 
 /// Quantiles of the standard normal law at the edges of equal cells of probability; the two
-/// outermost edges stand at half a cell from the ends, where the law has no finite quantile.
+/// outermost edges lie at half a cell from the ends, where the law has no finite quantile.
 static QUANTILES: LazyLock<Vec<f64>> = LazyLock::new(|| {
     let law = Normal::standard();
     let edge =

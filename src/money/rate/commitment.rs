@@ -13,7 +13,7 @@
 //! of the fee: together, to the cent, the on-demand rest and the whole fee.
 //!
 //! # Source
-//! Billing rules, "EC2, spot, Savings Plans": the order, and the order within a plan. Savings Plans user guide,
+//! The order, and the order within a plan: Savings Plans user guide,
 //! "Understanding how Savings Plans apply to your usage": the buyer's account first, then the organization.
 //! # Limits
 //! What is metered without hours of its own is taken to be the same in each hour. Plans of the same kind apply
@@ -105,8 +105,14 @@ pub fn instance_of(key: &BillKey) -> Option<String> {
     }
 }
 
-/// A fault of a commitment: its place among those bought, and the message.
-pub type Wrong = (usize, String);
+/// A fault of a commitment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// Its place among those bought.
+    pub place: usize,
+    /// What is wrong.
+    pub message: String,
+}
 
 /// What commitments did.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -202,8 +208,8 @@ pub fn draw_down(
         for bought in in_order(terms.bought) {
             match draw(bought, month, &mut left, terms) {
                 Ok(drawn) => applied.add(bought, month, drawn, terms),
-                Err(message) if wrong.iter().all(|(place, _)| *place != bought) => {
-                    wrong.push((bought, message));
+                Err(message) if wrong.iter().all(|known: &Wrong| known.place != bought) => {
+                    wrong.push(Wrong { place: bought, message });
                 }
                 Err(_) => {}
             }
@@ -231,13 +237,29 @@ fn in_order(bought: &[Commitment]) -> Vec<usize> {
     places
 }
 
+/// A line that a commitment covered in a month.
+struct CoveredLine {
+    line: Eligible,
+    /// Hours covered.
+    hours: f64,
+    rate: Rate,
+}
+
+/// The price of an instance type under a commitment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rate {
+    /// Price of an hour [USD].
+    pub usd_per_hour: f64,
+    /// Where it is from.
+    pub source: String,
+}
+
 /// What a commitment covered in a month.
 struct Drawn {
     /// Fee an hour [USD].
     fee: f64,
     hours: usize,
-    /// Line among the eligible, hours covered, price of one, and where the price is from.
-    lines: Vec<(Eligible, f64, f64, String)>,
+    lines: Vec<CoveredLine>,
     on_demand: f64,
 }
 
@@ -312,7 +334,8 @@ fn draw(
     let lines = candidates.into_iter().zip(covered).filter(|(_, covered)| *covered > 0.0);
     let lines = lines.map(|(candidate, covered)| {
         let line = Eligible { left: Vec::new(), ..left[candidate.place].clone() };
-        (line, covered, candidate.rate, candidate.source)
+        let rate = Rate { usd_per_hour: candidate.rate, source: candidate.source };
+        CoveredLine { line, hours: covered, rate }
     });
     Ok(Drawn { fee, hours: hours.len(), lines: lines.collect(), on_demand })
 }
@@ -327,14 +350,18 @@ pub fn rate_of(
     region: &str,
     (instance_type, on_demand): (&str, f64),
     rates: &Rates,
-) -> Result<(f64, String), String> {
+) -> Result<Rate, String> {
     if let Some(percent) = bought.discount_percent {
         let source = format!("{percent} % off on demand, as the scenario says");
-        return Ok((on_demand * (1.0 - percent / 100.0), source));
+        let usd_per_hour = on_demand * (1.0 - percent / 100.0);
+        return Ok(Rate { usd_per_hour, source });
     }
     let what = (bought.kind, bought.term, bought.payment);
     match rates.find(region, what, instance_type) {
-        Some(rate) => Ok((rate.usd_per_hour, format!("{}, {}", rate.source, rate.as_of))),
+        Some(rate) => Ok(Rate {
+            usd_per_hour: rate.usd_per_hour,
+            source: format!("{}, {}", rate.source, rate.as_of),
+        }),
         None => Err(format!(
             "no price of a {} of {instance_type} in {region}, {} {}; {}. Give discount_percent, as AWS quotes it",
             bought.kind.title(),
@@ -360,7 +387,8 @@ fn plan_candidates(
             continue;
         }
         let of = (&*line.instance_type, line.on_demand);
-        let (rate, source) = rate_of(bought, &line.key.region, of, terms.rates)?;
+        let Rate { usd_per_hour: rate, source } =
+            rate_of(bought, &line.key.region, of, terms.rates)?;
         candidates.push(Candidate { place: at, takes: rate, rate, source });
     }
     candidates.sort_by(|a, b| {
@@ -385,7 +413,8 @@ fn reservation(
     let own = bought.instance_type.as_deref().unwrap_or_default();
     let (family, size) = family_and_size(own);
     let on_demand = on_demand_price(bought, region, own, terms.book)?;
-    let (price, source) = rate_of(bought, region, (own, on_demand), terms.rates)?;
+    let Rate { usd_per_hour: price, source } =
+        rate_of(bought, region, (own, on_demand), terms.rates)?;
     // A size without units (metal) covers its own type alone.
     let units = terms.rules.units(size);
     let operation =
@@ -438,7 +467,8 @@ impl Applied {
         let bought = &terms.bought[place];
         let fee = usd(drawn.fee * drawn.hours as f64);
         let mut used = Usd::ZERO;
-        for (line, hours, rate, source) in drawn.lines {
+        for CoveredLine { line, hours, rate } in drawn.lines {
+            let Rate { usd_per_hour: rate, source } = rate;
             // Rounding never covers more than was paid for.
             let cost = usd(hours * rate).min(fee - used);
             used += cost;
@@ -485,16 +515,23 @@ impl Applied {
     }
 
     fn cover(&mut self, month: Month, left: &[Eligible], before: &[f64]) {
-        let mut sums: BTreeMap<(String, String), [f64; 2]> = BTreeMap::new();
+        /// On-demand cost of an account's service [USD].
+        #[derive(Default)]
+        struct Sums {
+            eligible: f64,
+            covered: f64,
+        }
+        let mut sums: BTreeMap<(String, String), Sums> = BTreeMap::new();
         for (line, before) in left.iter().zip(before) {
             let rest: f64 = line.left.iter().sum();
             let name = (line.account.clone(), line.key.service.clone());
             let sum = sums.entry(name).or_default();
-            sum[0] += before * line.on_demand;
-            sum[1] += (before - rest).max(0.0) * line.on_demand;
+            sum.eligible += before * line.on_demand;
+            sum.covered += (before - rest).max(0.0) * line.on_demand;
         }
-        self.coverage.extend(sums.into_iter().map(|((account, service), [all, covered])| {
-            Coverage { month, account, service, eligible: usd(all), covered: usd(covered) }
+        self.coverage.extend(sums.into_iter().map(|((account, service), sums)| {
+            let (eligible, covered) = (usd(sums.eligible), usd(sums.covered));
+            Coverage { month, account, service, eligible, covered }
         }));
     }
 

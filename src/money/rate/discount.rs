@@ -11,8 +11,8 @@
 //! Record types of Cost Explorer: Cost and Usage Report dictionary, "lineItem/LineItemType"
 //! (`EdpDiscount`, `PrivateRateDiscount`).
 //! # Limits
-//! Support, tax and other vendors' charges are not discounted. Support is charged on what stands before
-//! discounts (billing rules, "AWS Support"). A contract's commitment and its steps are left out.
+//! Support, tax and other vendors' charges are not discounted. Support is charged on costs before
+//! discounts (aws.amazon.com/premiumsupport/pricing). A contract's commitment and its steps are not modelled.
 
 use std::collections::BTreeMap;
 

@@ -34,12 +34,20 @@ pub fn moves(key: &BillKey) -> bool {
     key.usage_type.starts_with(SPOT)
 }
 
+/// How far prices move together in a region, and each on its own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Sigma {
+    region: f64,
+    meter: f64,
+}
+
 /// The prices of one trial.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Market {
     luck: u64,
     start: Month,
-    sigma: [f64; 2],
+    /// Logarithmic standard deviations of a month.
+    sigma: Sigma,
     memory: f64,
     trial: u32,
     /// Factor on all prices, of a question such as "what if spot is dearer".
@@ -49,7 +57,7 @@ pub struct Market {
 impl Market {
     /// The market of a trial of a plan that starts in `start`.
     pub fn new(luck: u64, trial: u32, start: Month, facts: &SpotFacts) -> Self {
-        let sigma = [facts.price_sigma_region, facts.price_sigma_type];
+        let sigma = Sigma { region: facts.price_sigma_region, meter: facts.price_sigma_type };
         Self { luck, start, sigma, memory: facts.price_memory, trial, level: 1.0 }
     }
 
@@ -62,8 +70,8 @@ impl Market {
     /// The factor on the book's price of a spot meter in a month.
     pub fn factor(&self, key: &BillKey, month: Month) -> f64 {
         let region = self.walk(&key.region, month);
-        let own = self.walk(&format!("{}/{}", key.region, key.usage_type), month);
-        self.level * (self.sigma[0] * region + self.sigma[1] * own).exp()
+        let meter = self.walk(&format!("{}/{}", key.region, key.usage_type), month);
+        self.level * (self.sigma.region * region + self.sigma.meter * meter).exp()
     }
 
     fn walk(&self, name: &str, month: Month) -> f64 {
@@ -109,7 +117,7 @@ pub(super) struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    /// The place of a meter's price among `prices`; `None` where there is none, which is told once.
+    /// The place of a meter's price among `prices`; `None` where there is none, which is reported once.
     pub(super) fn price(
         &mut self,
         (key, month, own): (&'a BillKey, Month, Option<UnitPrice>),
@@ -127,7 +135,7 @@ impl<'a> Known<'a> {
                 tell(if explained { book.missing(key) } else { book.absent(key) });
                 return None;
             };
-            let mut price = PriceUsed::of(key, &ladder);
+            let mut price = PriceUsed::new(key, &ladder);
             if let Some(own) = own {
                 price = price.at(own);
             }
@@ -148,7 +156,7 @@ mod tests {
         Market {
             luck,
             start: "2027-01".parse().unwrap(),
-            sigma: [0.18, 0.26],
+            sigma: Sigma { region: 0.18, meter: 0.26 },
             memory: 0.9,
             trial: 1,
             level: 1.0,

@@ -6,7 +6,7 @@
 //! tax     = rate × all charges of the account and month, support included
 //! ```
 //! # Source
-//! Billing rules, "AWS Support": the greater of the minimum and cumulative bands, before discounts and
+//! aws.amazon.com/premiumsupport/pricing: the greater of the minimum and cumulative bands, before discounts and
 //! credits; Business Support+ per account, the others over all enrolled accounts.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -232,7 +232,7 @@ struct Bare<'a> {
 }
 
 impl Bare<'_> {
-    fn of(&mut self, names: [&str; 3]) -> String {
+    fn usage_type(&mut self, names: [&str; 3]) -> String {
         let [region, service, usage_type] = names;
         let found = || self.book.unprefixed(region, service, usage_type).to_owned();
         self.known.entry(names.map(str::to_owned)).or_insert_with(found).clone()
@@ -274,7 +274,7 @@ fn line(
     let quantity = parse_figure(cell(6)).map_err(|message| wrong(6, message))?;
     let quantity = Quantity::new(quantity);
     let (region, service) = (cell(2), cell(3));
-    let usage_type = bare.of([region, service, cell(4)]);
+    let usage_type = bare.usage_type([region, service, cell(4)]);
     Ok(Usage {
         month,
         account: cell(1).to_owned(),

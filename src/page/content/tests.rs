@@ -20,7 +20,7 @@ fn plan(months: u32, trials: u32) -> Plan {
     let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
     let mut plan = prepared.run(0).unwrap();
     if trials > 1 {
-        let settings = crate::plan::trials::Settings::of(&prepared, &plan).unwrap();
+        let settings = crate::plan::trials::Settings::new(&prepared, &plan).unwrap();
         let numbers: Vec<u32> = (1..=trials).collect();
         let watch = crate::plan::trials::Watch { done: &|| (), stop: &|| false };
         let samples = crate::plan::trials::run(&prepared, &numbers, watch).unwrap();

@@ -1,5 +1,6 @@
 //! One trial written up as a plan.
 
+use crate::cluster::autoscale::group::Groups;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Outcome, Prepared};
@@ -80,8 +81,8 @@ pub(super) fn plan(prepared: &Prepared<'_>, outcome: Outcome) -> Plan {
 
 /// Node pools that no workload may use.
 fn idle_pools(policy: &Policy, account: &Account) -> Vec<String> {
-    let used = policy.workloads.iter().fold(0, |bits, workload| bits | workload.groups);
-    let idle = policy.pools.iter().filter(|pool| used & (1 << pool.group) == 0);
+    let used = policy.workloads.iter().fold(Groups::NONE, |sum, workload| sum | workload.groups);
+    let idle = policy.pools.iter().filter(|pool| !used.contains(pool.group));
     let told = idle.map(|pool| {
         format!(
             "{}: cluster.node_pools.{}: no workload may use it; see its taints, and tolerations and node_pools of the workloads",
@@ -97,7 +98,7 @@ fn assumptions(scenario: &Scenario) -> Vec<Assumption> {
         let Range { low, high, confidence, .. } = input.range;
         Some(Uncertainty { low, high, confidence })
     };
-    plan::assumptions::of(&scenario.document.table, &range)
+    plan::assumptions::list(&scenario.document.table, &range)
 }
 
 fn cost_metric(scenario: &Scenario) -> &'static str {

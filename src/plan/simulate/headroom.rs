@@ -1,4 +1,4 @@
-//! What headroom costs: a plan with capacity buffers beside the same plan without them.
+//! What headroom costs: a plan with capacity buffers compared with the same plan without them.
 //!
 //! # Formula
 //! ```text
@@ -10,10 +10,10 @@
 use super::{Outcome, Prepared};
 use crate::{error::Error, measure::units::Usd};
 
-/// What an account comes to.
+/// The figures of an account.
 struct Total {
     cost: Usd,
-    /// Minutes in which a workload was asked for more than its pods can serve.
+    /// Minutes in which a workload was overloaded.
     overloaded: f64,
 }
 
@@ -47,7 +47,7 @@ impl Prepared<'_> {
                 format!("costs ${cost:.2} a month, {share:.1} % of the account")
             } else {
                 // Buffers only ever add nodes: less is the luck of other draws.
-                format!("costs nothing that shows: ${:.2} a month less, by chance", -cost)
+                format!("has no measurable cost: ${:.2} a month less, by chance", -cost)
             };
             format!(
                 "{what} {price}; with it {:.1} minutes a month are overloaded, without it {:.1}",

@@ -1,4 +1,4 @@
-//! The mid-value line alone, as fast as it can be had: sums, not lines; accounts side by side; and an account
+//! The mid case alone, as fast as possible: sums, not lines; accounts in parallel; and an account
 //! whose traffic and cluster are what they were is not simulated again.
 //!
 //! # Limits
@@ -23,7 +23,7 @@ use crate::{
     intent::scenario::{Account, PlanSettings, Schedule},
 };
 
-/// The mid-value line.
+/// The mid case.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
     /// Its sums.
@@ -68,7 +68,7 @@ impl Ran {
 }
 
 impl Prepared<'_> {
-    /// The mid-value line: the sums of [`Prepared::run`] of trial 0, to the last digit.
+    /// The mid case: the sums of [`Prepared::run`] of trial 0, to the last digit.
     ///
     /// # Errors
     /// As [`Prepared::run`].

@@ -112,7 +112,7 @@ impl Prepared<'_> {
         reach((bought, &regions[0]), left, &self.terms(one, &regions))
     }
 
-    /// What sets of purchases, each beside the scenario's own commitments, save of a trial.
+    /// What sets of purchases, each in addition to the scenario's own commitments, save in a trial.
     ///
     /// # Errors
     /// A commitment without a price.

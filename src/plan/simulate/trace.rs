@@ -34,11 +34,11 @@ const MOST_TICKS: usize = 1_000_000;
 /// What to look at.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// Which account; the first if left out.
+    /// Which account; default: the first.
     pub account: Option<String>,
-    /// First month; the plan's first if left out.
+    /// First month; default: the plan's first.
     pub at: Option<Month>,
-    /// Days; seven if left out, or all of a replayed load.
+    /// Days; default: seven, or the whole replayed load.
     pub days: Option<u32>,
     /// Length of a tick [seconds].
     pub tick_seconds: u32,
@@ -55,7 +55,7 @@ pub struct WorkloadTrace {
     pub name: String,
     /// Requests that arrive [1/s].
     pub rps: Vec<f64>,
-    /// Replicas asked for.
+    /// Desired replicas.
     pub desired: Vec<u32>,
     /// Pods that serve.
     pub ready: Vec<u32>,
@@ -283,12 +283,12 @@ impl Prepared<'_> {
         };
         trace.database = self.database(account, &span, &trace);
         if trace.database.is_some() {
-            let note = "the database has the size that these days ask for; the plan sizes it for whole months";
+            let note = "the database is sized for these days; the plan sizes it for whole months";
             trace.notes.push(note.into());
             if span.moved {
                 let month = span.month;
                 let note = format!(
-                    "the load is not of {month}; the database holds what the plan has by then (--at takes another month)"
+                    "the load is not that of {month}; the database holds what the plan stores by then (--at sets another month)"
                 );
                 trace.notes.push(note);
             }
@@ -538,7 +538,7 @@ impl<'a> Run<'a> {
         let hours = tally.node_hours.iter().zip(&policy.list_prices);
         let nodes: f64 = hours.map(|(hours, price)| hours * price).sum();
         let span = count as f64 * f64::from(policy.tick_seconds) / 60.0;
-        let capacity = Capacity::of(tally, policy, span, minutes);
+        let capacity = Capacity::from_tally(tally, policy, span, minutes);
         // Reservations are paid for whether or not a node uses them.
         let reserved = capacity.reservations.iter().zip(&policy.supply.reservations);
         let unused: f64 = reserved.map(|(used, own)| used.unused_hours * own.list_price).sum();
@@ -551,14 +551,14 @@ impl<'a> Run<'a> {
     fn keep(&mut self, cluster: &Cluster, tick: usize, sessions: f64) {
         let trace = &mut self.trace;
         trace.sessions.push(sessions);
-        for (nodes, count) in trace.nodes.iter_mut().zip(cluster.node_counts()) {
+        for (nodes, count) in trace.nodes.iter_mut().zip(cluster.node_counts().each()) {
             nodes.push(count);
         }
         let mut launching = 0;
         for series in &mut trace.types {
             series.nodes.push(0);
         }
-        // The clock already stands at the end of the tick.
+        // The clock is already at the end of the tick.
         let during = cluster.now - self.policy.tick_seconds;
         self.waiting.fill(0);
         for node in cluster.nodes() {

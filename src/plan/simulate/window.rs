@@ -29,7 +29,7 @@ use crate::{
     money::rate::{Rated, Usage},
 };
 
-/// Changes to a scenario: keys as they stand in its document, with their values.
+/// Changes to a scenario: keys of its document, with their values.
 pub type Edits<'e> = [(&'e Key, &'e toml::Value)];
 
 /// What is assumed to come worse than planned.
@@ -60,7 +60,7 @@ pub struct Late {
     pub factor: f64,
 }
 
-/// Which months of which account are looked at, and how.
+/// Which months of which account are replayed, and how.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct View {
     /// Place of the account in the scenario.
@@ -176,7 +176,7 @@ impl Prepared<'_> {
         })
     }
 
-    /// The day with the busiest minute on the mid-value line: its month, and days before it in that month.
+    /// The day with the busiest minute in the mid case: its month, and days before it in that month.
     ///
     /// # Errors
     /// Traffic that is no number.
@@ -196,7 +196,7 @@ impl Prepared<'_> {
         Ok((best.0, best.1))
     }
 
-    /// The trace of the mid-value line with some settings changed.
+    /// The trace of the mid case with some settings changed.
     ///
     /// # Errors
     /// As [`Self::trace`].

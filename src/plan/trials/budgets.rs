@@ -1,7 +1,7 @@
-//! The chance of breaking a budget, when, and what would move it most.
+//! The chance of exceeding a budget, when, and which input would change it most.
 //!
-//! The single change is looked for among the inputs that the trials drew: the one whose lowest or highest
-//! fifth breaks the budget least often. It is what would come of knowing, or making, that input end there, all
+//! The single change is searched among the inputs that the trials drew: the one whose lowest or highest
+//! fifth exceeds the budget least often. It is the effect of knowing, or making, that input end there, all
 //! else as uncertain as before; no trial is run again.
 
 use super::{Gathered, influence::fifths};
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// A change is told of when it takes off at least this many standard errors of the chance.
+/// A change is reported when it lowers the chance by this many standard errors or more.
 const TOLD: f64 = 2.0;
 
 pub(super) fn outlook(budget: &Budget, scope: &Scope, gathered: &Gathered<'_>) -> Outlook {
@@ -86,7 +86,7 @@ fn mid_breaks(
     Some(gathered.months[place])
 }
 
-/// The months by which a tenth, half and nine tenths of those that break have broken.
+/// The months by which a tenth, half and nine tenths of the trials that exceed the budget have done so.
 fn when(breaks: &[Option<usize>], months: &[Month]) -> Option<[Month; 3]> {
     let mut broken: Vec<usize> = breaks.iter().flatten().copied().collect();
     broken.sort_unstable();

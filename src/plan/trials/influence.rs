@@ -1,4 +1,4 @@
-//! What drives the spread: the share of variance that goes with each input alone.
+//! Sensitivity: the share of variance that each input explains alone.
 //!
 //! # Formula
 //! ```text
@@ -73,13 +73,20 @@ pub(super) fn fifths(values: &[f64]) -> [Vec<usize>; 2] {
 /// What users bring is drawn too and moves no cost: its share would be noise.
 const REVENUE: &str = "revenue.";
 
-/// Every input that costs may depend on, the most influential first, and what goes with none alone.
-pub(super) fn all(gathered: &Gathered<'_>) -> (Vec<Influence>, f64) {
+/// How much of the variance of the cost goes with each input.
+pub(super) struct Explained {
+    /// Every input that costs may depend on, the most influential first.
+    pub(super) influences: Vec<Influence>,
+    /// Share of the variance that goes with none of them alone.
+    pub(super) unexplained: f64,
+}
+
+pub(super) fn explain(gathered: &Gathered<'_>) -> Explained {
     let costs = &gathered.totals;
-    let mean = |of: &[f64], trials: &[usize]| {
-        trials.iter().map(|trial| of[*trial]).sum::<f64>() / trials.len() as f64
+    let mean = |values: &[f64], trials: &[usize]| {
+        trials.iter().map(|trial| values[*trial]).sum::<f64>() / trials.len() as f64
     };
-    let one = |(place, name): (usize, &String)| {
+    let influence = |(place, name): (usize, &String)| {
         let values: Vec<f64> = gathered.samples.iter().map(|s| s.drawn[place]).collect();
         let end =
             |trials: &[usize]| End { value: mean(&values, trials), cost: usd(mean(costs, trials)) };
@@ -92,11 +99,11 @@ pub(super) fn all(gathered: &Gathered<'_>) -> (Vec<Influence>, f64) {
         }
     };
     let drawn = gathered.settings.drawn.iter().enumerate();
-    let mut all: Vec<Influence> =
-        drawn.filter(|(_, name)| !name.starts_with(REVENUE)).map(one).collect();
-    all.sort_by(|a, b| b.share.total_cmp(&a.share).then_with(|| a.input.cmp(&b.input)));
-    let rest = (1.0 - all.iter().map(|influence| influence.share).sum::<f64>()).max(0.0);
-    (all, rest)
+    let mut influences: Vec<Influence> =
+        drawn.filter(|(_, name)| !name.starts_with(REVENUE)).map(influence).collect();
+    influences.sort_by(|a, b| b.share.total_cmp(&a.share).then_with(|| a.input.cmp(&b.input)));
+    let explained: f64 = influences.iter().map(|influence| influence.share).sum();
+    Explained { influences, unexplained: (1.0 - explained).max(0.0) }
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! A part of a plan's trials as one Parquet file, and the plan that all parts make.
 //!
 //! One row a figure: what was drawn, users, requests, revenue and costs by trial; the first row carries the
-//! mid-value line and how the trials were asked for. Money is kept as whole numbers of 10⁻¹⁰ USD, so nothing is
+//! mid case and how many trials were requested. Money is kept as whole numbers of 10⁻¹⁰ USD, so nothing is
 //! lost on the way and the parts give the bytes that one machine gives.
 //!
-//! Before the footer of the file, where no reader of Parquet looks, stands a digest of all other bytes: a part that
+//! Before the footer of the file, where no reader of Parquet looks, lies a digest of all other bytes: a part that
 //! was damaged on its way is refused before anything in it is believed.
 
 use std::{collections::BTreeMap, io::Cursor, sync::Arc};
@@ -34,7 +34,7 @@ use crate::{
 /// Number of the file's shape.
 const SCHEMA: u32 = 2;
 
-/// What stands before the digest.
+/// What precedes the digest.
 const MARK: &[u8; 8] = b"rundigst";
 /// Bytes of the mark and the digest.
 const SEAL: usize = MARK.len() + 32;
@@ -56,7 +56,7 @@ pub struct Header {
     pub note: Option<String>,
     /// What of the scenario the gathering needs.
     pub settings: Settings,
-    /// The mid-value line.
+    /// The mid case.
     pub plan: Plan,
 }
 

@@ -13,7 +13,7 @@ fn quantiles_lie_between_neighbours() {
 fn the_error_of_a_quantile_is_that_of_its_rank() {
     let values: Vec<f64> = (1..=100).map(f64::from).collect();
     assert_eq!(quantile_error(&values, 0.5), 5.0);
-    let (of, errors) = figures(&values, 3.0);
+    let Figures { quantiles: of, errors } = figures(&values, 3.0);
     assert_eq!((of.mean, of.mid), (50.5, 3.0));
     // s = 29.01, over √100
     assert!((errors[3] - 2.901).abs() < 1e-3, "{}", errors[3]);

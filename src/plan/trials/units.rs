@@ -22,7 +22,7 @@ fn unit(gathered: &Gathered<'_>, index: usize) -> Unit {
             if over > 0.0 { gathered.table.months[trial][index] / over } else { 0.0 }
         };
         let mid = if mid > 0.0 { cost / mid } else { 0.0 };
-        figures(&gathered.table.column(of), mid).0
+        figures(&gathered.table.column(of), mid).quantiles
     };
     let sample = |trial: usize| &gathered.samples[trial];
     let margin = |revenue: f64, cost: f64| if revenue > 0.0 { 1.0 - cost / revenue } else { 0.0 };
@@ -30,7 +30,7 @@ fn unit(gathered: &Gathered<'_>, index: usize) -> Unit {
         let of = |trial: usize| {
             margin(sample(trial).revenue[index], gathered.table.months[trial][index])
         };
-        figures(&gathered.table.column(of), margin(mid[index], cost)).0
+        figures(&gathered.table.column(of), margin(mid[index], cost)).quantiles
     });
     Unit {
         month: month.month,

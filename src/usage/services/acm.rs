@@ -5,7 +5,7 @@
 //! FreePublicCertificate [Certificates] = certificates        at 0: stated, so that nobody looks for it
 //! ```
 //! # Source
-//! Billing rules, "ACM": free on ALB and `CloudFront`; exportable certificates cost 7 a name and are not
+//! aws.amazon.com/certificate-manager/pricing: free on ALB and `CloudFront`; exportable certificates cost 7 a name and are not
 //! modelled.
 
 use schemars::JsonSchema;
@@ -24,7 +24,8 @@ pub struct Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "acm";
-    const METERS: &'static [Meter] = &[("AWSCertificateManager", "FreePublicCertificate", "")];
+    const METERS: &'static [Meter<'static>] =
+        &[Meter::new("AWSCertificateManager", "FreePublicCertificate", "")];
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let why = Basis::new("certificates", &[("certificates", self.public_certificates, "")])

@@ -11,7 +11,7 @@
 //! ```
 //! # Source
 //! Elastic Load Balancing pricing text of 2026-09-20; handbook.vantage.sh/aws/services/elb-pricing;
-//! sizing reference, section 8: the maximum is taken per hour, then summed.
+//! the maximum of the dimensions is taken per hour, then summed.
 //! # Limits
 //! Connections are counted on the client side and stay open for the idle time-out after their last
 //! request. Several load balancers share the load evenly, and each takes its own maximum of the same
@@ -20,7 +20,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Flows, Meter, Metered, Service, kib_to_gb};
+use super::{Basis, Demand, Meter, Metered, Sent, Service, kib_to_gb, public_ipv4, s3, transfer};
 
 /// Load balancers.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -37,7 +37,7 @@ pub struct Spec {
     /// Whether access logs are delivered to S3.
     #[serde(default)]
     pub access_logs: bool,
-    /// Seconds a connection stays open in the mean; the idle time-out if left out.
+    /// Seconds a connection stays open on average; default: the idle time-out.
     #[schemars(range(min = 0, max = 4000))]
     pub connection_seconds: Option<f64>,
 }
@@ -77,21 +77,23 @@ impl Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "alb";
-    const METERS: &'static [Meter] = &[
-        ("AWSELB", "LoadBalancerUsage", "LoadBalancing:Application"),
-        ("AWSELB", "LCUUsage", "LoadBalancing:Application"),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AWSELB", "LoadBalancerUsage", "LoadBalancing:Application"),
+        Meter::new("AWSELB", "LCUUsage", "LoadBalancing:Application"),
     ];
 
-    fn flows(&self, demand: &Demand<'_>) -> Flows {
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         let sessions = demand.capacity.sessions;
-        Flows {
-            internet_out_gb: kib_to_gb(sessions * demand.alb_response_kib_per_session()),
-            // Each load balancer holds one public address in every zone, at the least.
-            public_addresses: f64::from(self.load_balancers * demand.zones),
-            s3_log_gb: if self.access_logs { Self::log_gb(demand) } else { 0.0 },
-            s3_puts: if self.access_logs { self.log_files(demand) } else { 0.0 },
-            ..Flows::default()
+        let answers = kib_to_gb(sessions * demand.alb_response_kib_per_session());
+        // Each load balancer holds one public address or more in every zone.
+        let addresses = f64::from(self.load_balancers * demand.zones);
+        let mut sent =
+            vec![transfer::INTERNET_GB.amount(answers), public_ipv4::ADDRESSES.amount(addresses)];
+        if self.access_logs {
+            sent.push(s3::LOGS_GB.amount(Self::log_gb(demand)));
+            sent.push(s3::WRITES.amount(self.log_files(demand)));
         }
+        sent
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {

@@ -12,22 +12,25 @@
 //! I/O-Optimized bills its own instance and storage meters and no I/O.
 //!
 //! # Source
-//! Billing rules, "Aurora"; sizing reference 6.1 and 6.4 (AWS Database Blog "Planning I/O in Amazon
-//! Aurora": one read per 8 KiB page fetched, writes in WAL units of up to 4 KiB).
+//! aws.amazon.com/rds/aurora/pricing; AWS Database Blog, "Planning I/O in Amazon
+//! Aurora": one read per 8 KiB page fetched, writes in WAL units of up to 4 KiB.
 //! # Limits
 //! One class for all instances, chosen anew each month. The size follows the busiest minute; a class
-//! change costs nothing here but takes minutes in life. Storage does not shrink within a plan's month.
+//! change costs nothing here but takes minutes in reality. Storage does not shrink within a plan's month.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::{
-    readers::Readers,
+    readers::{ReaderHours, ReaderLimits, Readers},
     serverless::{Serverless, Used},
     size::{Load, Size},
 };
-use super::{Basis, Choice, Context, Demand, Flows, Meter, Metered, Service, UsageLine, kib_to_gb};
+use super::{
+    Basis, Choice, Context, Demand, Finding, Meter, Metered, Sent, Service, UsageLine, dr,
+    kib_to_gb, transfer,
+};
 use crate::{
     demand::traffic::Class,
     error::nearest,
@@ -55,11 +58,11 @@ pub enum StorageType {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// Instance class, `db.r6g.large`; chosen from the load if left out.
+    /// Instance class, `db.r6g.large`; default: chosen from the load.
     pub instance_class: Option<String>,
     /// Serverless v2 in place of instances of a class.
     pub serverless: Option<Serverless>,
-    /// Families to choose from; the model's if left out.
+    /// Families to choose from; default: the model's.
     #[serde(default)]
     pub families: Vec<String>,
     /// Least readers; one makes the cluster Multi-AZ.
@@ -109,12 +112,12 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 1e9))]
     pub export_gb_per_month: f64,
-    /// Most readers, for a cluster that adds and removes them with the load; `min_readers` if left out.
+    /// Most readers, for a cluster that adds and removes them with the load; default: `min_readers`.
     #[schemars(range(min = 0))]
     pub max_readers: Option<u32>,
     /// Major version of an engine whose standard support ends, `11`.
     pub extended_support_version: Option<String>,
-    /// First month of its extended support; the plan's first if left out.
+    /// First month of its extended support; default: the plan's first.
     pub extended_support_from: Option<Month>,
 }
 
@@ -159,7 +162,8 @@ impl Spec {
         // Without a maximum, a cluster with readers has as many as its busiest minute needs, and one without has none.
         let without = if self.min_readers == 0 { 0 } else { facts.max_readers };
         let most = self.max_readers.unwrap_or(without);
-        size::choose(&self.load(demand), allowed, (self.min_readers, most), facts)
+        let limits = ReaderLimits { least: self.min_readers, most };
+        size::choose(&self.load(demand), allowed, limits, facts)
     }
 
     /// Capacity of one serverless instance over the month.
@@ -194,14 +198,15 @@ impl Spec {
                 self.load(demand).working_set_gib / (facts.acu_gib * facts.acu_buffer_share);
             let name = format!("serverless {} to {} ACU", limits.min_acu, limits.max_acu);
             let size = live::Size::Serverless(limits, memory);
-            let readers = (self.min_readers, self.min_readers, self.min_readers);
+            let readers = Readers::fixed(self.min_readers);
             (name, size, serverless::max_connections(limits, facts), readers)
         } else {
             let most = self.max_readers.unwrap_or(self.min_readers).max(self.min_readers);
             let readers = if most > self.min_readers {
-                (self.min_readers, self.min_readers, most)
+                let limits = ReaderLimits { least: self.min_readers, most };
+                Readers { first: self.min_readers, limits }
             } else {
-                (chosen.readers, chosen.readers, chosen.readers)
+                Readers::fixed(chosen.readers)
             };
             let size = live::Size::Class(f64::from(chosen.class.vcpu));
             (chosen.class.class.clone(), size, f64::from(chosen.class.max_connections), readers)
@@ -238,7 +243,7 @@ impl Spec {
                 ("instances", instances, "instances"),
             ],
         );
-        let meter = ("AmazonRDS", usage_type, "CreateDBInstance:0021");
+        let meter = Meter::new("AmazonRDS", usage_type, "CreateDBInstance:0021");
         let hours = used.hourly.iter().map(|acu| acu * instances);
         demand.line(meter, "aurora", used.acu_hours * instances, why).by_hour(hours.collect())
     }
@@ -262,19 +267,19 @@ impl Spec {
     }
 
     /// Reader-hours, following the load minute by minute where the cluster may.
-    fn readers(&self, demand: &Demand<'_>, size: &Size<'_>) -> Readers {
+    fn readers(&self, demand: &Demand<'_>, size: &Size<'_>) -> ReaderHours {
         let facts = &demand.catalog.controllers.aurora;
         let hours = Self::hours(demand);
         let most = self.max_readers.unwrap_or(self.min_readers).max(self.min_readers);
         if most == self.min_readers {
             let hours = f64::from(size.readers) * hours;
-            return Readers { hours, hourly: Vec::new(), peak: size.readers };
+            return ReaderHours { hours, hourly: Vec::new(), peak: size.readers };
         }
         let per_session = self.queries_per_session(demand.classes);
         let cores = f64::from(size.class.vcpu) * facts.target_cpu_utilization;
         let runs = |minute| demand.database_runs(minute);
-        let bounds = (self.min_readers, most);
-        readers::follow(demand.minutes, runs, bounds, facts, |sessions| {
+        let limits = ReaderLimits { least: self.min_readers, most };
+        readers::follow(demand.minutes, runs, limits, facts, |sessions| {
             let busy = sessions / 60.0 * per_session * self.cpu_ms_per_query / 1000.0;
             readers::wanted(busy, self.write_share, cores, self.min_readers)
         })
@@ -303,13 +308,13 @@ impl Spec {
         )
         .assuming(&size.reason);
         let usage_type = format!("{kind}:{}", size.class.billing_class);
-        let meter = ("AmazonRDS", &*usage_type, "CreateDBInstance:0021");
+        let meter = Meter::new("AmazonRDS", &*usage_type, "CreateDBInstance:0021");
         let hourly = Self::hourly(demand, &readers);
         demand.line(meter, "aurora", hours + readers.hours, why).by_hour(hourly)
     }
 
     /// Instances by the hour, where readers come and go or the cluster is stopped.
-    fn hourly(demand: &Demand<'_>, readers: &Readers) -> Vec<f64> {
+    fn hourly(demand: &Demand<'_>, readers: &ReaderHours) -> Vec<f64> {
         if readers.hourly.is_empty() && !demand.stops_database {
             return Vec::new();
         }
@@ -338,7 +343,7 @@ impl Spec {
                 ("write I/Os", writes, "IOs"),
             ],
         );
-        let meter = ("AmazonRDS", "Aurora:StorageIOUsage", "CreateDBInstance");
+        let meter = Meter::new("AmazonRDS", "Aurora:StorageIOUsage", "CreateDBInstance");
         demand.line(meter, "aurora", reads + writes, why)
     }
 
@@ -368,10 +373,15 @@ impl Spec {
         );
         let operation = "CreateDBInstance";
         [
-            demand.line(("AmazonRDS", storage, operation), "aurora", stored, size),
-            demand.line(("AmazonRDS", "Aurora:BackupUsage", operation), "aurora", kept, backup),
+            demand.line(Meter::new("AmazonRDS", storage, operation), "aurora", stored, size),
             demand.line(
-                ("AmazonRDS", "Aurora:SnapshotExportToS3", operation),
+                Meter::new("AmazonRDS", "Aurora:BackupUsage", operation),
+                "aurora",
+                kept,
+                backup,
+            ),
+            demand.line(
+                Meter::new("AmazonRDS", "Aurora:SnapshotExportToS3", operation),
                 "aurora",
                 self.export_gb_per_month,
                 Basis::new("exported", &[("exported", self.export_gb_per_month, "GB")]),
@@ -382,20 +392,20 @@ impl Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "aurora";
-    const METERS: &'static [Meter] = &[
-        ("AmazonRDS", "InstanceUsage:*", "CreateDBInstance:0021"),
-        ("AmazonRDS", "InstanceUsageIOOptimized:*", "CreateDBInstance:0021"),
-        ("AmazonRDS", "Aurora:StorageUsage", "CreateDBInstance"),
-        ("AmazonRDS", "Aurora:IO-OptimizedStorageUsage", "CreateDBInstance"),
-        ("AmazonRDS", "Aurora:StorageIOUsage", "CreateDBInstance"),
-        ("AmazonRDS", "Aurora:BackupUsage", "CreateDBInstance"),
-        ("AmazonRDS", "Aurora:SnapshotExportToS3", "CreateDBInstance"),
-        ("AmazonRDS", "Aurora:ServerlessV2Usage", "CreateDBInstance:0021"),
-        ("AmazonRDS", "Aurora:ServerlessV2IOOptimizedUsage", "CreateDBInstance:0021"),
-        ("AmazonRDS", "ExtendedSupport:Yr1-Yr2:*", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonRDS", "InstanceUsage:*", "CreateDBInstance:0021"),
+        Meter::new("AmazonRDS", "InstanceUsageIOOptimized:*", "CreateDBInstance:0021"),
+        Meter::new("AmazonRDS", "Aurora:StorageUsage", "CreateDBInstance"),
+        Meter::new("AmazonRDS", "Aurora:IO-OptimizedStorageUsage", "CreateDBInstance"),
+        Meter::new("AmazonRDS", "Aurora:StorageIOUsage", "CreateDBInstance"),
+        Meter::new("AmazonRDS", "Aurora:BackupUsage", "CreateDBInstance"),
+        Meter::new("AmazonRDS", "Aurora:SnapshotExportToS3", "CreateDBInstance"),
+        Meter::new("AmazonRDS", "Aurora:ServerlessV2Usage", "CreateDBInstance:0021"),
+        Meter::new("AmazonRDS", "Aurora:ServerlessV2IOOptimizedUsage", "CreateDBInstance:0021"),
+        Meter::new("AmazonRDS", "ExtendedSupport:Yr1-Yr2:*", ""),
     ];
 
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let facts = &context.catalog.controllers.aurora;
         let mut problems = super::above_limits([
             ("min_readers", f64::from(self.min_readers), f64::from(facts.max_readers)),
@@ -406,7 +416,7 @@ impl Service for Spec {
         if let Some(most) = self.max_readers.filter(|most| *most < self.min_readers) {
             let message =
                 format!("{most} is below min_readers ({0}); give {0} or more", self.min_readers);
-            problems.push(("max_readers".into(), message));
+            problems.push(Finding::new("max_readers", message));
         }
         if let Some(limits) = self.serverless {
             problems.extend(super::above_limits([
@@ -414,13 +424,12 @@ impl Service for Spec {
                 ("serverless.min_acu", limits.min_acu, limits.max_acu),
             ]));
             if self.extended_support_version.is_some() {
-                let message =
-                    "extended support of serverless capacity is not modelled; leave one out";
-                problems.push(("extended_support_version".into(), message.into()));
+                let message = "extended support of serverless capacity is not modelled; remove one";
+                problems.push(Finding::new("extended_support_version", message));
             }
             if self.instance_class.is_some() {
-                let message = "serverless takes the place of a class; leave one out";
-                problems.push(("instance_class".into(), message.into()));
+                let message = "serverless replaces a class; remove one";
+                problems.push(Finding::new("instance_class", message));
             }
         }
         let known = context.catalog.aurora();
@@ -428,27 +437,27 @@ impl Service for Spec {
             && !known.iter().any(|k| k.class == *class)
         {
             let near = nearest(class, known.iter().map(|k| &*k.class)).unwrap_or("db.r6g.large");
-            problems.push((
-                "instance_class".into(),
-                format!("no class {class:?}; did you mean {near:?}?"),
-            ));
+            let message = format!("no class {class:?}; did you mean {near:?}?");
+            problems.push(Finding::new("instance_class", message));
         }
         for family in self.families.iter().filter(|f| !known.iter().any(|k| k.family == **f)) {
             let near = nearest(family, known.iter().map(|k| &*k.family)).unwrap_or("r6g");
-            problems
-                .push(("families".into(), format!("no family {family:?}; did you mean {near:?}?")));
+            problems.push(Finding::new(
+                "families",
+                format!("no family {family:?}; did you mean {near:?}?"),
+            ));
         }
         problems.extend(context.unknown_classes("queries_per", self.queries_per.keys()));
         problems
     }
 
-    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn unused(&self, context: &Context<'_>) -> Vec<Finding> {
         let families = ("families", !self.families.is_empty());
         let mut unused = if self.serverless.is_some() {
             let keys = [families, ("max_readers", self.max_readers.is_some())];
-            super::unused_keys(keys, "serverless takes the place of classes and their readers")
+            super::unused_keys(keys, "serverless replaces classes and their readers")
         } else if self.instance_class.is_some() {
-            super::unused_keys([families], "instance_class says the class")
+            super::unused_keys([families], "instance_class sets the class")
         } else {
             Vec::new()
         };
@@ -460,7 +469,7 @@ impl Service for Spec {
         if self.queries_per_session(context.classes) <= 0.0 {
             let why =
                 "no traffic class that it names has requests, so no query reaches the database";
-            unused.push(("queries_per".into(), why.into()));
+            unused.push(Finding::new("queries_per", why));
         }
         unused
     }
@@ -469,16 +478,15 @@ impl Service for Spec {
         Some(self.live(demand))
     }
 
-    fn flows(&self, demand: &Demand<'_>) -> Flows {
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         let gb = kib_to_gb(self.queries(demand) * self.kib_per_query);
         let wal = self.queries(demand) * self.write_share * self.wal_bytes_per_write;
-        Flows {
-            cross_zone_gb: gb * demand.cross_zone_share(),
-            database_gb: self.stored_gib(demand),
-            database_write_ios: self.write_ios(demand),
-            database_wal_gb: kib_to_gb(wal / 1024.0),
-            ..Flows::default()
-        }
+        vec![
+            transfer::CROSS_ZONE_GB.amount(gb * demand.cross_zone_share()),
+            dr::DATABASE_GB.amount(self.stored_gib(demand)),
+            dr::DATABASE_WRITES.amount(self.write_ios(demand)),
+            dr::DATABASE_LOG_GB.amount(kib_to_gb(wal / 1024.0)),
+        ]
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
@@ -550,7 +558,7 @@ fn extended_support(demand: &Demand<'_>, version: &str, size: &Size<'_>, hours: 
         &[("instance hours", hours, "Hrs"), ("vCPUs", vcpus, "vCPU")],
     );
     let usage_type = format!("ExtendedSupport:Yr1-Yr2:AuroraPostgreSQL{version}");
-    demand.line(("AmazonRDS", &usage_type, ""), "aurora", hours * vcpus, why)
+    demand.line(Meter::new("AmazonRDS", &usage_type, ""), "aurora", hours * vcpus, why)
 }
 
 #[cfg(test)]
@@ -666,7 +674,7 @@ mod tests {
         let fixture = Fixture::new("2027-04");
         let spec = Spec { families: vec!["r6h".into()], ..spec() };
         let problems = Service::check(&spec, &fixture.context());
-        assert_eq!(problems[0].0, "families");
-        assert!(problems[0].1.contains("r6"), "{problems:?}");
+        assert_eq!(problems[0].key, "families");
+        assert!(problems[0].message.contains("r6"), "{problems:?}");
     }
 }

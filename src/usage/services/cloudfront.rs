@@ -9,7 +9,7 @@
 //! to S3 or the load balancer: requests × (1 − hit ratio)
 //! ```
 //! # Source
-//! Billing rules, "`CloudFront`": pay-as-you-go by edge location; 1 TB and 10 million requests a month free.
+//! aws.amazon.com/cloudfront/pricing: pay-as-you-go by edge location; 1 TB and 10 million requests a month free.
 //! # Limits
 //! One price zone for all users. Answers of an AWS origin to the edge carry no transfer charge. A web ACL stays
 //! at the load balancer: it inspects what the edge passes on. Flat plans are not modelled.
@@ -18,7 +18,9 @@ use indexmap::IndexSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Basis, Choice, Context, Demand, Edge, Flows, Meter, Metered, Service, kib_to_gb};
+use super::{
+    Basis, Choice, Context, Demand, Edge, Finding, Meter, Metered, Sent, Service, kib_to_gb, s3,
+};
 use crate::demand::traffic::Class;
 
 /// Price zone of an edge location.
@@ -34,7 +36,7 @@ pub enum Zone {
 }
 
 /// Bytes of requests from the edge to an origin that is no bucket.
-const TO_ORIGIN: Meter = ("AmazonCloudFront", "US-DataTransfer-Out-OBytes", "");
+const TO_ORIGIN: Meter<'static> = Meter::new("AmazonCloudFront", "US-DataTransfer-Out-OBytes", "");
 
 /// The distribution.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -83,35 +85,39 @@ impl Spec {
         })
     }
 
-    fn meters(&self) -> [Meter; 3] {
+    fn meters(&self) -> [Meter<'static>; 3] {
         let (bytes, requests) = match self.zone {
             Zone::US => ("US-DataTransfer-Out-Bytes", "US-Requests-Tier2-HTTPS"),
             Zone::EU => ("EU-DataTransfer-Out-Bytes", "EU-Requests-Tier2-HTTPS"),
             Zone::AP => ("AP-DataTransfer-Out-Bytes", "AP-Requests-Tier2-HTTPS"),
         };
         let service = "AmazonCloudFront";
-        [(service, bytes, ""), (service, requests, ""), (service, "Invalidations", "")]
+        [
+            Meter::new(service, bytes, ""),
+            Meter::new(service, requests, ""),
+            Meter::new(service, "Invalidations", ""),
+        ]
     }
 }
 
 impl Service for Spec {
     const KIND: &'static str = "cloudfront";
-    const METERS: &'static [Meter] = &[
-        ("AmazonCloudFront", "US-DataTransfer-Out-Bytes", ""),
-        ("AmazonCloudFront", "US-Requests-Tier2-HTTPS", ""),
-        ("AmazonCloudFront", "EU-DataTransfer-Out-Bytes", ""),
-        ("AmazonCloudFront", "EU-Requests-Tier2-HTTPS", ""),
-        ("AmazonCloudFront", "AP-DataTransfer-Out-Bytes", ""),
-        ("AmazonCloudFront", "AP-Requests-Tier2-HTTPS", ""),
-        ("AmazonCloudFront", "Invalidations", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonCloudFront", "US-DataTransfer-Out-Bytes", ""),
+        Meter::new("AmazonCloudFront", "US-Requests-Tier2-HTTPS", ""),
+        Meter::new("AmazonCloudFront", "EU-DataTransfer-Out-Bytes", ""),
+        Meter::new("AmazonCloudFront", "EU-Requests-Tier2-HTTPS", ""),
+        Meter::new("AmazonCloudFront", "AP-DataTransfer-Out-Bytes", ""),
+        Meter::new("AmazonCloudFront", "AP-Requests-Tier2-HTTPS", ""),
+        Meter::new("AmazonCloudFront", "Invalidations", ""),
         TO_ORIGIN,
     ];
 
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let mut problems = context.unknown_classes("classes", self.classes.iter());
         if self.classes.is_empty() {
             let message = "name at least one traffic class, or remove [cloudfront]";
-            problems.push(("classes".into(), message.into()));
+            problems.push(Finding::new("classes", message));
         }
         problems
     }
@@ -120,10 +126,10 @@ impl Service for Spec {
         Some(Edge { classes: &self.classes, hit_ratio: self.hit_ratio })
     }
 
-    fn flows(&self, demand: &Demand<'_>) -> Flows {
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         let from_bucket = |class: &Class| f64::from(u8::from(class.at_edge.is_none()));
         let requests = demand.capacity.sessions * self.per_session(demand, from_bucket);
-        Flows { s3_gets: requests * (1.0 - self.hit_ratio), ..Flows::default() }
+        vec![s3::READS.amount(requests * (1.0 - self.hit_ratio))]
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
@@ -154,7 +160,7 @@ impl Service for Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::services::fixture::Fixture;
+    use crate::usage::services::fixture::{Fixture, sent};
 
     fn spec() -> Spec {
         toml::from_str("classes = [\"api\"]\nhit_ratio = 0.9").unwrap()
@@ -170,8 +176,7 @@ mod tests {
         let lines = Service::meter(&spec(), &fixture.demand()).lines;
         assert_eq!(lines[0].quantity.get(), 1.0);
         assert_eq!(lines[1].quantity.get(), 1_048_576.0);
-        let flows = Service::flows(&spec(), &fixture.demand());
-        assert!((flows.s3_gets - 104_857.6).abs() < 1e-6);
+        assert!((sent(&spec(), &fixture.demand(), s3::READS) - 104_857.6).abs() < 1e-6);
         // 2,024 GB: 1,024 free, 1,000 × 0.085. 11 million requests: one million × 1.00.
         assert_eq!(fixture.price(&lines[0], 2024.0), "85");
         assert_eq!(fixture.price(&lines[1], 11_000_000.0), "1");
@@ -194,7 +199,7 @@ mod tests {
         assert_eq!((lines[0].quantity.get(), lines[1].quantity.get()), (1.0, 1_048_576.0));
         assert!((lines[3].quantity.get() - 0.1).abs() < 1e-12);
         assert_eq!(fixture.price(&lines[3], 100.0), "2");
-        assert_eq!(Service::flows(&spec(), &demand).s3_gets, 0.0);
+        assert_eq!(sent(&spec(), &demand, s3::READS), 0.0);
         assert_eq!((choices, demand.alb_response_kib_per_session()), (vec![], 0.0));
         assert!((demand.alb_requests_per_session() - 0.1).abs() < 1e-12);
         let far = Spec { zone: Zone::EU, ..spec() };

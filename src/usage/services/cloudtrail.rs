@@ -7,7 +7,7 @@
 //! DataEventsRecorded [Events] = data events
 //! ```
 //! # Source
-//! Billing rules, "`CloudTrail`": further copies 2.00, data events 0.10 per 100,000.
+//! aws.amazon.com/cloudtrail/pricing: further copies 2.00, data events 0.10 per 100,000.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -21,7 +21,7 @@ pub struct Spec {
     /// Management events a month.
     #[schemars(range(min = 0, max = 1e12))]
     pub management_events_per_month: f64,
-    /// Trails beside the first.
+    /// Trails after the first.
     #[serde(default)]
     #[schemars(range(min = 0, max = 100))]
     pub further_trails: f64,
@@ -33,10 +33,10 @@ pub struct Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "cloudtrail";
-    const METERS: &'static [Meter] = &[
-        ("AWSCloudTrail", "FreeEventsRecorded", ""),
-        ("AWSCloudTrail", "PaidEventsRecorded", ""),
-        ("AWSCloudTrail", "DataEventsRecorded", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AWSCloudTrail", "FreeEventsRecorded", ""),
+        Meter::new("AWSCloudTrail", "PaidEventsRecorded", ""),
+        Meter::new("AWSCloudTrail", "DataEventsRecorded", ""),
     ];
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {

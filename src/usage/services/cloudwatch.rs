@@ -11,14 +11,14 @@
 //! CW:GMD-Metrics         [Metrics] = values read by GetMetricData
 //! ```
 //! # Source
-//! Billing rules, "`CloudWatch`": 5 GB, 10 metrics and 10 alarm metrics free; alarms count metrics.
+//! aws.amazon.com/cloudwatch/pricing: 5 GB, 10 metrics and 10 alarm metrics free; alarms count metrics.
 //! # Limits
 //! Stored logs are compressed; `compression` says to what share. Logs Insights queries are not modelled.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Meter, Metered, Service};
+use super::{Basis, Demand, HandOver, Meter, Metered, Service};
 
 const DAYS_PER_MONTH: f64 = 30.436_875;
 
@@ -49,20 +49,27 @@ pub struct Spec {
     pub dashboards: f64,
 }
 
+/// Logs that services deliver to `CloudWatch` Logs themselves (vended logs) [GB].
+pub const VENDED_LOGS_GB: HandOver =
+    HandOver::billed_by::<Spec>("GB of logs delivered to CloudWatch");
+/// Metric values that services read through `GetMetricData`.
+pub const METRIC_READS: HandOver =
+    HandOver::billed_by::<Spec>("metric values read through GetMetricData");
+
 impl Service for Spec {
     const KIND: &'static str = "cloudwatch";
-    const METERS: &'static [Meter] = &[
-        ("AmazonCloudWatch", "DataProcessing-Bytes", "PutLogEvents"),
-        ("AmazonCloudWatch", "VendedLog-Bytes", ""),
-        ("AmazonCloudWatch", "TimedStorage-ByteHrs", "HourlyStorageMetering"),
-        ("AmazonCloudWatch", "CW:MetricMonitorUsage", ""),
-        ("AmazonCloudWatch", "CW:AlarmMonitorUsage", ""),
-        ("AmazonCloudWatch", "DashboardsUsageHour", ""),
-        ("AmazonCloudWatch", "CW:GMD-Metrics", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonCloudWatch", "DataProcessing-Bytes", "PutLogEvents"),
+        Meter::new("AmazonCloudWatch", "VendedLog-Bytes", ""),
+        Meter::new("AmazonCloudWatch", "TimedStorage-ByteHrs", "HourlyStorageMetering"),
+        Meter::new("AmazonCloudWatch", "CW:MetricMonitorUsage", ""),
+        Meter::new("AmazonCloudWatch", "CW:AlarmMonitorUsage", ""),
+        Meter::new("AmazonCloudWatch", "DashboardsUsageHour", ""),
+        Meter::new("AmazonCloudWatch", "CW:GMD-Metrics", ""),
     ];
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
-        let (written, vended) = (self.log_gb_per_month, demand.flows.vended_log_gb);
+        let (written, vended) = (self.log_gb_per_month, demand.received.total(VENDED_LOGS_GB));
         // No more is kept than was written since the plan began.
         let age = f64::from(demand.month_index) + 0.5;
         let months = age.min(self.retention_days / DAYS_PER_MONTH);
@@ -84,7 +91,10 @@ impl Service for Spec {
             (self.custom_metrics, count("custom metrics", self.custom_metrics)),
             (self.alarm_metrics, count("metrics under alarm", self.alarm_metrics)),
             (self.dashboards, count("dashboards", self.dashboards)),
-            (demand.flows.metric_reads, count("values read", demand.flows.metric_reads)),
+            (
+                demand.received.total(METRIC_READS),
+                count("values read", demand.received.total(METRIC_READS)),
+            ),
         ];
         let lines = Self::METERS.iter().zip(quantities);
         lines

@@ -27,7 +27,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Basis, Context, Demand, Flows, Meter, Metered, Service, UsageLine};
+use super::{
+    Basis, Context, Demand, Finding, HandOver, Meter, Metered, Sent, Service, UsageLine,
+    cloudwatch, rounded_up,
+};
 use crate::{cluster::workload::Kind, measure::units::BYTES_PER_GB};
 
 /// Infrastructure plan.
@@ -142,13 +145,13 @@ impl Spec {
         let hourly: Vec<u32> = demand.capacity.hours.iter().map(|hour| hour.peak_nodes).collect();
         let peak = hourly.iter().copied().max().unwrap_or(0);
         let own = high_water_mark(hourly, dropped);
-        let billed = f64::from(own) + demand.flows.further_hosts;
+        let billed = f64::from(own) + demand.received.total(FURTHER_HOSTS);
         let why = Basis::new(
             "hourly node count after the highest hours are dropped",
             &[
                 ("highest hour", f64::from(peak), "nodes"),
                 ("hours dropped", dropped as f64, "Hrs"),
-                ("hosts elsewhere", demand.flows.further_hosts, "hosts"),
+                ("hosts elsewhere", demand.received.total(FURTHER_HOSTS), "hosts"),
                 ("billed", billed, "hosts"),
             ],
         );
@@ -210,33 +213,47 @@ impl Spec {
 }
 
 fn line(demand: &Demand<'_>, usage_type: &str, quantity: f64, why: Basis) -> UsageLine {
-    demand.global_line(("Datadog", usage_type, ""), "datadog", quantity, why)
+    demand.global_line(Meter::new("Datadog", usage_type, ""), "datadog", quantity, why)
 }
+
+/// Hosts that run outside the account's own cluster.
+pub const FURTHER_HOSTS: HandOver =
+    HandOver::known_to::<Spec>("hosts outside the account's own cluster");
 
 impl Service for Spec {
     const KIND: &'static str = "datadog";
-    const METERS: &'static [Meter] = &[
-        ("Datadog", "infra_host:*", ""),
-        ("Datadog", "container:*", ""),
-        ("Datadog", "apm_host:*", ""),
-        ("Datadog", "apm_ingested_spans:*", ""),
-        ("Datadog", "apm_indexed_spans:*", ""),
-        ("Datadog", "logs_ingest:*", ""),
-        ("Datadog", "logs_index:*", ""),
-        ("Datadog", "custom_metrics:*", ""),
-        ("Datadog", "dbm_host:*", ""),
-        ("Datadog", "synthetics_api:*", ""),
-        ("Datadog", "synthetics_browser:*", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("Datadog", "infra_host:*", ""),
+        Meter::new("Datadog", "container:*", ""),
+        Meter::new("Datadog", "apm_host:*", ""),
+        Meter::new("Datadog", "apm_ingested_spans:*", ""),
+        Meter::new("Datadog", "apm_indexed_spans:*", ""),
+        Meter::new("Datadog", "logs_ingest:*", ""),
+        Meter::new("Datadog", "logs_index:*", ""),
+        Meter::new("Datadog", "custom_metrics:*", ""),
+        Meter::new("Datadog", "dbm_host:*", ""),
+        Meter::new("Datadog", "synthetics_api:*", ""),
+        Meter::new("Datadog", "synthetics_browser:*", ""),
     ];
 
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let unknown = self.traced.iter().filter(|name| !context.workloads.contains_key(*name));
-        unknown.map(|name| ("traced".to_owned(), format!("no workload {name:?}"))).collect()
+        unknown.map(|name| Finding::new("traced", format!("no workload {name:?}"))).collect()
     }
 
-    fn flows(&self, demand: &Demand<'_>) -> Flows {
+    fn lost_without(demand: &Demand<'_>) -> Option<String> {
+        let gb = demand.log_gb();
+        (gb > 0.0).then(|| {
+            format!(
+                "{} GB of logs that workloads send out reach no service of the plan, because there is no [datadog] table; set log_kib_per_request = 0 if they stay inside",
+                rounded_up(gb)
+            )
+        })
+    }
+
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         let reads = self.metrics_read_per_hour * demand.hours();
-        Flows { metric_reads: reads, ..Flows::default() }
+        vec![cloudwatch::METRIC_READS.amount(reads)]
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {

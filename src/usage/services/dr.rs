@@ -16,17 +16,20 @@
 //! whole for some hours in every third month of the plan.
 //!
 //! # Source
-//! Billing rules, "Aurora" (Global Database: each secondary pays its instances, storage and replicated
+//! aws.amazon.com/rds/aurora/pricing (Global Database: each secondary pays its instances, storage and replicated
 //! write I/Os, the bytes pay inter-region transfer from the primary; a headless secondary still
 //! replicates); architecture section 10.4 (Route 53 health checks, controlled promotion).
 //! # Limits
 //! A rehearsal's capacity units and NAT bytes, and copies of keys, parameters, images and buckets in the
-//! second region are left out. Traffic during a failover is not planned. The secondary is on Standard storage.
+//! second region are not modelled. Traffic during a failover is not planned. The secondary is on Standard storage.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Basis, Choice, Context, Demand, Flows, Meter, Metered, Service, UsageLine};
+use super::{
+    Basis, Choice, Context, Demand, Finding, HandOver, Meter, Metered, Sent, Service, UsageLine,
+    datadog, route53,
+};
 use crate::{error::nearest, facts::shapes::Catalog};
 
 /// What the secondary cluster holds.
@@ -44,7 +47,7 @@ pub enum Database {
     Full,
 }
 
-/// What of the application's stack stands there.
+/// The part of the application's stack that runs there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StandBy {
@@ -72,7 +75,7 @@ pub struct Spec {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 100))]
     pub instances: u32,
-    /// What stands by.
+    /// What is kept ready.
     #[serde(default)]
     pub stand_by: StandBy,
     /// Type of the nodes, `m7g.large`.
@@ -81,7 +84,7 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 10_000))]
     pub nodes: u32,
-    /// Root volume of a node [GiB]; Karpenter's default if left out.
+    /// Root volume of a node [GiB]; default: Karpenter's default.
     #[schemars(range(min = 1))]
     pub volume_gib: Option<f64>,
     /// Zones in use there.
@@ -109,7 +112,7 @@ struct Hours {
 }
 
 impl Hours {
-    fn of(&self, count: f64, stands: bool) -> f64 {
+    fn billed(&self, count: f64, stands: bool) -> f64 {
         count * if stands { self.standing } else { self.rehearsal }
     }
 }
@@ -121,7 +124,7 @@ impl Spec {
         Hours { standing: demand.hours(), rehearsal: rehearsal.min(demand.hours()) }
     }
 
-    fn line(&self, meter: (&str, &str, &str), quantity: f64, why: Basis) -> UsageLine {
+    fn line(&self, meter: Meter<'_>, quantity: f64, why: Basis) -> UsageLine {
         Demand::line_in(&self.region, meter, "disaster recovery", quantity, why)
     }
 
@@ -138,7 +141,7 @@ impl Spec {
         let plane = self.stand_by != StandBy::None;
         let (zones, nodes) = (f64::from(self.zones), f64::from(self.nodes));
         let gib = self.volume_gib.unwrap_or(demand.catalog.controllers.node.root_volume_gib);
-        let node_hours = hours.of(nodes, warm);
+        let node_hours = hours.billed(nodes, warm);
         let parts = [
             ("AmazonEKS", "AmazonEKS-Hours:perCluster".to_owned(), "CreateOperation", 1.0, plane),
             ("AWSELB", "LoadBalancerUsage".to_owned(), "LoadBalancing:Application", 1.0, warm),
@@ -148,12 +151,12 @@ impl Spec {
         let mut lines: Vec<UsageLine> = parts
             .into_iter()
             .map(|(service, usage_type, operation, count, stands)| {
-                let quantity = hours.of(count, stands);
+                let quantity = hours.billed(count, stands);
                 let why = Basis::new(
                     "count × hours standing, or of the rehearsal",
-                    &[("count", count, ""), ("hours", hours.of(1.0, stands), "Hrs")],
+                    &[("count", count, ""), ("hours", hours.billed(1.0, stands), "Hrs")],
                 );
-                self.line((service, &usage_type, operation), quantity, why)
+                self.line(Meter::new(service, &usage_type, operation), quantity, why)
             })
             .collect();
         if let Some(node_type) = &self.node_type {
@@ -162,13 +165,17 @@ impl Spec {
                 "nodes × hours standing, or of the rehearsal",
                 &[("nodes", nodes, "nodes"), ("node hours", node_hours, "Hrs")],
             );
-            lines.push(self.line(("AmazonEC2", &usage_type, "RunInstances"), node_hours, why));
+            lines.push(self.line(
+                Meter::new("AmazonEC2", &usage_type, "RunInstances"),
+                node_hours,
+                why,
+            ));
             let why = Basis::new(
                 "volume size × node hours / hours of the month",
                 &[("volume size", gib, "GiB"), ("node hours", node_hours, "Hrs")],
             );
             let volumes = gib * node_hours / demand.hours();
-            lines.push(self.line(("AmazonEC2", "EBS:VolumeUsage.gp3", ""), volumes, why));
+            lines.push(self.line(Meter::new("AmazonEC2", "EBS:VolumeUsage.gp3", ""), volumes, why));
         }
         lines
     }
@@ -177,7 +184,6 @@ impl Spec {
         if self.database == Database::None {
             return Vec::new();
         }
-        let flows = &demand.flows;
         let hours = self.hours(demand);
         let standing = match self.database {
             Database::None | Database::Headless => 0.0,
@@ -186,17 +192,24 @@ impl Spec {
         };
         let more = (f64::from(self.instances) - standing).max(0.0);
         let instance_hours = standing * hours.standing + more * hours.rehearsal;
-        let stored = Basis::new("stored by the primary", &[("stored", flows.database_gb, "GB")]);
+        let stored = Basis::new(
+            "stored by the primary",
+            &[("stored", demand.received.total(DATABASE_GB), "GB")],
+        );
         let written = Basis::new(
             "write I/Os of the primary",
-            &[("written", flows.database_write_ios, "IOs")],
+            &[("written", demand.received.total(DATABASE_WRITES), "IOs")],
         );
         let operation = "CreateDBInstance";
         let mut lines = vec![
-            self.line(("AmazonRDS", "Aurora:StorageUsage", operation), flows.database_gb, stored),
             self.line(
-                ("AmazonRDS", "Aurora:ReplicatedWriteIO", ""),
-                flows.database_write_ios,
+                Meter::new("AmazonRDS", "Aurora:StorageUsage", operation),
+                demand.received.total(DATABASE_GB),
+                stored,
+            ),
+            self.line(
+                Meter::new("AmazonRDS", "Aurora:ReplicatedWriteIO", ""),
+                demand.received.total(DATABASE_WRITES),
                 written,
             ),
         ];
@@ -210,58 +223,74 @@ impl Spec {
                     ("rehearsal", hours.rehearsal, "Hrs"),
                 ],
             );
-            let meter = ("AmazonRDS", &*usage_type, "CreateDBInstance:0021");
+            let meter = Meter::new("AmazonRDS", &*usage_type, "CreateDBInstance:0021");
             lines.push(self.line(meter, instance_hours, why));
         }
         if let Some(peer) = demand.catalog.prefixes.get(&self.region) {
             let usage_type = format!("{peer}-AWS-Out-Bytes");
-            let why = Basis::new("log of the database", &[("log", flows.database_wal_gb, "GB")]);
-            let meter = ("AWSDataTransfer", &*usage_type, "");
-            lines.push(demand.line(meter, "disaster recovery", flows.database_wal_gb, why));
+            let why = Basis::new(
+                "log of the database",
+                &[("log", demand.received.total(DATABASE_LOG_GB), "GB")],
+            );
+            let meter = Meter::new("AWSDataTransfer", &*usage_type, "");
+            lines.push(demand.line(
+                meter,
+                "disaster recovery",
+                demand.received.total(DATABASE_LOG_GB),
+                why,
+            ));
         }
         lines
     }
 }
 
+/// What the database stores [GB].
+pub const DATABASE_GB: HandOver = HandOver::known_to::<Spec>("GB that the database stores");
+/// Write I/Os of the database.
+pub const DATABASE_WRITES: HandOver = HandOver::known_to::<Spec>("write I/Os of the database");
+/// Log that the database writes [GB].
+pub const DATABASE_LOG_GB: HandOver =
+    HandOver::known_to::<Spec>("GB of log that the database writes");
+
 impl Service for Spec {
     const KIND: &'static str = "dr";
-    const METERS: &'static [Meter] = &[
-        ("AmazonEKS", "AmazonEKS-Hours:perCluster", "CreateOperation"),
-        ("AWSELB", "LoadBalancerUsage", "LoadBalancing:Application"),
-        ("AmazonEC2", "NatGateway-Hours", "NatGateway"),
-        ("AmazonVPC", "PublicIPv4:InUseAddress", ""),
-        ("AmazonEC2", "BoxUsage:*", "RunInstances"),
-        ("AmazonEC2", "EBS:VolumeUsage.gp3", ""),
-        ("AmazonRDS", "Aurora:StorageUsage", "CreateDBInstance"),
-        ("AmazonRDS", "Aurora:ReplicatedWriteIO", ""),
-        ("AmazonRDS", "InstanceUsage:*", "CreateDBInstance:0021"),
-        ("AWSDataTransfer", "USW2-AWS-Out-Bytes", ""),
-        ("AWSDataTransfer", "USE2-AWS-Out-Bytes", ""),
-        ("AWSDataTransfer", "EU-AWS-Out-Bytes", ""),
-        ("AWSDataTransfer", "EUC1-AWS-Out-Bytes", ""),
-        ("AWSDataTransfer", "APS1-AWS-Out-Bytes", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonEKS", "AmazonEKS-Hours:perCluster", "CreateOperation"),
+        Meter::new("AWSELB", "LoadBalancerUsage", "LoadBalancing:Application"),
+        Meter::new("AmazonEC2", "NatGateway-Hours", "NatGateway"),
+        Meter::new("AmazonVPC", "PublicIPv4:InUseAddress", ""),
+        Meter::new("AmazonEC2", "BoxUsage:*", "RunInstances"),
+        Meter::new("AmazonEC2", "EBS:VolumeUsage.gp3", ""),
+        Meter::new("AmazonRDS", "Aurora:StorageUsage", "CreateDBInstance"),
+        Meter::new("AmazonRDS", "Aurora:ReplicatedWriteIO", ""),
+        Meter::new("AmazonRDS", "InstanceUsage:*", "CreateDBInstance:0021"),
+        Meter::new("AWSDataTransfer", "USW2-AWS-Out-Bytes", ""),
+        Meter::new("AWSDataTransfer", "USE2-AWS-Out-Bytes", ""),
+        Meter::new("AWSDataTransfer", "EU-AWS-Out-Bytes", ""),
+        Meter::new("AWSDataTransfer", "EUC1-AWS-Out-Bytes", ""),
+        Meter::new("AWSDataTransfer", "APS1-AWS-Out-Bytes", ""),
     ];
 
     fn regions(&self) -> Vec<&str> {
         vec![&self.region]
     }
 
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let mut problems = Vec::new();
         if !context.catalog.prefixes.contains_key(&self.region) {
             let known = context.catalog.prefixes.keys().map(String::as_str);
             let near = nearest(&self.region, known).unwrap_or("us-west-2");
             let message = format!("no region {:?}; did you mean {near:?}?", self.region);
-            problems.push(("region".into(), message));
+            problems.push(Finding::new("region", message));
         } else if self.region == context.region {
             let message = format!("{:?} is the account's own region; name another", self.region);
-            problems.push(("region".into(), message));
+            problems.push(Finding::new("region", message));
         }
         let rehearses = self.rehearsal_hours_per_quarter > 0.0;
         let runs = matches!(self.database, Database::Reader | Database::Full) || rehearses;
         if self.database != Database::None && runs && self.instance_class.is_none() {
             let message = "give the class of the secondary's instances, db.r6g.large";
-            problems.push(("instance_class".into(), message.into()));
+            problems.push(Finding::new("instance_class", message));
         }
         if let Some(class) = &self.instance_class
             && self.billing_class(context.catalog).is_none()
@@ -269,19 +298,19 @@ impl Service for Spec {
             let known = context.catalog.aurora().iter().map(|known| &*known.class);
             let near = nearest(class, known).unwrap_or("db.r6g.large");
             let message = format!("no class {class:?}; did you mean {near:?}?");
-            problems.push(("instance_class".into(), message));
+            problems.push(Finding::new("instance_class", message));
         }
         if self.database != Database::None && context.stops_database {
-            let message = "AWS stops no cluster of an Aurora Global Database, and the account's schedule has stop_database = true. Set database = \"none\", or leave stop_database out";
-            problems.push(("database".into(), message.into()));
+            let message = "AWS stops no cluster of an Aurora Global Database, and the account's schedule has stop_database = true. Set database = \"none\", or remove stop_database";
+            problems.push(Finding::new("database", message));
         }
         if self.nodes > 0 && self.node_type.is_none() {
-            problems.push(("node_type".into(), "give the type of the nodes, m7g.large".into()));
+            problems.push(Finding::new("node_type", "give the type of the nodes, m7g.large"));
         }
         problems
     }
 
-    fn unused(&self, _: &Context<'_>) -> Vec<(String, String)> {
+    fn unused(&self, _: &Context<'_>) -> Vec<Finding> {
         let rehearses = self.rehearsal_hours_per_quarter > 0.0;
         let runs_nodes = rehearses || self.stand_by == StandBy::WarmStandby;
         let runs_instances = rehearses || self.database == Database::Full;
@@ -300,17 +329,17 @@ impl Service for Spec {
         unused
     }
 
-    fn flows(&self, _: &Demand<'_>) -> Flows {
+    fn sends(&self, _: &Demand<'_>) -> Vec<Sent> {
         let warm = self.stand_by == StandBy::WarmStandby;
         let further_hosts = if warm { f64::from(self.nodes) } else { 0.0 };
-        Flows { health_checks_aws: 1.0, further_hosts, ..Flows::default() }
+        vec![route53::HEALTH_CHECKS.amount(1.0), datadog::FURTHER_HOSTS.amount(further_hosts)]
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let mut lines = self.stack(demand);
         lines.extend(self.database(demand));
         let mut metered = Metered::from(lines);
-        if self.database != Database::None && demand.flows.database_gb <= 0.0 {
+        if self.database != Database::None && demand.received.total(DATABASE_GB) <= 0.0 {
             metered.choices.push(Choice {
                 subject: "dr".into(),
                 choice: "none".into(),
@@ -335,9 +364,11 @@ mod tests {
         let fixture = Fixture::new("2027-04");
         let mut demand = fixture.demand();
         demand.month_index = month_index;
-        demand.flows.database_gb = 50.0;
-        demand.flows.database_write_ios = 1e6;
-        demand.flows.database_wal_gb = 4.0;
+        demand.received =
+            [DATABASE_GB.amount(50.0), DATABASE_WRITES.amount(1e6), DATABASE_LOG_GB.amount(4.0)]
+                .into_iter()
+                .collect();
+
         let lines = Service::meter(spec, &demand).lines.into_iter();
         let used = lines.filter(|line| line.quantity.get() > 0.0);
         used.map(|l| (l.key.region, l.key.usage_type, l.quantity.get())).collect()
@@ -393,7 +424,7 @@ mod tests {
     fn a_global_database_cannot_be_stopped() {
         let fixture = Fixture::new("2027-04");
         let context = Context { stops_database: true, ..fixture.context() };
-        assert_eq!(Service::check(&spec(""), &context)[0].0, "database");
+        assert_eq!(Service::check(&spec(""), &context)[0].key, "database");
         assert!(Service::check(&spec("database = \"none\""), &context).is_empty());
         assert!(Service::check(&spec(""), &fixture.context()).is_empty());
     }
@@ -403,7 +434,7 @@ mod tests {
         let fixture = Fixture::new("2027-04");
         let problems = Service::check(&spec("database = \"full\"\nnodes = 1"), &fixture.context());
         assert_eq!(
-            problems.iter().map(|p| &*p.0).collect::<Vec<_>>(),
+            problems.iter().map(|p| &*p.key).collect::<Vec<_>>(),
             ["instance_class", "node_type"]
         );
     }

@@ -11,7 +11,7 @@
 //!
 //! # Source
 //! EBS pricing rows of the price book: gp3 includes 3,000 IOPS and 125 MiB/s; per-month meters are
-//! fractions of the calendar month (billing rules, "Month and hours"). A volume is billed from its creation to
+//! fractions of the calendar month (aws.amazon.com/ebs/pricing). A volume is billed from its creation to
 //! its deletion, attached or not; Kubernetes keeps the claims of a `StatefulSet` when it scales down
 //! ("`StatefulSets`", `persistentVolumeClaimRetentionPolicy`: Retain).
 
@@ -19,7 +19,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Basis, Context, Demand, Meter, Metered, Service, UsageLine};
+use super::{Basis, Context, Demand, Finding, Meter, Metered, Service, UsageLine};
 use crate::{cluster::autoscale::settings::NodePool, facts::shapes::EbsFacts};
 
 /// Type of a volume.
@@ -47,10 +47,10 @@ pub struct Claim {
     /// Their type.
     #[serde(default)]
     pub volume_type: VolumeType,
-    /// Provisioned IOPS of a gp3 volume; the included ones if left out.
+    /// Provisioned IOPS of a gp3 volume; default: the included ones.
     #[schemars(range(min = 1))]
     pub iops: Option<f64>,
-    /// Provisioned throughput of a gp3 volume [MiB/s]; the included one if left out.
+    /// Provisioned throughput of a gp3 volume [MiB/s]; default: the included one.
     #[schemars(range(min = 1))]
     pub throughput_mibps: Option<f64>,
 }
@@ -63,17 +63,17 @@ fn one() -> u32 {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// Size of a node's root volume [GiB]; Karpenter's default if left out.
+    /// Size of a node's root volume [GiB]; default: Karpenter's default.
     #[schemars(range(min = 1))]
     pub volume_gib: Option<f64>,
-    /// Provisioned IOPS of a volume; the included ones if left out.
+    /// Provisioned IOPS of a volume; default: the included ones.
     #[schemars(range(min = 1))]
     pub iops: Option<f64>,
     /// Snapshots kept, changed blocks only [GB].
     #[serde(default)]
     #[schemars(range(min = 0, max = 1e9))]
     pub snapshot_gb: f64,
-    /// Provisioned throughput of a volume [MiB/s]; the included one if left out.
+    /// Provisioned throughput of a volume [MiB/s]; default: the included one.
     #[schemars(range(min = 1))]
     pub throughput_mibps: Option<f64>,
     /// Volumes that pods claim, by name; billed all month, outside the account's schedule too.
@@ -103,7 +103,7 @@ impl Claim {
             VolumeType::Gp3 => "EBS:VolumeUsage.gp3",
             VolumeType::Gp2 => "EBS:VolumeUsage.gp2",
         };
-        let meter = ("AmazonEC2", usage_type, "");
+        let meter = Meter::new("AmazonEC2", usage_type, "");
         lines.push(demand.line(meter, resource, self.gib * count, why));
         let facts = &demand.catalog.controllers.ebs;
         for (usage_type, provisioned, included, unit) in
@@ -117,7 +117,7 @@ impl Claim {
                 "(provisioned − included) × volumes",
                 &[("provisioned", provisioned, unit), ("included", included, unit), volumes],
             );
-            let meter = ("AmazonEC2", usage_type, "");
+            let meter = Meter::new("AmazonEC2", usage_type, "");
             lines.push(demand.line(meter, resource, (provisioned - included) * count, why));
         }
     }
@@ -125,19 +125,19 @@ impl Claim {
 
 impl Service for Spec {
     const KIND: &'static str = "ebs";
-    const METERS: &'static [Meter] = &[
-        ("AmazonEC2", "EBS:VolumeUsage.gp3", ""),
-        ("AmazonEC2", "EBS:VolumeUsage.gp2", ""),
-        ("AmazonEC2", "EBS:VolumeP-IOPS.gp3", ""),
-        ("AmazonEC2", "EBS:VolumeP-Throughput.gp3", ""),
-        ("AmazonEC2", "EBS:SnapshotUsage", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonEC2", "EBS:VolumeUsage.gp3", ""),
+        Meter::new("AmazonEC2", "EBS:VolumeUsage.gp2", ""),
+        Meter::new("AmazonEC2", "EBS:VolumeP-IOPS.gp3", ""),
+        Meter::new("AmazonEC2", "EBS:VolumeP-Throughput.gp3", ""),
+        Meter::new("AmazonEC2", "EBS:SnapshotUsage", ""),
     ];
 
     fn when_absent() -> Option<Self> {
         Some(Self::default())
     }
 
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let most = &context.catalog.controllers.ebs;
         let limits = [
             ("volume_gib", self.volume_gib, most.gp3_max_gib),
@@ -155,19 +155,19 @@ impl Service for Spec {
             ];
             let given = limits.into_iter().filter_map(|(key, v, most)| Some((key, v?, most)));
             let above = super::above_limits(given).into_iter();
-            problems.extend(above.map(|(key, message)| (format!("claims.{name}.{key}"), message)));
+            problems.extend(above.map(|finding| finding.below(&format!("claims.{name}"))));
             for (key, given) in [("iops", claim.iops), ("throughput_mibps", claim.throughput_mibps)]
             {
                 if gp2 && given.is_some() {
                     let message = "a gp2 volume has no setting for it; use gp3, or remove the key";
-                    problems.push((format!("claims.{name}.{key}"), message.into()));
+                    problems.push(Finding::new(format!("claims.{name}.{key}"), message));
                 }
             }
         }
         problems
     }
 
-    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn unused(&self, context: &Context<'_>) -> Vec<Finding> {
         let facts = &context.catalog.controllers.ebs;
         let below = |given: Option<f64>, included: f64| given.is_some_and(|own| own < included);
         super::unused_keys(
@@ -209,7 +209,7 @@ impl Service for Spec {
             lines.extend(volume.volumes(demand, &format!("node volumes of {pool}"), hours));
         }
         let kept = Basis::new("snapshots kept", &[("snapshots", self.snapshot_gb, "GB")]);
-        let snapshots = ("AmazonEC2", "EBS:SnapshotUsage", "");
+        let snapshots = Meter::new("AmazonEC2", "EBS:SnapshotUsage", "");
         lines.push(demand.line(snapshots, "snapshots", self.snapshot_gb, kept));
         for (name, claim) in &self.claims {
             claim.meter(demand, &format!("claim {name}"), &mut lines);
@@ -229,7 +229,7 @@ impl Spec {
             "volume size × node hours / hours of the month",
             &[("volume size", gib, "GiB"), used[0], used[1]],
         );
-        let storage = ("AmazonEC2", "EBS:VolumeUsage.gp3", "");
+        let storage = Meter::new("AmazonEC2", "EBS:VolumeUsage.gp3", "");
         let mut lines = vec![demand.line(storage, resource, gib * months, size)];
         for (usage_type, provisioned, included, unit) in
             extras(&facts.ebs, self.iops, self.throughput_mibps)
@@ -244,7 +244,7 @@ impl Spec {
                     used[1],
                 ],
             );
-            let meter = ("AmazonEC2", usage_type, "");
+            let meter = Meter::new("AmazonEC2", usage_type, "");
             lines.push(demand.line(meter, resource, above * months, why));
         }
         lines
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(quantities, [100.0, 2000.0, 0.0, 0.0]);
     }
 
-    /// One baseline node all month has 50 GiB. Half a node of `big` in the mean has 4,096 GiB and 16,000 IOPS:
+    /// One baseline node all month has 50 GiB. Half a node of `big` on average has 4,096 GiB and 16,000 IOPS:
     /// 2,048 GB and 6,500 IOPS above 3,000; its throughput is that of `[ebs]`, 225 MiB/s, 100 above 125.
     #[test]
     fn a_pool_s_volume_is_no_one_else_s() {

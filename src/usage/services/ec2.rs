@@ -8,7 +8,7 @@
 //! CPUCredits:<family> [vCPU-Hours] = Σ over days  max(0, mean utilization − baseline) × vCPU × node hours
 //! ```
 //! # Source
-//! Billing rules, "EC2, spot, Savings Plans": Linux is billed per second with a minimum of 60 s;
+//! aws.amazon.com/ec2/pricing/on-demand: Linux is billed per second with a minimum of 60 s;
 //! spot per second used. A capacity reservation is billed at the on-demand rate, used or not, and Savings Plans
 //! and regional Reserved Instances apply to both (EC2 user guide, "Capacity Reservation pricing and billing").
 //! Bills print unused hours as `UnusedBox:<type>` (Data Exports user guide, "Monitoring your On-Demand capacity
@@ -32,10 +32,10 @@ pub struct Spec {}
 
 impl Service for Spec {
     const KIND: &'static str = "ec2";
-    const METERS: &'static [Meter] = &[
-        ("AmazonEC2", "BoxUsage:*", "RunInstances"),
-        ("AmazonEC2", "SpotUsage:*", "RunInstances"),
-        ("AmazonEC2", "CPUCredits:*", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonEC2", "BoxUsage:*", "RunInstances"),
+        Meter::new("AmazonEC2", "SpotUsage:*", "RunInstances"),
+        Meter::new("AmazonEC2", "CPUCredits:*", ""),
     ];
 
     fn when_absent() -> Option<Self> {
@@ -56,7 +56,7 @@ impl Service for Spec {
             );
             let zones = node.price.as_ref().map_or(String::new(), |own| format!("/{}", own.zones));
             let resource = format!("{}/{}{zones}", node.pool, node.purchase);
-            let meter = ("AmazonEC2", &*usage_type, "RunInstances");
+            let meter = Meter::new("AmazonEC2", &*usage_type, "RunInstances");
             let line = demand.line(meter, &resource, node.hours, why);
             line.by_hour(node.hourly.clone()).in_zones(node.price.clone())
         });
@@ -79,7 +79,7 @@ fn unused(demand: &Demand<'_>, own: &ReservationUse) -> Option<UsageLine> {
     );
     let usage_type = format!("BoxUsage:{}", own.instance_type);
     let resource = unused_resource(&own.name);
-    let meter = ("AmazonEC2", &*usage_type, "RunInstances");
+    let meter = Meter::new("AmazonEC2", &*usage_type, "RunInstances");
     let line = demand.line(meter, &resource, own.unused_hours, why);
     (own.unused_hours > 0.0).then(|| line.by_hour(own.hourly.clone()))
 }
@@ -112,7 +112,7 @@ fn credits(demand: &Demand<'_>, node: &NodeUse) -> Option<UsageLine> {
     let usage_type = format!("CPUCredits:{}", shape.family);
     let resource = format!("{}/{}/{}", node.pool, node.purchase, node.instance_type);
     let quantity = above * f64::from(shape.vcpus) * nodes;
-    Some(demand.line(("AmazonEC2", &usage_type, ""), &resource, quantity, why))
+    Some(demand.line(Meter::new("AmazonEC2", &usage_type, ""), &resource, quantity, why))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! versions kept = min(lifecycle limit, builds so far)
 //! ```
 //! # Source
-//! Billing rules, "ECR": 0.10 per GB-month of compressed layers, shared layers once.
+//! aws.amazon.com/ecr/pricing: 0.10 per GB-month of compressed layers, shared layers once.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -36,7 +36,8 @@ pub struct Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "ecr";
-    const METERS: &'static [Meter] = &[("AmazonECR", "TimedStorage-ByteHrs", "")];
+    const METERS: &'static [Meter<'static>] =
+        &[Meter::new("AmazonECR", "TimedStorage-ByteHrs", "")];
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
         let built = self.versions_per_month * (f64::from(demand.month_index) + 0.5);

@@ -7,10 +7,10 @@
 //! EKS-Auto:<type>-management-hours [Hours] = hours of the nodes that pools buy, while Auto Mode is on
 //! ```
 //! At the end of extended support EKS upgrades a cluster to the oldest version that it still supports, which
-//! is in extended support itself: the surcharge goes on until you upgrade.
+//! is in extended support itself: the surcharge continues until you upgrade.
 //!
 //! # Source
-//! Billing rules, "EKS": 0.10 an hour; past standard support a 0.50 surcharge on its own usage type; Auto
+//! aws.amazon.com/eks/pricing: 0.10 an hour; past standard support a 0.50 surcharge on its own usage type; Auto
 //! Mode a fee by instance, which managed node groups, the baseline, do not pay. Dates:
 //! `models/eks_versions.csv`. The upgrade: EKS user guide, "Understand the Kubernetes version lifecycle".
 //! # Limits
@@ -19,7 +19,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Choice, Context, Demand, Meter, Metered, Service};
+use super::{Basis, Choice, Context, Demand, Finding, Meter, Metered, Service};
 use crate::{
     cluster::{autoscale::policy::BASELINE, capacity::NodeUse},
     facts::shapes::EksVersion,
@@ -29,10 +29,10 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// Clusters in the account; one if left out.
+    /// Clusters in the account; default: one.
     #[schemars(range(min = 0, max = 1000))]
     pub clusters: Option<u32>,
-    /// Kubernetes version, `1.34`; kept up to date, so never in extended support, if left out.
+    /// Kubernetes version, `1.34`; default: kept up to date, so never in extended support.
     pub version: Option<String>,
     /// Whether EKS Auto Mode manages the nodes.
     #[serde(default)]
@@ -67,7 +67,7 @@ impl Spec {
                 if demand.month.first_day().last_of_month() >= known.extended_support_ends =>
             {
                 format!(
-                    "extended support of Kubernetes {version} ends on {}; EKS then upgrades to the oldest version that it supports, which is in extended support too, so the surcharge goes on; upgrade the cluster to end it",
+                    "extended support of Kubernetes {version} ends on {}; EKS then upgrades to the oldest version that it supports, which is in extended support too, so the surcharge continues; upgrade the cluster to end it",
                     known.extended_support_ends
                 )
             }
@@ -79,13 +79,13 @@ impl Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "eks";
-    const METERS: &'static [Meter] = &[
-        ("AmazonEKS", "AmazonEKS-Hours:perCluster", "CreateOperation"),
-        ("AmazonEKS", "AmazonEKS-Hours:extendedSupport", "ExtendedSupport"),
-        ("AmazonEKS", "EKS-Auto:*", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonEKS", "AmazonEKS-Hours:perCluster", "CreateOperation"),
+        Meter::new("AmazonEKS", "AmazonEKS-Hours:extendedSupport", "ExtendedSupport"),
+        Meter::new("AmazonEKS", "EKS-Auto:*", ""),
     ];
 
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let versions = &context.catalog.eks_versions;
         let Some(version) = &self.version else { return Vec::new() };
         if versions.iter().any(|known| known.version == *version) {
@@ -100,11 +100,20 @@ impl Service for Spec {
             "no dates of support for Kubernetes {version:?}; there are {}, and newer versions are accepted with a warning",
             known.join(", ")
         );
-        vec![("version".into(), message)]
+        vec![Finding::new("version", message)]
     }
 
     fn kubernetes_minor(&self) -> Option<u32> {
         self.version.as_deref().and_then(minor)
+    }
+
+    fn lost_without(demand: &Demand<'_>) -> Option<String> {
+        (demand.capacity.node_hours() > 0.0).then(|| {
+            format!(
+                "{} hours of a control plane are not billed, because there is no [eks] table; set clusters = 0 if there is no cluster",
+                demand.hours()
+            )
+        })
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
@@ -126,7 +135,12 @@ impl Service for Spec {
         for node in demand.capacity.nodes.iter().filter(managed) {
             let usage_type = format!("EKS-Auto:{}-management-hours", node.instance_type);
             let why = Basis::new("node hours", &[("node hours", node.hours, "Hrs")]);
-            lines.push(demand.line(("AmazonEKS", &usage_type, ""), &node.pool, node.hours, why));
+            lines.push(demand.line(
+                Meter::new("AmazonEKS", &usage_type, ""),
+                &node.pool,
+                node.hours,
+                why,
+            ));
         }
         Metered { lines, choices: self.advice(demand).into_iter().collect() }
     }
@@ -156,9 +170,9 @@ mod tests {
         choices.into_iter().map(|choice| choice.reason).collect()
     }
 
-    /// Two clusters in a 31-day month are 2 × 744 h (billing rules: 148.80 at 0.10). 1.33 leaves standard
+    /// Two clusters in a 31-day month are 2 × 744 h (148.80 at 0.10). 1.33 leaves standard
     /// support on 2026-07-29, so July has three days of surcharge, 2 × 72 h ($72 at 0.50), and August 31; it
-    /// goes on after the end of extended support in July 2027.
+    /// continues after the end of extended support in July 2027.
     #[test]
     fn extended_support_begins_on_its_day_and_goes_on() {
         assert_eq!(hours("2026-06", "1.33"), [1440.0, 0.0]);
@@ -184,7 +198,7 @@ mod tests {
         assert_eq!(hours("2027-08", "1.99"), [1488.0, 0.0]);
         assert!(warned("2027-08", "1.99").contains("no dates of support for Kubernetes 1.99"));
         for wrong in ["1.12", "latest", "2.1"] {
-            assert!(problems(wrong)[0].1.contains("1.34"), "{wrong}");
+            assert!(problems(wrong)[0].message.contains("1.34"), "{wrong}");
         }
     }
 

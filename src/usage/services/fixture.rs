@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
-use super::{Context, Demand, Flows};
+use super::{Context, Demand, HandOver, Received, Service};
 use crate::{
     app::store,
     cluster::{
@@ -17,6 +17,11 @@ use crate::{
     measure::calendar::Month,
     money::rate,
 };
+
+/// How much of a kind a service sends.
+pub(crate) fn sent(service: &impl Service, demand: &Demand<'_>, kind: HandOver) -> f64 {
+    service.sends(demand).into_iter().collect::<Received>().total(kind)
+}
 
 #[derive(Debug)]
 pub(crate) struct Fixture {
@@ -125,7 +130,7 @@ impl Fixture {
             catalog: &self.catalog,
             free_tier: false,
             stops_database: false,
-            flows: Flows::default(),
+            received: Received::default(),
         }
     }
 }

@@ -8,16 +8,16 @@
 //! actions_storage [GB-day]  = max(0, artifacts − included) × days of the month
 //! ```
 //! # Source
-//! Billing rules, "GitHub Actions": each job's time is rounded up to the whole minute; included minutes
+//! GitHub Docs, "GitHub Actions billing": each job's time is rounded up to the whole minute; included minutes
 //! serve standard runners of private repositories only; larger runners are always charged.
 //! # Limits
-//! The multipliers that older plans applied to Windows and macOS are left out: the rates of 2026 carry the
+//! The multipliers that older plans applied to Windows and macOS are ignored: the rates of 2026 carry the
 //! difference.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Context, Demand, Meter, Metered, Service};
+use super::{Basis, Context, Demand, Finding, Meter, Metered, Service};
 
 /// A job of the workflows.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -50,10 +50,12 @@ pub struct Spec {
 impl Service for Spec {
     const KIND: &'static str = "github_actions";
     const ONCE: bool = true;
-    const METERS: &'static [Meter] =
-        &[("GitHubActions", "actions_minute:*", ""), ("GitHubActions", "actions_storage:any", "")];
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("GitHubActions", "actions_minute:*", ""),
+        Meter::new("GitHubActions", "actions_storage:any", ""),
+    ];
 
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let plans: Vec<&str> = context
             .catalog
             .github
@@ -64,7 +66,10 @@ impl Service for Spec {
         if plans.contains(&&*self.plan) {
             return Vec::new();
         }
-        vec![("plan".into(), format!("no plan {:?}; there are {}", self.plan, plans.join(", ")))]
+        vec![Finding::new(
+            "plan",
+            format!("no plan {:?}; there are {}", self.plan, plans.join(", ")),
+        )]
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
@@ -89,7 +94,7 @@ impl Service for Spec {
                 ],
             );
             let usage_type = format!("actions_minute:{}", job.runner);
-            let meter = ("GitHubActions", &*usage_type, "");
+            let meter = Meter::new("GitHubActions", &*usage_type, "");
             lines.push(demand.global_line(meter, "workflows", minutes - free, why));
         }
         let free = included("actions_included_storage");
@@ -132,6 +137,6 @@ mod tests {
         assert_eq!(fixture.price(&lines[2], 300.0), "2.4");
         assert!(Service::check(&spec, &fixture.context()).is_empty());
         let wrong = Spec { plan: "Teams".into(), jobs: vec![], artifact_gb: 0.0 };
-        assert!(Service::check(&wrong, &fixture.context())[0].1.contains("Team"));
+        assert!(Service::check(&wrong, &fixture.context())[0].message.contains("Team"));
     }
 }

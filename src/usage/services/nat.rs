@@ -8,7 +8,7 @@
 //! with fewer gateways than zones, the other zones' bytes cross a zone, charged on both sides
 //! ```
 //! # Source
-//! Billing rules, "NAT gateway": zonal, one per zone for high availability; processed GB come on top
+//! aws.amazon.com/vpc/pricing: zonal, one per zone for high availability; processed GB come on top
 //! of any transfer charge.
 //! # Limits
 //! A node pulls an image once, when the first pod of its workload is bound to it. What leaves for the internet is metered by `transfer`.
@@ -16,13 +16,15 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Flows, Meter, Metered, Service};
+use super::{
+    Basis, Demand, HandOver, Meter, Metered, Sent, Service, public_ipv4, rounded_up, transfer,
+};
 
 /// NAT gateways.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// Gateways; one per zone if left out.
+    /// Gateways; default: one per zone.
     #[schemars(range(min = 1, max = 100))]
     pub gateways: Option<u32>,
 }
@@ -39,20 +41,41 @@ impl Spec {
     }
 }
 
+/// Bytes through NAT gateways, both directions [GB].
+pub const THROUGH_GB: HandOver = HandOver::known_to::<Spec>("GB through NAT gateways");
+/// Image layers that an endpoint for S3 carries past NAT gateways [GB].
+pub const IMAGES_PAST_GB: HandOver =
+    HandOver::known_to::<Spec>("GB of image layers past NAT gateways");
+
+/// Returns the image layers that nodes pull through NAT gateways [GB]: they come from S3, and an endpoint for S3 carries
+/// them past the gateways.
+fn image_gb(demand: &Demand<'_>) -> f64 {
+    demand.capacity.image_gb - demand.received.total(IMAGES_PAST_GB)
+}
+
 impl Service for Spec {
     const KIND: &'static str = "nat";
-    const METERS: &'static [Meter] = &[
-        ("AmazonEC2", "NatGateway-Hours", "NatGateway"),
-        ("AmazonEC2", "NatGateway-Bytes", "NatGateway"),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonEC2", "NatGateway-Hours", "NatGateway"),
+        Meter::new("AmazonEC2", "NatGateway-Bytes", "NatGateway"),
     ];
 
-    fn flows(&self, demand: &Demand<'_>) -> Flows {
-        Flows {
-            nat_gb: demand.external_gb() + demand.log_gb(),
-            cross_zone_gb: self.cross_zone_gb(demand),
-            public_addresses: f64::from(self.gateways(demand)),
-            ..Flows::default()
-        }
+    fn lost_without(demand: &Demand<'_>) -> Option<String> {
+        let gb = demand.external_gb() + demand.log_gb() + image_gb(demand);
+        (gb > 0.0).then(|| {
+            format!(
+                "{} GB of third parties, logs and image pulls pass no gateway, because there is no [nat] table; nodes with public addresses pay for those",
+                rounded_up(gb)
+            )
+        })
+    }
+
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
+        vec![
+            THROUGH_GB.amount(demand.external_gb() + demand.log_gb()),
+            transfer::CROSS_ZONE_GB.amount(self.cross_zone_gb(demand)),
+            public_ipv4::ADDRESSES.amount(f64::from(self.gateways(demand))),
+        ]
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
@@ -66,7 +89,7 @@ impl Service for Spec {
             &[
                 ("third parties", demand.external_gb(), "GB"),
                 ("logs", demand.log_gb(), "GB"),
-                ("image pulls", demand.images_by_nat_gb(), "GB"),
+                ("image pulls", image_gb(demand), "GB"),
             ],
         );
         vec![
@@ -74,7 +97,7 @@ impl Service for Spec {
             demand.line(
                 Self::METERS[1],
                 "nat",
-                demand.flows.nat_gb + demand.images_by_nat_gb(),
+                demand.received.total(THROUGH_GB) + image_gb(demand),
                 through,
             ),
         ]
@@ -85,7 +108,7 @@ impl Service for Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::services::fixture::Fixture;
+    use crate::usage::services::fixture::{Fixture, sent};
 
     /// 1,048,576 requests of 1 KiB of logs are 1 GB; images are another.
     #[test]
@@ -96,16 +119,17 @@ mod tests {
         fixture.capacity.image_gb = 1.0;
         let spec = Spec::default();
         let mut demand = fixture.demand();
-        demand.flows = Service::flows(&spec, &demand);
-        assert_eq!(demand.flows.cross_zone_gb, 0.0);
+        let sends = Service::sends(&spec, &demand);
+        demand.received = sends.iter().copied().collect();
+        assert_eq!(demand.received.total(transfer::CROSS_ZONE_GB), 0.0);
         let lines = Service::meter(&spec, &demand).lines;
         assert_eq!(lines[0].quantity.get(), 3.0 * 720.0);
         assert_eq!(lines[1].quantity.get(), 2.0);
         // An endpoint for S3 takes the image layers off.
-        demand.flows.images_off_nat = 1.0;
+        demand.received = sends.into_iter().chain([IMAGES_PAST_GB.amount(1.0)]).collect();
         assert_eq!(Service::meter(&spec, &demand).lines[1].quantity.get(), 1.0);
         // One gateway for three zones: two thirds of the log cross, on both sides.
         let one = Spec { gateways: Some(1) };
-        assert!((Service::flows(&one, &demand).cross_zone_gb - 4.0 / 3.0).abs() < 1e-12);
+        assert!((sent(&one, &demand, transfer::CROSS_ZONE_GB) - 4.0 / 3.0).abs() < 1e-12);
     }
 }

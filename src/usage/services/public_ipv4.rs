@@ -5,15 +5,15 @@
 //! PublicIPv4:InUseAddress [Hrs] = max(0, addresses × hours of the month − free hours)
 //! ```
 //! # Source
-//! Billing rules, "Public IPv4": 0.005 an hour for each address, in use or idle; 750 h a month in the
+//! aws.amazon.com/vpc/pricing, "Public IPv4 Address": 0.005 an hour for each address, in use or idle; 750 h a month in the
 //! legacy free tier of an account's first twelve months.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Flows, Meter, Metered, Service};
+use super::{Basis, Demand, HandOver, Meter, Metered, Sent, Service};
 
-/// Public addresses beside those of load balancers and NAT gateways.
+/// Public addresses other than those of load balancers and NAT gateways.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
@@ -23,20 +23,24 @@ pub struct Spec {
     pub further_addresses: u32,
 }
 
+/// Public IPv4 addresses in use.
+pub const ADDRESSES: HandOver = HandOver::known_to::<Spec>("public IPv4 addresses");
+
 impl Service for Spec {
     const KIND: &'static str = "public_ipv4";
-    const METERS: &'static [Meter] = &[("AmazonVPC", "PublicIPv4:InUseAddress", "")];
+    const METERS: &'static [Meter<'static>] =
+        &[Meter::new("AmazonVPC", "PublicIPv4:InUseAddress", "")];
 
     fn when_absent() -> Option<Self> {
         Some(Self::default())
     }
 
-    fn flows(&self, _demand: &Demand<'_>) -> Flows {
-        Flows { public_addresses: f64::from(self.further_addresses), ..Flows::default() }
+    fn sends(&self, _demand: &Demand<'_>) -> Vec<Sent> {
+        vec![ADDRESSES.amount(f64::from(self.further_addresses))]
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
-        let addresses = demand.flows.public_addresses;
+        let addresses = demand.received.total(ADDRESSES);
         let facts = &demand.catalog.controllers.free_tier;
         let free = if demand.free_tier { facts.public_ipv4_hours } else { 0.0 };
         let billed = (addresses * demand.hours() - free).max(0.0);
@@ -61,13 +65,13 @@ mod tests {
     fn every_address_runs_all_hours() {
         let fixture = Fixture::new("2027-02");
         let mut demand = fixture.demand();
-        demand.flows.public_addresses = 6.0;
+        demand.received = [ADDRESSES.amount(6.0)].into_iter().collect();
         let lines = Service::meter(&Spec::default(), &demand).lines;
         assert_eq!(lines[0].quantity.get(), 6.0 * 672.0);
         demand.free_tier = true;
         let lines = Service::meter(&Spec::default(), &demand).lines;
         assert_eq!(lines[0].quantity.get(), 6.0 * 672.0 - 750.0);
-        demand.flows.public_addresses = 1.0;
+        demand.received = [ADDRESSES.amount(1.0)].into_iter().collect();
         let lines = Service::meter(&Spec::default(), &demand).lines;
         assert_eq!(lines[0].quantity.get(), 0.0);
     }

@@ -9,13 +9,13 @@
 //! Health-Check-Non-AWS  [Months]     = checks of other endpoints
 //! ```
 //! # Source
-//! Billing rules, "Route 53": zones 0.50 to the 25th, queries stepped at a billion, alias queries to load
+//! aws.amazon.com/route53/pricing: zones 0.50 to the 25th, queries stepped at a billion, alias queries to load
 //! balancers and `CloudFront` free.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Meter, Metered, Service};
+use super::{Basis, Demand, HandOver, Meter, Metered, Service};
 
 /// DNS.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -40,18 +40,21 @@ pub struct Spec {
     pub health_checks_other: f64,
 }
 
+/// Health checks of AWS endpoints.
+pub const HEALTH_CHECKS: HandOver = HandOver::billed_by::<Spec>("health checks for failover");
+
 impl Service for Spec {
     const KIND: &'static str = "route53";
-    const METERS: &'static [Meter] = &[
-        ("AmazonRoute53", "HostedZone", ""),
-        ("AmazonRoute53", "DNS-Queries", ""),
-        ("AmazonRoute53", "Intra-AWS-DNS-Queries", ""),
-        ("AmazonRoute53", "Health-Check-AWS", ""),
-        ("AmazonRoute53", "Health-Check-Non-AWS", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonRoute53", "HostedZone", ""),
+        Meter::new("AmazonRoute53", "DNS-Queries", ""),
+        Meter::new("AmazonRoute53", "Intra-AWS-DNS-Queries", ""),
+        Meter::new("AmazonRoute53", "Health-Check-AWS", ""),
+        Meter::new("AmazonRoute53", "Health-Check-Non-AWS", ""),
     ];
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
-        let checks = self.health_checks_aws + demand.flows.health_checks_aws;
+        let checks = self.health_checks_aws + demand.received.total(HEALTH_CHECKS);
         let queries = demand.capacity.sessions * self.queries_per_session;
         let asked = [
             ("sessions", demand.capacity.sessions, "sessions"),

@@ -16,9 +16,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Meter, Metered, Service};
+use super::{Basis, Demand, HandOver, Meter, Metered, Service};
 
-/// Days in the mean month of the Gregorian calendar.
+/// Days in the average month of the Gregorian calendar.
 const DAYS_PER_MONTH: f64 = 30.436_875;
 
 /// Buckets.
@@ -50,20 +50,26 @@ fn month() -> f64 {
     30.0
 }
 
+/// Logs that services deliver to S3 [GB].
+pub const LOGS_GB: HandOver = HandOver::billed_by::<Spec>("GB of logs delivered to S3");
+/// Objects that services write.
+pub const WRITES: HandOver = HandOver::known_to::<Spec>("objects written");
+/// Objects that services read.
+pub const READS: HandOver = HandOver::billed_by::<Spec>("reads of a bucket by CloudFront");
+
 impl Service for Spec {
     const KIND: &'static str = "s3";
-    const METERS: &'static [Meter] = &[
-        ("AmazonS3", "TimedStorage-ByteHrs", ""),
-        ("AmazonS3", "Requests-Tier1", ""),
-        ("AmazonS3", "Requests-Tier2", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonS3", "TimedStorage-ByteHrs", ""),
+        Meter::new("AmazonS3", "Requests-Tier1", ""),
+        Meter::new("AmazonS3", "Requests-Tier2", ""),
     ];
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
-        let flows = &demand.flows;
         let months = f64::from(demand.month_index) + 0.5;
         // No more is kept than was written since the plan began.
         let kept = months.min(self.log_retention_days / DAYS_PER_MONTH);
-        let logs = flows.s3_log_gb * kept;
+        let logs = demand.received.total(LOGS_GB) * kept;
         let stored = self.stored_gb + self.growth_gb_per_month * months + logs;
         let storage = Basis::new(
             "stored + growth × (months + ½) + logs a month × log months kept",
@@ -71,22 +77,38 @@ impl Service for Spec {
                 ("stored at the start", self.stored_gb, "GB"),
                 ("growth", self.growth_gb_per_month, "GB a month"),
                 ("months", months, "months"),
-                ("logs", flows.s3_log_gb, "GB a month"),
+                ("logs", demand.received.total(LOGS_GB), "GB a month"),
                 ("log months kept", kept, "months"),
             ],
         );
         let writes = Basis::new(
             "own writes + log files",
-            &[("own", self.writes_per_month, "objects"), ("log files", flows.s3_puts, "objects")],
+            &[
+                ("own", self.writes_per_month, "objects"),
+                ("log files", demand.received.total(WRITES), "objects"),
+            ],
         );
         let reads = Basis::new(
             "own reads + CloudFront fetches",
-            &[("own", self.reads_per_month, "objects"), ("fetches", flows.s3_gets, "objects")],
+            &[
+                ("own", self.reads_per_month, "objects"),
+                ("fetches", demand.received.total(READS), "objects"),
+            ],
         );
         vec![
             demand.line(Self::METERS[0], "buckets", stored, storage),
-            demand.line(Self::METERS[1], "buckets", self.writes_per_month + flows.s3_puts, writes),
-            demand.line(Self::METERS[2], "buckets", self.reads_per_month + flows.s3_gets, reads),
+            demand.line(
+                Self::METERS[1],
+                "buckets",
+                self.writes_per_month + demand.received.total(WRITES),
+                writes,
+            ),
+            demand.line(
+                Self::METERS[2],
+                "buckets",
+                self.reads_per_month + demand.received.total(READS),
+                reads,
+            ),
         ]
         .into()
     }
@@ -107,8 +129,8 @@ mod tests {
                 .unwrap();
         let mut demand = fixture.demand();
         demand.month_index = 2;
-        demand.flows.s3_log_gb = DAYS_PER_MONTH;
-        demand.flows.s3_gets = 7.0;
+        demand.received = [LOGS_GB.amount(DAYS_PER_MONTH), READS.amount(7.0)].into_iter().collect();
+
         let lines = Service::meter(&spec, &demand).lines;
         assert_eq!(lines[0].quantity.get(), 155.0);
         assert_eq!(lines[2].quantity.get(), 12.0);

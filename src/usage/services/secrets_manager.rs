@@ -6,12 +6,12 @@
 //! AWSSecretsManagerAPIRequest  [API Requests] = secrets × hours × 3,600 / poll interval
 //! ```
 //! # Source
-//! Billing rules: 0.40 a secret and month, 0.05 per 10,000 calls. Each call decrypts once with KMS.
+//! aws.amazon.com/secrets-manager/pricing: 0.40 a secret and month, 0.05 per 10,000 calls. Each call decrypts once with KMS.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Flows, Meter, Metered, Service};
+use super::{Basis, Demand, Meter, Metered, Sent, Service, kms};
 
 /// Secrets.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -33,13 +33,13 @@ impl Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "secrets_manager";
-    const METERS: &'static [Meter] = &[
-        ("AWSSecretsManager", "AWSSecretsManager-Secrets", ""),
-        ("AWSSecretsManager", "AWSSecretsManagerAPIRequest", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AWSSecretsManager", "AWSSecretsManager-Secrets", ""),
+        Meter::new("AWSSecretsManager", "AWSSecretsManagerAPIRequest", ""),
     ];
 
-    fn flows(&self, demand: &Demand<'_>) -> Flows {
-        Flows { kms_requests: self.calls(demand), ..Flows::default() }
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
+        vec![kms::REQUESTS.amount(self.calls(demand))]
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {

@@ -8,14 +8,14 @@
 //! reads = parameters × hours × 3,600 / poll interval
 //! ```
 //! # Source
-//! Billing rules, "SSM": standard parameters at standard throughput are free; advanced 0.05 a month;
+//! aws.amazon.com/systems-manager/pricing: standard parameters at standard throughput are free; advanced 0.05 a month;
 //! 0.05 per 10,000 interactions for advanced parameters or once higher throughput is on. Each read of an
 //! encrypted value is a request to KMS.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Flows, Meter, Metered, Service};
+use super::{Basis, Demand, Meter, Metered, Sent, Service, kms};
 
 /// Parameters.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -52,15 +52,15 @@ impl Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "ssm";
-    const METERS: &'static [Meter] = &[
-        ("AWSSystemsManager", "PS-Standard-Param", ""),
-        ("AWSSystemsManager", "PS-Advanced-Param-Tier1", ""),
-        ("AWSSystemsManager", "PS-Param-Processed-Tier2", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AWSSystemsManager", "PS-Standard-Param", ""),
+        Meter::new("AWSSystemsManager", "PS-Advanced-Param-Tier1", ""),
+        Meter::new("AWSSystemsManager", "PS-Param-Processed-Tier2", ""),
     ];
 
-    fn flows(&self, demand: &Demand<'_>) -> Flows {
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         let reads = self.reads(demand, self.standard_parameters + self.advanced_parameters);
-        Flows { kms_requests: reads * self.encrypted_share, ..Flows::default() }
+        vec![kms::REQUESTS.amount(reads * self.encrypted_share)]
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
@@ -88,7 +88,7 @@ impl Service for Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::services::fixture::Fixture;
+    use crate::usage::services::fixture::{Fixture, sent};
 
     /// Ten advanced parameters read every minute in April: 10 × 720 × 60 = 432,000 reads, 2.16; the
     /// parameters 7,200 h, 0.50.
@@ -103,8 +103,7 @@ mod tests {
         assert_eq!(fixture.price(&lines[0], lines[0].quantity.get()), "0");
         assert_eq!(fixture.price(&lines[1], lines[1].quantity.get()), "0.5");
         assert_eq!(fixture.price(&lines[2], lines[2].quantity.get()), "2.16");
-        let flows = Service::flows(&spec, &fixture.demand());
-        assert_eq!(flows.kms_requests, 110.0 * 720.0 * 60.0);
+        assert_eq!(sent(&spec, &fixture.demand(), kms::REQUESTS), 110.0 * 720.0 * 60.0);
         spec.advanced_parameters = 0.0;
         let lines = Service::meter(&spec, &fixture.demand()).lines;
         assert_eq!(lines[2].quantity.get(), 0.0);

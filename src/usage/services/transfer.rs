@@ -8,7 +8,7 @@
 //! cross-zone share = (zones − 1) / zones
 //! ```
 //! # Source
-//! Billing rules, "Data transfer": 0.01 per GB on each side between zones; load balancer to targets on
+//! aws.amazon.com/ec2/pricing/on-demand, "Data Transfer": 0.01 per GB on each side between zones; load balancer to targets on
 //! private addresses is free; EC2 to RDS in another zone 0.01 in each direction; egress steps and the
 //! free 100 GB are the price book's.
 //! # Limits
@@ -17,7 +17,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Flows, Meter, Metered, Service, kib_to_gb};
+use super::{Basis, Demand, HandOver, Meter, Metered, Sent, Service, kib_to_gb};
 use crate::cluster::workload::Reached;
 
 /// Data transfer.
@@ -40,26 +40,38 @@ impl Spec {
         );
         kib_to_gb(demand.capacity.sessions * internal)
     }
+
+    fn crossing_share(&self, demand: &Demand<'_>) -> f64 {
+        if self.topology_aware_routing { 0.0 } else { demand.cross_zone_share() }
+    }
+
+    /// Bytes between pods of different zones; both sides are charged [GB].
+    fn cross_zone_gb(&self, demand: &Demand<'_>) -> f64 {
+        2.0 * Self::pod_to_pod_gb(demand) * self.crossing_share(demand)
+    }
 }
+
+/// Bytes out to the internet [GB].
+pub const INTERNET_GB: HandOver = HandOver::known_to::<Spec>("GB out to the internet");
+/// Bytes between zones, counted once for each side that is charged [GB].
+pub const CROSS_ZONE_GB: HandOver = HandOver::known_to::<Spec>("GB between zones");
 
 impl Service for Spec {
     const KIND: &'static str = "transfer";
-    const METERS: &'static [Meter] = &[
-        ("AWSDataTransfer", "DataTransfer-Out-Bytes", ""),
-        ("AWSDataTransfer", "DataTransfer-Regional-Bytes", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AWSDataTransfer", "DataTransfer-Out-Bytes", ""),
+        Meter::new("AWSDataTransfer", "DataTransfer-Regional-Bytes", ""),
     ];
 
     fn when_absent() -> Option<Self> {
         Some(Self::default())
     }
 
-    fn flows(&self, demand: &Demand<'_>) -> Flows {
-        let share = if self.topology_aware_routing { 0.0 } else { demand.cross_zone_share() };
-        Flows {
-            internet_out_gb: demand.external_gb() * OUTWARD_SHARE + demand.log_gb(),
-            cross_zone_gb: 2.0 * Self::pod_to_pod_gb(demand) * share,
-            ..Flows::default()
-        }
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
+        vec![
+            INTERNET_GB.amount(demand.external_gb() * OUTWARD_SHARE + demand.log_gb()),
+            CROSS_ZONE_GB.amount(self.cross_zone_gb(demand)),
+        ]
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
@@ -77,22 +89,18 @@ impl Service for Spec {
             "2 × pod to pod × share crossing + database and NAT",
             &[
                 ("pod to pod", Self::pod_to_pod_gb(demand), "GB"),
-                (
-                    "of it crossing",
-                    if self.topology_aware_routing { 0.0 } else { demand.cross_zone_share() },
-                    "",
-                ),
+                ("of it crossing", self.crossing_share(demand), ""),
                 (
                     "database and NAT, both sides where both pay",
-                    demand.flows.cross_zone_gb - Service::flows(self, demand).cross_zone_gb,
+                    demand.received.total(CROSS_ZONE_GB) - self.cross_zone_gb(demand),
                     "GB",
                 ),
-                ("all charged", demand.flows.cross_zone_gb, "GB"),
+                ("all charged", demand.received.total(CROSS_ZONE_GB), "GB"),
             ],
         );
         vec![
-            demand.line(Self::METERS[0], "internet", demand.flows.internet_out_gb, out),
-            demand.line(Self::METERS[1], "zones", demand.flows.cross_zone_gb, between),
+            demand.line(Self::METERS[0], "internet", demand.received.total(INTERNET_GB), out),
+            demand.line(Self::METERS[1], "zones", demand.received.total(CROSS_ZONE_GB), between),
         ]
         .into()
     }
@@ -101,7 +109,7 @@ impl Service for Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::services::fixture::Fixture;
+    use crate::usage::services::fixture::{Fixture, sent};
 
     /// 100 GB between pods over three zones: 2/3 crosses, both sides pay: 133.33 GB.
     #[test]
@@ -111,9 +119,9 @@ mod tests {
         let class = &fixture.classes["api"];
         let kib = class.per_session * (class.request_kib + class.response_kib);
         fixture.capacity.sessions = 100.0 * 1_048_576.0 / kib;
-        let random = Service::flows(&Spec::default(), &fixture.demand());
-        assert!((random.cross_zone_gb - 400.0 / 3.0).abs() < 1e-9, "{}", random.cross_zone_gb);
-        let aware = Service::flows(&Spec { topology_aware_routing: true }, &fixture.demand());
-        assert_eq!(aware.cross_zone_gb, 0.0);
+        let random = sent(&Spec::default(), &fixture.demand(), CROSS_ZONE_GB);
+        assert!((random - 400.0 / 3.0).abs() < 1e-9, "{random}");
+        let aware = Spec { topology_aware_routing: true };
+        assert_eq!(sent(&aware, &fixture.demand(), CROSS_ZONE_GB), 0.0);
     }
 }

@@ -7,13 +7,13 @@
 //! VpcEndpoint-Gateway [Hrs] = gateway endpoints × hours, at 0
 //! ```
 //! # Source
-//! Billing rules, "VPC interface endpoints": hours per endpoint and zone; bytes in steps of 1 and 5 PB over
+//! aws.amazon.com/privatelink/pricing: hours per endpoint and zone; bytes in steps of 1 and 5 PB over
 //! all endpoints of the region; gateway endpoints for S3 and `DynamoDB` cost nothing.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Context, Demand, Flows, Meter, Metered, Service};
+use super::{Basis, Context, Demand, Finding, Meter, Metered, Sent, Service, nat};
 
 /// Endpoints.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -41,24 +41,24 @@ impl Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "vpc_endpoints";
-    const METERS: &'static [Meter] = &[
-        ("AmazonVPC", "VpcEndpoint-Hours", "VpcEndpoint"),
-        ("AmazonVPC", "VpcEndpoint-Bytes", "VpcEndpoint"),
-        ("AmazonVPC", "VpcEndpoint-Gateway", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("AmazonVPC", "VpcEndpoint-Hours", "VpcEndpoint"),
+        Meter::new("AmazonVPC", "VpcEndpoint-Bytes", "VpcEndpoint"),
+        Meter::new("AmazonVPC", "VpcEndpoint-Gateway", ""),
     ];
 
-    fn check(&self, _: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, _: &Context<'_>) -> Vec<Finding> {
         let lost = self.gb_per_month > 0.0 && self.interface.is_empty();
         let message = format!(
             "{} GB a month have no interface endpoint to go through; name one in interface",
             self.gb_per_month
         );
-        if lost { vec![("gb_per_month".into(), message)] } else { Vec::new() }
+        if lost { vec![Finding::new("gb_per_month", message)] } else { Vec::new() }
     }
 
-    fn flows(&self, _: &Demand<'_>) -> Flows {
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         let s3 = self.interface.iter().chain(&self.gateway).any(|name| name == "s3");
-        Flows { images_off_nat: f64::from(u8::from(s3)), ..Flows::default() }
+        if s3 { vec![nat::IMAGES_PAST_GB.amount(demand.capacity.image_gb)] } else { Vec::new() }
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {

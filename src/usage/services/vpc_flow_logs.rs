@@ -6,14 +6,14 @@
 //! to CloudWatch: VendedLog-Bytes [GB], billed by `cloudwatch`;  to S3: storage, billed by `s3`
 //! ```
 //! # Source
-//! Billing rules, "WAF" (vended logs 0.50 per GB in the first step) and the S3 rows of the price book.
+//! aws.amazon.com/cloudwatch/pricing (vended logs 0.50 per GB in the first step) and the S3 rows of the price book.
 //! # Limits
-//! The delivery fee of logs to S3 was not read in any source and is left out.
+//! The delivery fee of logs to S3 was not read in any source and is not modelled.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Demand, Flows, Meter, Metered, Service, kib_to_gb};
+use super::{Context, Demand, Finding, Meter, Metered, Sent, Service, cloudwatch, kib_to_gb, s3};
 
 use crate::cluster::workload::{Reached, Workload};
 
@@ -45,9 +45,9 @@ pub struct Spec {
 
 impl Service for Spec {
     const KIND: &'static str = "vpc_flow_logs";
-    const METERS: &'static [Meter] = &[];
+    const METERS: &'static [Meter<'static>] = &[];
 
-    fn unused(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn unused(&self, context: &Context<'_>) -> Vec<Finding> {
         let through_alb = |workload: &Workload| workload.reached == Reached::ThroughAlb;
         let requests = context.workloads.values().any(through_alb);
         let mut unused =
@@ -63,13 +63,13 @@ impl Service for Spec {
         unused
     }
 
-    fn flows(&self, demand: &Demand<'_>) -> Flows {
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         let requests = demand.capacity.sessions * demand.alb_requests_per_session();
         let gb = kib_to_gb(requests * self.records_per_request * self.record_bytes / 1024.0);
-        match self.destination {
-            Destination::Cloudwatch => Flows { vended_log_gb: gb, ..Flows::default() },
-            Destination::S3 => Flows { s3_log_gb: gb, ..Flows::default() },
-        }
+        vec![match self.destination {
+            Destination::Cloudwatch => cloudwatch::VENDED_LOGS_GB.amount(gb),
+            Destination::S3 => s3::LOGS_GB.amount(gb),
+        }]
     }
 
     fn meter(&self, _: &Demand<'_>) -> Metered {
@@ -81,7 +81,7 @@ impl Service for Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::services::fixture::Fixture;
+    use crate::usage::services::fixture::{Fixture, sent};
 
     /// 1,048,576 requests of eight records of 128 bytes are 1 GB.
     #[test]
@@ -90,10 +90,10 @@ mod tests {
         fixture.classes["api"].per_session = 1.0;
         fixture.capacity.sessions = 1_048_576.0;
         let mut spec: Spec = toml::from_str("records_per_request = 8\nrecord_bytes = 128").unwrap();
-        assert_eq!(Service::flows(&spec, &fixture.demand()).vended_log_gb, 1.0);
+        assert_eq!(sent(&spec, &fixture.demand(), cloudwatch::VENDED_LOGS_GB), 1.0);
         spec.destination = Destination::S3;
-        assert_eq!(Service::flows(&spec, &fixture.demand()).s3_log_gb, 1.0);
+        assert_eq!(sent(&spec, &fixture.demand(), s3::LOGS_GB), 1.0);
         fixture.capacity.sessions = 0.0;
-        assert_eq!(Service::flows(&spec, &fixture.demand()), Flows::default());
+        assert_eq!(sent(&spec, &fixture.demand(), s3::LOGS_GB), 0.0);
     }
 }

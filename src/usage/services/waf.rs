@@ -7,14 +7,16 @@
 //! RequestV2-… [Request] = every request that reaches the ACL, blocked or not, on the tier of its WCU
 //! ```
 //! # Source
-//! Billing rules, "WAF": 0.60 per million up to 1,500 WCU, 0.20 more per started 500 WCU.
+//! aws.amazon.com/waf/pricing: 0.60 per million up to 1,500 WCU, 0.20 more per started 500 WCU.
 //! # Limits
 //! Bodies are inspected to 8 KB on a load balancer, without surcharge.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Basis, Context, Demand, Flows, Meter, Metered, Service, kib_to_gb};
+use super::{
+    Basis, Context, Demand, Finding, Meter, Metered, Sent, Service, cloudwatch, kib_to_gb,
+};
 use crate::facts::shapes::WafFacts;
 
 /// Web ACL on the load balancer.
@@ -104,29 +106,27 @@ fn request_meter(wcu: u32, facts: &WafFacts) -> String {
 
 impl Service for Spec {
     const KIND: &'static str = "waf";
-    const METERS: &'static [Meter] = &[
-        ("awswaf", "WebACLV2", ""),
-        ("awswaf", "RuleV2", ""),
-        ("awswaf", "RequestV2-Tier*", ""),
-        ("awswaf", "AMR-BotControl", ""),
-        ("awswaf", "AMR-BotControl-Request", ""),
-        ("awswaf", "AMR-BotControl-Targeted-Request", ""),
+    const METERS: &'static [Meter<'static>] = &[
+        Meter::new("awswaf", "WebACLV2", ""),
+        Meter::new("awswaf", "RuleV2", ""),
+        Meter::new("awswaf", "RequestV2-Tier*", ""),
+        Meter::new("awswaf", "AMR-BotControl", ""),
+        Meter::new("awswaf", "AMR-BotControl-Request", ""),
+        Meter::new("awswaf", "AMR-BotControl-Targeted-Request", ""),
     ];
 
-    fn flows(&self, demand: &Demand<'_>) -> Flows {
+    fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         let logged = self.requests(demand) * self.log_share;
-        Flows {
-            vended_log_gb: kib_to_gb(logged * self.log_record_bytes / 1024.0),
-            ..Flows::default()
-        }
+        let gb = kib_to_gb(logged * self.log_record_bytes / 1024.0);
+        vec![cloudwatch::VENDED_LOGS_GB.amount(gb)]
     }
 
-    fn check(&self, context: &Context<'_>) -> Vec<(String, String)> {
+    fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let most = f64::from(context.catalog.controllers.waf.max_wcu);
         super::above_limits([("wcu", f64::from(self.wcu), most)])
     }
 
-    fn unused(&self, _: &Context<'_>) -> Vec<(String, String)> {
+    fn unused(&self, _: &Context<'_>) -> Vec<Finding> {
         let inspects = self.bot_control != BotControl::None;
         let share = [("bot_control_share", !inspects && self.bot_control_share < whole())];
         let bytes = [(
@@ -166,7 +166,7 @@ impl Service for Spec {
         let mut lines = vec![
             demand.line(Self::METERS[0], "web-acl", acls, acl),
             demand.line(Self::METERS[1], "web-acl", rules * acls, rule),
-            demand.line(("awswaf", &tier, ""), "web-acl", requests, request),
+            demand.line(Meter::new("awswaf", &tier, ""), "web-acl", requests, request),
         ];
         let inspected = match self.bot_control {
             BotControl::None => return lines.into(),
@@ -178,9 +178,9 @@ impl Service for Spec {
             "requests × inspected share",
             &[("requests", requests, "requests"), ("inspected share", self.bot_control_share, "")],
         );
-        lines.push(demand.line(("awswaf", "AMR-BotControl", ""), "web-acl", acls, group));
+        lines.push(demand.line(Meter::new("awswaf", "AMR-BotControl", ""), "web-acl", acls, group));
         let share = requests * self.bot_control_share;
-        lines.push(demand.line(("awswaf", inspected, ""), "web-acl", share, bots));
+        lines.push(demand.line(Meter::new("awswaf", inspected, ""), "web-acl", share, bots));
         lines.into()
     }
 }
@@ -188,7 +188,7 @@ impl Service for Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::services::fixture::Fixture;
+    use crate::usage::services::fixture::{Fixture, sent};
 
     #[test]
     fn blocked_requests_count_and_wcu_choose_the_tier() {
@@ -236,7 +236,7 @@ blocked_per_request = 0.5",
         let targeted = Spec { bot_control: BotControl::Targeted, ..spec.clone() };
         let lines = Service::meter(&targeted, &fixture.demand()).lines;
         assert_eq!(fixture.price(&lines[4], lines[4].quantity.get()), "110");
-        let logged = Service::flows(&spec, &fixture.demand()).vended_log_gb;
+        let logged = sent(&spec, &fixture.demand(), cloudwatch::VENDED_LOGS_GB);
         assert!((logged - 1.2e6 * 1500.0 / 1_073_741_824.0).abs() < 1e-9);
         fixture.capacity.sessions = 0.0;
         let idle = Service::meter(&spec, &fixture.demand()).lines;

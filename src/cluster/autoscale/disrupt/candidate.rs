@@ -6,6 +6,7 @@ use crate::cluster::autoscale::{
     budget::{self, PoolNodes},
     node::Node,
     policy::{Available, MOST_POOLS, Mix, Policy, Pool, Purchase},
+    purchase::ByPurchase,
     settings::DisruptionReason,
     tally::Refusal,
 };
@@ -18,7 +19,7 @@ impl Cluster {
         for (index, node) in self.nodes.iter().enumerate() {
             let Some(node) = node else { continue };
             let offer = &policy.offers[node.offer];
-            let Some(pool) = usize::from(offer.group).checked_sub(1) else { continue };
+            let Some(pool) = offer.group.pool() else { continue };
             let rules = &policy.pools[pool];
             let Some(quiet) = rules.consolidate_after_seconds else { continue };
             if node.drain.is_some() {
@@ -47,19 +48,22 @@ impl Cluster {
                 pool,
                 price: offer.price,
                 cost: f64::from(1 + node.pod_count),
-                used: [offer.cpu - node.free_cpu, offer.memory - node.free_memory],
+                used: offer.room() - node.free,
             });
         }
         found
     }
 
     /// On-demand and spot nodes of each pool that asks for a share.
-    pub(super) fn mixes(&self, policy: &Policy) -> [[u32; 2]; MOST_POOLS] {
-        let mut mixes = [[0, 0]; MOST_POOLS];
+    pub(super) fn mixes(&self, policy: &Policy) -> [ByPurchase<u32>; MOST_POOLS] {
+        let mut mixes = [ByPurchase::default(); MOST_POOLS];
         for node in self.nodes.iter().flatten().filter(|node| node.drain.is_none()) {
             let offer = &policy.offers[node.offer];
-            if let Some(pool) = usize::from(offer.group).checked_sub(1) {
-                mixes[pool][usize::from(offer.purchase == Purchase::Spot)] += 1;
+            if let Some(pool) = offer.group.pool() {
+                match offer.purchase {
+                    Purchase::Spot => mixes[pool].spot += 1,
+                    _ => mixes[pool].on_demand += 1,
+                }
             }
         }
         mixes
@@ -83,7 +87,8 @@ impl Cluster {
                 return Some(Block { refusal: Refusal::DoNotDisrupt, until });
             }
             let replicas = &self.workloads[workload];
-            let held = |available: Available| replicas.ready <= available.of(replicas.desired);
+            let held =
+                |available: Available| replicas.ready <= available.least_ready(replicas.desired);
             if asks.available.is_some_and(held) {
                 return Some(Block { refusal: Refusal::PodDisruptionBudget, until: NEVER });
             }
@@ -99,8 +104,7 @@ impl Cluster {
     ) -> [u32; MOST_POOLS] {
         let mut nodes = [PoolNodes::default(); MOST_POOLS];
         for node in self.nodes.iter().flatten().filter(|node| node.ready_at <= self.now) {
-            let group = policy.offers[node.offer].group;
-            let Some(pool) = usize::from(group).checked_sub(1) else { continue };
+            let Some(pool) = policy.offers[node.offer].group.pool() else { continue };
             nodes[pool].initialized += 1;
             nodes[pool].unavailable += u32::from(!node.stays());
         }
@@ -147,7 +151,7 @@ impl Cluster {
             let Some(every) = pool.drift_every else { continue };
             pass.look_again = pass.look_again.min((self.now / every + 1).saturating_mul(every));
             if node.created_at / every < self.now / every && node.takes_pods(self.now) {
-                // With a longest drain, drift goes on although pods block it (`EventualDisruptionClass`).
+                // With a longest drain, drift continues although pods block it (`EventualDisruptionClass`).
                 let block = self.blocked(policy, node).filter(|_| pool.termination_grace.is_none());
                 match block {
                     Some(block) => pass.block(block),
@@ -162,7 +166,8 @@ impl Cluster {
 
 /// Whether a pool that asks for a share of spot stays within one node of it without such a node: a
 /// spread over capacity types would hold pods back likewise.
-fn keeps_share(pool: &Pool, [on_demand, spot]: [u32; 2], leaving: Purchase) -> bool {
+fn keeps_share(pool: &Pool, nodes: ByPurchase<u32>, leaving: Purchase) -> bool {
+    let ByPurchase { on_demand, spot } = nodes;
     let Mix::Share(share) = pool.mix else { return true };
     let left = f64::from((on_demand + spot).saturating_sub(1));
     if leaving == Purchase::Spot {

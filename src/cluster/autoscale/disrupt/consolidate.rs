@@ -15,6 +15,8 @@ use crate::cluster::autoscale::{
     },
     node::Node,
     policy::{Mix, Offer, Policy, Purchase},
+    purchase::{ByPurchase, Market},
+    resources::Resources,
     settings::DisruptionReason,
     tally::Refusal,
 };
@@ -22,11 +24,11 @@ use crate::cluster::autoscale::{
 /// What the nodes that stay could take, looked at once a pass.
 pub(super) struct Targets {
     stock: Rc<Stock>,
-    /// CPU and memory free in all.
-    free: [i64; 2],
+    /// What they have free in all.
+    free: Resources,
 }
 
-/// What a removal comes to.
+/// The result of a removal.
 enum Outcome {
     Delete,
     Replace(Replacement),
@@ -41,19 +43,19 @@ impl Cluster {
         node.takes_pods(self.now) && !busy
     }
 
-    /// CPU and memory that all targets have free.
-    pub(super) fn free_room(&self, policy: &Policy) -> [i64; 2] {
+    /// What all targets have free.
+    pub(super) fn free_room(&self, policy: &Policy) -> Resources {
         let targets = self.nodes.iter().flatten().filter(|node| self.is_target(policy, node));
-        targets.fold([0, 0], |[cpu, memory], node| [cpu + node.free_cpu, memory + node.free_memory])
+        targets.fold(Resources::default(), |sum, node| sum + node.free)
     }
 
     pub(super) fn targets(&self, policy: &Policy) -> Targets {
-        let mut free = [0, 0];
+        let mut free = Resources::default();
         let mut rooms = Vec::new();
         for (index, node) in self.nodes.iter().enumerate() {
             let Some(node) = node else { continue };
             if self.is_target(policy, node) {
-                free = [free[0] + node.free_cpu, free[1] + node.free_memory];
+                free += node.free;
                 rooms.push(Room::new(policy, index, node));
             }
         }
@@ -138,7 +140,7 @@ impl Cluster {
         let mut removed: BTreeMap<u32, f64> = BTreeMap::new();
         for candidate in candidates {
             let node = self.nodes[candidate.index].as_ref()?;
-            let price = removed.entry(policy.offers[node.offer].type_id).or_insert(f64::MAX);
+            let price = removed.entry(policy.offers[node.offer].type_id).or_insert(f64::INFINITY);
             *price = price.min(candidate.price);
         }
         let same = replacement
@@ -151,7 +153,7 @@ impl Cluster {
     }
 
     /// The first candidate that can go alone.
-    pub(super) fn one(
+    pub(super) fn single(
         &self,
         policy: &Policy,
         candidates: &[Candidate],
@@ -161,15 +163,15 @@ impl Cluster {
         for candidate in candidates {
             let alone = std::slice::from_ref(candidate);
             if let Some(outcome) = self.remove(policy, alone, targets, pass) {
-                let one = std::iter::once(candidate.index);
+                let index = std::iter::once(candidate.index);
                 let replacements = replacements(outcome);
-                return Some(self.command(DisruptionReason::Underutilized, one, replacements));
+                return Some(self.command(DisruptionReason::Underutilized, index, replacements));
             }
         }
         None
     }
 
-    /// What removing these nodes together comes to; `None` when it is not possible or does not pay.
+    /// Returns the result of removing these nodes together; `None` when it is not possible or does not pay.
     fn remove(
         &self,
         policy: &Policy,
@@ -207,47 +209,44 @@ impl Cluster {
         &self,
         policy: &Policy,
         candidates: &[Candidate],
-        free: [i64; 2],
+        free: Resources,
     ) -> bool {
-        let mut lacks = [-free[0], -free[1]];
+        let mut lacks = Resources::default() - free;
         let mut price = 0.0;
         for candidate in candidates {
             let Some(node) = &self.nodes[candidate.index] else { return false };
             // A candidate is out of its quiet time, so its own room was counted.
-            lacks[0] += candidate.used[0] + node.free_cpu;
-            lacks[1] += candidate.used[1] + node.free_memory;
+            lacks += candidate.used + node.free;
             price += candidate.price;
         }
-        if lacks[0] <= 0 && lacks[1] <= 0 {
+        if lacks.cpu <= 0 && lacks.memory <= 0 {
             return true;
         }
         !self.never_replaced(policy, candidates)
-            && self.cheaper_holds(policy, candidates, [lacks[0], lacks[1], 1], price)
+            && self.cheaper_holds(policy, candidates, Resources { pods: 1, ..lacks }, price)
     }
 
     /// Whether any offer that may take the candidates' place costs less than `price` and has room for
-    /// this much CPU, memory and pods: a bound, and far cheaper than to plan the node.
+    /// this much: a bound, and far cheaper than to plan the node.
     fn cheaper_holds(
         &self,
         policy: &Policy,
         candidates: &[Candidate],
-        [cpu, memory, pods]: [i64; 3],
+        asked: Resources,
         price: f64,
     ) -> bool {
-        if self.seat_holds(policy, [cpu, memory, pods], price) {
+        if self.seat_holds(policy, asked, price) {
             return true;
         }
         let spot = candidates.iter().filter(|candidate| self.is_spot(policy, candidate)).count();
-        let same_kind = [spot == 0, spot == candidates.len()];
+        let same_kind = ByPurchase { on_demand: spot == 0, spot: spot == candidates.len() };
         policy.pools.iter().any(|pool| {
-            let allowed = if matches!(pool.mix, Mix::Share(_)) { same_kind } else { [true; 2] };
-            [&pool.on_demand, &pool.spot].into_iter().zip(allowed).any(|(offers, allowed)| {
-                let offers = offers.iter().map(|offer| &policy.offers[*offer]);
+            let shares = matches!(pool.mix, Mix::Share(_));
+            let allowed = if shares { same_kind } else { ByPurchase::BOTH };
+            Market::ALL.into_iter().filter(|market| allowed.get(*market)).any(|market| {
+                let offers = pool.offers(market.into()).iter().map(|offer| &policy.offers[*offer]);
                 let mut cheaper = offers.take_while(|offer| offer.price < price);
-                allowed
-                    && cheaper.any(|offer| {
-                        offer.cpu >= cpu && offer.memory >= memory && offer.pods >= pods
-                    })
+                cheaper.any(|offer| offer.room().holds(asked))
             })
         })
     }
@@ -286,18 +285,18 @@ impl Cluster {
             if !all_spot && !none_spot {
                 return None;
             }
-            claim.buys = [none_spot, all_spot];
+            claim.buys = ByPurchase { on_demand: none_spot, spot: all_spot };
         }
-        let spot: Vec<usize> = claim.offers_of(policy, 1).collect();
-        if spot.is_empty() || !claim.buys[1] {
+        let spot: Vec<usize> = claim.offers_of(policy, Market::Spot).collect();
+        if spot.is_empty() || !claim.buys.spot {
             // A type that could be bought as spot is judged by its spot price alone.
             let offers: Vec<usize> = claim
-                .offers_of(policy, 0)
+                .offers_of(policy, Market::OnDemand)
                 .filter(|offer| policy.offers[*offer].price < price)
                 .collect();
             return (!offers.is_empty()).then_some(Replacement { claim, offers });
         }
-        claim.buys = [false, true];
+        claim.buys = ByPurchase::SPOT;
         let dear = dear_types(policy, &spot, price);
         let is_cheaper = |offer: &Offer| offer.price < price && !dear.contains(&offer.type_id);
         let cheaper: Vec<usize> =
@@ -334,7 +333,7 @@ impl Cluster {
             let (mut pool_price, mut pool_cost) = (0.0, 0.0);
             for node in self.nodes.iter().flatten() {
                 let offer = &policy.offers[node.offer];
-                if usize::from(offer.group) == pool + 1 {
+                if offer.group.pool() == Some(pool) {
                     pool_price += offer.price;
                     pool_cost += f64::from(1 + node.pod_count);
                 }
@@ -380,7 +379,7 @@ fn spot_to_spot(
         return None;
     }
     if alone {
-        let values = policy.pools[claim.pool].min_values.0 as usize;
+        let values = policy.pools[claim.pool].min_values.types as usize;
         keep_types(policy, &mut cheaper, least.max(values));
     }
     Some(Replacement { claim, offers: cheaper })

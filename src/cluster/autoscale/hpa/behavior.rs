@@ -49,6 +49,24 @@ pub struct Past {
     pub seconds_ago: u32,
 }
 
+/// Least and most replicas of an autoscaler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplicaBounds {
+    /// `minReplicas`.
+    pub least: u32,
+    /// `maxReplicas`.
+    pub most: u32,
+}
+
+/// How far one reconcile without `behavior` may raise the count.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Growth {
+    /// To so many times the count.
+    pub factor: f64,
+    /// To this count in any case.
+    pub least: u32,
+}
+
 /// The recommendation without `behavior`: the greatest of the window, both its ends included.
 pub fn stabilize(now: u32, past: &[Past], window_seconds: u32) -> u32 {
     let recent = past.iter().filter(|past| past.seconds_ago <= window_seconds);
@@ -66,14 +84,9 @@ pub fn stabilize_with(behavior: &Behavior, current: u32, now: u32, past: &[Past]
 }
 
 /// The count without `behavior` inside its bounds, and how far one reconcile may grow.
-pub fn normalize(
-    current: u32,
-    desired: u32,
-    bounds: (u32, u32),
-    (factor, least): (f64, u32),
-) -> u32 {
-    let limit = ((f64::from(current) * factor) as u32).max(least);
-    desired.max(bounds.0).min(bounds.1.min(limit))
+pub fn normalize(current: u32, desired: u32, bounds: ReplicaBounds, growth: Growth) -> u32 {
+    let limit = ((f64::from(current) * growth.factor) as u32).max(growth.least);
+    desired.max(bounds.least).min(bounds.most.min(limit))
 }
 
 /// Where a period began, from what changed in it.
@@ -129,17 +142,18 @@ pub fn limit_rate(
     behavior: &Behavior,
     current: u32,
     desired: u32,
-    bounds: (u32, u32),
-    (ups, downs): (&[Past], &[Past]),
+    bounds: ReplicaBounds,
+    ups: &[Past],
+    downs: &[Past],
 ) -> u32 {
     match desired.cmp(&current) {
         Ordering::Greater => {
             let limit = scale_up_limit(&behavior.scale_up, current, ups, downs);
-            desired.min(bounds.1.min(limit))
+            desired.min(bounds.most.min(limit))
         }
         Ordering::Less => {
             let limit = scale_down_limit(&behavior.scale_down, current, ups, downs);
-            desired.max(bounds.0.max(limit))
+            desired.max(bounds.least.max(limit))
         }
         Ordering::Equal => desired,
     }
@@ -158,7 +172,7 @@ mod tests {
         }
     }
 
-    /// Sizing reference 1.6: entries {6}, current 4, raw 3 gives 4 with both windows set.
+    /// Worked by hand: entries {6}, current 4, raw 3 gives 4 with both windows set.
     #[test]
     fn neither_window_is_contradicted() {
         let behavior = Behavior { scale_up: rules(60, &[]), scale_down: rules(60, &[]) };

@@ -27,7 +27,7 @@ pub struct Tolerance {
 
 impl Tolerance {
     /// The same in both directions, as the cluster-wide setting is.
-    pub fn both(value: f64) -> Self {
+    pub fn symmetric(value: f64) -> Self {
         Self { down: value, up: value }
     }
 
@@ -149,7 +149,7 @@ pub struct Totals {
 
 impl Totals {
     /// Sums pods up.
-    pub fn of(pods: &[PodReading], now: i64, readiness: &Readiness) -> Self {
+    pub fn of_pods(pods: &[PodReading], now: i64, readiness: &Readiness) -> Self {
         let mut totals = Self::default();
         for pod in pods {
             totals.unrequested += u32::from(pod.request <= 0);
@@ -235,7 +235,7 @@ pub fn pod_metric_replicas(
         return Some(if inside { current } else { whole(first * f64::from(totals.ready)) });
     }
     let (mut usage, mut request, mut pods) = (totals.usage, totals.ready_request, totals.ready);
-    // At exactly the target missing pods are left out.
+    // At exactly the target missing pods are ignored.
     let off_target = (first - 1.0).abs() > 0.0;
     if totals.missing > 0 && off_target {
         usage += if first < 1.0 { target.fill(totals) } else { 0 };
@@ -312,10 +312,15 @@ mod tests {
     }
 
     fn cpu(current: u32, totals: &Totals, target: i64) -> Option<u32> {
-        pod_metric_replicas(current, totals, PodTarget::Utilization(target), Tolerance::both(0.1))
+        pod_metric_replicas(
+            current,
+            totals,
+            PodTarget::Utilization(target),
+            Tolerance::symmetric(0.1),
+        )
     }
 
-    /// Worked examples of the sizing reference, 1.3.
+    /// Worked examples of the formula in the Kubernetes documentation, "Horizontal Pod Autoscaling".
     #[test]
     fn the_reference_examples_hold() {
         assert_eq!(cpu(4, &totals(340, 4, 0, 0), 60), Some(6));
@@ -343,9 +348,9 @@ mod tests {
 
     #[test]
     fn zero_follows_the_ratio() {
-        assert_eq!(value_replicas(0, 2500, 1000, None, Tolerance::both(0.1)), Some(3));
-        assert_eq!(average_value_replicas(0, 2500, 1000, Tolerance::both(0.1)), 3);
-        assert_eq!(average_value_replicas(3, 3200, 1000, Tolerance::both(0.1)), 3);
+        assert_eq!(value_replicas(0, 2500, 1000, None, Tolerance::symmetric(0.1)), Some(3));
+        assert_eq!(average_value_replicas(0, 2500, 1000, Tolerance::symmetric(0.1)), 3);
+        assert_eq!(average_value_replicas(3, 3200, 1000, Tolerance::symmetric(0.1)), 3);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{
 };
 
 fn rules() -> Rules {
-    let tolerance = Tolerance::both(0.1);
+    let tolerance = Tolerance::symmetric(0.1);
     Rules {
         min_replicas: 2,
         max_replicas: 50,
@@ -16,7 +16,7 @@ fn rules() -> Rules {
         stabilization_seconds: 300,
         scale_up_factor: 2.0,
         scale_up_minimum: 4,
-        reconciles: (1, 15),
+        reconciles: Reconciles { per_tick: 1, seconds: 15 },
         band: Some(Band::new(60, tolerance)),
         keda: None,
     }
@@ -87,7 +87,7 @@ fn a_value_goes_by_ready_pods() {
     let metric = Metric::ExternalValue(Signal::RequestsPerSecond, 100_000);
     let cpu = Totals { ready: 2, unready: 3, ..Totals::default() };
     let seen = Observed { cpu, ready: 4, requests_per_second: 200_000, ..Observed::default() };
-    assert_eq!(metric.replicas(5, &seen, Tolerance::both(0.1)), Some(8));
+    assert_eq!(metric.replicas(5, &seen, Tolerance::symmetric(0.1)), Some(8));
 }
 
 proptest! {
@@ -153,11 +153,11 @@ proptest! {
             unready_request: sum(unready),
             unrequested: 0,
         };
-        prop_assert_eq!(Totals::of(&pods, 9001, &readiness), totals);
+        prop_assert_eq!(Totals::of_pods(&pods, 9001, &readiness), totals);
         let wish = pod_metric_replicas(
-            current, &totals, PodTarget::Utilization(target), Tolerance::both(0.1));
+            current, &totals, PodTarget::Utilization(target), Tolerance::symmetric(0.1));
         prop_assert_eq!(wish.is_none(), ready == 0);
-        let band = Band::new(target, Tolerance::both(0.1));
+        let band = Band::new(target, Tolerance::symmetric(0.1));
         if ready > 0 && missing == 0 && unready == 0 {
             let percent = 100 * totals.usage / totals.ready_request;
             if band.holds(percent) {

@@ -1,7 +1,7 @@
 //! Runs that come and go, by hand: ticks are minutes, and two baseline nodes of 2 vCPUs have room.
 
 use super::super::tests::{Company, POOL, check, luck};
-use super::super::{Cluster, event::Reason, policy::Policy, tally::JobTally};
+use super::super::{Cluster, event::Reason, policy::Policy, tally::JobUse};
 
 /// A company that serves nobody, with one job.
 fn company(job: &str) -> Company {
@@ -19,7 +19,7 @@ fn policy(job: &str) -> Policy {
 }
 
 /// Pods that run after each tick, and the tally.
-fn run(policy: &Policy, ticks: usize) -> (Vec<u32>, JobTally, Cluster) {
+fn run(policy: &Policy, ticks: usize) -> (Vec<u32>, JobUse, Cluster) {
     let mut cluster = Cluster::new(policy, 0.0, true, luck());
     let mut running = Vec::new();
     for _ in 0..ticks {
@@ -171,13 +171,13 @@ fn an_evicted_pod_runs_anew() {
     };
     let (running, failed, tally) = with("");
     assert_eq!(running, [vec![1; 15], vec![0; 5]].concat(), "5 minutes in vain, and then 10");
-    assert_eq!((failed, tally.lost, tally.completed, tally.failed), (false, 1, 1, 0));
+    assert_eq!((failed, tally.lost_pods, tally.completed, tally.failed), (false, 1, 1, 0));
     let (running, failed, tally) = with(", backoff_limit = 0");
     assert_eq!(running, [vec![1; 5], vec![0; 15]].concat());
-    assert_eq!((failed, tally.lost, tally.completed, tally.failed), (true, 1, 0, 1));
+    assert_eq!((failed, tally.lost_pods, tally.completed, tally.failed), (true, 1, 0, 1));
 }
 
-/// Outside the account's schedule no run begins, one that has begun goes on, and a job waits for the morning.
+/// Outside the account's schedule no run begins, one that has begun continues, and a job waits for the morning.
 #[test]
 fn runs_begin_only_while_the_account_is_awake() {
     let with = |job: &str| {
@@ -222,7 +222,7 @@ fn what_a_job_cannot_have_is_refused() {
     let problems =
         |job: &str| company(&format!("{REQUESTS}{job}")).policy().unwrap_err().join("\n");
     for (job, expected) in [
-        ("kind = \"cron-job\"", "workloads.report.job: is missing; say when it runs"),
+        ("kind = \"cron-job\"", "workloads.report.job: is missing; set when it runs"),
         ("kind = \"cron-job\"\njob = { duration_seconds = 60 }", "report.job.schedule: is missing"),
         ("kind = \"job\"\njob = { duration_seconds = 60 }", "report.job.starts_at: is missing"),
         (

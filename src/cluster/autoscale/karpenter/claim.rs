@@ -11,9 +11,13 @@ use super::{
     round::count_pod,
     seats::{Seats, bit},
 };
-use crate::cluster::autoscale::policy::{
-    Deployment, Offer, Policy, Purchase,
-    affinity::{Affinity, Pick},
+use crate::cluster::autoscale::{
+    policy::{
+        MinValues, Offer, Policy,
+        affinity::{Affinity, Pick},
+    },
+    purchase::{ByPurchase, Market},
+    resources::{Allowance, MachineSize, Resources},
 };
 
 /// A node being planned: its pods, and which offers still hold them.
@@ -22,19 +26,18 @@ pub(in crate::cluster::autoscale) struct Claim {
     pub(in crate::cluster::autoscale) pool: usize,
     /// Zones left to it, one bit each.
     pub(in crate::cluster::autoscale) zones: u8,
-    /// Purchase options left to it: on-demand, spot.
-    pub(in crate::cluster::autoscale) buys: [bool; 2],
-    /// Places in the pool's offers before which none holds the pods: on-demand, spot.
-    first: [usize; 2],
+    /// Purchase options left to it.
+    pub(in crate::cluster::autoscale) buys: ByPurchase<bool>,
+    /// Places in the pool's offers before which none holds the pods.
+    first: ByPurchase<usize>,
     /// Capacity reservations that it holds an instance of, one bit each: with any, it is bought there.
     pub(in crate::cluster::autoscale) reserved: u64,
-    /// Distinct instance types and families that it keeps.
-    min_values: (u32, u32),
-    cpu: i64,
-    memory: i64,
-    pub(super) pods: i64,
-    /// What the pool's limit leaves for this node: vCPUs [millicores], memory [MiB].
-    room: [i64; 2],
+    /// Distinct values that its types keep.
+    min_values: MinValues,
+    /// What its pods request.
+    pub(super) requested: Resources,
+    /// What the pool's limits leave for this node.
+    allowance: Allowance,
     /// Pods by workload.
     pub(in crate::cluster::autoscale) workloads: Vec<(usize, u32)>,
     /// Of these workloads, those that refuse some of the offers.
@@ -48,12 +51,19 @@ struct Picky {
     pick: Pick,
 }
 
-/// How a claim would stand with one more pod.
+/// A workload whose pod asks for a place, and the pick of its terms that the pod comes with.
 #[derive(Clone, Copy)]
-pub(super) struct With {
-    first: [usize; 2],
+pub(super) struct Asker {
+    pub(super) workload: usize,
+    pub(super) pick: Pick,
+}
+
+/// What a claim becomes with one more pod.
+#[derive(Clone, Copy)]
+pub(super) struct Grown {
+    first: ByPurchase<usize>,
     zones: u8,
-    pick: Pick,
+    requested: Resources,
     pub(super) reserved: u64,
 }
 
@@ -66,42 +76,28 @@ pub(super) enum Misfit {
     Waits,
 }
 
-const PURCHASES: [Purchase; 2] = [Purchase::OnDemand, Purchase::Spot];
-
 impl Claim {
     /// A node of a pool without pods.
-    pub(super) fn empty(policy: &Policy, pool: usize, buys: [bool; 2]) -> Self {
+    pub(super) fn empty(policy: &Policy, pool: usize, buys: ByPurchase<bool>) -> Self {
         Self {
             pool,
             zones: policy.pools[pool].zones,
             buys,
-            first: [0, 0],
+            first: ByPurchase::default(),
             reserved: 0,
             min_values: policy.pools[pool].min_values,
-            cpu: 0,
-            memory: 0,
-            pods: 0,
-            room: [i64::MAX; 2],
+            requested: Resources::default(),
+            allowance: Allowance::UNLIMITED,
             workloads: Vec::new(),
             picky: Vec::new(),
         }
     }
 
-    fn fits(
-        &self,
-        policy: &Policy,
-        index: usize,
-        [cpu, memory, pods]: [i64; 3],
-        zones: u8,
-    ) -> bool {
+    fn fits(&self, policy: &Policy, index: usize, requested: Resources, zones: u8) -> bool {
         let offer = &policy.offers[index];
-        let [more_cpu, more_memory, more_pods] =
-            policy.withheld.get(index).copied().unwrap_or_default();
-        offer.cpu >= cpu + more_cpu
-            && offer.memory >= memory + more_memory
-            && offer.pods >= pods + more_pods
-            && offer.vcpu_milli <= self.room[0]
-            && offer.capacity_mib <= self.room[1]
+        let withheld = policy.withheld.get(index).copied().unwrap_or_default();
+        offer.room().holds(requested + withheld)
+            && self.allowance.admits(offer.machine())
             && offer.zones & zones != 0
             && self
                 .picky
@@ -109,62 +105,64 @@ impl Claim {
                 .all(|picky| policy.workloads[picky.workload].admits_as(picky.pick, index))
     }
 
-    /// How it stands with one more pod in these zones.
+    /// Returns what it becomes with one more pod in these zones.
     ///
     /// # Errors
     /// Why it takes none.
     pub(super) fn with(
         &self,
         policy: &Policy,
-        (workload, pick): (usize, Pick),
+        asker: Asker,
         zones: u8,
         seats: &Seats,
-    ) -> Result<With, Misfit> {
-        let asks = &policy.workloads[workload];
+    ) -> Result<Grown, Misfit> {
+        let asks = &policy.workloads[asker.workload];
         let pool = &policy.pools[self.pool];
-        if zones == 0 || asks.groups & (1 << pool.group) == 0 {
+        if zones == 0 || !asks.groups.contains(pool.group) {
             return Err(Misfit::Full);
         }
-        let sums = [self.cpu + asks.request_cpu, self.memory + asks.request_memory, self.pods + 1];
+        let requested = self.requested + asks.requests();
         // Sums only grow and zones only shrink, so the offers already passed over stay passed over.
-        let first = [0, 1].map(|way: usize| {
-            let offers = pool.offers(PURCHASES[way]);
-            if !self.buys[way] {
+        let first = ByPurchase::new(|market| {
+            let offers = pool.offers(market.into());
+            if !self.buys.get(market) {
                 return offers.len();
             }
-            let from = self.first[way];
+            let from = self.first.get(market);
             let next = offers[from..].iter().position(|offer| {
-                asks.admits_as(pick, *offer) && self.fits(policy, *offer, sums, zones)
+                asks.admits_as(asker.pick, *offer) && self.fits(policy, *offer, requested, zones)
             });
             next.map_or(offers.len(), |next| from + next)
         });
-        let any = (0..2).any(|way| first[way] < pool.offers(PURCHASES[way]).len());
-        let reserved = if seats.is_any() {
-            self.reservations_with(policy, (asks, pick), (sums, zones), seats)?
-        } else {
-            0
-        };
-        let enough = self.min_values == (0, 0)
-            || self
-                .grown(policy, (workload, pick), (first, sums, zones, reserved))
-                .keeps_values(policy);
-        let fits = (any || reserved != 0) && enough;
-        if fits { Ok(With { first, zones, pick, reserved }) } else { Err(Misfit::Full) }
+        let any = Market::ALL
+            .into_iter()
+            .any(|market| first.get(market) < pool.offers(market.into()).len());
+        let mut grown = Grown { first, zones, requested, reserved: 0 };
+        if seats.is_any() {
+            grown.reserved = self.reservations_with(policy, asker, &grown, seats)?;
+        }
+        let enough = self.min_values == MinValues::NONE
+            || self.grown(policy, asker, grown).keeps_values(policy);
+        let fits = (any || grown.reserved != 0) && enough;
+        if fits { Ok(grown) } else { Err(Misfit::Full) }
     }
 
-    /// The reservations that it would hold with these sums in these zones. Those that it might use but other
+    /// The reservations that it would hold once grown. Those that it might use but other
     /// planned nodes hold make the pod wait, as giving all of them up would.
     fn reservations_with(
         &self,
         policy: &Policy,
-        (asks, pick): (&Deployment, Pick),
-        (sums, zones): ([i64; 3], u8),
+        asker: Asker,
+        grown: &Grown,
         seats: &Seats,
     ) -> Result<u64, Misfit> {
+        let asks = &policy.workloads[asker.workload];
         let mut might = self.reserved != 0;
         let mut reserved = 0;
         for seat in seats.open(policy, policy.pools[self.pool].group) {
-            if asks.admits_as(pick, seat.offer) && self.fits(policy, seat.offer, sums, zones) {
+            if asks.admits_as(asker.pick, seat.offer)
+                && self.fits(policy, seat.offer, grown.requested, grown.zones)
+            {
                 might = true;
                 if seats.can_hold(seat, self.reserved) {
                     reserved |= bit(seat);
@@ -178,42 +176,52 @@ impl Claim {
     fn grown(
         &self,
         policy: &Policy,
-        (workload, pick): (usize, Pick),
-        (first, [cpu, memory, pods], zones, reserved): ([usize; 2], [i64; 3], u8, u64),
+        asker: Asker,
+        Grown { first, zones, requested, reserved }: Grown,
     ) -> Self {
-        let mut grown = Self { zones, first, reserved, cpu, memory, pods, ..self.clone() };
-        grown.note_picky(policy, workload, pick);
+        let mut grown = Self { zones, first, reserved, requested, ..self.clone() };
+        grown.note_picky(policy, asker);
         grown
     }
 
-    /// Distinct instance types and families that still hold its pods.
-    fn values(&self, policy: &Policy) -> (u32, u32) {
-        let distinct = |of: fn(&Offer) -> u32| {
-            let mut values: Vec<u32> = self.offers(policy).map(|o| of(&policy.offers[o])).collect();
+    /// Distinct values of the types that still hold its pods.
+    fn values(&self, policy: &Policy) -> MinValues {
+        let distinct = |value: fn(&Offer) -> u32| {
+            let offers = self.offers(policy).map(|offer| value(&policy.offers[offer]));
+            let mut values: Vec<u32> = offers.collect();
             values.sort_unstable();
             values.dedup();
             values.len() as u32
         };
-        (distinct(|offer| offer.type_id), distinct(|offer| offer.family_id))
+        MinValues {
+            types: distinct(|offer| offer.type_id),
+            families: distinct(|offer| offer.family_id),
+        }
     }
 
     fn keeps_values(&self, policy: &Policy) -> bool {
-        let (types, families) = self.values(policy);
-        types >= self.min_values.0 && families >= self.min_values.1
+        let values = self.values(policy);
+        values.types >= self.min_values.types && values.families >= self.min_values.families
     }
 
     /// Asks for no more distinct values than a first pod leaves (`MIN_VALUES_POLICY=BestEffort`).
-    fn relax_values(&mut self, policy: &Policy, asker: (usize, Pick), zones: u8) {
-        let asks = &policy.workloads[asker.0];
-        let (cpu, memory) = (asks.request_cpu, asks.request_memory);
-        let alone = ([0, 0], [cpu, memory, 1], zones, self.reserved);
-        let (types, families) = self.grown(policy, asker, alone).values(policy);
-        self.min_values = (self.min_values.0.min(types), self.min_values.1.min(families));
+    fn relax_values(&mut self, policy: &Policy, asker: Asker, zones: u8) {
+        let alone = Grown {
+            first: ByPurchase::default(),
+            zones,
+            requested: policy.workloads[asker.workload].requests(),
+            reserved: self.reserved,
+        };
+        let values = self.grown(policy, asker, alone).values(policy);
+        self.min_values = MinValues {
+            types: self.min_values.types.min(values.types),
+            families: self.min_values.families.min(values.families),
+        };
     }
 
     /// Whether an offer still holds its pods.
     pub(super) fn holds(&self, policy: &Policy, offer: usize) -> bool {
-        self.fits(policy, offer, [self.cpu, self.memory, self.pods], self.zones)
+        self.fits(policy, offer, self.requested, self.zones)
     }
 
     /// Every offer that still holds its pods, on-demand ones first, each cheapest first, then those of
@@ -222,7 +230,10 @@ impl Claim {
         &'a self,
         policy: &'a Policy,
     ) -> impl Iterator<Item = usize> + 'a {
-        (0..2).flat_map(move |way| self.offers_of(policy, way)).chain(self.reserved_offers(policy))
+        let markets = Market::ALL.into_iter();
+        markets
+            .flat_map(move |market| self.offers_of(policy, market))
+            .chain(self.reserved_offers(policy))
     }
 
     /// The offers of the reservations that it holds.
@@ -240,42 +251,41 @@ impl Claim {
         held.map(|seat| seat.offer)
     }
 
-    /// The same of one purchase option: 0 is on-demand, 1 is spot.
+    /// The same of one purchase option.
     pub(in crate::cluster::autoscale) fn offers_of<'a>(
         &'a self,
         policy: &'a Policy,
-        way: usize,
+        market: Market,
     ) -> impl Iterator<Item = usize> + 'a {
-        let offers = policy.pools[self.pool].offers(PURCHASES[way]);
-        let offers = if self.buys[way] { &offers[self.first[way]..] } else { &[] };
-        let sums = [self.cpu, self.memory, self.pods];
-        let fits = move |offer: &&usize| self.fits(policy, **offer, sums, self.zones);
+        let offers = policy.pools[self.pool].offers(market.into());
+        let offers = if self.buys.get(market) { &offers[self.first.get(market)..] } else { &[] };
+        let fits = move |offer: &&usize| self.holds(policy, **offer);
         offers.iter().filter(fits).copied()
     }
 
     /// The most this claim may yet grow to: what Karpenter charges to the limit within a round.
-    pub(super) fn largest(&self, policy: &Policy) -> [i64; 2] {
-        let mut most = [0, 0];
+    pub(super) fn largest(&self, policy: &Policy) -> MachineSize {
+        let mut most = MachineSize::default();
         for offer in self.offers(policy) {
-            let offer = &policy.offers[offer];
-            most = [most[0].max(offer.vcpu_milli), most[1].max(offer.capacity_mib)];
+            let machine = policy.offers[offer].machine();
+            most.vcpu_milli = most.vcpu_milli.max(machine.vcpu_milli);
+            most.memory_mib = most.memory_mib.max(machine.memory_mib);
         }
         most
     }
 
-    pub(super) fn add(&mut self, policy: &Policy, workload: usize, with: With) {
-        let asks = &policy.workloads[workload];
-        self.first = with.first;
-        self.zones = with.zones;
-        self.reserved = with.reserved;
-        self.cpu += asks.request_cpu;
-        self.memory += asks.request_memory;
-        self.pods += 1;
-        self.note_picky(policy, workload, with.pick);
-        count_pod(&mut self.workloads, workload);
+    pub(super) fn add(&mut self, policy: &Policy, asker: Asker, grown: Grown) {
+        Grown {
+            first: self.first,
+            zones: self.zones,
+            requested: self.requested,
+            reserved: self.reserved,
+        } = grown;
+        self.note_picky(policy, asker);
+        count_pod(&mut self.workloads, asker.workload);
     }
 
-    fn note_picky(&mut self, policy: &Policy, workload: usize, pick: Pick) {
+    fn note_picky(&mut self, policy: &Policy, Asker { workload, pick }: Asker) {
         let asks = &policy.workloads[workload];
         let picky =
             !asks.refused.is_empty() || asks.affinity.as_deref().is_some_and(Affinity::names_nodes);
@@ -288,18 +298,28 @@ impl Claim {
     /// The price of its cheapest offer.
     pub(super) fn cheapest(&self, policy: &Policy) -> f64 {
         let pool = &policy.pools[self.pool];
-        let price = |way: usize| {
-            let first = pool.offers(PURCHASES[way]).get(self.first[way]).filter(|_| self.buys[way]);
+        let price = |market: Market| {
+            let offers = pool.offers(market.into());
+            let first = offers.get(self.first.get(market)).filter(|_| self.buys.get(market));
             first.map_or(f64::INFINITY, |offer| policy.offers[*offer].price)
         };
         let reserved = self.reserved_offers(policy).map(|offer| policy.offers[offer].price);
-        reserved.fold(price(0).min(price(1)), f64::min)
+        reserved.fold(price(Market::OnDemand).min(price(Market::Spot)), f64::min)
     }
 
     pub(super) fn count(&self, workload: usize) -> u32 {
-        let own = self.workloads.iter().filter(|(of, _)| *of == workload);
-        own.map(|(_, count)| count).sum()
+        let counts = self.workloads.iter().filter(|(place, _)| *place == workload);
+        counts.map(|(_, count)| count).sum()
     }
+}
+
+/// What a pool would buy for a first pod.
+#[derive(Clone, Copy)]
+pub(super) struct EmptyNode {
+    pub(super) pool: usize,
+    pub(super) buys: ByPurchase<bool>,
+    pub(super) allowance: Allowance,
+    pub(super) zones: u8,
 }
 
 /// A claim of a pool for a first pod.
@@ -308,15 +328,16 @@ impl Claim {
 /// Why the pool has no node for it.
 pub(super) fn try_claim(
     policy: &Policy,
-    (pool, buys, room): (usize, [bool; 2], [i64; 2]),
-    (asker, zones): ((usize, Pick), u8),
+    empty: &EmptyNode,
+    asker: Asker,
     seats: &Seats,
 ) -> Result<Claim, Misfit> {
-    let mut claim = Claim { zones, room, ..Claim::empty(policy, pool, buys) };
-    if policy.supply.relaxes_min_values && claim.min_values != (0, 0) {
+    let EmptyNode { pool, buys, allowance, zones } = *empty;
+    let mut claim = Claim { zones, allowance, ..Claim::empty(policy, pool, buys) };
+    if policy.supply.relaxes_min_values && claim.min_values != MinValues::NONE {
         claim.relax_values(policy, asker, zones);
     }
-    let with = claim.with(policy, asker, zones, seats)?;
-    claim.add(policy, asker.0, with);
+    let grown = claim.with(policy, asker, zones, seats)?;
+    claim.add(policy, asker, grown);
     Ok(claim)
 }

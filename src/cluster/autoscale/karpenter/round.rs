@@ -21,7 +21,7 @@
 
 use super::{
     Claim, PoolSize,
-    claim::{Misfit, try_claim},
+    claim::{Asker, EmptyNode, Misfit, try_claim},
     purchases,
     seats::Seats,
     stock::Rooms,
@@ -30,9 +30,12 @@ use super::{
 use crate::{
     cluster::autoscale::{
         Cluster, MOST_ZONES, Second,
-        affinity::{Surroundings, used_zones},
+        affinity::{Dropped, Surroundings, used_zones},
+        group::Group,
         node::Node,
         policy::{Deployment, Policy, Spread, affinity::Pick},
+        purchase::ByPurchase,
+        resources::{Allowance, Resources},
         schedule::open_zones,
     },
     measure::random,
@@ -41,13 +44,13 @@ use crate::{
 /// Terms of one kind that are dropped one after the other; the schema allows fewer.
 const MOST_TERMS: usize = 254;
 
-/// What a pod still insists on beside what it requires; preferences are dropped one after the other.
+/// Preferences that a pod still insists on; they are dropped one after the other.
 #[derive(Clone, Copy)]
 struct Demands {
     /// Terms on nodes that hold.
     pick: Pick,
-    /// Preferences of affinity and anti-affinity between pods that are dropped.
-    dropped: [u8; 2],
+    /// Preferences of affinity between pods that are dropped.
+    dropped: Dropped,
     zone_spread: bool,
     host_spread: bool,
     avoid: bool,
@@ -59,7 +62,7 @@ impl Demands {
         let dropped = if respects { 0 } else { u8::MAX };
         Self {
             pick: Pick { alternative: 0, preference: dropped },
-            dropped: [dropped; 2],
+            dropped: Dropped { near: dropped, apart: dropped },
             zone_spread: respects,
             host_spread: respects,
             avoid: true,
@@ -72,7 +75,7 @@ impl Demands {
         if let Some(affinity) = asks.affinity.as_deref() {
             // The last alternative is required.
             let alternatives = affinity.alternatives.len().saturating_sub(1);
-            let [near, apart] = &mut self.dropped;
+            let Dropped { near, apart } = &mut self.dropped;
             let steps = [
                 (&mut self.pick.alternative, alternatives),
                 (near, affinity.near.preferred().len()),
@@ -91,7 +94,7 @@ impl Demands {
             self.zone_spread = false;
         } else if self.host_spread && soft(asks.host_spread) {
             self.host_spread = false;
-        } else if self.avoid && asks.avoids != 0 {
+        } else if self.avoid && !asks.avoids.is_empty() {
             self.avoid = false;
         } else {
             return None;
@@ -107,8 +110,8 @@ impl Demands {
         asks.host_spread.filter(|spread| spread.hard || self.host_spread)
     }
 
-    fn avoids(self, asks: &Deployment, group: u8) -> bool {
-        self.avoid && asks.avoids & (1 << group) != 0
+    fn avoids(self, asks: &Deployment, group: Group) -> bool {
+        self.avoid && asks.avoids.contains(group)
     }
 }
 
@@ -153,11 +156,9 @@ impl Bounds {
 pub(in crate::cluster::autoscale) struct Room {
     pub(in crate::cluster::autoscale) index: usize,
     offer: usize,
-    group: u8,
+    group: Group,
     zone: u8,
-    cpu: i64,
-    memory: i64,
-    pods: i64,
+    free: Resources,
     /// Pods that the round put there, by workload.
     pub(in crate::cluster::autoscale) taken: Vec<(usize, u32)>,
 }
@@ -169,24 +170,17 @@ impl Room {
             offer: node.offer,
             group: policy.offers[node.offer].group,
             zone: node.zone,
-            cpu: node.free_cpu,
-            memory: node.free_memory,
-            pods: node.free_pods,
+            free: node.free,
             taken: Vec::new(),
         }
     }
 
     pub(super) fn holds(&self, asks: &Deployment) -> bool {
-        self.cpu >= asks.request_cpu
-            && self.memory >= asks.request_memory
-            && self.pods > 0
-            && asks.may_use(self.offer, self.group)
+        self.free.holds(asks.requests()) && asks.may_use(self.offer, self.group)
     }
 
     fn take(&mut self, asks: &Deployment, workload: usize) {
-        self.cpu -= asks.request_cpu;
-        self.memory -= asks.request_memory;
-        self.pods -= 1;
+        self.free -= asks.requests();
         count_pod(&mut self.taken, workload);
     }
 }
@@ -206,7 +200,7 @@ pub(in crate::cluster::autoscale) struct Round {
     pub(in crate::cluster::autoscale) claims: Vec<Claim>,
     /// Pods by zone of each workload, planned ones included.
     pub(in crate::cluster::autoscale) zones: Vec<[u32; MOST_ZONES]>,
-    /// Zones in which planned pods of each workload may come to be, one bit each; empty where no workload has
+    /// Zones in which planned pods of each workload may end up, one bit each; empty where no workload has
     /// affinity.
     possible: Vec<u8>,
     /// A pool's limit kept a node from being planned.
@@ -232,7 +226,7 @@ pub(in crate::cluster::autoscale) struct Round {
 /// (`nodeTaintsPolicy: Ignore`).
 fn zones_of(policy: &Policy, workload: usize) -> u8 {
     let selects = policy.workloads[workload].selects;
-    let pools = policy.pools.iter().filter(|pool| selects & (1 << pool.group) != 0);
+    let pools = policy.pools.iter().filter(|pool| selects.contains(pool.group));
     pools.fold(0, |bits, pool| bits | pool.zones)
 }
 
@@ -441,6 +435,7 @@ impl Round {
         let Sought { workload, demands, zones, .. } = *sought;
         let asks = &policy.workloads[workload];
         let hosts = demands.hosts(asks);
+        let asker = Asker { workload, pick: demands.pick };
         let bit = 1_u64.checked_shl(workload as u32).unwrap_or(0);
         for place in 0..self.order.len() {
             let index = self.order[place];
@@ -455,12 +450,12 @@ impl Round {
                 continue;
             }
             let within = self.pinned(asks, sought, zones & claim.zones);
-            let with = match claim.with(policy, (workload, demands.pick), within, &self.seats) {
-                Ok(with) => with,
+            let grown = match claim.with(policy, asker, within, &self.seats) {
+                Ok(grown) => grown,
                 Err(misfit) => {
                     // Claims only fill up: what holds none in any of its zones now holds none later. A
                     // reservation may become free again.
-                    let plain = (workload, Pick::NONE);
+                    let plain = Asker { workload, pick: Pick::NONE };
                     let in_any = || claim.with(policy, plain, claim.zones, &self.seats);
                     if misfit == Misfit::Full && in_any().err() == Some(Misfit::Full) {
                         self.full[index] |= bit;
@@ -468,12 +463,12 @@ impl Round {
                     continue;
                 }
             };
-            self.seats.hold(claim.reserved, with.reserved);
-            self.claims[index].add(policy, workload, with);
+            self.seats.hold(claim.reserved, grown.reserved);
+            self.claims[index].add(policy, asker, grown);
             self.note_planned(policy, workload, index);
-            let pods = self.claims[index].pods;
+            let pods = self.claims[index].requested.pods;
             let after = &self.order[place + 1..];
-            let fewer = after.partition_point(|other| self.claims[*other].pods < pods);
+            let fewer = after.partition_point(|other| self.claims[*other].requested.pods < pods);
             self.order[place..=place + fewer].rotate_left(1);
             return true;
         }
@@ -515,7 +510,7 @@ impl Round {
                 continue;
             }
             let within = self.pinned(asks, sought, zones & rules.zones);
-            let asker = (workload, demands.pick);
+            let asker = Asker { workload, pick: demands.pick };
             let Some(claim) = self.open_in(cluster, policy, pool, asker, within) else {
                 // Pools of a lower weight do not step in for a reservation that may yet be free.
                 if self.waits {
@@ -529,17 +524,17 @@ impl Round {
             }
             let size = &mut self.sizes[pool];
             if rules.limits.cpu.is_some() || rules.limits.memory.is_some() {
-                let largest = claim.largest(policy);
-                size.room = [size.room[0] + largest[0], size.room[1] + largest[1]];
+                size.machines += claim.largest(policy);
             }
-            if claim.buys[1] {
+            if claim.buys.spot {
                 size.spot += 1;
             } else {
                 size.on_demand += 1;
             }
             self.seats.hold(0, claim.reserved);
             let index = self.claims.len();
-            let fewest = self.order.partition_point(|other| self.claims[*other].pods <= 1);
+            let fewest =
+                self.order.partition_point(|other| self.claims[*other].requested.pods <= 1);
             self.order.insert(fewest, index);
             self.full.push(0);
             self.claims.push(claim);
@@ -554,19 +549,22 @@ impl Round {
         cluster: &Cluster,
         policy: &Policy,
         pool: usize,
-        asker: (usize, Pick),
+        asker: Asker,
         zones: u8,
     ) -> Option<Claim> {
         let (rules, size) = (&policy.pools[pool], self.sizes[pool]);
         if rules.limits.nodes.is_some_and(|most| size.on_demand + size.spot >= most) {
-            self.limited |= policy.workloads[asker.0].groups & (1 << rules.group) != 0;
+            self.limited |= policy.workloads[asker.workload].groups.contains(rules.group);
             return None;
         }
-        let left = |limit: Option<i64>, used: i64| limit.map_or(i64::MAX, |limit| limit - used);
-        let room = [left(rules.limits.cpu, size.room[0]), left(rules.limits.memory, size.room[1])];
+        let allowance = Allowance {
+            vcpu_milli: rules.limits.cpu.map(|limit| limit - size.machines.vcpu_milli),
+            memory_mib: rules.limits.memory.map(|limit| limit - size.machines.memory_mib),
+        };
         let tries = purchases(rules, size);
         for buys in tries {
-            let claim = match try_claim(policy, (pool, buys, room), (asker, zones), &self.seats) {
+            let empty = EmptyNode { pool, buys, allowance, zones };
+            let claim = match try_claim(policy, &empty, asker, &self.seats) {
                 Ok(claim) => claim,
                 Err(Misfit::Full) => continue,
                 Err(Misfit::Waits) => {
@@ -578,11 +576,11 @@ impl Round {
                 return Some(claim);
             }
         }
-        let unlimited = [i64::MAX; 2];
-        self.limited |= room != unlimited
-            && tries.iter().any(|b| {
-                try_claim(policy, (pool, *b, unlimited), (asker, zones), &self.seats).is_ok()
-            });
+        let allows = |buys: ByPurchase<bool>| {
+            let empty = EmptyNode { pool, buys, allowance: Allowance::UNLIMITED, zones };
+            try_claim(policy, &empty, asker, &self.seats).is_ok()
+        };
+        self.limited |= allowance != Allowance::UNLIMITED && tries.into_iter().any(allows);
         None
     }
 }

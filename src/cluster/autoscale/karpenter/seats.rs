@@ -7,7 +7,9 @@
 use super::Claim;
 use crate::cluster::autoscale::{
     Cluster,
+    group::Group,
     policy::{Policy, Seat},
+    resources::Resources,
 };
 
 /// Free instances of a round; empty where there are no reservations.
@@ -28,7 +30,7 @@ impl Seats {
     pub(super) fn open<'a>(
         &self,
         policy: &'a Policy,
-        group: u8,
+        group: Group,
     ) -> impl Iterator<Item = Seat> + use<'a> {
         let open = self.open;
         policy.supply.seats_of(group).filter(move |seat| open & bit(*seat) != 0)
@@ -97,12 +99,11 @@ impl Cluster {
         Some(self.launch(policy, seat.offer, zone, ready_at))
     }
 
-    /// Whether a free instance of a reservation, cheaper than `price`, has room for this much CPU, memory and
-    /// pods.
+    /// Whether a free instance of a reservation, cheaper than `price`, has room for this much.
     pub(in crate::cluster::autoscale) fn seat_holds(
         &self,
         policy: &Policy,
-        [cpu, memory, pods]: [i64; 3],
+        asked: Resources,
         price: f64,
     ) -> bool {
         if policy.supply.seats.is_empty() {
@@ -111,7 +112,7 @@ impl Cluster {
         let seats = self.free_seats(policy);
         policy.supply.seats.iter().filter(|seat| seats.open & bit(**seat) != 0).any(|seat| {
             let offer = &policy.offers[seat.offer];
-            offer.price < price && offer.cpu >= cpu && offer.memory >= memory && offer.pods >= pods
+            offer.price < price && offer.room().holds(asked)
         })
     }
 }

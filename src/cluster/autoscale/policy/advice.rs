@@ -46,7 +46,7 @@ fn workers_bind_first(workload: &Deployment, serving: &Serving, rules: &Rules) -
     let percent = 100.0 * busy / workload.request_cpu as f64;
     (serving.bound_by_workers && percent <= band.high() as f64).then(|| {
         format!(
-            "all workers of a pod are busy at {percent:.0} % CPU, so an autoscaler at {} % never asks for more; raise concurrency, lower the target or scale on concurrency",
+            "all workers of a pod are busy at {percent:.0} % CPU, so an autoscaler at {} % never adds pods; raise concurrency, lower the target or scale on concurrency",
             band.target()
         )
     })
@@ -57,13 +57,13 @@ fn idle_asks_for_more(workload: &Deployment, metric: &Metric) -> Option<String> 
     let (what, unit, idle, request, target) = match *metric {
         Metric::Cpu(target) => ("CPU", "m", workload.idle_cpu, workload.request_cpu as f64, target),
         Metric::Memory(target) => {
-            ("memory", " MiB", workload.memory.0, workload.request_memory as f64, target)
+            ("memory", " MiB", workload.memory.idle, workload.request_memory as f64, target)
         }
         Metric::Container(own, target) if own.resource == Resource::Cpu => {
             ("CPU", "m", workload.idle_cpu * own.share, own.request as f64, target)
         }
         Metric::Container(own, target) => {
-            ("memory", " MiB", workload.memory.0 * own.share, own.request as f64, target)
+            ("memory", " MiB", workload.memory.idle * own.share, own.request as f64, target)
         }
         _ => return None,
     };
@@ -77,7 +77,7 @@ fn idle_asks_for_more(workload: &Deployment, metric: &Metric) -> Option<String> 
     let key = if what == "CPU" { "idle_cpu_millicores" } else { "idle_memory_mib" };
     (idle > most).then(|| {
         format!(
-            "an idle pod takes {idle:.0}{unit} of {what}, above its autoscaler's target ({goal}), so replicas stay at the maximum; raise the target or the request, or give {key}"
+            "an idle pod uses {idle:.0}{unit} of {what}, above its autoscaler's target ({goal}), so replicas stay at the maximum; raise the target or the request, or give {key}"
         )
     })
 }
@@ -89,7 +89,7 @@ fn has_no_value(workload: &Deployment, rules: &Rules, of: Resource) -> Option<St
     if !rules.metrics.iter().any(fails) {
         return None;
     }
-    let names = workload.unrequested[of as usize].join(", ");
+    let names = workload.unrequested.containers(of).join(", ");
     let outcome = if rules.ever_scales() {
         "the autoscaler goes by its other metrics and removes no pods".to_owned()
     } else {
@@ -112,17 +112,17 @@ fn without_effect(workload: &Deployment) -> Option<String> {
             _ => false,
         })
     };
-    let idle = |of: &Resource| !workload.unrequested[*of as usize].is_empty() && !minded(*of);
+    let idle = |of: &Resource| !workload.unrequested.containers(*of).is_empty() && !minded(*of);
     let of = RESOURCES.into_iter().find(idle)?.name();
     Some(format!(
         "containers_without_request.{of} has no effect, as no autoscaler compares the {of} utilization of these pods"
     ))
 }
 
-/// A queue that nothing comes to.
+/// A queue that receives nothing.
 fn without_messages(workload: &Deployment) -> Option<String> {
     (workload.has_queue && workload.serving.is_none()).then(|| {
-        "no messages come to its queue: give calls_per, the messages for each request of a traffic class".into()
+        "its queue receives no messages: give calls_per, the messages for each request of a traffic class".into()
     })
 }
 

@@ -8,6 +8,7 @@
 //! kubernetes-sigs/karpenter `pkg/controllers/provisioning/scheduling/preferences.go#Relax`, commit 2266468
 //! (terms of equal weight keep their order).
 
+use crate::cluster::autoscale::group::Group;
 use std::cmp::Reverse;
 
 use super::{BASELINE, Deployment, Inputs, Offer, Pool, deployment::Report, unknown};
@@ -309,7 +310,7 @@ fn check_pods(inputs: &Inputs<'_>, (name, workload): (&str, &Workload), report: 
         required.iter().find(|(_, term)| term.workload != required[0].1.workload)
     {
         let message = format!(
-            "requires pods of {} beside those of {}. kube-scheduler looks for one pod that matches every required term, and no pod is of both; keep one, and prefer the other",
+            "requires pods of {} as well as pods of {}. kube-scheduler looks for one pod that matches every required term, and no pod is of both; keep one, and prefer the other",
             term.workload, required[0].1.workload
         );
         report.add(&format!("pod_affinity.{index}"), message);
@@ -385,8 +386,15 @@ pub(super) fn check_daemon(
     }
 }
 
-/// Terms that only some pods of a workload, or no node, can meet; `domains` are the zones and the baseline nodes.
-pub(super) fn notes(workloads: &[Deployment], offers: &[Offer], domains: [u32; 2]) -> Vec<String> {
+/// How many domains of each kind a cluster has without pools.
+#[derive(Clone, Copy)]
+pub(super) struct Domains {
+    pub(super) zones: u32,
+    pub(super) baseline_nodes: u32,
+}
+
+/// Returns notes on terms that only some pods of a workload, or no node, can meet.
+pub(super) fn notes(workloads: &[Deployment], offers: &[Offer], domains: Domains) -> Vec<String> {
     let mut notes = Vec::new();
     for (index, deployment) in workloads.iter().enumerate() {
         let Some(affinity) = &deployment.affinity else { continue };
@@ -429,7 +437,7 @@ fn own_notes(
     (index, deployment): (usize, &Deployment),
     affinity: &Affinity,
     offers: &[Offer],
-    [zones, baseline]: [u32; 2],
+    Domains { zones, baseline_nodes: baseline }: Domains,
 ) -> Vec<String> {
     let mut notes = Vec::new();
     let most = deployment.max_replicas;
@@ -441,7 +449,8 @@ fn own_notes(
             "its pod_anti_affinity allows 1 pod in a zone, so {zones} of up to {most} replicas run and the others stay pending; use kubernetes.io/hostname, or more availability zones"
         ));
     }
-    let pools = (0..offers.len()).any(|o| offers[o].group > 0 && may(deployment, offers, o));
+    let pools =
+        (0..offers.len()).any(|o| offers[o].group != Group::Baseline && may(deployment, offers, o));
     if own(&affinity.apart, TopologyKey::Hostname) && !pools && most > baseline {
         notes.push(format!(
             "its pod_anti_affinity allows 1 pod on a node, so {baseline} of up to {most} replicas run and the others stay pending; allow it a node pool, or more baseline nodes"
@@ -477,7 +486,7 @@ fn other_notes(
         let shared = |o: usize| may(deployment, offers, o) && may(other, offers, o);
         if term.key == TopologyKey::Hostname && !(0..offers.len()).any(shared) {
             notes.push(format!(
-                "its pod_affinity requires the nodes of {}, on none of which it may run, so its pods stay pending; allow both the same node pools",
+                "its pod_affinity requires the nodes of {}, and it may run on none of them, so its pods stay pending; allow both the same node pools",
                 other.name
             ));
         }

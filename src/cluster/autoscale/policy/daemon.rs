@@ -14,6 +14,7 @@ use super::{
     BASELINE, Inputs, Policy, Pool,
     taint::{self, Effect, Taint},
 };
+use crate::cluster::autoscale::resources::Resources;
 use crate::{
     cluster::workload::{Kind, NodeCapacity, Workload},
     facts::shapes::Shape,
@@ -34,6 +35,12 @@ pub struct Daemons {
     pub idle_cpu: f64,
     /// Images, pulled by each new node [MiB].
     pub image_mib: f64,
+}
+
+impl Daemons {
+    fn requests(self) -> Resources {
+        Resources { cpu: self.cpu, memory: self.memory, pods: self.pods }
+    }
 }
 
 /// Whether a daemonset tolerates the taints of a group.
@@ -119,7 +126,7 @@ impl Policy {
     }
 
     /// What Karpenter withholds of the offers of pools that buy both ways, beyond what daemonsets take of them.
-    fn withheld(&self, inputs: &Inputs<'_>, daemons: &[Daemons]) -> Vec<[i64; 3]> {
+    fn withheld(&self, inputs: &Inputs<'_>, daemons: &[Daemons]) -> Vec<Resources> {
         let by_purchase = |workload: &Workload| {
             !workload.node_requirements.capacity_types.is_empty()
                 || !workload.node_alternatives.is_empty()
@@ -128,7 +135,7 @@ impl Policy {
         if !all.filter(|w| w.kind == Kind::DaemonSet).any(by_purchase) {
             return Vec::new();
         }
-        let mut withheld = vec![[0; 3]; self.offers.len()];
+        let mut withheld = vec![Resources::default(); self.offers.len()];
         for pool in &self.pools {
             for &index in pool.on_demand.iter().chain(&pool.spot) {
                 let offer = &self.offers[index];
@@ -136,11 +143,14 @@ impl Policy {
                 let ways: Vec<NodeCapacity> = self.ways(pool, offer.type_id);
                 let all = self::daemons(inputs, (&pool.name, shape), &ways);
                 let taken = daemons[index];
-                withheld[index] =
-                    [all.cpu - taken.cpu, all.memory - taken.memory, all.pods - taken.pods];
+                withheld[index] = all.requests() - taken.requests();
             }
         }
-        if withheld.iter().all(|more| *more == [0; 3]) { Vec::new() } else { withheld }
+        if withheld.iter().all(|more| *more == Resources::default()) {
+            Vec::new()
+        } else {
+            withheld
+        }
     }
 
     /// In which ways a pool buys a type.

@@ -6,6 +6,11 @@ use super::{
     taint::{self, Effect, Taint},
     unknown,
 };
+use super::{PodMemory, Unrequested};
+use crate::{
+    cluster::autoscale::group::{Group, Groups},
+    measure::random::Lognormal,
+};
 use crate::{
     cluster::{
         autoscale::hpa::{Resource, Rules},
@@ -17,7 +22,6 @@ use crate::{
     },
     error::{Problem, nearest},
     facts::shapes::Catalog,
-    measure::random,
 };
 
 /// Collects the problems of one workload under its key.
@@ -40,26 +44,27 @@ pub(super) fn build(
     (name, workload): (&str, &Workload),
 ) -> Result<Deployment, Vec<Problem>> {
     let mut report = Report { name, problems: Vec::new() };
-    let (selects, groups, avoids) = groups(inputs, workload, pools, &mut report);
+    let Reach { selects, groups, avoids } = reach(inputs, workload, pools, &mut report);
     check_names(inputs, workload, &mut report);
     let request_cpu = workload.requests.cpu_millicores.ceil() as i64;
     let request_memory = workload.requests.memory_mib.ceil() as i64;
     let refused = refused(inputs, workload, (pools, offers), &mut report);
     let allowed = || {
         let may = |(index, offer): &(usize, &Offer)| {
-            groups & (1 << offer.group) != 0 && !refused.get(*index).copied().unwrap_or(false)
+            groups.contains(offer.group) && !refused.get(*index).copied().unwrap_or(false)
         };
         offers.iter().enumerate().filter(may).map(|(_, offer)| offer)
     };
-    if groups != 0 && !offers.is_empty() && allowed().next().is_none() {
-        let message = "no node that its node_pools and tolerations leave has all of these labels; name others, or allow more pools";
+    if !groups.is_empty() && !offers.is_empty() && allowed().next().is_none() {
+        let message =
+            "no node that it may run on has all of these labels; name others, or allow more pools";
         let key = if workload.node_alternatives.is_empty() {
             "node_requirements"
         } else {
             "node_alternatives"
         };
         report.add(key, message.into());
-    } else if groups != 0 {
+    } else if !groups.is_empty() {
         check_fit(allowed(), request_cpu, request_memory, &mut report);
     }
     check_limits(workload, &mut report);
@@ -90,20 +95,22 @@ pub(super) fn build(
     Ok(Deployment {
         name: name.to_owned(),
         serving: serving(inputs, workload, hpa.as_ref(), limit_cpu),
-        unrequested: [Resource::Cpu, Resource::Memory]
-            .map(|of| scaling::names_without(workload, of).to_vec()),
+        unrequested: Unrequested {
+            cpu: scaling::names_without(workload, Resource::Cpu).to_vec(),
+            memory: scaling::names_without(workload, Resource::Memory).to_vec(),
+        },
         has_queue: workload.queue.is_some(),
         idle_cpu: workload.idle_cpu_millicores,
         request_cpu,
         request_memory,
         limit_cpu,
-        memory: (idle_memory, workload.memory_mib_per_request),
+        memory: PodMemory { idle: idle_memory, per_request: workload.memory_mib_per_request },
         // KEDA goes below the least of its autoscaler.
         min_replicas: hpa.as_ref().map_or(fixed, |rules| {
             if to_zero || rules.keda.is_some() { 0 } else { rules.min_replicas }
         }),
         max_replicas: if workload.kind.is_job() { u32::MAX } else { max_replicas },
-        startup: (startup, random::lognormal_sigma(startup, p95)),
+        startup: Lognormal::from_p95(startup, p95),
         image_mib: workload.image_mib,
         hpa,
         always_on: workload.always_on,
@@ -201,7 +208,7 @@ fn check_spread(
     for (index, spread) in given.iter().enumerate() {
         let key = format!("topology_spread.{index}");
         if given[..index].iter().any(|other| other.topology_key == spread.topology_key) {
-            report.add(&key, "the topology key stands twice; give it once".into());
+            report.add(&key, "the topology key is given twice; give it once".into());
         }
         let hard = spread.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule;
         let hosts = spread.topology_key == TopologyKey::Hostname;
@@ -255,35 +262,44 @@ fn available(budget: Option<&DisruptionBudget>, report: &mut Report<'_>) -> Opti
     }
 }
 
-/// Bits of the groups it selects, of those it may run on, and of those it avoids.
-fn groups(
+/// The groups of a workload.
+struct Reach {
+    /// Those that it selects.
+    selects: Groups,
+    /// Of these, those that it may run on.
+    groups: Groups,
+    /// Of these, those that it avoids.
+    avoids: Groups,
+}
+
+fn reach(
     inputs: &Inputs<'_>,
     workload: &Workload,
     pools: &[Pool],
     report: &mut Report<'_>,
-) -> (u32, u32, u32) {
+) -> Reach {
     let tolerations = tolerations(workload, report);
-    let named = check_groups(&workload.node_pools, "node_pools", pools, report);
-    let (mut keeps_out, mut avoids) = (0, 0);
+    let selects = check_groups(&workload.node_pools, "node_pools", pools, report);
+    let (mut keeps_out, mut avoids) = (Groups::NONE, Groups::NONE);
     let cluster = inputs.cluster;
     let of_pool = |pool: &Pool| {
         cluster.node_pools.get(&pool.name).map(|settings| (pool.group, &*settings.taints))
     };
     let tainted = pools.iter().filter_map(of_pool);
-    for (group, taints) in tainted.chain([(0, &*cluster.baseline.taints)]) {
+    for (group, taints) in tainted.chain([(Group::Baseline, &*cluster.baseline.taints)]) {
         match taint::effect(taints, &tolerations) {
-            Some(Effect::NoSchedule | Effect::NoExecute) => keeps_out |= 1 << group,
-            Some(Effect::PreferNoSchedule) => avoids |= 1 << group,
+            Some(Effect::NoSchedule | Effect::NoExecute) => keeps_out.insert(group),
+            Some(Effect::PreferNoSchedule) => avoids.insert(group),
             None => {}
         }
     }
-    let known = pools.iter().fold(1_u32, |bits, pool| bits | 1 << pool.group);
-    let groups = named & !keeps_out;
-    if named != 0 && groups & known == 0 {
+    let known: Groups = pools.iter().map(|pool| pool.group).chain([Group::Baseline]).collect();
+    let groups = selects.without(keeps_out);
+    if !selects.is_empty() && (groups & known).is_empty() {
         let message = "every node group it may run on has a taint it does not tolerate".into();
         report.add("tolerations", message);
     }
-    (named, groups, avoids & groups)
+    Reach { selects, groups, avoids: avoids & groups }
 }
 
 /// Taints that it tolerates.
@@ -357,18 +373,18 @@ pub(super) fn check_daemon(
     report.problems
 }
 
-/// Bits of the groups that a list names; every group where it is empty.
+/// Returns the groups that a list names; every group where it is empty.
 pub(super) fn check_groups(
     names: &[String],
     key: &str,
     pools: &[Pool],
     report: &mut Report<'_>,
-) -> u32 {
-    let mut groups = if names.is_empty() { u32::MAX } else { 0 };
+) -> Groups {
+    let mut groups = if names.is_empty() { Groups::ALL } else { Groups::NONE };
     for pool in names {
         match pools.iter().find(|known| known.name == *pool) {
-            Some(known) => groups |= 1 << known.group,
-            None if pool == "baseline" => groups |= 1,
+            Some(known) => groups.insert(known.group),
+            None if pool == "baseline" => groups.insert(Group::Baseline),
             None => {
                 let names = pools.iter().map(|known| &*known.name).chain(["baseline"]);
                 report.add(key, unknown("node pool", pool, nearest(pool, names)));

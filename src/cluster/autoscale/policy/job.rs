@@ -1,6 +1,7 @@
 //! Cron-jobs and jobs: their settings with every default filled in, and what contradicts in them.
 
 use super::{Inputs, deployment::Report};
+use crate::measure::random::Lognormal;
 use crate::{
     cluster::{
         autoscale::{
@@ -10,7 +11,7 @@ use crate::{
         },
         workload::{Kind, Workload, job as settings},
     },
-    measure::{calendar, random},
+    measure::calendar,
 };
 
 /// The rules of a cron-job or a job; none for other kinds. What it cannot have is reported.
@@ -27,7 +28,7 @@ pub(super) fn rules(
                 _ => "starts_at = \"2027-03-01T02:00\"",
             };
             let message = format!(
-                "is missing; say when it runs and for how long: job = {{ {when}, duration_seconds = 600 }}"
+                "is missing; set when it runs and for how long: job = {{ {when}, duration_seconds = 600 }}"
             );
             report.add("job", message);
         }
@@ -55,7 +56,7 @@ pub(super) fn rules(
         starts,
         parallelism: given.parallelism,
         completions: given.completions.unwrap_or(given.parallelism),
-        duration: (seconds, random::lognormal_sigma(seconds, p95)),
+        duration: Lognormal::from_p95(seconds, p95),
         concurrency: given.concurrency_policy,
         starting_deadline: given.starting_deadline_seconds,
         backoff_limit: given.backoff_limit.unwrap_or(facts.backoff_limit),
@@ -73,7 +74,7 @@ fn check(given: &settings::Job, kind: Kind, report: &mut Report<'_>) {
     }
     let forbids = given.concurrency_policy == settings::ConcurrencyPolicy::Forbid;
     if given.starting_deadline_seconds.is_some() && !forbids {
-        let message = "changes nothing without concurrency_policy = \"Forbid\": no other run is ever late to begin; remove it";
+        let message = "changes nothing without concurrency_policy = \"Forbid\": no other policy delays runs; remove it";
         report.add("job.starting_deadline_seconds", message.into());
     }
     let of_other = match kind {

@@ -45,7 +45,7 @@ pub struct Lifecycle {
 
 impl Lifecycle {
     /// What the controllers do by default, with nodes that never fail.
-    pub fn of(controllers: &Controllers) -> Self {
+    pub fn new(controllers: &Controllers) -> Self {
         let Controllers { node, karpenter, .. } = controllers;
         Self {
             batch_idle: karpenter.batch_idle_seconds,
@@ -141,12 +141,12 @@ fn stuck_drains(workloads: &[Deployment], pools: &[Pool]) -> Vec<String> {
     let endless = |pool: &&Pool| pool.expire_after.is_some() && pool.termination_grace.is_none();
     let held = |pool: &Pool| {
         let own = |workload: &&Deployment| {
-            workload.do_not_disrupt && workload.groups & (1 << pool.group) != 0
+            workload.do_not_disrupt && workload.groups.contains(pool.group)
         };
         let names: Vec<&str> = workloads.iter().filter(own).map(|own| &*own.name).collect();
         (!names.is_empty()).then(|| {
             format!(
-                "cluster.node_pools.{}.termination_grace_seconds: without it, expired nodes with pods of {} (do_not_disrupt) drain, and cost, until those pods go by themselves",
+                "cluster.node_pools.{}.termination_grace_seconds: without it, expired nodes with pods of {} (do_not_disrupt) keep draining, and costing, until those pods end",
                 pool.name,
                 names.join(", ")
             )
@@ -262,7 +262,7 @@ fn buffer(
     });
     let sized = settings.replicas.is_some() || settings.percent.is_some();
     if !sized && most == u32::MAX {
-        let message = "limits name no resource that its pods ask for, so the buffer has no size; give replicas";
+        let message = "limits name no resource that its pods request, so the buffer has no size; give replicas";
         return Err(vec![problem(&key(".limits"), message.into())]);
     }
     let pods = Deployment {

@@ -1,6 +1,7 @@
 //! Offers: what an instance type leaves to pods, what it costs, how reliable its spot capacity is.
 
 use super::{BASELINE, Inputs, Offer, Purchase, daemon::daemons, unknown};
+use crate::cluster::autoscale::group::Group;
 use crate::{
     cluster::autoscale::{
         MOST_ZONES,
@@ -28,7 +29,7 @@ pub(super) fn offer(
     inputs: &Inputs<'_>,
     (shape, kubelet): (&Shape, Option<&Kubelet>),
     (price, purchase): (f64, Purchase),
-    (name, group): (&str, u8),
+    (name, group): (&str, Group),
 ) -> Option<Offer> {
     let room = room(inputs, shape, kubelet)?;
     let daemons = daemons(inputs, (name, shape), &[purchase.into()]);
@@ -138,8 +139,10 @@ pub(super) fn baseline_offer(inputs: &Inputs<'_>) -> Result<Offer, String> {
     let shape = known_shape(inputs.catalog, name)?;
     let ladder = inputs.prices.ladder(&key(inputs, "BoxUsage", name))?;
     let price = ladder.rows[0].price.to_f64();
-    offer(inputs, (shape, None), (price, Purchase::Baseline), (BASELINE, 0))
-        .ok_or_else(|| format!("{name} has no room left beside the daemonsets; take a larger type"))
+    offer(inputs, (shape, None), (price, Purchase::Baseline), (BASELINE, Group::Baseline))
+        .ok_or_else(|| {
+            format!("{name} has no room left after its daemonsets; choose a larger type")
+        })
 }
 
 pub(super) fn known_shape<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Shape, String> {

@@ -12,6 +12,7 @@
 //! # Limits
 //! Requirements on zones and on a pool's own labels have no counterpart, nor does an overlay's `capacity`.
 
+use crate::cluster::autoscale::group::Group;
 use std::cmp::Reverse;
 
 use super::{Inputs, NodeCapacity, Offer, Pool, Purchase, Supply, problem, unknown};
@@ -144,7 +145,7 @@ pub(super) fn apply(
         }
         if matched.is_empty() {
             notes.push(format!(
-                "cluster.node_overlays.{name}: no node pool buys what it matches; it changes nothing"
+                "cluster.node_overlays.{name}: no node pool buys the types that it matches, so it has no effect"
             ));
         }
         for of in matched {
@@ -158,7 +159,7 @@ pub(super) fn apply(
             offer.price = change.apply(offer.price);
         }
     }
-    let repriced: Vec<(u8, u32)> = (offers.iter().zip(&changes))
+    let repriced: Vec<(Group, u32)> = (offers.iter().zip(&changes))
         .filter(|(_, change)| change.is_some())
         .map(|(offer, _)| (offer.group, offer.type_id))
         .collect();

@@ -1,5 +1,7 @@
 //! Node pools: their requirements, and the offers that meet them.
 
+use super::MinValues;
+use crate::cluster::autoscale::group::Group;
 use std::collections::BTreeSet;
 
 use super::{
@@ -17,7 +19,7 @@ use crate::{
     facts::shapes::{Catalog, PROPERTIES, Shape},
 };
 
-/// Names of instance types, families and the like that do not exist. As in Kubernetes, they match nothing.
+/// Names of instance types, families and other properties that do not exist. As in Kubernetes, they match nothing.
 /// `others` says whether the pool has types without them.
 pub(super) fn unmatched(
     catalog: &Catalog,
@@ -103,7 +105,7 @@ pub(super) fn build(
     inputs: &Inputs<'_>,
     offers: &mut Vec<Offer>,
     (name, settings): (&str, &NodePool),
-    group: u8,
+    group: Group,
 ) -> Result<Pool, Vec<Problem>> {
     let mix = mix(settings);
     let shapes = shapes(inputs, settings);
@@ -160,7 +162,10 @@ pub(super) fn build(
             nodes: settings.limit_nodes,
         },
         replicas: settings.replicas,
-        min_values: (settings.min_values.instance_types, settings.min_values.families),
+        min_values: MinValues {
+            types: settings.min_values.instance_types,
+            families: settings.min_values.families,
+        },
         consolidate_after_seconds: (policy != ConsolidationPolicy::Never).then_some(quiet),
         only_empty: policy == ConsolidationPolicy::WhenEmpty,
         balanced: (policy == ConsolidationPolicy::Balanced).then_some(defaults.balanced_k),
@@ -256,8 +261,8 @@ pub(super) fn check_built(
     let own = || own().map(|offer| &offers[offer]);
     let distinct = |of: fn(&Offer) -> u32| own().map(of).collect::<BTreeSet<u32>>().len();
     for (field, wanted, there) in [
-        (".min_values.instance_types", pool.min_values.0, distinct(|offer| offer.type_id)),
-        (".min_values.families", pool.min_values.1, distinct(|offer| offer.family_id)),
+        (".min_values.instance_types", pool.min_values.types, distinct(|offer| offer.type_id)),
+        (".min_values.families", pool.min_values.families, distinct(|offer| offer.family_id)),
     ] {
         if wanted as usize > there && !supply.relaxes_min_values {
             let message =

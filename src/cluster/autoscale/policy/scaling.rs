@@ -1,6 +1,7 @@
 //! Autoscalers: the spec with every default filled in, and what contradicts in it.
 
 use super::{Inputs, deployment::Report, keda};
+use crate::cluster::autoscale::hpa::Reconciles;
 use crate::{
     cluster::{
         autoscale::{
@@ -47,7 +48,7 @@ pub(super) fn rules(
             .unwrap_or(defaults.scale_down_stabilization_seconds),
         scale_up_factor: defaults.scale_up_factor,
         scale_up_minimum: defaults.scale_up_minimum,
-        reconciles: (ticks.max(1), defaults.sync_period_seconds),
+        reconciles: Reconciles { per_tick: ticks.max(1), seconds: defaults.sync_period_seconds },
         band,
         keda,
     })
@@ -88,7 +89,7 @@ fn keda(
     let activations: Vec<Activation> =
         hpa.metrics.iter().zip(metrics).filter_map(activation).collect();
     if activations.is_empty() && hpa.schedules.is_empty() {
-        let message = "needs a metric of type External, or schedules: CPU and memory activate nothing, as pods that are not there have none".into();
+        let message = "needs a metric of type External, or schedules: CPU and memory cannot start the first pod".into();
         report.add("hpa.keda", message);
     }
     let defaults = &inputs.catalog.controllers.keda;
@@ -262,17 +263,14 @@ fn metric(workload: &Workload, given: &workload::Metric) -> Result<Metric, Strin
     let of_one = of_one.iter().find(|(_, given)| *given).map(|(key, _)| *key);
     if let Some(key) = of_one.filter(|_| given.kind != MetricType::ContainerResource) {
         return Err(format!(
-            "{key} is of a metric of type ContainerResource; change type or remove it"
+            "{key} applies only to metrics of type ContainerResource; change type or remove it"
         ));
     }
     if given.activation.is_some() && given.kind != MetricType::External {
-        return Err("activation is of a metric of type External; remove it".into());
+        return Err("only a metric of type External has an activation; remove it".into());
     }
     if given.name == MetricName::QueueLength && workload.queue.is_none() {
-        return Err(
-            "queue_length is the length of the workload's queue, and it has none; add queue = {}"
-                .into(),
-        );
+        return Err("queue_length needs a queue of the workload; add queue = {}".into());
     }
     let targets = (given.average_utilization, given.average_value, given.value);
     let refused = |message: &str| Err(message.to_owned());
@@ -310,7 +308,7 @@ fn metric(workload: &Workload, given: &workload::Metric) -> Result<Metric, Strin
             refused("cpu and memory are of type Resource or ContainerResource")
         }
         (MetricType::Pods, Measured::Signal(Signal::QueueLength), _) => {
-            refused("queue_length is of type External: no pod has a queue of its own")
+            refused("queue_length must be of type External: pods have no queue of their own")
         }
         (MetricType::Pods, Measured::Signal(signal), (None, Some(value), None)) => {
             Ok(Metric::Pods(signal, PodTarget::AverageValue(milli(value))))
@@ -353,7 +351,7 @@ pub(super) fn check(
         });
         if let Some(reached) = reached.filter(|reached| *reached <= band.high() as f64) {
             let message = format!(
-                "can never ask for more pods: the CPU limit ends at {reached} % of the request, inside the tolerance of {} %; lower the target or raise the limit",
+                "can never add pods: the CPU limit is {reached} % of the request, inside the tolerance of {} %; lower the target or raise the limit",
                 band.target()
             );
             report.add("hpa.target_cpu_utilization", message);
@@ -384,7 +382,7 @@ fn check_zero(inputs: &Inputs<'_>, rules: &Rules, report: &mut Report<'_>) {
         );
         report.add("hpa.min_replicas", message);
     } else if !rules.metrics.iter().any(external) {
-        let message = "0 needs a metric of type External: pods that are not there have no CPU";
+        let message = "0 needs a metric of type External: without pods there is no CPU to measure";
         report.add("hpa.min_replicas", message.into());
     }
 }

@@ -11,6 +11,7 @@
 //! A reservation takes targeted launches only: baseline nodes of its type do not use it, as they would use one
 //! with open matching. A spot price of a zone is the same in every month.
 
+use crate::cluster::autoscale::group::Group;
 use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
@@ -51,7 +52,7 @@ pub struct Seat {
     /// Place of the reservation.
     pub reservation: usize,
     /// Group of the pool.
-    pub group: u8,
+    pub group: Group,
     /// The offer.
     pub offer: usize,
 }
@@ -91,7 +92,7 @@ pub struct Supply {
 
 impl Supply {
     /// Returns what a pool's group buys of reservations.
-    pub fn seats_of(&self, group: u8) -> impl Iterator<Item = Seat> + '_ {
+    pub fn seats_of(&self, group: Group) -> impl Iterator<Item = Seat> + '_ {
         self.seats.iter().copied().filter(move |seat| seat.group == group)
     }
 
@@ -120,7 +121,7 @@ impl Supply {
         self.overlaid.get(offer).copied().unwrap_or(false)
     }
 
-    /// What a cluster has beside the price book's offers.
+    /// What a cluster has in addition to the price book's offers.
     pub(super) fn new(inputs: &Inputs<'_>, problems: &mut Vec<Problem>) -> Self {
         let policy = inputs.cluster.min_values_policy;
         let relaxes_min_values = policy == MinValuesPolicy::BestEffort;
@@ -210,11 +211,11 @@ impl Supply {
         for pool in pools.iter().filter(|_| self.relaxes_min_values) {
             let bought = offers.iter().filter(|offer| offer.group == pool.group);
             let types: BTreeSet<u32> = bought.map(|offer| offer.type_id).collect();
-            if pool.min_values.0 as usize > types.len() {
+            if pool.min_values.types as usize > types.len() {
                 notes.push(format!(
                     "cluster.node_pools.{}.min_values.instance_types: {} of the {} that the pool buys cannot be kept; under BestEffort its nodes keep as many as there are",
                     pool.name,
-                    pool.min_values.0,
+                    pool.min_values.types,
                     types.len()
                 ));
             }
@@ -232,7 +233,7 @@ impl Supply {
             let others = pool.capacity_types.len() > 1;
             if asks && others && self.reservations.is_empty() {
                 notes.push(format!(
-                    "cluster.node_pools.{name}.capacity_types: reserved changes nothing, as there are no cluster.capacity_reservations"
+                    "cluster.node_pools.{name}.capacity_types: reserved has no effect without cluster.capacity_reservations"
                 ));
             }
         }

@@ -18,7 +18,7 @@ fn problems(company: &Company) -> String {
     company.policy().unwrap_err().join("\n")
 }
 
-/// Replicas asked for after each of so many ticks of a load [messages or requests a second].
+/// Desired replicas after each of so many ticks of a load [messages or requests a second].
 fn wishes(policy: &Policy, cluster: &mut Cluster, rps: f64, ticks: usize) -> Vec<u32> {
     let tick = |_| {
         cluster.step(policy, 60.0 * rps, true);
@@ -230,11 +230,11 @@ fn contradictions_of_metrics_and_queues_are_found() {
         ),
         (
             hpa("type = \"Resource\", name = \"cpu\", average_utilization = 60, usage_share = 0.5"),
-            "usage_share is of a metric of type ContainerResource",
+            "usage_share applies only to metrics of type ContainerResource",
         ),
         (
             hpa("type = \"External\", name = \"queue_length\", average_value = 5"),
-            "the workload's queue, and it has none; add queue = {}",
+            "needs a queue of the workload; add queue = {}",
         ),
         (
             hpa("type = \"External\", name = \"concurrency\", average_value = 5, activation = 2"),
@@ -268,5 +268,5 @@ fn contradictions_of_metrics_and_queues_are_found() {
         assert!(said.contains(expected), "{expected}\n{said}");
     }
     let quiet = policy(&WORKER.replace("calls_per = { api = 1.0 }\n", &format!("{KEDA}\n")));
-    assert!(quiet.warnings().join("\n").contains("no messages come to its queue: give calls_per"));
+    assert!(quiet.warnings().join("\n").contains("its queue receives no messages: give calls_per"));
 }

@@ -1,6 +1,7 @@
 //! How nodes live and go: buffers, batches, protected pods, failures, quiet time.
 
 use super::*;
+use crate::cluster::autoscale::group::Group;
 
 /// A company with one deployment of fixed pods of half a core, which tests scale by hand.
 fn fixed(pool: &str, workload: &str) -> Company {
@@ -18,7 +19,7 @@ fn policy_of(company: &Company, tick_seconds: Second) -> Policy {
 
 /// Pods of half a core that nodes still hold.
 fn room(cluster: &Cluster) -> i64 {
-    let holds = |node: &Node| (node.free_cpu / 500).min(node.free_memory / 256).min(node.free_pods);
+    let holds = |node: &Node| (node.free.cpu / 500).min(node.free.memory / 256).min(node.free.pods);
     cluster.nodes().filter(|node| node.drain.is_none()).map(holds).sum()
 }
 
@@ -46,7 +47,7 @@ fn a_buffer_keeps_room_and_is_refilled() {
         cluster.set_desired(&policy, 0, 0);
         cluster.step(&policy, 0.0, true);
     }
-    let bought = |node: &&Node| policy.offers[node.offer].group == 1;
+    let bought = |node: &&Node| policy.offers[node.offer].group == Group::of_pool(0);
     let empty: Vec<&Node> = cluster.nodes().filter(bought).collect();
     assert!(!empty.is_empty() && empty.iter().all(|node| node.pod_count == 0));
     assert_eq!(empty.iter().map(|node| node.buffered).sum::<u32>(), 4);
@@ -198,7 +199,9 @@ fn minutes_to_expire(pool: &str, workload: &str) -> Option<usize> {
     (1..600).find(|_| {
         cluster.step(&policy, 0.0, true);
         check_pods(&cluster, &policy);
-        let first = |node: &&Node| node.created_at == 0 && policy.offers[node.offer].group == 1;
+        let first = |node: &&Node| {
+            node.created_at == 0 && policy.offers[node.offer].group == Group::of_pool(0)
+        };
         !cluster.nodes().any(|node| first(&node))
     })
 }
@@ -225,7 +228,7 @@ fn expired_nodes_keep_pods_that_are_not_to_be_disrupted() {
     assert!(warned.contains("general.termination_grace_seconds: without it, expired nodes"));
 }
 
-/// `EventualDisruptionClass`: with a longest drain, drift goes on although pods block it.
+/// `EventualDisruptionClass`: with a longest drain, drift continues although pods block it.
 #[test]
 fn drift_goes_on_with_a_termination_grace() {
     for (grace, drifts) in [("", false), ("termination_grace_seconds = 600\n", true)] {
@@ -259,7 +262,7 @@ fn failed_nodes_are_replaced_with_the_gate() {
                 let since = *failed.entry(node.id).or_insert(cluster.now);
                 assert!(node.pod_count == 0 || cluster.now - since <= 360, "{node:?}");
                 assert!(!gate || cluster.now - since <= 1860, "{node:?}");
-                assert!(policy.offers[node.offer].group == 1);
+                assert!(policy.offers[node.offer].group == Group::of_pool(0));
             }
             let api = &cluster.workloads()[0];
             assert_eq!(api.ready + api.starting + api.pending, 2);

@@ -1,6 +1,7 @@
 //! Capacity that is not bought at the list price: reservations, prices of zones, overlays, relaxed `minValues`.
 
 use super::*;
+use crate::cluster::autoscale::purchase::NodeCounts;
 
 /// One type, so that what is bought differs by how alone.
 const XLARGE: &str = "[node_pools.general]\ninstance_types = [\"m7g.xlarge\"]\n";
@@ -114,7 +115,7 @@ fn a_pool_of_reservations_alone_buys_nothing_else() {
         cluster.step(&policy, 6000.0, true);
         check(&cluster, &policy);
     }
-    assert_eq!(cluster.node_counts(), [2, 2, 0]);
+    assert_eq!(cluster.node_counts(), NodeCounts { baseline: 2, on_demand: 2, spot: 0 });
     assert!(cluster.pending() > 0);
 }
 

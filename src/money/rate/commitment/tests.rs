@@ -316,8 +316,8 @@ fn a_plan_without_a_price_names_what_there_is() {
         apply(&mut [flat("2027-04", "a", "BoxUsage:c.large", 1.0)], &terms).map(|_| ())
     };
     let wrong = run(&plan).unwrap_err();
-    assert!(wrong[0].1.contains("EC2 Instance Savings Plan of c.large in us"), "{wrong:?}");
-    assert!(wrong[0].1.contains("discount_percent"), "{wrong:?}");
+    assert!(wrong[0].message.contains("EC2 Instance Savings Plan of c.large in us"), "{wrong:?}");
+    assert!(wrong[0].message.contains("discount_percent"), "{wrong:?}");
     plan.discount_percent = Some(30.0);
     run(&plan).unwrap();
 }

@@ -4,13 +4,14 @@
 //! ```text
 //! CPU of the writer   = (writes, and all reads while there is no reader) × CPU of a query / vCPUs
 //! CPU of the readers  = reads × CPU of a query / (readers that serve × vCPUs)
-//! saturated           = CPU above 1, or connections above max_connections − reserved
+//! overloaded          = CPU above 1, or connections above max_connections − reserved
 //! ```
 //! Serverless capacity follows its need every 15 s ([`super::serverless`]), readers theirs every
 //! minute ([`super::readers`]).
 //! # Limits
-//! Queries follow requests at once, served or not; a saturated database does not slow the pods down.
+//! Queries follow requests at once, served or not; an overloaded database does not slow the pods down.
 
+use super::readers::{ReaderLimits, Readers};
 use super::{
     readers::Scaler,
     serverless::{self, Serverless},
@@ -34,8 +35,8 @@ pub struct Setup {
     pub usable_connections: f64,
     /// vCPUs of an instance of a class, or the limits of a serverless one and its need of memory [ACU].
     pub size: Size,
-    /// Readers at first, least and most.
-    pub readers: (u32, u32, u32),
+    /// Readers.
+    pub readers: Readers,
     /// Figures of the model.
     pub facts: AuroraFacts,
 }
@@ -79,9 +80,9 @@ pub struct Database {
 }
 
 impl Database {
-    /// A database that stands at what the first load asks for.
+    /// A database of the size that the first load needs.
     pub fn new(setup: Setup, first_sessions_per_minute: f64) -> Self {
-        let scaler = Scaler::new(setup.readers.0);
+        let scaler = Scaler::new(setup.readers.first);
         let mut database = Self { setup, scaler, acu: 0.0, seconds: 0 };
         database.acu = database.wanted_acu(first_sessions_per_minute);
         database
@@ -165,7 +166,7 @@ impl Database {
     }
 
     fn wished_readers(&self, sessions_per_minute: f64) -> u32 {
-        let (_, least, most) = self.setup.readers;
+        let ReaderLimits { least, most } = self.setup.readers.limits;
         let Size::Class(vcpu) = self.setup.size else { return self.scaler.count };
         if most == least {
             return least;
@@ -181,7 +182,7 @@ mod tests {
     use super::*;
     use crate::usage::services::fixture::Fixture;
 
-    fn setup(size: Size, readers: (u32, u32, u32)) -> Setup {
+    fn setup(size: Size, readers: Readers) -> Setup {
         Setup {
             name: "test".into(),
             queries_per_session: 1.0,
@@ -198,14 +199,14 @@ mod tests {
     /// 1,000 queries/s of 1 ms on two vCPUs: 0.2 cores write, 0.8 read.
     #[test]
     fn reads_go_to_the_readers() {
-        let mut database = Database::new(setup(Size::Class(2.0), (1, 1, 1)), 1000.0);
+        let mut database = Database::new(setup(Size::Class(2.0), Readers::fixed(1)), 1000.0);
         let reading = database.step(1000.0, 40.0, 15);
         assert!(
             (reading.writer_cpu - 0.1).abs() < 1e-12 && (reading.reader_cpu - 0.4).abs() < 1e-12
         );
         assert!(!reading.saturated);
         assert!(database.step(1000.0, 101.0, 15).saturated, "too many connections");
-        let mut alone = Database::new(setup(Size::Class(2.0), (0, 0, 0)), 1000.0);
+        let mut alone = Database::new(setup(Size::Class(2.0), Readers::fixed(0)), 1000.0);
         assert!((alone.step(1000.0, 0.0, 15).writer_cpu - 0.5).abs() < 1e-12);
         assert!(alone.step(2100.0, 0.0, 15).saturated, "2.1 cores on two");
     }
@@ -214,7 +215,13 @@ mod tests {
     /// until then.
     #[test]
     fn a_new_reader_takes_its_time() {
-        let mut database = Database::new(setup(Size::Class(2.0), (1, 1, 4)), 500.0);
+        let mut database = Database::new(
+            setup(
+                Size::Class(2.0),
+                Readers { first: 1, limits: ReaderLimits { least: 1, most: 4 } },
+            ),
+            500.0,
+        );
         let readings: Vec<Reading> = (0..20 * 4).map(|_| database.step(3000.0, 0.0, 15)).collect();
         assert_eq!(readings[2 * 4].readers, 1);
         assert_eq!(readings[3 * 4].readers, 2);
@@ -225,11 +232,18 @@ mod tests {
     /// Nothing is read, written or provided while it is stopped; its two readers are there again afterwards.
     #[test]
     fn a_stopped_database_shows_nothing() {
-        let mut database = Database::new(setup(Size::Class(2.0), (2, 1, 4)), 1000.0);
+        let mut database = Database::new(
+            setup(
+                Size::Class(2.0),
+                Readers { first: 2, limits: ReaderLimits { least: 1, most: 4 } },
+            ),
+            1000.0,
+        );
         assert_eq!(database.rest(60), Reading::default());
         assert_eq!(database.step(1000.0, 0.0, 60).readers, 2);
         let limits = Serverless { min_acu: 2.0, max_acu: 64.0 };
-        let mut database = Database::new(setup(Size::Serverless(limits, 0.0), (0, 0, 0)), 4000.0);
+        let mut database =
+            Database::new(setup(Size::Serverless(limits, 0.0), Readers::fixed(0)), 4000.0);
         assert_eq!(database.rest(60).acu, 0.0);
         assert!((2.0..4.0).contains(&database.step(4000.0, 0.0, 15).acu));
     }
@@ -237,7 +251,8 @@ mod tests {
     #[test]
     fn serverless_capacity_ramps() {
         let limits = Serverless { min_acu: 0.5, max_acu: 64.0 };
-        let mut database = Database::new(setup(Size::Serverless(limits, 0.0), (0, 0, 0)), 100.0);
+        let mut database =
+            Database::new(setup(Size::Serverless(limits, 0.0), Readers::fixed(0)), 100.0);
         let first = database.step(4000.0, 0.0, 15).acu;
         let later = (0..20).map(|_| database.step(4000.0, 0.0, 15).acu).last();
         // 4 cores at 70 % of a quarter core an ACU: 22.86, in half steps 23.

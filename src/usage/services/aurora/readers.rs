@@ -9,7 +9,7 @@
 //! stopped: no reader is billed and nothing is decided; the cluster starts with the readers it had
 //! ```
 //! # Source
-//! Sizing reference 6.3 (Aurora user guide, "Amazon Aurora Auto Scaling with Aurora Replicas"): target
+//! Aurora user guide, "Amazon Aurora Auto Scaling with Aurora Replicas": target
 //! tracking, cooldowns of 300 s; 3 and 15 one-minute points are [recalled].
 //! # Limits
 //! A month's bill counts readers and not what the others carry while one is being created;
@@ -17,9 +17,34 @@
 
 use crate::facts::shapes::AuroraFacts;
 
+/// How many readers an autoscaled cluster may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReaderLimits {
+    /// Fewest.
+    pub least: u32,
+    /// Most.
+    pub most: u32,
+}
+
+/// Readers of a cluster that is stepped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readers {
+    /// At the start.
+    pub first: u32,
+    /// From then on.
+    pub limits: ReaderLimits,
+}
+
+impl Readers {
+    /// Returns a number of readers that never changes.
+    pub fn fixed(count: u32) -> Self {
+        Self { first: count, limits: ReaderLimits { least: count, most: count } }
+    }
+}
+
 /// Readers of a month.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Readers {
+pub struct ReaderHours {
     /// Hours of all readers.
     pub hours: f64,
     /// The same by the hour; empty where all are alike.
@@ -41,7 +66,7 @@ pub struct Scaler {
 }
 
 impl Scaler {
-    /// A policy that stands at `count` readers.
+    /// A policy that starts with `count` readers.
     pub fn new(count: u32) -> Self {
         Self { count, creating: Vec::new(), above: 0, below: 0, rest: 0 }
     }
@@ -90,17 +115,17 @@ pub fn wanted(busy: f64, write_share: f64, cores: f64, least: u32) -> u32 {
     (busy * (1.0 - write_share) / cores).ceil() as u32
 }
 
-/// Follows the load of a month between `least` and `most` readers; `runs` says in which minutes the cluster does.
+/// Follows the load of a month within the limits; `runs` says in which minutes the cluster does.
 pub fn follow(
     minutes: &[f64],
     runs: impl Fn(usize) -> bool,
-    (least, most): (u32, u32),
+    limits: ReaderLimits,
     facts: &AuroraFacts,
     wanted: impl Fn(f64) -> u32,
-) -> Readers {
-    let wish = |sessions: &f64| wanted(*sessions).clamp(least, most);
-    let mut scaler = Scaler::new(minutes.first().map_or(least, wish));
-    let mut readers = Readers::default();
+) -> ReaderHours {
+    let wish = |sessions: &f64| wanted(*sessions).clamp(limits.least, limits.most);
+    let mut scaler = Scaler::new(minutes.first().map_or(limits.least, wish));
+    let mut readers = ReaderHours::default();
     let mut reader_minutes = 0_u64;
     for (hour, minutes) in minutes.chunks(60).enumerate() {
         let before = reader_minutes;
@@ -124,21 +149,21 @@ mod tests {
     use super::*;
     use crate::usage::services::fixture::Fixture;
 
-    fn run(minutes: &[f64]) -> Readers {
+    fn run(minutes: &[f64]) -> ReaderHours {
         let fixture = Fixture::new("2027-04");
         run_while(minutes, |_| true, &fixture)
     }
 
-    fn run_while(minutes: &[f64], runs: impl Fn(usize) -> bool, fixture: &Fixture) -> Readers {
+    fn run_while(minutes: &[f64], runs: impl Fn(usize) -> bool, fixture: &Fixture) -> ReaderHours {
         let facts = &fixture.catalog.controllers.aurora;
-        follow(minutes, runs, (1, 4), facts, |sessions| sessions as u32)
+        follow(minutes, runs, ReaderLimits { least: 1, most: 4 }, facts, |sessions| sessions as u32)
     }
 
     #[test]
     fn a_steady_load_keeps_its_readers_within_bounds() {
-        assert_eq!(run(&[2.0; 60]), Readers { hours: 2.0, hourly: vec![2.0], peak: 2 });
+        assert_eq!(run(&[2.0; 60]), ReaderHours { hours: 2.0, hourly: vec![2.0], peak: 2 });
         assert_eq!(run(&[9.0; 60]).peak, 4);
-        assert_eq!(run(&[0.0; 60]), Readers { hours: 1.0, hourly: vec![1.0], peak: 1 });
+        assert_eq!(run(&[0.0; 60]), ReaderHours { hours: 1.0, hourly: vec![1.0], peak: 1 });
     }
 
     /// Two hours of work, ten stopped, two of work: four hours of two readers, whatever the load would have
@@ -164,7 +189,13 @@ mod tests {
         let facts = &Fixture::new("2027-04").catalog.controllers.aurora;
         let mut load = vec![0.0; 60];
         load.extend(vec![2.0; 60]);
-        let readers = follow(&load, |_| true, (0, 4), facts, |sessions| sessions as u32);
+        let readers = follow(
+            &load,
+            |_| true,
+            ReaderLimits { least: 0, most: 4 },
+            facts,
+            |sessions| sessions as u32,
+        );
         assert_eq!((readers.peak, readers.hourly[0]), (2, 0.0));
         assert!(readers.hours > 1.8, "{readers:?}");
     }

@@ -8,7 +8,7 @@
 //! ACU-Hr = Σ minutes capacity / 60 × instances
 //! ```
 //! # Source
-//! Sizing reference 6.2 (Aurora user guide, "How Aurora Serverless v2 works"): growth in steps that rise with
+//! Aurora user guide, "How Aurora Serverless v2 works": growth in steps that rise with
 //! the capacity, decline gradual, readers of tiers 0 and 1 follow the writer.
 //! # Limits
 //! Growth and decline rates are derived, not published. With a minimum of 0 an idle cluster pauses at

@@ -8,8 +8,9 @@
 //! working set  ≤ buffer share × memory
 //! ```
 //! # Source
-//! Sizing reference 6.1: the smallest class that meets CPU, memory and connections.
+//! Own rule: the smallest class that meets CPU, memory and connections.
 
+use super::readers::ReaderLimits;
 use crate::facts::shapes::{AuroraClass, AuroraFacts};
 
 /// What the database has to carry.
@@ -52,20 +53,16 @@ struct Fit {
     memory: bool,
 }
 
-fn fit(
-    load: &Load,
-    class: &AuroraClass,
-    (min_readers, most): (u32, u32),
-    facts: &AuroraFacts,
-) -> Fit {
+fn fit(load: &Load, class: &AuroraClass, limits: ReaderLimits, facts: &AuroraFacts) -> Fit {
+    let ReaderLimits { least, most } = limits;
     let vcpu_for =
         |queries: f64| queries * load.cpu_ms_per_query / 1000.0 / facts.target_cpu_utilization;
     let cores = f64::from(class.vcpu);
     let reads = load.peak_queries_per_second * (1.0 - load.write_share);
     // Without readers the writer serves everything.
-    let alone = min_readers == 0 && (most == 0 || vcpu_for(load.peak_queries_per_second) <= cores);
+    let alone = least == 0 && (most == 0 || vcpu_for(load.peak_queries_per_second) <= cores);
     let needed = if alone { 0 } else { (vcpu_for(reads) / cores).ceil() as u32 };
-    let readers = needed.clamp(min_readers, most.max(min_readers));
+    let readers = needed.clamp(least, most.max(least));
     let on_writer = if readers == 0 {
         load.peak_queries_per_second
     } else {
@@ -74,7 +71,7 @@ fn fit(
     let usable = u64::from(class.max_connections.saturating_sub(facts.reserved_connections));
     Fit {
         readers,
-        cpu: vcpu_for(on_writer) <= cores && (readers == 0 || needed <= most.max(min_readers)),
+        cpu: vcpu_for(on_writer) <= cores && (readers == 0 || needed <= most.max(least)),
         connections: load.connections <= usable,
         memory: load.working_set_gib <= class.memory_gib * facts.buffer_share_of_memory,
     }
@@ -87,14 +84,14 @@ fn fit(
 pub fn choose<'a>(
     load: &Load,
     allowed: impl Iterator<Item = &'a AuroraClass>,
-    readers: (u32, u32),
+    limits: ReaderLimits,
     facts: &AuroraFacts,
 ) -> Size<'a> {
     let mut classes: Vec<&AuroraClass> = allowed.collect();
     classes.sort_by(|a, b| a.memory_gib.total_cmp(&b.memory_gib).then(a.vcpu.cmp(&b.vcpu)));
     let mut ruled_out = Vec::new();
     for class in &classes {
-        let fit = fit(load, class, readers, facts);
+        let fit = fit(load, class, limits, facts);
         // The working set may overflow the buffers: that costs I/O, which is billed, not service.
         if fit.cpu && fit.connections && fit.memory {
             return size(load, class, fit.readers, facts, reason(&ruled_out), false);
@@ -111,7 +108,7 @@ pub fn choose<'a>(
         return size(load, class, fit.readers, facts, reason, true);
     }
     let largest = classes.last().expect("the scenario's check leaves at least one class");
-    let fit = fit(load, largest, readers, facts);
+    let fit = fit(load, largest, limits, facts);
     let overloaded = !(fit.cpu && fit.connections);
     let reason = if overloaded {
         format!(
@@ -173,7 +170,12 @@ mod tests {
         let fixture = Fixture::new("2027-04");
         let r6g = fixture.catalog.aurora().iter().filter(|class| class.family == "r6g");
         let most = if min_readers == 0 { 0 } else { 15 };
-        let size = choose(load, r6g, (min_readers, most), &fixture.catalog.controllers.aurora);
+        let size = choose(
+            load,
+            r6g,
+            ReaderLimits { least: min_readers, most },
+            &fixture.catalog.controllers.aurora,
+        );
         (size.class.class.clone(), size.readers, size.reason)
     }
 
@@ -214,7 +216,12 @@ mod tests {
         let fixture = Fixture::new("2027-04");
         let load = Load { connections: 100_000, ..load() };
         let all = fixture.catalog.aurora().iter();
-        let size = choose(&load, all, (1, 15), &fixture.catalog.controllers.aurora);
+        let size = choose(
+            &load,
+            all,
+            ReaderLimits { least: 1, most: 15 },
+            &fixture.catalog.controllers.aurora,
+        );
         assert!(size.overloaded && size.reason.contains("pool them"), "{size:?}");
         // The load itself is small, and a larger class has no more connections.
         assert_eq!(size.class.memory_gib, 8.0);

@@ -1,0 +1,98 @@
+//! The two ways in which Karpenter buys nodes outside of reservations.
+
+use super::policy::Purchase;
+
+/// A way to buy a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Market {
+    /// On demand.
+    OnDemand,
+    /// Spot.
+    Spot,
+}
+
+impl Market {
+    /// Both, in the order in which offers are listed.
+    pub const ALL: [Self; 2] = [Self::OnDemand, Self::Spot];
+}
+
+impl From<Market> for Purchase {
+    fn from(market: Market) -> Self {
+        match market {
+            Market::OnDemand => Self::OnDemand,
+            Market::Spot => Self::Spot,
+        }
+    }
+}
+
+/// A value for each way to buy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ByPurchase<T> {
+    /// On demand.
+    pub on_demand: T,
+    /// Spot.
+    pub spot: T,
+}
+
+impl<T: Copy> ByPurchase<T> {
+    /// Returns the value of one way.
+    #[inline]
+    pub fn get(self, market: Market) -> T {
+        match market {
+            Market::OnDemand => self.on_demand,
+            Market::Spot => self.spot,
+        }
+    }
+
+    /// Computes a value for each way.
+    #[inline]
+    pub fn new(value: impl Fn(Market) -> T) -> Self {
+        Self { on_demand: value(Market::OnDemand), spot: value(Market::Spot) }
+    }
+}
+
+impl ByPurchase<bool> {
+    /// Both ways.
+    pub const BOTH: Self = Self { on_demand: true, spot: true };
+    /// On demand only.
+    pub const ON_DEMAND: Self = Self { on_demand: true, spot: false };
+    /// Spot only.
+    pub const SPOT: Self = Self { on_demand: false, spot: true };
+
+    /// Returns whether any way is open.
+    pub fn any(self) -> bool {
+        self.on_demand || self.spot
+    }
+}
+
+/// Nodes by how they are bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NodeCounts {
+    /// Nodes that Karpenter did not buy.
+    pub baseline: u32,
+    /// Nodes that Karpenter bought on demand, those of reservations included.
+    pub on_demand: u32,
+    /// Spot nodes.
+    pub spot: u32,
+}
+
+impl NodeCounts {
+    /// Returns the counts in the order of the fields.
+    pub fn each(self) -> [u32; 3] {
+        [self.baseline, self.on_demand, self.spot]
+    }
+
+    /// Returns all nodes.
+    pub fn total(self) -> u32 {
+        self.baseline + self.on_demand + self.spot
+    }
+
+    /// Returns the count that a node of this purchase option belongs to.
+    pub(super) fn of_mut(&mut self, purchase: Purchase) -> &mut u32 {
+        match purchase {
+            Purchase::Baseline => &mut self.baseline,
+            Purchase::OnDemand | Purchase::Reserved => &mut self.on_demand,
+            Purchase::Spot => &mut self.spot,
+        }
+    }
+}
