@@ -16,12 +16,12 @@
 //! use runrate::{app::store::{self, PriceSource}, error::Error, intent::scenario::Scenario};
 //! use runrate::plan::simulate::{Inputs, Prepared};
 //! let catalog = store::embedded_catalog()?;
-//! let text = include_str!("../examples/innovate.toml").replace("months = 24", "months = 3");
+//! let text = include_str!("../examples/innovate.toml").replace("months = 24", "months = 9");
 //! let scenario = Scenario::parse("innovate.toml", &text, &catalog)?;
 //! let facts = store::load_facts(catalog, &PriceSource::Embedded, &scenario.regions())?;
 //! let inputs = Inputs::default();
 //! let plan = Prepared::new(&scenario, &facts, &inputs)?.run(0)?;
-//! assert_eq!(plan.months.len(), 3);
+//! assert_eq!(plan.months.len(), 9);
 //! assert_eq!(plan.cost, plan.months.iter().map(|month| month.cost).sum());
 //! # Ok::<(), Error>(())
 //! ```
@@ -37,7 +37,7 @@
 //!
 //! # Pack pods onto nodes
 //! ```
-//! use runrate::app::store::{self, PriceSource};
+//! use runrate::{app::store::{self, PriceSource}, error::Error};
 //! use runrate::cluster::autoscale::{pack::pack, policy::{Inputs, Policy}};
 //! let facts = store::load_facts(store::embedded_catalog()?, &PriceSource::Embedded, &["us-east-1"])?;
 //! let api = "calls_per = { web = 1.0 }\ncpu_ms_per_request = 35\nreplicas = 12\n\
@@ -56,7 +56,8 @@
 //!     start: "2027-01-01".parse()?,
 //!     days: 31,
 //!     kubernetes_minor: None,
-//! })?;
+//! })
+//! .map_err(Error::input)?;
 //! let packing = pack(&policy.workloads, &[12], &policy.offers).ok_or("a pod fits no node")?;
 //! assert!(packing.cost >= packing.lower_bound);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -84,7 +85,7 @@
 //!     2027-01,123456789012,AmazonS3,TimedStorage-ByteHrs,4.29\n";
 //! let bills = text::read("bill.csv", export.as_bytes(), &store::model()?, "2027-02-03T00:00:00Z")?;
 //! let total = bills[0].sum(Metric::Unblended, |_| true);
-//! assert_eq!(total.map(|total| total.to_string()), Some("65.00".to_owned()));
+//! assert_eq!(total.map(|total| total.to_string()), Some("65".to_owned()));
 //! # Ok::<(), Error>(())
 //! ```
 

@@ -137,7 +137,7 @@ impl Connection {
         operation: &str,
         request: Request,
         (reading, most): (Reading, usize),
-    ) -> Result<Answer<'_>, SdkError<Refused, HttpResponse>> {
+    ) -> Result<Answer<'_>, Box<SdkError<Refused, HttpResponse>>> {
         let config = &self.config;
         let mut builder = Operation::builder()
             .service_name("plain")
@@ -216,7 +216,7 @@ struct Body {
 }
 
 impl Body {
-    fn new(http: &HttpResponse, body: SdkBody) -> Output {
+    fn output(http: &HttpResponse, body: SdkBody) -> Output {
         let length = http.headers().get("content-length").and_then(|text| text.parse().ok());
         Output::erase(Self { length, body })
     }
@@ -231,7 +231,7 @@ impl DeserializeResponse for Reading {
             return None;
         }
         let body = std::mem::replace(http.body_mut(), SdkBody::taken());
-        Some(Ok(Body::new(http, body)))
+        Some(Ok(Body::output(http, body)))
     }
 
     fn deserialize_nonstreaming(
@@ -240,7 +240,7 @@ impl DeserializeResponse for Reading {
     ) -> Result<Output, OrchestratorError<AnyError>> {
         let bytes = http.body().bytes().unwrap_or_default();
         if http.status().as_u16() == 200 {
-            return Ok(Body::new(http, SdkBody::from(bytes.to_vec())));
+            return Ok(Body::output(http, SdkBody::from(bytes.to_vec())));
         }
         let refused = Refused::read(http.status().as_u16(), bytes);
         Err(OrchestratorError::operation(AnyError::erase(refused)))

@@ -32,13 +32,13 @@ use crate::{
     },
 };
 
-pub(crate) mod bass;
-pub(crate) mod compound;
+pub mod bass;
+pub mod compound;
 pub mod fit;
-pub(crate) mod gompertz;
-pub(crate) mod linear;
-pub(crate) mod logistic;
-pub(crate) mod steps;
+pub mod gompertz;
+pub mod linear;
+pub mod logistic;
+pub mod steps;
 mod stray;
 
 pub use stray::Bootstrap;

@@ -95,7 +95,7 @@ impl CostExplorer {
             return Ok(());
         }
         Err(Error::network(format!(
-            "{} requests were sent, the most that --max-requests allows, and the answer goes on; nothing was stored. Raise --max-requests, or ask for fewer months or accounts",
+            "{} requests were sent, the limit of --max-requests, and the answer has more pages; nothing was stored. Raise --max-requests, or pull fewer months or accounts",
             self.requests
         )))
     }

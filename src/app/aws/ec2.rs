@@ -42,7 +42,8 @@ pub struct SpotPrice {
     /// Instance type.
     pub instance_type: String,
     /// Price [USD per hour].
-    pub spot_price: f64,
+    #[serde(rename = "spotPrice")]
+    pub usd_per_hour: f64,
     /// Moment from which the price applies.
     pub timestamp: Timestamp,
     /// Availability Zone.
@@ -54,7 +55,8 @@ pub struct SpotPrice {
 #[serde(rename_all = "camelCase")]
 pub struct InstanceType {
     /// Its name.
-    pub instance_type: String,
+    #[serde(rename = "instanceType")]
+    pub name: String,
     /// Whether AWS lists it as current.
     #[serde(default)]
     pub current_generation: bool,
@@ -145,8 +147,7 @@ struct Answer {
 impl InstanceType {
     /// Returns the columns of `models/ec2.csv` that EC2 knows, by name; what EC2 does not report is missing.
     pub fn columns(&self) -> BTreeMap<&'static str, String> {
-        let (family, size) =
-            self.instance_type.split_once('.').unwrap_or((&self.instance_type, ""));
+        let (family, size) = self.name.split_once('.').unwrap_or((&self.name, ""));
         let letters = family.find(|c: char| c.is_ascii_digit()).unwrap_or(family.len());
         let generation: String =
             family[letters..].chars().take_while(char::is_ascii_digit).collect();
@@ -165,7 +166,7 @@ impl InstanceType {
         let accelerators = accelerated.into_iter().flatten().count();
         BTreeMap::from([
             ("accelerator_count", accelerators.to_string()),
-            ("instance_type", self.instance_type.clone()),
+            ("instance_type", self.name.clone()),
             ("family", family.to_owned()),
             ("generation", generation),
             ("category", family[..letters].to_owned()),
@@ -364,7 +365,7 @@ pub fn means(prices: &[SpotPrice], days: u32, now: Timestamp) -> BTreeMap<String
         // EC2 also gives the price that was in force at the start, with its own older moment.
         let ago = now.duration_since(price.timestamp).as_secs_f64().clamp(0.0, span);
         let zone = (price.instance_type.as_str(), price.availability_zone.as_str());
-        zones.entry(zone).or_default().push((ago, price.spot_price));
+        zones.entry(zone).or_default().push((ago, price.usd_per_hour));
     }
     let mut means: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for ((instance_type, _), mut prices) in zones {
@@ -391,9 +392,9 @@ mod tests {
     /// Ten days: 0.10 for eight of them and 0.20 for two is 0.12; the other zone's 0.14 makes the mean 0.13.
     #[test]
     fn spot_prices_are_weighted_by_the_time_they_held() {
-        let price = |zone: &str, day: &str, spot_price| SpotPrice {
+        let price = |zone: &str, day: &str, usd_per_hour| SpotPrice {
             instance_type: "m7g.large".into(),
-            spot_price,
+            usd_per_hour,
             timestamp: format!("2027-03-{day}T00:00:00Z").parse().unwrap(),
             availability_zone: zone.into(),
         };

@@ -162,9 +162,9 @@ impl Bulk {
                         Some(status) if PASSING.contains(&status) => Err(Unread::List(
                             Error::network(format!("{refused}, on every one of {tries} tries")),
                         )),
-                        Some(_) => Err(Unread::List(refused)),
+                        // Nothing was answered, so no list can be read.
                         None if cut.is_empty() => Err(Unread::All(refused)),
-                        None => Err(Unread::List(refused)),
+                        _ => Err(Unread::List(refused)),
                     };
                 }
             };

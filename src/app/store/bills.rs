@@ -279,7 +279,7 @@ pub fn keep_redaction_key(folder: &Path, key: [u8; KEY_BYTES]) -> Result<[u8; KE
 /// Returns the months of a bill that a folder holds, in order; none when there is no such folder.
 ///
 /// # Errors
-/// A file that is no month of a bill.
+/// A file that is not a month of a bill.
 pub fn load_bills(folder: &Path) -> Result<Vec<MonthBill>, Error> {
     let billing = super::model::<Billing>()?;
     let mut bills = Vec::new();
@@ -287,7 +287,7 @@ pub fn load_bills(folder: &Path) -> Result<Vec<MonthBill>, Error> {
     for (path, month) in bill_files(folder)? {
         let place = || Place::file(&path.display().to_string());
         let mut bill: MonthBill = serde_json::from_str(&read_text(&path)?)
-            .map_err(|error| Error::at(place(), format!("is no month of a bill: {error}")))?;
+            .map_err(|error| Error::at(place(), format!("is not a month of a bill: {error}")))?;
         if bill.month != month || bill.schema != actuals::SCHEMA {
             let message =
                 format!("holds {} in schema {}; import or pull it again", bill.month, bill.schema);

@@ -163,7 +163,7 @@ fn pull(
             if !accounts.iter().any(|(id, _)| id == wanted) {
                 let known: Vec<&str> = accounts.iter().map(|(id, _)| id.as_str()).collect();
                 let message =
-                    format!("no costs of account {wanted}; there are {}", known.join(", "));
+                    format!("account {wanted} has no costs; expected one of {}", known.join(", "));
                 let place = Place { key: Some("--account".into()), ..Place::default() };
                 return Err(Error::at(place, message));
             }
@@ -173,15 +173,15 @@ fn pull(
     let questions = cost_explorer::questions(&records, billing).len() * spans.len();
     let least = accounts.len() as u64 * (questions as u64 + u64::from(args.forecast > 0));
     say(&format!(
-        "{} accounts with {} kinds of rows: at least {least} more requests, ${}",
-        accounts.len(),
-        records.len(),
+        "{} with {}: at least {least} more requests, ${}",
+        count(accounts.len(), "account"),
+        count(records.len(), "record type"),
         price(least)
     ));
     let needed = connection.requests + least;
     if needed > args.max_requests {
         let message = format!(
-            "at least {needed} requests are needed, ${}, and {} may be sent. Give --max-requests {needed} or more, fewer months, or --account",
+            "at least {needed} requests are needed (${}), but the limit is {}. Raise it to {needed}, or pull fewer months or accounts",
             price(needed),
             args.max_requests
         );
@@ -213,24 +213,39 @@ fn pull(
         let end = Month::of(today).map(|this| this.plus(ahead + 1).first_day().to_string());
         let span =
             Span { start: today.to_string(), end: end.unwrap_or_default(), months: Vec::new() };
-        for (account, _) in &accounts {
-            // The bill was paid for: it is kept without a forecast that AWS refuses.
-            let forecasts = match connection.forecast(account, &span) {
-                Ok(forecasts) => forecasts,
-                Err(error) => {
-                    privacy.say(&format!(
-                        "warning: the bill has no forecast of AWS, from account {account} on: {error}; --forecast 0 does not ask for it"
-                    ));
-                    break;
-                }
-            };
-            if forecasts.is_empty() {
-                privacy.say(&format!("AWS has too little history of {account} to forecast it"));
-            }
-            if let Some(newest) = bills.last_mut() {
-                newest.forecasts.extend(forecasts);
-            }
+        if let Some(newest) = bills.last_mut() {
+            newest.forecasts = forecasts(connection, &accounts, &span, privacy);
         }
     }
     Ok(bills)
+}
+
+/// Returns the forecasts of the accounts, up to the first that AWS refuses. The requests of the bill are charged already,
+/// so it is kept without them.
+fn forecasts(
+    connection: &mut CostExplorer,
+    accounts: &[(String, String)],
+    span: &Span,
+    privacy: &Privacy<'_>,
+) -> Vec<actuals::Forecast> {
+    let mut all = Vec::new();
+    for (account, _) in accounts {
+        match connection.forecast(account, span) {
+            Ok(forecasts) => {
+                if forecasts.is_empty() {
+                    privacy.say(&format!(
+                        "AWS has too little history of account {account} to forecast it"
+                    ));
+                }
+                all.extend(forecasts);
+            }
+            Err(error) => {
+                privacy.say(&format!(
+                    "warning: no AWS forecast from account {account} on: {error}; pass --forecast 0 to skip forecasts"
+                ));
+                break;
+            }
+        }
+    }
+    all
 }

@@ -67,7 +67,7 @@ enum Via {
 
 /// Where price lists come from.
 enum Source {
-    Bulk(Bulk),
+    Bulk(Box<Bulk>),
     Api(Box<Products>),
 }
 
@@ -98,9 +98,10 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
     let now = jiff::Timestamp::now();
     let today = jiff::tz::TimeZone::UTC.to_datetime(now).date();
     let mut source = match args.via {
-        Via::Bulk => {
-            Source::Bulk(Bulk::connect(&rules.bulk_url, &args.aws.settings(&rules.api_region))?)
-        }
+        Via::Bulk => Source::Bulk(Box::new(Bulk::connect(
+            &rules.bulk_url,
+            &args.aws.settings(&rules.api_region),
+        )?)),
         Via::Api => {
             Source::Api(Box::new(Products::connect(&args.aws.settings(&rules.api_region))?))
         }
@@ -238,7 +239,7 @@ fn spot(
         .map(|price| {
             format!(
                 "{region},{},{},{},{},DescribeSpotPriceHistory {today}\n",
-                price.availability_zone, price.instance_type, price.timestamp, price.spot_price
+                price.availability_zone, price.instance_type, price.timestamp, price.usd_per_hour
             )
         })
         .collect();
@@ -257,7 +258,7 @@ fn instance_types(
 ) -> Result<report::Refreshed, Error> {
     say(&format!("{region} instance types …"));
     let mut types = ec2.instance_types()?;
-    types.sort_by(|a, b| a.instance_type.cmp(&b.instance_type));
+    types.sort_by(|a, b| a.name.cmp(&b.name));
     // The columns of the built-in instance types.
     let text = store::model_text("ec2.csv")?;
     let header: Vec<&str> = text.lines().next().unwrap_or_default().split(',').collect();
@@ -274,7 +275,7 @@ fn instance_types(
             name => known.get(name).cloned().unwrap_or_default(),
         });
         writer.write_record(cells).map_err(failed)?;
-        let new = catalog.shape(&kind.instance_type).is_none();
+        let new = catalog.shape(&kind.name).is_none();
         line.added += usize::from(new);
         line.confirmed += usize::from(!new);
     }
