@@ -246,7 +246,7 @@ mod tests {
         assert!((limits.worse(&of) - 0.5).abs() < 1e-12);
         of.late_minutes_per_month = 10.0;
         assert_eq!(limits.missed(&of), 1.0);
-        assert_eq!(limits.broken(&of), ["10.00 late minutes a month, 5 at most"]);
+        assert_eq!(limits.broken(&of), ["10.00 late minutes a month (limit 5)"]);
     }
 
     #[test]
