@@ -310,9 +310,11 @@ fn color() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
 }
 
-/// Columns of the terminal; a page's width when stdout is none.
+/// Columns of a text that goes to no terminal.
+const PAGE: usize = 120;
+
+/// Columns of the terminal; those of a page when stdout is none.
 fn width() -> usize {
-    const PAGE: usize = 120;
     if !std::io::stdout().is_terminal() {
         return PAGE;
     }
