@@ -412,7 +412,7 @@ fn the_company_plans_in_another_region_and_flags_what_is_derived() {
     let path = folder.path().join("moved.toml");
     fs::write(&path, moved.replace("there", "us-east-1")).unwrap();
     let plan = ok(&["plan", "--trials", "1", &path.display().to_string()]);
-    assert!(plan.contains("production (us-west-2)"));
+    assert!(plan.contains("database of production (us-west-2; monthly means"));
     assert!(plan.contains("prices are derived, not read: USW2-"), "{plan}");
 }
 

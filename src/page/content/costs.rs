@@ -23,7 +23,7 @@ pub(super) fn by_service(plan: &Plan) -> Section {
     if plan.accounts.len() > 1 {
         for (place, account) in plan.accounts.iter().enumerate() {
             let id = format!("cost-by-service-{}", slug(&account.name));
-            let title = format!("Cost by service, {} ({})", account.name, account.region);
+            let title = format!("Cost by service, {}", account.name);
             let amount = plan.months.iter().map(|month| month.accounts[place].cost).sum();
             tables.push(matrix(plan, Some(place)).table(plan, (&id, &title), amount));
         }
