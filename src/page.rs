@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 
 use crate::measure::{calendar::Month, units::Usd};
 
-pub mod chart;
 pub mod content;
 pub mod figure;
 pub mod number;

@@ -63,7 +63,7 @@ fn help_names_the_commands_and_exit_codes() {
 fn the_command_line_is_checked() {
     assert!(refused(&["pln"]).contains("plan"));
     assert!(refused(&["plan"]).contains("<SCENARIO>"));
-    refused(&["plan", "--trials", "1", SMALL, "--format", "pdf"]);
+    refused(&["plan", "--trials", "1", SMALL, "--format", "docx"]);
     refused(&["plan", "--trials", "1", SMALL, "--threads", "0"]);
 }
 
@@ -72,9 +72,7 @@ fn init_writes_a_scenario_that_plans_and_replaces_nothing() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("mine.toml").display().to_string();
     ok(&["init", &path]);
-    assert!(
-        ok(&["plan", "--trials", "1", &path]).contains("Innovate Inc.: 24 months from 2027-01")
-    );
+    assert!(ok(&["plan", "--trials", "1", &path]).contains("Total of 24 months"));
     assert!(refused(&["init", &path]).contains("--force"));
     ok(&["init", &path, "--force"]);
 }
@@ -124,7 +122,7 @@ fn a_plan_is_written_whole_and_reproduces_itself() {
     for word in ["Amount", "Quantity", "node hours", "Price", "price book", "as", "exact"] {
         assert!(explained.contains(word), "{word}: {explained}");
     }
-    assert!(ok(&["explain", &plan]).contains("dearest first"));
+    assert!(ok(&["explain", &plan]).contains("the most expensive first"));
     assert!(refused(&["explain", &plan, "2027-02/BoxUsge"]).contains("no line matches"));
 }
 
@@ -410,7 +408,7 @@ fn the_company_plans_in_another_region_and_flags_what_is_derived() {
     let path = folder.path().join("moved.toml");
     fs::write(&path, moved.replace("there", "us-east-1")).unwrap();
     let plan = ok(&["plan", "--trials", "1", &path.display().to_string()]);
-    assert!(plan.contains("production (us-west-2)"));
+    assert!(plan.contains("database of production (us-west-2; monthly means"));
     assert!(plan.contains("prices are estimated: USW2-"), "{plan}");
 }
 

@@ -232,6 +232,6 @@ fn a_cell_that_judges_has_its_color_and_no_other_cell_has() {
         assert!(painted.contains(&format!("m{shown}\u{1b}[0m")), "{shown}: {painted}");
     }
     assert!(budgets.rows.iter().all(|row| !matches!(row.cells[4], Cell::Empty)));
-    let plain = terminal::render(plan, View { color: false, ..view });
-    assert!(!plain.contains('\u{1b}'));
+    let bare = terminal::render(plan, View { color: false, ..view });
+    assert!(!bare.contains('\u{1b}'));
 }

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use crate::support;
 use runrate::{
     page::{
-        Cell, Column, Kind, Page, Row, Section, Table, chart,
+        Cell, Column, Kind, Page, Row, Section, Table,
         content::{self, Beside},
+        figure,
     },
     write::pdf,
 };
@@ -18,7 +19,8 @@ fn report() -> (Page, String) {
     let text = support::base("2027-01", 6, 40_000) + "[alb]\n[nat]\n[waf]\nrules = 3\n";
     let plan = support::plan(&text).unwrap();
     let page = content::page(&plan, Beside::default());
-    (page, chart::cost_by_service(&plan).unwrap())
+    let svg = figure::file(&page.sections[1].figures[0]).unwrap();
+    (page, svg)
 }
 
 /// Text without spaces: lines are parted where a column is narrow.

@@ -313,9 +313,11 @@ fn color() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
 }
 
+/// Columns of a text that goes to no terminal.
+const PAGE: usize = 120;
+
 /// Returns the columns of the terminal, or a page's width when stdout is not a terminal.
 fn width() -> usize {
-    const PAGE: usize = 120;
     if !std::io::stdout().is_terminal() {
         return PAGE;
     }

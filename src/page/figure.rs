@@ -24,6 +24,8 @@ mod tests;
 
 use std::fmt::Write as _;
 
+use plotters::style::{FontStyle, register_font};
+
 use crate::page::{Chart, Figure, Unit};
 use canvas::Canvas;
 pub(crate) use canvas::{clean, shown};
@@ -80,6 +82,34 @@ pub fn svg(chart: &Chart, size: (u32, u32)) -> Result<String, String> {
     Ok(start + &inside(chart, unit_of(chart), size)?)
 }
 
+/// A figure as an SVG file that is shown outside of a page: with its title, on white.
+///
+/// # Errors
+/// As [`svg`].
+pub fn file(figure: &Figure) -> Result<String, String> {
+    /// Room of the title [pixels].
+    const TITLE: u32 = 28;
+    let (width, height) = size_of(&figure.chart, WIDE);
+    let unit = unit_in(&figure.title).unwrap_or_else(|| unit_of(&figure.chart));
+    let mut title = String::new();
+    crate::page::text::escape(&mut title, &figure.title);
+    let (scale, whole) = (canvas::SCALE, height + TITLE);
+    Ok(format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{whole}\" role=\"img\" viewBox=\"0 0 {0} {1}\">\n\
+        <rect width=\"{0}\" height=\"{1}\" fill=\"#fff\"/>\n\
+        <text x=\"{2}\" y=\"{3}\" font-family=\"sans-serif\" font-size=\"{4}\" fill=\"#222\">{title}</text>\n\
+        <svg y=\"{5}\" width=\"{0}\" height=\"{6}\" viewBox=\"0 0 {0} {6}\">\n{7}</svg>\n",
+        width * scale,
+        whole * scale,
+        10 * scale,
+        19 * scale,
+        15 * scale,
+        TITLE * scale,
+        height * scale,
+        inside(&figure.chart, unit, (width, height))?,
+    ))
+}
+
 /// A figure as SVG inside a page: with its title and its words for those who do not see it, whose ids begin with
 /// `id`. The size is the one that suits the chart.
 ///
@@ -101,9 +131,19 @@ pub fn inline(figure: &Figure, id: &str, size: (u32, u32)) -> Result<String, Str
     Ok(out + &inside(&figure.chart, unit, size)?)
 }
 
+/// Charts bring their own letters: a server has none installed, and their widths must not depend on
+/// the machine.
+pub(super) fn register_letters() -> Result<(), String> {
+    for style in [FontStyle::Normal, FontStyle::Bold] {
+        register_font("sans-serif", style, epaint_default_fonts::UBUNTU_LIGHT)
+            .map_err(|_| "the built-in font cannot be read".to_owned())?;
+    }
+    Ok(())
+}
+
 /// All behind the first tag.
 fn inside(chart: &Chart, unit: &str, size: (u32, u32)) -> Result<String, String> {
-    crate::page::chart::register_letters()?;
+    register_letters()?;
     let mut text = String::new();
     {
         let canvas = Canvas::new(&mut text, size, size.0 >= WIDE_FROM);

@@ -9,11 +9,23 @@ use plotters::{
     style::text_anchor::{HPos, Pos, VPos},
 };
 
-use crate::page::chart::{COLORS, INK};
 use crate::{
     cluster::{autoscale::event::Reason, capacity::purchase_name},
     plan::simulate::trace::Trace,
 };
+
+/// Colours that stay apart for colour-blind readers (Okabe and Ito, 2008), and grey for the rest.
+const COLORS: [RGBColor; 8] = [
+    RGBColor(0, 114, 178),
+    RGBColor(230, 159, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 180, 233),
+    RGBColor(213, 94, 0),
+    RGBColor(240, 228, 66),
+    RGBColor(150, 150, 150),
+];
+const INK: RGBColor = RGBColor(60, 60, 60);
 
 /// Width of the page [pixels].
 const WIDTH: u32 = 1280;
@@ -49,7 +61,7 @@ type Failure = Box<dyn std::error::Error>;
 /// # Errors
 /// What the drawing library says; nothing in a trace is known to cause it.
 pub fn svg(trace: &Trace) -> Result<String, String> {
-    crate::page::chart::register_letters()?;
+    crate::page::figure::register_letters()?;
     let panels = panels(trace);
     let mut text = String::new();
     {
@@ -64,7 +76,7 @@ pub fn svg(trace: &Trace) -> Result<String, String> {
 /// # Errors
 /// What the drawing library or the encoder says.
 pub fn png(trace: &Trace) -> Result<Vec<u8>, String> {
-    crate::page::chart::register_letters()?;
+    crate::page::figure::register_letters()?;
     let panels = panels(trace);
     let (width, height) = size(&panels);
     let mut pixels = vec![0_u8; (width * height * 3) as usize];

@@ -8,7 +8,7 @@ use std::{
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::{color, pretty, print, print_bytes, say, width};
+use super::{PAGE, color, pretty, print, print_bytes, say, width};
 use crate::{
     app::store,
     error::{Error, Place},
@@ -82,7 +82,7 @@ pub(super) fn answer(page: &Page, document: &impl Serialize, output: &Output) ->
     let format = output.printed.format;
     // Colors and the width of this terminal are not for a file.
     let view = match output.out {
-        Some(_) => View { color: false, ..view(Importance::Main) },
+        Some(_) => View { width: PAGE, color: false, depth: Importance::Main },
         None => view(Importance::Main),
     };
     let text = match format {

@@ -15,8 +15,9 @@ use crate::{
     error::{Error, Place},
     money::rate::{ALL_ACCOUNTS, surcharge::is_surcharge},
     page::{
-        Importance, chart,
+        Importance,
         content::{self, Beside, costs, odds},
+        figure,
     },
     plan::Plan,
     write::{
@@ -220,13 +221,20 @@ const OWNED: [&str; 5] =
 fn write(plan: &Plan, folder: &Path) -> Result<usize, Error> {
     let failed =
         |name: &'static str| move |message: String| Error::failed(Place::file(name), message);
-    let svg = chart::cost_by_service(plan).map_err(failed("cost.svg"))?;
+    let facts = store::focus_facts()?;
+    let report = Report::new(plan, Beside::default(), &facts);
+    let picture = |id: &str, name: &'static str| {
+        let figures = report.page().sections.iter().flat_map(|section| &section.figures);
+        let own = figures.filter(|figure| figure.id == id);
+        let drawn = own.map(|own| Ok((name.to_owned(), figure::file(own)?.into_bytes())));
+        drawn.collect::<Result<Vec<_>, String>>().map_err(failed(name))
+    };
     let mut files: Vec<(String, Vec<u8>)> = vec![
         ("ledger.csv".into(), csv::ledger(plan).into_bytes()),
         ("usage.csv".into(), csv::usage(plan).into_bytes()),
         ("capacity.csv".into(), csv::capacity(plan).into_bytes()),
-        ("cost.svg".into(), svg.into_bytes()),
     ];
+    files.extend(picture("cost-by-service", "cost.svg")?);
     if !plan.commitments.is_empty() {
         files.push((
             "commitments.csv".into(),
@@ -235,14 +243,11 @@ fn write(plan: &Plan, folder: &Path) -> Result<usize, Error> {
     }
     if let Some(spread) = &plan.spread {
         files.push(("spread.csv".into(), csv::records(&odds::spread_records(spread)).into_bytes()));
-        let svg = chart::odds(plan, spread).map_err(failed("odds.svg"))?;
-        files.push(("odds.svg".into(), svg.into_bytes()));
+        files.extend(picture("odds", "odds.svg")?);
     }
-    let facts = store::model()?;
     // Every table as a file of its own is for `report --format csv`.
     let formats: Vec<Format> =
         Format::ALL.iter().copied().filter(|format| *format != Format::Csv).collect();
-    let report = Report::new(plan, Beside::default(), &facts);
     files.push(("provenance.csv".into(), csv::provenance(report.page()).into_bytes()));
     let reports = super::report::files(&report, &formats)?;
     files.extend(reports.into_iter().map(|file| (file.name, file.bytes)));

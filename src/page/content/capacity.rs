@@ -143,7 +143,10 @@ fn table(plan: &Plan, place: usize, metered: &[Series]) -> Table {
     Table {
         id: format!("capacity-{}", slug(&account.name)),
         title: format!("Nodes, pods and database of {}", account.name),
-        note: "monthly means; p95 is the mean over requests of the p95 of their minute".into(),
+        note: format!(
+            "{}; monthly means; p95 is the mean over requests of the p95 of their minute",
+            account.region
+        ),
         columns: least_wanted(names, &LEAST_WANTED),
         rows: plan.months.iter().enumerate().map(row).collect(),
         ..Table::default()

@@ -2,10 +2,10 @@
 
 use super::{columns, least_wanted, records};
 use crate::{
-    advice::commit::{Advice, Advised, BelowSpot, Odds, Product, Purchase},
+    advice::commit::{Advice, Advised, BelowSpot, Product, Purchase},
     page::{
         Cell, Fact, Kind, Meaning, Page, Row, Section, Table,
-        number::{in_dollars, percent, quantity},
+        number::{in_dollars, quantity},
     },
 };
 
@@ -32,24 +32,26 @@ pub fn page(advised: &Advised) -> Page {
     page
 }
 
+/// What all that is recommended saves together; none where nothing is.
 fn headline(advised: &Advised, recommended: &[&Advice]) -> Vec<Fact> {
-    let fact = |label: String, saving: &Odds, in_plan: f64| Fact {
-        label,
-        value: Cell::text(in_dollars(saving.mean, 0)),
-        note: format!(
-            "mean saving, {} of it within the plan; P10 to P90 {} to {}",
-            in_dollars(in_plan, 0),
-            in_dollars(saving.p10, 0),
-            in_dollars(saving.p90, 0)
-        ),
-        meaning: Some(if saving.p10 >= 0.0 { Meaning::Good } else { Meaning::Caution }),
+    let (saving, in_plan) = match (recommended, &advised.recommended) {
+        ([], _) => return Vec::new(),
+        ([only], _) => (&only.saving, only.in_plan),
+        (_, Some(all)) => (&all.saving, all.in_plan),
+        (_, None) => return Vec::new(),
     };
-    let mut facts: Vec<Fact> =
-        recommended.iter().map(|own| fact(name(&own.product), &own.saving, own.in_plan)).collect();
-    if let (true, Some(all)) = (facts.len() > 1, &advised.recommended) {
-        facts.push(fact(format!("All {} together", facts.len()), &all.saving, all.in_plan));
-    }
-    facts
+    let fact = |label: &str, value: f64, note: String| Fact {
+        label: label.into(),
+        value: Cell::text(in_dollars(value, 0)),
+        note,
+        meaning: Some(if value >= 0.0 { Meaning::Good } else { Meaning::Caution }),
+    };
+    let mean = format!("mean of the trials, {} of it within the plan", in_dollars(in_plan, 0));
+    vec![
+        fact("Likely saving", saving.mean, mean),
+        fact("Low saving", saving.p10, "P10 of the trials".into()),
+        fact("High saving", saving.p90, "P90 of the trials".into()),
+    ]
 }
 
 fn recommendation(advised: &Advised, recommended: &[&Advice]) -> Section {
@@ -63,21 +65,11 @@ fn recommendation(advised: &Advised, recommended: &[&Advice]) -> Section {
                 .into(),
         );
     }
-    text.extend(recommended.iter().map(|own| {
-        format!(
-            "{} loses money in {} of the trials, and saves {} if growth misses (in the fifth of the trials that use least).",
-            name(&own.product),
-            percent(own.loses),
-            in_dollars(own.if_growth_misses, 0)
-        )
-    }));
     let row = |own: &Advice, purchase: &Purchase| {
-        Row::new(vec![
-            Cell::Month(purchase.month),
-            Cell::text(name(&own.product)),
-            Cell::text(size(own, purchase.size)),
-            Cell::Number(purchase.fee),
-        ])
+        let mut cells = vec![Cell::Month(purchase.month)];
+        cells.extend(product(&own.product));
+        cells.extend([Cell::text(size(own, purchase.size)), Cell::Number(purchase.fee)]);
+        Row::new(cells)
     };
     let rows = recommended.iter().flat_map(|own| own.ladder.iter().map(|buy| row(own, buy)));
     let purchases = Table {
@@ -86,7 +78,10 @@ fn recommendation(advised: &Advised, recommended: &[&Advice]) -> Section {
         note: "USD over the term".into(),
         columns: columns(&[
             ("Month", Kind::Month),
-            ("Commitment", Kind::Text),
+            PRODUCT[0],
+            PRODUCT[1],
+            PRODUCT[2],
+            PRODUCT[3],
             ("Buy", Kind::Text),
             ("Fee", Kind::Dollars),
         ]),
@@ -103,16 +98,24 @@ fn recommendation(advised: &Advised, recommended: &[&Advice]) -> Section {
     }
 }
 
-/// `EC2 Reserved Instance m7g.xlarge in us-east-1, 1yr all-upfront`.
-fn name(product: &Product) -> String {
-    let of = product.of.as_ref().map(|of| format!(" {of}")).unwrap_or_default();
-    let region = product.region.as_ref().map(|r| format!(" in {r}")).unwrap_or_default();
-    let (term, payment) = (product.term.name(), product.payment.name());
-    let account = match &*product.account {
-        "" => String::new(),
-        account => format!(", {account}"),
-    };
-    format!("{}{of}{region}, {term} {payment}{account}", product.kind.title())
+/// Columns of a product.
+const PRODUCT: [(&str, Kind); 4] = [
+    ("Product", Kind::Text),
+    ("Term", Kind::Text),
+    ("Region", Kind::Text),
+    ("Account", Kind::Text),
+];
+
+/// `EC2 Reserved Instance`, `1yr all-upfront`, `us-east-1`, `production`.
+fn product(product: &Product) -> [Cell; 4] {
+    let region = product.region.as_deref().unwrap_or("any");
+    let account = if product.account.is_empty() { "any" } else { &product.account };
+    [
+        Cell::text(product.kind.title()),
+        Cell::text(format!("{} {}", product.term.name(), product.payment.name())),
+        Cell::text(region),
+        Cell::text(account),
+    ]
 }
 
 fn size(own: &Advice, size: f64) -> String {
@@ -125,36 +128,45 @@ fn size(own: &Advice, size: f64) -> String {
 
 /// Every product that is worth buying at all; none where none is.
 fn products(all: &[Advice]) -> Option<Section> {
-    const RECOMMENDED: usize = 1;
+    const RECOMMENDED: usize = 5;
     let row = |own: &Advice| {
         let sum: f64 = own.ladder.iter().map(|purchase| purchase.size).sum();
         let fees: f64 = own.ladder.iter().map(|purchase| purchase.fee).sum();
         let saving = own.saving;
-        let row = Row::new(vec![
-            Cell::text(name(&own.product)),
-            Cell::text(if own.recommended { "yes" } else { "" }),
-            Cell::text(size(own, sum)),
-            Cell::Number(fees),
-            Cell::Number(saving.p10),
-            Cell::Number(saving.p50),
-            Cell::Number(saving.p90),
-            Cell::Number(saving.mean),
-            Cell::Number(own.regret.mean),
-            Cell::Number(own.loses),
-            Cell::Number(own.if_growth_misses),
-            Cell::Number(own.utilization),
-        ]);
+        let mut cells = product(&own.product).to_vec();
+        cells.push(Cell::text(size(own, sum)));
+        cells.push(Cell::text(if own.recommended { "yes" } else { "" }));
+        cells.extend(
+            [
+                fees,
+                saving.p10,
+                saving.p50,
+                saving.p90,
+                saving.mean,
+                own.in_plan,
+                own.regret.mean,
+                own.loses,
+                own.if_growth_misses,
+                own.utilization,
+            ]
+            .map(Cell::Number),
+        );
+        let row = Row::new(cells);
         if own.recommended { row.marked(RECOMMENDED, Meaning::Good) } else { row }
     };
     let names = columns(&[
-        ("Product", Kind::Text),
-        ("Recommended", Kind::Text),
+        PRODUCT[0],
+        PRODUCT[1],
+        PRODUCT[2],
+        PRODUCT[3],
         ("Buy in total", Kind::Text),
+        ("Buy it", Kind::Text),
         ("Fees", Kind::Dollars),
         ("Saves P10", Kind::Dollars),
         ("P50", Kind::Dollars),
         ("P90", Kind::Dollars),
         ("Mean", Kind::Dollars),
+        ("Within the plan", Kind::Dollars),
         ("Regret", Kind::Dollars),
         ("Loses in", Kind::Share),
         ("If growth misses", Kind::Dollars),
@@ -167,8 +179,8 @@ fn products(all: &[Advice]) -> Option<Section> {
         tables: vec![Table {
             id: "products".into(),
             title: "Commitments that were evaluated".into(),
-            note: "USD over the terms, each product by itself, the best first".into(),
-            columns: least_wanted(names, &["Utilization", "P50", "Regret", "Fees"]),
+            note: "USD over the terms, each product by itself, the best first; if growth misses: the mean of the fifth of the trials that use least".into(),
+            columns: least_wanted(names, &["Utilization", "Within the plan", "P50", "Regret", "Region", "Account", "Fees"]),
             rows,
             ..Table::default()
         }],

@@ -226,7 +226,7 @@ fn rows(price: &PriceUsed) -> Section {
             Cell::text(to),
             Cell::text(step.price.to_string()),
             Cell::text(as_of),
-            Cell::text(step.confidence.to_string()),
+            Cell::text(&step.confidence),
             Cell::text(&step.source),
             Cell::text(&step.note),
         ])

@@ -475,9 +475,9 @@ pub(super) fn drivers(plan: &Plan, spread: &Spread) -> Option<Section> {
                 ("Input", Kind::Text),
                 ("Share", Kind::Share),
                 ("Lowest fifth", Kind::Estimate),
-                ("Cost there", Kind::Dollars),
+                ("Cost at lowest", Kind::Dollars),
                 ("Highest fifth", Kind::Estimate),
-                ("Cost there", Kind::Dollars),
+                ("Cost at highest", Kind::Dollars),
             ]),
             rows,
             ..Table::default()

@@ -118,7 +118,8 @@ impl<'a> Grid<'a> {
                 let breaks = words && column.kind.is_text();
                 least = least.max(if breaks { longest(text) } else { width(text) });
             }
-            let word = longest(name);
+            let word = name.split_whitespace().map(width).max().unwrap_or(0);
+            let word = if word > NARROWEST { longest(name) } else { word };
             let least = least.max(widest.min(NARROWEST)).max(word);
             Measured { whole: widest.max(width(name)), parted: widest.max(word), least }
         };
