@@ -106,10 +106,10 @@ fn a_real_load_is_replayed() {
     assert!(text.contains("2027-03-01T10:00:00 to 2027-03-01T12:00:00"), "{text}");
     assert!(text.contains("Saturated") && text.contains("Recovered"), "{text}");
     // The load's own month sizes the database, unless it lies outside the plan.
-    assert!(!text.contains("the load is not of"), "{text}");
+    assert!(!text.contains("the load is not that of"), "{text}");
     let class = ["simulate", EXAMPLE, "--load", &path, "--class", "api"];
     let other = stdout(&runrate(&[&class[..], &["--at", "2028-12"]].concat()));
-    assert!(other.contains("the load is not of 2028-12"), "{other}");
+    assert!(other.contains("the load is not that of 2028-12"), "{other}");
     refused(&[&class[..], &["--days", "2"]].concat(), &["the load holds 0.1; give fewer"]);
     refused(&[&class[..], &["--at", "2030-01"]].concat(), &["2030-01 is outside the plan"]);
     for (content, arguments, expected) in [

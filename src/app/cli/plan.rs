@@ -221,7 +221,7 @@ const OWNED: [&str; 5] =
 fn write(plan: &Plan, folder: &Path) -> Result<usize, Error> {
     let failed =
         |name: &'static str| move |message: String| Error::failed(Place::file(name), message);
-    let facts = store::focus_facts()?;
+    let facts = store::model()?;
     let report = Report::new(plan, Beside::default(), &facts);
     let picture = |id: &str, name: &'static str| {
         let figures = report.page().sections.iter().flat_map(|section| &section.figures);

@@ -444,7 +444,7 @@ impl Deployment {
         Self {
             name,
             serving: None,
-            unrequested: Default::default(),
+            unrequested: Unrequested::default(),
             has_queue: false,
             idle_cpu: 0.0,
             request_cpu,

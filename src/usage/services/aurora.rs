@@ -308,7 +308,7 @@ impl Spec {
         )
         .assuming(&size.reason);
         let usage_type = format!("{kind}:{}", size.class.billing_class);
-        let meter = Meter::new("AmazonRDS", &*usage_type, "CreateDBInstance:0021");
+        let meter = Meter::new("AmazonRDS", &usage_type, "CreateDBInstance:0021");
         let hourly = Self::hourly(demand, &readers);
         demand.line(meter, "aurora", hours + readers.hours, why).by_hour(hourly)
     }

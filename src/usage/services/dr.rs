@@ -223,7 +223,7 @@ impl Spec {
                     ("rehearsal", hours.rehearsal, "Hrs"),
                 ],
             );
-            let meter = Meter::new("AmazonRDS", &*usage_type, "CreateDBInstance:0021");
+            let meter = Meter::new("AmazonRDS", &usage_type, "CreateDBInstance:0021");
             lines.push(self.line(meter, instance_hours, why));
         }
         if let Some(peer) = demand.catalog.prefixes.get(&self.region) {
@@ -232,7 +232,7 @@ impl Spec {
                 "log of the database",
                 &[("log", demand.received.total(DATABASE_LOG_GB), "GB")],
             );
-            let meter = Meter::new("AWSDataTransfer", &*usage_type, "");
+            let meter = Meter::new("AWSDataTransfer", &usage_type, "");
             lines.push(demand.line(
                 meter,
                 "disaster recovery",

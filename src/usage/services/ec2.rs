@@ -56,7 +56,7 @@ impl Service for Spec {
             );
             let zones = node.price.as_ref().map_or(String::new(), |own| format!("/{}", own.zones));
             let resource = format!("{}/{}{zones}", node.pool, node.purchase);
-            let meter = Meter::new("AmazonEC2", &*usage_type, "RunInstances");
+            let meter = Meter::new("AmazonEC2", &usage_type, "RunInstances");
             let line = demand.line(meter, &resource, node.hours, why);
             line.by_hour(node.hourly.clone()).in_zones(node.price.clone())
         });
@@ -79,7 +79,7 @@ fn unused(demand: &Demand<'_>, own: &ReservationUse) -> Option<UsageLine> {
     );
     let usage_type = format!("BoxUsage:{}", own.instance_type);
     let resource = unused_resource(&own.name);
-    let meter = Meter::new("AmazonEC2", &*usage_type, "RunInstances");
+    let meter = Meter::new("AmazonEC2", &usage_type, "RunInstances");
     let line = demand.line(meter, &resource, own.unused_hours, why);
     (own.unused_hours > 0.0).then(|| line.by_hour(own.hourly.clone()))
 }

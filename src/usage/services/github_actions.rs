@@ -94,7 +94,7 @@ impl Service for Spec {
                 ],
             );
             let usage_type = format!("actions_minute:{}", job.runner);
-            let meter = Meter::new("GitHubActions", &*usage_type, "");
+            let meter = Meter::new("GitHubActions", &usage_type, "");
             lines.push(demand.global_line(meter, "workflows", minutes - free, why));
         }
         let free = included("actions_included_storage");

@@ -95,10 +95,7 @@ pub(super) fn build(
     Ok(Deployment {
         name: name.to_owned(),
         serving: serving(inputs, workload, hpa.as_ref(), limit_cpu),
-        unrequested: Unrequested {
-            cpu: scaling::names_without(workload, Resource::Cpu).to_vec(),
-            memory: scaling::names_without(workload, Resource::Memory).to_vec(),
-        },
+        unrequested: unrequested(workload),
         has_queue: workload.queue.is_some(),
         idle_cpu: workload.idle_cpu_millicores,
         request_cpu,
@@ -260,6 +257,11 @@ fn available(budget: Option<&DisruptionBudget>, report: &mut Report<'_>) -> Opti
             None
         }
     }
+}
+
+fn unrequested(workload: &Workload) -> Unrequested {
+    let names = |resource| scaling::names_without(workload, resource).to_vec();
+    Unrequested { cpu: names(Resource::Cpu), memory: names(Resource::Memory) }
 }
 
 /// The groups of a workload.

@@ -146,7 +146,7 @@ fn reservations_that_cannot_be_used_are_told() {
         unused.notes
     );
     let none = Company::new(&format!("{XLARGE}capacity_types = [{both}]\n")).policy().unwrap();
-    assert!(none.notes[0].contains("reserved changes nothing"), "{:?}", none.notes);
+    assert!(none.notes[0].contains("reserved has no effect"), "{:?}", none.notes);
 }
 
 /// Pods of 1.5 cores fit m7g.large alone of the two types: `Strict` keeps both and buys nothing, `BestEffort`
@@ -235,5 +235,5 @@ fn an_overlay_decides_the_type() {
     let message = problems(format!("{pool}{overlay}price = \"1\"\n"));
     assert!(message.contains("give exactly one of price and price_adjustment"), "{message}");
     let none = format!("{pool}{}", overlay.replace("m6i\"", "m5\""));
-    assert!(Company::new(&none).policy().unwrap().notes[0].contains("it changes nothing"));
+    assert!(Company::new(&none).policy().unwrap().notes[0].contains("so it has no effect"));
 }
