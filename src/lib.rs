@@ -40,10 +40,14 @@
 //! use runrate::{app::store::{self, PriceSource}, error::Error};
 //! use runrate::cluster::autoscale::{pack::pack, policy::{Inputs, Policy}};
 //! let facts = store::load_facts(store::embedded_catalog()?, &PriceSource::Embedded, &["us-east-1"])?;
-//! let api = "calls_per = { web = 1.0 }\ncpu_ms_per_request = 35\nreplicas = 12\n\
-//!     requests = { cpu_millicores = 350, memory_mib = 448 }";
-//! let cluster = "baseline = { instance_type = \"m7g.large\", nodes = 1 }\n\
-//!     node_pools.general = { categories = [\"m\", \"c\"], min_generation = 6, architectures = [\"arm64\"] }";
+//! let api = "calls_per = { web = 1.0 }\ncpu_ms_per_request = 35\nstartup_seconds = 15\n\
+//!     idle_cpu_millicores = 10\nimage_mib = 130\nreplicas = 12\n\
+//!     requests = { cpu_millicores = 350, memory_mib = 448 }\n\
+//!     limits = { cpu_millicores = 1000, memory_mib = 640 }";
+//! let cluster = "availability_zones = 3\n\
+//!     baseline = { instance_type = \"m7g.large\", nodes = 1 }\n\
+//!     [node_pools.general]\ncategories = [\"m\", \"c\"]\nmin_generation = 6\narchitectures = [\"arm64\"]\n\
+//!     min_vcpus = 2\nmax_vcpus = 16\nspot_share = 0.7\nconsolidate_after_seconds = 120\n";
 //! let web = "per_session = 40\nrequest_kib = 1\nresponse_kib = 5";
 //! let policy = Policy::build(&Inputs {
 //!     workloads: &[("api".to_owned(), toml::from_str(api)?)].into(),

@@ -281,7 +281,9 @@ fn an_answer_without_rows_has_no_currency() {
         let wrong = pull(&folder, &server.url, &["--again", "--account", "9", "--redact-accounts"]);
         let said = text(&wrong.stderr);
         assert_eq!(wrong.status.code(), Some(2));
-        assert!(ids.iter().all(|id| !said.contains(id)) && said.contains("there are account-"));
+        assert!(
+            ids.iter().all(|id| !said.contains(id)) && said.contains("expected one of account-")
+        );
     }
 }
 

@@ -278,7 +278,7 @@ fn a_refresh_takes_what_is_the_model_s_and_says_what_it_left() {
         let found = kept.iter().find(|kept| kept["usage_type"] == usage).unwrap();
         found["reason"].as_str().unwrap().to_owned()
     };
-    assert_eq!(kept("BoxUsage:m7g.xlarge"), "SKUs G and H price it apart, at 0.1 and 0.2");
+    assert_eq!(kept("BoxUsage:m7g.xlarge"), "SKUs G and H price it differently, at 0.1 and 0.2");
     assert!(
         kept("EBS:VolumeUsage.gp3").contains("\"Lightyears\""),
         "{}",
