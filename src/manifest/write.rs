@@ -37,7 +37,7 @@ pub struct Wanted<'a> {
     pub before: Option<&'a Account>,
 }
 
-/// Names of all files that [`write`] may write; the account decides which it writes.
+/// Names of all files that [`write()`] may write; the account decides which it writes.
 pub const FILES: [&str; 6] = [
     "hpa.yaml",
     "nodepools.yaml",

@@ -2,7 +2,7 @@
 //!
 //! Headings, table scopes, captions and words for pictures are there for those who hear the page; on paper, long
 //! tables are whole, heads are repeated, and tables wider than the sheet are cut into pieces of columns. Text of the
-//! page comes from scenarios and bills: all of it goes through [`escape`], and a policy in the head forbids whatever
+//! page comes from scenarios and bills: all of it goes through `escape`, and a policy in the head forbids whatever
 //! could still be loaded or run.
 //!
 //! # Limits
