@@ -16,7 +16,6 @@ pub mod parquet;
 #[cfg(feature = "pdf")]
 pub mod pdf;
 mod pieces;
-pub mod prices;
 pub mod reconcile;
 pub mod terminal;
 pub mod trace;

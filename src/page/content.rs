@@ -34,6 +34,7 @@ pub mod explained;
 pub mod ledger;
 mod materials;
 pub mod odds;
+pub mod prices;
 pub mod rated;
 pub mod tuned;
 
