@@ -2,12 +2,9 @@
 //! the plan.
 
 pub mod actuals;
-pub mod backtest;
-pub mod calibrate;
 pub mod csv;
 pub mod focus;
 pub mod format;
-pub(crate) mod history;
 pub mod html;
 mod jobs;
 pub mod markdown;

@@ -26,11 +26,14 @@ use crate::{
 
 mod actuals;
 mod assumptions;
+pub mod backtest;
+pub mod calibrate;
 mod capacity;
 pub mod commit;
 pub mod compared;
 pub mod costs;
 pub mod explained;
+pub mod forecast;
 pub mod ledger;
 mod materials;
 pub mod odds;
@@ -59,7 +62,7 @@ pub fn page(plan: &Plan, beside: Beside<'_>) -> Page {
     sections.extend(plan.spread.as_ref().and_then(|spread| odds::drivers(plan, spread)));
     sections.extend(costs::commitments(plan));
     sections.extend(beside.reconciliation.map(|done| actuals::variance(plan, done)));
-    sections.extend(beside.backtest.map(|(scores, points)| actuals::accuracy(scores, points)));
+    sections.extend(beside.backtest.map(|(scores, points)| backtest::accuracy(scores, points)));
     sections.extend(beside.tuned.map(tuned::section));
     sections.push(assumptions::section(plan));
     sections.extend(materials::sections(plan));
