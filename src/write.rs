@@ -13,7 +13,6 @@ pub mod parquet;
 #[cfg(feature = "pdf")]
 pub mod pdf;
 mod pieces;
-pub mod reconcile;
 pub mod terminal;
 pub mod trace;
 pub mod xlsx;

@@ -24,7 +24,6 @@ use crate::{
     plan::{MonthPlan, Plan},
 };
 
-mod actuals;
 mod assumptions;
 pub mod backtest;
 pub mod calibrate;
@@ -39,6 +38,7 @@ mod materials;
 pub mod odds;
 pub mod prices;
 pub mod rated;
+pub mod reconcile;
 pub mod tuned;
 
 /// What a report may show beside the plan.
@@ -61,7 +61,7 @@ pub fn page(plan: &Plan, beside: Beside<'_>) -> Page {
     sections.extend(plan.spread.as_ref().and_then(|spread| odds::budgets(plan, spread)));
     sections.extend(plan.spread.as_ref().and_then(|spread| odds::drivers(plan, spread)));
     sections.extend(costs::commitments(plan));
-    sections.extend(beside.reconciliation.map(|done| actuals::variance(plan, done)));
+    sections.extend(beside.reconciliation.map(reconcile::section));
     sections.extend(beside.backtest.map(|(scores, points)| backtest::accuracy(scores, points)));
     sections.extend(beside.tuned.map(tuned::section));
     sections.push(assumptions::section(plan));
