@@ -1,7 +1,6 @@
 //! Writers: a page, a plan or a trace in every format. Nothing here computes money or quantities: what is shown is in
 //! the plan.
 
-pub mod actuals;
 pub mod csv;
 pub mod focus;
 pub mod format;

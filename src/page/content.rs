@@ -24,6 +24,7 @@ use crate::{
     plan::{MonthPlan, Plan},
 };
 
+pub mod actuals;
 mod assumptions;
 pub mod backtest;
 pub mod calibrate;

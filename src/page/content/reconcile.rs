@@ -170,9 +170,12 @@ fn parts(done: &Reconciliation) -> Vec<Part> {
 
 fn figure(done: &Reconciliation, parts: &[Part]) -> Figure {
     let total = &done.total;
-    let steps = parts
-        .iter()
-        .map(|part| (part.name.to_lowercase(), (part.amount)(&total.variance).to_f64()));
+    let steps = parts.iter().map(|part| {
+        (
+            part.name.trim_start_matches("By ").to_lowercase(),
+            (part.amount)(&total.variance).to_f64(),
+        )
+    });
     Figure {
         id: "variance".into(),
         title: format!("From planned to billed consumption [{}]", done.currency),
