@@ -5,7 +5,6 @@ pub mod csv;
 pub mod focus;
 pub mod format;
 pub mod html;
-mod jobs;
 pub mod markdown;
 #[cfg(feature = "polars")]
 pub mod parquet;

@@ -40,6 +40,7 @@ pub mod odds;
 pub mod prices;
 pub mod rated;
 pub mod reconcile;
+pub mod simulate;
 pub mod tuned;
 
 /// What a report may show beside the plan.
