@@ -269,6 +269,7 @@ pub fn status_page(lines: &[Status], sha256: &str) -> Page {
             note: format!("{}, {}", count(regions.len(), "region"), count(lines.len(), "file")),
             ..Fact::default()
         }],
+        currency: String::new(),
         provenance: vec![("Manifest (sha256)".into(), sha256.into())],
         ..one_table("Price book", table, records(&header, rows))
     }
