@@ -1,23 +1,16 @@
 //! Writers: a page, a plan or a trace in every format. Nothing here computes money or quantities: what is shown is in
 //! the plan.
 
-pub mod actuals;
-pub mod backtest;
-pub mod calibrate;
 pub mod csv;
 pub mod focus;
 pub mod format;
-pub(crate) mod history;
 pub mod html;
-mod jobs;
 pub mod markdown;
 #[cfg(feature = "polars")]
 pub mod parquet;
 #[cfg(feature = "pdf")]
 pub mod pdf;
 mod pieces;
-pub mod prices;
-pub mod reconcile;
 pub mod terminal;
 pub mod trace;
 pub mod xlsx;

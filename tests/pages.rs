@@ -1,18 +1,41 @@
 //! The page of every command: it fits a terminal of any width, and every format shows it.
 #![allow(clippy::unwrap_used)]
 
-use std::{fs, sync::LazyLock};
+use std::{collections::BTreeMap, fmt::Write as _, fs, sync::LazyLock};
 
 use calamine::{Reader as _, Xlsx};
 use runrate::{
     advice::{commit::Advised, compare::Compared},
     app::store::{self, PriceSource},
+    bills::{
+        actuals::{Metric, layout::Billing, naming::Naming},
+        backtest::{Guess, Method, Point, Scored, scores},
+        calibrate::{Fitted, Moved},
+        history::History,
+        reconcile::{Options, Partial, reconcile},
+    },
+    facts::{
+        price_list::{Change, Meter},
+        prices::PriceBook,
+    },
+    intent::scenario::Scenario,
+    measure::{
+        series::{Gaps, Series},
+        units::UnitPrice,
+    },
     money::rate::{Sharing, usage},
     page::{
         Cell, Chart, Importance, Page,
-        content::{self, Beside},
+        content::{
+            self, Beside,
+            calibrate::Outcome,
+            prices::{Diff, Effect, Kept, Refresh, Refreshed, Status},
+        },
     },
-    plan::Plan,
+    plan::{
+        Plan,
+        simulate::{Inputs, Prepared, trace::Request},
+    },
     write::{
         csv,
         format::{Format, page_file},
@@ -22,7 +45,7 @@ use runrate::{
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::{
-    support::{runrate, stdout},
+    support::{self, runrate, stdout},
     tune,
 };
 
@@ -35,6 +58,7 @@ fn scenario() -> String {
         .unwrap()
         .replace("months = 24", "months = 4")
         .replace("start = \"2027-01\"", "start = \"2027-09\"")
+        .replace("[accounts.production]", "[accounts.production]\nid = \"111111111111\"")
 }
 
 fn document<T: serde::de::DeserializeOwned>(arguments: &[&str]) -> T {
@@ -73,7 +97,161 @@ static PAGES: LazyLock<Vec<(&'static str, Page)>> = LazyLock::new(|| {
         ("explain many", explained("2027-12/production")),
         ("rate", content::rated::page(&rated)),
     ]
+    .into_iter()
+    .chain(price_pages(&book, &plan))
+    .chain(bill_pages(&plan, &file))
+    .chain([("simulate", simulated(&text))])
+    .chain(forecast_pages())
+    .collect()
 });
+
+/// What `prices` answers, with a change that no book has.
+fn price_pages(book: &PriceBook, plan: &Plan) -> Vec<(&'static str, Page)> {
+    let status = Status {
+        region: "us-east-1".into(),
+        service: "AmazonEC2".into(),
+        rows: 12_345,
+        oldest: "2026-01-01".into(),
+        newest: "2026-10-02".into(),
+        age_days: Some(58),
+    };
+    let words = ["us-east-1".to_owned(), "NatGateway".into()];
+    let found = content::prices::show(book, &words);
+    assert!(found.len() > 2);
+    let price = |text: &str| Some(UnitPrice::parse(text).unwrap());
+    let change = Change {
+        region: "us-east-1".into(),
+        service: "AmazonEC2".into(),
+        meter: Meter { usage_type: "BoxUsage:m7i.large".into(), operation: "RunInstances".into() },
+        from: 0.into(),
+        unit: "Hrs".into(),
+        old: price("0.1008"),
+        new: price("0.0504"),
+    };
+    let kept = Kept {
+        usage_type: "NatGateway-Bytes".into(),
+        operation: "NatGateway".into(),
+        reason: "the list has no such meter".into(),
+    };
+    let mut list = Refreshed::new("us-east-1", "AmazonEC2");
+    list.kept.push(kept);
+    let unread = Refreshed {
+        error: Some("no such service here".into()),
+        ..Refreshed::new("eu-central-1", "AmazonEC2")
+    };
+    let entries = || plan.entries.clone();
+    let effect = Effect::of((entries(), entries()[1..].to_vec()), "planned anew");
+    let changes = vec![change];
+    let refresh = Refresh { files: vec![list, unread], changes: changes.clone() };
+    let digest = "0123456789abcdef".repeat(4);
+    vec![
+        ("prices status", content::prices::status_page(&[status], &digest)),
+        ("prices show", content::prices::show_page(&found, 2)),
+        ("prices refresh", content::prices::refresh_page(&refresh)),
+        ("prices diff", content::prices::diff_page(&Diff { changes, effect: Some(effect) })),
+    ]
+}
+
+/// What is said of bills: stored, compared, fitted to, forecast.
+fn bill_pages(plan: &Plan, file: &dyn Fn(&str, &str) -> String) -> Vec<(&'static str, Page)> {
+    let mut text = "month,account,service,cost\n2027-09,1,AmazonEC2,no-number\n".to_owned();
+    for (service, cost) in [("AmazonEC2", 1234.5), ("AmazonRDS", 400.25), ("AmazonBraket", 7.0)] {
+        for month in ["2027-09", "2027-10", "2027-11"] {
+            writeln!(text, "{month},111111111111,{service},{cost}").unwrap();
+        }
+    }
+    let path = file("bill.csv", &text);
+    let billing: Billing = store::model().unwrap();
+    let bills = store::import_bills(&[path], &billing, "2027-12-02T00:00:00Z").unwrap();
+    let catalog = store::embedded_catalog().unwrap();
+    let book = store::load_prices(&store::price_manifest(&PriceSource::Embedded).unwrap(), None);
+    let book = book.unwrap();
+    let options = Options {
+        metric: Metric::Unblended,
+        partial: Partial::Exclude,
+        from: None,
+        to: None,
+        bars: billing.accuracy,
+    };
+    let naming = Naming::new(&book, &catalog, &billing);
+    let done = reconcile(plan, &bills, &naming, &billing.not_billed_by_aws, options).unwrap();
+    let point = |month: u32, method: Method, mean: f64| Point {
+        account: "production".into(),
+        origin: format!("2027-0{month}").parse().unwrap(),
+        month: format!("2027-0{}", month + 1).parse().unwrap(),
+        horizon: 1,
+        method,
+        guess: Guess { mean, interval: Some((mean - 50.0, mean + 50.0)) },
+        billed: 1000.0,
+    };
+    let guesses = vec![
+        point(3, Method::Runrate, 990.0),
+        point(4, Method::Runrate, 1020.0),
+        point(3, Method::Last, 700.0),
+        point(4, Method::Last, 800.0),
+    ];
+    let notes = vec!["no forecast of AWS's own was pulled in these months".to_owned()];
+    let scored = Scored { scores: scores(&guesses), guesses, notes };
+    let fitted = |name: &str, left_alone: Option<String>| Fitted {
+        name: name.into(),
+        factor: Some(1.3),
+        uncertainty: 0.02,
+        months: 7,
+        outliers: vec!["2027-03".parse().unwrap()],
+        keys: vec![Moved {
+            key: "workloads.api.cpu_ms_per_request".into(),
+            before: 35.0,
+            after: 45.5,
+        }],
+        left_alone,
+    };
+    let outcome = Outcome {
+        coefficients: vec![
+            fitted("CPU per request", None),
+            fitted("log bytes", Some("too few months in which its meters are billed".into())),
+        ],
+        training: vec!["2027-01".into(), "2027-07".into()],
+        held_out: vec!["2027-08".into()],
+        error_before: Some(0.2),
+        error_after: Some(0.04),
+        discount: Some(0.1),
+    };
+    vec![
+        ("actuals", content::actuals::page(&bills)),
+        ("reconcile", content::reconcile::page(&done)),
+        ("backtest", content::backtest::page(&scored)),
+        ("calibrate", content::calibrate::page(&outcome)),
+    ]
+}
+
+/// A day of the example.
+fn simulated(text: &str) -> Page {
+    let scenario = Scenario::parse("s.toml", text, &support::CATALOG).unwrap();
+    let facts = support::embedded_facts(&scenario).unwrap();
+    let inputs = Inputs::default();
+    let prepared = Prepared::new(&scenario, &facts, &inputs).unwrap();
+    let request =
+        Request { account: None, at: None, days: Some(1), tick_seconds: 60, load: None, trial: 0 };
+    content::simulate::page(&prepared.trace(&request).unwrap())
+}
+
+/// Three weeks of hours, and what follows them.
+fn forecast_pages() -> Vec<(&'static str, Page)> {
+    let mut text = "date,value\n".to_owned();
+    for hour in 0..21 * 24 {
+        let value = 1000 + 40 * (hour % 24) + hour % 7;
+        writeln!(text, "2027-01-{:02}T{:02}:00,{value}", 1 + hour / 24, hour % 24).unwrap();
+    }
+    let series = Series::parse("hours.csv", &text, Gaps::Refuse).unwrap();
+    let history = History::new(&series, BTreeMap::new()).unwrap();
+    let steps = history.forecast(72).unwrap();
+    let tested = history.score(24).unwrap();
+    vec![
+        ("forecast", content::forecast::page(&steps, &history, Ok(tested.clone()))),
+        ("forecast unscored", content::forecast::page(&steps, &history, Err("too short".into()))),
+        ("backtest of a series", content::forecast::scores_page(&tested, &history, 24)),
+    ]
+}
 
 /// Every text of a page.
 fn texts(page: &Page) -> Vec<String> {

@@ -45,9 +45,13 @@ fn a_day_gives_its_files_and_every_tick_a_row() {
     let text = stdout(&runrate(&[
         "simulate", EXAMPLE, "--at", "2028-12", "--days", "1", "--out", &out, "--png",
     ]));
-    for expected in
-        ["production (us-east-1)", "SuccessfulRescale", "spot share", "churn", "Database"]
-    {
+    for expected in [
+        "production (us-east-1)",
+        "SuccessfulRescale",
+        "Spot share",
+        "Nodes removed per day",
+        "Database",
+    ] {
         assert!(text.contains(expected), "{expected} is not in {text}");
     }
     let read = |name: &str| fs::read(Path::new(&out).join(name)).unwrap();

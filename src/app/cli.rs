@@ -9,7 +9,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 use crate::{
     app::store::{self, PriceSource},
@@ -53,17 +53,6 @@ struct Cli {
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 something failed while running; 2 the command line, the \
 scenario or an input file is wrong; 3 a check failed; 4 bills are missing or stale; 130 interrupted.\n\n\
 Start with `runrate init`, then `runrate plan scenario.toml`.";
-
-/// How data is printed on stdout by the commands that have no page yet: [`output::Format`] is of those that have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// For programs
-    Json,
-    /// For spreadsheets
-    Csv,
-}
 
 /// Where prices come from.
 #[derive(Debug, clap::Args)]

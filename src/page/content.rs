@@ -24,17 +24,23 @@ use crate::{
     plan::{MonthPlan, Plan},
 };
 
-mod actuals;
+pub mod actuals;
 mod assumptions;
+pub mod backtest;
+pub mod calibrate;
 mod capacity;
 pub mod commit;
 pub mod compared;
 pub mod costs;
 pub mod explained;
+pub mod forecast;
 pub mod ledger;
 mod materials;
 pub mod odds;
+pub mod prices;
 pub mod rated;
+pub mod reconcile;
+pub mod simulate;
 pub mod tuned;
 
 /// What a report may show beside the plan.
@@ -57,8 +63,8 @@ pub fn page(plan: &Plan, beside: Beside<'_>) -> Page {
     sections.extend(plan.spread.as_ref().and_then(|spread| odds::budgets(plan, spread)));
     sections.extend(plan.spread.as_ref().and_then(|spread| odds::drivers(plan, spread)));
     sections.extend(costs::commitments(plan));
-    sections.extend(beside.reconciliation.map(|done| actuals::variance(plan, done)));
-    sections.extend(beside.backtest.map(|(scores, points)| actuals::accuracy(scores, points)));
+    sections.extend(beside.reconciliation.map(reconcile::section));
+    sections.extend(beside.backtest.map(|(scores, points)| backtest::accuracy(scores, points)));
     sections.extend(beside.tuned.map(tuned::section));
     sections.push(assumptions::section(plan));
     sections.extend(materials::sections(plan));

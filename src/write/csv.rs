@@ -1,7 +1,8 @@
-//! The plan's tables as CSV files.
+//! Tables as CSV: those of pages, and those that are too long for one.
 
 use crate::page::{Cell, Kind, Page, Table, content, text::printable};
 use crate::{
+    bills::actuals::{Metric, MonthBill, amount::Amount},
     money::rate::{market, usage::AMOUNT},
     plan::Plan,
 };
@@ -76,6 +77,51 @@ pub fn capacity(plan: &Plan) -> String {
                     account.capacity.total.peak.to_string(),
                 ]
             })
+        })
+    });
+    write(&header, rows)
+}
+
+/// Lines of bills, one row each.
+pub fn bills(bills: &[MonthBill]) -> String {
+    let mut header = vec![
+        "month",
+        "account",
+        "service",
+        "region",
+        "usage_type",
+        "operation",
+        "kind",
+        "record_type",
+        "quantity",
+        "unit",
+    ];
+    header.extend(Metric::ALL.map(Metric::name));
+    header.extend(["list_cost", "rows", "currency", "estimated"]);
+    let rows = bills.iter().flat_map(|bill| {
+        bill.lines.iter().map(|line| {
+            let key = &line.key;
+            let amount = |value: Option<Amount>| value.map_or(String::new(), |v| v.to_string());
+            let mut row = vec![
+                bill.month.to_string(),
+                key.account.clone(),
+                key.service.clone(),
+                key.region.clone(),
+                key.usage_type.clone(),
+                key.operation.clone(),
+                key.kind.name().to_owned(),
+                key.record.clone(),
+                amount(line.quantity),
+                key.unit.clone(),
+            ];
+            row.extend(line.costs.map(amount));
+            row.extend([
+                amount(line.list),
+                line.rows.to_string(),
+                bill.currency.clone(),
+                bill.estimated.to_string(),
+            ]);
+            row
         })
     });
     write(&header, rows)

@@ -5,8 +5,6 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{CellAlignment, ContentArrangement, presets};
-
 use self::words::{paragraph, width};
 use crate::page::{Importance, Kind, Meaning, Page, Section, Table};
 
@@ -160,16 +158,4 @@ fn provenance(out: &mut String, page: &Page, view: View) {
         )
     });
     paragraph(out, &parts.collect::<Vec<_>>().join(", "), ("", "  "), view.width);
-}
-
-/// A plain table for the commands whose pages are yet to be made: right-aligned but for its first columns.
-pub fn table(header: &[&str], left: usize) -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header);
-    for (index, column) in table.column_iter_mut().enumerate() {
-        let align = if index < left { CellAlignment::Left } else { CellAlignment::Right };
-        column.set_cell_alignment(align);
-    }
-    table
 }

@@ -3,14 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use self::privacy::Privacy;
-use super::{Format, pretty, print};
+use super::{
+    output::{Output, answer_with_rows},
+    print,
+};
 use crate::{
     app::store::{self, BillFile},
     bills::actuals::MonthBill,
     bounds,
     error::{Error, Place},
     measure::units::count,
-    write::actuals,
+    page::content,
+    write::csv,
 };
 
 mod privacy;
@@ -52,18 +56,16 @@ pub(super) struct Import {
     max_skipped: Option<f64>,
     #[command(flatten)]
     privacy: privacy::Flag,
-    /// Print in this format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct List {
     #[command(flatten)]
     kept: Kept,
-    /// Print in this format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// The folder of bills.
@@ -94,7 +96,7 @@ pub(super) fn run(command: &Command) -> Result<(), Error> {
             if bills.is_empty() {
                 return Err(none(folder));
             }
-            show(&bills, args.format)
+            show(&bills, &args.output)
         }
     }
 }
@@ -142,15 +144,11 @@ fn import(args: &Import, privacy: &mut Privacy<'_>) -> Result<(), Error> {
     for note in bills.iter().filter_map(MonthBill::no_bill) {
         privacy.say(&format!("warning: {note}"));
     }
-    show(&bills, args.format)
+    show(&bills, &args.output)
 }
 
-fn show(bills: &[MonthBill], format: Format) -> Result<(), Error> {
-    match format {
-        Format::Table => print(&actuals::render(bills)),
-        Format::Json => print(&pretty(&bills)?),
-        Format::Csv => print(&actuals::to_csv(bills)),
-    }
+fn show(bills: &[MonthBill], output: &Output) -> Result<(), Error> {
+    answer_with_rows(|| content::actuals::page(bills), &bills, || csv::bills(bills), output)
 }
 
 /// Returns the time, to the second.

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
-    Format,
     fit::{Fit, Sources},
-    forecast, pretty, print, say,
+    forecast,
+    output::{Format, Output, answer},
+    say,
 };
 use crate::{
     bills::{
@@ -16,8 +17,8 @@ use crate::{
     },
     error::{Error, Place},
     measure::calendar::Month,
+    page::content,
     plan::Plan,
-    write::{backtest as report, history},
 };
 
 #[derive(Debug, clap::Args)]
@@ -42,9 +43,8 @@ pub(super) struct Args {
     /// Do not calibrate the scenario at each origin
     #[arg(long)]
     as_it_is: bool,
-    /// Print in this format: scores, or every forecast with csv
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// Months ahead unless said otherwise.
@@ -113,14 +113,11 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     if !points.iter().any(|point| point.method == Method::Aws) {
         notes.push("no forecast of AWS's own was pulled in these months".into());
     }
-    match args.format {
-        Format::Table => print(&report::render(&scores, &notes)),
-        Format::Json => print(&pretty(&Scored { scores, guesses: points, notes })?),
-        Format::Csv => {
-            say(&notes.join("; "));
-            print(&report::to_csv(&points))
-        }
+    if args.output.printed.format == Format::Csv {
+        say(&notes.join("; "));
     }
+    let done = Scored { scores, guesses: points, notes };
+    answer(&content::backtest::page(&done), &done, &args.output)
 }
 
 /// Forecasts of a series at its own past.
@@ -130,11 +127,7 @@ fn series(args: &Args) -> Result<(), Error> {
     let ahead = args.horizon.map_or_else(|| forecast::usual(&series), |rows| rows as usize);
     let wrong = |message: String| Error::at(Place::file(&path.display().to_string()), message);
     let scores = series.score(ahead).map_err(wrong)?;
-    match args.format {
-        Format::Table => print(&history::scores(&scores, &series, ahead)),
-        Format::Json => print(&pretty(&scores)?),
-        Format::Csv => print(&history::scores_csv(&scores)),
-    }
+    answer(&content::forecast::scores_page(&scores, &series, ahead), &scores, &args.output)
 }
 
 /// Returns the last months without a gap between them.

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
-    Format,
     fit::{Fit, Sources},
-    pretty, print, say,
+    output::{Printed, answer_on_stdout},
+    say,
 };
 use crate::{
     app::store,
@@ -18,8 +18,8 @@ use crate::{
         calendar::Month,
         series::{Gaps, Series, Words},
     },
+    page::content,
     plan::Plan,
-    write::calibrate as report,
 };
 
 #[derive(Debug, clap::Args)]
@@ -37,9 +37,8 @@ pub(super) struct Args {
     /// Write the scenario with the fitted values to this file; comments are kept
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Print in this format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    printed: Printed,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
@@ -77,7 +76,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         done.as_ref().and_then(|done| done.accuracy.as_ref()).map(|accuracy| accuracy.wape)
     };
     let names = |months: &[Month]| months.iter().map(ToString::to_string).collect();
-    let outcome = report::Outcome {
+    let outcome = content::calibrate::Outcome {
         coefficients: done.coefficients,
         training: names(training),
         held_out: names(held_out),
@@ -95,11 +94,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         store::write_file(path, format!("{head}{}", done.text).as_bytes())?;
         say(&format!("wrote {}", path.display()));
     }
-    match args.format {
-        Format::Table => print(&report::render(&outcome)),
-        Format::Json => print(&pretty(&outcome)?),
-        Format::Csv => print(&report::to_csv(&outcome)),
-    }
+    answer_on_stdout(&content::calibrate::page(&outcome), &outcome, args.printed)
 }
 
 /// Reads real over planned sessions by month.

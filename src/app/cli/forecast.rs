@@ -7,7 +7,10 @@ use std::{
 
 use jiff::civil::Date;
 
-use super::{Format, pretty, print, say};
+use super::{
+    output::{Format, Output, answer},
+    say,
+};
 use crate::{
     app::store,
     bills::history::History,
@@ -16,7 +19,7 @@ use crate::{
         calendar::parse_moment,
         series::{Gaps, Series, Words},
     },
-    write::history as report,
+    page::content::forecast,
 };
 
 /// Default number of rows to forecast of a series without seasons.
@@ -35,9 +38,8 @@ pub(super) struct Args {
     /// Fill missing rows by interpolation
     #[arg(long)]
     fill_gaps: bool,
-    /// Print in this format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
@@ -45,16 +47,10 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let ahead = args.ahead.map_or_else(|| usual(&history), |rows| rows as usize);
     let place = || Place::file(&args.series.display().to_string());
     let steps = history.forecast(ahead).map_err(|message| Error::at(place(), message))?;
-    match args.format {
-        Format::Table => print(&report::steps(&steps, &history, history.score(ahead))),
-        Format::Json => print(&pretty(&steps)?),
-        Format::Csv => {
-            if history.filled > 0 {
-                say(&format!("filled {} missing rows by interpolation", history.filled));
-            }
-            print(&report::steps_csv(&steps))
-        }
+    if args.output.printed.format == Format::Csv && history.filled > 0 {
+        say(&format!("filled {} missing rows by interpolation", history.filled));
     }
+    answer(&forecast::page(&steps, &history, history.score(ahead)), &steps, &args.output)
 }
 
 /// Returns the shortest season, or a few rows if there is none.

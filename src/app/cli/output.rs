@@ -98,10 +98,27 @@ pub(super) fn answer(page: &Page, document: &impl Serialize, output: &Output) ->
             return file.map_or(Ok(()), |file| deliver(&file, output.out.as_deref()));
         }
     };
-    match &output.out {
-        None => print(&text),
-        Some(out) => write(out, crate::page::text::printable(&text).as_bytes()),
+    deliver_text(&text, output.out.as_deref())
+}
+
+fn deliver_text(text: &str, out: Option<&Path>) -> Result<(), Error> {
+    match out {
+        None => print(text),
+        Some(out) => write(out, crate::page::text::printable(text).as_bytes()),
     }
+}
+
+/// Writes an answer whose rows for programs are too many for a page: as CSV they are written by themselves.
+pub(super) fn answer_with_rows(
+    page: impl FnOnce() -> Page,
+    document: &impl Serialize,
+    rows: impl FnOnce() -> String,
+    output: &Output,
+) -> Result<(), Error> {
+    if output.printed.format != Format::Csv {
+        return answer(&page(), document, output);
+    }
+    deliver_text(&rows(), output.out.as_deref())
 }
 
 /// Writes an answer of a command whose `--out` is for other files.

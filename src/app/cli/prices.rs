@@ -1,10 +1,13 @@
 //! `runrate prices`.
 
-use super::{Format, PriceArgs, pretty, print, say};
+use super::{
+    PriceArgs,
+    output::{Output, answer},
+};
 use crate::{
     app::store,
     error::{Error, Place},
-    write::prices::{self as report, Status},
+    page::content::prices::{self as page, Status},
 };
 
 mod diff;
@@ -29,9 +32,8 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct StatusArgs {
-    /// Print in this format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     prices: PriceArgs,
 }
@@ -41,12 +43,11 @@ pub(super) struct ShowArgs {
     /// Words in the region, service, usage type or operation, such as us-east-1 `NatGateway`
     #[arg(required = true)]
     filter: Vec<String>,
-    /// Print up to N rows as a table
+    /// Show up to N rows in tables; csv and json have all
     #[arg(long, default_value_t = 200)]
     limit: usize,
-    /// Print in this format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     prices: PriceArgs,
 }
@@ -75,26 +76,11 @@ fn status(args: &StatusArgs) -> Result<(), Error> {
                 rows: listed.rows,
                 oldest: listed.oldest.clone(),
                 newest: listed.newest.clone(),
-                age_days: report::age(&listed.newest, today),
+                age_days: page::age(&listed.newest, today),
             })
         })
         .collect();
-    match args.format {
-        Format::Table => {
-            let rows: usize = lines.iter().map(|line| line.rows).sum();
-            let mut regions: Vec<&str> = lines.iter().map(|line| &*line.region).collect();
-            regions.dedup();
-            print(&format!(
-                "{}\n\n{rows} rows, {} regions, {} files; manifest sha256 {}\n",
-                report::status_table(&lines),
-                regions.len(),
-                lines.len(),
-                manifest.sha256
-            ))
-        }
-        Format::Json => print(&pretty(&lines)?),
-        Format::Csv => print(&records(&lines)?),
-    }?;
+    answer(&page::status_page(&lines, &manifest.sha256), &lines, &args.output)?;
     // The table shows the manifest; a plan reads the files.
     let broken = store::broken_prices(&manifest);
     if broken.is_empty() { Ok(()) } else { Err(Error::input(broken)) }
@@ -113,7 +99,7 @@ fn show(args: &ShowArgs) -> Result<(), Error> {
         .collect();
     let only = (!regions.is_empty()).then_some(&*regions);
     let book = store::load_prices_with(&manifest, only, &args.filter)?;
-    let rows = report::show(&book, &args.filter);
+    let rows = page::show(&book, &args.filter);
     if rows.is_empty() {
         let message = format!(
             "no price row contains {}; `runrate prices status` lists regions and services",
@@ -121,66 +107,5 @@ fn show(args: &ShowArgs) -> Result<(), Error> {
         );
         return Err(Error::at(Place::default(), message));
     }
-    match args.format {
-        Format::Table => {
-            print(&(report::show_table(&rows, args.limit) + "\n"))?;
-            if rows.len() > args.limit {
-                say(&format!(
-                    "printed {} of {} rows; add a word, or raise --limit",
-                    args.limit,
-                    rows.len()
-                ));
-            }
-            Ok(())
-        }
-        Format::Json => print(&pretty(&rows)?),
-        Format::Csv => print(&records(&rows.iter().map(Flat::of).collect::<Vec<_>>())?),
-    }
-}
-
-/// A row without nesting, for CSV.
-#[derive(serde::Serialize)]
-struct Flat<'a> {
-    region: &'a str,
-    service: &'a str,
-    usage_type: &'a str,
-    operation: &'a str,
-    from: &'a str,
-    to: &'a str,
-    usd_per_unit: &'a str,
-    unit: &'a str,
-    as_of: &'a str,
-    confidence: &'a str,
-    used: bool,
-    source: &'a str,
-    note: &'a str,
-}
-
-impl<'a> Flat<'a> {
-    fn of(row: &'a report::Shown) -> Self {
-        Self {
-            region: &row.key.region,
-            service: &row.key.service,
-            usage_type: &row.key.usage_type,
-            operation: &row.key.operation,
-            from: &row.from,
-            to: &row.to,
-            usd_per_unit: &row.usd,
-            unit: &row.unit,
-            as_of: &row.as_of,
-            confidence: &row.confidence,
-            used: row.used,
-            source: &row.source,
-            note: &row.note,
-        }
-    }
-}
-
-fn records<T: serde::Serialize>(rows: &[T]) -> Result<String, Error> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in rows {
-        writer.serialize(row).map_err(|error| super::failed(&error))?;
-    }
-    let bytes = writer.into_inner().map_err(|error| super::failed(&error))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    answer(&page::show_page(&rows, args.limit), &rows, &args.output)
 }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::{
-    Format, PriceArgs,
+    PriceArgs,
     open::{BillArgs, Opener},
-    pretty, print,
+    output::{Output, answer},
     trials::percent_or_zero,
 };
 use crate::{
@@ -18,8 +18,8 @@ use crate::{
     },
     error::{Error, Place},
     measure::calendar::Month,
+    page::content,
     plan::Plan,
-    write,
 };
 
 #[derive(Debug, clap::Args)]
@@ -31,9 +31,8 @@ pub(super) struct Args {
     /// Exit with 3 if the month of an account is off by more than this share, such as 15%
     #[arg(long, value_name = "PERCENT", value_parser = percent_or_zero)]
     fail_over: Option<f64>,
-    /// Print in this format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     prices: PriceArgs,
 }
@@ -101,11 +100,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let opener = Opener::new(&args.prices)?;
     let plan = opener.plan(&args.plan)?;
     let done = reconcile(&args.against, &opener, &plan)?;
-    match args.format {
-        Format::Table => print(&write::reconcile::render(&done))?,
-        Format::Json => print(&pretty(&done)?)?,
-        Format::Csv => print(&write::reconcile::to_csv(&done))?,
-    }
+    answer(&content::reconcile::page(&done), &done, &args.output)?;
     gate(args, &done)
 }
 

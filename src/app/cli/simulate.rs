@@ -2,12 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Format, PriceArgs, open::Opener, pretty, print, say};
+use super::{
+    PriceArgs,
+    open::Opener,
+    output::{Output, Printed, answer_with_rows},
+    pretty, say,
+};
 use crate::{
     app::store,
     error::{Error, Place},
     measure::{calendar::Month, series::Gaps},
-    page::trace_chart,
+    page::{content::simulate, trace_chart},
     plan::simulate::{
         Replay,
         trace::{Request, Trace},
@@ -50,9 +55,8 @@ pub(super) struct Args {
     /// Write the chart as trace.png too
     #[arg(long, requires = "out")]
     png: bool,
-    /// Print in this format; csv prints every tick
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    printed: Printed,
     #[command(flatten)]
     prices: PriceArgs,
 }
@@ -78,11 +82,9 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         store::write_folder(folder, &files, &["trace.parquet", "trace.png"])?;
         say(&format!("wrote {count} files to {}", folder.display()));
     }
-    match args.format {
-        Format::Table => print(&trace::render(&trace)),
-        Format::Json => print(&pretty(&trace::summary(&trace))?),
-        Format::Csv => print(&String::from_utf8_lossy(&trace::ticks_csv(&trace))),
-    }
+    let ticks = || String::from_utf8_lossy(&trace::ticks_csv(&trace)).into_owned();
+    let output = Output { printed: args.printed, out: None };
+    answer_with_rows(|| simulate::page(&trace), &simulate::summary(&trace), ticks, &output)
 }
 
 fn make(args: &Args) -> Result<Trace, Error> {
@@ -130,7 +132,7 @@ fn files(trace: &Trace, png: bool) -> Result<Vec<(&'static str, Vec<u8>)>, Error
     let mut files = vec![
         ("trace.csv", tables.0),
         ("events.csv", tables.1.into_bytes()),
-        ("summary.json", pretty(&trace::summary(trace))?.into_bytes()),
+        ("summary.json", pretty(&simulate::summary(trace))?.into_bytes()),
         ("trace.svg", svg.into_bytes()),
     ];
     files.extend(parquet.map(|parquet| ("trace.parquet", parquet)));

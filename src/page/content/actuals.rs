@@ -1,251 +1,178 @@
-//! The plan against bills, and past forecasts against what came.
+//! Stored bills: their months, what of them is in no comparison, and their skipped rows.
 
-use std::collections::BTreeMap;
-
-use super::{columns, note};
+use super::{columns, least_wanted};
 use crate::{
-    bills::{
-        backtest::{Method, Point, Score},
-        reconcile::{Match, Reconciliation, Sum},
-    },
-    measure::{calendar::Month, units::Usd},
-    page::{Cell, Chart, Figure, Importance, Kind, Row, Section, Series, Table, Unit},
-    plan::Plan,
+    bills::actuals::{Kind as LineKind, Metric, MonthBill, amount::Amount},
+    page::{Cell, Kind, Page, Row, Section, Table, number::billed},
 };
 
-/// Lines without a match that are told of by themselves.
-const TOLD: usize = 25;
-
-/// From planned to billed, by cause.
-pub(super) fn variance(plan: &Plan, done: &Reconciliation) -> Section {
-    let total = &done.total;
-    let mut steps: Vec<(String, f64)> = vec![
-        ("price".into(), total.variance.price.to_f64()),
-        ("quantity".into(), total.variance.quantity.to_f64()),
-        ("mix".into(), total.variance.mix.to_f64()),
-        ("not planned".into(), total.variance.unplanned.to_f64()),
-        ("commitment fees".into(), total.variance.fees.to_f64()),
-    ];
-    steps.retain(|(_, change)| *change != 0.0);
-    let used = done.months.iter().filter(|month| month.share > 0.0);
-    let months: Vec<String> = used.map(|month| month.month.to_string()).collect();
-    let mut text = vec![format!(
-        "Planned ({}) against billed ({}), {}: {}.",
-        done.basis,
-        done.metric,
-        done.currency,
-        months.join(", ")
-    )];
-    text.extend(done.accuracy.as_ref().map(|accuracy| {
-        format!(
-            "Off by {:.1} % of the bill in the months' totals (FinOps Framework: {}), {:.1} % by service; bias {:+.1} %.",
-            100.0 * accuracy.wape_of_totals,
-            accuracy.level,
-            100.0 * accuracy.wape,
-            100.0 * accuracy.bias
-        )
-    }));
-    Section {
-        id: "variance".into(),
-        title: "Plan against bill".into(),
-        importance: Importance::Main,
-        text,
-        points: done.notes.clone(),
-        figures: vec![Figure {
-            id: "variance".into(),
-            title: format!("From planned to billed consumption [{}]", done.currency),
-            alt: "A waterfall from the planned to the billed amount by price, quantity, mix, what was not planned and commitment fees."
-                .into(),
-            chart: Chart::Waterfall {
-                from: ("planned".into(), total.planned.to_f64()),
-                steps,
-                to: ("billed".into(), total.billed.to_f64()),
-            },
-        }],
-        tables: vec![by_service(plan, done), bridge(done), unmatched(done)]
-            .into_iter()
-            .filter(|table| !table.rows.is_empty())
-            .collect(),
-    }
-}
-
-fn sums(account: &str, service: &str, sum: &Sum) -> Vec<Cell> {
-    let variance = &sum.variance;
-    vec![
-        Cell::text(account),
-        Cell::text(service),
-        Cell::Usd(sum.planned),
-        Cell::Usd(sum.billed),
-        Cell::Usd(variance.total),
-        Cell::maybe(sum.share()),
-        Cell::Usd(variance.price),
-        Cell::Usd(variance.quantity),
-        Cell::Usd(variance.mix),
-        Cell::Usd(variance.unplanned),
-        Cell::Usd(variance.fees),
-    ]
-}
-
-fn by_service(plan: &Plan, done: &Reconciliation) -> Table {
-    let all = done.by(|cell| (cell.account.clone(), cell.service.clone()));
-    let shown = all.iter().filter(|(_, sum)| sum.planned != Usd::ZERO || sum.billed != Usd::ZERO);
-    let mut rows: Vec<Row> = shown
-        .map(|((account, service), sum)| Row::new(sums(account, plan.short_name(service), sum)))
-        .collect();
-    rows.push(Row::total(sums("all", "", &done.total)));
-    Table {
-        id: "variance".into(),
-        title: "Variance by account and service, greatest first".into(),
-        note: note(plan, &format!("planned; billed is {}", done.metric)),
-        columns: columns(&[
-            ("Account", Kind::Text),
-            ("Service", Kind::Text),
-            ("Planned", Kind::Usd),
-            ("Billed", Kind::Usd),
-            ("Difference", Kind::Usd),
-            ("Of planned", Kind::Share),
-            ("By price", Kind::Usd),
-            ("By quantity", Kind::Usd),
-            ("By mix", Kind::Usd),
-            ("Not planned", Kind::Usd),
-            ("Commitment fees", Kind::Usd),
-        ]),
-        rows,
-        ..Table::default()
-    }
-}
-
-fn bridge(done: &Reconciliation) -> Table {
-    let row = |step: &crate::bills::reconcile::Step| {
-        let planned = step.planned.map_or(Cell::Empty, Cell::Usd);
-        Row::new(vec![Cell::text(step.name), planned, Cell::Usd(step.billed)])
+/// The whole page; the lines of the bills are too many for it.
+pub fn page(bills: &[MonthBill]) -> Page {
+    let currency = Currency::of(bills);
+    let mut sections = vec![months(bills, &currency)];
+    sections.extend(skipped(bills, &currency));
+    let mut page = Page {
+        title: "Stored bills".into(),
+        cost_metric: Metric::Unblended.name().into(),
+        currency: currency.name.clone(),
+        sections,
+        ..Page::default()
     };
-    let mut rows: Vec<Row> = done.bridge.iter().map(row).collect();
-    let planned: Usd = done.bridge.iter().filter_map(|step| step.planned).sum();
-    let billed: Usd = done.bridge.iter().map(|step| step.billed).sum();
-    rows.push(Row::total(vec![Cell::text("bill"), Cell::Usd(planned), Cell::Usd(billed)]));
-    Table {
-        id: "bridge".into(),
-        title: "From consumption to the whole bill".into(),
-        note: format!("{}; billed is {}", done.currency, done.metric),
-        columns: columns(&[("", Kind::Text), ("Planned", Kind::Usd), ("Billed", Kind::Usd)]),
-        rows,
-        ..Table::default()
+    page.without_turns();
+    page
+}
+
+/// The currency of a table's amounts.
+struct Currency {
+    /// Empty where the bills have several, or none.
+    name: String,
+}
+
+impl Currency {
+    fn of(bills: &[MonthBill]) -> Self {
+        let first = bills.first().map_or("", |bill| &bill.currency);
+        let same = bills.iter().all(|bill| bill.currency == first);
+        Self { name: if same { first.to_owned() } else { String::new() } }
+    }
+
+    /// Amounts of dollars are numbers; others are texts with their currency.
+    fn cell(&self, amount: Amount, bill: &MonthBill) -> Cell {
+        let amount = amount.usd();
+        if self.name == "USD" {
+            Cell::Usd(amount)
+        } else {
+            Cell::text(billed(amount, &bill.currency))
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        if self.name == "USD" { Kind::Usd } else { Kind::Quantity }
     }
 }
 
-fn unmatched(done: &Reconciliation) -> Table {
-    let why = |matched: Match| match matched {
-        Match::Both => "",
-        Match::Unbilled => "planned, not billed",
-        Match::Unplanned => "billed, not planned",
-        Match::Unmapped => "billed under a name that the price book does not know",
-    };
-    let alone = done.cells.iter().filter(|cell| cell.matched != Match::Both);
-    let row = |cell: &crate::bills::reconcile::Cell| {
+fn months(bills: &[MonthBill], currency: &Currency) -> Section {
+    let row = |bill: &MonthBill| {
+        let sum = |consumption: bool| {
+            let wanted =
+                |line: &crate::bills::actuals::Line| !consumption || line.key.kind.is_consumption();
+            currency.cell(bill.sum(Metric::Unblended, wanted).unwrap_or_default(), bill)
+        };
+        let skipped: u64 = bill.set_aside.iter().map(|aside| aside.rows).sum();
         Row::new(vec![
-            Cell::Month(cell.month),
-            Cell::text(&cell.account),
-            Cell::text(done.short_names.get(&cell.service).unwrap_or(&cell.service)),
-            Cell::text(&cell.usage_type),
-            Cell::text(why(cell.matched)),
-            Cell::Usd(cell.planned.cost),
-            Cell::Usd(cell.billed.cost),
+            Cell::Month(bill.month),
+            Cell::text(format!("{} of {}", bill.days, bill.month.days())),
+            Cell::text(if bill.estimated { "yes" } else { "no" }),
+            sum(true),
+            sum(false),
+            Cell::Number(bill.rows() as f64),
+            Cell::Number(bill.lines.len() as f64),
+            Cell::Number(skipped as f64),
+            Cell::text(&bill.source),
+            Cell::text(&bill.read_at),
         ])
     };
-    let count = alone.clone().count();
-    let more = count.saturating_sub(TOLD);
-    let told = if more > 0 {
-        format!("; {more} more are in `reconcile --format csv`")
-    } else {
-        String::new()
-    };
-    Table {
-        id: "one-sided".into(),
-        title: "Lines that only one side has, greatest first".into(),
-        note: format!("{}; billed is {}{told}", done.currency, done.metric),
-        columns: columns(&[
-            ("Month", Kind::Month),
-            ("Account", Kind::Text),
-            ("Service", Kind::Text),
-            ("Usage type", Kind::Text),
-            ("Why", Kind::Text),
-            ("Planned", Kind::Usd),
-            ("Billed", Kind::Usd),
-        ]),
-        rows: alone.take(TOLD).map(row).collect(),
-        ..Table::default()
-    }
-}
-
-/// How good past forecasts were.
-pub(super) fn accuracy(scores: &[Score], points: &[Point]) -> Section {
-    let row = |score: &Score| {
-        let ahead = score.horizon.map_or(Cell::text("all"), |k| Cell::Number(f64::from(k)));
-        Row::new(vec![
-            Cell::text(score.method.name()),
-            ahead,
-            Cell::Number(score.guesses as f64),
-            Cell::Number(score.wape),
-            Cell::Number(score.bias),
-            Cell::maybe(score.pinball),
-            Cell::maybe(score.coverage),
-        ])
-    };
+    let names = columns(&[
+        ("Month", Kind::Month),
+        ("Days", Kind::Text),
+        ("May change", Kind::Text),
+        ("Consumption", currency.kind()),
+        ("Bill", currency.kind()),
+        ("Rows", Kind::Number(0)),
+        ("Lines", Kind::Number(0)),
+        ("Skipped rows", Kind::Number(0)),
+        ("Source", Kind::Text),
+        ("Read at", Kind::Text),
+    ]);
     Section {
-        id: "accuracy".into(),
-        title: "Accuracy of past forecasts".into(),
-        text: vec!["What the forecast would have been at each past month, scored against the bill, beside naive forecasts. WAPE: error over billed; bias above 0: too much was forecast.".into()],
-        figures: vec![history(points)],
+        id: "months".into(),
+        title: "Months".into(),
+        points: notes(bills),
         tables: vec![Table {
-            id: "accuracy".into(),
-            title: "Scores by method and months ahead".into(),
-            note: "Shares of what was billed; coverage is of the 80 % interval".into(),
-            columns: columns(&[
-                ("Method", Kind::Text),
-                ("Months ahead", Kind::Number(0)),
-                ("Guesses", Kind::Number(0)),
-                ("WAPE", Kind::Share),
-                ("Bias", Kind::Share),
-                ("Pinball loss", Kind::Share),
-                ("Coverage", Kind::Share),
-            ]),
-            rows: scores.iter().map(row).collect(),
+            id: "months".into(),
+            title: "Months".into(),
+            note: currency.name.clone(),
+            columns: least_wanted(names, &["Read at", "Lines", "Rows", "May change"]),
+            rows: bills.iter().map(row).collect(),
             ..Table::default()
         }],
         ..Section::default()
     }
 }
 
-/// The error of one-month forecasts over time, by method.
-fn history(points: &[Point]) -> Figure {
-    let mut errors: BTreeMap<(Method, Month), [f64; 2]> = BTreeMap::new();
-    for point in points.iter().filter(|point| point.horizon == 1) {
-        let own = errors.entry((point.method, point.month)).or_default();
-        own[0] += point.guess.mean - point.billed;
-        own[1] += point.billed;
+fn notes(bills: &[MonthBill]) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    let unnamed: Vec<String> = bills
+        .iter()
+        .filter(|bill| bill.currency.is_empty() && !bill.lines.is_empty())
+        .map(|bill| bill.month.to_string())
+        .collect();
+    if !unnamed.is_empty() {
+        notes.push(format!("No currency is stated in {}", unnamed.join(", ")));
     }
-    let mut months: Vec<Month> = errors.keys().map(|(_, month)| *month).collect();
-    months.sort_unstable();
-    months.dedup();
-    let mut methods: Vec<Method> = errors.keys().map(|(method, _)| *method).collect();
-    methods.dedup();
-    let line = |method: &Method| {
-        let value = |month: &Month| {
-            let [off, billed] = errors.get(&(*method, *month))?;
-            (*billed != 0.0).then(|| off / billed)
-        };
-        Series { name: method.name().into(), values: months.iter().map(value).collect() }
-    };
-    Figure {
-        id: "accuracy".into(),
-        title: "Error of forecasts one month ahead [% of the bill]".into(),
-        alt: "Lines of the one-month error of each method; the scores are in the table below."
-            .into(),
-        chart: Chart::Lines {
-            series: methods.iter().map(line).collect(),
-            months,
-            unit: Unit::Share,
-        },
+    notes.extend(bills.iter().filter_map(MonthBill::no_bill));
+    for note in bills.iter().flat_map(|bill| &bill.notes) {
+        if !notes.contains(note) {
+            notes.push(note.clone());
+        }
     }
+    notes.extend(not_compared(bills));
+    notes
+}
+
+/// Lines that are in no comparison: of kinds that are not known, and without an account.
+fn not_compared(bills: &[MonthBill]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for bill in bills {
+        for (what, cost) in [
+            (
+                "lines of a kind that models/billing.toml does not know are in no comparison",
+                bill.sum(Metric::Unblended, |line| line.key.kind == LineKind::Unknown),
+            ),
+            (
+                "lines name no account; import the file with --account ID",
+                bill.sum(Metric::Unblended, |line| line.key.account.is_empty()),
+            ),
+        ] {
+            if let Some(cost) = cost {
+                let cost = billed(cost.usd(), &bill.currency);
+                notes.push(format!("{}: {cost}: {what}", bill.month));
+            }
+        }
+    }
+    notes
+}
+
+/// Rows that could not be used, by reason; none without any.
+fn skipped(bills: &[MonthBill], currency: &Currency) -> Option<Section> {
+    let rows = bills.iter().flat_map(|bill| {
+        bill.set_aside.iter().map(move |aside| {
+            Row::new(vec![
+                Cell::Month(bill.month),
+                Cell::Number(aside.rows as f64),
+                Cell::text(&aside.reason),
+                aside.cost.map_or(Cell::Empty, |cost| currency.cell(cost, bill)),
+                Cell::text(&aside.first),
+            ])
+        })
+    });
+    let rows: Vec<Row> = rows.collect();
+    (!rows.is_empty()).then(|| Section {
+        id: "skipped-rows".into(),
+        title: "Skipped rows".into(),
+        tables: vec![Table {
+            id: "skipped-rows".into(),
+            title: "Skipped rows".into(),
+            note: currency.name.clone(),
+            columns: columns(&[
+                ("Month", Kind::Month),
+                ("Rows", Kind::Number(0)),
+                ("Reason", Kind::Text),
+                ("Cost", currency.kind()),
+                ("First", Kind::Text),
+            ]),
+            rows,
+            ..Table::default()
+        }],
+        ..Section::default()
+    })
 }

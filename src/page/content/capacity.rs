@@ -2,7 +2,7 @@
 
 use super::{columns, least_wanted, slug};
 use crate::{
-    cluster::capacity::QueueUse,
+    cluster::capacity::{JobUse, QueueUse},
     page::{Cell, Chart, Figure, Kind, Row, Section, Series, Table, Unit},
     plan::{AccountMonth, MonthPlan, Plan},
 };
@@ -153,12 +153,27 @@ fn table(plan: &Plan, place: usize, metered: &[Series]) -> Table {
     }
 }
 
-/// Cron-jobs and jobs of an account over the whole plan; none without any.
+/// CronJobs and Jobs of an account over the whole plan; none without any.
 fn jobs(plan: &Plan, place: usize) -> Option<Table> {
     let account = &plan.accounts[place];
     let months = plan.months.iter().map(|month| &month.accounts[place].capacity);
     let all = crate::cluster::capacity::jobs(months);
-    let row = |(name, job): (String, crate::cluster::capacity::JobUse)| {
+    let names = (
+        &*format!("jobs-{}", slug(&account.name)),
+        &*format!("CronJobs and Jobs of {}", account.name),
+    );
+    let note =
+        "over the whole plan; the delay is from when a run is due to the start of its first pod";
+    (!all.is_empty()).then(|| job_table(names, note, all))
+}
+
+/// Runs of jobs, their pods and delays.
+pub(super) fn job_table(
+    (id, title): (&str, &str),
+    note: &str,
+    jobs: Vec<(String, JobUse)>,
+) -> Table {
+    let row = |(name, job): (String, JobUse)| {
         let count = |count: u32| Cell::Number(f64::from(count));
         Row::new(vec![
             Cell::text(name),
@@ -172,12 +187,10 @@ fn jobs(plan: &Plan, place: usize) -> Option<Table> {
             count(job.lost_pods),
         ])
     };
-    (!all.is_empty()).then(|| Table {
-        id: format!("jobs-{}", slug(&account.name)),
-        title: format!("CronJobs and Jobs of {}", account.name),
-        note:
-            "over the whole plan; the delay is from when a run is due to the start of its first pod"
-                .into(),
+    Table {
+        id: id.into(),
+        title: title.into(),
+        note: note.into(),
         columns: columns(&[
             ("Workload", Kind::Text),
             ("Runs", Kind::Number(0)),
@@ -189,9 +202,9 @@ fn jobs(plan: &Plan, place: usize) -> Option<Table> {
             ("Longest delay [s]", Kind::Number(0)),
             ("Evicted pods", Kind::Number(0)),
         ]),
-        rows: all.into_iter().map(row).collect(),
+        rows: jobs.into_iter().map(row).collect(),
         ..Table::default()
-    })
+    }
 }
 
 /// What waits in the queues of its workloads.

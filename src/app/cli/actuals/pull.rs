@@ -12,7 +12,7 @@ use super::{
 use crate::{
     app::{
         aws::cost_explorer::{self, CostExplorer},
-        cli::{AwsArgs, Format, say},
+        cli::{AwsArgs, output::Output, say},
         store,
     },
     bills::actuals::{
@@ -53,9 +53,8 @@ pub(in crate::app::cli) struct Args {
     kept: Kept,
     #[command(flatten)]
     privacy: privacy::Flag,
-    /// Print in this format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -90,7 +89,7 @@ fn ask(args: &Args, privacy: &mut Privacy<'_>) -> Result<(), Error> {
             "nothing to pull: all of these months are closed and stored; pass --again to pull them anyway",
         );
         privacy.hide(&mut kept)?;
-        return show(&kept, args.format);
+        return show(&kept, &args.output);
     }
     let price = |requests: u64| facts.usd_per_request * Decimal::from(requests);
     let months: usize = spans.iter().map(|span| span.months.len()).sum();
@@ -114,7 +113,7 @@ fn ask(args: &Args, privacy: &mut Privacy<'_>) -> Result<(), Error> {
     let mut bills = pulled?;
     privacy.save(&mut bills)?;
     privacy.say(&format!("wrote {} to {}", count(bills.len(), "month"), folder.display()));
-    show(&bills, args.format)
+    show(&bills, &args.output)
 }
 
 fn before(month: Month) -> Month {

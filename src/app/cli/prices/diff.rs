@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::{
     app::{
         cli::{
-            Format,
             open::{Opener, check_planned},
-            pretty, print, say,
+            output::{Output, answer},
+            say,
         },
         store::{self, PriceSource},
     },
@@ -17,9 +17,9 @@ use crate::{
         prices::PriceBook,
     },
     money::rate::{self, Sharing, Usage},
+    page::content::prices as page,
     plan::Plan,
     usage::services::{Basis, UsageLine},
-    write::prices as report,
 };
 
 /// Name of the built-in price book.
@@ -34,9 +34,8 @@ pub(in crate::app::cli) struct Args {
     /// Show the effect on this scenario (planned with each book) or saved plan (its usage priced again)
     #[arg(long, value_name = "PLAN")]
     plan: Option<PathBuf>,
-    /// Print in this format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
 }
 
 fn opener(folder: &Path) -> Result<Opener, Error> {
@@ -60,21 +59,17 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
             let [old, new] = [(&args.old, &before), (&args.new, &after)]
                 .map(|(folder, book)| priced(&usage, (book, sharing), folder));
             let how = "the plan's usage, priced again; without support and tax";
-            Some(report::Effect::of((old?.entries, new?.entries), how))
+            Some(page::Effect::of((old?.entries, new?.entries), how))
         }
         Some(path) => {
             let (old, new) = (old.plan(path)?, new.plan(path)?);
             let how = "planned anew: autoscalers may choose other instance types at other prices";
             let entries = (old.entries, new.entries);
-            Some(report::Effect::of(entries, how))
+            Some(page::Effect::of(entries, how))
         }
     };
-    let done = report::Diff { changes, effect };
-    match args.format {
-        Format::Table => print(&report::diff_table(&done)),
-        Format::Json => print(&pretty(&done)?),
-        Format::Csv => print(&report::changes_csv(&done.changes)),
-    }
+    let done = page::Diff { changes, effect };
+    answer(&page::diff_page(&done), &done, &args.output)
 }
 
 /// Returns the usage lines of a plan.

@@ -8,7 +8,11 @@ use crate::{
             ec2::{self, Ec2},
             price_list::{Bulk, Products, Unread},
         },
-        cli::{AwsArgs, Format, pretty, print, say},
+        cli::{
+            AwsArgs,
+            output::{Output, answer},
+            say,
+        },
         store,
     },
     error::{Error, Place},
@@ -17,7 +21,7 @@ use crate::{
         prices::{GLOBAL, PriceBook},
         shapes::Catalog,
     },
-    write::prices as report,
+    page::content::prices as page,
 };
 
 /// Folder of the price book in a checkout.
@@ -52,9 +56,8 @@ pub(in crate::app::cli) struct Args {
     dry_run: bool,
     #[command(flatten)]
     aws: AwsArgs,
-    /// Print in this format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -124,7 +127,7 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
                 Source::Bulk(bulk) => bulk.read(&scope, wanted),
                 Source::Api(products) => products.read(&scope, wanted),
             };
-            let mut line = report::Refreshed::new(region, &service.code);
+            let mut line = page::Refreshed::new(region, &service.code);
             match read {
                 Ok(Some(offer)) => {
                     let outcome = merge(&book, &offer, &scope);
@@ -150,7 +153,7 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
             }
         }
     }
-    finish(args, (&manifest, &files), &report::Refresh { files: lines, changes })
+    finish(args, (&manifest, &files), &page::Refresh { files: lines, changes })
 }
 
 fn wrong(flag: &str, message: String) -> Error {
@@ -186,7 +189,7 @@ fn spot(
     (now, today): (jiff::Timestamp, jiff::civil::Date),
     files: &mut BTreeMap<String, String>,
     changes: &mut Vec<Change>,
-) -> Result<report::Refreshed, Error> {
+) -> Result<page::Refreshed, Error> {
     say(&format!("{region} spot prices …"));
     let facts = &rules.spot;
     let prices = ec2.spot_prices(facts)?;
@@ -230,7 +233,7 @@ fn spot(
     let mut outcome = merge(&book, &offer, &scope);
     // A list of spot prices does not cover the other meters.
     outcome.kept.retain(|(meter, _)| meter.usage_type.starts_with(facts.usage_type.as_str()));
-    let mut line = report::Refreshed::new(region, "EC2 spot");
+    let mut line = page::Refreshed::new(region, "EC2 spot");
     line.fill(&offer, &outcome);
     keep(files, changes, (region, &facts.service), outcome);
     let header = "region,availability_zone,instance_type,timestamp,usd_per_hour,source\n";
@@ -255,7 +258,7 @@ fn instance_types(
     (region, _, _, catalog): Known<'_>,
     today: jiff::civil::Date,
     files: &mut BTreeMap<String, String>,
-) -> Result<report::Refreshed, Error> {
+) -> Result<page::Refreshed, Error> {
     say(&format!("{region} instance types …"));
     let mut types = ec2.instance_types()?;
     types.sort_by(|a, b| a.name.cmp(&b.name));
@@ -265,7 +268,7 @@ fn instance_types(
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |error: csv::Error| Error::failed(Place::default(), error.to_string());
     writer.write_record(&header).map_err(failed)?;
-    let mut line = report::Refreshed::new(region, "EC2 instance types");
+    let mut line = page::Refreshed::new(region, "EC2 instance types");
     line.rows = types.len() as u64;
     for kind in &types {
         let known = kind.columns();
@@ -289,7 +292,7 @@ fn instance_types(
 fn finish(
     args: &Args,
     (read, files): (&store::Manifest, &BTreeMap<String, String>),
-    done: &report::Refresh,
+    done: &page::Refresh,
 ) -> Result<(), Error> {
     let unread: Vec<String> = done
         .files
@@ -309,11 +312,7 @@ fn finish(
         say(&format!("wrote {written} files and the manifest to {}", args.dir.display()));
         say(&format!("plan with them: --prices {}", args.dir.display()));
     }
-    match args.format {
-        Format::Table => print(&report::refresh_table(done)),
-        Format::Json => print(&pretty(done)?),
-        Format::Csv => print(&report::changes_csv(&done.changes)),
-    }?;
+    answer(&page::refresh_page(done), done, &args.output)?;
     if unread.is_empty() {
         return Ok(());
     }
