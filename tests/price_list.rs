@@ -365,7 +365,7 @@ fn a_diff_says_what_other_prices_do_to_a_plan() {
         "--plan",
         "examples/innovate.toml",
     ]));
-    assert!(table.contains("planned anew") && table.contains(" %)"), "{table}");
+    assert!(table.contains("planned anew") && table.contains("% of the cost before"), "{table}");
     let same = stdout(&runrate(&["prices", "diff", "built-in", "built-in"]));
     assert!(same.contains("The two books have the same prices."), "{same}");
 }

@@ -153,7 +153,7 @@ fn table(plan: &Plan, place: usize, metered: &[Series]) -> Table {
     }
 }
 
-/// `CronJobs` and Jobs of an account over the whole plan; none without any.
+/// Cron-jobs and jobs of an account over the whole plan; none without any.
 fn jobs(plan: &Plan, place: usize) -> Option<Table> {
     let account = &plan.accounts[place];
     let months = plan.months.iter().map(|month| &month.accounts[place].capacity);

@@ -24,7 +24,7 @@ pub fn page(steps: &[Step], history: &History, scores: Result<Vec<Score>, String
         },
     };
     let mut page = Page {
-        title: "Forecast".into(),
+        title: "Forecast of a series".into(),
         sections: vec![to_come(steps), tested],
         records: Some(step_records(steps)),
         ..Page::default()

@@ -327,9 +327,8 @@ fn unmatched(done: &Reconciliation) -> Table {
             Cell::Usd(line.billed),
         ])
     };
-    let more = lines.len().saturating_sub(MOST_LINES);
-    let hidden = if more > 0 {
-        format!("; {} more in `reconcile --format csv`", count(more, "line"))
+    let part = if lines.len() > MOST_LINES {
+        format!("; `reconcile --format csv` has all {}", count(lines.len(), "line"))
     } else {
         String::new()
     };
@@ -345,7 +344,7 @@ fn unmatched(done: &Reconciliation) -> Table {
     Table {
         id: "one-sided".into(),
         title: "Lines that only one side has, greatest first".into(),
-        note: format!("{}{hidden}", note(done)),
+        note: format!("{}{part}", note(done)),
         columns: least_wanted(names, &["Region"]),
         rows: lines.iter().take(MOST_LINES).map(row).collect(),
         ..Table::default()
