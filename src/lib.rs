@@ -30,7 +30,7 @@
 //! ```
 //! use runrate::cluster::autoscale::hpa::replicas::{Tolerance, average_value_replicas, largest};
 //! // 4 pods serve 900 requests per second, the target is 150 for each; a second metric failed.
-//! let wanted = average_value_replicas(4, 900, 150, Tolerance::both(0.1));
+//! let wanted = average_value_replicas(4, 900, 150, Tolerance::symmetric(0.1));
 //! assert_eq!(wanted, 6);
 //! assert_eq!(largest(4, &[Some(wanted), None]), Some(6));
 //! ```
