@@ -260,7 +260,7 @@ pub enum Chart {
         months: Vec<Month>,
         /// Billed; empty without bills.
         billed: Vec<Option<f64>>,
-        /// The mid-value line.
+        /// The mid case.
         mid: Vec<f64>,
         /// P10, P50 and P90 of each month; empty without trials.
         band: Vec<[f64; 3]>,

@@ -343,13 +343,13 @@ fn budgets_are_held_against_trials_and_gate() {
     assert_eq!(spread.budgets[0].breaks.unwrap()[0].to_string(), "2027-02");
     assert!(spread.budgets[2].probability > 0.0, "{:?}", spread.budgets[2]);
     assert!(
-        told.contains("tight ($10 monthly, all accounts): breaks in 100 % of trials"),
+        told.contains("tight ($10 monthly, all accounts): exceeded in 100.0 % of trials"),
         "{told}"
     );
     assert!(spread.units.iter().all(|unit| unit.gross_margin.is_some()));
     assert!(spread.units[1].marginal_per_user.unwrap() > 0.0);
     let over = refused(&["plan", &scenario, "--trials", "10", "--fail-over", "50%"], 3);
-    assert!(over.contains("budget \"tight\" breaks in 100 % of trials, more than 50 %"), "{over}");
+    assert!(over.contains("is exceeded in 100.0 % of trials, more than 50.0 %"), "{over}");
     let none = written(folder.path(), "n.toml", &uncertain());
     let missing = refused(&["plan", &none, "--fail-over", "50%"], 2);
     assert!(missing.contains("--fail-over needs [[budgets]]"), "{missing}");
@@ -437,7 +437,9 @@ fn commit_recommends_what_stands_always() {
     let told =
         stdout(&runrate(&["commit", &scenario, "--trials", "6", "--compute-discount", "27%"]));
     assert!(
-        told.contains("Recommended: EC2 Reserved Instance m7g.large in us-east-1, 3yr"),
+        told.contains(
+            "2027-02  EC2 Reserved Instance  3yr all-upfront  us-east-1  production  2 × m7g.large"
+        ),
         "{told}"
     );
     let json = stdout(&runrate(&["commit", &scenario, "--trials", "6", "--format", "json"]));
@@ -571,7 +573,7 @@ fn a_comparison_adds_up_and_reads_git_revisions() {
         Command::new(program).current_dir(folder.path()).args(arguments).output().unwrap()
     };
     let told = stdout(&at(&["compare", "HEAD:a.toml", "a.toml", "--trials", "1"]));
-    assert!(told.contains("A  HEAD:a.toml: $") && told.contains("cluster"), "{told}");
+    assert!(told.contains("(HEAD:a.toml)") && told.contains("cluster         +$119"), "{told}");
     let unknown = at(&["compare", "nowhere:a.toml", "a.toml", "--trials", "1"]);
     assert_eq!(unknown.status.code(), Some(2));
     let message = String::from_utf8_lossy(&unknown.stderr).into_owned();

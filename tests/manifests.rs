@@ -668,7 +668,7 @@ fn a_scenario_becomes_manifests_and_they_a_scenario_that_plans() {
         told(&["manifests", "examples/innovate.toml", "--out", &out, "--account", "prod"]);
     assert_eq!(code, Some(2));
     assert!(
-        stderr.contains("no account \"prod\"; there are production, non-production"),
+        stderr.contains("has no account \"prod\"; it has production, non-production"),
         "{stderr}"
     );
 }
@@ -2704,7 +2704,7 @@ fn links_in_circles_and_pipes_are_reported() {
     let (sources, problems) = runrate::app::store::manifests(folder.path()).unwrap();
     assert_eq!(sources.len(), 1);
     let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    for expected in ["again; it is read once", "leads nowhere or to itself", "is a pipe"] {
+    for expected in ["again; it is read once", "is a broken or circular link", "is a pipe"] {
         assert!(told.iter().any(|told| told.contains(expected)), "{expected}: {told:?}");
     }
     assert_eq!(told.len(), 4, "{told:?}");

@@ -292,7 +292,7 @@ fn a_budget_counts_what_it_is_for() {
     for (key, expected) in [
         ("services = [\"AmazonEC2\"]", "is a service code; reports show its charges under"),
         ("services = [\"RDSS\"]", "no service \"RDSS\"; did you mean \"RDS\"?"),
-        ("services = [\"RDS\"]\nvendor = \"aws\"", "services says already what counts"),
+        ("services = [\"RDS\"]\nvendor = \"aws\"", "services already says what counts"),
     ] {
         let wrong = text.replace("services = [\"GitHub\"]", key);
         let wrong = support::plan(&wrong).unwrap_err().to_string();

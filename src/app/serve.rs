@@ -1,7 +1,7 @@
 //! The served page: a scenario's main numbers as sliders, its plan computed again while one is dragged.
 //!
 //! ```text
-//! page ── POST /api/plan ─► guard ─► lane of the side ─► Prepared::line      the mid-value line, at once
+//! page ── POST /api/plan ─► guard ─► lane of the side ─► Prepared::line      the mid case, at once
 //!      ── POST /api/band ─►   "         "                trials::run         P10 to P90, a moment later
 //!      ── GET  /report/… ─►   "      one at a time    ─► the plan as a file
 //! ```

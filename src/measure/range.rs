@@ -32,7 +32,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 pub struct Range {
     /// Low end of the interval.
     pub low: f64,
-    /// Median: as likely to be too high as too low. The mid-value line takes it.
+    /// Median: as likely to be too high as too low. The mid case takes it.
     pub mid: f64,
     /// High end.
     pub high: f64,

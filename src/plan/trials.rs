@@ -273,7 +273,7 @@ fn note(asked: Option<String>, samples: &[Sample]) -> Option<String> {
     }
     let beyond = trials.into_iter().map(|(meter, count)| {
         format!(
-            "{count} of {} trials use more {meter} than the price book has steps for; the excess is charged at the last known step. Run `runrate prices refresh` to read all steps",
+            "{count} of {} trials use {meter}, beyond the steps of the price book; the excess is charged at the last known step. Run `runrate prices refresh` to read all steps",
             samples.len()
         )
     });

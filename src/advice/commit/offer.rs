@@ -167,7 +167,7 @@ impl Offer {
         if let Some((account, _)) = buyer {
             account.clone_into(&mut product.account);
         }
-        // Trials may grow to a multiple of the mid-value line; what lies above the last layer is not bought.
+        // Trials may grow to a multiple of the mid case; what lies above the last layer is not bought.
         let reach = 1.5 * peak / LAYERS as f64;
         let step = if product.kind.is_savings_plan() { 0.001 } else { 1.0 };
         let width = (reach / step).ceil().max(1.0) * step;

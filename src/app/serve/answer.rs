@@ -98,7 +98,7 @@ pub(super) fn json(value: &impl Serialize) -> Answer {
     serde_json::to_vec(value).map_err(|_| Refusal::broken())
 }
 
-/// The mid-value line.
+/// The mid case.
 #[derive(Debug, Serialize)]
 pub(super) struct LineTold<'a> {
     generation: u64,

@@ -1,4 +1,4 @@
-//! A forecast: billed months solid, the mid-value line behind them dashed, and the band of the trials.
+//! A forecast: billed months solid, the mid case behind them dashed, and the band of the trials.
 
 use super::{
     axis::{Months, Scale, amount},
@@ -74,7 +74,7 @@ impl Fan<'_> {
             labels.push(label("P10", *low, SKY, Sign::Area));
         }
         if let Some(mid) = self.mid.get(self.from..).and_then(<[_]>::last) {
-            let name = if wide { "mid-value" } else { "mid" };
+            let name = if wide { "mid case" } else { "mid" };
             labels.push(label(name, *mid, RED, Sign::Dashes));
         }
         if labels.is_empty()

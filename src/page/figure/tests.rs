@@ -105,7 +105,7 @@ fn what_was_billed_is_solid_and_what_is_forecast_is_dashed() {
     let chart = &charts("budget", 12)[0];
     let text = svg(chart, WIDE).unwrap();
     assert!(text.contains("billed to 2027-01"));
-    assert!(text.contains("stroke=\"#D55E00\" stroke-dasharray"), "the mid-value line");
+    assert!(text.contains("stroke=\"#D55E00\" stroke-dasharray"), "the mid case");
     assert!(text.contains("above this chart"), "a limit far away is named, not drawn");
     let dark = text.lines().filter(|line| line.contains("stroke=\"#2B3036\""));
     assert!(dark.clone().all(|line| !line.contains("dasharray")));
