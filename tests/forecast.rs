@@ -591,7 +591,7 @@ fn a_comparison_adds_up_and_reads_git_revisions() {
         ],
         3,
     );
-    assert!(dearer.contains("up to 5 % are allowed"), "{dearer}");
+    assert!(dearer.contains("at most 5.0 % is allowed"), "{dearer}");
     let other = written(folder.path(), "d.toml", &old.replace("months = 2", "months = 3"));
     assert!(refused(&["compare", &a, &other], 2).contains("give both the same plan.start"));
 }
