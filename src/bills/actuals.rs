@@ -30,6 +30,7 @@ pub mod layout;
 mod lines;
 pub mod naming;
 pub(crate) mod redact;
+#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "only `actuals pull` uses it"))]
 pub(crate) mod span;
 pub mod text;
 

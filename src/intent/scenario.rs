@@ -45,6 +45,7 @@ pub(crate) mod check;
 pub(crate) mod document;
 pub(crate) mod edit;
 pub(crate) mod key;
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only sliders of `serve` use it"))]
 pub(crate) mod number;
 mod overlay;
 pub mod ranges;

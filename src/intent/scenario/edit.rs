@@ -30,6 +30,7 @@ pub fn set(text: &str, edits: &[(Key, toml::Value)]) -> Result<String, String> {
 ///
 /// # Errors
 /// A text that is not TOML, or that lacks one of the numbers.
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only sliders of `serve` use it"))]
 pub fn set_numbers(text: &str, changes: &[(&Number, f64)]) -> Result<String, String> {
     if changes.is_empty() {
         return Ok(text.to_owned());

@@ -180,6 +180,7 @@ pub(super) fn check(document: &Document) -> Result<Vec<Input>, Vec<Problem>> {
 
 /// Returns every number that a document holds where the schema has one, in its order; a document that [`check`]
 /// accepts.
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only sliders of `serve` use it"))]
 pub(super) fn numbers(document: &Document) -> Vec<Number> {
     let mut walk = Walk { schema: &SCHEMA, numbers: Some(Vec::new()), ..Walk::default() };
     walk.table(&SCHEMA, &document.table, "");
