@@ -317,7 +317,7 @@ fn certain_ranges_no_growth_and_two_trials_are_no_trouble() {
     let spread = plan.spread.as_ref().unwrap();
     assert_eq!(spread.total.of.p10, spread.total.of.p90);
     assert!(spread.total.standard_errors.iter().all(|error| error.to_f64() == 0.0));
-    assert!(told.contains("no number of the scenario is a range"), "{told}");
+    assert!(told.contains("No number of the scenario is a range"), "{told}");
     // Nobody comes: nothing is divided by nothing.
     let empty = written(folder.path(), "e.toml", &bare(0));
     stdout(&runrate(&["plan", &empty, "--trials", "3"]));

@@ -168,7 +168,7 @@ impl TrialArgs {
         }
         if !prepared.scenario().is_uncertain() {
             notes.push(
-                "no number of the scenario is a range and user growth is certain, so the range covers only traffic noise, spot prices and interruptions. Write uncertain numbers as { low = …, mid = …, high = … }"
+                "No number of the scenario is a range, and user growth is certain, so the range covers only traffic noise, spot prices and interruptions. Write uncertain numbers as { low = …, mid = …, high = … }"
                     .to_owned(),
             );
         }

@@ -112,8 +112,11 @@ fn table(plan: &Plan, place: usize, metered: &[Series]) -> Table {
         ("Pods", Kind::Number(1)),
         ("Nodes removed per day", Kind::Number(1)),
         ("Overloaded minutes", Kind::Number(1)),
-        ("Aurora", Kind::Text),
     ]);
+    let has_database = plan.months.iter().any(|month| database(&month.accounts[place]).is_some());
+    if has_database {
+        names.extend(columns(&[("Aurora", Kind::Text)]));
+    }
     let has_queue = plan.months.iter().any(|month| queues(&month.accounts[place]).next().is_some());
     if has_queue {
         names.extend(columns(&[
@@ -129,6 +132,9 @@ fn table(plan: &Plan, place: usize, metered: &[Series]) -> Table {
     let row = |(index, month): (usize, &MonthPlan)| {
         let own = &month.accounts[place];
         let mut cells = cells(month, own);
+        if has_database {
+            cells.push(database(own).map_or(Cell::Empty, Cell::text));
+        }
         if has_queue {
             let most =
                 |of: fn(&QueueUse) -> f64| Cell::Number(queues(own).map(of).fold(0.0, f64::max));
@@ -212,12 +218,17 @@ fn queues(own: &AccountMonth) -> impl Iterator<Item = &QueueUse> {
     own.capacity.workloads.iter().filter_map(|workload| workload.queue.as_ref())
 }
 
+/// Instances of the database in a month; none without one.
+fn database(own: &AccountMonth) -> Option<&str> {
+    let found = own.choices.iter().find(|choice| choice.subject == "aurora");
+    found.map(|choice| &*choice.choice)
+}
+
 fn cells(month: &MonthPlan, own: &AccountMonth) -> Vec<Cell> {
     let used = &own.capacity;
     let most = |of: fn(&crate::cluster::capacity::WorkloadUse) -> f64| {
         Cell::Number(used.workloads.iter().map(of).fold(0.0, f64::max))
     };
-    let aurora = own.choices.iter().find(|choice| choice.subject == "aurora");
     vec![
         Cell::Month(month.month),
         Cell::Number(used.sessions),
@@ -233,6 +244,5 @@ fn cells(month: &MonthPlan, own: &AccountMonth) -> Vec<Cell> {
         Cell::Number(used.workloads.iter().map(|workload| workload.mean_replicas).sum()),
         Cell::Number(f64::from(used.disruptions.nodes()) / month.month.days() as f64),
         most(|workload| workload.saturated_minutes),
-        aurora.map_or(Cell::Empty, |choice| Cell::text(&choice.choice)),
     ]
 }

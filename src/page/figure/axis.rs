@@ -106,7 +106,7 @@ pub(super) fn amount(value: f64, unit: Unit) -> String {
     };
     let size = size / divisor;
     let places = match size {
-        size if letter.is_empty() && size >= 99.5 => 0,
+        size if letter.is_empty() && size >= 9.995 => 0,
         size if letter.is_empty() && (size - size.round()).abs() < 1e-9 => 0,
         size if size >= 99.95 => 0,
         size if size >= 9.995 => 1,
@@ -170,6 +170,7 @@ mod tests {
         for (value, text) in [
             (0.0, "$0"),
             (3.5, "$3.50"),
+            (67.25, "$67"),
             (412.4, "$412"),
             (9_999.0, "$9,999"),
             (12_345.0, "$12.3k"),

@@ -44,7 +44,18 @@ pub(super) fn wrap(text: &str, room: usize) -> Vec<String> {
             used += wide;
         }
     };
+    let mut words: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
+        match words.last_mut() {
+            // A percent sign stays with its number.
+            Some(number) if word.starts_with('%') && width(number) + 1 + width(word) <= room => {
+                number.push(' ');
+                number.push_str(word);
+            }
+            _ => words.push(word.to_owned()),
+        }
+    }
+    for word in &words {
         if width(word) <= room {
             add(word, true);
             continue;
@@ -72,6 +83,7 @@ mod tests {
     #[test]
     fn lines_break_between_words_and_long_words_behind_their_signs() {
         assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("bias 36.0 %; more", 11), ["bias", "36.0 %;", "more"]);
         assert_eq!(wrap("one two three", usize::MAX), ["one two three"]);
         assert_eq!(wrap("USW2-DataTransfer-Out-Bytes", 18), ["USW2-DataTransfer-", "Out-Bytes"]);
         assert_eq!(wrap("a USW2-DataTransfer", 6), ["a", "USW2-", "DataTr", "ansfer"]);
