@@ -15,7 +15,7 @@ use syn::visit::{self, Visit};
 const GROUPS: [(&str, &[&str]); 16] = [
     ("bounds", &[]),
     ("error", &["file_kind", "guard"]),
-    ("measure", &["units", "calendar", "random", "range", "series"]),
+    ("measure", &["units", "calendar", "random", "range", "series", "parquet"]),
     ("facts", &["model", "shapes", "prices", "price_list", "commitment_rates"]),
     ("demand", &["growth", "traffic"]),
     ("cluster", &["workload", "queueing", "autoscale", "capacity"]),

@@ -26,6 +26,8 @@ mod laws;
 mod manifests;
 mod messages;
 mod pages;
+#[cfg(feature = "polars")]
+mod parquet_file;
 #[cfg(feature = "pdf")]
 mod pdf;
 #[cfg(feature = "aws")]

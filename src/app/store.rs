@@ -8,7 +8,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use include_dir::{Dir, include_dir};
 use rayon::prelude::*;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -35,6 +34,7 @@ use crate::{
 
 mod bills;
 mod manifests;
+mod packed;
 mod price_files;
 #[cfg(feature = "serve")]
 mod rewrite;
@@ -43,6 +43,7 @@ mod write;
 /// How files of commitment prices end.
 const COMMITMENTS: &str = ".commitments.csv";
 
+use self::packed::{MODELS, PRICES, Packed};
 #[cfg(feature = "serve")]
 pub use self::rewrite::rewrite;
 pub use self::{
@@ -54,9 +55,6 @@ pub use self::{
     price_files::{book_at, broken_prices, repair_prices, save_prices},
     write::{write_file, write_folder},
 };
-
-static PRICES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/pricing-cache");
-static MODELS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/models");
 
 /// Where the price book is read from.
 #[derive(Debug, Clone)]
@@ -112,11 +110,7 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 impl Manifest {
-    fn open(
-        source: &PriceSource,
-        embedded: &'static Dir<'static>,
-        name: &str,
-    ) -> Result<Self, Error> {
+    fn open(source: &PriceSource, embedded: &Packed, name: &str) -> Result<Self, Error> {
         let name = match source {
             PriceSource::Embedded => name.to_owned(),
             PriceSource::Folder(folder) => folder.display().to_string(),
@@ -145,7 +139,7 @@ impl Manifest {
     }
 
     /// One file's text, its digest checked.
-    fn text(&self, embedded: &'static Dir<'static>, path: &str) -> Result<String, Error> {
+    fn text(&self, embedded: &Packed, path: &str) -> Result<String, Error> {
         let file = format!("{}/{path}", self.name);
         let Some(listed) = self.files.iter().find(|listed| listed.path == path) else {
             return Err(Error::at(Place::file(&file), "is not listed in manifest.toml"));
@@ -165,15 +159,14 @@ impl Manifest {
 
 fn read_from(
     source: &PriceSource,
-    embedded: &'static Dir<'static>,
+    embedded: &Packed,
     name: &str,
     path: &str,
 ) -> Result<String, Error> {
     let place = || Place::file(&format!("{name}/{path}"));
     match source {
         PriceSource::Embedded => {
-            let file = embedded.get_file(path).and_then(|file| file.contents_utf8());
-            file.map(str::to_owned).ok_or_else(|| Error::failed(place(), "is not in the program"))
+            embedded.text(path).ok_or_else(|| Error::failed(place(), "is not in the program"))
         }
         PriceSource::Folder(folder) => read_text(&folder.join(path)),
     }

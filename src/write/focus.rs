@@ -222,24 +222,27 @@ pub fn csv(plan: &Plan, facts: &Facts) -> String {
 /// A number too large for the file.
 #[cfg(feature = "polars")]
 pub fn parquet(plan: &Plan, facts: &Facts) -> Result<Vec<u8>, String> {
-    use crate::write::parquet::Frame;
+    use crate::{
+        measure::parquet::Columns,
+        write::parquet::{add_decimals, provenance},
+    };
 
     let rows: Vec<_> = line::rows(plan, facts).collect();
-    let mut frame = Frame::new(rows.len());
+    let mut columns = Columns::default();
     for (place, (name, kind)) in COLUMNS.into_iter().enumerate() {
         let cells = || rows.iter().map(|row| &row[place]);
         match kind {
-            Kind::Text => frame.texts(
+            Kind::Text => columns.texts(
                 name,
                 cells().map(|cell| match cell {
                     Value::Text(text) => Some(&**text),
                     _ => None,
                 }),
             ),
-            Kind::Moment => frame.moments(
+            Kind::Moment => columns.midnights(
                 name,
                 cells().map(|cell| match cell {
-                    Value::Moment(month) => Some(*month),
+                    Value::Moment(month) => Some(month.first_day()),
                     _ => None,
                 }),
             ),
@@ -248,9 +251,9 @@ pub fn parquet(plan: &Plan, facts: &Facts) -> Result<Vec<u8>, String> {
                     Value::Number(number) => Some(*number),
                     _ => None,
                 });
-                frame.decimals(name, kind.places(), numbers)?;
+                add_decimals(&mut columns, name, kind.places(), numbers)?;
             }
         }
     }
-    frame.finish(plan)
+    columns.finish(provenance(plan))
 }

@@ -203,29 +203,22 @@ impl<'a> Clock<'a> {
 /// What the writer says; nothing in a trace is known to cause it.
 #[cfg(feature = "polars")]
 pub fn ticks_parquet(trace: &Trace) -> Result<Vec<u8>, String> {
-    use polars_core::prelude::{Column as PolarsColumn, DataFrame};
-    use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
-
     let start = jiff::tz::TimeZone::UTC
         .to_timestamp(trace.start)
         .map_err(|error| error.to_string())?
         .as_millisecond();
     let step = i64::from(trace.tick_seconds) * 1000;
     let times: Vec<i64> = (0..trace.len() as i64).map(|tick| start + tick * step).collect();
-    let mut frame = vec![PolarsColumn::new("time_ms".into(), times)];
+    let mut file = crate::measure::parquet::Columns::default();
+    file.numbers("time_ms", times);
     for column in columns(trace) {
-        let name = column.name.into();
-        frame.push(match column.values {
-            Values::Counts(values) => PolarsColumn::new(name, values),
-            Values::Numbers(values, _) => PolarsColumn::new(name, values),
-            Values::Owned(values, _) => PolarsColumn::new(name, values),
-        });
+        match column.values {
+            Values::Counts(values) => file.numbers(&column.name, values.to_vec()),
+            Values::Numbers(values, _) => file.numbers(&column.name, values.to_vec()),
+            Values::Owned(values, _) => file.numbers(&column.name, values),
+        }
     }
-    let mut frame = DataFrame::new(trace.len(), frame).map_err(|error| error.to_string())?;
-    let mut out = std::io::Cursor::new(Vec::new());
-    let writer = ParquetWriter::new(&mut out).with_compression(ParquetCompression::Snappy);
-    writer.finish(&mut frame).map_err(|error| error.to_string())?;
-    Ok(out.into_inner())
+    file.finish([])
 }
 
 /// What happened, one row each.

@@ -515,29 +515,22 @@ fn answers_with_one_mistake_are_refused_or_read_as_they_stand() {
 
 #[cfg(feature = "polars")]
 mod parquet {
-    use polars_core::prelude::{Column, DataFrame};
-    use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
+    use runrate::measure::parquet::Columns;
 
     use super::*;
 
     fn bytes(rows: &[Vec<String>], binary: &[&str]) -> Vec<u8> {
         let (header, rows) = rows.split_first().unwrap();
-        let column = |(place, name): (usize, &String)| {
-            let cells: Vec<&str> = rows.iter().map(|row| &*row[place]).collect();
+        let mut columns = Columns::default();
+        for (place, name) in header.iter().enumerate() {
+            let cells = rows.iter().map(|row| &*row[place]);
             if binary.contains(&name.as_str()) {
-                let figures: Vec<Option<f64>> =
-                    cells.iter().map(|cell| cell.parse().ok()).collect();
-                Column::new(name.as_str().into(), figures)
+                columns.floats(name, cells.map(|cell| cell.parse().ok()));
             } else {
-                Column::new(name.as_str().into(), cells)
+                columns.texts(name, cells.map(Some));
             }
-        };
-        let columns = header.iter().enumerate().map(column).collect();
-        let mut frame = DataFrame::new(rows.len(), columns).unwrap();
-        let mut out = std::io::Cursor::new(Vec::new());
-        let writer = ParquetWriter::new(&mut out).with_compression(ParquetCompression::Snappy);
-        writer.finish(&mut frame).unwrap();
-        out.into_inner()
+        }
+        columns.finish([]).unwrap()
     }
 
     #[test]

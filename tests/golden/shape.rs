@@ -146,15 +146,11 @@ fn columns(text: &str, cost: &str, plan: &Plan) -> String {
 /// Columns of a ledger with their types; it has a row an entry, and they add up to the plan's cost.
 #[cfg(feature = "polars")]
 fn types(bytes: Vec<u8>, plan: &Plan) -> String {
-    use polars_io::{SerReader as _, parquet::read::ParquetReader};
-
-    let frame = ParquetReader::new(std::io::Cursor::new(bytes)).finish().unwrap();
-    assert_eq!(frame.height(), plan.entries.len());
-    let costs = frame.column("cost_usd").unwrap().decimal().unwrap().physical();
-    let sum: i128 = (0..costs.len()).map(|row| costs.get(row).unwrap()).sum();
-    let total = Decimal::from_i128_with_scale(sum, 10).normalize();
-    assert_eq!(total, plan.cost.decimal().normalize());
-    lines(frame.columns().iter().map(|column| format!("{}: {}", column.name(), column.dtype())))
+    let read = crate::parquet_file::read(bytes);
+    assert_eq!(read.rows.len(), plan.entries.len());
+    let total: Decimal = read.column("cost_usd").map(crate::parquet_file::decimal).sum();
+    assert_eq!(total.normalize(), plan.cost.decimal().normalize());
+    read.schema
 }
 
 /// Headings of sections and tables in their order, and the pages that the document has them on.

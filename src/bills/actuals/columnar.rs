@@ -5,16 +5,21 @@
 //! A row that cannot be used is named by its number in the file. CSV is not scanned so: polars holds twice
 //! the file in memory for it.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    io::{Read, Seek},
+    ops::Range,
+    path::Path,
+};
 
 mod coded;
 
-use polars_core::prelude::{
-    ChunkedArray, Column, DataFrame, DataType, Float64Type, Int32Type, Int64Type, Int128Type,
-    PlSmallStr, PolarsError, PolarsResult, StringChunked, TimeUnit,
+use polars_arrow::{
+    array::{Array, PrimitiveArray, StaticArray, Utf8ViewArray},
+    datatypes::{ArrowDataType, Field, TimeUnit},
+    types::NativeType,
 };
-use polars_io::{SerReader, mmap::MmapBytesReader, parquet::read::ParquetReader};
 use polars_parquet::read::{FileMetadata, infer_schema, read_metadata};
+use rayon::prelude::*;
 
 use super::{
     MonthBill,
@@ -23,14 +28,15 @@ use super::{
     layout::{Billing, FIGURES, Figure, Layout, TEXTS},
     text::not_a_number,
 };
-use crate::error::{Error, Place, guard};
+use crate::{
+    error::{Error, Place, guard},
+    measure::parquet::Chunk,
+};
 
 /// The columns of an export that are read.
 struct Chosen {
     layout: Layout,
-    /// Their places in the file, and their names.
-    places: Vec<usize>,
-    names: Vec<String>,
+    fields: Vec<Field>,
 }
 
 /// Reads a Parquet export; `bytes` are the file's own.
@@ -39,7 +45,7 @@ struct Chosen {
 /// Bytes that are no Parquet, columns of no known format, two currencies, or not one row that can be used.
 pub fn read_parquet(
     path: &Path,
-    bytes: &mut impl MmapBytesReader,
+    bytes: &mut (impl Read + Seek),
     billing: &Billing,
     read_at: &str,
 ) -> Result<Vec<MonthBill>, Error> {
@@ -51,134 +57,172 @@ pub fn read_parquet(
     let layout = &chosen.layout;
     let source = format!("{}: {file}", layout.format);
     let mut gather = Gather::new(layout, billing);
-    if coded::read(bytes, &chosen.names, layout, &mut gather).is_none() {
+    if coded::read(bytes, &metadata, &chosen, &mut gather).is_none() {
         gather = Gather::new(layout, billing);
-        by_rows(&file, bytes, metadata, &chosen, &mut gather)?;
+        by_rows(&file, bytes, &metadata, &chosen, &mut gather)?;
     }
     gather.finish(&source, read_at)
 }
 
-fn failed(file: &str, error: &PolarsError) -> Error {
+fn failed(file: &str, error: impl std::fmt::Display) -> Error {
     let text = error.to_string();
     Error::at(Place::file(file), format!("cannot be read: {}", text.lines().next().unwrap_or("")))
 }
 
 fn chosen(file: &str, metadata: &FileMetadata, billing: &Billing) -> Result<Chosen, Error> {
-    let schema = infer_schema(metadata).map_err(|error| failed(file, &error))?;
-    let names: Vec<&str> = schema.iter_names().map(PlSmallStr::as_str).collect();
+    let schema = infer_schema(metadata).map_err(|error| failed(file, error))?;
+    let fields: Vec<&Field> = schema.iter_values().collect();
+    let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
     let layout = Layout::find(file, &names, billing)?;
     let places = layout.columns();
-    let read = places.iter().map(|place| names[*place].to_owned()).collect();
-    Ok(Chosen { layout: layout.within(&places), names: read, places })
+    let read = places.iter().map(|place| fields[*place].clone()).collect();
+    Ok(Chosen { layout: layout.within(&places), fields: read })
 }
 
 /// Hands over every row, with its number for what cannot be used. One row group is in memory at a time.
 fn by_rows(
     file: &str,
-    bytes: &mut impl MmapBytesReader,
-    metadata: FileMetadata,
+    bytes: &mut (impl Read + Seek),
+    metadata: &FileMetadata,
     chosen: &Chosen,
     gather: &mut Gather<'_>,
 ) -> Result<(), Error> {
-    let metadata = Arc::new(metadata);
     let mut before = 0_usize;
     for group in &metadata.row_groups {
-        let rows = group.num_rows();
-        let mut reader = ParquetReader::new(&mut *bytes)
-            .with_slice(Some((before, rows)))
-            .with_projection(Some(chosen.places.clone()));
-        reader.set_metadata(Arc::clone(&metadata));
-        let after = before.checked_add(rows);
-        let whole = after.filter(|after| *after <= metadata.num_rows);
-        let read = whole.ok_or_else(|| uneven("row group")).and_then(|after| {
-            let batch = reader.finish()?;
-            // The reader takes the file's word for the length of its columns.
-            if let Some(column) = batch.columns().iter().find(|column| column.len() != rows) {
-                return Err(uneven(&format!("column {}", column.name())));
-            }
-            add(file, &batch, before, &chosen.layout, gather)?;
-            Ok(after)
+        let chunks = chosen.fields.iter().map(|field| Chunk::read(bytes, group, &field.name));
+        let batch = chunks.collect::<Result<Vec<Chunk<'_>>, _>>().and_then(|chunks| {
+            let decode = |(chunk, field): (Chunk<'_>, &Field)| chunk.decode(plain_texts(field));
+            chunks.into_par_iter().zip(&chosen.fields).map(decode).collect::<Result<Vec<_>, _>>()
         });
-        before = read.map_err(|error| failed(file, &error))?;
+        let after = before.checked_add(group.num_rows());
+        let whole = after.filter(|after| *after <= metadata.num_rows);
+        let uneven = || "a row group does not have as many rows as the file says".to_owned();
+        before = batch
+            .and_then(|batch| {
+                let after = whole.ok_or_else(uneven)?;
+                add(file, &batch, before..after, chosen, gather)?;
+                Ok(after)
+            })
+            .map_err(|error| failed(file, error))?;
     }
     Ok(())
 }
 
-fn uneven(part: &str) -> PolarsError {
-    let message = format!("a {part} does not have as many rows as the file says");
-    PolarsError::ComputeError(message.into())
+/// Returns a field with its texts as such: a file may say that they were numbered.
+fn plain_texts(field: &Field) -> Field {
+    use ArrowDataType::{Dictionary, LargeUtf8, Utf8, Utf8View};
+    match &field.dtype {
+        Utf8 | LargeUtf8 => Field { dtype: Utf8View, ..field.clone() },
+        Dictionary(_, values, _) if matches!(**values, Utf8 | LargeUtf8 | Utf8View) => {
+            Field::new(field.name.clone(), Utf8View, field.is_nullable)
+        }
+        _ => field.clone(),
+    }
 }
 
 /// A column of texts.
 enum Texts<'a> {
     None,
-    Strings(&'a StringChunked),
+    Strings(&'a Utf8ViewArray),
     /// Days since 1970.
-    Dates(&'a ChunkedArray<Int32Type>),
+    Dates(&'a PrimitiveArray<i32>),
     /// Ticks since 1970, so many a second.
-    Moments(&'a ChunkedArray<Int64Type>, i64),
+    Moments(&'a PrimitiveArray<i64>, i64),
     /// Whole numbers, as account ids that lost their text.
-    Numbers(ChunkedArray<Int64Type>),
+    Numbers(PrimitiveArray<i128>),
 }
 
 /// A column of figures.
 enum Figures<'a> {
     None,
-    Binary(&'a ChunkedArray<Float64Type>),
-    Converted(ChunkedArray<Float64Type>),
-    Scaled(&'a ChunkedArray<Int128Type>, u32),
-    Strings(&'a StringChunked),
+    Binary(&'a PrimitiveArray<f64>),
+    Converted(PrimitiveArray<f64>),
+    Scaled(&'a PrimitiveArray<i128>, u32),
+    Strings(&'a Utf8ViewArray),
 }
 
-fn texts(column: &Column) -> PolarsResult<Texts<'_>> {
-    Ok(match column.dtype() {
-        DataType::String => Texts::Strings(column.str()?),
-        DataType::Date => Texts::Dates(column.date()?.physical()),
-        DataType::Datetime(unit, _) => {
-            let second = match unit {
-                TimeUnit::Milliseconds => 1_000,
-                TimeUnit::Microseconds => 1_000_000,
-                TimeUnit::Nanoseconds => 1_000_000_000,
-            };
-            Texts::Moments(column.datetime()?.physical(), second)
+fn texts<'a>(array: &'a dyn Array, field: &Field) -> Result<Texts<'a>, String> {
+    let as_read = match array.dtype() {
+        ArrowDataType::Utf8View => of(array).map(Texts::Strings),
+        ArrowDataType::Date32 => of(array).map(Texts::Dates),
+        ArrowDataType::Timestamp(unit, _) => {
+            of(array).map(|ticks| Texts::Moments(ticks, ticks_a_second(*unit)))
         }
-        DataType::Null => Texts::None,
-        dtype if dtype.is_integer() => {
-            Texts::Numbers(column.cast(&DataType::Int64)?.i64()?.clone())
-        }
-        other => return Err(wrong_type(column, other, "text, a date or a time")),
-    })
+        ArrowDataType::Null => Some(Texts::None),
+        _ => whole(array).map(Texts::Numbers),
+    };
+    as_read.ok_or_else(|| wrong_type(field, array, "text, a date or a time"))
 }
 
-fn figures(column: &Column) -> PolarsResult<Figures<'_>> {
-    Ok(match column.dtype() {
-        DataType::String => Figures::Strings(column.str()?),
-        DataType::Float64 => Figures::Binary(column.f64()?),
-        DataType::Decimal(_, scale) => Figures::Scaled(column.decimal()?.physical(), *scale as u32),
-        DataType::Null => Figures::None,
-        dtype if dtype.is_primitive_numeric() => {
-            Figures::Converted(column.cast(&DataType::Float64)?.f64()?.clone())
+fn figures<'a>(array: &'a dyn Array, field: &Field) -> Result<Figures<'a>, String> {
+    let as_read = match array.dtype() {
+        ArrowDataType::Utf8View => of(array).map(Figures::Strings),
+        ArrowDataType::Float64 => of(array).map(Figures::Binary),
+        ArrowDataType::Float32 => {
+            of(array).map(|array| Figures::Converted(converted(array, |value: f32| value.into())))
         }
-        other => return Err(wrong_type(column, other, "a number")),
-    })
+        ArrowDataType::Decimal(_, scale) => {
+            of(array).map(|array| Figures::Scaled(array, *scale as u32))
+        }
+        ArrowDataType::Null => Some(Figures::None),
+        _ => whole(array).map(|array| Figures::Converted(converted(&array, |value| value as f64))),
+    };
+    as_read.ok_or_else(|| wrong_type(field, array, "a number"))
 }
 
-fn wrong_type(column: &Column, found: &DataType, wanted: &str) -> PolarsError {
-    let message = format!("column {} is of type {found}, not {wanted}", column.name());
-    PolarsError::SchemaMismatch(message.into())
+fn of<T: 'static>(array: &dyn Array) -> Option<&T> {
+    array.as_any().downcast_ref()
+}
+
+fn ticks_a_second(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1,
+        TimeUnit::Millisecond => 1_000,
+        TimeUnit::Microsecond => 1_000_000,
+        TimeUnit::Nanosecond => 1_000_000_000,
+    }
+}
+
+/// Whole numbers of any width; `None` for another type.
+fn whole(array: &dyn Array) -> Option<PrimitiveArray<i128>> {
+    fn widened<T: NativeType + Into<i128>>(array: &dyn Array) -> Option<PrimitiveArray<i128>> {
+        of(array).map(|array| converted(array, |value: T| value.into()))
+    }
+    match array.dtype() {
+        ArrowDataType::Int8 => widened::<i8>(array),
+        ArrowDataType::Int16 => widened::<i16>(array),
+        ArrowDataType::Int32 => widened::<i32>(array),
+        ArrowDataType::Int64 => widened::<i64>(array),
+        ArrowDataType::UInt8 => widened::<u8>(array),
+        ArrowDataType::UInt16 => widened::<u16>(array),
+        ArrowDataType::UInt32 => widened::<u32>(array),
+        ArrowDataType::UInt64 => widened::<u64>(array),
+        _ => None,
+    }
+}
+
+fn converted<T: NativeType, U: NativeType>(
+    array: &PrimitiveArray<T>,
+    convert: impl Fn(T) -> U,
+) -> PrimitiveArray<U> {
+    array.iter().map(|value| value.map(|value| convert(*value))).collect()
+}
+
+fn wrong_type(field: &Field, array: &dyn Array, wanted: &str) -> String {
+    format!("column {} is of type {:?}, not {wanted}", field.name, array.dtype())
 }
 
 /// The text of the last date or time of a column: most rows repeat it.
 #[derive(Default)]
 struct Last {
-    value: Option<i64>,
+    value: Option<i128>,
     text: String,
 }
 
 impl Last {
     fn of(&mut self, value: i64, second: i64) {
-        if self.value != Some(value) {
-            self.value = Some(value);
+        if self.value != Some(value.into()) {
+            self.value = Some(value.into());
             let moment = jiff::Timestamp::from_second(value.div_euclid(second));
             self.text = moment.map_or_else(|_| String::new(), |moment| moment.to_string());
         }
@@ -188,29 +232,29 @@ impl Last {
 /// Hands the rows of a batch over.
 fn add(
     file: &str,
-    batch: &DataFrame,
-    before: usize,
-    layout: &Layout,
+    batch: &[Box<dyn Array>],
+    rows: Range<usize>,
+    chosen: &Chosen,
     gather: &mut Gather<'_>,
-) -> PolarsResult<()> {
-    let columns = batch.columns();
+) -> Result<(), String> {
+    let Chosen { layout, fields } = chosen;
     let mut text_columns: [Texts<'_>; TEXTS] = [const { Texts::None }; TEXTS];
     for (slot, place) in text_columns.iter_mut().zip(layout.texts) {
         if let Some(place) = place {
-            *slot = texts(&columns[place])?;
+            *slot = texts(&*batch[place], &fields[place])?;
         }
     }
     let mut figure_columns: [Figures<'_>; FIGURES] = [const { Figures::None }; FIGURES];
     for (slot, place) in figure_columns.iter_mut().zip(layout.figures) {
         if let Some(place) = place {
-            *slot = figures(&columns[place])?;
+            *slot = figures(&*batch[place], &fields[place])?;
         }
     }
     let mut lasts: [Last; TEXTS] = Default::default();
-    for index in 0..batch.height() {
+    for (index, number) in rows.enumerate() {
         let mut row = Row::EMPTY;
         read_texts(&text_columns, index, &mut lasts, &mut row.texts, gather);
-        let at = || format!("{file}: row {}", before + index + 1);
+        let at = || format!("{file}: row {}", number + 1);
         let mut wrong = None;
         for (place, (figure, column)) in row.figures.iter_mut().zip(&figure_columns).enumerate() {
             match read_figure(column, index) {
@@ -221,7 +265,7 @@ fn add(
         match wrong {
             None => gather.add(&row, at),
             Some((place, text)) => {
-                let column = layout.figures[place].map_or("", |place| columns[place].name());
+                let column = layout.figures[place].map_or("", |place| fields[place].name.as_str());
                 let cost = row.figures[Figure::Unblended as usize];
                 gather.set_aside(not_a_number(column, &text), cost, at);
             }
@@ -302,11 +346,8 @@ fn read_figure(column: &Figures<'_>, index: usize) -> Result<Option<Amount>, Str
 
 #[cfg(test)]
 mod tests {
-    use polars_core::prelude::{DataFrame, DataType};
-    use polars_io::parquet::write::ParquetWriter;
-
     use super::*;
-    use crate::bills::actuals::text;
+    use crate::{bills::actuals::text, measure::parquet::Columns};
 
     const FOCUS: &str = "BillingPeriodStart,ChargePeriodEnd,SubAccountId,ChargeCategory,ServiceName,RegionId,BilledCost,EffectiveCost,ConsumedQuantity,BillingCurrency\n\
         2027-01-01,2027-01-10,000011112222,Usage,Amazon EC2,us-east-1,1.25,1.25,3,USD\n\
@@ -325,30 +366,23 @@ mod tests {
         let mut reader = csv::Reader::from_reader(FOCUS.as_bytes());
         let header = reader.headers().unwrap().clone();
         let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-        let column = |(index, name): (usize, &str)| {
-            let cells = records.iter().map(|record| record[index].to_owned());
+        let mut columns = Columns::with_group_rows(2);
+        for (index, name) in header.iter().enumerate() {
+            let cells = records.iter().map(|record| &record[index]);
             match name {
                 // Figures are numbers in an export, periods are dates, accounts are texts.
                 "BilledCost" | "EffectiveCost" | "ConsumedQuantity" => {
-                    let numbers: Vec<Option<f64>> = cells.map(|cell| cell.parse().ok()).collect();
-                    Column::new(name.into(), numbers)
+                    columns.floats(name, cells.map(|cell| cell.parse().ok()));
                 }
                 "BillingPeriodStart" => {
-                    let days: Vec<i32> = cells
-                        .map(|cell| cell.parse::<jiff::civil::Date>().unwrap())
-                        .map(|date| (date - jiff::civil::date(1970, 1, 1)).get_days())
-                        .collect();
-                    Column::new(name.into(), days).cast(&DataType::Date).unwrap()
+                    columns.dates(name, cells.map(|cell| cell.parse().unwrap()))
                 }
-                _ => Column::new(name.into(), cells.collect::<Vec<_>>()),
+                _ => columns.texts(name, cells.map(Some)),
             }
-        };
-        let columns = header.iter().enumerate().map(column).collect();
-        let mut frame = DataFrame::new(records.len(), columns).unwrap();
+        }
         let parquet = folder.path().join("bill.parquet");
-        let created = std::fs::File::create(&parquet).unwrap();
         // Two groups of rows: the second begins where the first ends.
-        ParquetWriter::new(created).with_row_group_size(Some(2)).finish(&mut frame).unwrap();
+        std::fs::write(&parquet, columns.finish([]).unwrap()).unwrap();
         let billing = billing();
         let name = parquet.display().to_string();
         let mut file = std::fs::File::open(&parquet).unwrap();
@@ -358,10 +392,10 @@ mod tests {
         for coded in [true, false] {
             let mut gather = Gather::new(layout, &billing);
             if coded {
-                coded::read(&mut file, &chosen.names, layout, &mut gather)
+                coded::read(&mut file, &metadata, &chosen, &mut gather)
                     .expect("texts have numbers");
             } else {
-                super::by_rows(&name, &mut file, metadata.clone(), &chosen, &mut gather).unwrap();
+                super::by_rows(&name, &mut file, &metadata, &chosen, &mut gather).unwrap();
             }
             let bills = gather.finish("bill", "now").unwrap();
             assert_eq!(bills.len(), by_rows.len());

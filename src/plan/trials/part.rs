@@ -9,14 +9,8 @@
 
 use std::{collections::BTreeMap, io::Cursor, sync::Arc};
 
-use polars_core::prelude::{Column, DataFrame};
-use polars_io::{
-    SerReader,
-    parquet::{
-        read::ParquetReader,
-        write::{ParquetCompression, ParquetWriter},
-    },
-};
+use polars_arrow::array::{Array, PrimitiveArray, StaticArray, Utf8ViewArray};
+use polars_parquet::read::{infer_schema, read_metadata};
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -24,7 +18,10 @@ use sha2::{Digest, Sha256};
 use super::{Asked, Settings, spread};
 use crate::{
     error::{Error, Place, guard},
-    measure::units::{USD_PLACES, Usd},
+    measure::{
+        parquet::{Chunk, Columns},
+        units::{USD_PLACES, Usd},
+    },
     plan::{
         Plan,
         simulate::{Cost, Sample},
@@ -141,21 +138,15 @@ pub fn write(part: &Part) -> Result<Vec<u8>, String> {
                 .ok_or_else(|| format!("{} USD are more than a part can hold", cost.cost))?;
         }
     }
-    let height = rows.kind.len();
-    let columns = vec![
-        Column::new("kind".into(), rows.kind),
-        Column::new("trial".into(), rows.trial),
-        Column::new("place".into(), rows.place),
-        Column::new("account".into(), rows.account),
-        Column::new("text".into(), rows.text),
-        Column::new("amount".into(), rows.amount),
-        Column::new("value".into(), rows.value),
-    ];
-    let mut frame = DataFrame::new(height, columns).map_err(|error| error.to_string())?;
-    let mut out = Cursor::new(Vec::new());
-    let writer = ParquetWriter::new(&mut out).with_compression(ParquetCompression::Snappy);
-    writer.finish(&mut frame).map_err(|error| error.to_string())?;
-    let bytes = out.into_inner();
+    let mut columns = Columns::default();
+    columns.texts("kind", rows.kind.iter().map(|kind| Some(&**kind)));
+    columns.numbers("trial", rows.trial);
+    columns.numbers("place", rows.place);
+    columns.numbers("account", rows.account);
+    columns.texts("text", rows.text.iter().map(|text| Some(&**text)));
+    columns.numbers("amount", rows.amount);
+    columns.numbers("value", rows.value);
+    let bytes = columns.finish([])?;
     let footer = footer(&bytes).ok_or("the file has no footer")?;
     let (pages, footer) = bytes.split_at(footer);
     Ok([pages, MARK, &digest(pages, footer), footer].concat())
@@ -206,40 +197,67 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Part, Error> {
     };
     sealed(bytes).map_err(|message| no_part(&message))?;
     guard::check_parquet(&mut Cursor::new(bytes)).map_err(|message| no_part(&message))?;
-    let frame = ParquetReader::new(Cursor::new(bytes))
-        .finish()
-        .map_err(|error| no_part(error.to_string().lines().next().unwrap_or_default()))?;
-    parse(&frame).map_err(|message| no_part(&message))
+    let mut reading = Reading::default();
+    let done = reading.file(&mut Cursor::new(bytes)).and_then(|()| reading.finish());
+    done.map_err(|message| no_part(message.lines().next().unwrap_or_default()))
 }
 
-fn parse(frame: &DataFrame) -> Result<Part, String> {
-    let fault = |error: polars_core::error::PolarsError| error.to_string();
-    let column = |name: &str| frame.column(name).map_err(fault);
-    let (kinds, texts) =
-        (column("kind")?.str().map_err(fault)?, column("text")?.str().map_err(fault)?);
-    let numbers = |name: &str| column(name)?.u32().map_err(fault);
-    let (trials, places, accounts) = (numbers("trial")?, numbers("place")?, numbers("account")?);
-    let amounts = column("amount")?.i64().map_err(fault)?;
-    let values = column("value")?.f64().map_err(fault)?;
-    let hole = || "a cell is empty".to_owned();
-    let mut header: Option<Header> = None;
-    let mut samples: BTreeMap<u32, Sample> = BTreeMap::new();
-    let mut services: BTreeMap<String, Arc<str>> = BTreeMap::new();
-    for row in 0..frame.height() {
-        let kind = kinds.get(row).ok_or_else(hole)?;
-        let text = texts.get(row).ok_or_else(hole)?;
-        if kind == "plan" {
-            let read: Header = serde_json::from_str(text).map_err(|error| error.to_string())?;
+/// A part as far as it was read.
+#[derive(Default)]
+struct Reading {
+    header: Option<Header>,
+    samples: BTreeMap<u32, Sample>,
+    services: BTreeMap<String, Arc<str>>,
+}
+
+impl Reading {
+    fn file(&mut self, bytes: &mut Cursor<&[u8]>) -> Result<(), String> {
+        let fault = |error: &dyn std::fmt::Display| error.to_string();
+        let metadata = read_metadata(bytes).map_err(|error| fault(&error))?;
+        let schema = infer_schema(&metadata).map_err(|error| fault(&error))?;
+        for group in &metadata.row_groups {
+            let mut column = |name: &str| {
+                let field = schema.get(name).ok_or_else(|| format!("it has no column {name}"))?;
+                Chunk::read(bytes, group, name)?.decode(field.clone())
+            };
+            let (kinds, texts) = (column("kind")?, column("text")?);
+            let (trials, places) = (column("trial")?, column("place")?);
+            let (accounts, amounts, values) =
+                (column("account")?, column("amount")?, column("value")?);
+            let (kinds, texts): (&Utf8ViewArray, &Utf8ViewArray) = (of(&kinds)?, of(&texts)?);
+            let (trials, places): (&PrimitiveArray<u32>, &PrimitiveArray<u32>) =
+                (of(&trials)?, of(&places)?);
+            let accounts: &PrimitiveArray<u32> = of(&accounts)?;
+            let amounts: &PrimitiveArray<i64> = of(&amounts)?;
+            let values: &PrimitiveArray<f64> = of(&values)?;
+            let hole = || "a cell is empty".to_owned();
+            for row in 0..group.num_rows() {
+                self.row(&PartRow {
+                    kind: kinds.get(row).ok_or_else(hole)?,
+                    text: texts.get(row).ok_or_else(hole)?,
+                    trial: trials.get(row).ok_or_else(hole)?,
+                    place: places.get(row).ok_or_else(hole)?,
+                    account: accounts.get(row).ok_or_else(hole)?,
+                    amount: amounts.get(row).ok_or_else(hole)?,
+                    value: values.get(row).ok_or_else(hole)?,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, row: &PartRow<'_>) -> Result<(), String> {
+        if row.kind == "plan" {
+            let read: Header = serde_json::from_str(row.text).map_err(|error| error.to_string())?;
             if read.schema != SCHEMA {
                 return Err(format!("schema {}; this version reads {SCHEMA}", read.schema));
             }
             read.plan.check()?;
-            header = Some(read);
-            continue;
+            self.header = Some(read);
+            return Ok(());
         }
-        let trial = trials.get(row).ok_or_else(hole)?;
-        let sample = samples.entry(trial).or_insert_with(|| Sample {
-            trial,
+        let sample = self.samples.entry(row.trial).or_insert_with(|| Sample {
+            trial: row.trial,
             drawn: vec![],
             users: vec![],
             requests: vec![],
@@ -247,30 +265,50 @@ fn parse(frame: &DataFrame) -> Result<Part, String> {
             costs: vec![],
             beyond: vec![],
         });
-        let value = values.get(row).ok_or_else(hole)?;
-        match kind {
-            "drawn" => sample.drawn.push(value),
-            "users" => sample.users.push(value),
-            "requests" => sample.requests.push(value),
-            "revenue" => sample.revenue.push(value),
-            "beyond" => sample.beyond.push(text.to_owned()),
+        match row.kind {
+            "drawn" => sample.drawn.push(row.value),
+            "users" => sample.users.push(row.value),
+            "requests" => sample.requests.push(row.value),
+            "revenue" => sample.revenue.push(row.value),
+            "beyond" => sample.beyond.push(row.text.to_owned()),
             "cost" => {
-                let amount = amounts.get(row).ok_or_else(hole)?;
-                let name = services.entry(text.to_owned()).or_insert_with(|| text.into());
+                let name = self.services.entry(row.text.to_owned());
                 sample.costs.push(Cost {
-                    month: places.get(row).ok_or_else(hole)?,
-                    account: accounts.get(row).ok_or_else(hole)?,
-                    service: Arc::clone(name),
-                    cost: Usd::from_decimal(Decimal::new(amount, USD_PLACES)),
+                    month: row.place,
+                    account: row.account,
+                    service: Arc::clone(name.or_insert_with(|| row.text.into())),
+                    cost: Usd::from_decimal(Decimal::new(row.amount, USD_PLACES)),
                 });
             }
             other => return Err(format!("a row of kind {other:?}")),
         }
+        Ok(())
     }
-    let header = header.ok_or("the plan is missing")?;
-    let part = Part { header, samples: samples.into_values().collect() };
-    complete(&part)?;
-    Ok(part)
+
+    fn finish(self) -> Result<Part, String> {
+        let header = self.header.ok_or("the plan is missing")?;
+        let part = Part { header, samples: self.samples.into_values().collect() };
+        complete(&part)?;
+        Ok(part)
+    }
+}
+
+/// A row of a part's file.
+struct PartRow<'a> {
+    kind: &'a str,
+    text: &'a str,
+    trial: u32,
+    place: u32,
+    account: u32,
+    amount: i64,
+    value: f64,
+}
+
+/// Returns a column as the type that it was written with.
+#[allow(clippy::borrowed_box)]
+fn of<T: 'static>(array: &Box<dyn Array>) -> Result<&T, String> {
+    let wrong = || format!("a column is of type {:?}", array.dtype());
+    array.as_any().downcast_ref().ok_or_else(wrong)
 }
 
 /// Whether a part holds what its header says: a file may have been cut or edited.

@@ -6,26 +6,25 @@
 
 use std::{
     collections::BTreeMap,
-    io::{Cursor, Read, Seek, SeekFrom},
+    io::{Read, Seek},
     sync::Arc,
 };
 
 use polars_arrow::{
     array::{Array, DictionaryArray, PrimitiveArray, Utf8ViewArray},
-    datatypes::{ArrowDataType, DTYPE_CATEGORICAL_NEW, Field, IntegerType, TimeUnit},
+    datatypes::{ArrowDataType, DTYPE_CATEGORICAL_NEW, Field, IntegerType},
 };
-use polars_buffer::Buffer;
-use polars_parquet::read::{
-    BasicDecompressor, PageReader, RowGroupMetadata, column_iter_to_arrays, infer_schema,
-    read_metadata,
-};
+use polars_parquet::read::{FileMetadata, RowGroupMetadata};
 use rayon::prelude::*;
 
-use super::{Last, plain};
-use crate::bills::actuals::{
-    amount::Amount,
-    gather::{Gather, Row},
-    layout::{FIGURES, Layout, TEXTS},
+use super::{Chosen, Last, plain, ticks_a_second};
+use crate::{
+    bills::actuals::{
+        amount::Amount,
+        gather::{Gather, Row},
+        layout::{FIGURES, TEXTS},
+    },
+    measure::parquet::Chunk,
 };
 
 /// Rows of a row group that are held in memory at once.
@@ -49,20 +48,18 @@ enum Use {
 /// Hands every row of a file over; `None` for a file that this cannot read.
 pub(super) fn read(
     file: &mut (impl Read + Seek),
-    names: &[impl AsRef<str>],
-    layout: &Layout,
+    metadata: &FileMetadata,
+    chosen: &Chosen,
     gather: &mut Gather<'_>,
 ) -> Option<()> {
-    let metadata = read_metadata(file).ok()?;
-    let schema = infer_schema(&metadata).ok()?;
+    let Chosen { layout, fields } = chosen;
     let texts = layout.texts.iter().enumerate().map(|(index, place)| (Use::Text(index), place));
     let figures =
         layout.figures.iter().enumerate().map(|(index, place)| (Use::Figure(index), place));
     let mut wanted = Vec::new();
     for (of, place) in texts.chain(figures) {
         let Some(place) = place else { continue };
-        let name = names[*place].as_ref();
-        wanted.push((of, as_coded(schema.get(name)?, of)?));
+        wanted.push((of, as_coded(&fields[*place], of)?));
     }
     for group in &metadata.row_groups {
         if group.num_rows() > MOST_ROWS {
@@ -103,25 +100,11 @@ fn columns(
 ) -> Option<Vec<(Use, Values)>> {
     let mut chunks = Vec::new();
     for (of, field) in wanted {
-        let [place] = group.columns_idxs_under_root_iter(&field.name)? else { return None };
-        let column = &group.parquet_columns()[*place];
-        let range = column.byte_range();
-        let mut bytes = vec![0; usize::try_from(range.end - range.start).ok()?];
-        file.seek(SeekFrom::Start(range.start)).ok()?;
-        file.read_exact(&mut bytes).ok()?;
-        chunks.push((*of, field, column, bytes));
+        chunks.push((*of, field, Chunk::read(file, group, &field.name).ok()?));
     }
     let decoded: Vec<(Use, Box<dyn Array>)> = chunks
         .into_par_iter()
-        .map(|(of, field, column, bytes)| {
-            let chunk = Cursor::new(Buffer::from_vec(bytes));
-            let pages = PageReader::new(chunk, column, Vec::new(), usize::MAX);
-            let pages = BasicDecompressor::new(pages, Vec::new());
-            let kind = &column.descriptor().descriptor.primitive_type;
-            let done = column_iter_to_arrays(vec![pages], vec![kind], field.clone(), None);
-            let [array] = <[_; 1]>::try_from(done.ok()?.0).ok()?;
-            Some((of, array))
-        })
+        .map(|(of, field, chunk)| Some((of, chunk.decode(field.clone()).ok()?)))
         .collect::<Option<_>>()?;
     let number = |(of, array): (Use, Box<dyn Array>)| {
         let values = match of {
@@ -169,13 +152,8 @@ fn coded(array: &dyn Array, which: usize, gather: &mut Gather<'_>) -> Option<Vec
         return Some(days.iter().map(|day| number(day.map(seconds), 1)).collect());
     }
     let ticks = array.as_any().downcast_ref::<PrimitiveArray<i64>>()?;
-    let second = match array.dtype() {
-        ArrowDataType::Timestamp(TimeUnit::Second, _) => 1,
-        ArrowDataType::Timestamp(TimeUnit::Millisecond, _) => 1_000,
-        ArrowDataType::Timestamp(TimeUnit::Microsecond, _) => 1_000_000,
-        ArrowDataType::Timestamp(TimeUnit::Nanosecond, _) => 1_000_000_000,
-        _ => return None,
-    };
+    let ArrowDataType::Timestamp(unit, _) = array.dtype() else { return None };
+    let second = ticks_a_second(*unit);
     Some(ticks.iter().map(|tick| number(tick.copied(), second)).collect())
 }
 
