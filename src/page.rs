@@ -137,7 +137,7 @@ pub enum Cell {
     Empty,
     /// Text.
     Text(String),
-    /// Money [USD].
+    /// Money, in USD.
     Usd(Usd),
     /// A number, or money that was modelled in floats.
     Number(f64),
@@ -152,7 +152,7 @@ pub enum Cell {
     },
     /// Money that leads to an anchor of the page: an amount to its formula.
     UsdLink {
-        /// The amount [USD].
+        /// The amount, in USD.
         amount: Usd,
         /// [`Row::anchor`] of where it leads.
         to: String,
@@ -205,7 +205,7 @@ pub struct Table {
 pub struct Tied {
     /// Place of the column.
     pub column: usize,
-    /// What it adds up to [USD].
+    /// What it adds up to, in USD.
     pub amount: Usd,
 }
 
@@ -289,7 +289,7 @@ pub enum Chart {
     },
     /// Bars from a low to a high end around a middle: a tornado.
     Tornado {
-        /// Where all bars would be without their input [USD].
+        /// Where all bars would be without their input, in USD.
         center: f64,
         /// Name, share of the variance, cost at the input's low end, at its high end.
         bars: Vec<(String, f64, f64, f64)>,

@@ -75,7 +75,7 @@ pub enum Gap {
 pub struct Side {
     /// How much; none where no row says.
     pub quantity: Option<f64>,
-    /// Its cost [USD].
+    /// Its cost, in USD.
     pub cost: Usd,
 }
 
@@ -93,7 +93,7 @@ pub enum Match {
     Unmapped,
 }
 
-/// The difference of a cell in its parts; they add up to it [USD].
+/// The difference of a cell in its parts; they add up to it, in USD.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Variance {
     /// Billed − planned.
@@ -147,9 +147,9 @@ pub struct Cell {
 /// Sums of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Sum {
-    /// Planned [USD].
+    /// Planned, in USD.
     pub planned: Usd,
-    /// Billed [USD].
+    /// Billed, in USD.
     pub billed: Usd,
     /// Billed − planned.
     pub variance: Variance,
@@ -176,9 +176,9 @@ pub struct Step {
     pub kind: Kind,
     /// Its name.
     pub name: &'static str,
-    /// Planned, where the plan has such lines [USD].
+    /// Planned, where the plan has such lines, in USD.
     pub planned: Option<Usd>,
-    /// Billed [USD].
+    /// Billed, in USD.
     pub billed: Usd,
 }
 
@@ -235,9 +235,9 @@ pub struct Reconciliation {
     pub total: Sum,
     /// From consumption to the bill.
     pub bridge: Vec<Step>,
-    /// Discounts over consumption [share].
+    /// Discounts over consumption, as a share.
     pub discount: Option<f64>,
-    /// Planned lines that AWS does not bill [USD], by service.
+    /// Planned lines that AWS does not bill (USD), by service.
     pub elsewhere: BTreeMap<String, Usd>,
     /// Accounts of the bill that the plan does not have.
     pub unknown_accounts: Vec<String>,

@@ -86,11 +86,11 @@ pub struct WorkloadUse {
     pub mean_replicas: f64,
     /// Most ready pods.
     pub peak_replicas: u32,
-    /// Busiest minute [requests per second].
+    /// Busiest minute, in requests per second.
     pub peak_rps: f64,
-    /// Mean over requests of the p95 of their minute [ms].
+    /// Mean over requests of the p95 of their minute, in ms.
     pub p95_ms: f64,
-    /// p95 of the worst minute [ms].
+    /// p95 of the worst minute, in ms.
     pub peak_p95_ms: f64,
     /// Runs, of a cron-job or a job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -118,7 +118,7 @@ pub fn jobs<'c>(months: impl Iterator<Item = &'c Capacity>) -> Vec<(String, JobU
 pub struct QueueUse {
     /// Most messages that waited.
     pub most_waiting: f64,
-    /// Longest wait [seconds].
+    /// Longest wait, in seconds.
     pub longest_wait_seconds: f64,
 }
 
@@ -159,11 +159,11 @@ pub struct Capacity {
     pub disruptions: Disruptions,
     /// What kept nodes or pods back, counted once a pass of the controller.
     pub refusals: BTreeMap<String, u32>,
-    /// Images pulled [GB].
+    /// Images pulled, in GB.
     pub image_gb: f64,
     /// Sessions that reached the account.
     pub sessions: f64,
-    /// Busiest minute [sessions].
+    /// Busiest minute, in sessions.
     pub peak_sessions_per_minute: f64,
     /// Hours in which the account was awake.
     pub awake_hours: f64,

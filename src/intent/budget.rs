@@ -69,7 +69,7 @@ impl Scope {
 pub struct Budget {
     /// What it is called.
     pub name: String,
-    /// How much may be spent, or, of cash, how much there is [USD].
+    /// How much may be spent, or, of cash, how much there is \[USD\].
     #[schemars(range(min = 0, max = 1e15))]
     pub amount: f64,
     /// Over what: `monthly`, `annual`, `cumulative` or `cash`.
@@ -85,11 +85,11 @@ pub struct Budget {
     pub vendor: Option<Vendor>,
     /// First month that counts; by default the first of the plan.
     pub from: Option<Month>,
-    /// Other net spending of the company, of cash only [USD a month].
+    /// Other net spending of the company, of cash only \[USD a month\].
     #[serde(default)]
     #[schemars(range(min = -1e12, max = 1e12))]
     pub other_costs_per_month: f64,
-    /// Cash that must be left, of cash only [USD].
+    /// Cash that must be left, of cash only \[USD\].
     #[serde(default)]
     #[schemars(range(min = 0, max = 1e15))]
     pub keep: f64,
@@ -99,7 +99,7 @@ pub struct Budget {
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Revenue {
-    /// What a monthly user brings in a month [USD].
+    /// What a monthly user brings in a month \[USD\].
     #[schemars(range(min = 0, max = 1_000_000))]
     pub per_user_month: f64,
 }

@@ -30,15 +30,15 @@ use crate::page::{Chart, Figure, Unit};
 use canvas::Canvas;
 pub(crate) use canvas::{clean, shown};
 
-/// A chart for pages of 700 pixels and more, and for paper [pixels].
+/// A chart for pages of 700 pixels and more, and for paper, in pixels.
 pub const WIDE: (u32, u32) = (880, 420);
-/// A chart for phones [pixels].
+/// A chart for phones, in pixels.
 pub const NARROW: (u32, u32) = (368, 320);
 
-/// Width from which a chart has the layout of a wide one [pixels].
+/// Width from which a chart has the layout of a wide one, in pixels.
 const WIDE_FROM: u32 = 600;
 
-/// Height of a chart that has nothing to draw [pixels].
+/// Height of a chart that has nothing to draw, in pixels.
 const NOTHING: u32 = 72;
 
 fn is_empty(chart: &Chart) -> bool {
@@ -87,7 +87,7 @@ pub fn svg(chart: &Chart, size: (u32, u32)) -> Result<String, String> {
 /// # Errors
 /// As [`svg`].
 pub fn file(figure: &Figure) -> Result<String, String> {
-    /// Room of the title [pixels].
+    /// Room of the title, in pixels.
     const TITLE: u32 = 28;
     let (width, height) = size_of(&figure.chart, WIDE);
     let unit = unit_in(&figure.title).unwrap_or_else(|| unit_of(&figure.chart));

@@ -27,14 +27,14 @@ const COLORS: [RGBColor; 8] = [
 ];
 const INK: RGBColor = RGBColor(60, 60, 60);
 
-/// Width of the page [pixels].
+/// Width of the page, in pixels.
 const WIDTH: u32 = 1280;
-/// Height of the page's title and of a panel [pixels].
+/// Height of the page's title and of a panel, in pixels.
 const TITLE: u32 = 56;
 const PANEL: u32 = 172;
 /// Points of a line.
 const POINTS: usize = 560;
-/// Room at the right for names [pixels].
+/// Room at the right for names, in pixels.
 const NAMES: i32 = 230;
 
 /// One line, or one band of a stack.

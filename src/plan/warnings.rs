@@ -12,13 +12,13 @@ use crate::{
 
 /// Months after which a price is called old, counted to the plan's first month.
 const OLD_MONTHS: i32 = 24;
-/// Wait in a queue from which it is reported [seconds].
+/// Wait in a queue from which it is reported, in seconds.
 const LONG_WAIT: f64 = 3600.0;
 /// Share of unserved requests from which a workload is reported.
 const UNSERVED_SHARE: f64 = 0.002;
 /// Pod-hours without a node in a month from which a workload is reported.
 const WAITING_POD_HOURS: f64 = 24.0;
-/// Error of a fit at its last figure from which the plan's start is doubted [percent].
+/// Error of a fit at its last figure from which the plan's start is doubted, in percent.
 const FIT_ERROR_PERCENT: f64 = 10.0;
 
 /// Finds all warnings.

@@ -51,7 +51,7 @@ impl Frame {
         self.columns.push(Column::new(name.into(), counts));
     }
 
-    /// First moments of months [ms since 1970, UTC].
+    /// First moments of months, in ms since 1970, UTC.
     pub(super) fn moments(&mut self, name: &str, months: impl Iterator<Item = Option<Month>>) {
         let of = |month: Month| days(month) * 86_400_000;
         let moments: Vec<Option<i64>> = months.map(|month| month.map(of)).collect();

@@ -40,7 +40,7 @@ pub enum Reason {
         to: u32,
         /// The metric with the highest proposal.
         metric: &'static str,
-        /// Its value as the controller saw it [percent of the target].
+        /// Its value as the controller saw it, in percent of the target.
         percent_of_target: f64,
         /// What bounded the change.
         bound: Bound,

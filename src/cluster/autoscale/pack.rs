@@ -19,7 +19,7 @@
 
 use super::policy::{Deployment, Offer};
 
-/// Prices of one millicore, one MiB and one pod place [USD per hour].
+/// Prices of one millicore, one MiB and one pod place, in USD per hour.
 type Prices = [f64; 3];
 
 /// Nodes for pods, and the least that any nodes for them can cost.
@@ -27,9 +27,9 @@ type Prices = [f64; 3];
 pub struct Packing {
     /// Offer of each node, and its pods by workload.
     pub nodes: Vec<(usize, Vec<u32>)>,
-    /// What they cost [USD per hour].
+    /// What they cost, in USD per hour.
     pub cost: f64,
-    /// What no nodes for these pods cost less than [USD per hour].
+    /// What no nodes for these pods cost less than, in USD per hour.
     pub lower_bound: f64,
 }
 
@@ -85,7 +85,7 @@ fn best_prices(sums: [f64; 3], offers: &[&Offer]) -> Prices {
     best.1
 }
 
-/// What no nodes for `count` pods of each workload cost less than [USD per hour].
+/// What no nodes for `count` pods of each workload cost less than, in USD per hour.
 pub fn lower_bound(workloads: &[Deployment], count: &[u32], offers: &[Offer]) -> f64 {
     let sums = sums(workloads, count);
     let offers: Vec<&Offer> = offers.iter().collect();

@@ -80,7 +80,7 @@ impl Cluster {
     }
 
     /// Workloads that use more CPU than they request, which their nodes may not have; gives the CPU that
-    /// they do not get [millicores].
+    /// they do not get, in millicores.
     #[cold]
     fn serve_bursting(&mut self, policy: &Policy, above: f64, tick: Tick) -> f64 {
         let share = self.burst_share(policy, above);
@@ -131,7 +131,7 @@ impl Cluster {
 }
 
 impl Replicas {
-    /// What is asked of the ready pods in a tick [seconds], and the CPU it takes.
+    /// What is asked of the ready pods in a tick (seconds), and the CPU it takes.
     #[inline]
     fn ask(&mut self, serving: &Serving, sessions_per_minute: f64, tick: f64) {
         self.rps = sessions_per_minute * serving.rps_per_session;
@@ -186,8 +186,8 @@ impl Replicas {
     }
 
     #[cold]
-    /// A tick [seconds] in which more is asked than served, or the first after such; gives the wait in
-    /// the backlog [ms], and what there is to tell.
+    /// A tick (seconds) in which more is asked than served, or the first after such; gives the wait in
+    /// the backlog (ms), and what there is to tell.
     fn count_saturated(
         &mut self,
         Server { workload, serving, .. }: Server<'_>,
@@ -230,7 +230,7 @@ impl Replicas {
         (1000.0 * wait.min(serving.timeout), reason)
     }
 
-    /// A tick [seconds] in which messages wait in a queue, or the first after such: all that is not served
+    /// A tick (seconds) in which messages wait in a queue, or the first after such: all that is not served
     /// waits for the next, as nobody gives up.
     fn count_queued(&mut self, tally: &mut WorkloadTally, tick: f64) {
         if self.load <= 1.0 + 1e-9 {
@@ -262,7 +262,7 @@ impl Replicas {
         }
     }
 
-    /// Less CPU above requests than asked: less is served. Gives the CPU not used [millicores].
+    /// Less CPU above requests than asked: less is served. Gives the CPU not used, in millicores.
     fn lose_burst(&mut self, serving: &Serving, share: f64) -> f64 {
         let above = self.usage - self.requested;
         if above <= 0.0 || serving.cpu_ms <= 0.0 {

@@ -56,9 +56,9 @@ pub struct Fit {
     pub points: usize,
     /// Share of the variance of ln(users) explained.
     pub r_squared: f64,
-    /// Mean absolute error [percent].
+    /// Mean absolute error \[percent\].
     pub mape_percent: f64,
-    /// The last figure against the curve there [percent]; the plan starts from the curve.
+    /// The last figure against the curve there \[percent\]; the plan starts from the curve.
     pub last_error_percent: f64,
     /// `AICc` of every curve tried; lower is better.
     pub aicc: Vec<(Choice, f64)>,

@@ -20,7 +20,7 @@ pub struct Gompertz {
     /// Users it levels off at.
     #[schemars(range(min = 1, max = 1e10))]
     pub capacity: f64,
-    /// Rate at which the distance to the capacity closes [per month].
+    /// Rate at which the distance to the capacity closes \[per month\].
     #[schemars(range(min = 0, max = 20))]
     pub rate: Option<f64>,
     /// Users in the last month.

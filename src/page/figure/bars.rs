@@ -12,7 +12,7 @@ use crate::page::Unit;
 /// Above the rows: the key or the axis. Below them: the axis.
 const ABOVE: f64 = 30.0;
 const BELOW: f64 = 30.0;
-/// Height of a bar, and of a row with its name beside or above it [pixels].
+/// Height of a bar, and of a row with its name beside or above it, in pixels.
 const BAR: f64 = 16.0;
 const WIDE_ROW: f64 = 30.0;
 const NARROW_ROW: f64 = 46.0;

@@ -54,7 +54,7 @@ const DASHES: [(RGBColor, RGBColor, &str); 3] = [
     (BLUE, RGBColor(0, 114, 179), "13 9"),
 ];
 
-/// A place on the sheet [pixels].
+/// A place on the sheet, in pixels.
 pub(super) type Place = (f64, f64);
 
 /// Letters.
@@ -85,7 +85,7 @@ impl Letters {
         Self { side: HPos::Center, ..self }
     }
 
-    /// Width of a text [pixels], with room for readers whose letters are wider than the built-in ones.
+    /// Width of a text (pixels), with room for readers whose letters are wider than the built-in ones.
     pub(super) fn width_of(self, words: &str) -> f64 {
         const WIDER: f64 = 1.16;
         let wider = if self.bold { WIDER * 1.1 } else { WIDER };

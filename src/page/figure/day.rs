@@ -8,7 +8,7 @@ use super::{
 };
 use crate::page::{Panel, Unit};
 
-/// Height of a panel with its title and hours [pixels].
+/// Height of a panel with its title and hours, in pixels.
 const WIDE_PANEL: u32 = 200;
 const NARROW_PANEL: u32 = 180;
 /// Points of a line: of the steps that share one the greatest is drawn, so that a peak is seen.

@@ -40,7 +40,7 @@ pub struct Request {
     pub at: Option<Month>,
     /// Days; default: seven, or the whole replayed load.
     pub days: Option<u32>,
-    /// Length of a tick [seconds].
+    /// Length of a tick, in seconds.
     pub tick_seconds: u32,
     /// A load in place of the model's.
     pub load: Option<Replay>,
@@ -63,7 +63,7 @@ pub struct WorkloadTrace {
     pub pending: Vec<u32>,
     /// What is asked over what the ready pods can serve; infinite while none is ready.
     pub load: Vec<f64>,
-    /// Response time that 95 % of requests stay below [ms].
+    /// Response time that 95 % of requests stay below, in ms.
     pub p95_ms: Vec<f64>,
     /// Requests that wait for the next tick.
     pub queued: Vec<f64>,
@@ -113,7 +113,7 @@ pub struct Trace {
     pub region: String,
     /// First moment, UTC.
     pub start: DateTime,
-    /// Length of a tick [seconds].
+    /// Length of a tick, in seconds.
     pub tick_seconds: u32,
     /// Where the load is from.
     pub load: String,
@@ -137,7 +137,7 @@ pub struct Trace {
     pub events: Vec<NamedEvent>,
     /// The span's sums.
     pub capacity: Capacity,
-    /// List price of all node-hours [USD].
+    /// List price of all node-hours, in USD.
     pub node_cost: f64,
     /// What the reader should know.
     pub notes: Vec<String>,

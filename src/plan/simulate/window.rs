@@ -78,7 +78,7 @@ pub struct View {
 /// What a trial came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Judged {
-    /// Cost of all accounts [USD].
+    /// Cost of all accounts, in USD.
     pub cost: f64,
     /// Minutes in which requests were late, summed over workloads.
     pub late_minutes: f64,
@@ -105,7 +105,7 @@ pub struct Luck {
     traffic: Vec<MonthTraffic>,
     /// Usage of the other accounts.
     others: Vec<Usage>,
-    /// What each budget counts of the months before the first one looked at [USD].
+    /// What each budget counts of the months before the first one looked at, in USD.
     before: Vec<Vec<f64>>,
 }
 
@@ -252,7 +252,7 @@ impl Prepared<'_> {
         Ok(months)
     }
 
-    /// What each budget counts of the months before those looked at [USD].
+    /// What each budget counts of the months before those looked at, in USD.
     fn costs_before(&self, view: &View, trial: u32) -> Result<Vec<Vec<f64>>, Error> {
         let plan = &self.scenario.plan;
         let earlier = View { first: 0, months: view.first, ..*view };

@@ -53,7 +53,7 @@ pub(super) fn outlook(budget: &Budget, scope: &Scope, gathered: &Gathered<'_>) -
     }
 }
 
-/// What of a trial's charges counts, month by month [USD].
+/// What of a trial's charges counts, month by month, in USD.
 fn spent(sample: &Sample, account: Option<usize>, scope: &Scope, months: usize) -> Vec<f64> {
     let mut sums = vec![Usd::ZERO; months];
     let counts = |cost: &&Cost| {

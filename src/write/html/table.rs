@@ -10,7 +10,7 @@ use crate::write::pieces::pieces;
 
 /// Rows from which a table gets a box of its own height, in which its head stays.
 const LONG: usize = 40;
-/// Width of a sheet, of a letter, and around a column [pixels at the size that the style has on paper].
+/// Width of a sheet, of a letter, and around a column, in pixels at the size that the style has on paper.
 const SHEET: usize = 665;
 const LETTER: usize = 6;
 const AROUND: usize = 11;

@@ -39,7 +39,7 @@ pub struct Lifecycle {
     pub eviction: Second,
     /// Seconds from a failure to the replacement; none without the gate `NodeRepair`.
     pub repair: Option<Second>,
-    /// Share of a pool's nodes, rounded up, above which none is replaced [percent].
+    /// Share of a pool's nodes, rounded up, above which none is replaced, in percent.
     pub unhealthy_percent: u32,
 }
 

@@ -18,7 +18,7 @@ fn problems(company: &Company) -> String {
     company.policy().unwrap_err().join("\n")
 }
 
-/// Desired replicas after each of so many ticks of a load [messages or requests a second].
+/// Desired replicas after each of so many ticks of a load, in messages or requests a second.
 fn wishes(policy: &Policy, cluster: &mut Cluster, rps: f64, ticks: usize) -> Vec<u32> {
     let tick = |_| {
         cluster.step(policy, 60.0 * rps, true);

@@ -27,13 +27,13 @@ pub struct Setup {
     pub queries_per_session: f64,
     /// Share of queries that write.
     pub write_share: f64,
-    /// CPU time of one query [s].
+    /// CPU time of one query, in s.
     pub cpu_seconds: f64,
     /// Connections that one pod of each workload holds, by name.
     pub connections_per_pod: Vec<(String, u32)>,
     /// Connections of an instance that pods may use.
     pub usable_connections: f64,
-    /// vCPUs of an instance of a class, or the limits of a serverless one and its need of memory [ACU].
+    /// vCPUs of an instance of a class, or the limits of a serverless one and its need of memory, in ACU.
     pub size: Size,
     /// Readers.
     pub readers: Readers,
@@ -46,7 +46,7 @@ pub struct Setup {
 pub enum Size {
     /// vCPUs of a class.
     Class(f64),
-    /// Limits, and what the working set asks for [ACU].
+    /// Limits, and what the working set asks for, in ACU.
     Serverless(Serverless, f64),
 }
 
@@ -61,7 +61,7 @@ pub struct Reading {
     pub reader_cpu: f64,
     /// Readers, those being created included.
     pub readers: u32,
-    /// Capacity of an instance [ACU]; 0 for a class.
+    /// Capacity of an instance, in ACU; 0 for a class.
     pub acu: f64,
     /// Connections that pods hold.
     pub connections: f64,
@@ -121,7 +121,7 @@ impl Database {
         (write, (all - write) / f64::from(serving))
     }
 
-    /// One tick [seconds] in which the cluster is stopped: nothing runs, and it starts with its least capacity.
+    /// One tick (seconds) in which the cluster is stopped: nothing runs, and it starts with its least capacity.
     pub fn rest(&mut self, tick: u32) -> Reading {
         let from = self.seconds;
         self.seconds += tick;
