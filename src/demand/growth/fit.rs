@@ -22,7 +22,7 @@ use nalgebra::{DMatrix, DVector, Dyn, Owned};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Law, compound, gompertz, linear, logistic};
+use super::{Law, capacity, compound, linear};
 use crate::measure::{calendar::Month, series::Series};
 
 /// Days in the average month of the Gregorian calendar, to place dates on the month axis.
@@ -79,12 +79,12 @@ fn law_of(choice: Choice, theta: &[f64]) -> Law {
             Law::Compound(compound::Law { start, monthly_rate: theta[1].exp_m1() })
         }
         // The capacity lies above the start by a positive amount: no bound to run into.
-        Choice::Logistic => Law::Logistic(logistic::Law {
+        Choice::Logistic => Law::Logistic(capacity::Law {
             start,
             capacity: start + theta[2].exp(),
             rate: theta[1].exp(),
         }),
-        Choice::Gompertz => Law::Gompertz(gompertz::Law {
+        Choice::Gompertz => Law::Gompertz(capacity::Law {
             start,
             capacity: start + theta[2].exp(),
             rate: theta[1].exp(),
@@ -275,8 +275,8 @@ mod tests {
 
     #[test]
     fn a_levelling_history_finds_its_capacity() {
-        let truth = logistic::Law { start: 1000.0, capacity: 50_000.0, rate: 0.3 };
-        let series = history(|t| truth.at(t));
+        let truth = capacity::Law { start: 1000.0, capacity: 50_000.0, rate: 0.3 };
+        let series = history(|t| super::super::logistic::at(&truth, t));
         let fit = fit(&series, Choice::Auto, 1.0, "2027-01".parse().unwrap()).unwrap();
         let Law::Logistic(law) = &fit.law else { panic!("{fit:?}") };
         assert!((law.capacity / 50_000.0 - 1.0).abs() < 1e-3, "{law:?}");
