@@ -161,7 +161,7 @@ pub struct Plan {
     pub assumptions: Vec<Assumption>,
     /// How well a user history was fitted, where one was.
     pub fit: Option<Fit>,
-    /// Meters by what they cost over the plan, dearest first.
+    /// Meters by what they cost over the plan, most expensive first.
     pub drivers: Vec<Driver>,
     /// What the reader should know before trusting a number.
     pub warnings: Vec<String>,
@@ -260,7 +260,7 @@ impl Plan {
         )
     }
 
-    /// Cost Explorer services by cost over the plan, dearest first.
+    /// Cost Explorer services by cost over the plan, most expensive first.
     pub fn services(&self) -> Vec<(String, Usd)> {
         let sums = ledger::sum_by(&self.entries, |entry| {
             self.price_of(entry).cost_explorer_service.clone()
@@ -271,7 +271,7 @@ impl Plan {
     }
 }
 
-/// The meters of all entries by cost, dearest first.
+/// The meters of all entries by cost, most expensive first.
 pub fn drivers(entries: &[Entry], service_of: impl Fn(&Entry) -> String) -> Vec<Driver> {
     let total = ledger::total(entries);
     let (Some(first), Some(last)) =

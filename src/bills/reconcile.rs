@@ -40,7 +40,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Partial {
-    /// They are left out.
+    /// They are skipped.
     Exclude,
     /// The plan's month is taken by the days that the bill reaches.
     ProRata,
@@ -191,7 +191,7 @@ pub struct Compared {
     pub days: u32,
     /// Its figures may still change.
     pub estimated: bool,
-    /// Share of the plan's month that was taken; 0 when it was left out.
+    /// Share of the plan's month that was taken; 0 if it was skipped.
     pub share: f64,
     /// Where the bill is from.
     pub source: String,

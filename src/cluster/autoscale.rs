@@ -113,7 +113,7 @@ pub struct Replicas {
     per_capacity: f64,
     idle_usage: f64,
     requested: f64,
-    saturated: bool,
+    overloaded: bool,
     unserved_before: f64,
     /// For how long a message or more waited in its queue, in seconds.
     queued_seconds: f64,
@@ -433,9 +433,7 @@ impl Cluster {
         self.counted_to = self.now;
         let Some(hour) = self.tally.hours.last_mut() else { return };
         let minutes = seconds / 60.0;
-        for (sum, count) in hour.node_minutes.iter_mut().zip(self.counts.each()) {
-            *sum += f64::from(count) * minutes;
-        }
+        hour.node_minutes.add(self.counts, minutes);
         hour.pod_minutes += f64::from(self.ready_pods) * minutes;
         hour.vcpu_minutes += self.vcpu_milli as f64 / 1000.0 * minutes;
     }

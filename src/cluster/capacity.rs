@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cluster::autoscale::{
         policy::{BASELINE, Policy, Purchase, Reservation, ZonePrice},
+        purchase::NodeMinutes,
         tally::{Disruptions, HourTally, Refusal, Tally},
     },
     measure::units::{BYTES_PER_GB, BYTES_PER_MIB},
@@ -71,11 +72,14 @@ pub struct WorkloadUse {
     /// Requests that waited for a later tick.
     pub queued_requests: f64,
     /// Minutes in which more was asked than the ready pods can serve.
-    pub saturated_minutes: f64,
+    #[serde(alias = "saturated_minutes")]
+    pub overloaded_minutes: f64,
     /// Of these, with every replica that the autoscaler may ask for.
-    pub saturated_at_most_minutes: f64,
+    #[serde(alias = "saturated_at_most_minutes")]
+    pub overloaded_at_most_minutes: f64,
     /// Of these, with pods that had no node.
-    pub saturated_pending_minutes: f64,
+    #[serde(alias = "saturated_pending_minutes")]
+    pub overloaded_pending_minutes: f64,
     /// Minutes in which more was asked than the ready pods can serve, or p95 was above its
     /// bound; not part of the plan document.
     #[serde(skip)]
@@ -215,9 +219,9 @@ impl Capacity {
             name: workload.name.clone(),
             requests: tally.requests,
             unserved_requests: tally.unserved,
-            saturated_minutes: tally.saturated_minutes,
-            saturated_at_most_minutes: tally.saturated_at_most_minutes,
-            saturated_pending_minutes: tally.saturated_pending_minutes,
+            overloaded_minutes: tally.overloaded_minutes,
+            overloaded_at_most_minutes: tally.overloaded_at_most_minutes,
+            overloaded_pending_minutes: tally.overloaded_pending_minutes,
             late_minutes: tally.late_minutes,
             pending_pod_minutes: tally.pending_pod_minutes,
             mean_replicas: tally.ready_pod_minutes / minutes,
@@ -232,9 +236,12 @@ impl Capacity {
                 longest_wait_seconds: tally.longest_wait,
             }),
         });
-        let mean =
-            |of: usize| tally.hours.iter().map(|h| h.node_minutes[of]).sum::<f64>() / minutes;
-        let [baseline_mean, on_demand_mean, spot_mean] = [0, 1, 2].map(mean);
+        let mean = |of: fn(&NodeMinutes) -> f64| {
+            tally.hours.iter().map(|hour| of(&hour.node_minutes)).sum::<f64>() / minutes
+        };
+        let baseline_mean = mean(|nodes| nodes.baseline);
+        let on_demand_mean = mean(|nodes| nodes.on_demand);
+        let spot_mean = mean(|nodes| nodes.spot);
         debug_assert!(tally.is_finite(), "a month's sums are numbers: {tally:?}");
         Self {
             nodes,

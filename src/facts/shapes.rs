@@ -284,7 +284,7 @@ pub struct SpotFacts {
     pub shortage_seconds: u32,
     /// Weight of the price in the choice.
     pub price_weight: f64,
-    /// How much dearer than the cheapest a chosen type may be.
+    /// How much more expensive than the cheapest a chosen type may be.
     pub price_reach: f64,
     /// Seconds from the notice to the end.
     pub notice_seconds: u32,

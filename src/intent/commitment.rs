@@ -15,7 +15,7 @@
 //! # Limits
 //! The book knows all-upfront prices of us-east-1 and no Compute Savings Plan: what it does not know is to be
 //! given as `discount_percent`, as AWS quotes it. Zonal reservations, queued purchases and convertible
-//! exchanges are left out.
+//! exchanges are not modelled.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -118,15 +118,17 @@ pub struct Outlook {
     /// Its amount, in USD.
     pub amount: f64,
     /// The month in which the mid case exceeds it.
-    pub mid_breaks: Option<Month>,
+    #[serde(alias = "mid_breaks")]
+    pub mid_case_exceeds_in: Option<Month>,
     /// Chance that it is exceeded within the plan.
     pub probability: f64,
     /// Standard error of that chance.
     pub standard_error: f64,
-    /// Chance that it has broken by the end of each month.
+    /// Chance that it has been exceeded by the end of each month.
     pub by_month: Vec<(Month, f64)>,
     /// Of the trials that exceed it: the month by which a tenth, half and nine tenths have.
-    pub breaks: Option<[Month; 3]>,
+    #[serde(alias = "breaks")]
+    pub exceeded_by: Option<[Month; 3]>,
     /// The single change that moves the chance most.
     pub change: Option<Change>,
 }
@@ -166,10 +168,11 @@ pub struct Unit {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// Requested trials.
-    pub asked: u32,
+    #[serde(alias = "asked")]
+    pub requested: u32,
     /// Trials that are in the figures.
     pub trials: u32,
-    /// Why there are fewer than asked, or what else a reader must know.
+    /// Why there are fewer than requested, or what else a reader must know.
     pub note: Option<String>,
     /// Cost of the whole plan.
     pub total: Costs,
@@ -178,7 +181,8 @@ pub struct Spread {
     /// What drives the spread, most first.
     pub influences: Vec<Influence>,
     /// Share of the variance that goes with none of them alone: luck and what they do together.
-    pub rest: f64,
+    #[serde(alias = "rest")]
+    pub unexplained: f64,
     /// Budgets.
     pub budgets: Vec<Outlook>,
     /// Unit economics.

@@ -248,13 +248,13 @@ pub fn spread(
     let gathered = Gathered { plan, samples, settings, table, months, totals };
     let Explained { influences, unexplained } = influence::explain(&gathered);
     Some(Spread {
-        asked: asked.trials,
+        requested: asked.trials,
         trials: samples.len() as u32,
         note: note(asked.note, samples),
         total: costs(&gathered.totals, plan.cost),
         months: (0..gathered.months.len()).map(|index| gathered.month(index)).collect(),
         influences,
-        rest: unexplained,
+        unexplained,
         budgets: settings
             .budgets
             .iter()

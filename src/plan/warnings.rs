@@ -145,9 +145,9 @@ fn waiting(used: &WorkloadUse, queue: QueueUse, month: &MonthPlan) -> String {
 }
 
 fn unserved(used: &WorkloadUse, share: f64, month: &MonthPlan) -> String {
-    let cause = if used.saturated_at_most_minutes > used.saturated_minutes / 2.0 {
+    let cause = if used.overloaded_at_most_minutes > used.overloaded_minutes / 2.0 {
         "max_replicas is reached; raise it"
-    } else if used.saturated_pending_minutes > used.saturated_minutes / 2.0 {
+    } else if used.overloaded_pending_minutes > used.overloaded_minutes / 2.0 {
         "pods have no node; loosen the node pools or their limits"
     } else {
         "replicas start too late; lower the target, raise min_replicas or shorten the startup"
@@ -157,7 +157,7 @@ fn unserved(used: &WorkloadUse, share: f64, month: &MonthPlan) -> String {
         used.name,
         share * 100.0,
         month.month,
-        used.saturated_minutes
+        used.overloaded_minutes
     )
 }
 

@@ -78,7 +78,7 @@ fn the_worked_numbers_of_the_model_are_computed() {
     )
     .unwrap();
     let months: Vec<Month> = (0..4).map(|at| month("2027-01").plus(at)).collect();
-    let exceeded = budget.breaks(&months, &[10_000.0; 4], &[15_000.0; 4]).unwrap();
+    let exceeded = budget.first_exceeded(&months, &[10_000.0; 4], &[15_000.0; 4]).unwrap();
     let range = Range { low: 25.0, mid: 35.0, high: 60.0, ..Range::certain(35.0) };
     let law = range.law(Bounds { least: Some(0.0), most: None }, false);
     let trials: Vec<f64> = (1..=10).map(f64::from).collect();

@@ -112,7 +112,7 @@ pub(super) struct LineTold<'a> {
     cost: Vec<Usd>,
     total: Usd,
     accounts: Vec<AccountTold<'a>>,
-    /// The dearest first.
+    /// The most expensive first.
     services: Vec<ServiceTold<'a>>,
 }
 

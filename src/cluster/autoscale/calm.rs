@@ -83,7 +83,7 @@ impl Cluster {
             let workload = &policy.workloads[index];
             let Some(serving) = &workload.serving else { continue };
             let replicas = &self.workloads[index];
-            if replicas.saturated || replicas.backlog > 0.0 {
+            if replicas.overloaded || replicas.backlog > 0.0 {
                 return None;
             }
             let load = |usage: f64| {

@@ -128,7 +128,7 @@ pub enum Reason {
         pods: u32,
     },
     /// More is asked than the ready pods can serve.
-    Saturated {
+    Overloaded {
         /// Requests a second that arrive.
         rps: f64,
         /// Requests a second that the ready pods serve.
@@ -165,7 +165,7 @@ impl Reason {
             Self::Repaired => "Unhealthy",
             Self::Terminated { .. } => "Terminated",
             Self::InsufficientCapacity { .. } => "InsufficientCapacity",
-            Self::Saturated { .. } => "Saturated",
+            Self::Overloaded { .. } => "Overloaded",
             Self::Recovered { .. } => "Recovered",
         }
     }

@@ -286,7 +286,7 @@ impl Cluster {
         let named = |offer: &usize| named(offer) && (!general || policy.offers[*offer].generic);
         let cheapest = claim.offers_of(policy, Market::OnDemand).find(|offer| named(offer));
         let mut spot: Vec<usize> = claim.offers_of(policy, Market::Spot).filter(named).collect();
-        // Spot dearer than the cheapest on-demand offer is dropped where both are allowed.
+        // Spot more expensive than the cheapest on-demand offer is dropped where both are allowed.
         if let (Some(on_demand), MinValues::NONE) = (cheapest, pool.min_values) {
             spot.retain(|offer| policy.offers[*offer].price <= policy.offers[on_demand].price);
         }

@@ -101,6 +101,11 @@ struct Allowed {
     pods: u32,
 }
 
+impl Allowed {
+    /// Every pod.
+    const ALL: Self = Self { ready: u32::MAX, pods: u32::MAX };
+}
+
 /// Pods bound to a node that do not serve yet.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Starting {
@@ -317,7 +322,7 @@ impl Cluster {
     /// Evicts every pod of a node, whatever budgets say.
     pub(super) fn evict_all(&mut self, policy: &Policy, index: usize) {
         for workload in 0..policy.workloads.len() {
-            self.evict(policy, index, workload, Allowed { ready: u32::MAX, pods: u32::MAX });
+            self.evict(policy, index, workload, Allowed::ALL);
         }
     }
 

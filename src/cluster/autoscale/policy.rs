@@ -214,8 +214,8 @@ impl Pool {
 
     /// Nodes that a static pool keeps: no more than its limit.
     pub fn static_nodes(&self) -> Option<u32> {
-        let most = self.limits.nodes.unwrap_or(u32::MAX);
-        self.replicas.map(|replicas| replicas.min(most))
+        let within = |replicas: u32| self.limits.nodes.map_or(replicas, |most| replicas.min(most));
+        self.replicas.map(within)
     }
 
     /// The share of nodes wanted as spot.
@@ -375,8 +375,8 @@ pub struct Deployment {
     pub memory: PodMemory,
     /// Least replicas.
     pub min_replicas: u32,
-    /// Most replicas.
-    pub max_replicas: u32,
+    /// Most replicas; none for pods that come by themselves, as those of jobs do.
+    pub max_replicas: Option<u32>,
     /// From a place on a ready node with the image to serving, in seconds.
     pub startup: Lognormal,
     /// Compressed image, in MiB.
@@ -452,7 +452,7 @@ impl Deployment {
             limit_cpu: f64::INFINITY,
             memory: PodMemory::default(),
             min_replicas: 0,
-            max_replicas: u32::MAX,
+            max_replicas: None,
             startup: Lognormal::default(),
             image_mib: 0.0,
             hpa: None,
@@ -478,7 +478,7 @@ impl Deployment {
 pub struct Spot {
     /// Weight of the price in the choice.
     pub price_weight: f64,
-    /// How much dearer than the cheapest a chosen type may be.
+    /// How much more expensive than the cheapest a chosen type may be.
     pub price_reach: f64,
     /// Length of a shortage, in seconds.
     pub shortage_seconds: Second,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::purchase::NodeMinutes;
+
 /// Counts of one hour.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct HourTally {
@@ -9,8 +11,8 @@ pub struct HourTally {
     pub sessions: f64,
     /// Most nodes at once.
     pub peak_nodes: u32,
-    /// Node-minutes of baseline, on-demand and spot nodes.
-    pub node_minutes: [f64; 3],
+    /// How long nodes were there, in minutes.
+    pub node_minutes: NodeMinutes,
     /// Minutes of pods that serve.
     pub pod_minutes: f64,
     /// CPU used, in core-minutes.
@@ -31,11 +33,11 @@ pub struct WorkloadTally {
     /// Requests that waited for a later tick.
     pub queued: f64,
     /// Ticks in which more was asked than the ready pods can serve, in minutes.
-    pub saturated_minutes: f64,
+    pub overloaded_minutes: f64,
     /// Of these, with every replica that the autoscaler may ask for.
-    pub saturated_at_most_minutes: f64,
+    pub overloaded_at_most_minutes: f64,
     /// Of these, with pods that had no node.
-    pub saturated_pending_minutes: f64,
+    pub overloaded_pending_minutes: f64,
     /// Ticks in which more was asked than can be served, or p95 is above the deployment's bound, in minutes;
     /// none without a bound.
     pub late_minutes: f64,
@@ -269,7 +271,7 @@ impl Tally {
     pub fn is_finite(&self) -> bool {
         let of_hour = |hour: &HourTally| {
             let sums = [hour.sessions, hour.pod_minutes, hour.cpu_minutes, hour.vcpu_minutes];
-            sums.iter().chain(&hour.node_minutes).all(|sum| sum.is_finite())
+            sums.iter().chain([&hour.node_minutes.total()]).all(|sum| sum.is_finite())
         };
         let of_workload = |own: &WorkloadTally| {
             let sums = [own.requests, own.unserved, own.queued, own.p95_weighted, own.p95_peak];

@@ -1,7 +1,7 @@
 //! The scenario's JSON Schema, and the check of a document against it.
 //!
 //! One description serves both: `runrate schema` prints what the check enforces, so bounds and names
-//! stand once, beside the field they belong to. The check is our own walk because a validator's
+//! are written once, at the field they belong to. The check is our own walk because a validator's
 //! messages speak of schemas; these speak of keys, name the nearest one, and list every problem.
 
 use std::sync::LazyLock;

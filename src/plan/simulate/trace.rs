@@ -16,6 +16,7 @@ use crate::{
             Cluster,
             event::{Event, Reason, Subject},
             policy::{Policy, Purchase},
+            purchase::NodeCounts,
         },
         capacity::{Capacity, purchase_name},
     },
@@ -245,7 +246,7 @@ impl NamedEvent {
             Reason::InsufficientCapacity { pods } => {
                 format!("no spot capacity in any type that fits {pods} pods")
             }
-            Reason::Saturated { rps, capacity } => {
+            Reason::Overloaded { rps, capacity } => {
                 format!("{rps:.1} requests/s arrive, the ready pods serve {capacity:.1}")
             }
             Reason::Recovered { unserved } => {
@@ -551,7 +552,8 @@ impl<'a> Run<'a> {
     fn keep(&mut self, cluster: &Cluster, tick: usize, sessions: f64) {
         let trace = &mut self.trace;
         trace.sessions.push(sessions);
-        for (nodes, count) in trace.nodes.iter_mut().zip(cluster.node_counts().each()) {
+        let NodeCounts { baseline, on_demand, spot } = cluster.node_counts();
+        for (nodes, count) in trace.nodes.iter_mut().zip([baseline, on_demand, spot]) {
             nodes.push(count);
         }
         let mut launching = 0;

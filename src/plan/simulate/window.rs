@@ -167,7 +167,7 @@ impl Prepared<'_> {
         Ok(Judged {
             cost: rated.entries.iter().map(|entry| entry.cost).sum::<Usd>().to_f64(),
             late_minutes: each(|own| own.late_minutes),
-            saturated_minutes: each(|own| own.saturated_minutes),
+            saturated_minutes: each(|own| own.overloaded_minutes),
             pending_pod_minutes: each(|own| own.pending_pod_minutes),
             evictions: sum(&|month| f64::from(month.evictions)),
             unserved_requests: each(|own| own.unserved_requests),
@@ -286,7 +286,7 @@ impl Prepared<'_> {
             let mut costs = luck.before.get(place).cloned().unwrap_or_default();
             costs.resize(view.first as usize, 0.0);
             costs.extend(spent);
-            budget.breaks(&months, &costs, &revenue).is_some()
+            budget.first_exceeded(&months, &costs, &revenue).is_some()
         };
         self.scenario.budgets.iter().zip(spent).enumerate().map(broke).collect()
     }

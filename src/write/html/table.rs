@@ -77,7 +77,7 @@ fn classes(table: &Table) -> Vec<&'static str> {
     let longest = |index: usize| {
         let cells = table.rows.iter().filter_map(|row| row.cells.get(index));
         let letters = cells.map(|cell| match cell {
-            // The names of rows stay beside their numbers on a phone: no long word may fill it.
+            // The names of rows stay next to their numbers on a phone: no long word may fill it.
             Cell::Text(text) | Cell::Link { text, .. }
                 if index == 0 && text.split(' ').any(|word| word.chars().count() > WORD) =>
             {

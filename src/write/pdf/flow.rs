@@ -14,7 +14,7 @@ const TOP: f32 = 52.0;
 const BOTTOM: f32 = 54.0;
 /// Distance of lines over the size of letters.
 pub(super) const LEADING: f32 = 1.35;
-/// Cards beside each other.
+/// Cards side by side.
 const CARDS: usize = 4;
 
 /// What colour a text or a rule has.

@@ -30,7 +30,7 @@ pub(super) struct Fonts {
     pub(super) database: std::sync::Arc<usvg::fontdb::Database>,
 }
 
-/// Letters of one face beside each other.
+/// A run of letters of one face.
 pub(super) struct Run {
     pub(super) font: Font,
     pub(super) glyphs: Vec<KrillaGlyph>,

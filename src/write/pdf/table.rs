@@ -29,7 +29,7 @@ const NARROWEST: f32 = 70.0;
 const MOST_LINES: usize = 6;
 const HEAD_LINES: usize = 4;
 
-/// Columns that stand beside each other.
+/// Columns side by side.
 struct Part {
     columns: Vec<usize>,
     widths: Vec<f32>,

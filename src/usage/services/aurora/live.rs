@@ -66,7 +66,7 @@ pub struct Reading {
     /// Connections that pods hold.
     pub connections: f64,
     /// More is asked than it can give.
-    pub saturated: bool,
+    pub overloaded: bool,
 }
 
 /// The database in motion.
@@ -161,7 +161,7 @@ impl Database {
             readers: self.scaler.count,
             acu: self.acu,
             connections,
-            saturated: busy || connections > self.setup.usable_connections,
+            overloaded: busy || connections > self.setup.usable_connections,
         }
     }
 
@@ -204,11 +204,11 @@ mod tests {
         assert!(
             (reading.writer_cpu - 0.1).abs() < 1e-12 && (reading.reader_cpu - 0.4).abs() < 1e-12
         );
-        assert!(!reading.saturated);
-        assert!(database.step(1000.0, 101.0, 15).saturated, "too many connections");
+        assert!(!reading.overloaded);
+        assert!(database.step(1000.0, 101.0, 15).overloaded, "too many connections");
         let mut alone = Database::new(setup(Size::Class(2.0), Readers::fixed(0)), 1000.0);
         assert!((alone.step(1000.0, 0.0, 15).writer_cpu - 0.5).abs() < 1e-12);
-        assert!(alone.step(2100.0, 0.0, 15).saturated, "2.1 cores on two");
+        assert!(alone.step(2100.0, 0.0, 15).overloaded, "2.1 cores on two");
     }
 
     /// Three minutes above the target add readers; they serve ten minutes later, the CPU stays high
@@ -225,7 +225,7 @@ mod tests {
         let readings: Vec<Reading> = (0..20 * 4).map(|_| database.step(3000.0, 0.0, 15)).collect();
         assert_eq!(readings[2 * 4].readers, 1);
         assert_eq!(readings[3 * 4].readers, 2);
-        assert!(readings[12 * 4].reader_cpu > 1.0 && readings[12 * 4].saturated);
+        assert!(readings[12 * 4].reader_cpu > 1.0 && readings[12 * 4].overloaded);
         assert!(readings[14 * 4].reader_cpu < 0.7);
     }
 
