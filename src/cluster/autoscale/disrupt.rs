@@ -281,7 +281,7 @@ impl Cluster {
             let node = self.nodes[index].as_ref();
             let pool = node.and_then(|node| policy.pool_of(policy.offers[node.offer].group));
             let grace = pool.and_then(|pool| pool.termination_grace);
-            let deadline = grace.map_or(NEVER, |grace| begins.saturating_add(grace));
+            let deadline = grace.map(|grace| begins.saturating_add(grace));
             self.cordon(index, begins, deadline, reason);
         }
         if begins <= self.now {
