@@ -168,8 +168,7 @@ impl Curve {
         match self {
             Self::Linear(curve) => curve.start,
             Self::Compound(curve) => curve.start,
-            Self::Logistic(curve) => curve.start,
-            Self::Gompertz(curve) => curve.start,
+            Self::Logistic(curve) | Self::Gompertz(curve) => curve.start,
             Self::Bass(curve) => curve.start,
             Self::Steps(curve) => curve.steps.first().map(|step| step.users),
         }

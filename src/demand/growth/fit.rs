@@ -97,8 +97,9 @@ fn theta_of(law: &Law) -> Option<Vec<f64>> {
     let theta = match law {
         Law::Linear(law) => vec![law.start.ln(), law.per_month],
         Law::Compound(law) => vec![law.start.ln(), law.monthly_rate.ln_1p()],
-        Law::Logistic(law) => vec![law.start.ln(), law.rate.ln(), (law.capacity - law.start).ln()],
-        Law::Gompertz(law) => vec![law.start.ln(), law.rate.ln(), (law.capacity - law.start).ln()],
+        Law::Logistic(law) | Law::Gompertz(law) => {
+            vec![law.start.ln(), law.rate.ln(), (law.capacity - law.start).ln()]
+        }
         Law::Bass(_) | Law::Steps(_) => return None,
     };
     theta.iter().all(|value| value.is_finite()).then_some(theta)

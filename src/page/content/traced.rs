@@ -131,7 +131,7 @@ fn nodes(trace: &Trace) -> Vec<Track> {
 }
 
 fn database(trace: &Trace) -> Vec<Track> {
-    let track = |database: &DatabaseTrace| {
+    let cpu = |database: &DatabaseTrace| {
         let line = |name: &str, value: fn(&Reading) -> f64| {
             let values: Vec<f64> = database.readings.iter().map(value).collect();
             (name.to_owned(), thin(&values))
@@ -142,7 +142,7 @@ fn database(trace: &Trace) -> Vec<Track> {
         ];
         Track { unit: Unit::Share, ..track(&format!("CPU of {}", database.name), lines) }
     };
-    trace.database.iter().map(track).collect()
+    trace.database.iter().map(cpu).collect()
 }
 
 /// The types with most node-hours, and the others together.
@@ -164,16 +164,19 @@ fn types(trace: &Trace) -> Vec<(String, Vec<f64>)> {
     lines
 }
 
+/// Whether an event is of a kind.
+type Test = fn(&Reason) -> bool;
+
 /// Events that an engineer looks for first; hundreds of marks would hide the lines, so there is one a step.
 fn marks(trace: &Trace) -> Vec<Marks> {
-    let kinds: [(&str, fn(&Reason) -> bool); 3] = [
+    let kinds: [(&str, Test); 3] = [
         ("overloaded workloads", |reason| matches!(reason, Reason::Overloaded { .. })),
         ("spot interruptions", |reason| matches!(reason, Reason::SpotInterrupted)),
         ("launches without spot capacity", |reason| {
             matches!(reason, Reason::InsufficientCapacity { .. })
         }),
     ];
-    let marks = |(name, is): (&str, fn(&Reason) -> bool)| {
+    let marks = |(name, is): (&str, Test)| {
         let ticks: Vec<usize> =
             trace.events.iter().filter(|event| is(&event.reason)).map(|event| event.tick).collect();
         let mut steps: Vec<usize> =

@@ -261,7 +261,9 @@ fn points(plot: &Plot<'_, '_>, values: &[f64], length: f64) -> Vec<Place> {
         let [begins, ends] = [plot.at(x(point), most), plot.at(x(point + 1), most)];
         match &mut points[..] {
             // A run of equal values is one line.
-            [.., last] if (last.1 - ends.1).abs() < 1e-9 && last.0 == begins.0 => *last = ends,
+            [.., last] if (last.0 - begins.0).abs() + (last.1 - begins.1).abs() < 1e-9 => {
+                *last = ends;
+            }
             _ => points.extend([begins, ends]),
         }
     }
