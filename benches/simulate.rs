@@ -22,7 +22,7 @@ use runrate::{
     },
     facts::prices::BillKey,
     measure::random::{self, Draws, Stream},
-    page::trace_chart,
+    page::{content::traced, figure},
     plan::simulate::{Facts, Prepared, trace::Request},
     write::trace,
 };
@@ -171,8 +171,8 @@ fn example() {
         let parquet = median(|| drop(trace::ticks_parquet(&done).unwrap()));
         show("  its Parquet", parquet * 1e3, "ms");
     }
-    let svg = median(|| drop(trace_chart::svg(&done).unwrap()));
-    let png = median(|| drop(trace_chart::png(&done).unwrap()));
+    let svg = median(|| drop(figure::file(&traced::figure(&done)).unwrap()));
+    let png = median(|| drop(figure::png(&traced::figure(&done)).unwrap()));
     show("  its CSV", tables * 1e3, "ms");
     show("  its SVG", svg * 1e3, "ms");
     show("  its PNG (on request)", png * 1e3, "ms");
@@ -186,7 +186,7 @@ fn example() {
                 let parquet = trace::ticks_parquet(&done).unwrap();
                 #[cfg(not(feature = "polars"))]
                 let parquet = Vec::new();
-                (parquet, trace_chart::svg(&done).unwrap().into_bytes())
+                (parquet, figure::file(&traced::figure(&done)).unwrap().into_bytes())
             },
         );
         let files = [

@@ -154,7 +154,7 @@ pub struct InFlight {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobFacts {
-    /// Where nothing is known [seconds].
+    /// Where nothing is known, in seconds.
     pub duration_seconds: u32,
     /// The share of `activeDeadlineSeconds` where there is one.
     pub share_of_deadline: f64,
@@ -168,11 +168,11 @@ pub struct JobFacts {
 pub struct AutoModeFacts {
     /// API group of its node class, and the prefix of its labels.
     pub group: String,
-    /// Size of a node's volume [GiB].
+    /// Size of a node's volume, in GiB.
     pub volume_gib: f64,
-    /// Age at which a node is replaced [hours].
+    /// Age at which a node is replaced, in hours.
     pub expire_after_hours: u32,
-    /// Longest drain [seconds].
+    /// Longest drain, in seconds.
     pub termination_grace_seconds: u32,
     /// Days between two machine images.
     pub drift_every_days: u32,

@@ -8,13 +8,14 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::DateTime;
+
 use crate::measure::{calendar::Month, units::Usd};
 
 pub mod content;
 pub mod figure;
 pub mod number;
 pub mod text;
-pub mod trace_chart;
 
 /// Unicode's marks that embed, override or isolate a direction.
 fn turns(c: char) -> bool {
@@ -137,7 +138,7 @@ pub enum Cell {
     Empty,
     /// Text.
     Text(String),
-    /// Money [USD].
+    /// Money, in USD.
     Usd(Usd),
     /// A number, or money that was modelled in floats.
     Number(f64),
@@ -152,7 +153,7 @@ pub enum Cell {
     },
     /// Money that leads to an anchor of the page: an amount to its formula.
     UsdLink {
-        /// The amount [USD].
+        /// The amount, in USD.
         amount: Usd,
         /// [`Row::anchor`] of where it leads.
         to: String,
@@ -205,7 +206,7 @@ pub struct Table {
 pub struct Tied {
     /// Place of the column.
     pub column: usize,
-    /// What it adds up to [USD].
+    /// What it adds up to, in USD.
     pub amount: Usd,
 }
 
@@ -225,7 +226,7 @@ pub struct Figure {
 /// Values over months, by name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
-    /// Its name, which stands beside it.
+    /// Its name, which is drawn next to it.
     pub name: String,
     /// One value a month; none where there is none.
     pub values: Vec<Option<f64>>,
@@ -238,6 +239,50 @@ pub struct Panel {
     pub title: String,
     /// Lines by name, with one value for each step of the day.
     pub lines: Vec<(String, Vec<f64>)>,
+}
+
+/// A panel of a timeline, and how its values are drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Track {
+    /// Its title and lines.
+    pub panel: Panel,
+    /// Whether the lines are bands on top of each other.
+    pub stacked: bool,
+    /// Of the values.
+    pub unit: Unit,
+    /// Thin lines behind those of the panel, in the same colors and without names.
+    pub behind: Vec<Vec<f64>>,
+}
+
+/// Moments of one kind, drawn through all panels of a timeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Marks {
+    /// Kind, with the number of moments.
+    pub name: String,
+    /// Days since the start.
+    pub at: Vec<f64>,
+}
+
+/// A value of a series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Observed {
+    /// Time.
+    pub moment: DateTime,
+    /// Value.
+    pub value: f64,
+}
+
+/// A value that is forecast.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Expected {
+    /// Time.
+    pub moment: DateTime,
+    /// Lower bound.
+    pub low: f64,
+    /// Median.
+    pub median: f64,
+    /// Upper bound.
+    pub high: f64,
 }
 
 /// How an axis prints its values.
@@ -289,7 +334,7 @@ pub enum Chart {
     },
     /// Bars from a low to a high end around a middle: a tornado.
     Tornado {
-        /// Where all bars would be without their input [USD].
+        /// Where all bars would be without their input, in USD.
         center: f64,
         /// Name, share of the variance, cost at the input's low end, at its high end.
         bars: Vec<(String, f64, f64, f64)>,
@@ -320,6 +365,24 @@ pub enum Chart {
     Day {
         /// From the top down.
         panels: Vec<Panel>,
+    },
+    /// Values against time, in panels over the same days.
+    Timeline {
+        /// Where it begins.
+        start: DateTime,
+        /// Its length.
+        days: f64,
+        /// From the top down.
+        tracks: Vec<Track>,
+        /// What happened when.
+        marks: Vec<Marks>,
+    },
+    /// A series, and what comes next with its bounds.
+    Extrapolation {
+        /// Known values.
+        past: Vec<Observed>,
+        /// Values to come.
+        ahead: Vec<Expected>,
     },
 }
 

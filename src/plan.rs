@@ -75,9 +75,9 @@ pub struct AccountName {
 pub struct AccountMonth {
     /// Its name.
     pub account: String,
-    /// Cost [USD].
+    /// Cost, in USD.
     pub cost: Usd,
-    /// Cost by Cost Explorer service [USD].
+    /// Cost by Cost Explorer service, in USD.
     pub services: BTreeMap<String, Usd>,
     /// What the cluster used.
     pub capacity: Capacity,
@@ -94,7 +94,7 @@ pub struct MonthPlan {
     pub users: f64,
     /// Traffic before accounts take their share.
     pub traffic: traffic::Summary,
-    /// Cost of all accounts [USD].
+    /// Cost of all accounts, in USD.
     pub cost: Usd,
     /// Accounts in the order of the scenario.
     pub accounts: Vec<AccountMonth>,
@@ -109,13 +109,13 @@ pub struct Driver {
     pub service: String,
     /// Kind of usage, `BoxUsage`.
     pub usage: String,
-    /// Cost over the plan [USD].
+    /// Cost over the plan, in USD.
     pub cost: Usd,
     /// Share of the plan's cost.
     pub share: f64,
-    /// Cost in the first month [USD].
+    /// Cost in the first month, in USD.
     pub first_month: Usd,
-    /// Cost in the last month [USD].
+    /// Cost in the last month, in USD.
     pub last_month: Usd,
 }
 
@@ -143,7 +143,7 @@ pub struct Plan {
     pub cost_metric: String,
     /// Accounts.
     pub accounts: Vec<AccountName>,
-    /// Cost over the whole plan [USD].
+    /// Cost over the whole plan, in USD.
     pub cost: Usd,
     /// Months.
     pub months: Vec<MonthPlan>,
@@ -161,7 +161,7 @@ pub struct Plan {
     pub assumptions: Vec<Assumption>,
     /// How well a user history was fitted, where one was.
     pub fit: Option<Fit>,
-    /// Meters by what they cost over the plan, dearest first.
+    /// Meters by what they cost over the plan, most expensive first.
     pub drivers: Vec<Driver>,
     /// What the reader should know before trusting a number.
     pub warnings: Vec<String>,
@@ -260,7 +260,7 @@ impl Plan {
         )
     }
 
-    /// Cost Explorer services by cost over the plan, dearest first.
+    /// Cost Explorer services by cost over the plan, most expensive first.
     pub fn services(&self) -> Vec<(String, Usd)> {
         let sums = ledger::sum_by(&self.entries, |entry| {
             self.price_of(entry).cost_explorer_service.clone()
@@ -271,7 +271,7 @@ impl Plan {
     }
 }
 
-/// The meters of all entries by cost, dearest first.
+/// The meters of all entries by cost, most expensive first.
 pub fn drivers(entries: &[Entry], service_of: impl Fn(&Entry) -> String) -> Vec<Driver> {
     let total = ledger::total(entries);
     let (Some(first), Some(last)) =

@@ -340,7 +340,7 @@ fn budgets_are_held_against_trials_and_gate() {
     let spread = planned(&out).spread.unwrap();
     let chances: Vec<f64> = spread.budgets.iter().map(|outlook| outlook.probability).collect();
     assert_eq!(chances[..2], [1.0, 0.0]);
-    assert_eq!(spread.budgets[0].breaks.unwrap()[0].to_string(), "2027-02");
+    assert_eq!(spread.budgets[0].exceeded_by.unwrap()[0].to_string(), "2027-02");
     assert!(spread.budgets[2].probability > 0.0, "{:?}", spread.budgets[2]);
     assert!(
         told.contains("tight ($10 monthly, all accounts): exceeded in 100.0 % of trials"),

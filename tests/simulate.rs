@@ -108,7 +108,7 @@ fn a_real_load_is_replayed() {
     let path = load.display().to_string();
     let text = stdout(&runrate(&["simulate", EXAMPLE, "--load", &path, "--class", "api"]));
     assert!(text.contains("2027-03-01T10:00:00 to 2027-03-01T12:00:00"), "{text}");
-    assert!(text.contains("Saturated") && text.contains("Recovered"), "{text}");
+    assert!(text.contains("Overloaded") && text.contains("Recovered"), "{text}");
     // The load's own month sizes the database, unless it lies outside the plan.
     assert!(!text.contains("the load is not that of"), "{text}");
     let class = ["simulate", EXAMPLE, "--load", &path, "--class", "api"];

@@ -76,7 +76,7 @@ pub struct Product {
     pub term: Term,
     /// How it is paid.
     pub payment: Payment,
-    /// Discount on the on-demand price, where the book has no price [percent].
+    /// Discount on the on-demand price, where the book has no price, in percent.
     pub discount_percent: Option<f64>,
     /// Where its prices are from, and their date.
     pub source: String,
@@ -133,11 +133,11 @@ pub struct Purchase {
     pub month: Month,
     /// Size: dollars an hour of a Savings Plan, or instances.
     pub size: f64,
-    /// Fee over the whole term [USD].
+    /// Fee over the whole term, in USD.
     pub fee: f64,
 }
 
-/// P10, P50, P90 and mean [USD].
+/// P10, P50, P90 and mean, in USD.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Odds {
     /// P10.
@@ -202,11 +202,11 @@ pub struct BelowSpot {
     pub region: String,
     /// The plan.
     pub plan: String,
-    /// Its price [USD an hour].
+    /// Its price, in USD an hour.
     pub plan_price: f64,
-    /// Spot price of the book [USD an hour].
+    /// Spot price of the book, in USD an hour.
     pub spot_price: f64,
-    /// On-demand price [USD an hour].
+    /// On-demand price, in USD an hour.
     pub on_demand_price: f64,
 }
 

@@ -39,7 +39,7 @@ use crate::{
 pub struct Step {
     /// The part that differs: a table of the scenario, or a meter.
     pub cause: String,
-    /// Change of the total [USD].
+    /// Change of the total, in USD.
     pub change: Usd,
 }
 
@@ -50,9 +50,9 @@ pub struct Line {
     pub account: String,
     /// Cost Explorer service.
     pub service: String,
-    /// In A [USD].
+    /// In A, in USD.
     pub a: Usd,
-    /// In B [USD].
+    /// In B, in USD.
     pub b: Usd,
 }
 
@@ -65,7 +65,7 @@ pub struct Odds {
     pub b_cheaper: f64,
     /// Its standard error.
     pub standard_error: f64,
-    /// B − A: P10, P50, P90 and mean [USD].
+    /// B − A: P10, P50, P90 and mean, in USD.
     pub difference: [f64; 4],
 }
 
@@ -76,13 +76,13 @@ pub struct Compared {
     pub a: String,
     /// Name of B.
     pub b: String,
-    /// A's cost over the plan [USD].
+    /// A's cost over the plan, in USD.
     pub total_a: Usd,
-    /// B's cost over the plan [USD].
+    /// B's cost over the plan, in USD.
     pub total_b: Usd,
     /// From A to B.
     pub steps: Vec<Step>,
-    /// Cost by month: A's and B's [USD].
+    /// Cost by month: A's and B's, in USD.
     pub months: Vec<(Month, Usd, Usd)>,
     /// By account and service, the greatest difference first.
     pub lines: Vec<Line>,
@@ -93,7 +93,7 @@ pub struct Compared {
 }
 
 impl Compared {
-    /// Returns B − A [USD].
+    /// Returns B − A, in USD.
     pub fn difference(&self) -> Usd {
         self.total_b - self.total_a
     }

@@ -138,9 +138,9 @@ pub struct Point {
     pub fate: Fate,
     /// Cost and risk.
     pub measures: Measures,
-    /// Saving against today in the same trials [USD a month].
+    /// Saving against today in the same trials, in USD a month.
     pub saves: Estimate,
-    /// Added late minutes [a month].
+    /// Added late minutes (a month).
     pub adds_late_minutes: Estimate,
     /// Limits that it misses, or its contradiction.
     pub broken: Vec<String>,

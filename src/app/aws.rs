@@ -72,7 +72,7 @@ pub struct Settings {
     pub endpoint_url: Option<String>,
     /// Tries of a request, the first included.
     pub attempts: u32,
-    /// First wait between tries [ms].
+    /// First wait between tries, in ms.
     pub backoff_ms: u64,
 }
 

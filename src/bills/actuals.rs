@@ -245,7 +245,7 @@ pub struct Forecast {
     pub account: String,
     /// The month that is forecast.
     pub month: Month,
-    /// Mean [currency of the bill].
+    /// Mean, in the currency of the bill.
     pub mean: Amount,
     /// Lower end of the 80 % interval.
     pub low: Option<Amount>,
@@ -262,7 +262,7 @@ pub struct SetAside {
     pub rows: u64,
     /// The first of them: file and line.
     pub first: String,
-    /// Sum of their costs [currency of the bill]; none if no row has one.
+    /// Sum of their costs, in the currency of the bill; none if no row has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Amount>,
 }

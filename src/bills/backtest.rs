@@ -82,9 +82,9 @@ pub struct Point {
     pub horizon: u32,
     /// Method.
     pub method: Method,
-    /// The forecast [USD].
+    /// The forecast, in USD.
     pub guess: Guess,
-    /// The billed amount [USD].
+    /// The billed amount, in USD.
     pub billed: f64,
 }
 

@@ -160,6 +160,11 @@ impl History {
         self.values.len()
     }
 
+    /// Returns the rows: times and values.
+    pub fn observed(&self) -> impl Iterator<Item = (DateTime, f64)> {
+        self.moments.iter().copied().zip(self.values.iter().copied())
+    }
+
     /// Returns the next rows.
     ///
     /// # Errors

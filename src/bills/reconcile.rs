@@ -40,7 +40,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Partial {
-    /// They are left out.
+    /// They are skipped.
     Exclude,
     /// The plan's month is taken by the days that the bill reaches.
     ProRata,
@@ -75,7 +75,7 @@ pub enum Gap {
 pub struct Side {
     /// How much; none where no row says.
     pub quantity: Option<f64>,
-    /// Its cost [USD].
+    /// Its cost, in USD.
     pub cost: Usd,
 }
 
@@ -93,7 +93,7 @@ pub enum Match {
     Unmapped,
 }
 
-/// The difference of a cell in its parts; they add up to it [USD].
+/// The difference of a cell in its parts; they add up to it, in USD.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Variance {
     /// Billed − planned.
@@ -147,9 +147,9 @@ pub struct Cell {
 /// Sums of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Sum {
-    /// Planned [USD].
+    /// Planned, in USD.
     pub planned: Usd,
-    /// Billed [USD].
+    /// Billed, in USD.
     pub billed: Usd,
     /// Billed − planned.
     pub variance: Variance,
@@ -176,9 +176,9 @@ pub struct Step {
     pub kind: Kind,
     /// Its name.
     pub name: &'static str,
-    /// Planned, where the plan has such lines [USD].
+    /// Planned, where the plan has such lines, in USD.
     pub planned: Option<Usd>,
-    /// Billed [USD].
+    /// Billed, in USD.
     pub billed: Usd,
 }
 
@@ -191,7 +191,7 @@ pub struct Compared {
     pub days: u32,
     /// Its figures may still change.
     pub estimated: bool,
-    /// Share of the plan's month that was taken; 0 when it was left out.
+    /// Share of the plan's month that was taken; 0 if it was skipped.
     pub share: f64,
     /// Where the bill is from.
     pub source: String,
@@ -235,9 +235,9 @@ pub struct Reconciliation {
     pub total: Sum,
     /// From consumption to the bill.
     pub bridge: Vec<Step>,
-    /// Discounts over consumption [share].
+    /// Discounts over consumption, as a share.
     pub discount: Option<f64>,
-    /// Planned lines that AWS does not bill [USD], by service.
+    /// Planned lines that AWS does not bill (USD), by service.
     pub elsewhere: BTreeMap<String, Usd>,
     /// Accounts of the bill that the plan does not have.
     pub unknown_accounts: Vec<String>,

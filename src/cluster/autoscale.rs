@@ -64,7 +64,7 @@ const SAMPLES: usize = 16;
 /// What the metrics pipeline shows of one tick of a workload.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Sample {
-    /// CPU over the pods that were ready [millicores].
+    /// CPU over the pods that were ready, in millicores.
     usage: f64,
     /// How many these were.
     ready: u32,
@@ -99,23 +99,23 @@ pub struct Replicas {
     pub rps: f64,
     /// What was asked over what the ready pods can serve.
     pub load: f64,
-    /// Response time that 95 % of requests stay below [ms].
+    /// Response time that 95 % of requests stay below, in ms.
     pub p95_ms: f64,
     /// Requests that wait for the next tick.
     pub backlog: f64,
-    /// CPU used [millicores].
+    /// CPU used, in millicores.
     pub usage: f64,
     /// Requests that arrive or wait [1/s].
     asked: f64,
     /// What the ready pods serve [1/s], its inverse, their CPU with nothing to do and their requests
-    /// [millicores]: kept, because they change seldom.
+    /// (millicores): kept, because they change seldom.
     capacity: f64,
     per_capacity: f64,
     idle_usage: f64,
     requested: f64,
-    saturated: bool,
+    overloaded: bool,
     unserved_before: f64,
-    /// For how long a message or more waited in its queue [seconds].
+    /// For how long a message or more waited in its queue, in seconds.
     queued_seconds: f64,
     /// Bound pods by zone.
     zones: [u32; MOST_ZONES],
@@ -150,9 +150,9 @@ pub struct Cluster {
     settle_at: Second,
     pending: u32,
     ready_pods: u32,
-    /// CPU of idle pods that serve no requests, and of daemons on all nodes [millicores].
+    /// CPU of idle pods that serve no requests, and of daemons on all nodes, in millicores.
     standing_cpu: f64,
-    /// vCPUs of all nodes [millicores].
+    /// vCPUs of all nodes, in millicores.
     vcpu_milli: i64,
     awake: bool,
     /// Nodes launched so far.
@@ -433,9 +433,7 @@ impl Cluster {
         self.counted_to = self.now;
         let Some(hour) = self.tally.hours.last_mut() else { return };
         let minutes = seconds / 60.0;
-        for (sum, count) in hour.node_minutes.iter_mut().zip(self.counts.each()) {
-            *sum += f64::from(count) * minutes;
-        }
+        hour.node_minutes.add(self.counts, minutes);
         hour.pod_minutes += f64::from(self.ready_pods) * minutes;
         hour.vcpu_minutes += self.vcpu_milli as f64 / 1000.0 * minutes;
     }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cluster::autoscale::{
         policy::{BASELINE, Policy, Purchase, Reservation, ZonePrice},
+        purchase::NodeMinutes,
         tally::{Disruptions, HourTally, Refusal, Tally},
     },
     measure::units::{BYTES_PER_GB, BYTES_PER_MIB},
@@ -71,11 +72,14 @@ pub struct WorkloadUse {
     /// Requests that waited for a later tick.
     pub queued_requests: f64,
     /// Minutes in which more was asked than the ready pods can serve.
-    pub saturated_minutes: f64,
+    #[serde(alias = "saturated_minutes")]
+    pub overloaded_minutes: f64,
     /// Of these, with every replica that the autoscaler may ask for.
-    pub saturated_at_most_minutes: f64,
+    #[serde(alias = "saturated_at_most_minutes")]
+    pub overloaded_at_most_minutes: f64,
     /// Of these, with pods that had no node.
-    pub saturated_pending_minutes: f64,
+    #[serde(alias = "saturated_pending_minutes")]
+    pub overloaded_pending_minutes: f64,
     /// Minutes in which more was asked than the ready pods can serve, or p95 was above its
     /// bound; not part of the plan document.
     #[serde(skip)]
@@ -86,11 +90,11 @@ pub struct WorkloadUse {
     pub mean_replicas: f64,
     /// Most ready pods.
     pub peak_replicas: u32,
-    /// Busiest minute [requests per second].
+    /// Busiest minute, in requests per second.
     pub peak_rps: f64,
-    /// Mean over requests of the p95 of their minute [ms].
+    /// Mean over requests of the p95 of their minute, in ms.
     pub p95_ms: f64,
-    /// p95 of the worst minute [ms].
+    /// p95 of the worst minute, in ms.
     pub peak_p95_ms: f64,
     /// Runs, of a cron-job or a job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -118,7 +122,7 @@ pub fn jobs<'c>(months: impl Iterator<Item = &'c Capacity>) -> Vec<(String, JobU
 pub struct QueueUse {
     /// Most messages that waited.
     pub most_waiting: f64,
-    /// Longest wait [seconds].
+    /// Longest wait, in seconds.
     pub longest_wait_seconds: f64,
 }
 
@@ -159,11 +163,11 @@ pub struct Capacity {
     pub disruptions: Disruptions,
     /// What kept nodes or pods back, counted once a pass of the controller.
     pub refusals: BTreeMap<String, u32>,
-    /// Images pulled [GB].
+    /// Images pulled, in GB.
     pub image_gb: f64,
     /// Sessions that reached the account.
     pub sessions: f64,
-    /// Busiest minute [sessions].
+    /// Busiest minute, in sessions.
     pub peak_sessions_per_minute: f64,
     /// Hours in which the account was awake.
     pub awake_hours: f64,
@@ -215,9 +219,9 @@ impl Capacity {
             name: workload.name.clone(),
             requests: tally.requests,
             unserved_requests: tally.unserved,
-            saturated_minutes: tally.saturated_minutes,
-            saturated_at_most_minutes: tally.saturated_at_most_minutes,
-            saturated_pending_minutes: tally.saturated_pending_minutes,
+            overloaded_minutes: tally.overloaded_minutes,
+            overloaded_at_most_minutes: tally.overloaded_at_most_minutes,
+            overloaded_pending_minutes: tally.overloaded_pending_minutes,
             late_minutes: tally.late_minutes,
             pending_pod_minutes: tally.pending_pod_minutes,
             mean_replicas: tally.ready_pod_minutes / minutes,
@@ -232,9 +236,12 @@ impl Capacity {
                 longest_wait_seconds: tally.longest_wait,
             }),
         });
-        let mean =
-            |of: usize| tally.hours.iter().map(|h| h.node_minutes[of]).sum::<f64>() / minutes;
-        let [baseline_mean, on_demand_mean, spot_mean] = [0, 1, 2].map(mean);
+        let mean = |of: fn(&NodeMinutes) -> f64| {
+            tally.hours.iter().map(|hour| of(&hour.node_minutes)).sum::<f64>() / minutes
+        };
+        let baseline_mean = mean(|nodes| nodes.baseline);
+        let on_demand_mean = mean(|nodes| nodes.on_demand);
+        let spot_mean = mean(|nodes| nodes.spot);
         debug_assert!(tally.is_finite(), "a month's sums are numbers: {tally:?}");
         Self {
             nodes,

@@ -8,7 +8,7 @@
 //! mean wait   C / (c/S − λ)
 //! P(T > t)  = e^(−t/S) [1 + C (1 − e^(−d t/S)) / d],  d = c − 1 − a;  at d = 0: e^(−t/S) (1 + C t/S)
 //! ```
-//! λ arrivals [1/s], S time of one request on a worker [s], c workers.
+//! λ arrivals [1/s], S time of one request on a worker (s), c workers.
 //!
 //! # Source
 //! A. K. Erlang (1917); the response tail is that of M/M/c in Gross and Harris, "Fundamentals of
@@ -130,7 +130,7 @@ impl Curve {
         Self::through(&[value; STEPS + 1])
     }
 
-    /// The response time that a share `p` of requests stays below [ms], in pods of `servers` workers
+    /// The response time that a share `p` of requests stays below (ms), in pods of `servers` workers
     /// that take `service_ms` per request.
     pub fn response(servers: u32, service_ms: f64, p: f64) -> Self {
         // The search takes a fifth of preparing a trial, and a trial's services differ by their time alone.

@@ -20,10 +20,10 @@ pub mod job;
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resources {
-    /// CPU [millicores].
+    /// CPU \[millicores\].
     #[schemars(range(min = 0, max = 1_000_000))]
     pub cpu_millicores: f64,
-    /// Memory [MiB].
+    /// Memory \[MiB\].
     #[schemars(range(min = 0, max = 30_000_000))]
     pub memory_mib: f64,
 }
@@ -113,9 +113,9 @@ pub enum MetricType {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MetricName {
-    /// CPU [millicores]; Resource and `ContainerResource`.
+    /// CPU \[millicores\]; Resource and `ContainerResource`.
     Cpu,
-    /// Memory [MiB]; Resource and `ContainerResource`.
+    /// Memory \[MiB\]; Resource and `ContainerResource`.
     Memory,
     /// Requests that arrive in a second; Pods and External.
     RequestsPerSecond,
@@ -137,21 +137,21 @@ pub struct Metric {
     /// Percent of the request; Resource and `ContainerResource`.
     #[schemars(range(min = 1, max = 1000), extend("format" = "percent"))]
     pub average_utilization: Option<u32>,
-    /// Target per pod [unit of the metric].
+    /// Target per pod \[unit of the metric\].
     #[schemars(range(min = 0.001, max = 1_000_000_000))]
     pub average_value: Option<f64>,
-    /// Target of the whole workload [unit of the metric]; External metrics only.
+    /// Target of the whole workload \[unit of the metric\]; External metrics only.
     #[schemars(range(min = 0.001, max = 1_000_000_000))]
     pub value: Option<f64>,
     /// The container; `ContainerResource`.
     pub container: Option<String>,
-    /// What the container requests [millicores, or MiB]; default: the pod's request.
+    /// What the container requests \[millicores, or MiB\]; default: the pod's request.
     #[schemars(range(min = 0, max = 30_000_000))]
     pub container_request: Option<f64>,
     /// The container's share of what the pod uses; default: in proportion to the requests.
     #[schemars(range(min = 0, max = 1))]
     pub usage_share: Option<f64>,
-    /// Value above which KEDA starts the first pod [unit of the metric]; External, with `keda`; default: 0.
+    /// Value above which KEDA starts the first pod \[unit of the metric\]; External, with `keda`; default: 0.
     #[schemars(range(min = 0, max = 1_000_000_000))]
     pub activation: Option<f64>,
 }
@@ -187,7 +187,7 @@ pub struct ScalingPolicy {
     /// Most pods, or percent, that may be added or removed in a period.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub value: u32,
-    /// The period [seconds].
+    /// The period \[seconds\].
     #[schemars(range(min = 1, max = 1800))]
     pub period_seconds: u32,
 }
@@ -453,11 +453,11 @@ pub struct Workload {
     /// Where they come from.
     #[serde(default)]
     pub reached: Reached,
-    /// CPU time of one request [ms].
+    /// CPU time of one request \[ms\].
     #[serde(default)]
     #[schemars(range(min = 0, max = 600_000))]
     pub cpu_ms_per_request: f64,
-    /// CPU a pod uses with no load [millicores].
+    /// CPU a pod uses with no load \[millicores\].
     #[serde(default)]
     #[schemars(range(min = 0, max = 64_000))]
     pub idle_cpu_millicores: f64,
@@ -475,7 +475,7 @@ pub struct Workload {
     /// Requests a pod serves at once: workers times threads. Default: only CPU limits it.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub concurrency: Option<u32>,
-    /// Time a request holds a worker, waiting for others included [ms]; default: its CPU time.
+    /// Time a request holds a worker, waiting for others included \[ms\]; default: its CPU time.
     #[schemars(range(min = 0, max = 600_000))]
     pub service_ms_per_request: Option<f64>,
     /// Seconds a request waits before its caller gives up; default: the model's figure.
@@ -488,10 +488,10 @@ pub struct Workload {
     /// no value, and an autoscaler that goes by it does nothing.
     #[serde(default)]
     pub containers_without_request: Unrequested,
-    /// Memory a pod uses without load [MiB]; default: its request.
+    /// Memory a pod uses without load \[MiB\]; default: its request.
     #[schemars(range(min = 0, max = 30_000_000))]
     pub idle_memory_mib: Option<f64>,
-    /// Memory of one request being served [MiB].
+    /// Memory of one request being served \[MiB\].
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub memory_mib_per_request: f64,
@@ -508,7 +508,7 @@ pub struct Workload {
     /// the pod stays until the pool's `termination_grace_seconds` pass.
     #[serde(default)]
     pub do_not_disrupt: bool,
-    /// The same, but only so long after a pod has started [seconds]; give one of the two.
+    /// The same, but only so long after a pod has started \[seconds\]; give one of the two.
     #[schemars(range(min = 1, max = 8_640_000))]
     pub do_not_disrupt_seconds: Option<u32>,
     /// Replicas, where no autoscaler sets them.
@@ -543,15 +543,15 @@ pub struct Workload {
     /// Whether it keeps running outside the account's schedule.
     #[serde(default)]
     pub always_on: bool,
-    /// Compressed image [MiB], pulled once by each node.
+    /// Compressed image \[MiB\], pulled once by each node.
     #[serde(default)]
     #[schemars(range(min = 0, max = 100_000))]
     pub image_mib: f64,
-    /// Bytes to and from third parties per request [KiB].
+    /// Bytes to and from third parties per request \[KiB\].
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub external_kib_per_request: f64,
-    /// Logs sent out per request [KiB]; traces are the observability service's own.
+    /// Logs sent out per request \[KiB\]; traces are the observability service's own.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub log_kib_per_request: f64,

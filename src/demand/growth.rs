@@ -33,6 +33,7 @@ use crate::{
 };
 
 pub mod bass;
+pub mod capacity;
 pub mod compound;
 pub mod fit;
 pub mod gompertz;
@@ -52,9 +53,9 @@ pub enum Curve {
     /// The same percentage added each month.
     Compound(compound::Compound),
     /// S-curve towards a capacity, symmetric.
-    Logistic(logistic::Logistic),
+    Logistic(capacity::Settings),
     /// S-curve towards a capacity, early rise and long tail.
-    Gompertz(gompertz::Gompertz),
+    Gompertz(capacity::Settings),
     /// Adoption by innovators and imitators in a market of known size.
     Bass(bass::Bass),
     /// A value from a month on, until the next.
@@ -119,9 +120,9 @@ pub enum Law {
     /// Compound.
     Compound(compound::Law),
     /// Logistic.
-    Logistic(logistic::Law),
+    Logistic(capacity::Law),
     /// Gompertz.
-    Gompertz(gompertz::Law),
+    Gompertz(capacity::Law),
     /// Bass.
     Bass(bass::Law),
     /// Steps.
@@ -134,8 +135,8 @@ impl Law {
         let users = match self {
             Self::Linear(law) => law.at(t),
             Self::Compound(law) => law.at(t),
-            Self::Logistic(law) => law.at(t),
-            Self::Gompertz(law) => law.at(t),
+            Self::Logistic(law) => logistic::at(law, t),
+            Self::Gompertz(law) => gompertz::at(law, t),
             Self::Bass(law) => law.at(t),
             Self::Steps(law) => law.at(t),
         };
@@ -167,8 +168,7 @@ impl Curve {
         match self {
             Self::Linear(curve) => curve.start,
             Self::Compound(curve) => curve.start,
-            Self::Logistic(curve) => curve.start,
-            Self::Gompertz(curve) => curve.start,
+            Self::Logistic(curve) | Self::Gompertz(curve) => curve.start,
             Self::Bass(curve) => curve.start,
             Self::Steps(curve) => curve.steps.first().map(|step| step.users),
         }
@@ -182,8 +182,8 @@ impl Curve {
         match self {
             Self::Linear(curve) => curve.bind(start, span).map(Law::Linear),
             Self::Compound(curve) => curve.bind(start, span).map(Law::Compound),
-            Self::Logistic(curve) => curve.bind(start, span).map(Law::Logistic),
-            Self::Gompertz(curve) => curve.bind(start, span).map(Law::Gompertz),
+            Self::Logistic(curve) => curve.bind(start, span, logistic::distance).map(Law::Logistic),
+            Self::Gompertz(curve) => curve.bind(start, span, gompertz::distance).map(Law::Gompertz),
             Self::Bass(curve) => curve.bind(start).map(Law::Bass),
             Self::Steps(curve) => curve.bind(first).map(Law::Steps),
         }

@@ -43,10 +43,10 @@ pub struct Class {
     /// Requests in a session.
     #[schemars(range(min = 0, max = 100_000))]
     pub per_session: f64,
-    /// Bytes of a request with headers [KiB].
+    /// Bytes of a request with headers \[KiB\].
     #[schemars(range(min = 0, max = 1_000_000))]
     pub request_kib: f64,
-    /// Bytes of an answer with headers [KiB].
+    /// Bytes of an answer with headers \[KiB\].
     #[schemars(range(min = 0, max = 10_000_000))]
     pub response_kib: f64,
     /// Requests in a session that `CloudFront` answers or passes on, where it is in front of the load balancer:
@@ -90,12 +90,12 @@ pub struct Traffic {
     pub classes: IndexMap<String, Class>,
     /// Shape of the day.
     pub daily: Option<Daily>,
-    /// Weight of each weekday, Monday first [ratio].
+    /// Weight of each weekday, Monday first \[ratio\].
     #[schemars(length(min = 7, max = 7), inner(range(min = 0, max = 1_000_000)))]
     pub weekly: Option<Vec<f64>>,
     /// Shape learned from a real series, in place of `daily` and `weekly`.
     pub shape: Option<Shape>,
-    /// Factor of each calendar month, January first [ratio].
+    /// Factor of each calendar month, January first \[ratio\].
     #[schemars(length(min = 12, max = 12), inner(range(min = 0, max = 1_000_000)))]
     pub months: Option<Vec<f64>>,
     /// Times of year with more or less traffic.

@@ -219,9 +219,9 @@ pub struct Rate {
     pub payment_option: String,
     /// `standard-ri` and the like.
     pub plan_kind: String,
-    /// Effective price [USD an hour].
+    /// Effective price \[USD an hour\].
     pub usd_per_hour: f64,
-    /// On-demand price that it was compared with at its source [USD an hour].
+    /// On-demand price that it was compared with at its source \[USD an hour\].
     pub on_demand_usd_per_hour: Option<f64>,
     /// Date of the figure.
     pub as_of: String,

@@ -203,7 +203,7 @@ impl Scope<'_> {
     }
 
     /// Returns whether a meter is the model's, by its usage type without and with the prefix: one that the book has in
-    /// some region, or one to be taken in. What is asked for each of a list's rows is looked up once.
+    /// some region, or one to be taken in. Each row of a list is looked up once.
     pub fn wanted<'b>(&'b self, book: &'b PriceBook) -> impl Fn(&str, &str) -> bool + 'b {
         let code = self.service.code.as_str();
         let tables = || book.tables().filter(move |(_, service, _)| *service == code);

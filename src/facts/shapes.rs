@@ -37,11 +37,11 @@ pub struct Shape {
     pub arch: String,
     /// vCPUs.
     pub vcpus: u32,
-    /// Memory [MiB].
+    /// Memory, in MiB.
     pub memory_mib: f64,
-    /// CPU left for pods [millicores]; none when undocumented.
+    /// CPU left for pods, in millicores; none when undocumented.
     pub allocatable_cpu_milli: Option<f64>,
-    /// Memory left for pods [MiB].
+    /// Memory left for pods, in MiB.
     pub allocatable_memory_mib: Option<f64>,
     /// Pods the node takes.
     pub allocatable_pods: Option<u32>,
@@ -105,7 +105,7 @@ pub struct SpotSupply {
     pub region: String,
     /// Instance type.
     pub instance_type: String,
-    /// Saving against on-demand [percent]; 0 marks a type with little or no supply.
+    /// Saving against on-demand, in percent; 0 marks a type with little or no supply.
     pub savings_percent: f64,
     /// 0 (under 5 % a month) to 4 (over 20 %).
     pub interruption_bucket: u8,
@@ -124,7 +124,7 @@ pub struct AuroraClass {
     pub family: String,
     /// vCPUs.
     pub vcpu: u32,
-    /// Nominal memory [GiB].
+    /// Nominal memory, in GiB.
     pub memory_gib: f64,
     /// Default `max_connections`.
     pub max_connections: u32,
@@ -150,7 +150,7 @@ pub struct HpaDefaults {
     pub scale_up_minimum: u32,
     /// Least replicas.
     pub min_replicas: u32,
-    /// Target CPU [percent of request].
+    /// Target CPU, in percent of request.
     pub target_cpu_utilization: u32,
     /// Window of `behavior.scaleUp`.
     pub scale_up_window_seconds: u32,
@@ -260,7 +260,7 @@ pub struct KarpenterDefaults {
     pub batch_max_seconds: u32,
     /// Seconds that a node is not ready before it is replaced, with the gate `NodeRepair`.
     pub repair_seconds: u32,
-    /// Share of a pool's nodes, rounded up, above which failed ones are not replaced [percent].
+    /// Share of a pool's nodes, rounded up, above which failed ones are not replaced, in percent.
     pub repair_unhealthy_percent: u32,
     /// `k` of the policy Balanced.
     pub balanced_k: f64,
@@ -284,7 +284,7 @@ pub struct SpotFacts {
     pub shortage_seconds: u32,
     /// Weight of the price in the choice.
     pub price_weight: f64,
-    /// How much dearer than the cheapest a chosen type may be.
+    /// How much more expensive than the cheapest a chosen type may be.
     pub price_reach: f64,
     /// Seconds from the notice to the end.
     pub notice_seconds: u32,
@@ -316,7 +316,7 @@ pub struct NodeDefaults {
     pub image_pull_seconds: f64,
     /// Rate of an image pull.
     pub image_pull_mib_per_second: f64,
-    /// Root volume [GiB].
+    /// Root volume, in GiB.
     pub root_volume_gib: f64,
 }
 
@@ -350,15 +350,15 @@ pub struct ServingFacts {
 pub struct EbsFacts {
     /// IOPS without extra charge.
     pub gp3_included_iops: f64,
-    /// Throughput without extra charge [MiB/s].
+    /// Throughput without extra charge, in MiB/s.
     pub gp3_included_mibps: f64,
-    /// Largest gp3 volume [GiB].
+    /// Largest gp3 volume, in GiB.
     pub gp3_max_gib: f64,
-    /// Largest gp2 volume [GiB].
+    /// Largest gp2 volume, in GiB.
     pub gp2_max_gib: f64,
     /// Most IOPS.
     pub gp3_max_iops: f64,
-    /// Most throughput [MiB/s].
+    /// Most throughput, in MiB/s.
     pub gp3_max_mibps: f64,
 }
 
@@ -410,9 +410,9 @@ pub struct AuroraFacts {
     pub reserved_connections: u32,
     /// Most readers of a cluster.
     pub max_readers: u32,
-    /// Longest backup retention [days].
+    /// Longest backup retention, in days.
     pub max_backup_retention_days: f64,
-    /// Largest cluster volume [GiB].
+    /// Largest cluster volume, in GiB.
     pub max_storage_gib: f64,
     /// Families to choose from when a scenario names none.
     pub default_families: Vec<String>,
@@ -420,13 +420,13 @@ pub struct AuroraFacts {
     pub target_cpu_utilization: f64,
     /// Share of I/O in the Standard bill above which I/O-Optimized pays.
     pub io_optimized_crossover: f64,
-    /// Memory of an ACU [GiB].
+    /// Memory of an ACU, in GiB.
     pub acu_gib: f64,
-    /// CPU of an ACU [vCPU].
+    /// CPU of an ACU, in vCPU.
     pub acu_vcpu: f64,
-    /// Steps of capacity [ACU].
+    /// Steps of capacity, in ACU.
     pub acu_step: f64,
-    /// Most capacity [ACU].
+    /// Most capacity, in ACU.
     pub max_acu: f64,
     /// Growth in 15 s as a share of the capacity.
     pub acu_growth_per_15_seconds: f64,
@@ -462,9 +462,9 @@ pub struct DatadogFacts {
     pub containers_per_host: BTreeMap<String, f64>,
     /// Custom metrics included with each host, by plan.
     pub custom_metrics_per_host: BTreeMap<String, f64>,
-    /// Spans included with each APM host [GB ingested].
+    /// Spans included with each APM host, in GB ingested.
     pub apm_ingested_gb_per_host: f64,
-    /// Spans included with each APM host [indexed].
+    /// Spans included with each APM host `[indexed]`.
     pub apm_indexed_spans_per_host: f64,
 }
 
@@ -472,7 +472,7 @@ pub struct DatadogFacts {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogFacts {
-    /// A line of a load balancer's access log [bytes].
+    /// A line of a load balancer's access log, in bytes.
     pub alb_access_log_bytes: f64,
     /// Minutes between two files of a load-balancer node.
     pub alb_access_log_interval_minutes: f64,

@@ -2,7 +2,7 @@
 //!
 //! # Formula
 //! ```text
-//! monthly     broken in the first month m with  cost(m) > amount
+//! monthly     exceeded in the first month m with  cost(m) > amount
 //! annual      … with  Σ cost of m's calendar year up to m > amount
 //! cumulative  … with  Σ cost from `from` up to m > amount                   (credits to burn)
 //! cash        … with  amount − Σ (cost + other − revenue) up to m < keep     (cash to keep)
@@ -69,15 +69,15 @@ impl Scope {
 pub struct Budget {
     /// What it is called.
     pub name: String,
-    /// How much may be spent, or, of cash, how much there is [USD].
+    /// How much may be spent, or, of cash, how much there is \[USD\].
     #[schemars(range(min = 0, max = 1e15))]
     pub amount: f64,
     /// Over what: `monthly`, `annual`, `cumulative` or `cash`.
     pub period: Period,
     /// Account of the budget; by default all.
     pub account: Option<String>,
-    /// Services whose charges count, as reports name them: `EC2`, `Amazon Relational Database Service`; all of
-    /// them if left out.
+    /// Services whose charges count, as reports name them: `EC2`, `Amazon Relational Database Service`; default: all
+    /// of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<String>,
     /// Whose charges count: `aws` leaves out other vendors and tax, as AWS credits do; by default all.
@@ -85,11 +85,11 @@ pub struct Budget {
     pub vendor: Option<Vendor>,
     /// First month that counts; by default the first of the plan.
     pub from: Option<Month>,
-    /// Other net spending of the company, of cash only [USD a month].
+    /// Other net spending of the company, of cash only \[USD a month\].
     #[serde(default)]
     #[schemars(range(min = -1e12, max = 1e12))]
     pub other_costs_per_month: f64,
-    /// Cash that must be left, of cash only [USD].
+    /// Cash that must be left, of cash only \[USD\].
     #[serde(default)]
     #[schemars(range(min = 0, max = 1e15))]
     pub keep: f64,
@@ -99,7 +99,7 @@ pub struct Budget {
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Revenue {
-    /// What a monthly user brings in a month [USD].
+    /// What a monthly user brings in a month \[USD\].
     #[schemars(range(min = 0, max = 1_000_000))]
     pub per_user_month: f64,
 }
@@ -114,7 +114,12 @@ impl Budget {
     }
 
     /// Returns the index in `months` of the month in which the budget is exceeded.
-    pub fn breaks(&self, months: &[Month], costs: &[f64], revenue: &[f64]) -> Option<usize> {
+    pub fn first_exceeded(
+        &self,
+        months: &[Month],
+        costs: &[f64],
+        revenue: &[f64],
+    ) -> Option<usize> {
         let mut sum = 0.0;
         let mut year = None;
         for (place, month) in months.iter().enumerate() {
@@ -132,13 +137,13 @@ impl Budget {
             }
             year = Some(own_year);
             sum += costs[place];
-            let broken = if self.period == Period::Cash {
+            let exceeded = if self.period == Period::Cash {
                 sum += self.other_costs_per_month - revenue.get(place).copied().unwrap_or(0.0);
                 self.amount - sum < self.keep
             } else {
                 sum > self.amount
             };
-            if broken {
+            if exceeded {
                 return Some(place);
             }
         }
@@ -195,9 +200,9 @@ mod tests {
         (0..count).map(|index| first.plus(index)).collect()
     }
 
-    fn breaks(text: &str, costs: &[f64], revenue: &[f64]) -> Option<usize> {
+    fn exceeded(text: &str, costs: &[f64], revenue: &[f64]) -> Option<usize> {
         let budget: Budget = toml::from_str(&format!("name = 'x'\n{text}")).unwrap();
-        budget.breaks(&months(costs.len() as u32), costs, revenue)
+        budget.first_exceeded(&months(costs.len() as u32), costs, revenue)
     }
 
     /// November and December 2027, then 2028: the sum of a year starts again in January.
@@ -212,7 +217,7 @@ mod tests {
             ("amount = 159\nperiod = 'cumulative'", Some(2)),
             ("amount = 159\nperiod = 'cumulative'\nfrom = '2028-01'", None),
         ] {
-            assert_eq!(breaks(text, &costs, &[]), expected, "{text}");
+            assert_eq!(exceeded(text, &costs, &[]), expected, "{text}");
         }
     }
 
@@ -220,7 +225,7 @@ mod tests {
     #[test]
     fn cash_runs_out() {
         let text = "amount = 1000\nperiod = 'cash'\nother_costs_per_month = 200\nkeep = 300";
-        assert_eq!(breaks(text, &[100.0; 6], &[50.0; 6]), Some(2));
-        assert_eq!(breaks(text, &[100.0; 6], &[300.0; 6]), None);
+        assert_eq!(exceeded(text, &[100.0; 6], &[50.0; 6]), Some(2));
+        assert_eq!(exceeded(text, &[100.0; 6], &[300.0; 6]), None);
     }
 }

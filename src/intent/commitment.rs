@@ -15,7 +15,7 @@
 //! # Limits
 //! The book knows all-upfront prices of us-east-1 and no Compute Savings Plan: what it does not know is to be
 //! given as `discount_percent`, as AWS quotes it. Zonal reservations, queued purchases and convertible
-//! exchanges are left out.
+//! exchanges are not modelled.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ pub struct Commitment {
     pub term: Term,
     /// How it is paid.
     pub payment: Payment,
-    /// Of Savings Plans: the commitment [USD an hour].
+    /// Of Savings Plans: the commitment \[USD an hour\].
     #[schemars(range(min = 0, max = 1_000_000))]
     pub usd_per_hour: Option<f64>,
     /// Of EC2 Instance Savings Plans: the instance family, `m7g`.
@@ -53,7 +53,7 @@ pub struct Commitment {
     pub count: Option<f64>,
     /// Region; that of the account by default.
     pub region: Option<String>,
-    /// Discount on the on-demand price, as AWS quotes it, where the book has no price [percent].
+    /// Discount on the on-demand price, as AWS quotes it, where the book has no price \[percent\].
     #[schemars(range(min = 0, max = 90), extend("format" = "percent"))]
     pub discount_percent: Option<f64>,
 }

@@ -78,14 +78,14 @@ pub struct Billing {
     pub consolidated: bool,
     /// AWS Support plan, `Business Support+`; by default none.
     pub support: Option<String>,
-    /// Discount of a contract (EDP) on all AWS charges but support [percent].
+    /// Discount of a contract (EDP) on all AWS charges but support \[percent\].
     #[serde(default)]
     #[schemars(range(min = 0, max = 90), extend("format" = "percent"))]
     pub discount_percent: f64,
     /// Private discounts by service.
     #[serde(default)]
     pub discounts: Vec<Discount>,
-    /// Tax on all charges [percent].
+    /// Tax on all charges \[percent\].
     #[serde(default)]
     #[schemars(range(min = 0, max = 100), extend("format" = "percent"))]
     pub tax_percent: f64,
@@ -97,7 +97,7 @@ pub struct Billing {
 pub struct Discount {
     /// Service code or Cost Explorer service: `AmazonRDS`.
     pub service: String,
-    /// Discount on its charges [percent].
+    /// Discount on its charges \[percent\].
     #[schemars(range(min = 0, max = 90), extend("format" = "percent"))]
     pub percent: f64,
 }

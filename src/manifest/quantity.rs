@@ -149,13 +149,13 @@ fn assemble(digits: &str, places: i32, scale: Scale) -> Option<i128> {
     (value <= i128::from(i64::MAX) * NANO).then_some(value)
 }
 
-/// Returns CPU [millicores] as a quantity: `350m`, `2`. Nothing finer than a millicore is taken: rounded up.
+/// Returns CPU (millicores) as a quantity: `350m`, `2`. Nothing finer than a millicore is taken: rounded up.
 pub fn cpu(millicores: f64) -> String {
     let milli = millicores.max(0.0).ceil() as i64;
     if milli % 1000 == 0 { (milli / 1000).to_string() } else { format!("{milli}m") }
 }
 
-/// Returns memory [MiB] as a quantity: `512Mi`, or bytes where it is not a whole number of MiB.
+/// Returns memory (MiB) as a quantity: `512Mi`, or bytes where it is not a whole number of MiB.
 pub fn memory(mebibytes: f64) -> String {
     let mebibytes = mebibytes.max(0.0);
     if mebibytes.fract() == 0.0 {

@@ -56,7 +56,7 @@ pub struct Found {
     pub nodes: usize,
     /// EBS volumes that pods claim.
     pub volumes: usize,
-    /// Their size in all [GiB].
+    /// Their size in all, in GiB.
     pub volume_gib: u64,
 }
 

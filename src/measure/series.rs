@@ -33,7 +33,7 @@ pub struct Series {
     pub moments: Vec<DateTime>,
     /// Values, finite and not negative.
     pub values: Vec<f64>,
-    /// Median distance between rows [minutes].
+    /// Median distance between rows \[minutes\].
     pub step_minutes: f64,
 }
 

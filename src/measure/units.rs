@@ -40,7 +40,7 @@ pub fn parse_figure(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Largest amount of money that an input may hold or a charge may come to [USD].
+/// Largest amount of money that an input may hold or a charge may come to, in USD.
 ///
 /// A million lines of [`MOST_QUANTITY`] units at 1 USD; tens of millions of such amounts add up without
 /// overflow.
@@ -52,7 +52,7 @@ pub const BYTES_PER_GB: f64 = 1_073_741_824.0;
 /// Bytes in a MiB.
 pub const BYTES_PER_MIB: f64 = 1_048_576.0;
 
-/// An amount of money [USD], exact to ten decimal places.
+/// An amount of money (USD), exact to ten decimal places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub struct Usd(Decimal);
 
@@ -138,7 +138,7 @@ impl Sum for Usd {
     }
 }
 
-/// The price of one pricing unit [USD per unit], parsed from text, never through a float.
+/// The price of one pricing unit (USD per unit), parsed from text, never through a float.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnitPrice(Decimal);
 

@@ -12,17 +12,17 @@ pub struct CommitmentMonth {
     pub month: Month,
     /// Hours of its term in the month.
     pub hours: u32,
-    /// Fee, with what was paid upfront spread over the term [USD].
+    /// Fee, with what was paid upfront spread over the term, in USD.
     pub fee: Usd,
-    /// Of the fee, what covered usage [USD].
+    /// Of the fee, what covered usage, in USD.
     pub used: Usd,
-    /// Of the fee, what covered nothing [USD].
+    /// Of the fee, what covered nothing, in USD.
     pub unused: Usd,
-    /// What the covered usage would have cost on demand [USD].
+    /// What the covered usage would have cost on demand, in USD.
     pub on_demand: Usd,
-    /// Paid in the month, upfront payments in full [USD].
+    /// Paid in the month, upfront payments in full, in USD.
     pub cash: Usd,
-    /// Of the cash, the upfront payment; 0 in plans that an earlier version stored [USD].
+    /// Of the cash, the upfront payment; 0 in plans that an earlier version stored, in USD.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub upfront: Usd,
 }
@@ -37,7 +37,7 @@ impl CommitmentMonth {
         (self.fee > Usd::ZERO).then(|| self.used.to_f64() / self.fee.to_f64())
     }
 
-    /// Saved against on demand, waste taken off; negative when it lost money [USD].
+    /// Saved against on demand, waste taken off; negative when it lost money, in USD.
     pub fn saved(&self) -> Usd {
         self.on_demand - self.fee
     }
@@ -69,8 +69,8 @@ pub struct Coverage {
     pub account: String,
     /// `AmazonEC2` or `AmazonRDS`.
     pub service: String,
-    /// What could be covered, at on-demand prices [USD].
+    /// What could be covered, at on-demand prices, in USD.
     pub eligible: Usd,
-    /// What was covered, at on-demand prices [USD].
+    /// What was covered, at on-demand prices, in USD.
     pub covered: Usd,
 }

@@ -26,7 +26,7 @@ pub struct Entry {
     pub resource: String,
     /// How much.
     pub quantity: Quantity,
-    /// What it costs [USD].
+    /// What it costs, in USD.
     pub cost: Usd,
     /// Place in `rate::Rated::charges` of the month's charge it is part of.
     pub charge: usize,

@@ -65,7 +65,7 @@ pub struct Part {
     pub from: Decimal,
     /// Units in it.
     pub quantity: Decimal,
-    /// Price of a unit [USD].
+    /// Price of a unit, in USD.
     pub price: UnitPrice,
 }
 
@@ -121,7 +121,7 @@ pub struct Charge {
     pub quantity: Decimal,
     /// The quantity by step.
     pub parts: Vec<Part>,
-    /// What it costs [USD].
+    /// What it costs, in USD.
     pub cost: Usd,
 }
 
@@ -132,7 +132,7 @@ pub struct PriceStep {
     pub from: Decimal,
     /// End; none is without end.
     pub to: Option<Decimal>,
-    /// Price of a unit [USD].
+    /// Price of a unit, in USD.
     pub price: UnitPrice,
     /// Pool of meters that share the step.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -276,13 +276,13 @@ pub struct Beyond {
     pub unit: String,
     /// Where the book's steps end.
     pub end: Decimal,
-    /// Price of the last step [USD].
+    /// Price of the last step, in USD.
     pub price: UnitPrice,
     /// The month with the most usage.
     pub month: Month,
     /// Its quantity.
     pub quantity: Decimal,
-    /// What all usage above the end costs [USD].
+    /// What all usage above the end costs, in USD.
     pub cost: Usd,
 }
 

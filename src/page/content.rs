@@ -1,4 +1,4 @@
-//! A plan, and what stands beside it, as a [`Page`]: which sections there are, in which order, and which
+//! A plan, and what it is compared with, as a [`Page`]: which sections there are, in which order, and which
 //! figures of the documents they show.
 //!
 //! # Limits
@@ -41,9 +41,10 @@ pub mod prices;
 pub mod rated;
 pub mod reconcile;
 pub mod simulate;
+pub mod traced;
 pub mod tuned;
 
-/// What a report may show beside the plan.
+/// What a report may show with the plan.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Beside<'a> {
     /// The plan against bills.
@@ -212,7 +213,7 @@ fn provenance(plan: &Plan, beside: Beside<'_>) -> Vec<(String, String)> {
     }
     if let Some(spread) = &plan.spread {
         let note = spread.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
-        rows.push(("Trials", format!("{} of {} requested{note}", spread.trials, spread.asked)));
+        rows.push(("Trials", format!("{} of {} requested{note}", spread.trials, spread.requested)));
     }
     if let Some(done) = beside.reconciliation {
         let of = |month: &crate::bills::reconcile::Compared| {
@@ -272,7 +273,7 @@ fn limits(plan: &Plan) -> Section {
 /// Names with a column on every terminal.
 const KEPT: usize = 3;
 
-/// Amounts by name over the plan's months: one row a month, the dearest names first, with sums.
+/// Amounts by name over the plan's months: one row a month, the most expensive names first, with sums.
 struct Matrix {
     /// Names with one amount a month.
     columns: Vec<(String, Vec<Usd>)>,
@@ -296,7 +297,7 @@ impl Matrix {
     /// The total stands first: a wide table is cut on its right.
     fn table(&self, plan: &Plan, (id, title): (&str, &str), amount: Usd) -> Table {
         let mut names = vec![Column::new("Month", Kind::Month), Column::new("Total", Kind::Usd)];
-        // The dearest services are the last that a narrow terminal drops.
+        // The most expensive services are the last that a narrow terminal drops.
         let services = self.columns.iter().zip(0_usize..);
         names.extend(services.map(|((name, _), place)| {
             let spare = place.saturating_sub(KEPT).min(u8::MAX.into()) as u8;

@@ -1,9 +1,9 @@
 //! Any [`Chart`] as SVG, in a wide and in a narrow size: a page shows the one that its width can carry, so that
 //! letters are readable on a desk, on a phone and on paper.
 //!
-//! Names stand beside what they name and are pushed apart; there is no key to look up. Colors are those of Okabe and
-//! Ito (2008), which stay apart for colour-blind readers, some of them darker where they draw a line; nothing is told
-//! by color alone. The background is left out: a page gives its own, light or dark.
+//! Names are to the right of what they name and are pushed apart; there is no key to look up. Colors are those of Okabe and
+//! Ito (2008), which stay apart for colour-blind readers, some of them darker where they draw a line; no meaning is in
+//! the color only. There is no background: a page gives its own, light or dark.
 //!
 //! # Limits
 //! Widths of letters are those of the built-in font, with room to spare for wider ones: a page may use the reader's.
@@ -12,12 +12,13 @@
 mod axis;
 mod bars;
 mod canvas;
-mod day;
+mod extrapolation;
 mod fan;
 mod frontier;
 mod label;
 mod plot;
 mod stacked;
+mod time;
 
 #[cfg(test)]
 mod tests;
@@ -28,17 +29,20 @@ use plotters::style::{FontStyle, register_font};
 
 use crate::page::{Chart, Figure, Unit};
 use canvas::Canvas;
-pub(crate) use canvas::{clean, shown};
+pub(crate) use canvas::shown;
 
-/// A chart for pages of 700 pixels and more, and for paper [pixels].
+/// A chart for pages of 700 pixels and more, and for paper, in pixels.
 pub const WIDE: (u32, u32) = (880, 420);
-/// A chart for phones [pixels].
+/// A chart for phones, in pixels.
 pub const NARROW: (u32, u32) = (368, 320);
 
-/// Width from which a chart has the layout of a wide one [pixels].
+/// Width from which a chart has the layout of a wide one, in pixels.
 const WIDE_FROM: u32 = 600;
 
-/// Height of a chart that has nothing to draw [pixels].
+/// Room of a title that is drawn above its chart, in pixels.
+const TITLE: u32 = 28;
+
+/// Height of a chart that has nothing to draw, in pixels.
 const NOTHING: u32 = 72;
 
 fn is_empty(chart: &Chart) -> bool {
@@ -48,6 +52,8 @@ fn is_empty(chart: &Chart) -> bool {
         }
         Chart::Tornado { bars, .. } => bars.is_empty(),
         Chart::Day { panels } => panels.is_empty(),
+        Chart::Timeline { tracks, .. } => tracks.is_empty(),
+        Chart::Extrapolation { ahead, .. } => ahead.is_empty(),
         Chart::Waterfall { .. } | Chart::Frontier { .. } => false,
     }
 }
@@ -61,17 +67,19 @@ pub fn size_of(chart: &Chart, size: (u32, u32)) -> (u32, u32) {
     let height = match chart {
         Chart::Tornado { bars, .. } => bars::height(bars.len(), wide),
         Chart::Waterfall { steps, .. } => bars::height(steps.len() + 2, wide),
-        Chart::Day { panels } => day::height(panels.len(), wide),
+        Chart::Day { panels } => time::day_height(panels.len(), wide),
+        Chart::Timeline { tracks, marks, .. } => time::height(tracks.len(), !marks.is_empty()),
         _ => size.1,
     };
     (size.0, height)
 }
 
-/// A chart as an SVG file.
+/// A chart as an SVG file, in the size that suits it.
 ///
 /// # Errors
 /// What the drawing library says; no chart is known to cause it.
 pub fn svg(chart: &Chart, size: (u32, u32)) -> Result<String, String> {
+    let size = size_of(chart, size);
     let start = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" role=\"img\" viewBox=\"0 0 {2} {3}\">\n",
         size.0,
@@ -87,8 +95,6 @@ pub fn svg(chart: &Chart, size: (u32, u32)) -> Result<String, String> {
 /// # Errors
 /// As [`svg`].
 pub fn file(figure: &Figure) -> Result<String, String> {
-    /// Room of the title [pixels].
-    const TITLE: u32 = 28;
     let (width, height) = size_of(&figure.chart, WIDE);
     let unit = unit_in(&figure.title).unwrap_or_else(|| unit_of(&figure.chart));
     let mut title = String::new();
@@ -108,6 +114,38 @@ pub fn file(figure: &Figure) -> Result<String, String> {
         height * scale,
         inside(&figure.chart, unit, (width, height))?,
     ))
+}
+
+/// A figure as a PNG file, twice as large as it is shown: with its title, on white.
+///
+/// # Errors
+/// What the drawing library or the encoder says; no chart is known to cause it.
+pub fn png(figure: &Figure) -> Result<Vec<u8>, String> {
+    register_letters()?;
+    let (width, height) = size_of(&figure.chart, WIDE);
+    let unit = unit_in(&figure.title).unwrap_or_else(|| unit_of(&figure.chart));
+    let drawn = (width * canvas::SCALE, (TITLE + height) * canvas::SCALE);
+    let mut pixels = vec![0; 3 * (drawn.0 * drawn.1) as usize];
+    {
+        let [head, body] = Canvas::on_pixels(&mut pixels, width, [TITLE, height])?;
+        let letters = head.letters();
+        let title = letters.fit(&figure.title, head.width - 20.0);
+        head.text(
+            &title,
+            (10.0, f64::from(TITLE) / 2.0),
+            canvas::Letters { size: 15.0, ..letters },
+        )?;
+        draw(&figure.chart, unit, &body)?;
+        body.end()?;
+    }
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::new(&mut out, drawn.0, drawn.1);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header().map_err(|error| error.to_string())?;
+    writer.write_image_data(&pixels).map_err(|error| error.to_string())?;
+    writer.finish().map_err(|error| error.to_string())?;
+    Ok(out)
 }
 
 /// A figure as SVG inside a page: with its title and its words for those who do not see it, whose ids begin with
@@ -169,7 +207,11 @@ fn draw(chart: &Chart, unit: &str, canvas: &Canvas<'_>) -> Result<(), String> {
         Chart::Frontier { x, y, points, front, marked } => {
             frontier::draw(&frontier::Frontier { x, y, points, front, marked }, canvas)
         }
-        Chart::Day { panels } => day::draw(panels, canvas),
+        Chart::Day { panels } => time::day(panels, canvas),
+        Chart::Timeline { start, days, tracks, marks } => {
+            time::timeline((*start, *days), tracks, marks, canvas)
+        }
+        Chart::Extrapolation { past, ahead } => extrapolation::draw(past, ahead, unit, canvas),
     }
 }
 
@@ -182,7 +224,10 @@ fn unit_of(chart: &Chart) -> &'static str {
             Unit::Count => "",
             Unit::Share => "share",
         },
-        Chart::Frontier { .. } | Chart::Day { .. } => "",
+        Chart::Frontier { .. }
+        | Chart::Day { .. }
+        | Chart::Timeline { .. }
+        | Chart::Extrapolation { .. } => "",
     }
 }
 

@@ -63,9 +63,9 @@ impl Nature {
 /// A line at list prices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listed {
-    /// Price of a unit [USD]; none where there is no unit.
+    /// Price of a unit, in USD; none where there is no unit.
     pub unit: Option<Decimal>,
-    /// All of it [USD].
+    /// All of it, in USD.
     pub cost: Usd,
 }
 
@@ -73,7 +73,7 @@ pub struct Listed {
 #[derive(Debug)]
 pub struct ListPrices<'a> {
     plan: &'a Plan,
-    /// By service, region and usage type [USD a unit].
+    /// By service, region and usage type, in USD a unit.
     on_demand: BTreeMap<[&'a str; 3], Decimal>,
 }
 

@@ -63,7 +63,7 @@ pub use replay::Replay;
 pub use sample::{Cost, Sample};
 pub use window::{Edits, Judged, Late, Luck, Strain, View};
 
-/// Length of a plan's tick [seconds].
+/// Length of a plan's tick, in seconds.
 const PLAN_TICK_SECONDS: u32 = 60;
 
 /// Everything that is known apart from the scenario.
@@ -413,7 +413,7 @@ impl<'a> Prepared<'a> {
         &self.facts.commitment_rates
     }
 
-    /// The on-demand price of an EC2 instance type, where the book has one [USD an hour].
+    /// The on-demand price of an EC2 instance type, where the book has one, in USD an hour.
     pub fn on_demand_price(&self, region: &str, instance_type: &str) -> Option<f64> {
         let usage_type = format!("BoxUsage:{instance_type}");
         let key = BillKey::new("AmazonEC2", region, &usage_type, "RunInstances");

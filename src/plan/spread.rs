@@ -27,10 +27,10 @@ pub struct Quantiles<T> {
 /// Costs as quantiles, with how well they are known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Costs {
-    /// The quantiles [USD].
+    /// The quantiles, in USD.
     #[serde(flatten)]
     pub of: Quantiles<Usd>,
-    /// Standard errors of p10, p50, p90 and the mean [USD].
+    /// Standard errors of p10, p50, p90 and the mean, in USD.
     pub standard_errors: [Usd; 4],
 }
 
@@ -41,7 +41,7 @@ pub struct AccountSpread {
     pub account: String,
     /// Its cost.
     pub cost: Costs,
-    /// Its cost by Cost Explorer service [USD].
+    /// Its cost by Cost Explorer service, in USD.
     pub services: BTreeMap<String, Quantiles<Usd>>,
 }
 
@@ -63,7 +63,7 @@ pub struct MonthSpread {
 pub struct End {
     /// Mean of the input in its lowest or highest fifth.
     pub value: f64,
-    /// Mean cost of the plan there [USD].
+    /// Mean cost of the plan there, in USD.
     pub cost: Usd,
 }
 
@@ -115,18 +115,20 @@ pub struct Outlook {
     /// The services that count, or `AWS`; all charges if none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// Its amount [USD].
+    /// Its amount, in USD.
     pub amount: f64,
     /// The month in which the mid case exceeds it.
-    pub mid_breaks: Option<Month>,
+    #[serde(alias = "mid_breaks")]
+    pub mid_case_exceeds_in: Option<Month>,
     /// Chance that it is exceeded within the plan.
     pub probability: f64,
     /// Standard error of that chance.
     pub standard_error: f64,
-    /// Chance that it has broken by the end of each month.
+    /// Chance that it has been exceeded by the end of each month.
     pub by_month: Vec<(Month, f64)>,
     /// Of the trials that exceed it: the month by which a tenth, half and nine tenths have.
-    pub breaks: Option<[Month; 3]>,
+    #[serde(alias = "breaks")]
+    pub exceeded_by: Option<[Month; 3]>,
     /// The single change that moves the chance most.
     pub change: Option<Change>,
 }
@@ -152,11 +154,11 @@ impl Outlook {
 pub struct Unit {
     /// The month.
     pub month: Month,
-    /// Cost of a monthly user [USD].
+    /// Cost of a monthly user, in USD.
     pub per_user: Quantiles<f64>,
-    /// Cost of a million requests [USD].
+    /// Cost of a million requests, in USD.
     pub per_million_requests: Quantiles<f64>,
-    /// Cost of one more user, in the mid case [USD]; none where there are none.
+    /// Cost of one more user, in the mid case, in USD; none where there are none.
     pub marginal_per_user: Option<f64>,
     /// Share of revenue that is left; none without revenue.
     pub gross_margin: Option<Quantiles<f64>>,
@@ -166,10 +168,11 @@ pub struct Unit {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// Requested trials.
-    pub asked: u32,
+    #[serde(alias = "asked")]
+    pub requested: u32,
     /// Trials that are in the figures.
     pub trials: u32,
-    /// Why there are fewer than asked, or what else a reader must know.
+    /// Why there are fewer than requested, or what else a reader must know.
     pub note: Option<String>,
     /// Cost of the whole plan.
     pub total: Costs,
@@ -178,7 +181,8 @@ pub struct Spread {
     /// What drives the spread, most first.
     pub influences: Vec<Influence>,
     /// Share of the variance that goes with none of them alone: luck and what they do together.
-    pub rest: f64,
+    #[serde(alias = "rest")]
+    pub unexplained: f64,
     /// Budgets.
     pub budgets: Vec<Outlook>,
     /// Unit economics.

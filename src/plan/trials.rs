@@ -109,7 +109,7 @@ pub fn relative_error(totals: &[f64]) -> f64 {
     [p10, p50, p90, mean].into_iter().zip(errors).map(share).fold(0.0, f64::max)
 }
 
-/// Cost of each trial [USD].
+/// Cost of each trial, in USD.
 pub fn totals(samples: &[Sample]) -> Vec<f64> {
     let total = |sample: &Sample| sample.costs.iter().map(|cost| cost.cost).sum::<Usd>().to_f64();
     samples.iter().map(total).collect()
@@ -124,7 +124,7 @@ pub fn quantile(sorted: &[f64], p: f64) -> f64 {
     sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64)
 }
 
-/// P10, P50 and P90 of the cost of each month, and of the whole plan [USD].
+/// P10, P50 and P90 of the cost of each month, and of the whole plan, in USD.
 pub fn bands(samples: &[Sample], months: usize) -> (Vec<[f64; 3]>, [f64; 3]) {
     let quantiles = |mut values: Vec<f64>| {
         values.sort_by(f64::total_cmp);
@@ -185,9 +185,9 @@ fn costs(values: &[f64], mid: Usd) -> Costs {
 
 /// Sums of a trial by month and account, in floats made from exact sums.
 struct Table {
-    /// [trial][month] of all accounts.
+    /// `[trial][month]` of all accounts.
     months: Vec<Vec<f64>>,
-    /// [trial][account][month].
+    /// `[trial][account][month]`.
     accounts: Vec<Vec<Vec<f64>>>,
 }
 
@@ -248,13 +248,13 @@ pub fn spread(
     let gathered = Gathered { plan, samples, settings, table, months, totals };
     let Explained { influences, unexplained } = influence::explain(&gathered);
     Some(Spread {
-        asked: asked.trials,
+        requested: asked.trials,
         trials: samples.len() as u32,
         note: note(asked.note, samples),
         total: costs(&gathered.totals, plan.cost),
         months: (0..gathered.months.len()).map(|index| gathered.month(index)).collect(),
         influences,
-        rest: unexplained,
+        unexplained,
         budgets: settings
             .budgets
             .iter()
@@ -291,9 +291,9 @@ pub struct Settings {
     /// What each of them counts.
     #[serde(default)]
     pub scopes: Vec<Scope>,
-    /// Revenue of each month in the mid case [USD]; none without.
+    /// Revenue of each month in the mid case, in USD; none without.
     pub revenue: Option<Vec<f64>>,
-    /// Cost of one more user in each month, in the mid case [USD].
+    /// Cost of one more user in each month, in the mid case, in USD.
     pub marginal_per_user: Vec<Option<f64>>,
     /// Requests of each month in the mid case.
     pub requests: Vec<f64>,

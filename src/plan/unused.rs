@@ -21,7 +21,7 @@ use crate::{
     usage::services::Finding,
 };
 
-/// Share of a commitment's fee above which the part that covers nothing is a warning. More than half lost is dearer
+/// Share of a commitment's fee above which the part that covers nothing is a warning. More than half lost is more expensive
 /// than on demand at any discount that AWS gives for one year.
 const MOST_UNUSED: f64 = 0.5;
 

@@ -12,13 +12,13 @@ use crate::{
 
 /// Months after which a price is called old, counted to the plan's first month.
 const OLD_MONTHS: i32 = 24;
-/// Wait in a queue from which it is reported [seconds].
+/// Wait in a queue from which it is reported, in seconds.
 const LONG_WAIT: f64 = 3600.0;
 /// Share of unserved requests from which a workload is reported.
 const UNSERVED_SHARE: f64 = 0.002;
 /// Pod-hours without a node in a month from which a workload is reported.
 const WAITING_POD_HOURS: f64 = 24.0;
-/// Error of a fit at its last figure from which the plan's start is doubted [percent].
+/// Error of a fit at its last figure from which the plan's start is doubted, in percent.
 const FIT_ERROR_PERCENT: f64 = 10.0;
 
 /// Finds all warnings.
@@ -145,9 +145,9 @@ fn waiting(used: &WorkloadUse, queue: QueueUse, month: &MonthPlan) -> String {
 }
 
 fn unserved(used: &WorkloadUse, share: f64, month: &MonthPlan) -> String {
-    let cause = if used.saturated_at_most_minutes > used.saturated_minutes / 2.0 {
+    let cause = if used.overloaded_at_most_minutes > used.overloaded_minutes / 2.0 {
         "max_replicas is reached; raise it"
-    } else if used.saturated_pending_minutes > used.saturated_minutes / 2.0 {
+    } else if used.overloaded_pending_minutes > used.overloaded_minutes / 2.0 {
         "pods have no node; loosen the node pools or their limits"
     } else {
         "replicas start too late; lower the target, raise min_replicas or shorten the startup"
@@ -157,7 +157,7 @@ fn unserved(used: &WorkloadUse, share: f64, month: &MonthPlan) -> String {
         used.name,
         share * 100.0,
         month.month,
-        used.saturated_minutes
+        used.overloaded_minutes
     )
 }
 

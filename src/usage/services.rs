@@ -214,12 +214,12 @@ impl Demand<'_> {
         self.through_alb(|_| 1.0)
     }
 
-    /// Bytes through the load balancer in one session, both directions [KiB].
+    /// Bytes through the load balancer in one session, both directions \[KiB\].
     pub fn alb_kib_per_session(&self) -> f64 {
         self.through_alb(|class| class.request_kib + class.response_kib)
     }
 
-    /// Answer bytes from the load balancer to the internet in one session [KiB]; those to `CloudFront` are free.
+    /// Answer bytes from the load balancer to the internet in one session \[KiB\]; those to `CloudFront` are free.
     pub fn alb_response_kib_per_session(&self) -> f64 {
         self.through_alb(|class| if class.at_edge.is_some() { 0.0 } else { class.response_kib })
     }
@@ -249,12 +249,12 @@ impl Demand<'_> {
         used.map_or(0.0, |used| used.requests)
     }
 
-    /// Bytes of the month between workloads and third parties, both directions [GB].
+    /// Bytes of the month between workloads and third parties, both directions \[GB\].
     pub fn external_gb(&self) -> f64 {
         self.bytes_of(|workload| workload.external_kib_per_request)
     }
 
-    /// Logs and traces sent out in the month [GB].
+    /// Logs and traces sent out in the month \[GB\].
     pub fn log_gb(&self) -> f64 {
         self.bytes_of(|workload| workload.log_kib_per_request)
     }

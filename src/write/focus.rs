@@ -20,7 +20,7 @@
 //! # Limits
 //! The payer's account is not in a scenario: the plan's name stands for it. `SkuId` and `SkuPriceId` are the
 //! meter's names in the price book, since AWS's own codes are not known. `ServiceSubcategory`, a
-//! recommended column, is left out. Quantities have fifteen decimals, as bills do. A unit price of a line
+//! recommended column, is missing. Quantities have fifteen decimals, as bills do. A unit price of a line
 //! that runs through several steps is their mean.
 
 use std::collections::BTreeMap;

@@ -16,7 +16,7 @@ use crate::{
     write::{csv, focus, html, markdown, xlsx},
 };
 
-/// A format, in the order in which they are told of.
+/// A format, in the order of `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
     /// One HTML file.
@@ -125,7 +125,7 @@ fn pdf_of(page: &Page) -> Result<Vec<u8>, String> {
 }
 
 impl<'a> Report<'a> {
-    /// A plan, and what stands beside it.
+    /// A plan, and what it is compared with.
     pub fn new(plan: &'a Plan, beside: Beside<'_>, focus: &'a focus::Facts) -> Self {
         Self { plan, page: content::page(plan, beside), focus }
     }

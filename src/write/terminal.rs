@@ -99,7 +99,7 @@ fn headline(out: &mut String, page: &Page, view: View) {
     }
 }
 
-/// Narrowest note beside a figure.
+/// Narrowest note to the right of a figure.
 const NOTE: usize = 30;
 
 fn write_section(out: &mut String, section: &Section, view: View) {
@@ -137,7 +137,7 @@ fn list(out: &mut String, table: &Table, under: &str, view: View) {
     }
 }
 
-/// What the page was made from: in full where all is asked for, else by words and the beginnings of digests.
+/// What the page was made from: in full with `--verbose`, else by words and the beginnings of digests.
 fn provenance(out: &mut String, page: &Page, view: View) {
     if page.provenance.is_empty() || view.depth == Importance::Key {
         return;

@@ -54,7 +54,7 @@ fn columns(trace: &Trace) -> Vec<Column<'_>> {
         figure("readers", |reading| f64::from(reading.readers), 0);
         figure("acu", |reading| reading.acu, 1);
         figure("connections", |reading| reading.connections, 0);
-        figure("saturated", |reading| f64::from(u8::from(reading.saturated)), 0);
+        figure("overloaded", |reading| f64::from(u8::from(reading.overloaded)), 0);
     }
     columns
 }

@@ -37,7 +37,7 @@ mod style;
 mod summary;
 mod tables;
 
-/// Longest name of a sheet [characters].
+/// Longest name of a sheet, in characters.
 const LONGEST_NAME: usize = 31;
 
 /// What is put into the book's cells.

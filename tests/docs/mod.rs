@@ -6,6 +6,7 @@
 use std::{fs, path::Path};
 
 mod console;
+mod model;
 mod scenario;
 
 fn root() -> &'static Path {

@@ -9,7 +9,7 @@ use crate::{
 /// Maximum number of layers of a product.
 pub(super) const LAYERS: usize = 48;
 
-/// On-demand cost that each layer of a product covers in one trial, by layer and month [USD].
+/// On-demand cost that each layer of a product covers in one trial, by layer and month, in USD.
 pub(super) type Used = Vec<Vec<f64>>;
 
 /// Returns the usage of each layer by month: layers are filled in the order of a plan.

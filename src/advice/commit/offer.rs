@@ -54,7 +54,7 @@ pub(super) struct Offer {
     pub(super) product: Product,
     /// Width of a layer: dollars an hour, or instances.
     pub(super) width: f64,
-    /// Fee of a dollar an hour, or of an instance [USD an hour].
+    /// Fee of a dollar an hour, or of an instance, in USD an hour.
     pub(super) fee: f64,
 }
 

@@ -33,11 +33,11 @@ pub struct Why {
     pub from: String,
     /// The recommended value.
     pub to: String,
-    /// Its saving, all else as recommended [USD a month]; negative if it costs more.
+    /// Its saving, all else as recommended, in USD a month; negative if it costs more.
     pub saves: Estimate,
-    /// Added late minutes, all else as recommended [a month]; negative if it removes some.
+    /// Added late minutes, all else as recommended (a month); negative if it removes some.
     pub adds_late_minutes: Estimate,
-    /// Added evictions [a day].
+    /// Added evictions (a day).
     pub adds_evictions: f64,
     /// Limits that would be missed without it.
     pub without_it: Vec<String>,

@@ -63,11 +63,11 @@ pub struct Against {
     pub today: Measures,
     /// Recommended.
     pub recommended: Measures,
-    /// Saving [USD a month].
+    /// Saving, in USD a month.
     pub saves: Difference,
     /// Saving as a share of today's cost.
     pub saves_share: f64,
-    /// Added late minutes [a month].
+    /// Added late minutes (a month).
     pub adds_late_minutes: Difference,
     /// Share of the trials in which the recommended point is cheaper.
     pub cheaper: f64,
@@ -319,7 +319,7 @@ pub struct Day {
     pub nodes: Vec<u32>,
     /// CPU used over the vCPUs of all nodes.
     pub utilization: Vec<f64>,
-    /// The highest p95 of all workloads [ms].
+    /// The highest p95 of all workloads, in ms.
     pub p95_ms: Vec<f64>,
 }
 

@@ -44,19 +44,19 @@ pub struct Length {
 /// What a candidate comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Measures {
-    /// Cost of all accounts [USD a month].
+    /// Cost of all accounts, in USD a month.
     pub cost_per_month: f64,
-    /// Its standard error over trials [USD a month].
+    /// Its standard error over trials, in USD a month.
     pub cost_standard_error: f64,
-    /// The risk: minutes in which requests were late, summed over workloads [a month].
+    /// The risk: minutes in which requests were late, summed over workloads (a month).
     pub late_minutes_per_month: f64,
-    /// Of these, overloaded minutes: more load than the ready pods can serve [a month].
+    /// Of these, overloaded minutes: more load than the ready pods can serve (a month).
     pub saturated_minutes_per_month: f64,
-    /// Minutes that pods waited for a node, summed over pods [a month].
+    /// Minutes that pods waited for a node, summed over pods (a month).
     pub pending_pod_minutes_per_month: f64,
-    /// Pods evicted [a day].
+    /// Pods evicted (a day).
     pub evictions_per_day: f64,
-    /// Requests that nothing served [a month].
+    /// Requests that nothing served (a month).
     pub unserved_requests_per_month: f64,
     /// Probability that any budget is exceeded by the end.
     pub budget_break_probability: f64,

@@ -41,7 +41,7 @@ use crate::{
     measure::calendar::Month,
 };
 
-/// Share of the forecasts' interval [percent].
+/// Share of the forecasts' interval, in percent.
 const INTERVAL: i32 = 80;
 
 /// A connection to Cost Explorer, with its count of requests.

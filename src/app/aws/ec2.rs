@@ -41,7 +41,7 @@ const TYPES_PAGE: &str = "100";
 pub struct SpotPrice {
     /// Instance type.
     pub instance_type: String,
-    /// Price [USD per hour].
+    /// Price, in USD per hour.
     #[serde(rename = "spotPrice")]
     pub usd_per_hour: f64,
     /// Moment from which the price applies.
@@ -357,7 +357,7 @@ fn encoded(form: &[(&str, &str)]) -> String {
     out
 }
 
-/// Mean price of each type over time and zones, up to `now` [USD per hour].
+/// Mean price of each type over time and zones, up to `now` (USD per hour).
 pub fn means(prices: &[SpotPrice], days: u32, now: Timestamp) -> BTreeMap<String, f64> {
     let span = f64::from(days) * 86_400.0;
     let mut zones: BTreeMap<(&str, &str), Vec<(f64, f64)>> = BTreeMap::new();

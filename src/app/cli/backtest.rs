@@ -50,7 +50,7 @@ pub(super) struct Args {
 /// Months ahead unless said otherwise.
 const MONTHS_AHEAD: u32 = 6;
 
-/// Planned and billed consumption by account and month [USD].
+/// Planned and billed consumption by account and month, in USD.
 type Totals = BTreeMap<(String, Month), [f64; 2]>;
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {

@@ -77,7 +77,7 @@ pub(super) fn view(depth: Importance) -> View {
     View { width: width(), color: color(), depth }
 }
 
-/// Writes an answer in the format that is asked for: its page, or, as JSON, the whole document.
+/// Writes an answer in the requested format: its page, or, as JSON, the whole document.
 pub(super) fn answer(page: &Page, document: &impl Serialize, output: &Output) -> Result<(), Error> {
     let format = output.printed.format;
     // Colors and the width of this terminal are not for a file.
@@ -130,7 +130,7 @@ pub(super) fn answer_on_stdout(
     answer(page, document, &Output { printed, out: None })
 }
 
-/// Writes a file to where it is asked for; what is no text goes to no terminal.
+/// Writes a file to the requested place; what is no text goes to no terminal.
 pub(super) fn deliver(file: &File, out: Option<&Path>) -> Result<(), Error> {
     if let Some(out) = out {
         return write(out, &file.bytes);

@@ -12,7 +12,10 @@ use crate::{
     app::store,
     error::{Error, Place},
     measure::{calendar::Month, series::Gaps},
-    page::{content::simulate, trace_chart},
+    page::{
+        content::{simulate, traced},
+        figure,
+    },
     plan::simulate::{
         Replay,
         trace::{Request, Trace},
@@ -119,12 +122,13 @@ fn files(trace: &Trace, png: bool) -> Result<Vec<(&'static str, Vec<u8>)>, Error
     let (tables, pictures) = rayon::join(
         || (trace::ticks_csv(trace), trace::events_csv(trace)),
         || {
-            let svg = trace_chart::svg(trace).map_err(failed("trace.svg"))?;
+            let picture = traced::figure(trace);
+            let svg = figure::file(&picture).map_err(failed("trace.svg"))?;
             #[cfg(feature = "polars")]
             let parquet = Some(trace::ticks_parquet(trace).map_err(failed("trace.parquet"))?);
             #[cfg(not(feature = "polars"))]
             let parquet = None::<Vec<u8>>;
-            let png = png.then(|| trace_chart::png(trace).map_err(failed("trace.png")));
+            let png = png.then(|| figure::png(&picture).map_err(failed("trace.png")));
             Ok::<_, Error>((svg, parquet, png.transpose()?))
         },
     );

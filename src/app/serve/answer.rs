@@ -106,13 +106,13 @@ pub(super) struct LineTold<'a> {
     months: Vec<String>,
     users: &'a [f64],
     requests: &'a [f64],
-    /// Of each month [USD]; nothing where the scenario has none.
+    /// Of each month, in USD; nothing where the scenario has none.
     revenue: &'a [f64],
     /// Cost of each month.
     cost: Vec<Usd>,
     total: Usd,
     accounts: Vec<AccountTold<'a>>,
-    /// The dearest first.
+    /// The most expensive first.
     services: Vec<ServiceTold<'a>>,
 }
 
@@ -191,8 +191,8 @@ pub(super) struct BandTold {
     pub(super) trials: usize,
     /// Whether trials differ by more than luck.
     pub(super) uncertain: bool,
-    /// P10, P50 and P90 of each month [USD].
+    /// P10, P50 and P90 of each month, in USD.
     pub(super) months: Vec<[f64; 3]>,
-    /// Of the whole plan [USD].
+    /// Of the whole plan, in USD.
     pub(super) total: [f64; 3],
 }

@@ -1,5 +1,5 @@
-// Sliders to requests, answers to pictures. One line is asked for at a time; what is dragged meanwhile waits, the
-// newest only. The band is asked for when nothing moves, and given up when something does.
+// Sliders to requests, answers to pictures. One line is requested at a time; what is dragged meanwhile waits, the
+// newest only. The band is requested when nothing moves, and cancelled when something does.
 
 import { brief, fan, stack, usd } from "./chart.js";
 
@@ -10,7 +10,7 @@ const key = document.querySelector("meta[name=runrate-key]").content;
 const QUIET_MS = 160;
 const FIRST_TRIALS = 24;
 const LAYERS = 7;
-/** Groups that are open at first, beside those that hold ranges. */
+/** Groups that are open at first, and so are those that hold ranges. */
 const OPEN = new Set(["users", "traffic", "cluster"]);
 
 const state = { sides: [], shown: 0, comparing: false, trials: 1, colors: new Map() };
@@ -22,7 +22,7 @@ function side(place, told) {
   };
 }
 
-/** What a response says; what is not JSON is told as it stands. */
+/** The JSON of a response; any other text is an error. */
 async function heard(response) {
   const text = await response.text();
   try {
@@ -280,7 +280,7 @@ function tables(sides, months) {
 
 function note(sides) {
   const told = sides.map((side) => {
-    if (state.trials < 2) return "mid-value line";
+    if (state.trials < 2) return "mid case";
     if (side.wrong.length) return "of the values before";
     if (side.stale || !side.band) return "band follows…";
     const sure = side.band.uncertain ? "" : ", luck alone: nothing in the scenario is a range";
@@ -300,7 +300,7 @@ function say(sides) {
   }, 700);
 }
 
-/** Each fault beside its slider; what belongs to none, above. */
+/** Each fault next to its slider; what belongs to none, above. */
 function troubles(done) {
   const texts = [];
   const wrong = new Map();

@@ -97,7 +97,7 @@ impl Names {
 /// numbers of a row's texts stand side by side in one machine number as long as they fit.
 #[derive(Debug, Default)]
 struct Places {
-    /// Where each text's number begins [bits], and how far it goes.
+    /// Where each text's number begins (bits), and how far it goes.
     shifts: [u32; TEXTS],
     widths: [u32; TEXTS],
     packed: HashMap<u64, u32, FixedState>,

@@ -150,7 +150,7 @@ impl Marketplace {
 pub struct CostExplorerFacts {
     /// The region whose endpoint answers.
     pub region: String,
-    /// Price of one request [USD].
+    /// Price of one request, in USD.
     pub usd_per_request: Decimal,
     /// Months of history, the current one included.
     pub months: u32,

@@ -24,7 +24,7 @@ const WORTH: usize = 3;
 const CLEAR: f64 = 1e-9;
 
 impl Cluster {
-    /// Advances one tick for each load [sessions a minute]; the same as so many calls of [`Self::step`].
+    /// Advances one tick for each load, in sessions a minute; the same as so many calls of [`Self::step`].
     pub fn run(&mut self, policy: &Policy, loads: &[f64], awake: bool) {
         let mut at = 0;
         while at < loads.len() {
@@ -83,7 +83,7 @@ impl Cluster {
             let workload = &policy.workloads[index];
             let Some(serving) = &workload.serving else { continue };
             let replicas = &self.workloads[index];
-            if replicas.saturated || replicas.backlog > 0.0 {
+            if replicas.overloaded || replicas.backlog > 0.0 {
                 return None;
             }
             let load = |usage: f64| {
@@ -109,7 +109,7 @@ impl Cluster {
         (least <= most).then_some([least, most])
     }
 
-    /// CPU [millicores] between which a deployment's autoscaler rests, if it does on what it has seen.
+    /// CPU (millicores) between which a deployment's autoscaler rests, if it does on what it has seen.
     fn calm_usage(&self, policy: &Policy, index: usize) -> Option<[f64; 2]> {
         let (workload, replicas) = (&policy.workloads[index], &self.workloads[index]);
         let rules = workload.hpa.as_ref()?;
@@ -251,7 +251,7 @@ impl Cluster {
         self.tally.awake_minutes += awake;
     }
 
-    /// The usage from which an autoscaler that rests is inside its band [millicores].
+    /// The usage from which an autoscaler that rests is inside its band, in millicores.
     fn low_of_band(&self, workload: &Deployment, index: usize) -> Option<f64> {
         let replicas = &self.workloads[index];
         let rules = workload.hpa.as_ref()?;

@@ -103,7 +103,7 @@ impl Schedule {
         windows.iter().any(|(from, to)| i64::from(*from) <= at && at < i64::from(*to))
     }
 
-    /// When it is active over days from `first` on [seconds since its midnight], merged and in order.
+    /// When it is active over days from `first` on (seconds since its midnight), merged and in order.
     pub(super) fn windows(
         &self,
         first: Date,

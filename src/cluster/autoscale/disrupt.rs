@@ -21,8 +21,8 @@
 //! `balanced.go#ScoreMove`, `helpers.go#BuildDisruptionBudgetMapping`), commit 2266468.
 //! # Limits
 //! Pods that are pending anyway are not part of the simulation. Karpenter takes pools in no particular order; here the one with the first candidate goes first. A
-//! pool with a share of spot replaces on-demand by on-demand, so that the share stays what its
-//! owner asked for.
+//! pool with a share of spot replaces on-demand by on-demand, so that the share stays as
+//! set.
 
 use self::consolidate::Targets;
 use super::{
@@ -175,7 +175,7 @@ impl Cluster {
         // One at a time, each pool with an allowance may lose any of its nodes.
         let allowed = self.allowances(policy, DisruptionReason::Underutilized);
         let mut candidates = interleaved(candidates);
-        candidates.retain(|candidate| occupied(candidate) && allowed[candidate.pool] > 0);
+        candidates.retain(|candidate| occupied(candidate) && allowed[candidate.pool] != Some(0));
         self.single(policy, &candidates, &targets, pass)
     }
 
@@ -221,7 +221,7 @@ impl Cluster {
         for index in drifted {
             let node = self.nodes[*index].as_ref()?;
             let pool = policy.offers[node.offer].group.pool()?;
-            if allowed[pool] == 0 {
+            if allowed[pool] == Some(0) {
                 pass.refusals.push(Refusal::Budget);
                 if policy.pools[pool].budgets.iter().any(super::budget::Budget::is_scheduled) {
                     let again = self.now + policy.latencies.consolidated;
@@ -281,7 +281,7 @@ impl Cluster {
             let node = self.nodes[index].as_ref();
             let pool = node.and_then(|node| policy.pool_of(policy.offers[node.offer].group));
             let grace = pool.and_then(|pool| pool.termination_grace);
-            let deadline = grace.map_or(NEVER, |grace| begins.saturating_add(grace));
+            let deadline = grace.map(|grace| begins.saturating_add(grace));
             self.cordon(index, begins, deadline, reason);
         }
         if begins <= self.now {

@@ -40,7 +40,7 @@ pub enum Reason {
         to: u32,
         /// The metric with the highest proposal.
         metric: &'static str,
-        /// Its value as the controller saw it [percent of the target].
+        /// Its value as the controller saw it, in percent of the target.
         percent_of_target: f64,
         /// What bounded the change.
         bound: Bound,
@@ -128,7 +128,7 @@ pub enum Reason {
         pods: u32,
     },
     /// More is asked than the ready pods can serve.
-    Saturated {
+    Overloaded {
         /// Requests a second that arrive.
         rps: f64,
         /// Requests a second that the ready pods serve.
@@ -165,7 +165,7 @@ impl Reason {
             Self::Repaired => "Unhealthy",
             Self::Terminated { .. } => "Terminated",
             Self::InsufficientCapacity { .. } => "InsufficientCapacity",
-            Self::Saturated { .. } => "Saturated",
+            Self::Overloaded { .. } => "Overloaded",
             Self::Recovered { .. } => "Recovered",
         }
     }

@@ -33,28 +33,28 @@ pub mod replicas;
 /// A metric of the spec.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Metric {
-    /// CPU of the pods [millicores].
+    /// CPU of the pods, in millicores.
     Cpu(PodTarget),
-    /// Memory of the pods [MiB].
+    /// Memory of the pods, in MiB.
     Memory(PodTarget),
     /// CPU or memory of one container of each pod.
     Container(Container, PodTarget),
     /// Utilization of pods with a container that requests nothing: no reconcile ever has a value.
     Unrequested(Resource),
-    /// A Pods metric [thousandths].
+    /// A Pods metric, in thousandths.
     Pods(Signal, PodTarget),
-    /// An External metric with `value` [thousandths].
+    /// An External metric with `value` (thousandths).
     ExternalValue(Signal, i64),
-    /// An External metric with `averageValue` [thousandths].
+    /// An External metric with `averageValue` (thousandths).
     ExternalAverageValue(Signal, i64),
 }
 
 /// A resource of pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resource {
-    /// CPU [millicores].
+    /// CPU, in millicores.
     Cpu,
-    /// Memory [MiB].
+    /// Memory, in MiB.
     Memory,
 }
 
@@ -73,7 +73,7 @@ impl Resource {
 pub struct Container {
     /// What is measured.
     pub resource: Resource,
-    /// What the container requests [millicores or MiB].
+    /// What the container requests, in millicores or MiB.
     pub request: i64,
     /// Its share of what the pod uses.
     pub share: f64,
@@ -126,7 +126,7 @@ pub struct Keda {
 pub struct Activation {
     /// What it measures.
     pub signal: Signal,
-    /// The value [thousandths].
+    /// The value, in thousandths.
     pub above: i64,
 }
 
@@ -150,7 +150,7 @@ pub struct Rules {
     pub tolerance: Tolerance,
     /// `behavior`, where the spec has one.
     pub behavior: Option<Behavior>,
-    /// How long a lower recommendation must hold without `behavior` [seconds].
+    /// How long a lower recommendation must hold without `behavior` (seconds).
     pub stabilization_seconds: Second,
     /// Growth in one reconcile without `behavior`.
     pub scale_up_factor: f64,
@@ -193,7 +193,7 @@ pub struct Band {
 }
 
 impl Band {
-    /// The band of a target [percent of request]. The controller compares ratios; utilization is a
+    /// The band of a target, in percent of request. The controller compares ratios; utilization is a
     /// whole percent, so the comparison has two whole ends.
     pub fn new(target: i64, tolerance: Tolerance) -> Self {
         let inside = |percent: &i64| tolerance.holds(*percent as f64 / target as f64);
@@ -204,7 +204,7 @@ impl Band {
         Self { target, low, high, shares }
     }
 
-    /// The target [percent of request].
+    /// The target, in percent of request.
     pub fn target(&self) -> i64 {
         self.target
     }
@@ -214,7 +214,7 @@ impl Band {
         self.shares
     }
 
-    /// Greatest utilization at which nothing changes [percent of request].
+    /// Greatest utilization at which nothing changes, in percent of request.
     pub fn high(&self) -> i64 {
         self.high
     }
@@ -278,17 +278,17 @@ pub struct Verdict {
 /// What a reconcile sees of the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Observed {
-    /// CPU by how pods count [millicores].
+    /// CPU by how pods count, in millicores.
     pub cpu: Totals,
-    /// Memory [MiB].
+    /// Memory, in MiB.
     pub memory: Totals,
     /// Pods that are Running and Ready, with or without a sample.
     pub ready: u32,
-    /// Requests a second [thousandths].
+    /// Requests a second, in thousandths.
     pub requests_per_second: i64,
-    /// Requests served or waiting [thousandths].
+    /// Requests served or waiting, in thousandths.
     pub concurrency: i64,
-    /// Messages in the queue [thousandths].
+    /// Messages in the queue, in thousandths.
     pub queue_length: i64,
 }
 
@@ -339,7 +339,7 @@ impl Metric {
         }
     }
 
-    /// Its current value [percent of its target].
+    /// Its current value, in percent of its target.
     fn percent_of_target(&self, seen: &Observed, current: u32) -> f64 {
         let of = |totals: &Totals, target: PodTarget| match target {
             PodTarget::Utilization(target) => {
@@ -408,7 +408,7 @@ impl Rules {
         replicas::largest(current, &proposals)
     }
 
-    /// The metric that asks for most now, and its value [percent of its target].
+    /// The metric that asks for most now, and its value, in percent of its target.
     pub fn seen(&self, current: u32, seen: &Observed) -> (&'static str, f64) {
         let leading =
             self.metrics.iter().max_by_key(|metric| metric.replicas(current, seen, self.tolerance));
@@ -444,7 +444,7 @@ impl Rules {
     }
 }
 
-/// Stabilization windows of both directions [seconds].
+/// Stabilization windows of both directions, in seconds.
 #[derive(Clone, Copy)]
 struct Windows {
     up: Second,

@@ -51,7 +51,7 @@ pub struct Job {
     pub parallelism: u32,
     /// Pods of a run that must end.
     pub completions: u32,
-    /// From the end of a pod's start to its end [seconds].
+    /// From the end of a pod's start to its end, in seconds.
     pub duration: Lognormal,
     /// What happens to a run that is due while an earlier one runs.
     pub concurrency: ConcurrencyPolicy,

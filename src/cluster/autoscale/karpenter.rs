@@ -6,7 +6,7 @@
 //! each to a node on its way, else to the planned node with the fewest pods, else to a new one
 //! a planned node keeps every type that still holds the sum of its pods, in the zones left to it
 //! types above what is left of the pool's limit are dropped; a planned node counts as its largest type
-//! launch: the cheapest type on demand; spot by price and capacity:  weight = exp(−k × price / cheapest)
+//! launch: the cheapest type on demand; spot by lot, weight = (1 − shortage) × exp(−k (price / cheapest − 1))
 //!         with a node overlay among the types: spot of the least shortage, then of the lowest overlaid price
 //! reserved first: a planned node that fits a reservation with a free instance is bought there
 //! spot next, when  spot nodes + 1 ≤ spot_share × (nodes + 1)                          pools with a share
@@ -286,7 +286,7 @@ impl Cluster {
         let named = |offer: &usize| named(offer) && (!general || policy.offers[*offer].generic);
         let cheapest = claim.offers_of(policy, Market::OnDemand).find(|offer| named(offer));
         let mut spot: Vec<usize> = claim.offers_of(policy, Market::Spot).filter(named).collect();
-        // Spot dearer than the cheapest on-demand offer is dropped where both are allowed.
+        // Spot more expensive than the cheapest on-demand offer is dropped where both are allowed.
         if let (Some(on_demand), MinValues::NONE) = (cheapest, pool.min_values) {
             spot.retain(|offer| policy.offers[*offer].price <= policy.offers[on_demand].price);
         }

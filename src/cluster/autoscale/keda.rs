@@ -177,7 +177,8 @@ impl Cluster {
         }
         let only_triggers = workload.hpa.as_ref().is_some_and(|rules| rules.metrics.is_empty());
         let wanted = if only_triggers { workload.min_replicas } else { wanted };
-        wanted.max(called.max(triggers.outside)).min(workload.max_replicas)
+        let wanted = wanted.max(called.max(triggers.outside));
+        workload.max_replicas.map_or(wanted, |most| wanted.min(most))
     }
 
     /// KEDA's part between 0 and 1; true while the workload has no replicas.

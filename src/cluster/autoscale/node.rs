@@ -86,8 +86,8 @@ pub(super) struct Protection {
 pub struct Drain {
     /// When its pods begin to leave: once its replacements are ready.
     pub begins: Second,
-    /// When it is gone whatever is on it.
-    pub deadline: Second,
+    /// When it is gone whatever is on it, if it does not wait for all pods.
+    pub deadline: Option<Second>,
     /// Pods evicted so far.
     pub evicted: u32,
 }
@@ -99,6 +99,11 @@ struct Allowed {
     ready: u32,
     /// Of all.
     pods: u32,
+}
+
+impl Allowed {
+    /// Every pod.
+    const ALL: Self = Self { ready: u32::MAX, pods: u32::MAX };
 }
 
 /// Pods bound to a node that do not serve yet.
@@ -231,7 +236,7 @@ impl Cluster {
     }
 
     fn interrupt(&mut self, policy: &Policy, index: usize) {
-        let deadline = self.now + policy.spot.notice_seconds;
+        let deadline = Some(self.now + policy.spot.notice_seconds);
         // A node that leaves already is counted for the reason that came first.
         let stays = self.nodes[index].as_ref().is_some_and(|node| node.drain.is_none());
         self.tally.disruptions.interrupted += u32::from(stays);
@@ -249,7 +254,7 @@ impl Cluster {
         node.expires_at = NEVER;
         let group = policy.offers[node.offer].group;
         let grace = policy.pool_of(group).and_then(|pool| pool.termination_grace);
-        let deadline = grace.map_or(NEVER, |grace| self.now + grace);
+        let deadline = grace.map(|grace| self.now + grace);
         self.tally.disruptions.expired += 1;
         self.cordon(index, self.now, deadline, Reason::Expired);
     }
@@ -259,13 +264,14 @@ impl Cluster {
         &mut self,
         index: usize,
         begins: Second,
-        deadline: Second,
+        deadline: Option<Second>,
         reason: Reason,
     ) {
         let Some(node) = self.nodes[index].as_mut() else { return };
         let evicted = node.drain.map_or(0, |drain| drain.evicted);
-        let earlier = node.drain.map_or(NEVER, |drain| drain.deadline);
-        node.drain = Some(Drain { begins, deadline: deadline.min(earlier), evicted });
+        let earlier = node.drain.and_then(|drain| drain.deadline);
+        let deadline = deadline.into_iter().chain(earlier).min();
+        node.drain = Some(Drain { begins, deadline, evicted });
         // A node that leaves anyway is not counted as expired or taken back as well.
         node.expires_at = NEVER;
         let subject = node.subject();
@@ -279,7 +285,7 @@ impl Cluster {
         if drain.begins > self.now {
             return;
         }
-        if drain.deadline <= self.now {
+        if drain.deadline.is_some_and(|deadline| deadline <= self.now) {
             self.evict_all(policy, index);
         } else {
             self.evict_within_budgets(policy, index);
@@ -317,7 +323,7 @@ impl Cluster {
     /// Evicts every pod of a node, whatever budgets say.
     pub(super) fn evict_all(&mut self, policy: &Policy, index: usize) {
         for workload in 0..policy.workloads.len() {
-            self.evict(policy, index, workload, Allowed { ready: u32::MAX, pods: u32::MAX });
+            self.evict(policy, index, workload, Allowed::ALL);
         }
     }
 

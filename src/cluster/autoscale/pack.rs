@@ -19,48 +19,84 @@
 
 use super::policy::{Deployment, Offer};
 
-/// Prices of one millicore, one MiB and one pod place [USD per hour].
-type Prices = [f64; 3];
+/// Amounts of what nodes have: CPU in millicores, memory in MiB, pod places; or the price of one of each.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Amounts {
+    cpu: f64,
+    memory: f64,
+    pods: f64,
+}
+
+impl Amounts {
+    fn map(self, with: impl Fn(f64) -> f64) -> Self {
+        Self { cpu: with(self.cpu), memory: with(self.memory), pods: with(self.pods) }
+    }
+
+    fn zip(self, other: Self, with: impl Fn(f64, f64) -> f64) -> Self {
+        Self {
+            cpu: with(self.cpu, other.cpu),
+            memory: with(self.memory, other.memory),
+            pods: with(self.pods, other.pods),
+        }
+    }
+
+    /// Each amount times another: what it is worth at its price, for example.
+    fn times(self, other: Self) -> Self {
+        self.zip(other, |one, other| one * other)
+    }
+
+    fn sum(self) -> f64 {
+        self.cpu + self.memory + self.pods
+    }
+
+    fn dot(self, other: Self) -> f64 {
+        self.times(other).sum()
+    }
+
+    fn fits(self, room: Self) -> bool {
+        self.cpu <= room.cpu && self.memory <= room.memory && self.pods <= room.pods
+    }
+}
+
+/// Prices of one millicore, one MiB and one pod place, in USD per hour.
+type Prices = Amounts;
 
 /// Nodes for pods, and the least that any nodes for them can cost.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Packing {
     /// Offer of each node, and its pods by workload.
     pub nodes: Vec<(usize, Vec<u32>)>,
-    /// What they cost [USD per hour].
+    /// What they cost, in USD per hour.
     pub cost: f64,
-    /// What no nodes for these pods cost less than [USD per hour].
+    /// What no nodes for these pods cost less than, in USD per hour.
     pub lower_bound: f64,
 }
 
-fn asks(workload: &Deployment) -> [f64; 3] {
-    [workload.request_cpu as f64, workload.request_memory as f64, 1.0]
+fn asks(workload: &Deployment) -> Amounts {
+    let (cpu, memory) = (workload.request_cpu as f64, workload.request_memory as f64);
+    Amounts { cpu, memory, pods: 1.0 }
 }
 
-fn holds(offer: &Offer) -> [f64; 3] {
-    [offer.cpu as f64, offer.memory as f64, offer.pods as f64]
-}
-
-fn worth(prices: &Prices, of: [f64; 3]) -> f64 {
-    prices.iter().zip(of).map(|(price, amount)| price * amount).sum()
+fn holds(offer: &Offer) -> Amounts {
+    Amounts { cpu: offer.cpu as f64, memory: offer.memory as f64, pods: offer.pods as f64 }
 }
 
 /// The greatest prices in these proportions at which no type holds more than it costs.
 fn scaled(proportions: Prices, offers: &[&Offer]) -> Prices {
     let least = offers
         .iter()
-        .map(|offer| offer.price / worth(&proportions, holds(offer)).max(f64::MIN_POSITIVE))
+        .map(|offer| offer.price / proportions.dot(holds(offer)).max(f64::MIN_POSITIVE))
         .fold(f64::INFINITY, f64::min);
     proportions.map(|price| price * least)
 }
 
 /// The best prices, found by narrowing a grid of proportions; whatever it finds is a bound.
-fn best_prices(sums: [f64; 3], offers: &[&Offer]) -> Prices {
+fn best_prices(sums: Amounts, offers: &[&Offer]) -> Prices {
     const STEPS: i32 = 12;
     const ROUNDS: i32 = 9;
     // Shares of the whole worth that memory and pod places have, each 0 to 1.
     let (mut centre, mut reach) = ([0.5, 0.5], 0.5);
-    let mut best = (0.0, [0.0; 3]);
+    let mut best = (0.0, Prices::default());
     for _ in 0..ROUNDS {
         let from = centre;
         for memory in -STEPS..=STEPS {
@@ -70,10 +106,11 @@ fn best_prices(sums: [f64; 3], offers: &[&Offer]) -> Prices {
                 };
                 let shares = [at(memory, from[0]), at(pods, from[1])];
                 let cpu = (1.0 - shares[0]) * (1.0 - shares[1]);
-                let parts = [cpu, shares[0] * (1.0 - shares[1]), shares[1]];
-                let proportions = [0, 1, 2].map(|of: usize| parts[of] / sums[of].max(1.0));
+                let memory = shares[0] * (1.0 - shares[1]);
+                let parts = Amounts { cpu, memory, pods: shares[1] };
+                let proportions = parts.zip(sums, |part, sum| part / sum.max(1.0));
                 let prices = scaled(proportions, offers);
-                let value = worth(&prices, sums);
+                let value = prices.dot(sums);
                 if value.is_finite() && value > best.0 {
                     best = (value, prices);
                     centre = shares;
@@ -85,19 +122,18 @@ fn best_prices(sums: [f64; 3], offers: &[&Offer]) -> Prices {
     best.1
 }
 
-/// What no nodes for `count` pods of each workload cost less than [USD per hour].
+/// What no nodes for `count` pods of each workload cost less than, in USD per hour.
 pub fn lower_bound(workloads: &[Deployment], count: &[u32], offers: &[Offer]) -> f64 {
     let sums = sums(workloads, count);
     let offers: Vec<&Offer> = offers.iter().collect();
-    worth(&best_prices(sums, &offers), sums)
+    best_prices(sums, &offers).dot(sums)
 }
 
 /// What pods of several workloads ask for together.
-fn sums(workloads: &[Deployment], count: &[u32]) -> [f64; 3] {
-    let mut sums = [0.0; 3];
+fn sums(workloads: &[Deployment], count: &[u32]) -> Amounts {
+    let mut sums = Amounts::default();
     for (workload, count) in workloads.iter().zip(count) {
-        let asks = asks(workload);
-        sums = [0, 1, 2].map(|of: usize| sums[of] + asks[of] * f64::from(*count));
+        sums = sums.zip(asks(workload), |sum, asks| sum + asks * f64::from(*count));
     }
     sums
 }
@@ -108,17 +144,16 @@ pub fn pack(workloads: &[Deployment], count: &[u32], offers: &[Offer]) -> Option
     let sums = sums(workloads, count);
     for (workload, count) in workloads.iter().zip(count) {
         let asks = asks(workload);
-        let fits = |offer: &Offer| asks.iter().zip(holds(offer)).all(|(ask, room)| *ask <= room);
-        if *count > 0 && !offers.iter().any(fits) {
+        if *count > 0 && !offers.iter().any(|offer| asks.fits(holds(offer))) {
             return None;
         }
     }
     let all: Vec<&Offer> = offers.iter().collect();
     let prices = best_prices(sums, &all);
-    let lower_bound = worth(&prices, sums);
+    let lower_bound = prices.dot(sums);
     // Types whose room is worth what they cost; a few more, for shapes that these cannot take.
     let mut order: Vec<usize> = (0..offers.len()).collect();
-    let dearness = |index: &usize| offers[*index].price / worth(&prices, holds(&offers[*index]));
+    let dearness = |index: &usize| offers[*index].price / prices.dot(holds(&offers[*index]));
     order.sort_by(|a, b| dearness(a).total_cmp(&dearness(b)).then(a.cmp(b)));
     let mut packing = Packing { nodes: Vec::new(), cost: 0.0, lower_bound };
     while left.iter().any(|count| *count > 0) {
@@ -150,7 +185,7 @@ fn best_node(
         let value: f64 = pods
             .iter()
             .zip(workloads)
-            .map(|(count, workload)| f64::from(*count) * worth(prices, asks(workload)))
+            .map(|(count, workload)| f64::from(*count) * prices.dot(asks(workload)))
             .sum();
         if value > 0.0 {
             tried.push((value / offers[index].price, index, pods));
@@ -160,17 +195,16 @@ fn best_node(
         }
     }
     let most = tried.iter().map(|(ratio, ..)| *ratio).fold(0.0, f64::max);
-    let alike = |index: usize| likeness(holds(&offers[index]), sums, prices);
+    let alike = |index: usize| likeness(holds(&offers[index]), sums, *prices);
     let near = tried.into_iter().filter(|(ratio, ..)| *ratio >= NEARLY * most);
     let (_, index, pods) = near.max_by(|a, b| alike(a.1).total_cmp(&alike(b.1)))?;
     Some((cheapest_for(workloads, &pods, offers).unwrap_or(index), pods))
 }
 
 /// How alike two shapes are, each amount at its price: 1 is the same direction.
-fn likeness(a: [f64; 3], b: [f64; 3], prices: &Prices) -> f64 {
-    let [a, b] = [a, b].map(|shape| [0, 1, 2].map(|of: usize| shape[of] * prices[of]));
-    let dot = |a: [f64; 3], b: [f64; 3]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(f64::MIN_POSITIVE)
+fn likeness(a: Amounts, b: Amounts, prices: Prices) -> f64 {
+    let [a, b] = [a, b].map(|shape| shape.times(prices));
+    a.dot(b) / (a.dot(a) * b.dot(b)).sqrt().max(f64::MIN_POSITIVE)
 }
 
 /// Fills one node: the next pod is the one whose shape is nearest to the room left.
@@ -179,17 +213,17 @@ fn fill(workloads: &[Deployment], left: &[u32], offer: &Offer, prices: &Prices) 
     let mut taken = vec![0; left.len()];
     loop {
         let mut best: Option<(f64, usize)> = None;
-        let target = [0, 1, 2].map(|of: usize| room[of] * prices[of]);
-        let length = target.iter().map(|part| part * part).sum::<f64>().sqrt();
+        let target = room.times(*prices);
+        let length = target.dot(target).sqrt();
         for (index, workload) in workloads.iter().enumerate() {
             let asks = asks(workload);
-            let fits = taken[index] < left[index] && (0..3).all(|of| asks[of] <= room[of]);
+            let fits = taken[index] < left[index] && asks.fits(room);
             if !fits {
                 continue;
             }
-            let own = [0, 1, 2].map(|of: usize| asks[of] * prices[of]);
-            let dot: f64 = own.iter().zip(target).map(|(a, b)| a * b).sum();
-            let norm = own.iter().map(|part| part * part).sum::<f64>().sqrt();
+            let own = asks.times(*prices);
+            let dot = own.dot(target);
+            let norm = own.dot(own).sqrt();
             // Likeness of direction first; of like shapes the larger, while it still finds room.
             let score =
                 dot / (norm * length).max(f64::MIN_POSITIVE) + 1e-3 * norm / length.max(norm);
@@ -200,19 +234,20 @@ fn fill(workloads: &[Deployment], left: &[u32], offer: &Offer, prices: &Prices) 
         let Some((_, index)) = best else { return taken };
         // A few at a time: the shape of the room changes slowly in a large node.
         let asks = asks(&workloads[index]);
-        let most = (0..3).filter(|of| asks[*of] > 0.0).map(|of| room[of] / asks[of]);
-        let most = most.fold(f64::INFINITY, f64::min) as u32;
+        // Nothing asked of an amount leaves room for any number.
+        let most =
+            room.zip(asks, |room, asks| if asks > 0.0 { room / asks } else { f64::INFINITY });
+        let most = most.cpu.min(most.memory).min(most.pods) as u32;
         let count = (most / 16).clamp(1, left[index] - taken[index]);
         taken[index] += count;
-        room = [0, 1, 2].map(|of: usize| room[of] - asks[of] * f64::from(count));
+        room = room.zip(asks, |room, asks| room - asks * f64::from(count));
     }
 }
 
 /// The cheapest offer that holds these pods.
 fn cheapest_for(workloads: &[Deployment], pods: &[u32], offers: &[Offer]) -> Option<usize> {
     let sums = sums(workloads, pods);
-    let fits =
-        |index: &usize| sums.iter().zip(holds(&offers[*index])).all(|(sum, room)| *sum <= room);
+    let fits = |index: &usize| sums.fits(holds(&offers[*index]));
     (0..offers.len()).filter(fits).min_by(|a, b| offers[*a].price.total_cmp(&offers[*b].price))
 }
 

@@ -89,18 +89,18 @@ pub struct Offer {
     pub purchase: Purchase,
     /// Its nodes' group.
     pub group: Group,
-    /// Price [USD per hour] that Karpenter chooses by: the list price, unless a node overlay or a reservation
+    /// Price (USD per hour) that Karpenter chooses by: the list price, unless a node overlay or a reservation
     /// changes it. The bill is made by `rate`, from the price book and [`Supply::zone_rates`].
     pub price: f64,
-    /// vCPUs [millicores].
+    /// vCPUs, in millicores.
     pub vcpu_milli: i64,
-    /// Memory of the machine as Karpenter counts it against a limit: after the overhead of its VM [MiB].
+    /// Memory of the machine as Karpenter counts it against a limit: after the overhead of its VM, in MiB.
     pub capacity_mib: i64,
     /// Neither metal nor with a GPU or accelerator.
     pub generic: bool,
-    /// CPU for pods [millicores].
+    /// CPU for pods, in millicores.
     pub cpu: i64,
-    /// Memory for pods [MiB].
+    /// Memory for pods, in MiB.
     pub memory: i64,
     /// Pods.
     pub pods: i64,
@@ -142,9 +142,9 @@ pub enum Mix {
 /// Limits of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
-    /// Most vCPUs [millicores].
+    /// Most vCPUs, in millicores.
     pub cpu: Option<i64>,
-    /// Most memory [MiB].
+    /// Most memory, in MiB.
     pub memory: Option<i64>,
     /// Most nodes.
     pub nodes: Option<u32>,
@@ -189,11 +189,11 @@ pub struct Pool {
     pub balanced: Option<f64>,
     /// Disruption budgets.
     pub budgets: Vec<Budget>,
-    /// Age at which nodes go [seconds].
+    /// Age at which nodes go, in seconds.
     pub expire_after: Option<Second>,
     /// Seconds between two machine images.
     pub drift_every: Option<Second>,
-    /// Longest drain [seconds].
+    /// Longest drain, in seconds.
     pub termination_grace: Option<Second>,
     /// Offers bought on demand, cheapest first.
     pub on_demand: Vec<usize>,
@@ -214,8 +214,8 @@ impl Pool {
 
     /// Nodes that a static pool keeps: no more than its limit.
     pub fn static_nodes(&self) -> Option<u32> {
-        let most = self.limits.nodes.unwrap_or(u32::MAX);
-        self.replicas.map(|replicas| replicas.min(most))
+        let within = |replicas: u32| self.limits.nodes.map_or(replicas, |most| replicas.min(most));
+        self.replicas.map(within)
     }
 
     /// The share of nodes wanted as spot.
@@ -255,7 +255,7 @@ pub struct AffinityScores {
     pub pods: i64,
 }
 
-/// Memory that a pod uses [MiB].
+/// Memory that a pod uses, in MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct PodMemory {
     /// Without requests.
@@ -323,7 +323,7 @@ impl Available {
 pub struct Serving {
     /// Requests a second for one session a minute.
     pub rps_per_session: f64,
-    /// CPU of one request [ms].
+    /// CPU of one request, in ms.
     pub cpu_ms: f64,
     /// Requests a second that a pod serves at most.
     pub pod_rps: f64,
@@ -333,7 +333,7 @@ pub struct Serving {
     pub timeout: f64,
     /// Requests that a pod serves at once.
     pub servers: u32,
-    /// Response time by utilization [ms].
+    /// Response time by utilization, in ms.
     pub latency: Curve,
     /// What is asked over what can be served, above which requests are late; infinite where nobody counts.
     pub late_load: f64,
@@ -348,7 +348,7 @@ pub struct Serving {
 pub struct Queue {
     /// Whether its length counts requests that are being served.
     pub counts_in_flight: bool,
-    /// How long a request is being served [seconds].
+    /// How long a request is being served, in seconds.
     pub seconds: f64,
 }
 
@@ -363,23 +363,23 @@ pub struct Deployment {
     pub unrequested: Unrequested,
     /// Whether it takes its requests from a queue.
     pub has_queue: bool,
-    /// CPU of an idle pod [millicores].
+    /// CPU of an idle pod, in millicores.
     pub idle_cpu: f64,
-    /// CPU request [millicores].
+    /// CPU request, in millicores.
     pub request_cpu: i64,
-    /// Memory request [MiB].
+    /// Memory request, in MiB.
     pub request_memory: i64,
-    /// Most CPU of a pod [millicores].
+    /// Most CPU of a pod, in millicores.
     pub limit_cpu: f64,
     /// Memory of a pod.
     pub memory: PodMemory,
     /// Least replicas.
     pub min_replicas: u32,
-    /// Most replicas.
-    pub max_replicas: u32,
-    /// From a place on a ready node with the image to serving [seconds].
+    /// Most replicas; none for pods that come by themselves, as those of jobs do.
+    pub max_replicas: Option<u32>,
+    /// From a place on a ready node with the image to serving, in seconds.
     pub startup: Lognormal,
-    /// Compressed image [MiB].
+    /// Compressed image, in MiB.
     pub image_mib: f64,
     /// Autoscaler, where there is one.
     pub hpa: Option<Rules>,
@@ -452,7 +452,7 @@ impl Deployment {
             limit_cpu: f64::INFINITY,
             memory: PodMemory::default(),
             min_replicas: 0,
-            max_replicas: u32::MAX,
+            max_replicas: None,
             startup: Lognormal::default(),
             image_mib: 0.0,
             hpa: None,
@@ -478,9 +478,9 @@ impl Deployment {
 pub struct Spot {
     /// Weight of the price in the choice.
     pub price_weight: f64,
-    /// How much dearer than the cheapest a chosen type may be.
+    /// How much more expensive than the cheapest a chosen type may be.
     pub price_reach: f64,
-    /// Length of a shortage [seconds].
+    /// Length of a shortage, in seconds.
     pub shortage_seconds: Second,
     /// Seconds from the notice to the end.
     pub notice_seconds: Second,
@@ -495,7 +495,7 @@ pub struct Spot {
 /// How long things take.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Latencies {
-    /// Launch to Ready [seconds].
+    /// Launch to Ready, in seconds.
     pub node: Lognormal,
     /// Most seconds of a launch.
     pub node_most: f64,
@@ -503,7 +503,7 @@ pub struct Latencies {
     pub drain: Second,
     /// Image pull.
     pub image_pull: ImagePull,
-    /// Decision to disrupt to the act [seconds].
+    /// Decision to disrupt to the act, in seconds.
     pub validation: Second,
     /// Seconds in which a node that pods are meant for is not disrupted.
     pub nomination: Second,
@@ -511,7 +511,7 @@ pub struct Latencies {
     pub consolidated: Second,
     /// Seconds in which an offer without capacity is not tried again.
     pub unavailable: Second,
-    /// Age of the sample that the autoscaler reads [ticks].
+    /// Age of the sample that the autoscaler reads, in ticks.
     pub sample_ticks: usize,
     /// Window of a sample, in whole ticks: none in ticks longer than it.
     pub sample_window_ticks: usize,
@@ -520,7 +520,7 @@ pub struct Latencies {
 /// Everything one account's state machine decides by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// Length of a tick [seconds].
+    /// Length of a tick, in seconds.
     pub tick_seconds: Second,
     /// Second of the first day at which it begins.
     pub first_second: Second,
@@ -587,7 +587,7 @@ pub struct Policy {
     pub notes: Vec<String>,
     /// Reservations, prices by zone and overlays; empty in most clusters.
     pub supply: Supply,
-    /// What the bill charges for an hour of each offer, at list price [USD].
+    /// What the bill charges for an hour of each offer, at list price, in USD.
     pub list_prices: Vec<f64>,
 }
 
@@ -606,7 +606,7 @@ pub struct Inputs<'a> {
     pub prices: &'a PriceBook,
     /// Region code.
     pub region: &'a str,
-    /// Length of a tick [seconds].
+    /// Length of a tick, in seconds.
     pub tick_seconds: Second,
     /// First day.
     pub start: Date,
@@ -814,7 +814,7 @@ impl Policy {
     }
 }
 
-/// Launch to Ready [seconds].
+/// Launch to Ready, in seconds.
 fn node_startup(cluster: &Cluster, node: &NodeDefaults) -> Lognormal {
     let usual = f64::from(node.startup_seconds);
     let median = cluster.node_startup_seconds.map_or(usual, f64::from);

@@ -77,11 +77,6 @@ pub struct NodeCounts {
 }
 
 impl NodeCounts {
-    /// Returns the counts in the order of the fields.
-    pub fn each(self) -> [u32; 3] {
-        [self.baseline, self.on_demand, self.spot]
-    }
-
     /// Returns all nodes.
     pub fn total(self) -> u32 {
         self.baseline + self.on_demand + self.spot
@@ -94,5 +89,30 @@ impl NodeCounts {
             Purchase::OnDemand | Purchase::Reserved => &mut self.on_demand,
             Purchase::Spot => &mut self.spot,
         }
+    }
+}
+
+/// Minutes of nodes by how they are bought.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct NodeMinutes {
+    /// Of nodes that Karpenter did not buy.
+    pub baseline: f64,
+    /// Of nodes that Karpenter bought on demand, those of reservations included.
+    pub on_demand: f64,
+    /// Of spot nodes.
+    pub spot: f64,
+}
+
+impl NodeMinutes {
+    /// Adds nodes that were there for some minutes.
+    pub fn add(&mut self, nodes: NodeCounts, minutes: f64) {
+        self.baseline += f64::from(nodes.baseline) * minutes;
+        self.on_demand += f64::from(nodes.on_demand) * minutes;
+        self.spot += f64::from(nodes.spot) * minutes;
+    }
+
+    /// Returns the minutes of all nodes.
+    pub fn total(self) -> f64 {
+        self.baseline + self.on_demand + self.spot
     }
 }

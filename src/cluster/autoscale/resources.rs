@@ -5,9 +5,9 @@ use std::ops::{Add, AddAssign, Sub, SubAssign};
 /// CPU, memory and pod places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Resources {
-    /// CPU [millicores].
+    /// CPU, in millicores.
     pub cpu: i64,
-    /// Memory [MiB].
+    /// Memory, in MiB.
     pub memory: i64,
     /// Pods.
     pub pods: i64,
@@ -66,9 +66,9 @@ impl SubAssign for Resources {
 /// The size of machines as Karpenter counts it against a pool's limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MachineSize {
-    /// vCPUs [millicores].
+    /// vCPUs, in millicores.
     pub vcpu_milli: i64,
-    /// Memory after the overhead of the VM [MiB].
+    /// Memory after the overhead of the VM, in MiB.
     pub memory_mib: i64,
 }
 
@@ -82,9 +82,9 @@ impl AddAssign for MachineSize {
 /// What a pool's limits leave for a new machine; `None` where there is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Allowance {
-    /// vCPUs [millicores].
+    /// vCPUs, in millicores.
     pub vcpu_milli: Option<i64>,
-    /// Memory [MiB].
+    /// Memory, in MiB.
     pub memory_mib: Option<i64>,
 }
 

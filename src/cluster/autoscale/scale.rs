@@ -197,7 +197,7 @@ impl Cluster {
 }
 
 impl Replicas {
-    /// Messages in the queue [thousandths]: what waits and, where they count, what the pods hold
+    /// Messages in the queue (thousandths): what waits and, where they count, what the pods hold
     /// (Little: served a second × time of one).
     fn queue_length(&self, serving: &Serving) -> i64 {
         let Some(queue) = serving.queue else { return 0 };

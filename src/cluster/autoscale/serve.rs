@@ -80,7 +80,7 @@ impl Cluster {
     }
 
     /// Workloads that use more CPU than they request, which their nodes may not have; gives the CPU that
-    /// they do not get [millicores].
+    /// they do not get, in millicores.
     #[cold]
     fn serve_bursting(&mut self, policy: &Policy, above: f64, tick: Tick) -> f64 {
         let share = self.burst_share(policy, above);
@@ -131,7 +131,7 @@ impl Cluster {
 }
 
 impl Replicas {
-    /// What is asked of the ready pods in a tick [seconds], and the CPU it takes.
+    /// What is asked of the ready pods in a tick (seconds), and the CPU it takes.
     #[inline]
     fn ask(&mut self, serving: &Serving, sessions_per_minute: f64, tick: f64) {
         self.rps = sessions_per_minute * serving.rps_per_session;
@@ -160,8 +160,8 @@ impl Replicas {
         let mut in_service =
             serving.in_system.as_ref().map_or(0.0, |curve| self.in_service(serving, curve));
         // The tolerance keeps rounding from counting as lost requests.
-        if self.load > 1.0 + 1e-9 || self.saturated {
-            let (wait, reason) = self.count_saturated(server, tally, tick.seconds);
+        if self.load > 1.0 + 1e-9 || self.overloaded {
+            let (wait, reason) = self.count_overloaded(server, tally, tick.seconds);
             p95 += wait;
             in_service += self.backlog;
             if let (Some(log), Some(reason)) = (log, reason) {
@@ -186,9 +186,9 @@ impl Replicas {
     }
 
     #[cold]
-    /// A tick [seconds] in which more is asked than served, or the first after such; gives the wait in
-    /// the backlog [ms], and what there is to tell.
-    fn count_saturated(
+    /// A tick (seconds) in which more is asked than served, or the first after such; gives the wait in
+    /// the backlog (ms), and what there is to tell.
+    fn count_overloaded(
         &mut self,
         Server { workload, serving, .. }: Server<'_>,
         tally: &mut WorkloadTally,
@@ -200,7 +200,7 @@ impl Replicas {
         }
         if self.load <= 1.0 + 1e-9 {
             self.backlog = 0.0;
-            self.saturated = false;
+            self.overloaded = false;
             let unserved = (tally.unserved - self.unserved_before).max(0.0);
             return (0.0, Some(Reason::Recovered { unserved }));
         }
@@ -210,39 +210,39 @@ impl Replicas {
         // First come, first served: of what waited before, this tick's capacity is served at once.
         let waited_before = (self.backlog - capacity * tick).max(0.0);
         let mut reason = None;
-        if !self.saturated {
-            self.saturated = true;
+        if !self.overloaded {
+            self.overloaded = true;
             self.unserved_before = tally.unserved;
-            reason = Some(Reason::Saturated { rps: self.rps, capacity });
+            reason = Some(Reason::Overloaded { rps: self.rps, capacity });
         }
         tally.unserved += waiting - kept;
         tally.queued += (kept - waited_before).max(0.0);
         self.backlog = kept;
         let minutes = tick / 60.0;
-        tally.saturated_minutes += minutes;
-        if self.desired >= workload.max_replicas {
-            tally.saturated_at_most_minutes += minutes;
+        tally.overloaded_minutes += minutes;
+        if workload.max_replicas.is_some_and(|most| self.desired >= most) {
+            tally.overloaded_at_most_minutes += minutes;
         } else if self.pending > 0 {
-            tally.saturated_pending_minutes += minutes;
+            tally.overloaded_pending_minutes += minutes;
         }
         // Callers give up after the time-out: nobody waits for longer.
         let wait = if capacity > 0.0 { kept / capacity } else { serving.timeout };
         (1000.0 * wait.min(serving.timeout), reason)
     }
 
-    /// A tick [seconds] in which messages wait in a queue, or the first after such: all that is not served
+    /// A tick (seconds) in which messages wait in a queue, or the first after such: all that is not served
     /// waits for the next, as nobody gives up.
     fn count_queued(&mut self, tally: &mut WorkloadTally, tick: f64) {
         if self.load <= 1.0 + 1e-9 {
             self.backlog = 0.0;
-            self.saturated = false;
+            self.overloaded = false;
             self.queued_seconds = 0.0;
             return;
         }
         let served = self.asked / self.load * tick;
         let waiting = (self.asked * tick - served).max(0.0);
         let waited_before = (self.backlog - served).max(0.0);
-        self.saturated = true;
+        self.overloaded = true;
         self.backlog = waiting;
         // A part of a message is one that has not come yet.
         self.queued_seconds = if waiting < 1.0 { 0.0 } else { self.queued_seconds + tick };
@@ -262,7 +262,7 @@ impl Replicas {
         }
     }
 
-    /// Less CPU above requests than asked: less is served. Gives the CPU not used [millicores].
+    /// Less CPU above requests than asked: less is served. Gives the CPU not used, in millicores.
     fn lose_burst(&mut self, serving: &Serving, share: f64) -> f64 {
         let above = self.usage - self.requested;
         if above <= 0.0 || serving.cpu_ms <= 0.0 {

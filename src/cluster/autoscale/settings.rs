@@ -59,7 +59,7 @@ pub struct Budget {
     pub reasons: Vec<DisruptionReason>,
     /// When it begins to hold: five cron fields or a name such as `@daily`, in UTC; always without it.
     pub schedule: Option<String>,
-    /// For how long [minutes]; goes with `schedule`.
+    /// For how long \[minutes\]; goes with `schedule`.
     #[schemars(range(min = 1, max = 525_600))]
     pub duration_minutes: Option<u32>,
 }
@@ -136,7 +136,7 @@ pub struct NodePool {
     /// Most vCPUs in the pool.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub limit_vcpus: Option<u32>,
-    /// Most memory in the pool [GiB].
+    /// Most memory in the pool \[GiB\].
     #[schemars(range(min = 1, max = 10_000_000))]
     pub limit_memory_gib: Option<u32>,
     /// Most nodes in the pool.
@@ -146,13 +146,13 @@ pub struct NodePool {
     /// default nodes follow pods.
     #[schemars(range(min = 0, max = 1000))]
     pub replicas: Option<u32>,
-    /// Size of a node's volumes [GiB]; default: that of `[ebs]`.
+    /// Size of a node's volumes \[GiB\]; default: that of `[ebs]`.
     #[schemars(range(min = 1))]
     pub volume_gib: Option<f64>,
     /// Provisioned IOPS of a node's volume; default: those of `[ebs]`.
     #[schemars(range(min = 1))]
     pub volume_iops: Option<f64>,
-    /// Provisioned throughput of a node's volume [MiB/s]; default: that of `[ebs]`.
+    /// Provisioned throughput of a node's volume \[MiB/s\]; default: that of `[ebs]`.
     #[schemars(range(min = 1))]
     pub volume_throughput_mibps: Option<f64>,
     /// What the kubelet of the pool's nodes keeps back; default: `cluster.kubelet`.
@@ -168,13 +168,13 @@ pub struct NodePool {
     pub consolidate_after_seconds: Option<u32>,
     /// Disruption budgets; default: one with the controller's default.
     pub budgets: Option<Vec<Budget>>,
-    /// Age at which a node is replaced [hours]; 0 is `Never`; default: the controller's.
+    /// Age at which a node is replaced \[hours\]; 0 is `Never`; default: the controller's.
     #[schemars(range(min = 0, max = 100_000))]
     pub expire_after_hours: Option<u32>,
     /// Days between machine images: each drifts all nodes of the pool. Default: never.
     #[schemars(range(min = 1, max = 3650))]
     pub drift_every_days: Option<u32>,
-    /// Longest drain [seconds], after which neither disruption budgets of pods nor `do_not_disrupt` hold. With it,
+    /// Longest drain \[seconds\], after which neither disruption budgets of pods nor `do_not_disrupt` hold. With it,
     /// drift no longer waits for such pods. By default a drain may last forever.
     #[schemars(range(min = 0, max = 864_000))]
     pub termination_grace_seconds: Option<u32>,
@@ -207,21 +207,21 @@ pub struct Kubelet {
     #[serde(default)]
     #[schemars(range(min = 0, max = 20))]
     pub reserved_enis: u32,
-    /// `kubeReserved` CPU [millicores].
+    /// `kubeReserved` CPU \[millicores\].
     #[schemars(range(min = 0, max = 100_000))]
     pub kube_reserved_cpu_millicores: Option<u32>,
-    /// `kubeReserved` memory [MiB].
+    /// `kubeReserved` memory \[MiB\].
     #[schemars(range(min = 0, max = 1_000_000))]
     pub kube_reserved_memory_mib: Option<u32>,
-    /// `systemReserved` CPU [millicores].
+    /// `systemReserved` CPU \[millicores\].
     #[serde(default)]
     #[schemars(range(min = 0, max = 100_000))]
     pub system_reserved_cpu_millicores: u32,
-    /// `systemReserved` memory [MiB].
+    /// `systemReserved` memory \[MiB\].
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub system_reserved_memory_mib: u32,
-    /// `evictionHard` `memory.available` [MiB].
+    /// `evictionHard` `memory.available` \[MiB\].
     #[schemars(range(min = 0, max = 1_000_000))]
     pub eviction_memory_mib: Option<u32>,
     /// `VM_MEMORY_OVERHEAD_PERCENT`, as a fraction.
@@ -243,10 +243,10 @@ pub enum PreferencePolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BufferLimits {
-    /// CPU of all its pods [millicores].
+    /// CPU of all its pods \[millicores\].
     #[schemars(range(min = 0, max = 1_000_000_000))]
     pub cpu_millicores: Option<f64>,
-    /// Memory of all its pods [MiB].
+    /// Memory of all its pods \[MiB\].
     #[schemars(range(min = 0, max = 30_000_000_000.0))]
     pub memory_mib: Option<f64>,
 }
@@ -344,9 +344,9 @@ pub struct NodeOverlay {
     #[serde(default)]
     #[schemars(range(min = 0, max = 10_000))]
     pub weight: u32,
-    /// The price [USD per hour], `"0.05"`.
+    /// The price \[USD per hour\], `"0.05"`.
     pub price: Option<String>,
-    /// A change of the price: `"+10%"`, `"-20%"`, `"-0.05"` [USD per hour].
+    /// A change of the price: `"+10%"`, `"-20%"`, `"-0.05"` \[USD per hour\].
     pub price_adjustment: Option<String>,
 }
 
@@ -358,7 +358,7 @@ pub struct SpotPrice {
     pub zone: String,
     /// EC2 instance type.
     pub instance_type: String,
-    /// Price [USD per hour], which Karpenter chooses by and the bill charges.
+    /// Price \[USD per hour\], which Karpenter chooses by and the bill charges.
     #[schemars(range(min = 0.0001, max = 1000))]
     pub usd_per_hour: f64,
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::purchase::NodeMinutes;
+
 /// Counts of one hour.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct HourTally {
@@ -9,13 +11,13 @@ pub struct HourTally {
     pub sessions: f64,
     /// Most nodes at once.
     pub peak_nodes: u32,
-    /// Node-minutes of baseline, on-demand and spot nodes.
-    pub node_minutes: [f64; 3],
+    /// How long nodes were there, in minutes.
+    pub node_minutes: NodeMinutes,
     /// Minutes of pods that serve.
     pub pod_minutes: f64,
-    /// CPU used [core-minutes].
+    /// CPU used, in core-minutes.
     pub cpu_minutes: f64,
-    /// CPU of all nodes [vCPU-minutes].
+    /// CPU of all nodes, in vCPU-minutes.
     pub vcpu_minutes: f64,
     /// Minutes in which the account was awake.
     pub awake_minutes: f64,
@@ -30,18 +32,18 @@ pub struct WorkloadTally {
     pub unserved: f64,
     /// Requests that waited for a later tick.
     pub queued: f64,
-    /// Ticks in which more was asked than the ready pods can serve [minutes].
-    pub saturated_minutes: f64,
+    /// Ticks in which more was asked than the ready pods can serve, in minutes.
+    pub overloaded_minutes: f64,
     /// Of these, with every replica that the autoscaler may ask for.
-    pub saturated_at_most_minutes: f64,
+    pub overloaded_at_most_minutes: f64,
     /// Of these, with pods that had no node.
-    pub saturated_pending_minutes: f64,
-    /// Ticks in which more was asked than can be served, or p95 is above the deployment's bound [minutes];
+    pub overloaded_pending_minutes: f64,
+    /// Ticks in which more was asked than can be served, or p95 is above the deployment's bound, in minutes;
     /// none without a bound.
     pub late_minutes: f64,
     /// Most messages that waited in its queue.
     pub most_waiting: f64,
-    /// Longest wait in its queue [seconds].
+    /// Longest wait in its queue, in seconds.
     pub longest_wait: f64,
     /// Minutes that pods waited for a node.
     pub pending_pod_minutes: f64,
@@ -51,9 +53,9 @@ pub struct WorkloadTally {
     pub peak_ready: u32,
     /// Most requests in a tick, per second.
     pub peak_rps: f64,
-    /// Σ requests × p95 of their tick [ms].
+    /// Σ requests × p95 of their tick, in ms.
     pub p95_weighted: f64,
-    /// Greatest p95 of a tick [ms].
+    /// Greatest p95 of a tick, in ms.
     pub p95_peak: f64,
     /// Runs, where its pods run to their end.
     pub job: JobUse,
@@ -82,14 +84,14 @@ pub struct JobUse {
     pub lost_pods: u32,
     /// Hours of its pods, in whole ticks; 0 while the month runs.
     pub pod_hours: f64,
-    /// From when a run is due to the start of its first pod, mean [seconds]; 0 while the month runs.
+    /// From when a run is due to the start of its first pod, mean, in seconds; 0 while the month runs.
     pub mean_delay_seconds: f64,
-    /// The longest of these times [seconds].
+    /// The longest of these times, in seconds.
     pub most_delay_seconds: u32,
     /// Runs whose first pod has started; 0 once the month is over.
     #[serde(skip)]
     pub started: u32,
-    /// Σ over these runs of the time from when it is due to the start of its first pod [seconds]; 0 once the month
+    /// Σ over these runs of the time from when it is due to the start of its first pod, in seconds; 0 once the month
     /// is over.
     #[serde(skip)]
     pub delay_seconds: f64,
@@ -137,9 +139,9 @@ impl JobUse {
 pub struct BilledSpan {
     /// Its offer.
     pub offer: usize,
-    /// When it was launched, or the tally before ended [seconds since the start of the plan].
+    /// When it was launched, or the tally before ended, in seconds since the start of the plan.
     pub from: u32,
-    /// When its bill ends [seconds since the start of the plan].
+    /// When its bill ends, in seconds since the start of the plan.
     pub to: u32,
 }
 
@@ -242,7 +244,7 @@ impl Disruptions {
 pub struct Tally {
     /// Hour by hour.
     pub hours: Vec<HourTally>,
-    /// When it begins [seconds since the start of the plan].
+    /// When it begins, in seconds since the start of the plan.
     pub started: u32,
     /// Billed time of nodes that are not spot.
     pub spans: Vec<BilledSpan>,
@@ -258,7 +260,7 @@ pub struct Tally {
     pub disruptions: Disruptions,
     /// What kept nodes or pods back, in the order of [`Refusal::ALL`].
     pub refusals: [u32; REFUSALS],
-    /// Images pulled [MiB].
+    /// Images pulled, in MiB.
     pub image_mib: f64,
     /// Minutes in which the account was awake.
     pub awake_minutes: f64,
@@ -269,7 +271,7 @@ impl Tally {
     pub fn is_finite(&self) -> bool {
         let of_hour = |hour: &HourTally| {
             let sums = [hour.sessions, hour.pod_minutes, hour.cpu_minutes, hour.vcpu_minutes];
-            sums.iter().chain(&hour.node_minutes).all(|sum| sum.is_finite())
+            sums.iter().chain([&hour.node_minutes.total()]).all(|sum| sum.is_finite())
         };
         let of_workload = |own: &WorkloadTally| {
             let sums = [own.requests, own.unserved, own.queued, own.p95_weighted, own.p95_peak];

@@ -22,10 +22,10 @@ pub struct Bass {
     /// Everyone who will ever use it.
     #[schemars(range(min = 1, max = 1e10))]
     pub market: f64,
-    /// p: share of the remaining market that adopts without imitation [per month].
+    /// p: share of the remaining market that adopts without imitation \[per month\].
     #[schemars(range(min = 1e-9, max = 1))]
     pub innovation: f64,
-    /// q: rate at which users attract others [per month].
+    /// q: rate at which users attract others \[per month\].
     #[schemars(range(min = 0, max = 5))]
     pub imitation: f64,
 }

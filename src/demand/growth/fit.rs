@@ -22,7 +22,7 @@ use nalgebra::{DMatrix, DVector, Dyn, Owned};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Law, compound, gompertz, linear, logistic};
+use super::{Law, capacity, compound, linear};
 use crate::measure::{calendar::Month, series::Series};
 
 /// Days in the average month of the Gregorian calendar, to place dates on the month axis.
@@ -56,9 +56,9 @@ pub struct Fit {
     pub points: usize,
     /// Share of the variance of ln(users) explained.
     pub r_squared: f64,
-    /// Mean absolute error [percent].
+    /// Mean absolute error \[percent\].
     pub mape_percent: f64,
-    /// The last figure against the curve there [percent]; the plan starts from the curve.
+    /// The last figure against the curve there \[percent\]; the plan starts from the curve.
     pub last_error_percent: f64,
     /// `AICc` of every curve tried; lower is better.
     pub aicc: Vec<(Choice, f64)>,
@@ -79,12 +79,12 @@ fn law_of(choice: Choice, theta: &[f64]) -> Law {
             Law::Compound(compound::Law { start, monthly_rate: theta[1].exp_m1() })
         }
         // The capacity lies above the start by a positive amount: no bound to run into.
-        Choice::Logistic => Law::Logistic(logistic::Law {
+        Choice::Logistic => Law::Logistic(capacity::Law {
             start,
             capacity: start + theta[2].exp(),
             rate: theta[1].exp(),
         }),
-        Choice::Gompertz => Law::Gompertz(gompertz::Law {
+        Choice::Gompertz => Law::Gompertz(capacity::Law {
             start,
             capacity: start + theta[2].exp(),
             rate: theta[1].exp(),
@@ -97,8 +97,9 @@ fn theta_of(law: &Law) -> Option<Vec<f64>> {
     let theta = match law {
         Law::Linear(law) => vec![law.start.ln(), law.per_month],
         Law::Compound(law) => vec![law.start.ln(), law.monthly_rate.ln_1p()],
-        Law::Logistic(law) => vec![law.start.ln(), law.rate.ln(), (law.capacity - law.start).ln()],
-        Law::Gompertz(law) => vec![law.start.ln(), law.rate.ln(), (law.capacity - law.start).ln()],
+        Law::Logistic(law) | Law::Gompertz(law) => {
+            vec![law.start.ln(), law.rate.ln(), (law.capacity - law.start).ln()]
+        }
         Law::Bass(_) | Law::Steps(_) => return None,
     };
     theta.iter().all(|value| value.is_finite()).then_some(theta)
@@ -275,8 +276,8 @@ mod tests {
 
     #[test]
     fn a_levelling_history_finds_its_capacity() {
-        let truth = logistic::Law { start: 1000.0, capacity: 50_000.0, rate: 0.3 };
-        let series = history(|t| truth.at(t));
+        let truth = capacity::Law { start: 1000.0, capacity: 50_000.0, rate: 0.3 };
+        let series = history(|t| super::super::logistic::at(&truth, t));
         let fit = fit(&series, Choice::Auto, 1.0, "2027-01".parse().unwrap()).unwrap();
         let Law::Logistic(law) = &fit.law else { panic!("{fit:?}") };
         assert!((law.capacity / 50_000.0 - 1.0).abs() < 1e-3, "{law:?}");

@@ -34,9 +34,9 @@ pub struct Change {
     pub from: Decimal,
     /// Unit.
     pub unit: String,
-    /// Price before [USD]; none for a step that is new.
+    /// Price before, in USD; none for a step that is new.
     pub old: Option<UnitPrice>,
-    /// Price now [USD]; none for a step that is gone.
+    /// Price now, in USD; none for a step that is gone.
     pub new: Option<UnitPrice>,
 }
 

@@ -26,15 +26,15 @@ use super::Shape;
 pub struct KubeletFacts {
     /// Share kept of the first, second, third, fourth and each further core.
     pub kube_reserved_cpu: [f64; 5],
-    /// Memory kept for each pod [MiB].
+    /// Memory kept for each pod, in MiB.
     pub kube_reserved_mib_per_pod: i64,
-    /// Memory kept in any case [MiB].
+    /// Memory kept in any case, in MiB.
     pub kube_reserved_mib: i64,
-    /// Free memory at which pods are evicted [MiB].
+    /// Free memory at which pods are evicted, in MiB.
     pub eviction_memory_mib: i64,
     /// Share of nominal memory that the machine lacks.
     pub vm_memory_overhead: f64,
-    /// Memory that arm64 machines lack besides [MiB].
+    /// Memory that arm64 machines lack besides, in MiB.
     pub arm64_missing_mib: i64,
 }
 
@@ -45,15 +45,15 @@ pub struct Overrides {
     pub max_pods: Option<u32>,
     /// Interfaces not used for pods.
     pub reserved_enis: u32,
-    /// CPU kept for the kubelet [millicores].
+    /// CPU kept for the kubelet, in millicores.
     pub kube_reserved_cpu: Option<i64>,
-    /// Memory kept for it [MiB].
+    /// Memory kept for it, in MiB.
     pub kube_reserved_memory: Option<i64>,
-    /// CPU kept for the system [millicores].
+    /// CPU kept for the system, in millicores.
     pub system_reserved_cpu: i64,
-    /// Memory kept for it [MiB].
+    /// Memory kept for it, in MiB.
     pub system_reserved_memory: i64,
-    /// Free memory at which pods are evicted [MiB].
+    /// Free memory at which pods are evicted, in MiB.
     pub eviction_memory_mib: Option<i64>,
     /// Share of nominal memory that the machine lacks.
     pub vm_memory_overhead: Option<f64>,
@@ -62,9 +62,9 @@ pub struct Overrides {
 /// Room for pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// CPU [millicores].
+    /// CPU, in millicores.
     pub cpu: i64,
-    /// Memory [MiB].
+    /// Memory, in MiB.
     pub memory: i64,
     /// Pods.
     pub pods: i64,
@@ -77,7 +77,7 @@ pub fn eni_pods(enis: u32, ipv4_per_eni: u32, reserved_enis: u32) -> u32 {
 }
 
 impl KubeletFacts {
-    /// CPU kept for the kubelet [millicores].
+    /// CPU kept for the kubelet, in millicores.
     pub fn kube_reserved_cpu(&self, vcpus: u32) -> i64 {
         let [first, second, third, fourth, further] = self.kube_reserved_cpu;
         let of = |share: f64, cores: u32| (share * f64::from(cores) * 1000.0).round() as i64;
@@ -90,12 +90,12 @@ impl KubeletFacts {
             + (further * beyond * 1000.0 + 1e-9) as i64
     }
 
-    /// Memory kept for the kubelet [MiB].
+    /// Memory kept for the kubelet, in MiB.
     pub fn kube_reserved_memory(&self, pods: u32) -> i64 {
         self.kube_reserved_mib_per_pod * i64::from(pods) + self.kube_reserved_mib
     }
 
-    /// Memory that the operating system sees [MiB].
+    /// Memory that the operating system sees, in MiB.
     pub fn memory_capacity(&self, nominal_mib: i64, arm64: bool, overhead: Option<f64>) -> i64 {
         let nominal = nominal_mib - if arm64 { self.arm64_missing_mib } else { 0 };
         let overhead = overhead.unwrap_or(self.vm_memory_overhead);

@@ -1,7 +1,7 @@
 //! The scenario's JSON Schema, and the check of a document against it.
 //!
 //! One description serves both: `runrate schema` prints what the check enforces, so bounds and names
-//! stand once, beside the field they belong to. The check is our own walk because a validator's
+//! are written once, at the field they belong to. The check is our own walk because a validator's
 //! messages speak of schemas; these speak of keys, name the nearest one, and list every problem.
 
 use std::sync::LazyLock;
@@ -62,7 +62,7 @@ fn schema() -> Value {
     }
     let mut properties = common.as_value()["properties"].as_object().cloned().unwrap_or_default();
     properties.extend(stack);
-    json!({
+    let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "runrate scenario",
         "type": "object",
@@ -70,7 +70,23 @@ fn schema() -> Value {
         "required": ["plan", "users", "traffic", "accounts", "cluster"],
         "additionalProperties": false,
         "$defs": definitions,
-    })
+    });
+    without_escapes(&mut schema);
+    schema
+}
+
+/// Writes units of descriptions as `[ms]`: a doc comment has `\[ms\]`, as rustdoc takes brackets for a link.
+fn without_escapes(schema: &mut Value) {
+    match schema {
+        Value::Array(values) => values.iter_mut().for_each(without_escapes),
+        Value::Object(map) => {
+            if let Some(Value::String(text)) = map.get_mut("description") {
+                *text = text.replace("\\[", "[").replace("\\]", "]");
+            }
+            map.values_mut().for_each(without_escapes);
+        }
+        _ => {}
+    }
 }
 
 /// Returns the schema as `runrate schema` prints it: what a profile gives, a workload may leave out.

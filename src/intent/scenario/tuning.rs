@@ -13,7 +13,7 @@ pub struct Slo {
     /// workloads.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub max_saturated_minutes_per_month: Option<f64>,
-    /// Response time that 95 % of the requests of each workload are to stay below [ms]: a minute above it
+    /// Response time that 95 % of the requests of each workload are to stay below \[ms\]: a minute above it
     /// is late. Without it a minute is late above a multiple of an idle pod's.
     #[schemars(range(min = 0.001, max = 10_000_000))]
     pub max_p95_ms: Option<f64>,
@@ -41,11 +41,11 @@ pub struct Knob {
     #[serde(default)]
     #[schemars(schema_with = "any_values")]
     pub values: Option<Vec<toml::Value>>,
-    /// Least value of a range [unit of the key].
+    /// Least value of a range \[unit of the key\].
     pub from: Option<f64>,
-    /// Greatest value of a range [unit of the key].
+    /// Greatest value of a range \[unit of the key\].
     pub to: Option<f64>,
-    /// Step from one value to the next [unit of the key]; with `log`, the factor between them.
+    /// Step from one value to the next \[unit of the key\]; with `log`, the factor between them.
     pub step: Option<f64>,
     /// Whether `step` is a factor.
     #[serde(default)]

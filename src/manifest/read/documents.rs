@@ -136,7 +136,7 @@ pub(super) fn options() -> serde_saphyr::Options {
     serde_saphyr::options! { with_snippet: false }
 }
 
-/// Returns documents with the line each begins on, blank ones left out. `---` at a line's begin ends a document
+/// Returns documents with the line each begins on, without blank ones. `---` at a line's begin ends a document
 /// wherever it stands, so that one that cannot be read takes no other with it.
 fn chunks(text: &str) -> Vec<(usize, &str)> {
     let text = text.trim_start_matches('\u{feff}');

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{cluster::autoscale::policy::taint::EVERY_KEY, manifest::quantity::Quantity};
 
-/// CPU [millicores] and memory [MiB], each where it is given.
+/// CPU (millicores) and memory (MiB), each where it is given.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Amounts {
     pub(super) cpu: Option<f64>,

@@ -67,7 +67,7 @@ struct Size {
 }
 
 impl Size {
-    /// Returns the size as EBS has it: whole [GiB].
+    /// Returns the size as EBS has it: whole, in GiB.
     fn whole(&self) -> f64 {
         self.gib.ceil().max(1.0)
     }

@@ -81,7 +81,7 @@ pub struct Eligible {
     pub instance_type: String,
     /// Normalized units of an instance; none for a size without.
     pub units: Option<f64>,
-    /// On-demand price [USD an hour].
+    /// On-demand price, in USD an hour.
     pub on_demand: f64,
     /// Hours not yet covered, by the hour of the month.
     pub left: Vec<f64>,
@@ -248,7 +248,7 @@ struct CoveredLine {
 /// The price of an instance type under a commitment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rate {
-    /// Price of an hour [USD].
+    /// Price of an hour, in USD.
     pub usd_per_hour: f64,
     /// Where it is from.
     pub source: String,
@@ -256,7 +256,7 @@ pub struct Rate {
 
 /// What a commitment covered in a month.
 struct Drawn {
-    /// Fee an hour [USD].
+    /// Fee an hour, in USD.
     fee: f64,
     hours: usize,
     lines: Vec<CoveredLine>,
@@ -270,7 +270,7 @@ pub struct Candidate {
     pub place: usize,
     /// Units of the pool that an hour of it takes.
     pub takes: f64,
-    /// Effective price of a covered hour [USD].
+    /// Effective price of a covered hour, in USD.
     pub rate: f64,
     /// Where that price is from.
     pub source: String,
@@ -281,7 +281,7 @@ pub struct Candidate {
 pub struct Reach {
     /// Units of the pool that it gives each hour.
     pub gives: f64,
-    /// Its fee [USD an hour].
+    /// Its fee, in USD an hour.
     pub fee: f64,
     /// The lines that it covers, in its order.
     pub candidates: Vec<Candidate>,
@@ -515,7 +515,7 @@ impl Applied {
     }
 
     fn cover(&mut self, month: Month, left: &[Eligible], before: &[f64]) {
-        /// On-demand cost of an account's service [USD].
+        /// On-demand cost of an account's service, in USD.
         #[derive(Default)]
         struct Sums {
             eligible: f64,

@@ -39,9 +39,9 @@ pub fn is_discount(key: &BillKey) -> bool {
 /// What a scenario's contract says.
 #[derive(Debug, Clone, Copy)]
 pub struct Contract<'a> {
-    /// Discount on all AWS charges [percent].
+    /// Discount on all AWS charges, in percent.
     pub percent: f64,
-    /// Discounts by service code or Cost Explorer service [percent].
+    /// Discounts by service code or Cost Explorer service, in percent.
     pub by_service: &'a [(String, f64)],
     /// Codes of other vendors' services.
     pub other_vendors: &'a [String],

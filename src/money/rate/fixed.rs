@@ -26,7 +26,7 @@ pub struct Fixed {
     pub service: String,
     /// Cost Explorer's SERVICE.
     pub cost_explorer_service: String,
-    /// Their sum [USD].
+    /// Their sum, in USD.
     pub cost: Usd,
 }
 

@@ -50,7 +50,7 @@ pub struct Market {
     sigma: Sigma,
     memory: f64,
     trial: u32,
-    /// Factor on all prices, of a question such as "what if spot is dearer".
+    /// Factor on all prices, of a question such as "what if spot is more expensive".
     level: f64,
 }
 

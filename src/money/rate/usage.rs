@@ -30,7 +30,7 @@ use crate::{
     usage::services::{Basis, UsageLine},
 };
 
-/// Column of what a line is charged, where the price book does not price it [USD].
+/// Column of what a line is charged, where the price book does not price it, in USD.
 pub const AMOUNT: &str = "amount_usd";
 
 const COLUMNS: [&str; 7] =
@@ -53,7 +53,7 @@ pub struct UsageFile {
 pub struct Charged {
     /// The line.
     pub usage: Usage,
-    /// What it is charged [USD].
+    /// What it is charged, in USD.
     pub amount: Usd,
 }
 

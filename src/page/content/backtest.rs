@@ -54,7 +54,7 @@ pub(super) fn accuracy(scores: &[Score], points: &[Point]) -> Section {
     Section {
         id: "accuracy".into(),
         title: "Accuracy of past forecasts".into(),
-        text: vec!["Each past month is forecast from the months before it and scored against the bill, beside naive forecasts. WAPE is the error over the billed amount. A bias above 0 is a forecast that is too high.".into()],
+        text: vec!["Each past month is forecast from the months before it and scored against the bill, as are naive forecasts. WAPE is the error over the billed amount. A bias above 0 is a forecast that is too high.".into()],
         figures: vec![history(points)],
         tables: vec![Table {
             id: "accuracy".into(),

@@ -15,11 +15,11 @@ pub struct Outcome {
     pub training: Vec<String>,
     /// Months held out.
     pub held_out: Vec<String>,
-    /// Error on the months held out, by service, before [share].
+    /// Error on the months held out, by service, before, as a share.
     pub error_before: Option<f64>,
     /// The same after.
     pub error_after: Option<f64>,
-    /// Discounts over consumption in the bills [share].
+    /// Discounts over consumption in the bills, as a share.
     pub discount: Option<f64>,
 }
 

@@ -243,6 +243,6 @@ fn cells(month: &MonthPlan, own: &AccountMonth) -> Vec<Cell> {
         Cell::Number(f64::from(used.total.peak)),
         Cell::Number(used.workloads.iter().map(|workload| workload.mean_replicas).sum()),
         Cell::Number(f64::from(used.disruptions.nodes()) / month.month.days() as f64),
-        most(|workload| workload.saturated_minutes),
+        most(|workload| workload.overloaded_minutes),
     ]
 }

@@ -36,7 +36,7 @@ pub(super) fn by_service(plan: &Plan) -> Section {
             id: "cost-by-service".into(),
             title: format!("Monthly cost by service [{}]", plan.currency),
             alt: format!(
-                "Stacked areas of the monthly cost by service; the dearest are {}. The figures are in the table below.",
+                "Stacked areas of the monthly cost by service; the most expensive are {}. The figures are in the table below.",
                 dearest.join(", ")
             ),
             chart: Chart::Stacked {

@@ -4,7 +4,7 @@ use super::{columns, records};
 use crate::{
     bills::history::{History, LEVEL, Score, Step},
     measure::units::count,
-    page::{Cell, Kind, Page, Row, Section, Table},
+    page::{Cell, Chart, Expected, Figure, Kind, Observed, Page, Row, Section, Table},
 };
 
 /// Rows of a forecast that a table shows.
@@ -29,6 +29,14 @@ pub fn page(steps: &[Step], history: &History, scores: Result<Vec<Score>, String
         records: Some(step_records(steps)),
         ..Page::default()
     };
+    let past = history.observed().map(|(moment, value)| Observed { moment, value }).collect();
+    let expected = |step: &Step| Expected {
+        moment: step.moment,
+        low: step.low,
+        median: step.mean,
+        high: step.high,
+    };
+    page.sections[0].figures.push(chart(past, steps.iter().map(expected).collect()));
     page.without_turns();
     page
 }
@@ -77,6 +85,23 @@ fn to_come(steps: &[Step]) -> Section {
             ..Table::default()
         }],
         ..Section::default()
+    }
+}
+
+/// Rows of the past that a chart shows, for each row to come.
+const PAST: usize = 4;
+/// Rows of the past that it shows at least.
+const LEAST_PAST: usize = 60;
+
+/// The end of the past, and what comes next with its bounds.
+fn chart(mut past: Vec<Observed>, ahead: Vec<Expected>) -> Figure {
+    past.drain(..past.len().saturating_sub((PAST * ahead.len()).max(LEAST_PAST)));
+    Figure {
+        id: "extrapolation".into(),
+        title: "The series and its forecast".into(),
+        alt: "Known values, then the forecast between its bounds; the table has the forecast."
+            .into(),
+        chart: Chart::Extrapolation { past, ahead },
     }
 }
 

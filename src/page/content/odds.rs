@@ -34,7 +34,7 @@ pub(super) fn monthly(plan: &Plan, done: Option<&Reconciliation>) -> Section {
     match &plan.spread {
         Some(spread) => {
             text.push(format!(
-                "P10, P50 and P90 of {} trials beside the mid case: four in five trials lie between P10 and P90.",
+                "P10, P50 and P90 of {} trials, and the mid case: four in five trials lie between P10 and P90.",
                 grouped(f64::from(spread.trials), 0)
             ));
             text.extend(spread.note.clone());
@@ -334,7 +334,7 @@ fn outlook(own: &Outlook) -> String {
         percent(own.probability),
         percent(own.standard_error)
     );
-    match own.breaks {
+    match own.exceeded_by {
         Some([early, middle, late]) if early < late => {
             let _ = write!(text, ", usually by {middle} ({early} to {late})");
         }
@@ -343,7 +343,7 @@ fn outlook(own: &Outlook) -> String {
         }
         None => {}
     }
-    let _ = match own.mid_breaks {
+    let _ = match own.mid_case_exceeds_in {
         Some(month) => write!(text, ". The mid case exceeds it in {month}."),
         None => write!(text, ". The mid case stays within it."),
     };
@@ -370,7 +370,7 @@ fn budget_table(plan: &Plan, spread: &Spread) -> Table {
     const PROBABILITY: usize = 4;
     let month = |month: Option<Month>| month.map_or(Cell::Empty, Cell::Month);
     let row = |own: &Outlook| {
-        let breaks = own.breaks.map(|three| three.map(Some)).unwrap_or_default();
+        let by = own.exceeded_by.map(|three| three.map(Some)).unwrap_or_default();
         // One in ten is what P10 to P90 leaves out on one side; more likely than not is bad news.
         let meaning = match own.probability {
             p if p > 0.5 => Meaning::Bad,
@@ -384,10 +384,10 @@ fn budget_table(plan: &Plan, spread: &Spread) -> Table {
             Cell::Number(own.amount),
             Cell::Number(own.probability),
             Cell::Number(own.standard_error),
-            month(breaks[0]),
-            month(breaks[1]),
-            month(breaks[2]),
-            own.mid_breaks.map_or(Cell::text("within it"), Cell::Month),
+            month(by[0]),
+            month(by[1]),
+            month(by[2]),
+            own.mid_case_exceeds_in.map_or(Cell::text("within it"), Cell::Month),
         ])
         .marked(PROBABILITY, meaning)
     };
@@ -447,8 +447,8 @@ pub(super) fn drivers(plan: &Plan, spread: &Spread) -> Option<Section> {
         ])
     };
     let mut rows: Vec<Row> = spread.influences.iter().map(row).collect();
-    let rest = "unexplained (chance, interactions)";
-    let mut last = vec![Cell::text(rest), Cell::Number(spread.rest)];
+    let unexplained = "unexplained (chance, interactions)";
+    let mut last = vec![Cell::text(unexplained), Cell::Number(spread.unexplained)];
     last.extend([Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty]);
     rows.push(Row::new(last));
     Some(Section {

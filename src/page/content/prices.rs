@@ -25,7 +25,7 @@ pub struct Shown {
     pub from: String,
     /// End of the step, or `Inf`.
     pub to: String,
-    /// Price [USD].
+    /// Price, in USD.
     pub usd: String,
     /// Pricing unit.
     pub unit: String,
@@ -519,7 +519,7 @@ fn change_records(changes: &[Change]) -> Table {
 pub struct Effect {
     /// How the two costs were found.
     pub how: &'static str,
-    /// Cost before and after [USD].
+    /// Cost before and after, in USD.
     pub cost: [Usd; 2],
     /// The same by account and service, the largest change first.
     pub services: Vec<ServiceEffect>,
@@ -532,7 +532,7 @@ pub struct ServiceEffect {
     pub account: String,
     /// Service code.
     pub service: String,
-    /// Cost before and after [USD].
+    /// Cost before and after, in USD.
     pub cost: [Usd; 2],
 }
 

@@ -33,11 +33,11 @@ pub struct Line {
     pub quantity: f64,
     /// In what.
     pub unit: String,
-    /// Cost over quantity [USD]: the mean over the steps.
+    /// Cost over quantity, in USD: the mean over the steps.
     pub unit_price_usd: String,
     /// Steps of the month's charge: `100 × 0 + 50 × 0.09`.
     pub steps: String,
-    /// Cost [USD].
+    /// Cost, in USD.
     pub cost_usd: String,
 }
 

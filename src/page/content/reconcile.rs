@@ -291,7 +291,7 @@ impl OneSided<'_> {
     }
 }
 
-/// Lines of one side alone, the dearest first.
+/// Lines of one side alone, the most expensive first.
 fn one_sided(done: &Reconciliation, wanted: impl Fn(&Compared) -> bool) -> Vec<OneSided<'_>> {
     let mut lines: BTreeMap<_, OneSided<'_>> = BTreeMap::new();
     for cell in done.cells.iter().filter(|cell| wanted(cell)) {

@@ -1,11 +1,11 @@
 //! A trace as a page: workloads, queues, jobs, nodes, the database, and what happened.
 
-use super::{capacity, columns, least_wanted};
+use super::{capacity, columns, least_wanted, traced};
 use crate::{
     cluster::capacity::Capacity,
     measure::units::count,
     page::{
-        Cell, Fact, Kind, Meaning, Page, Row, Section, Table,
+        Cell, Fact, Figure, Kind, Meaning, Page, Row, Section, Table,
         number::{grouped, in_dollars, percent},
     },
     plan::simulate::trace::{DatabaseTrace, EventCount, Trace, WorkloadTrace},
@@ -24,7 +24,7 @@ pub struct Summary<'a> {
     load: &'a str,
     node_cost_list_price_usd: f64,
     capacity: &'a Capacity,
-    database_saturated_minutes: Option<f64>,
+    database_overloaded_minutes: Option<f64>,
     events: Vec<EventCount>,
     notes: &'a [String],
 }
@@ -41,7 +41,7 @@ pub fn summary(trace: &Trace) -> Summary<'_> {
         load: &trace.load,
         node_cost_list_price_usd: (trace.node_cost * 100.0).round() / 100.0,
         capacity: &trace.capacity,
-        database_saturated_minutes: trace
+        database_overloaded_minutes: trace
             .database
             .as_ref()
             .map(|database| overloaded_minutes(trace, database)),
@@ -52,7 +52,7 @@ pub fn summary(trace: &Trace) -> Summary<'_> {
 
 /// Minutes in which the database could not keep up.
 fn overloaded_minutes(trace: &Trace, database: &DatabaseTrace) -> f64 {
-    let ticks = database.readings.iter().filter(|reading| reading.saturated).count();
+    let ticks = database.readings.iter().filter(|reading| reading.overloaded).count();
     ticks as f64 * f64::from(trace.tick_seconds) / 60.0
 }
 
@@ -62,11 +62,12 @@ pub fn page(trace: &Trace) -> Page {
     let note = "the delay is from when a run is due to the start of its first pod";
     let jobs = capacity::job_table(("jobs", "CronJobs and Jobs"), note, jobs);
     let database = trace.database.as_ref().map(|found| database(trace, found));
+    let [load, fleet, database_load] = traced::figures(trace);
     let sections = [
-        section("workloads", "Workloads", [workloads(trace), queues(trace), jobs]),
-        section("nodes", "Nodes", [nodes(trace), removed(trace), refused(trace)]),
-        section("database", "Database", database),
-        section("events", "Events", [events(trace)]),
+        section("workloads", "Workloads", load, [workloads(trace), queues(trace), jobs]),
+        section("nodes", "Nodes", fleet, [nodes(trace), removed(trace), refused(trace)]),
+        section("database", "Database", database_load, database),
+        section("events", "Events", None, [events(trace)]),
     ];
     let mut sections: Vec<Section> =
         sections.into_iter().filter(|section| !section.tables.is_empty()).collect();
@@ -100,10 +101,16 @@ pub fn page(trace: &Trace) -> Page {
     page
 }
 
-fn section(id: &str, title: &str, tables: impl IntoIterator<Item = Table>) -> Section {
+fn section(
+    id: &str,
+    title: &str,
+    figure: Option<Figure>,
+    tables: impl IntoIterator<Item = Table>,
+) -> Section {
     Section {
         id: id.into(),
         title: title.into(),
+        figures: figure.into_iter().collect(),
         tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
         ..Section::default()
     }
@@ -153,7 +160,7 @@ fn workloads(trace: &Trace) -> Table {
             Cell::Number(used.peak_replicas.into()),
             Cell::Number(used.p95_ms),
             Cell::Number(used.peak_p95_ms),
-            Cell::Number(used.saturated_minutes),
+            Cell::Number(used.overloaded_minutes),
             Cell::Number(pending_minutes(trace, series)),
             Cell::Number(used.queued_requests),
             Cell::Number(used.unserved_requests),

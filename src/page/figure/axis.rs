@@ -91,7 +91,7 @@ fn dollars(value: f64, most: f64, step: f64) -> String {
     if value < 0.0 { format!("-${text}") } else { format!("${text}") }
 }
 
-/// One amount beside its mark, three digits or so: `$12.3k`.
+/// One amount next to its mark, three digits or so: `$12.3k`.
 pub(super) fn amount(value: f64, unit: Unit) -> String {
     if unit == Unit::Share {
         return format!("{:.1} %", value * 100.0);

@@ -12,7 +12,7 @@ use crate::page::Unit;
 /// Above the rows: the key or the axis. Below them: the axis.
 const ABOVE: f64 = 30.0;
 const BELOW: f64 = 30.0;
-/// Height of a bar, and of a row with its name beside or above it [pixels].
+/// Height of a bar, and of a row with its name to the left or above it, in pixels.
 const BAR: f64 = 16.0;
 const WIDE_ROW: f64 = 30.0;
 const NARROW_ROW: f64 = 46.0;
@@ -239,7 +239,7 @@ fn sum(rows: &Rows<'_, '_>, row: usize, of: &(String, f64), cut: bool) -> Result
     let from = if cut { rows.scale.low } else { 0.0 };
     rows.bar(row, (from, of.1), QUIET)?;
     if cut {
-        // Two strokes through the bar: part of it is left out.
+        // Two strokes through the bar: it is shortened.
         for x in [rows.left + 8.0, rows.left + 13.0] {
             canvas.path(
                 &[(x - 3.0, y + BAR / 2.0 + 1.0), (x + 3.0, y - BAR / 2.0 - 1.0)],

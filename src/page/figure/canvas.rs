@@ -1,11 +1,12 @@
-//! A sheet to draw on, in pixels: lines, areas and letters by plotters.
+//! A sheet to draw on, in pixels: lines, areas and letters by plotters, as SVG or as a bitmap.
 //!
 //! Plotters places points on whole pixels. The sheet is drawn twice as large and shown at half its size, which makes
 //! slanted lines smooth. It cannot draw dashes in one element either: they get a color of their own, which
-//! [`finish`] turns into the true one with dashes.
+//! [`finish`] turns into the true one with dashes. On a bitmap they are solid.
 
 use plotters::{
     coord::Shift,
+    element::{Drawable, PointCollection},
     prelude::*,
     style::{
         FontStyle,
@@ -54,7 +55,7 @@ const DASHES: [(RGBColor, RGBColor, &str); 3] = [
     (BLUE, RGBColor(0, 114, 179), "13 9"),
 ];
 
-/// A place on the sheet [pixels].
+/// A place on the sheet, in pixels.
 pub(super) type Place = (f64, f64);
 
 /// Letters.
@@ -85,7 +86,7 @@ impl Letters {
         Self { side: HPos::Center, ..self }
     }
 
-    /// Width of a text [pixels], with room for readers whose letters are wider than the built-in ones.
+    /// Width of a text (pixels), with room for readers whose letters are wider than the built-in ones.
     pub(super) fn width_of(self, words: &str) -> f64 {
         const WIDER: f64 = 1.16;
         let wider = if self.bold { WIDER * 1.1 } else { WIDER };
@@ -107,9 +108,28 @@ impl Letters {
     }
 }
 
+/// What a sheet is drawn on.
+enum Surface<'a> {
+    Svg(DrawingArea<SVGBackend<'a>, Shift>),
+    Bitmap(DrawingArea<BitMapBackend<'a>, Shift>),
+}
+
+impl<'a> Surface<'a> {
+    fn draw<E>(&self, element: &E) -> Result<(), String>
+    where
+        for<'e> &'e E: PointCollection<'e, (i32, i32)>,
+        E: Drawable<SVGBackend<'a>> + Drawable<BitMapBackend<'a>>,
+    {
+        match self {
+            Self::Svg(area) => area.draw(element).map_err(|error| error.to_string()),
+            Self::Bitmap(area) => area.draw(element).map_err(|error| error.to_string()),
+        }
+    }
+}
+
 /// The sheet.
 pub(super) struct Canvas<'a> {
-    area: DrawingArea<SVGBackend<'a>, Shift>,
+    surface: Surface<'a>,
     pub(super) width: f64,
     pub(super) height: f64,
     /// Whether there is room for a layout of columns.
@@ -129,11 +149,32 @@ impl<'a> Canvas<'a> {
     pub(super) fn new(text: &'a mut String, size: (u32, u32), wide: bool) -> Self {
         let drawn = (size.0 * SCALE, size.1 * SCALE);
         let area = SVGBackend::with_string(text, drawn).into_drawing_area();
-        Self { area, width: f64::from(size.0), height: f64::from(size.1), wide }
+        Self::on(Surface::Svg(area), size, wide)
+    }
+
+    /// Two sheets on white pixels of `width`, the upper one `head` high, the lower one `body`.
+    pub(super) fn on_pixels(
+        pixels: &'a mut [u8],
+        width: u32,
+        [head, body]: [u32; 2],
+    ) -> Result<[Self; 2], String> {
+        let drawn = (width * SCALE, (head + body) * SCALE);
+        let root = BitMapBackend::with_buffer(pixels, drawn).into_drawing_area();
+        root.fill(&PAPER).map_err(|error| error.to_string())?;
+        let (upper, lower) = root.split_vertically(head * SCALE);
+        let sheet = |area, height| Self::on(Surface::Bitmap(area), (width, height), true);
+        Ok([sheet(upper, head), sheet(lower, body)])
+    }
+
+    fn on(surface: Surface<'a>, size: (u32, u32), wide: bool) -> Self {
+        Self { surface, width: f64::from(size.0), height: f64::from(size.1), wide }
     }
 
     pub(super) fn end(&self) -> Result<(), String> {
-        self.area.present().map_err(|error| error.to_string())
+        match &self.surface {
+            Surface::Svg(area) => area.present().map_err(|error| error.to_string()),
+            Surface::Bitmap(area) => area.present().map_err(|error| error.to_string()),
+        }
     }
 
     /// The usual letters of this sheet, beginning at their place.
@@ -152,12 +193,22 @@ impl<'a> Canvas<'a> {
     }
 
     pub(super) fn path(&self, points: &[Place], color: RGBColor, width: f64) -> Result<(), String> {
+        self.faint_path(points, (color, 1.0), width)
+    }
+
+    /// A line that what is behind it shines through.
+    pub(super) fn faint_path(
+        &self,
+        points: &[Place],
+        (color, opacity): (RGBColor, f64),
+        width: f64,
+    ) -> Result<(), String> {
         if points.len() < 2 {
             return Ok(());
         }
         let points: Vec<(i32, i32)> = points.iter().map(|place| at(*place)).collect();
-        let style = color.stroke_width((width * f64::from(SCALE)).round() as u32);
-        self.area.draw(&PathElement::new(points, style)).map_err(|error| error.to_string())
+        let style = color.mix(opacity).stroke_width((width * f64::from(SCALE)).round() as u32);
+        self.surface.draw(&PathElement::new(points, style))
     }
 
     /// A dashed line; `color` is one of those that have dashes.
@@ -179,7 +230,7 @@ impl<'a> Canvas<'a> {
     ) -> Result<(), String> {
         let points: Vec<(i32, i32)> = points.iter().map(|place| at(*place)).collect();
         let polygon = Polygon::new(points, color.mix(opacity).filled());
-        self.area.draw(&polygon).map_err(|error| error.to_string())
+        self.surface.draw(&polygon)
     }
 
     /// A filled rectangle between two corners in any order.
@@ -189,12 +240,12 @@ impl<'a> Canvas<'a> {
             at((one.0.max(other.0), one.1.max(other.1))),
         ];
         let block = Rectangle::new(corners, color.filled());
-        self.area.draw(&block).map_err(|error| error.to_string())
+        self.surface.draw(&block)
     }
 
     pub(super) fn dot(&self, place: Place, radius: f64, color: RGBColor) -> Result<(), String> {
         let dot = Circle::new(at(place), scaled(radius), color.filled());
-        self.area.draw(&dot).map_err(|error| error.to_string())
+        self.surface.draw(&dot)
     }
 
     /// Text whose middle is at the height of the place.
@@ -203,7 +254,7 @@ impl<'a> Canvas<'a> {
             .color(&letters.color)
             .pos(Pos::new(letters.side, VPos::Center));
         let words = clean(words);
-        self.area.draw(&Text::new(words, at(place), style)).map_err(|error| error.to_string())
+        self.surface.draw(&Text::new(words, at(place), style))
     }
 }
 
@@ -214,7 +265,7 @@ fn font(letters: Letters) -> FontDesc<'static> {
 }
 
 /// Without letters that a file of XML may not hold, or that turn the direction of what follows.
-pub(crate) fn clean(text: &str) -> String {
+fn clean(text: &str) -> String {
     text.chars().filter(|letter| shown(*letter)).collect()
 }
 

@@ -71,7 +71,7 @@ pub(super) fn draw(of: &Frontier<'_>, canvas: &Canvas<'_>) -> Result<(), String>
     names(&plot, of.marked)
 }
 
-/// Names beside their points, on the side that has more room.
+/// Names next to their points, on the side that has more room.
 fn names(plot: &Plot<'_, '_>, marked: &[(String, [f64; 2])]) -> Result<(), String> {
     let canvas = plot.canvas;
     let letters = canvas.letters().bold();

@@ -76,7 +76,7 @@ fn lines(canvas: &Canvas<'_>, words: &str, width: f64) -> Vec<String> {
     }
 }
 
-/// Draws the names beside the right end of the plot.
+/// Draws the names to the right of the plot.
 ///
 /// At most `most` of them: more leaders than that cross each other.
 pub(super) fn draw(plot: &Plot<'_, '_>, mut labels: Vec<Label>, most: usize) -> Result<(), String> {

@@ -26,10 +26,10 @@ pub(super) struct Layout<'a> {
     pub(super) words: &'a str,
     /// Ends of the horizontal axis.
     pub(super) across: (f64, f64),
-    /// Room at the left that another field beside it needs, and at the right [pixels].
+    /// Room at the left that another field of the same chart needs, and at the right, in pixels.
     pub(super) left: f64,
     pub(super) right: f64,
-    /// Top and bottom of field and axis on the sheet [pixels].
+    /// Top and bottom of field and axis on the sheet, in pixels.
     pub(super) between: (f64, f64),
 }
 

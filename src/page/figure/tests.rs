@@ -40,12 +40,44 @@ fn charts(name: &str, count: u32) -> Vec<Chart> {
             marked: vec![(name.to_owned(), [1.0, 2.0])],
         },
         Chart::Day {
-            panels: vec![Panel { title: name.into(), lines: vec![(name.into(), values)] }],
+            panels: vec![Panel { title: name.into(), lines: vec![(name.into(), values.clone())] }],
+        },
+        Chart::Timeline {
+            start: moment(0),
+            days: f64::from(count),
+            tracks: [false, true]
+                .map(|stacked| Track {
+                    panel: Panel {
+                        title: name.into(),
+                        lines: vec![(name.into(), values.clone()); 2],
+                    },
+                    stacked,
+                    unit: Unit::Count,
+                    behind: vec![values.clone()],
+                })
+                .into(),
+            marks: vec![Marks { name: name.into(), at: vec![0.5] }],
+        },
+        Chart::Extrapolation {
+            past: (0..count).map(|day| Observed { moment: moment(day), value: 3.0 }).collect(),
+            ahead: (0..count)
+                .map(|day| Expected {
+                    moment: moment(count + day),
+                    low: 1.0,
+                    median: 3.0,
+                    high: 4.0,
+                })
+                .collect(),
         },
     ]
 }
 
-use crate::page::Panel;
+use crate::page::{Expected, Marks, Observed, Panel, Track};
+
+fn moment(day: u32) -> jiff::civil::DateTime {
+    let first = jiff::civil::date(2027, 1, 1).at(0, 0, 0, 0);
+    first.saturating_add(jiff::SignedDuration::from_hours(24 * i64::from(day)))
+}
 
 fn well_formed(svg: &str) {
     let mut open = Vec::new();
@@ -67,7 +99,7 @@ fn every_chart_is_drawn_with_months_one_month_and_none() {
     for count in [0, 1, 2, 24, 120] {
         for chart in charts("plain", count) {
             for size in [WIDE, NARROW] {
-                let svg = svg(&chart, size_of(&chart, size)).unwrap();
+                let svg = svg(&chart, size).unwrap();
                 well_formed(&svg);
                 assert!(svg.contains("</text>"), "something is said: {svg}");
             }

@@ -7,7 +7,11 @@ use super::{Outcome, Prepared};
 use crate::{
     cluster::autoscale::policy::Policy,
     intent::scenario::{Account, Scenario},
-    measure::{calendar::Month, range::Range, units::Usd},
+    measure::{
+        calendar::Month,
+        range::Range,
+        units::{Usd, count},
+    },
     money::{
         ledger::{self, Entry},
         rate::{Rated, commitment::Applied},
@@ -169,19 +173,37 @@ fn short_names(prepared: &Prepared<'_>, rated: &Rated) -> BTreeMap<String, Strin
     names.map(|(name, short)| (name.clone(), short.clone())).collect()
 }
 
-/// What this version does not know, and what an account does without.
+/// Names of accounts that a line shows.
+const SHOWN: usize = 3;
+
+/// What this version does not know, and which tables accounts do without.
 fn not_modelled(prepared: &Prepared<'_>) -> Vec<NotModelled> {
     let mut missing = prepared.facts.not_modelled.clone();
-    for account in &prepared.scenario.accounts {
-        for registration in SERVICES {
-            if !account.stack.services.iter().any(|s| s.kind() == registration.kind) {
-                let kind = registration.kind;
-                missing.push(NotModelled {
-                    system: format!("{kind} in {}", account.name),
-                    needs: format!("a [{kind}] table; the account is planned without"),
-                });
+    let accounts = &prepared.scenario.accounts;
+    for kind in SERVICES.iter().map(|registration| registration.kind) {
+        let has = |account: &Account| account.stack.services.iter().any(|one| one.kind() == kind);
+        let without: Vec<&str> =
+            accounts.iter().filter(|own| !has(own)).map(|own| &*own.name).collect();
+        let system = match &without[..] {
+            [] => continue,
+            [account] => format!("{kind} in {account}"),
+            several => format!("{kind}: {}", count(several.len(), "account")),
+        };
+        let needs = match &without[..] {
+            [_] => format!("a [{kind}] table; the account is planned without"),
+            all if all.len() == accounts.len() => {
+                format!("a [{kind}] table; all accounts are planned without")
             }
-        }
+            [shown @ .., _] if shown.len() < SHOWN => {
+                format!("a [{kind}] table; planned without: {}", without.join(", "))
+            }
+            several => format!(
+                "a [{kind}] table; planned without: {} and {} more",
+                several[..SHOWN].join(", "),
+                several.len() - SHOWN
+            ),
+        };
+        missing.push(NotModelled { system, needs });
     }
     missing
 }

@@ -64,7 +64,7 @@ impl Prepared<'_> {
         let workloads = outcome.simulated[place].iter().flat_map(|month| &month.workloads);
         Total {
             cost: own.map(|entry| entry.cost).sum(),
-            overloaded: workloads.map(|workload| workload.saturated_minutes).sum(),
+            overloaded: workloads.map(|workload| workload.overloaded_minutes).sum(),
         }
     }
 }

@@ -40,7 +40,7 @@ impl Metered {
     }
 }
 
-/// What purchases change of a trial [USD]; gains are positive.
+/// What purchases change of a trial, in USD; gains are positive.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Saving {
     /// Cost of the plan without them, less that with them.
@@ -54,13 +54,13 @@ pub struct Saving {
 }
 
 impl Saving {
-    /// In the plan and after it [USD].
+    /// In the plan and after it, in USD.
     pub fn total(&self) -> f64 {
         self.in_plan.to_f64() + self.after
     }
 }
 
-/// Cost of a span under some commitments, with the fees of those that are looked at [USD].
+/// Cost of a span under some commitments, with the fees of those that are looked at, in USD.
 #[derive(Debug, Clone, Copy, Default)]
 struct Outlay<T> {
     cost: T,

@@ -16,7 +16,7 @@ use crate::{
     measure::series::{Gaps, Series, Words},
 };
 
-/// Rows further apart than this are joined by lines [minutes].
+/// Rows further apart than this are joined by lines, in minutes.
 const HOLD_MINUTES: f64 = 5.0;
 
 /// More sessions a minute than any service has; beyond it lies a wrong unit.

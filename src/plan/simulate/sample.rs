@@ -19,7 +19,7 @@ pub struct Cost {
     pub account: u32,
     /// Cost Explorer service.
     pub service: Arc<str>,
-    /// Cost [USD].
+    /// Cost, in USD.
     pub cost: Usd,
 }
 
@@ -34,7 +34,7 @@ pub struct Sample {
     pub users: Vec<f64>,
     /// Requests of a month, all classes.
     pub requests: Vec<f64>,
-    /// Revenue of a month [USD]; nothing where the scenario has none.
+    /// Revenue of a month, in USD; nothing where the scenario has none.
     pub revenue: Vec<f64>,
     /// Costs, by month, account and service.
     pub costs: Vec<Cost>,

@@ -93,7 +93,7 @@ pub(super) fn scopes(scenario: &Scenario, facts: &Facts) -> Result<Vec<Scope>, V
 }
 
 impl Prepared<'_> {
-    /// What each budget counts, by month from `first` on [USD].
+    /// What each budget counts, by month from `first` on, in USD.
     pub(super) fn spent(&self, rated: &Rated, first: Month, months: u32) -> Vec<Vec<f64>> {
         let mut sums = vec![vec![Usd::ZERO; months as usize]; self.scenario.budgets.len()];
         for entry in &rated.entries {

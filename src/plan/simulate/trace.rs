@@ -16,6 +16,7 @@ use crate::{
             Cluster,
             event::{Event, Reason, Subject},
             policy::{Policy, Purchase},
+            purchase::NodeCounts,
         },
         capacity::{Capacity, purchase_name},
     },
@@ -40,7 +41,7 @@ pub struct Request {
     pub at: Option<Month>,
     /// Days; default: seven, or the whole replayed load.
     pub days: Option<u32>,
-    /// Length of a tick [seconds].
+    /// Length of a tick, in seconds.
     pub tick_seconds: u32,
     /// A load in place of the model's.
     pub load: Option<Replay>,
@@ -63,7 +64,7 @@ pub struct WorkloadTrace {
     pub pending: Vec<u32>,
     /// What is asked over what the ready pods can serve; infinite while none is ready.
     pub load: Vec<f64>,
-    /// Response time that 95 % of requests stay below [ms].
+    /// Response time that 95 % of requests stay below, in ms.
     pub p95_ms: Vec<f64>,
     /// Requests that wait for the next tick.
     pub queued: Vec<f64>,
@@ -113,7 +114,7 @@ pub struct Trace {
     pub region: String,
     /// First moment, UTC.
     pub start: DateTime,
-    /// Length of a tick [seconds].
+    /// Length of a tick, in seconds.
     pub tick_seconds: u32,
     /// Where the load is from.
     pub load: String,
@@ -137,7 +138,7 @@ pub struct Trace {
     pub events: Vec<NamedEvent>,
     /// The span's sums.
     pub capacity: Capacity,
-    /// List price of all node-hours [USD].
+    /// List price of all node-hours, in USD.
     pub node_cost: f64,
     /// What the reader should know.
     pub notes: Vec<String>,
@@ -245,7 +246,7 @@ impl NamedEvent {
             Reason::InsufficientCapacity { pods } => {
                 format!("no spot capacity in any type that fits {pods} pods")
             }
-            Reason::Saturated { rps, capacity } => {
+            Reason::Overloaded { rps, capacity } => {
                 format!("{rps:.1} requests/s arrive, the ready pods serve {capacity:.1}")
             }
             Reason::Recovered { unserved } => {
@@ -551,7 +552,8 @@ impl<'a> Run<'a> {
     fn keep(&mut self, cluster: &Cluster, tick: usize, sessions: f64) {
         let trace = &mut self.trace;
         trace.sessions.push(sessions);
-        for (nodes, count) in trace.nodes.iter_mut().zip(cluster.node_counts().each()) {
+        let NodeCounts { baseline, on_demand, spot } = cluster.node_counts();
+        for (nodes, count) in trace.nodes.iter_mut().zip([baseline, on_demand, spot]) {
             nodes.push(count);
         }
         let mut launching = 0;

@@ -78,7 +78,7 @@ pub struct View {
 /// What a trial came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Judged {
-    /// Cost of all accounts [USD].
+    /// Cost of all accounts, in USD.
     pub cost: f64,
     /// Minutes in which requests were late, summed over workloads.
     pub late_minutes: f64,
@@ -105,7 +105,7 @@ pub struct Luck {
     traffic: Vec<MonthTraffic>,
     /// Usage of the other accounts.
     others: Vec<Usage>,
-    /// What each budget counts of the months before the first one looked at [USD].
+    /// What each budget counts of the months before the first one looked at, in USD.
     before: Vec<Vec<f64>>,
 }
 
@@ -167,7 +167,7 @@ impl Prepared<'_> {
         Ok(Judged {
             cost: rated.entries.iter().map(|entry| entry.cost).sum::<Usd>().to_f64(),
             late_minutes: each(|own| own.late_minutes),
-            saturated_minutes: each(|own| own.saturated_minutes),
+            saturated_minutes: each(|own| own.overloaded_minutes),
             pending_pod_minutes: each(|own| own.pending_pod_minutes),
             evictions: sum(&|month| f64::from(month.evictions)),
             unserved_requests: each(|own| own.unserved_requests),
@@ -252,7 +252,7 @@ impl Prepared<'_> {
         Ok(months)
     }
 
-    /// What each budget counts of the months before those looked at [USD].
+    /// What each budget counts of the months before those looked at, in USD.
     fn costs_before(&self, view: &View, trial: u32) -> Result<Vec<Vec<f64>>, Error> {
         let plan = &self.scenario.plan;
         let earlier = View { first: 0, months: view.first, ..*view };
@@ -286,7 +286,7 @@ impl Prepared<'_> {
             let mut costs = luck.before.get(place).cloned().unwrap_or_default();
             costs.resize(view.first as usize, 0.0);
             costs.extend(spent);
-            budget.breaks(&months, &costs, &revenue).is_some()
+            budget.first_exceeded(&months, &costs, &revenue).is_some()
         };
         self.scenario.budgets.iter().zip(spent).enumerate().map(broke).collect()
     }

@@ -21,7 +21,7 @@ pub(super) fn outlook(budget: &Budget, scope: &Scope, gathered: &Gathered<'_>) -
     let months = &gathered.months;
     let account = |name: &String| gathered.plan.accounts.iter().position(|a| a.name == *name);
     let account = budget.account.as_ref().and_then(account);
-    let breaks: Vec<Option<usize>> = (0..gathered.samples.len())
+    let exceeded: Vec<Option<usize>> = (0..gathered.samples.len())
         .map(|trial| {
             let sample = &gathered.samples[trial];
             let costs = match account {
@@ -29,14 +29,14 @@ pub(super) fn outlook(budget: &Budget, scope: &Scope, gathered: &Gathered<'_>) -
                 Some(place) => &gathered.table.accounts[trial][place],
                 None => &gathered.table.months[trial],
             };
-            budget.breaks(months, costs, &sample.revenue)
+            budget.first_exceeded(months, costs, &sample.revenue)
         })
         .collect();
-    let n = breaks.len() as f64;
-    let probability = breaks.iter().flatten().count() as f64 / n;
+    let n = exceeded.len() as f64;
+    let probability = exceeded.iter().flatten().count() as f64 / n;
     let by = |(place, month): (usize, &Month)| {
-        let broken = breaks.iter().flatten().filter(|broken| **broken <= place).count();
-        (*month, broken as f64 / n)
+        let count = exceeded.iter().flatten().filter(|exceeded| **exceeded <= place).count();
+        (*month, count as f64 / n)
     };
     Outlook {
         name: budget.name.clone(),
@@ -44,16 +44,16 @@ pub(super) fn outlook(budget: &Budget, scope: &Scope, gathered: &Gathered<'_>) -
         account: budget.account.clone(),
         scope: budget.scope_name(),
         amount: budget.amount,
-        mid_breaks: mid_breaks((budget, scope), account, gathered),
+        mid_case_exceeds_in: mid_case_exceeds_in((budget, scope), account, gathered),
         probability,
         standard_error: (probability * (1.0 - probability) / n).sqrt(),
         by_month: months.iter().enumerate().map(by).collect(),
-        breaks: when(&breaks, months),
-        change: change(&breaks, probability, gathered),
+        exceeded_by: when(&exceeded, months),
+        change: change(&exceeded, probability, gathered),
     }
 }
 
-/// What of a trial's charges counts, month by month [USD].
+/// What of a trial's charges counts, month by month, in USD.
 fn spent(sample: &Sample, account: Option<usize>, scope: &Scope, months: usize) -> Vec<f64> {
     let mut sums = vec![Usd::ZERO; months];
     let counts = |cost: &&Cost| {
@@ -65,7 +65,7 @@ fn spent(sample: &Sample, account: Option<usize>, scope: &Scope, months: usize) 
     sums.into_iter().map(Usd::to_f64).collect()
 }
 
-fn mid_breaks(
+fn mid_case_exceeds_in(
     (budget, scope): (&Budget, &Scope),
     account: Option<usize>,
     gathered: &Gathered<'_>,
@@ -78,7 +78,7 @@ fn mid_breaks(
         counted.map(|(_, cost)| *cost).sum::<Usd>().to_f64()
     };
     let costs: Vec<f64> = gathered.plan.months.iter().map(cost).collect();
-    let place = budget.breaks(
+    let place = budget.first_exceeded(
         &gathered.months,
         &costs,
         gathered.settings.revenue.as_deref().unwrap_or(&[]),
@@ -87,14 +87,14 @@ fn mid_breaks(
 }
 
 /// The months by which a tenth, half and nine tenths of the trials that exceed the budget have done so.
-fn when(breaks: &[Option<usize>], months: &[Month]) -> Option<[Month; 3]> {
-    let mut broken: Vec<usize> = breaks.iter().flatten().copied().collect();
-    broken.sort_unstable();
-    let last = broken.len().checked_sub(1)?;
-    Some([0.1, 0.5, 0.9].map(|p| months[broken[(last as f64 * p).round() as usize]]))
+fn when(exceeded: &[Option<usize>], months: &[Month]) -> Option<[Month; 3]> {
+    let mut places: Vec<usize> = exceeded.iter().flatten().copied().collect();
+    places.sort_unstable();
+    let last = places.len().checked_sub(1)?;
+    Some([0.1, 0.5, 0.9].map(|p| months[places[(last as f64 * p).round() as usize]]))
 }
 
-fn change(breaks: &[Option<usize>], probability: f64, gathered: &Gathered<'_>) -> Option<Change> {
+fn change(exceeded: &[Option<usize>], probability: f64, gathered: &Gathered<'_>) -> Option<Change> {
     let mut best: Option<(f64, Change)> = None;
     for (place, input) in gathered.settings.drawn.iter().enumerate() {
         let values: Vec<f64> = gathered.samples.iter().map(|s| s.drawn[place]).collect();
@@ -103,7 +103,7 @@ fn change(breaks: &[Option<usize>], probability: f64, gathered: &Gathered<'_>) -
                 continue;
             }
             let n = trials.len() as f64;
-            let own = trials.iter().filter(|trial| breaks[**trial].is_some()).count() as f64 / n;
+            let own = trials.iter().filter(|trial| exceeded[**trial].is_some()).count() as f64 / n;
             let of = trials.iter().map(|trial| values[*trial]);
             let bound = if end == "low" {
                 of.fold(f64::MIN, f64::max)

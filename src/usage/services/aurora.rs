@@ -77,22 +77,22 @@ pub struct Spec {
     /// Share of queries that write.
     #[schemars(range(min = 0, max = 1))]
     pub write_share: f64,
-    /// CPU time of one query [ms].
+    /// CPU time of one query \[ms\].
     #[schemars(range(min = 0, max = 600_000))]
     pub cpu_ms_per_query: f64,
     /// Pages of 8 KiB that a query reads, from memory or from storage.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub pages_per_query: f64,
-    /// Log bytes of one write [bytes].
+    /// Log bytes of one write \[bytes\].
     #[schemars(range(min = 0, max = 1_000_000_000))]
     pub wal_bytes_per_write: f64,
-    /// Bytes of a query and its rows [KiB].
+    /// Bytes of a query and its rows \[KiB\].
     #[schemars(range(min = 0, max = 1_000_000))]
     pub kib_per_query: f64,
-    /// Stored before the first user [GiB].
+    /// Stored before the first user \[GiB\].
     #[schemars(range(min = 0))]
     pub storage_gib: f64,
-    /// Stored for each monthly user [MiB].
+    /// Stored for each monthly user \[MiB\].
     #[schemars(range(min = 0, max = 1_000_000))]
     pub storage_mib_per_user: f64,
     /// Share of the stored data that is in regular use.
@@ -104,11 +104,11 @@ pub struct Spec {
     /// Days of automated backup.
     #[schemars(range(min = 1))]
     pub backup_retention_days: f64,
-    /// Manual snapshots kept past the retention [GB].
+    /// Manual snapshots kept past the retention \[GB\].
     #[serde(default)]
     #[schemars(range(min = 0, max = 1e9))]
     pub snapshot_gb: f64,
-    /// Exported to S3 a month [GB].
+    /// Exported to S3 a month \[GB\].
     #[serde(default)]
     #[schemars(range(min = 0, max = 1e9))]
     pub export_gb_per_month: f64,

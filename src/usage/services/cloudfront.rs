@@ -184,7 +184,7 @@ mod tests {
     }
 
     /// A class that the load balancer serves too: users ask for 1,048,576 answers of 1 KiB, a tenth of which come
-    /// from the load balancer, as 0.1 GB of requests of 1 KiB; the bucket is asked for nothing.
+    /// from the load balancer, as 0.1 GB of requests of 1 KiB; the bucket gets no request.
     #[test]
     fn a_load_balancer_may_be_the_origin() {
         let mut fixture = Fixture::new("2027-04");

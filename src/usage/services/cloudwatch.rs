@@ -26,7 +26,7 @@ const DAYS_PER_MONTH: f64 = 30.436_875;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// Logs written a month: control plane, databases [GB].
+    /// Logs written a month: control plane, databases \[GB\].
     #[schemars(range(min = 0, max = 1e9))]
     pub log_gb_per_month: f64,
     /// Days that logs are kept.
@@ -49,7 +49,7 @@ pub struct Spec {
     pub dashboards: f64,
 }
 
-/// Logs that services deliver to `CloudWatch` Logs themselves (vended logs) [GB].
+/// Logs that services deliver to `CloudWatch` Logs themselves (vended logs) \[GB\].
 pub const VENDED_LOGS_GB: HandOver =
     HandOver::billed_by::<Spec>("GB of logs delivered to CloudWatch");
 /// Metric values that services read through `GetMetricData`.

@@ -165,7 +165,7 @@ impl Spec {
         let allotted = facts.containers_per_host.get(self.plan()).copied().unwrap_or(0.0);
         let (mut running, mut hosts, mut above) = (0.0, 0.0, 0.0);
         for hour in &demand.capacity.hours {
-            let nodes = hour.node_minutes.iter().sum::<f64>() / 60.0;
+            let nodes = hour.node_minutes.total() / 60.0;
             let pods = hour.pod_minutes / 60.0 + nodes * per_node;
             let containers = pods * self.containers_per_pod;
             running += containers;

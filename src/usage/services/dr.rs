@@ -84,7 +84,7 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 10_000))]
     pub nodes: u32,
-    /// Root volume of a node [GiB]; default: Karpenter's default.
+    /// Root volume of a node \[GiB\]; default: Karpenter's default.
     #[schemars(range(min = 1))]
     pub volume_gib: Option<f64>,
     /// Zones in use there.
@@ -244,11 +244,11 @@ impl Spec {
     }
 }
 
-/// What the database stores [GB].
+/// What the database stores \[GB\].
 pub const DATABASE_GB: HandOver = HandOver::known_to::<Spec>("GB that the database stores");
 /// Write I/Os of the database.
 pub const DATABASE_WRITES: HandOver = HandOver::known_to::<Spec>("write I/Os of the database");
-/// Log that the database writes [GB].
+/// Log that the database writes \[GB\].
 pub const DATABASE_LOG_GB: HandOver =
     HandOver::known_to::<Spec>("GB of log that the database writes");
 

@@ -37,7 +37,7 @@ pub enum VolumeType {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
-    /// Size of one volume [GiB].
+    /// Size of one volume \[GiB\].
     #[schemars(range(min = 1))]
     pub gib: f64,
     /// Volumes of this size.
@@ -50,7 +50,7 @@ pub struct Claim {
     /// Provisioned IOPS of a gp3 volume; default: the included ones.
     #[schemars(range(min = 1))]
     pub iops: Option<f64>,
-    /// Provisioned throughput of a gp3 volume [MiB/s]; default: the included one.
+    /// Provisioned throughput of a gp3 volume \[MiB/s\]; default: the included one.
     #[schemars(range(min = 1))]
     pub throughput_mibps: Option<f64>,
 }
@@ -63,17 +63,17 @@ fn one() -> u32 {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// Size of a node's root volume [GiB]; default: Karpenter's default.
+    /// Size of a node's root volume \[GiB\]; default: Karpenter's default.
     #[schemars(range(min = 1))]
     pub volume_gib: Option<f64>,
     /// Provisioned IOPS of a volume; default: the included ones.
     #[schemars(range(min = 1))]
     pub iops: Option<f64>,
-    /// Snapshots kept, changed blocks only [GB].
+    /// Snapshots kept, changed blocks only \[GB\].
     #[serde(default)]
     #[schemars(range(min = 0, max = 1e9))]
     pub snapshot_gb: f64,
-    /// Provisioned throughput of a volume [MiB/s]; default: the included one.
+    /// Provisioned throughput of a volume \[MiB/s\]; default: the included one.
     #[schemars(range(min = 1))]
     pub throughput_mibps: Option<f64>,
     /// Volumes that pods claim, by name; billed all month, outside the account's schedule too.

@@ -20,10 +20,10 @@ pub struct Spec {
     /// Repositories.
     #[schemars(range(min = 0, max = 100_000))]
     pub repositories: f64,
-    /// Layers that all versions of a repository share [MiB].
+    /// Layers that all versions of a repository share \[MiB\].
     #[schemars(range(min = 0, max = 1_000_000))]
     pub base_mib: f64,
-    /// Layers that each version adds [MiB].
+    /// Layers that each version adds \[MiB\].
     #[schemars(range(min = 0, max = 1_000_000))]
     pub new_mib_per_version: f64,
     /// Versions pushed to each repository a month.

@@ -41,7 +41,7 @@ pub struct Spec {
     pub plan: String,
     /// Jobs.
     pub jobs: Vec<Job>,
-    /// Artifacts kept, the mean over the month [GB].
+    /// Artifacts kept, the mean over the month \[GB\].
     #[serde(default)]
     #[schemars(range(min = 0, max = 1e9))]
     pub artifact_gb: f64,

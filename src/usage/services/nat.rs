@@ -41,13 +41,13 @@ impl Spec {
     }
 }
 
-/// Bytes through NAT gateways, both directions [GB].
+/// Bytes through NAT gateways, both directions \[GB\].
 pub const THROUGH_GB: HandOver = HandOver::known_to::<Spec>("GB through NAT gateways");
-/// Image layers that an endpoint for S3 carries past NAT gateways [GB].
+/// Image layers that an endpoint for S3 carries past NAT gateways \[GB\].
 pub const IMAGES_PAST_GB: HandOver =
     HandOver::known_to::<Spec>("GB of image layers past NAT gateways");
 
-/// Returns the image layers that nodes pull through NAT gateways [GB]: they come from S3, and an endpoint for S3 carries
+/// Returns the image layers that nodes pull through NAT gateways (GB): they come from S3, and an endpoint for S3 carries
 /// them past the gateways.
 fn image_gb(demand: &Demand<'_>) -> f64 {
     demand.capacity.image_gb - demand.received.total(IMAGES_PAST_GB)

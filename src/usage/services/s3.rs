@@ -25,10 +25,10 @@ const DAYS_PER_MONTH: f64 = 30.436_875;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// Stored at the plan's start [GB].
+    /// Stored at the plan's start \[GB\].
     #[schemars(range(min = 0, max = 1e12))]
     pub stored_gb: f64,
-    /// Added a month [GB].
+    /// Added a month \[GB\].
     #[serde(default)]
     #[schemars(range(min = 0, max = 1e12))]
     pub growth_gb_per_month: f64,
@@ -50,7 +50,7 @@ fn month() -> f64 {
     30.0
 }
 
-/// Logs that services deliver to S3 [GB].
+/// Logs that services deliver to S3 \[GB\].
 pub const LOGS_GB: HandOver = HandOver::billed_by::<Spec>("GB of logs delivered to S3");
 /// Objects that services write.
 pub const WRITES: HandOver = HandOver::known_to::<Spec>("objects written");

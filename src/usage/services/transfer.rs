@@ -45,15 +45,15 @@ impl Spec {
         if self.topology_aware_routing { 0.0 } else { demand.cross_zone_share() }
     }
 
-    /// Bytes between pods of different zones; both sides are charged [GB].
+    /// Bytes between pods of different zones; both sides are charged \[GB\].
     fn cross_zone_gb(&self, demand: &Demand<'_>) -> f64 {
         2.0 * Self::pod_to_pod_gb(demand) * self.crossing_share(demand)
     }
 }
 
-/// Bytes out to the internet [GB].
+/// Bytes out to the internet \[GB\].
 pub const INTERNET_GB: HandOver = HandOver::known_to::<Spec>("GB out to the internet");
-/// Bytes between zones, counted once for each side that is charged [GB].
+/// Bytes between zones, counted once for each side that is charged \[GB\].
 pub const CROSS_ZONE_GB: HandOver = HandOver::known_to::<Spec>("GB between zones");
 
 impl Service for Spec {

@@ -54,7 +54,7 @@ pub struct Spec {
     #[serde(default = "record")]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub log_record_bytes: f64,
-    /// Blocked requests per request that the ACL lets through [ratio]. AWS bills both.
+    /// Blocked requests per request that the ACL lets through \[ratio\]. AWS bills both.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1000))]
     pub blocked_per_request: f64,

@@ -10,7 +10,7 @@ use crate::write::pieces::pieces;
 
 /// Rows from which a table gets a box of its own height, in which its head stays.
 const LONG: usize = 40;
-/// Width of a sheet, of a letter, and around a column [pixels at the size that the style has on paper].
+/// Width of a sheet, of a letter, and around a column, in pixels at the size that the style has on paper.
 const SHEET: usize = 665;
 const LETTER: usize = 6;
 const AROUND: usize = 11;
@@ -77,7 +77,7 @@ fn classes(table: &Table) -> Vec<&'static str> {
     let longest = |index: usize| {
         let cells = table.rows.iter().filter_map(|row| row.cells.get(index));
         let letters = cells.map(|cell| match cell {
-            // The names of rows stay beside their numbers on a phone: no long word may fill it.
+            // The names of rows stay next to their numbers on a phone: no long word may fill it.
             Cell::Text(text) | Cell::Link { text, .. }
                 if index == 0 && text.split(' ').any(|word| word.chars().count() > WORD) =>
             {

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use super::{Draw, fonts::Fonts, table, wrap::wrap};
 use crate::page::{Fact, Figure, Page, Section};
 
-/// A4 upright [pt].
+/// A4 upright, in pt.
 const A4: (f32, f32) = (595.28, 841.89);
-/// Left and right [pt].
+/// Left and right, in pt.
 pub(super) const MARGIN: f32 = 44.0;
 const TOP: f32 = 52.0;
-/// Room of the footer [pt].
+/// Room of the footer, in pt.
 const BOTTOM: f32 = 54.0;
 /// Distance of lines over the size of letters.
 pub(super) const LEADING: f32 = 1.35;
-/// Cards beside each other.
+/// Cards side by side.
 const CARDS: usize = 4;
 
 /// What colour a text or a rule has.
@@ -60,7 +60,7 @@ pub(super) enum Role {
     Figure(String),
 }
 
-/// What stands on a sheet; places from the upper left corner [pt], texts by their base line.
+/// What stands on a sheet; places from the upper left corner (pt), texts by their base line.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Item {
     Text {
@@ -135,7 +135,7 @@ const LABEL: Style = Style::new(8.0, false, Ink::Soft);
 const VALUE: Style = Style::new(15.0, true, Ink::Text);
 const FOOT: Style = Style::new(6.5, false, Ink::Soft);
 
-/// Widths of both ways to lay a sheet, without margins [pt].
+/// Widths of both ways to lay a sheet, without margins, in pt.
 pub(super) const fn widths() -> [f32; 2] {
     [A4.0 - 2.0 * MARGIN, A4.1 - 2.0 * MARGIN]
 }
@@ -168,12 +168,12 @@ impl<'a> Flow<'a> {
         self.size().0 > self.size().1
     }
 
-    /// Between the margins [pt].
+    /// Between the margins, in pt.
     pub(super) fn width(&self) -> f32 {
         self.size().0 - 2.0 * MARGIN
     }
 
-    /// What is left of the sheet [pt].
+    /// What is left of the sheet, in pt.
     pub(super) fn room(&self) -> f32 {
         self.size().1 - BOTTOM - self.y
     }
@@ -375,7 +375,7 @@ impl<'a> Flow<'a> {
         usvg::Tree::from_str(&svg, &options).map_err(|error| wrong(error.to_string()))
     }
 
-    /// How large a picture stands on a sheet [pt].
+    /// How large a picture stands on a sheet, in pt.
     fn scaled(&self, tree: &usvg::Tree) -> (f32, f32) {
         let (width, height) = (tree.size().width(), tree.size().height());
         let most = (self.size().1 - TOP - BOTTOM) * 0.65;

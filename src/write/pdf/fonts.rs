@@ -13,7 +13,7 @@ struct Face {
     units: f32,
 }
 
-/// A letter: its face, its place there, its width [em].
+/// A letter: its face, its place there, its width, in em.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Letter {
     face: usize,
@@ -30,11 +30,11 @@ pub(super) struct Fonts {
     pub(super) database: std::sync::Arc<usvg::fontdb::Database>,
 }
 
-/// Letters of one face beside each other.
+/// A run of letters of one face.
 pub(super) struct Run {
     pub(super) font: Font,
     pub(super) glyphs: Vec<KrillaGlyph>,
-    /// Its width [em].
+    /// Its width, in em.
     pub(super) advance: f32,
 }
 
@@ -70,12 +70,12 @@ impl Fonts {
         }
     }
 
-    /// Width of a letter [em].
+    /// Width of a letter, in em.
     pub(super) fn advance(&self, letter: char) -> f32 {
         self.letter(letter).advance
     }
 
-    /// Width of a text [em].
+    /// Width of a text, in em.
     pub(super) fn width(&self, text: &str) -> f32 {
         text.chars().map(|letter| self.advance(letter)).sum()
     }

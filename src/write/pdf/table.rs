@@ -17,25 +17,25 @@ use super::{
 use crate::page::{Cell, Column, Row, Table};
 use crate::write::pieces::pieces;
 
-/// Around the text of a cell, left and right together [pt].
+/// Around the text of a cell, left and right together, in pt.
 const INSET: f32 = 8.0;
-/// Above and below the text of a row together [pt].
+/// Above and below the text of a row together, in pt.
 const BETWEEN: f32 = 3.6;
-/// Widest natural column of texts [em].
+/// Widest natural column of texts, in em.
 const WIDEST: f32 = 34.0;
-/// Narrowest column of texts that is worth reading [pt].
+/// Narrowest column of texts that is worth reading, in pt.
 const NARROWEST: f32 = 70.0;
 /// Lines of a cell, and of a head.
 const MOST_LINES: usize = 6;
 const HEAD_LINES: usize = 4;
 
-/// Columns that stand beside each other.
+/// Columns side by side.
 struct Part {
     columns: Vec<usize>,
     widths: Vec<f32>,
 }
 
-/// Lines of heads, and the height of the highest [pt].
+/// Lines of heads, and the height of the highest, in pt.
 type Head = (Vec<Vec<String>>, f32);
 
 /// A table with its columns measured.
@@ -241,7 +241,7 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// Widths of the widest cells [em], with heads in lines of a word, and with heads whole.
+/// Widths of the widest cells (em), with heads in lines of a word, and with heads whole.
 fn natural(fonts: &Fonts, table: &Table) -> [Vec<f32>; 2] {
     let one = |(place, column): (usize, &Column)| {
         let cells = table.rows.iter().filter_map(|row| row.cells.get(place));
@@ -301,7 +301,7 @@ fn squeezed(
     Some(widths)
 }
 
-/// How much a column says: the mean width of its cells [em].
+/// How much a column says: the mean width of its cells, in em.
 fn said(fonts: &Fonts, table: &Table, place: usize) -> f32 {
     let cells = table.rows.iter().filter_map(|row| row.cells.get(place));
     let kind = table.columns[place].kind;

@@ -58,7 +58,7 @@ fn page(tables: Vec<Table>) -> Page {
 }
 
 fn no_figure(_: &Figure) -> Result<String, String> {
-    Err("no figure was asked for".into())
+    Err("no figure was requested".into())
 }
 
 fn laid(page: &Page) -> Layout {

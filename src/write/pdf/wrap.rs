@@ -7,7 +7,7 @@ const PARTS: [char; 8] = ['/', ':', '-', '.', '_', ',', '|', '='];
 /// What stands for the rest of a text that is cut off.
 const MORE: char = '…';
 
-/// A text in lines that are no wider than `width` [em], at most so many; the last one ends in `…` where the
+/// A text in lines that are no wider than `width` (em), at most so many; the last one ends in `…` where the
 /// text goes on.
 pub(super) fn wrap(fonts: &Fonts, text: &str, width: f32, most: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();

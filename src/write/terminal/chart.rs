@@ -43,7 +43,11 @@ pub(super) fn write(out: &mut String, figure: &Figure, view: View) {
             let table = waterfall(figure, from, steps, to);
             super::table::write(out, &table, "", view);
         }
-        Chart::Tornado { .. } | Chart::Frontier { .. } | Chart::Day { .. } => {}
+        Chart::Tornado { .. }
+        | Chart::Frontier { .. }
+        | Chart::Day { .. }
+        | Chart::Timeline { .. }
+        | Chart::Extrapolation { .. } => {}
     }
 }
 

@@ -127,7 +127,7 @@ impl<'a> Grid<'a> {
         Self { table, cells, measured }
     }
 
-    /// Widths of columns that fit beside each other; none where they do not.
+    /// Widths of columns that fit side by side; none where they do not.
     fn fit(&self, columns: &[usize], room: usize) -> Option<Vec<usize>> {
         let room = room.checked_sub(GAP * columns.len().saturating_sub(1))?;
         let of = |way: fn(&Measured) -> usize| -> Vec<usize> {

@@ -20,7 +20,7 @@ use crate::{
     plan::Plan,
 };
 
-/// Largest difference of a base from the plan's that is rounding [USD].
+/// Largest difference of a base from the plan's that is rounding, in USD.
 const ROUNDING: f64 = 1e-6;
 /// Most services among which other vendors are looked for: two to this power of sums.
 const MOST_VENDORS: usize = 8;

@@ -19,7 +19,7 @@ use crate::{
     plan::Plan,
 };
 
-/// Largest difference between a formula and the plan that is rounding [USD].
+/// Largest difference between a formula and the plan that is rounding, in USD.
 const ROUNDING: f64 = 1e-5;
 
 /// What a charge is computed from, in the order of dependence.

@@ -100,7 +100,7 @@ fn sum(layout: &Layout<'_>, month: Month, row: u32, (account, service): (&str, &
     )
 }
 
-/// Short names of services, dearest first, with their cost by month.
+/// Short names of services, most expensive first, with their cost by month.
 pub(super) fn columns(plan: &Plan) -> Vec<(String, BTreeMap<Month, Usd>)> {
     let mut columns: Vec<(String, BTreeMap<Month, Usd>)> = Vec::new();
     for (service, _) in plan.services() {
@@ -123,8 +123,10 @@ pub(super) fn services(sheet: &mut Sheet, plan: &Plan) -> Done {
     let last = BODY + (plan.months.len().max(1) as u32) - 1;
     let total = columns.len() as u16 + 1;
     let tie = Tie::money(format!("=SUM({})", span(total, (BODY, last))), plan.cost.to_f64());
-    let note =
-        format!("Sums over {NAME}, dearest service first. {}, {}", plan.cost_metric, plan.currency);
+    let note = format!(
+        "Sums over {NAME}, most expensive service first. {}, {}",
+        plan.cost_metric, plan.currency
+    );
     sheet.top("Cost by month and service [USD]", &note, &tie)?;
     let mut heads = vec![head("Month", Look::Month)];
     heads.extend(columns.iter().map(|(name, _)| head(&**name, Look::Usd)));

@@ -1,16 +1,16 @@
 //! The workbook of a page that is no plan: nothing in it computes but the sums of its tables.
 //!
 //! # Limits
-//! Charts are not in it; their words and figures are.
+//! Charts are pictures: the sheets may lack the values that they show.
 
-use rust_xlsxwriter::{Worksheet, XlsxError};
+use rust_xlsxwriter::{Image, Worksheet, XlsxError};
 
 use super::{
     bound, made,
     sheet::{BODY, Done, Sheet},
     sheet_names, style, summary, tables,
 };
-use crate::page::{Page, Section, Table};
+use crate::page::{Figure, Page, Section, Table, figure};
 
 /// Last column that a sentence spans.
 const LAST: u16 = 8;
@@ -50,10 +50,28 @@ fn words(sheet: &mut Sheet, page: &Page) -> Done {
         }
         row += 1;
     }
+    for picture in page.sections.iter().flat_map(|section| &section.figures) {
+        row += insert(sheet, row, picture)?;
+    }
     for (name, value) in &page.provenance {
         sheet.text_as(row, 0, name, &style::label())?;
         sheet.text_over(row, (1, LAST), value)?;
         row += 1;
     }
     Ok(())
+}
+
+/// Puts a chart with its title on a sheet; the rows that it covers.
+fn insert(sheet: &mut Sheet, row: u32, of: &Figure) -> Result<u32, XlsxError> {
+    /// Height of a row, in pixels.
+    const ROW: f64 = 20.0;
+    let picture = figure::png(of).map_err(XlsxError::CustomError)?;
+    // The picture is twice as large as it is shown.
+    let image = Image::new_from_buffer(&picture)?
+        .set_scale_width(0.5)
+        .set_scale_height(0.5)
+        .set_alt_text(&of.alt);
+    let rows = image.height() / 2.0 / ROW;
+    sheet.out.insert_image(row, 0, &image)?;
+    Ok(rows.ceil() as u32 + 1)
 }

@@ -23,7 +23,7 @@ pub(super) type Done = Result<(), XlsxError>;
 pub(super) const HEADER: u32 = 5;
 /// First row of the body, counted from 0.
 pub(super) const BODY: u32 = HEADER + 1;
-/// Widest column that is chosen by its text [characters].
+/// Widest column that is chosen by its text, in characters.
 const WIDEST: usize = 52;
 
 /// A sum that must equal the plan's.
@@ -66,7 +66,7 @@ pub(super) fn head(name: impl Into<String>, look: Look) -> Head {
 pub(super) struct Sheet {
     /// The sheet.
     pub(super) out: Worksheet,
-    /// Widths that the texts ask for [characters].
+    /// Widths that the texts ask for, in characters.
     widths: Vec<usize>,
     results: bool,
 }
@@ -170,7 +170,7 @@ impl Sheet {
 
     /// A sentence over several columns, broken into lines: one cell would make the printed page as wide as it.
     pub(super) fn text_over(&mut self, row: u32, (from, to): (u16, u16), text: &str) -> Done {
-        /// Letters that several columns of a usual width hold, and the height of a line [points].
+        /// Letters that several columns of a usual width hold, and the height of a line, in points.
         const LETTERS: usize = 100;
         const LINE: f64 = 15.0;
         let format = Format::new().set_text_wrap().set_align(FormatAlign::Top);
@@ -223,7 +223,7 @@ impl Sheet {
         Formula::new(formula).set_result(result)
     }
 
-    /// Asks for at least this width [characters].
+    /// Asks for at least this width, in characters.
     pub(super) fn widen(&mut self, column: u16, width: usize) {
         let place = usize::from(column);
         if self.widths.len() <= place {

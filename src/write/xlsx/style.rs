@@ -107,7 +107,7 @@ impl Look {
         self.indented(self.heading(), column)
     }
 
-    /// Least width [characters].
+    /// Least width, in characters.
     pub(super) fn width(self) -> f64 {
         match self {
             Self::Text => 8.0,

@@ -1,4 +1,4 @@
-//! One file: written under a temporary name beside its place, synced, and renamed.
+//! One file: written under a temporary name in the same folder, synced, and renamed.
 
 use std::{
     fs::{self, File, OpenOptions},

@@ -1,6 +1,6 @@
 //! Several files that belong together, in one folder or in folders below it.
 //!
-//! New files are written and synced in a folder `.runrate-set` beside their places, where the old ones get a second
+//! New files are written and synced in a folder `.runrate-set` next to their places, where the old ones get a second
 //! name. Then a journal says what is about to happen; the files take their names; the journal is removed, and with it
 //! all is done. As long as there is a journal, whoever reads or writes the folder next puts the old files back.
 //!

@@ -101,16 +101,16 @@ impl Cluster {
         &self,
         policy: &Policy,
         reason: DisruptionReason,
-    ) -> [u32; MOST_POOLS] {
+    ) -> [Option<u32>; MOST_POOLS] {
         let mut nodes = [PoolNodes::default(); MOST_POOLS];
         for node in self.nodes.iter().flatten().filter(|node| node.ready_at <= self.now) {
             let Some(pool) = policy.offers[node.offer].group.pool() else { continue };
             nodes[pool].initialized += 1;
             nodes[pool].unavailable += u32::from(!node.stays());
         }
-        let mut allowed = [0; MOST_POOLS];
+        let mut allowed = [Some(0); MOST_POOLS];
         for ((allowed, pool), nodes) in allowed.iter_mut().zip(&policy.pools).zip(nodes) {
-            *allowed = budget::allowed(&pool.budgets, nodes, self.now, reason).unwrap_or(u32::MAX);
+            *allowed = budget::allowed(&pool.budgets, nodes, self.now, reason);
         }
         allowed
     }
@@ -128,11 +128,12 @@ impl Cluster {
         let mut allowed = self.allowances(policy, reason);
         let mut within = Vec::new();
         for candidate in candidates {
-            if allowed[candidate.pool] > 0 {
-                allowed[candidate.pool] -= 1;
-                within.push(*candidate);
-            } else {
-                pass.refusals.push(Refusal::Budget);
+            match &mut allowed[candidate.pool] {
+                Some(0) => pass.refusals.push(Refusal::Budget),
+                left => {
+                    *left = left.map(|left| left - 1);
+                    within.push(*candidate);
+                }
             }
         }
         within

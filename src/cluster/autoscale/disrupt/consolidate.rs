@@ -348,7 +348,7 @@ impl Cluster {
     }
 }
 
-/// Types of which a zone is not cheaper than `price`: Karpenter compares the dearest (`types.go#WorstLaunchPrice`).
+/// Types of which a zone is not cheaper than `price`: Karpenter compares the most expensive (`types.go#WorstLaunchPrice`).
 /// None where a type has one price in all zones.
 fn dear_types(policy: &Policy, spot: &[usize], price: f64) -> BTreeSet<u32> {
     if policy.supply.zone_rates.is_empty() {

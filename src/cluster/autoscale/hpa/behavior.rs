@@ -23,7 +23,7 @@ pub use crate::cluster::workload::{PolicyType, ScalingPolicy, SelectPolicy};
 /// Rules of one direction, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScalingRules {
-    /// Stabilization window [seconds].
+    /// Stabilization window, in seconds.
     pub window_seconds: u32,
     /// Which policy counts.
     pub select_policy: SelectPolicy,
@@ -45,7 +45,7 @@ pub struct Behavior {
 pub struct Past {
     /// Replicas recommended, or by how many the count changed.
     pub replicas: u32,
-    /// How long ago [seconds].
+    /// How long ago, in seconds.
     pub seconds_ago: u32,
 }
 

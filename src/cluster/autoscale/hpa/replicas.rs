@@ -52,11 +52,11 @@ pub enum Phase {
 /// What the metrics API says of one pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
-    /// Usage [millicores, MiB or thousandths of the metric].
+    /// Usage, in millicores, MiB or thousandths of the metric.
     pub usage: i64,
-    /// When it was taken [seconds].
+    /// When it was taken, in seconds.
     pub at: i64,
-    /// Over how long [seconds].
+    /// Over how long, in seconds.
     pub window: i64,
 }
 
@@ -67,9 +67,9 @@ pub struct PodReading {
     pub phase: Phase,
     /// Has a deletion timestamp.
     pub deleting: bool,
-    /// The Ready condition: its value and when it last changed [seconds].
+    /// The Ready condition: its value and when it last changed, in seconds.
     pub ready: Option<(bool, i64)>,
-    /// When it started [seconds].
+    /// When it started, in seconds.
     pub started: Option<i64>,
     /// Its sample, if the metrics API has one.
     pub sample: Option<Sample>,
@@ -82,9 +82,9 @@ pub struct PodReading {
 pub struct Readiness {
     /// The metric is CPU: samples of starting pods are not believed.
     pub cpu: bool,
-    /// `--horizontal-pod-autoscaler-cpu-initialization-period` [seconds].
+    /// `--horizontal-pod-autoscaler-cpu-initialization-period` (seconds).
     pub cpu_initialization_seconds: i64,
-    /// `--horizontal-pod-autoscaler-initial-readiness-delay` [seconds].
+    /// `--horizontal-pod-autoscaler-initial-readiness-delay` (seconds).
     pub initial_readiness_seconds: i64,
 }
 
@@ -177,7 +177,7 @@ impl Totals {
 /// What a metric of the pods is held at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PodTarget {
-    /// `averageUtilization` [percent of request].
+    /// `averageUtilization` (percent of request).
     Utilization(i64),
     /// `averageValue` of a resource or of a Pods metric.
     AverageValue(i64),

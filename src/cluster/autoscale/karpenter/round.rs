@@ -142,7 +142,7 @@ impl Sought<'_> {
 pub(in crate::cluster::autoscale) struct Bounds {
     /// Most claims.
     pub(in crate::cluster::autoscale) claims: usize,
-    /// What a claim's cheapest offer must be below [USD per hour].
+    /// What a claim's cheapest offer must be below, in USD per hour.
     pub(in crate::cluster::autoscale) price: f64,
 }
 

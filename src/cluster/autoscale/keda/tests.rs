@@ -49,7 +49,7 @@ fn company(hpa: &str) -> Company {
     company
 }
 
-/// Desired replicas in each minute under a load [sessions a minute].
+/// Desired replicas in each minute under a load, in sessions a minute.
 fn desired(company: &Company, minutes: usize, load: f64) -> Vec<u32> {
     let policy = company.policy().unwrap();
     let mut cluster = Cluster::new(&policy, load, true, luck());

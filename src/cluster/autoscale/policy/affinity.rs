@@ -440,7 +440,10 @@ fn own_notes(
     Domains { zones, baseline_nodes: baseline }: Domains,
 ) -> Vec<String> {
     let mut notes = Vec::new();
-    let most = deployment.max_replicas;
+    let most = match &deployment.job {
+        Some(job) => job.parallelism,
+        None => deployment.max_replicas.unwrap_or(deployment.min_replicas),
+    };
     let own = |terms: &Terms, key: TopologyKey| {
         terms.required().iter().any(|term| term.workload == index && term.key == key)
     };

@@ -23,17 +23,17 @@ use crate::{
 /// What daemonsets take of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Daemons {
-    /// CPU requested [millicores].
+    /// CPU requested, in millicores.
     pub cpu: i64,
-    /// Memory requested [MiB].
+    /// Memory requested, in MiB.
     pub memory: i64,
     /// Pods.
     pub pods: i64,
     /// Daemonsets that do not run there.
     pub absent: i64,
-    /// CPU used [millicores].
+    /// CPU used, in millicores.
     pub idle_cpu: f64,
-    /// Images, pulled by each new node [MiB].
+    /// Images, pulled by each new node, in MiB.
     pub image_mib: f64,
 }
 

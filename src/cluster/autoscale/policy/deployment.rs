@@ -106,7 +106,7 @@ pub(super) fn build(
         min_replicas: hpa.as_ref().map_or(fixed, |rules| {
             if to_zero || rules.keda.is_some() { 0 } else { rules.min_replicas }
         }),
-        max_replicas: if workload.kind.is_job() { u32::MAX } else { max_replicas },
+        max_replicas: (!workload.kind.is_job()).then_some(max_replicas),
         startup: Lognormal::from_p95(startup, p95),
         image_mib: workload.image_mib,
         hpa,

@@ -39,7 +39,7 @@ pub struct Lifecycle {
     pub eviction: Second,
     /// Seconds from a failure to the replacement; none without the gate `NodeRepair`.
     pub repair: Option<Second>,
-    /// Share of a pool's nodes, rounded up, above which none is replaced [percent].
+    /// Share of a pool's nodes, rounded up, above which none is replaced, in percent.
     pub unhealthy_percent: u32,
 }
 
@@ -74,8 +74,8 @@ pub struct Buffer {
     pub replicas: u32,
     /// The same as a share of the workload's replicas; 0 is none.
     pub percent: u32,
-    /// Most pods that its limits hold.
-    pub most: u32,
+    /// Most pods that its limits hold, where it has any.
+    pub most: Option<u32>,
     /// Whether it is kept outside the account's schedule.
     pub always_on: bool,
 }
@@ -85,7 +85,8 @@ impl Buffer {
     pub fn size(&self, replicas: u32) -> u32 {
         let share = u64::from(replicas) * u64::from(self.percent);
         let share = u32::try_from(share.div_ceil(100)).unwrap_or(u32::MAX);
-        self.replicas.max(share).min(self.most)
+        let wanted = self.replicas.max(share);
+        self.most.map_or(wanted, |most| wanted.min(most))
     }
 }
 
@@ -252,16 +253,16 @@ fn buffer(
         }
     };
     let Some(shape) = shape.filter(|_| problems.is_empty()) else { return Err(problems) };
-    let most = settings.limits.map_or(u32::MAX, |limits| {
+    let most = settings.limits.and_then(|limits| {
         let fits = |limit: Option<f64>, request: i64| {
             limit.filter(|_| request > 0).map(|limit| (limit / request as f64).floor() as u32)
         };
         let cpu = fits(limits.cpu_millicores, shape.request_cpu);
         let memory = fits(limits.memory_mib, shape.request_memory);
-        cpu.into_iter().chain(memory).min().unwrap_or(u32::MAX)
+        cpu.into_iter().chain(memory).min()
     });
     let sized = settings.replicas.is_some() || settings.percent.is_some();
-    if !sized && most == u32::MAX {
+    if !sized && most.is_none() {
         let message = "limits name no resource that its pods request, so the buffer has no size; give replicas";
         return Err(vec![problem(&key(".limits"), message.into())]);
     }
@@ -270,13 +271,13 @@ fn buffer(
         selects: shape.selects,
         avoids: shape.avoids,
         refused: shape.refused,
-        max_replicas: 0,
+        max_replicas: Some(0),
         ..Deployment::new(name.to_owned(), shape.request_cpu, shape.request_memory)
     };
     let buffer = Buffer {
         pods: 0,
         workload,
-        replicas: if sized { settings.replicas.unwrap_or(0) } else { most },
+        replicas: if sized { settings.replicas } else { most }.unwrap_or(0),
         percent: settings.percent.unwrap_or(0),
         most,
         always_on: workload.is_some_and(|place| known[place].always_on),

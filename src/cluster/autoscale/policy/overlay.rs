@@ -25,11 +25,11 @@ use crate::{
 /// What an overlay makes of a price.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Change {
-    /// This price [USD an hour].
+    /// This price, in USD an hour.
     Price(f64),
     /// So many percent more.
     Percent(f64),
-    /// So much more [USD an hour].
+    /// So much more, in USD an hour.
     Add(f64),
 }
 

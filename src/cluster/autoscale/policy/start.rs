@@ -16,7 +16,8 @@ impl Deployment {
         }
         let rps = sessions_per_minute * serving.rps_per_session;
         let enough = |pods: u32| self.rests_with(serving, rules, rps, f64::from(pods));
-        let (mut low, mut high) = (self.min_replicas, self.max_replicas);
+        let (mut low, mut high) =
+            (self.min_replicas, self.max_replicas.unwrap_or(self.min_replicas));
         while low < high {
             let middle = u32::midpoint(low, high);
             if enough(middle) {

@@ -42,7 +42,7 @@ pub struct Reservation {
     pub zone: u8,
     /// How many.
     pub instances: u32,
-    /// What the bill charges for one, used or not, at list price [USD per hour].
+    /// What the bill charges for one, used or not, at list price, in USD per hour.
     pub list_price: f64,
 }
 
@@ -62,7 +62,7 @@ pub struct Seat {
 pub struct ZonePrice {
     /// Letters of the zones, `a` or `bc`.
     pub zones: String,
-    /// Price of an hour [USD].
+    /// Price of an hour, in USD.
     pub price: UnitPrice,
 }
 

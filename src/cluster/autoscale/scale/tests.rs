@@ -18,7 +18,7 @@ fn problems(company: &Company) -> String {
     company.policy().unwrap_err().join("\n")
 }
 
-/// Desired replicas after each of so many ticks of a load [messages or requests a second].
+/// Desired replicas after each of so many ticks of a load, in messages or requests a second.
 fn wishes(policy: &Policy, cluster: &mut Cluster, rps: f64, ticks: usize) -> Vec<u32> {
     let tick = |_| {
         cluster.step(policy, 60.0 * rps, true);
@@ -143,7 +143,7 @@ fn messages_wait_until_they_are_served() {
     let tally = cluster.take_tally(&policy).workloads[0].clone();
     assert!((tally.most_waiting - 480.0).abs() < 1e-6, "{tally:?}");
     assert!((tally.longest_wait - 480.0).abs() < 1e-6, "{tally:?}");
-    assert_eq!((tally.unserved, tally.saturated_minutes, tally.late_minutes), (0.0, 0.0, 0.0));
+    assert_eq!((tally.unserved, tally.overloaded_minutes, tally.late_minutes), (0.0, 0.0, 0.0));
     wishes(&policy, &mut cluster, 0.0, 39);
     assert!((cluster.workloads()[0].backlog - 12.0).abs() < 1e-6);
     wishes(&policy, &mut cluster, 0.0, 2);

@@ -27,13 +27,13 @@ pub struct Setup {
     pub queries_per_session: f64,
     /// Share of queries that write.
     pub write_share: f64,
-    /// CPU time of one query [s].
+    /// CPU time of one query, in s.
     pub cpu_seconds: f64,
     /// Connections that one pod of each workload holds, by name.
     pub connections_per_pod: Vec<(String, u32)>,
     /// Connections of an instance that pods may use.
     pub usable_connections: f64,
-    /// vCPUs of an instance of a class, or the limits of a serverless one and its need of memory [ACU].
+    /// vCPUs of an instance of a class, or the limits of a serverless one and its need of memory, in ACU.
     pub size: Size,
     /// Readers.
     pub readers: Readers,
@@ -46,7 +46,7 @@ pub struct Setup {
 pub enum Size {
     /// vCPUs of a class.
     Class(f64),
-    /// Limits, and what the working set asks for [ACU].
+    /// Limits, and what the working set asks for, in ACU.
     Serverless(Serverless, f64),
 }
 
@@ -61,12 +61,12 @@ pub struct Reading {
     pub reader_cpu: f64,
     /// Readers, those being created included.
     pub readers: u32,
-    /// Capacity of an instance [ACU]; 0 for a class.
+    /// Capacity of an instance, in ACU; 0 for a class.
     pub acu: f64,
     /// Connections that pods hold.
     pub connections: f64,
     /// More is asked than it can give.
-    pub saturated: bool,
+    pub overloaded: bool,
 }
 
 /// The database in motion.
@@ -121,7 +121,7 @@ impl Database {
         (write, (all - write) / f64::from(serving))
     }
 
-    /// One tick [seconds] in which the cluster is stopped: nothing runs, and it starts with its least capacity.
+    /// One tick (seconds) in which the cluster is stopped: nothing runs, and it starts with its least capacity.
     pub fn rest(&mut self, tick: u32) -> Reading {
         let from = self.seconds;
         self.seconds += tick;
@@ -161,7 +161,7 @@ impl Database {
             readers: self.scaler.count,
             acu: self.acu,
             connections,
-            saturated: busy || connections > self.setup.usable_connections,
+            overloaded: busy || connections > self.setup.usable_connections,
         }
     }
 
@@ -204,11 +204,11 @@ mod tests {
         assert!(
             (reading.writer_cpu - 0.1).abs() < 1e-12 && (reading.reader_cpu - 0.4).abs() < 1e-12
         );
-        assert!(!reading.saturated);
-        assert!(database.step(1000.0, 101.0, 15).saturated, "too many connections");
+        assert!(!reading.overloaded);
+        assert!(database.step(1000.0, 101.0, 15).overloaded, "too many connections");
         let mut alone = Database::new(setup(Size::Class(2.0), Readers::fixed(0)), 1000.0);
         assert!((alone.step(1000.0, 0.0, 15).writer_cpu - 0.5).abs() < 1e-12);
-        assert!(alone.step(2100.0, 0.0, 15).saturated, "2.1 cores on two");
+        assert!(alone.step(2100.0, 0.0, 15).overloaded, "2.1 cores on two");
     }
 
     /// Three minutes above the target add readers; they serve ten minutes later, the CPU stays high
@@ -225,7 +225,7 @@ mod tests {
         let readings: Vec<Reading> = (0..20 * 4).map(|_| database.step(3000.0, 0.0, 15)).collect();
         assert_eq!(readings[2 * 4].readers, 1);
         assert_eq!(readings[3 * 4].readers, 2);
-        assert!(readings[12 * 4].reader_cpu > 1.0 && readings[12 * 4].saturated);
+        assert!(readings[12 * 4].reader_cpu > 1.0 && readings[12 * 4].overloaded);
         assert!(readings[14 * 4].reader_cpu < 0.7);
     }
 

@@ -10,7 +10,7 @@
 //! ```
 //! # Source
 //! Aurora user guide, "Amazon Aurora Auto Scaling with Aurora Replicas": target
-//! tracking, cooldowns of 300 s; 3 and 15 one-minute points are [recalled].
+//! tracking, cooldowns of 300 s; 3 and 15 one-minute points are `[recalled]`.
 //! # Limits
 //! A month's bill counts readers and not what the others carry while one is being created;
 //! `runrate simulate` shows that.

@@ -23,10 +23,10 @@ use crate::facts::shapes::AuroraFacts;
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Serverless {
-    /// Least capacity of an instance [ACU]; 0 pauses when idle.
+    /// Least capacity of an instance \[ACU\]; 0 pauses when idle.
     #[schemars(range(min = 0))]
     pub min_acu: f64,
-    /// Most capacity of an instance [ACU].
+    /// Most capacity of an instance \[ACU\].
     #[schemars(range(min = 0.5))]
     pub max_acu: f64,
 }
@@ -34,9 +34,9 @@ pub struct Serverless {
 /// What one instance used in a month.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Used {
-    /// Capacity-hours [ACU-Hr].
+    /// Capacity-hours \[ACU-Hr\].
     pub acu_hours: f64,
-    /// Greatest capacity [ACU].
+    /// Greatest capacity \[ACU\].
     pub peak: f64,
     /// Minutes in which the need was above the maximum.
     pub short_minutes: f64,
@@ -47,7 +47,7 @@ pub struct Used {
 /// Steps of the capacity in a minute.
 const STEPS_PER_MINUTE: u32 = 4;
 
-/// The capacity 15 seconds later, on its way to `wanted` [ACU].
+/// The capacity 15 seconds later, on its way to `wanted` \[ACU\].
 pub fn step(capacity: f64, wanted: f64, facts: &AuroraFacts) -> f64 {
     if capacity < wanted {
         let step = facts.acu_step.max(capacity * facts.acu_growth_per_15_seconds);
@@ -76,7 +76,7 @@ pub(super) fn half_steps(acu: f64, step: f64) -> f64 {
 }
 
 /// Follows the load of a month; `runs` says in which minutes the cluster does, and `need` gives the capacity that a
-/// minute's sessions ask for [ACU].
+/// minute's sessions ask for \[ACU\].
 pub fn follow(
     minutes: &[f64],
     runs: impl Fn(usize) -> bool,

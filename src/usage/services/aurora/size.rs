@@ -20,11 +20,11 @@ pub struct Load {
     pub peak_queries_per_second: f64,
     /// Share of queries that write.
     pub write_share: f64,
-    /// CPU time of one query [ms].
+    /// CPU time of one query, in ms.
     pub cpu_ms_per_query: f64,
     /// Connections held by all pods at their most.
     pub connections: u64,
-    /// Data in regular use [GiB].
+    /// Data in regular use, in GiB.
     pub working_set_gib: f64,
 }
 
