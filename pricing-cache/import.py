@@ -23,7 +23,7 @@ COLUMNS = ["usage_type", "operation", "description", "unit", "begin_range", "end
            "usd_per_unit", "pool", "billed_usage_type", "cost_explorer_service", "as_of",
            "source", "confidence", "note"]
 
-# Billing prefixes as bill rows show them; kept as data in models/regions.csv too.
+# Billing prefixes as bill rows show them; models/regions.csv has them too, with the partner for disaster recovery.
 PREFIXES = {"us-east-1": ["USE1"], "us-east-2": ["USE2"], "us-west-1": ["USW1"],
             "us-west-2": ["USW2"], "eu-west-1": ["EU", "EUW1"], "eu-west-2": ["EUW2"],
             "eu-west-3": ["EUW3"], "eu-central-1": ["EUC1"], "eu-north-1": ["EUN1"],
@@ -333,10 +333,6 @@ for region in {r["region"] for r in advisor}:
           [{k: r[k] for k in ("instance_type", "savings_percent", "interruption_bucket", "as_of", "source")}
            for r in advisor if r["region"] == region])
 write(MODELS / "spot_price_history.csv", *(lambda d: (list(d[0]), d))(read("ec2_spot_price_history.csv")))
-write(MODELS / "regions.csv", ["region", "prefix", "as_of", "source"],
-      [dict(region=region, prefix=prefixes[0], as_of="2026-09",
-            source="bill rows of the FOCUS and CUR samples; published price lists")
-       for region, prefixes in PREFIXES.items()])
 write(MODELS / "github_actions.csv", list(plans[0]), plans)
 # Connections as the Aurora user guide's table states them: the class memory the formula uses is
 # below the nominal size, so the formula on nominal memory would promise too many.

@@ -4,7 +4,7 @@ FOLDER holds list_prices.csv (list prices by region, with all steps), reserved_n
 spot_advisor.csv. A second run changes nothing. The rules:
 
 1. A meter that the book has at the same prices keeps its rows, except that rows marked `derived` become the
-   list's `exact` ones.
+   list's `exact` ones, and that a list's later reading takes the place of an earlier one.
 2. Where prices or steps differ, the list's steps take the place of the book's; CORRECTED names each such meter
    whose old row was read elsewhere, so that no price moves unnoticed. A list without the book's free step
    (CloudFront, Route 53) changes nothing.
@@ -144,24 +144,26 @@ def lay_over(folder, root, models, columns, prefixes):
         exact = now and all(r["confidence"] == "exact" for r in now)
         same_prices = ladder(now) == ladder(listed)
         derived = all(r["confidence"] == "derived" for r in listed)
-        if same_prices and (exact or derived):
+        steps = {ladder([o])[0]: o for o in now if o["confidence"] == "exact"}
+        kept = {ladder([r])[0]: o for r in listed for o in [steps.get(ladder([r])[0])]
+                if o and (r["confidence"] == "derived" or o["as_of"] >= r["as_of"])}
+        if same_prices and (len(kept) == len(listed) or derived):
             continue
         if now and exact and not same_prices:
             known = {("*", usage_type), (region, usage_type)} & set(CORRECTED)
             if not known:
                 raise SystemExit(f"{region} {service} {usage_type}: {ladder(now)} differs from {ladder(listed)}")
         replaced = [r for r in same if r["confidence"] != "crosscheck"] if operation else own
-        kept = {float(r["usd_per_unit"]) for r in listed}
-        crosschecks = [r for r in same if r["confidence"] == "crosscheck" and float(r["usd_per_unit"]) not in kept]
+        prices = {float(r["usd_per_unit"]) for r in listed}
+        crosschecks = [r for r in same if r["confidence"] == "crosscheck" and float(r["usd_per_unit"]) not in prices]
         drop = {id(r) for r in replaced + crosschecks}
         rows[:] = [r for r in rows if id(r) not in drop]
         for r in listed:
-            before = next((o for o in now if ladder([o]) == ladder([r]) and o["confidence"] == "exact"), None)
             raw = r["billed_usage_type"]
             if region == "us-east-1":
                 prefixed = usage_type.endswith("-AWS-Out-Bytes") or usage_type == "S3-Egress-Bytes"
                 raw = now[0]["billed_usage_type"] if now else f"USE1-{usage_type}" if prefixed else raw
-            rows.append(before or row(
+            rows.append(kept.get(ladder([r])[0]) or row(
                 region, service, usage_type, operation,
                 (r["begin_range"], r["end_range"], r["usd_per_unit"], r["unit"]),
                 raw, r["source"], r["as_of"], r["confidence"], r["note"]))

@@ -532,9 +532,10 @@ fn day<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Date, D::Err
 }
 
 #[derive(Debug, Deserialize)]
-struct RegionPrefix {
+struct Region {
     region: String,
     prefix: String,
+    dr_region: String,
 }
 
 /// An allowance of a GitHub plan.
@@ -603,6 +604,8 @@ pub struct Catalog {
     pub burstable: Vec<Burstable>,
     /// Region codes and the prefix that bills print for them.
     pub prefixes: BTreeMap<String, String>,
+    /// The region that a `[dr]` table without one takes, by region code.
+    pub dr_regions: BTreeMap<String, String>,
     /// Controller defaults.
     pub controllers: Controllers,
     /// Ready-made workload profiles by name, as TOML tables to lay a scenario's workload over.
@@ -629,6 +632,7 @@ impl Catalog {
             github: Vec::new(),
             burstable: Vec::new(),
             prefixes: BTreeMap::new(),
+            dr_regions: BTreeMap::new(),
             controllers,
             profiles: BTreeMap::new(),
         })
@@ -668,8 +672,10 @@ impl Catalog {
         self.eks_versions = rows("models/eks_versions.csv", eks)?;
         self.github = rows("models/github_actions.csv", github)?;
         self.burstable = rows("models/burstable.csv", burstable)?;
-        let regions: Vec<RegionPrefix> = rows("models/regions.csv", regions)?;
-        self.prefixes = regions.into_iter().map(|row| (row.region, row.prefix)).collect();
+        for Region { region, prefix, dr_region } in rows("models/regions.csv", regions)? {
+            self.prefixes.insert(region.clone(), prefix);
+            self.dr_regions.insert(region, dr_region);
+        }
         Ok(self)
     }
 
@@ -735,6 +741,23 @@ impl Catalog {
         let supply = self.spot.get(region)?;
         let found = supply.binary_search_by(|known| (*known.instance_type).cmp(instance_type));
         found.ok().map(|index| &supply[index])
+    }
+
+    /// Returns whether spot capacity of a type can be bought in a region that was loaded.
+    pub fn has_spot(&self, region: &str, instance_type: &str) -> bool {
+        self.spot(region, instance_type).is_some_and(|supply| supply.savings_percent > 0.0)
+    }
+
+    /// Returns a message for the code of no known region, with the nearest, or all of them.
+    pub fn unknown_region(&self, region: &str) -> String {
+        let known = || self.prefixes.keys().map(String::as_str);
+        match nearest(region, known()) {
+            Some(near) => format!("no region {region:?}; did you mean {near:?}?"),
+            None => format!(
+                "no region {region:?}; there are {}",
+                known().collect::<Vec<_>>().join(", ")
+            ),
+        }
     }
 
     /// Aurora classes in the order of the file.
