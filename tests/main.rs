@@ -34,6 +34,7 @@ mod real_series;
 mod report;
 #[cfg(feature = "aws")]
 mod round_trip;
+mod series;
 #[cfg(feature = "serve")]
 mod serve;
 #[cfg(feature = "serve")]
