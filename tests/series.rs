@@ -143,7 +143,7 @@ fn an_unfinished_last_row_is_noticed() {
 #[test]
 fn short_monthly_series_have_honest_intervals() {
     for months in [24_usize, 30, 39] {
-        let (mut inside, mut all) = (0, 0);
+        let (mut inside, mut all) = (0_u32, 0_u32);
         for seed in 0..25 {
             let mut luck = runrate::measure::random::stream(
                 seed,
@@ -161,7 +161,7 @@ fn short_monthly_series_have_honest_intervals() {
             }
             let history = History::new(&series(&text), BTreeMap::new()).unwrap();
             for (step, came) in history.forecast(12, &LEVEL).steps.iter().zip(&values[months..]) {
-                inside += usize::from((step.low..=step.high).contains(came));
+                inside += u32::from((step.low..=step.high).contains(came));
                 all += 1;
             }
         }

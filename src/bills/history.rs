@@ -370,10 +370,10 @@ impl History {
     fn fits(&self, origins: Vec<usize>, ahead: usize) -> BTreeMap<usize, Fit> {
         let mut far: BTreeMap<usize, usize> = BTreeMap::new();
         for origin in origins {
-            far.insert(origin, ahead);
-            for inner in self.inner(origin) {
-                let reach = far.entry(inner).or_default();
-                *reach = (*reach).max(origin - inner);
+            let inner = self.inner(origin).into_iter().map(|inner| (inner, origin - inner));
+            for (origin, ahead) in inner.chain([(origin, ahead)]) {
+                let reach = far.entry(origin).or_default();
+                *reach = (*reach).max(ahead);
             }
         }
         far.into_par_iter().map(|(origin, ahead)| (origin, self.fit(origin, ahead))).collect()

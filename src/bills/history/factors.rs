@@ -3,7 +3,7 @@
 //! # Formula
 //! ```text
 //! month      y / days of the month, or y / its days from Monday to Friday, where this makes y smoother by 15 %:
-//!            mean |second difference of ln y|, across a year where there are 30 months
+//!            mean |second difference of ln y|, of months or, from 30 months on, across a year
 //! holiday    effect = mean of ln(y / expected) × n / (n + 1)     n: times that it came
 //!            used if leaving out one time, the effect of the others brings its rows closer by a tenth
 //! ```
@@ -35,27 +35,27 @@ pub(super) enum Days {
 impl Days {
     /// Returns the days that make a monthly series smoothest; the simplest if none makes it much smoother.
     pub(super) fn of(values: &[f64], missing: &[bool], moments: &[DateTime]) -> Self {
-        let roughness = |days: Self| {
+        let roughness = |days: Self, back: usize| {
             let row = |row: usize| (values[row] / days.share(moments[row].date())).ln();
             let logs: Vec<f64> = (0..values.len()).map(row).collect();
-            let back = if logs.len() >= WHOLE_YEARS { 12 } else { 1 };
-            let mut sum = 0.0;
-            for row in back + 1..logs.len() {
-                if [row, row - 1, row - back, row - back - 1].iter().all(|row| !missing[*row]) {
-                    sum +=
-                        (logs[row] - logs[row - 1] - logs[row - back] + logs[row - back - 1]).abs();
-                }
-            }
-            sum
+            let known = |row: &usize| {
+                [*row, row - 1, row - back, row - back - 1].iter().all(|row| !missing[*row])
+            };
+            let apart =
+                |row: usize| logs[row] - logs[row - 1] - logs[row - back] + logs[row - back - 1];
+            (back + 1..logs.len()).filter(known).map(|row| apart(row).abs()).sum::<f64>()
         };
-        let same = roughness(Self::Same);
+        // Against the month before, which has other days; and against the year before, which has other weekdays.
+        let backs = if values.len() >= WHOLE_YEARS { &[1, 12][..] } else { &[1] };
+        let same: Vec<f64> = backs.iter().map(|back| roughness(Self::Same, *back)).collect();
         // A month of 0 has no logarithm, and an even series nothing to smooth.
-        if !same.is_finite() || same <= 1e-9 {
+        if same.iter().any(|same| !same.is_finite() || *same <= 1e-9) {
             return Self::Same;
         }
-        let (mut best, mut least) = (Self::Same, SMOOTHER * same);
+        let (mut best, mut least) = (Self::Same, SMOOTHER);
         for days in [Self::All, Self::Weekdays] {
-            let found = roughness(days);
+            let shares = backs.iter().zip(&same).map(|(back, same)| roughness(days, *back) / same);
+            let found = shares.fold(f64::INFINITY, f64::min);
             if found < least {
                 (best, least) = (days, found);
             }

@@ -246,7 +246,9 @@ fn combined(weights: &[Weight], paths: &[Path], step: usize) -> f64 {
 fn weights((start, end): (usize, usize), paths: &[Path], trials: &[&Trial<'_>]) -> Vec<Weight> {
     let mut scores: Vec<Weight> = Vec::new();
     for (place, method) in methods::all().into_iter().enumerate() {
-        if !paths[place].distinct {
+        // A season that no origin in the past knew has no evidence.
+        let known = trials.iter().any(|trial| trial.paths[place].distinct);
+        if !(known && paths[place].distinct) {
             continue;
         }
         let (mut sum, mut count) = (0.0, 0.0);
