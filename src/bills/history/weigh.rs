@@ -7,7 +7,8 @@
 //! median     Σ weight × forecast
 //! e          |ln y − ln f| if logarithms have most of the weight, else |y − f| / (f / mean f)^κ
 //!            κ: how the errors grow with the forecasts, 0 to 1
-//! interval   median ± e's quantile × w(h) × (1 + 1 / origins)     w: errors of far rows against near ones
+//! interval   median ± e's quantile × w(h) × (1 + 0.7 / origins that do not overlap)
+//!            w: errors of far rows against near ones
 //! mean       median × mean e^(signed error) on logarithms, else the median
 //! total      Σ mean ± r Σ half-width                 r: |Σ errors| / Σ half-widths at past origins, quantile
 //! ```
@@ -35,6 +36,8 @@ const MANY: usize = 24;
 const WIDER: f64 = 1.5;
 /// Error of an exact method, as a share of the values: rounding, and what a smoother needs to settle.
 const EXACT: f64 = 1e-6;
+/// How much wider an interval is than the errors of one origin say; it shrinks with their number.
+const MARGIN: f64 = 0.7;
 /// Smallest forecast that an error is related to, as a share of the mean forecast.
 const SMALL: f64 = 0.05;
 
@@ -125,7 +128,7 @@ impl Block {
             typical,
             errors: Vec::new(),
             tilt: 1.0,
-            inflation: 1.0 + 1.0 / trials.len() as f64,
+            inflation: 1.0 + MARGIN / apart((start, end), &trials),
             skew: 1.0,
         };
         block.tilt = block.tilt(&pairs);
@@ -236,6 +239,12 @@ impl Block {
         let half = width * self.size(median);
         Ends { low: (median - half).max(0.0), high: median + half }
     }
+}
+
+/// Returns how many origins do not overlap: those that do repeat each other.
+fn apart((start, end): (usize, usize), trials: &[&Trial<'_>]) -> f64 {
+    let reach = trials.iter().map(|trial| trial.came.len()).max().unwrap_or_default();
+    (reach as f64 / (end - start) as f64).clamp(1.0, trials.len().max(1) as f64)
 }
 
 fn combined(weights: &[Weight], paths: &[Path], step: usize) -> f64 {
