@@ -941,6 +941,8 @@ mod mutated {
                     cells[row][1] = (*text).to_owned();
                     match value {
                         Some(value) => said[row].1 = *value,
+                        // A cell without a value is a missing row.
+                        None if fill && matches!(*text, "" | "nan") => drop(said.remove(row)),
                         None => wrong = Some(line(row)),
                     }
                 }

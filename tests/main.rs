@@ -37,6 +37,7 @@ mod regions;
 mod report;
 #[cfg(feature = "aws")]
 mod round_trip;
+mod series;
 #[cfg(feature = "serve")]
 mod serve;
 #[cfg(feature = "serve")]

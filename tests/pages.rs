@@ -257,11 +257,11 @@ fn forecast_pages() -> Vec<(&'static str, Page)> {
     }
     let series = Series::parse("hours.csv", &text, Gaps::Refuse).unwrap();
     let history = History::new(&series, BTreeMap::new()).unwrap();
-    let steps = history.forecast(72).unwrap();
+    let found = history.forecast(72, &[0.5, 0.8]);
     let tested = history.score(24).unwrap();
     vec![
-        ("forecast", content::forecast::page(&steps, &history, Ok(tested.clone()))),
-        ("forecast unscored", content::forecast::page(&steps, &history, Err("too short".into()))),
+        ("forecast", content::forecast::page(&found, &history, Ok(tested.clone()))),
+        ("forecast unscored", content::forecast::page(&found, &history, Err("too short".into()))),
         ("backtest of a series", content::forecast::scores_page(&tested, &history, 24)),
     ]
 }

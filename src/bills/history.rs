@@ -1,47 +1,45 @@
-//! Extrapolates a history of traffic or users: trend, several seasons, holidays, and an 80 % interval sized on the
-//! series' own past.
+//! Extrapolates a history of traffic, users or money: seasons and a trend where they earn their place, with mean,
+//! median and intervals sized on the series' own past.
 //!
 //! # Formula
 //! ```text
-//! z        = ln max(y, half of the least y above 0)
-//! z        = trend + Σ seasons + holidays + rest      MSTL; a holiday's effect: mean rest × n / (n + 1)
-//! mean     = exp(ETS of (trend + rest) + last cycle of each season + holidays to come)
-//! interval = exp(ln mean ± f w)                       w: half of the ETS interval at that distance
-//! f        = quantile of |ln y − ln mean| / w over k inner origins at 0.8 + 0.2 / (k + 1), drawn towards 0.8
-//!            when there are few rows; × (1 + 8 / rows known)
-//! MASE     = mean |y − mean| / mean |y_t − y_(t−m)| of the known part      m: the shortest season; undefined where
+//! past       the series without outages and outliers, with gaps filled along the season       `clean`
+//!            over what the calendar does to it                                                  `factors`
+//! forecast   of each of 26 methods at this origin and at up to 12 origins in the past           `methods`, `smooth`
+//! combined   by their errors there; intervals by the errors of the combination                  `weigh`
+//! MASE     = mean |y − median| / mean |y_t − y_(t−m)| of the known part     m: the shortest season; undefined where
 //!            the known part repeats itself exactly
 //! ```
+//! Each origin in the past knows nothing of what came after it. A past that ends in zeros for longer than ever before
+//! is forecast as 0. One that is mostly zeros without a pattern is forecast by the quantiles of its values.
 //! # Source
-//! Bandara, Hyndman, Bergmeir, "MSTL: a seasonal-trend decomposition algorithm for time series with multiple
-//! seasonal patterns" (2021); ETS of Hyndman and Khandakar (2008), both of the `augurs` crate; scaled errors
-//! of Hyndman and Koehler (2006). Splitting the past to size an interval: conformal prediction.
+//! Scaled errors of Hyndman and Koehler (2006); those of each part are in its file.
 //! # Limits
-//! Values are not negative. ETS's own intervals are too wide on seasonal traffic and too narrow on a short
-//! growth series; f corrects the mean width, not the shape. The two constants of f were chosen on four real
-//! series (`tests/real_series.rs`), which is few.
+//! Values are not negative. Seasons are the day, the week and the year, up to 2,100 rows, so hours have no year. The
+//! last four cycles of the longest season are fitted, at least 1,000 rows.
+
+mod clean;
+mod decisions;
+mod factors;
+mod methods;
+mod smooth;
+mod totals;
+mod weigh;
 
 use std::collections::BTreeMap;
 
-use augurs::{
-    ets::AutoETS,
-    mstl::stlrs::{MstlParams, params},
-    prelude::{Fit as _, Predict as _},
-};
 use jiff::{ToSpan as _, civil::Date, civil::DateTime};
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::measure::series::Series;
 
-/// Rows of the trend that ETS is fitted to: the newest matter most, and the others cost time.
-const TREND_ROWS: usize = 300;
-/// Origins in the known part that size the interval.
-const INNER: usize = 5;
-/// Value towards which the interval's factor is shrunk, and its weight in rows.
-const PRIOR: (f64, f64) = (0.8, 4.0);
-/// Number of fitted parameters, in rows: a short series shows its spread less well.
-const PARAMETERS: f64 = 8.0;
-/// Share of outcomes inside the interval.
+use clean::{Cleaned, clean, mean, quantile};
+use factors::Days;
+use methods::{Past, Path};
+use weigh::{Block, Ends, Trial};
+
+/// Share of outcomes inside the interval, where no other is asked for.
 pub const LEVEL: f64 = 0.8;
 /// Minimum number of rows.
 pub const LEAST_ROWS: usize = 8;
@@ -51,18 +49,79 @@ const ORIGINS: usize = 8;
 const CYCLES: [f64; 3] = [1440.0, 10_080.0, 525_960.0];
 /// Minutes above which rows are calendar months apart.
 const MONTHLY: f64 = 27.0 * 1440.0;
+/// Longest season, in rows.
+const LONGEST_SEASON: usize = 2100;
+/// A season of at most so many of the shortest one is repeated by the naive method: the week of a day.
+const NAIVE_CYCLES: usize = 14;
+/// Rows of the past that are fitted at least, and in cycles of the longest season.
+const FITTED: (usize, usize) = (1000, 4);
+/// Rows that make a cycle of a series without seasons.
+const NO_SEASON: usize = 6;
+/// Origins in the past, in cycles before the last row, where there are many cycles.
+const BACK: [usize; 9] = [1, 2, 3, 4, 5, 6, 7, 9, 12];
+/// Origins where there are few: so many, a third of a cycle apart.
+const FEW: usize = 12;
+/// Half of the narrowest interval, as a share of the usual difference of two rows.
+const FLOOR: f64 = 0.02;
+/// Times that a place of a cycle has to be 0 to be 0 by nature.
+const ALWAYS: usize = 3;
 
-/// One forecast row.
+/// An interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Step {
-    /// Time.
-    pub moment: DateTime,
-    /// Mean.
-    pub mean: f64,
-    /// Lower end of the 80 % interval.
+pub struct Interval {
+    /// Share of outcomes inside it.
+    pub level: f64,
+    /// Lower end.
     pub low: f64,
     /// Upper end.
     pub high: f64,
+}
+
+/// One forecast row.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    /// Time.
+    pub moment: DateTime,
+    /// Mean: means of several rows add up.
+    pub mean: f64,
+    /// Median: half of the outcomes are below it.
+    pub median: f64,
+    /// Lower end of the first interval.
+    pub low: f64,
+    /// Upper end of the first interval.
+    pub high: f64,
+    /// The interval of each level.
+    pub intervals: Vec<Interval>,
+}
+
+/// The sum of several forecast rows, with an interval of its own.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Total {
+    /// What is added up: a month, a year, or all rows.
+    pub period: String,
+    /// Rows in it.
+    pub rows: usize,
+    /// Mean.
+    pub mean: f64,
+    /// Median.
+    pub median: f64,
+    /// The interval of each level.
+    pub intervals: Vec<Interval>,
+}
+
+/// A forecast, and what it rests on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Forecast {
+    /// Rows to come.
+    pub steps: Vec<Step>,
+    /// Their sums by month or year, and of all.
+    pub totals: Vec<Total>,
+    /// Rows of the past, missing ones included.
+    pub rows: usize,
+    /// Missing rows of the past, filled along the season and never scored.
+    pub filled: usize,
+    /// What was decided about the series, in sentences.
+    pub decisions: Vec<String>,
 }
 
 /// A method's score on one series.
@@ -70,7 +129,7 @@ pub struct Step {
 pub struct Score {
     /// Its name.
     pub method: &'static str,
-    /// Forecast rows.
+    /// Forecast rows that were scored.
     pub guesses: usize,
     /// Mean absolute scaled error: below 1 is better than repeating the last season was in the known part. None
     /// where the known part repeats itself exactly, which leaves nothing to scale by.
@@ -85,13 +144,16 @@ pub struct Score {
 #[derive(Debug, Clone)]
 pub struct History {
     values: Vec<f64>,
+    missing: Vec<bool>,
     moments: Vec<DateTime>,
     distance: Distance,
     seasons: Vec<usize>,
-    /// Rows that were missing and are drawn between their neighbours.
+    /// Rows that were missing and are filled along the season.
     pub filled: usize,
     /// Number of a holiday by date.
     holidays: BTreeMap<Date, usize>,
+    /// Limit of growth.
+    limit: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -100,10 +162,31 @@ enum Distance {
     Months(i32),
 }
 
-/// Logarithms forecast: mean and half width.
+/// What is known at one origin.
+#[derive(Debug)]
+struct Fit {
+    cleaned: Cleaned,
+    paths: Vec<Path>,
+    days: Days,
+    effects: BTreeMap<usize, f64>,
+}
+
+/// A forecast row before it has a moment.
+#[derive(Debug, Clone)]
+struct Outcome {
+    mean: f64,
+    median: f64,
+    ends: Vec<Ends>,
+}
+
+/// Forecasts at one origin.
+#[derive(Debug)]
 struct Ahead {
-    mean: Vec<f64>,
-    half: Vec<f64>,
+    outcomes: Vec<Outcome>,
+    /// The first block, where methods were weighed.
+    block: Option<Block>,
+    /// Rows whose values are quantiles of the past.
+    rare: bool,
 }
 
 impl History {
@@ -123,13 +206,10 @@ impl History {
         if !series.values.iter().any(|value| *value > 0.0) {
             return Err("no value is above 0".into());
         }
-        let mut values = vec![0.0; length];
-        for pair in at.windows(2).zip(series.values.windows(2)) {
-            let ([from, to], [left, right]) = pair else { continue };
-            let length = (to - from).max(1) as f64;
-            for (index, value) in values[*from..=*to].iter_mut().enumerate() {
-                *value = left + index as f64 / length * (right - left);
-            }
+        let (mut values, mut missing) = (vec![0.0; length], vec![true; length]);
+        for (place, value) in at.iter().zip(&series.values) {
+            values[*place] = *value;
+            missing[*place] = false;
         }
         let first = series.moments[0];
         let moments = (0..length).map(|index| distance.after(first, index)).collect();
@@ -137,13 +217,34 @@ impl History {
             Distance::Minutes(step) => CYCLES
                 .iter()
                 .map(|cycle| (cycle / step).round() as usize)
-                .filter(|rows| *rows >= 2)
+                .filter(|rows| (2..=LONGEST_SEASON).contains(rows))
                 .collect(),
             Distance::Months(step) if 12 % step == 0 && step < 12 => vec![(12 / step) as usize],
             Distance::Months(_) => Vec::new(),
         };
-        let filled = length - series.values.len().min(length);
-        Ok(Self { values, moments, distance, seasons, filled, holidays })
+        let filled = missing.iter().filter(|missing| **missing).count();
+        let mut history =
+            Self { values, missing, moments, distance, seasons, filled, holidays, limit: None };
+        if filled > 0 {
+            let cleaned = clean(&history.values, &history.missing, &history.seasons());
+            for row in (0..length).filter(|row| history.missing[*row]) {
+                history.values[row] = cleaned.values[row];
+            }
+        }
+        Ok(history)
+    }
+
+    /// Sets a limit that growth approaches and no value exceeds.
+    ///
+    /// # Errors
+    /// A limit that the past has exceeded.
+    pub fn with_limit(mut self, limit: f64) -> Result<Self, String> {
+        let largest = self.values.iter().copied().fold(0.0, f64::max);
+        if largest > limit {
+            return Err(format!("the value {largest} exceeds the limit {limit}"));
+        }
+        self.limit = Some(limit);
+        Ok(self)
     }
 
     /// Returns seasons in rows, those with two whole cycles.
@@ -165,26 +266,40 @@ impl History {
         self.moments.iter().copied().zip(self.values.iter().copied())
     }
 
-    /// Returns the next rows.
-    ///
-    /// # Errors
-    /// A series that the model cannot be fitted to.
-    pub fn forecast(&self, ahead: usize) -> Result<Vec<Step>, String> {
-        let steps = self.from(self.values.len(), ahead)?;
-        let last = self.moments[self.moments.len() - 1];
-        Ok(steps
-            .into_iter()
+    /// Returns the next rows, with an interval for each level.
+    pub fn forecast(&self, ahead: usize, levels: &[f64]) -> Forecast {
+        let origin = self.values.len();
+        let fits = self.fits([origin].into(), ahead);
+        let found = self.ahead(&fits, origin, ahead, levels);
+        let last = self.moments[origin - 1];
+        let steps: Vec<Step> = found
+            .outcomes
+            .iter()
             .enumerate()
-            .map(|(index, [mean, low, high])| Step {
-                moment: self.distance.after(last, index + 1),
-                mean,
-                low,
-                high,
+            .map(|(index, outcome)| {
+                let ends = |(level, ends): (&f64, &Ends)| Interval {
+                    level: *level,
+                    low: ends.low,
+                    high: ends.high,
+                };
+                let intervals: Vec<Interval> = levels.iter().zip(&outcome.ends).map(ends).collect();
+                Step {
+                    moment: self.distance.after(last, index + 1),
+                    mean: outcome.mean,
+                    median: outcome.median,
+                    low: intervals.first().map_or(outcome.median, |interval| interval.low),
+                    high: intervals.first().map_or(outcome.median, |interval| interval.high),
+                    intervals,
+                }
             })
-            .collect())
+            .collect();
+        let totals = self.totals(&steps, levels, (&fits, found.rare));
+        let decisions = self.decisions(&fits[&origin], &found);
+        Forecast { steps, totals, rows: origin, filled: self.filled, decisions }
     }
 
-    /// Scores forecasts at past origins, with the last season and the last row repeated as naive ones.
+    /// Scores forecasts at past origins, with the last season and the last row repeated as naive ones. Missing rows
+    /// are not scored.
     ///
     /// # Errors
     /// Too few rows for one origin.
@@ -198,111 +313,254 @@ impl History {
                 least + ahead
             ));
         };
+        // Origins a whole number of cycles apart share their pasts.
         let apart = (spare / (ORIGINS - 1)).clamp(1, ahead);
+        let cycle = self.spacing(rows);
+        let apart = if apart > cycle { apart / cycle * cycle } else { apart };
+        let origins: Vec<usize> = (0..ORIGINS)
+            .map_while(|back| rows.checked_sub(ahead + back * apart))
+            .filter(|origin| *origin >= least)
+            .collect();
+        Ok(self.score_at(&origins, ahead))
+    }
+
+    /// Scores forecasts at these origins: rows that are known, with `ahead` rows after them.
+    pub fn score_at(&self, origins: &[usize], ahead: usize) -> Vec<Score> {
+        let fits = self.fits(origins.to_vec(), ahead);
         let mut tallies = [Tally::default(); 3];
-        for back in 0..ORIGINS {
-            let Some(origin) = rows.checked_sub(ahead + back * apart).filter(|end| *end >= least)
-            else {
-                break;
-            };
-            let (known, came) = (&self.values[..origin], &self.values[origin..origin + ahead]);
+        for origin in origins.iter().copied() {
+            let known = &self.values[..origin];
             let season = self.repeated(origin).first().copied().unwrap_or(1);
-            let scale = mean(known.windows(season + 1).map(|w| (w[season] - w[0]).abs()));
-            let steps = self.from(origin, ahead)?;
-            for (index, (step, value)) in steps.iter().zip(came).enumerate() {
-                let inside = inside(*step, *value);
-                tallies[0].add(step[0], *value, scale, Some(inside));
-                tallies[1].add(known[origin - season + index % season], *value, scale, None);
-                tallies[2].add(known[origin - 1], *value, scale, None);
+            let scaled = (season..origin)
+                .filter(|row| !self.missing[*row] && !self.missing[row - season])
+                .map(|row| (known[row] - known[row - season]).abs());
+            let scale = mean(scaled);
+            let found = self.ahead(&fits, origin, ahead, &[LEVEL]);
+            for (index, outcome) in found.outcomes.iter().enumerate() {
+                if self.missing[origin + index] {
+                    continue;
+                }
+                let value = self.values[origin + index];
+                let inside = inside(outcome.ends[0], value);
+                tallies[0].add(outcome.median, value, scale, Some(inside));
+                tallies[1].add(known[origin - season + index % season], value, scale, None);
+                tallies[2].add(known[origin - 1], value, scale, None);
             }
         }
-        let names = ["runrate (MSTL, ETS)", "seasonal naive", "last row"];
-        Ok(names.into_iter().zip(tallies).map(|(method, tally)| tally.score(method)).collect())
+        let names = ["runrate", "seasonal naive", "last row"];
+        names.into_iter().zip(tallies).map(|(method, tally)| tally.score(method)).collect()
     }
 
-    /// Returns mean and ends of the interval for the rows after `origin`.
-    fn from(&self, origin: usize, ahead: usize) -> Result<Vec<[f64; 3]>, String> {
-        let found = self.fit(origin, ahead)?;
-        let apart = (ahead / 2).max(1);
-        let mut ratios = Vec::new();
-        for back in 0..INNER {
-            let Some(inner) = origin
-                .checked_sub(ahead + back * apart)
-                .filter(|inner| *inner >= 2 * self.seasons.first().copied().unwrap_or(1) + 4)
-            else {
-                break;
-            };
-            let then = self.fit(inner, ahead)?;
-            let floor = self.floor(inner);
-            for index in 0..ahead {
-                let error = self.values[inner + index].max(floor).ln() - then.mean[index];
-                ratios.push(error.abs() / then.half[index].max(f64::MIN_POSITIVE));
+    /// Returns the distance of origins in the past, in rows.
+    fn spacing(&self, origin: usize) -> usize {
+        match self.repeated(origin).first() {
+            Some(season) if origin >= NAIVE_CYCLES * season => *season,
+            Some(season) => (season / 3).max(1),
+            None => (origin / 40).max(1),
+        }
+    }
+
+    /// Returns origins in the past of an origin, the newest first.
+    fn inner(&self, origin: usize) -> Vec<usize> {
+        let apart = self.spacing(origin);
+        let many = self.repeated(origin).first() == Some(&apart);
+        let few: Vec<usize> = (1..=FEW).collect();
+        let back = if many && apart > 1 { &BACK[..] } else { &few };
+        let least = (origin / 3).max(LEAST_ROWS - 3);
+        let before = back.iter().filter_map(|back| origin.checked_sub(back * apart));
+        before.filter(|inner| *inner >= least).collect()
+    }
+
+    /// Fits every method at origins and at those in the past of each.
+    fn fits(&self, origins: Vec<usize>, ahead: usize) -> BTreeMap<usize, Fit> {
+        let mut far: BTreeMap<usize, usize> = BTreeMap::new();
+        for origin in origins {
+            let inner = self.inner(origin).into_iter().map(|inner| (inner, origin - inner));
+            for (origin, ahead) in inner.chain([(origin, ahead)]) {
+                let reach = far.entry(origin).or_default();
+                *reach = (*reach).max(ahead);
             }
         }
-        let factor = factor(&mut ratios, ahead) * (1.0 + PARAMETERS / origin as f64);
-        let step = |(mean, half): (&f64, &f64)| {
-            [mean.exp(), (mean - factor * half).exp(), (mean + factor * half).exp()]
-        };
-        Ok(found.mean.iter().zip(&found.half).map(step).collect())
+        far.into_par_iter().map(|(origin, ahead)| (origin, self.fit(origin, ahead))).collect()
     }
 
-    /// Returns half of the least value above 0 among the first rows, which replaces 0 in a logarithm.
-    fn floor(&self, rows: usize) -> f64 {
-        let least =
-            self.values[..rows].iter().copied().filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min);
-        if least.is_finite() { least / 2.0 } else { f64::MIN_POSITIVE }
-    }
-
-    fn fit(&self, origin: usize, ahead: usize) -> Result<Ahead, String> {
-        let floor = self.floor(origin);
-        let mut logs: Vec<f32> =
-            self.values[..origin].iter().map(|value| value.max(floor).ln() as f32).collect();
+    fn fit(&self, origin: usize, ahead: usize) -> Fit {
         let seasons = self.repeated(origin);
-        let (mut level, mut seasonal) = decompose(&logs, &seasons)?;
-        let effects = self.effects(&level, origin);
+        let (least, cycles) = FITTED;
+        let length = seasons.last().map_or(least, |season| least.max(cycles * season));
+        let rows = origin.saturating_sub(length)..origin;
+        let (missing, moments) = (&self.missing[rows.clone()], &self.moments[rows.clone()]);
+        let days = match self.distance {
+            Distance::Months(1) => Days::of(&self.values[rows.clone()], missing, moments),
+            _ => Days::Same,
+        };
+        let none = BTreeMap::new();
+        let over = |effects: &BTreeMap<usize, f64>| -> Vec<f64> {
+            let row = |(value, moment): (&f64, &DateTime)| {
+                value / self.factor(days, effects, moment.date())
+            };
+            self.values[rows.clone()].iter().zip(moments).map(row).collect()
+        };
+        let mut cleaned = clean(&over(&none), missing, &seasons);
+        let effects = factors::holidays(&self.holidays, moments, &cleaned.apart);
         if !effects.is_empty() {
-            for (log, date) in logs.iter_mut().zip(&self.moments) {
-                *log -= self.effect(&effects, date.date()) as f32;
-            }
-            (level, seasonal) = decompose(&logs, &seasons)?;
+            cleaned = clean(&over(&effects), missing, &seasons);
         }
-        let young = &level.sum[level.sum.len().saturating_sub(TREND_ROWS)..];
-        let (mut mean, half) = trend(young, ahead)?;
+        let naive = |cycle: &usize| {
+            *cycle <= NAIVE_CYCLES * self.seasons[0] && *cycle <= cleaned.values.len()
+        };
+        let past = Past {
+            values: &cleaned.values,
+            seasons: &seasons,
+            cycle: self.seasons.iter().copied().rfind(naive).unwrap_or(1),
+            limit: self.limit,
+        };
+        let mut paths = past.forecasts(ahead);
         let last = self.moments[origin - 1];
-        for (index, mean) in mean.iter_mut().enumerate() {
-            for (season, cycle) in seasons.iter().zip(&seasonal) {
-                *mean += f64::from(cycle[cycle.len() - season + index % season]);
-            }
-            let date = self.distance.after(last, index + 1).date();
-            *mean += self.effect(&effects, date);
-        }
-        Ok(Ahead { mean, half })
-    }
-
-    fn effect(&self, effects: &BTreeMap<usize, f64>, date: Date) -> f64 {
-        let found = self.holidays.get(&date).and_then(|holiday| effects.get(holiday));
-        found.copied().unwrap_or_default()
-    }
-
-    /// Returns the effect of each holiday on the remainder, shrunk towards 0 if it occurred once or twice.
-    fn effects(&self, level: &Level, origin: usize) -> BTreeMap<usize, f64> {
-        let mut sums: BTreeMap<usize, (f64, f64, Option<Date>, f64)> = BTreeMap::new();
-        for (rest, moment) in level.rest.iter().zip(&self.moments[..origin]) {
-            let date = moment.date();
-            let Some(holiday) = self.holidays.get(&date) else { continue };
-            let entry = sums.entry(*holiday).or_default();
-            entry.0 += rest;
-            entry.1 += 1.0;
-            // The rows of one day are one coming of it.
-            if entry.2 != Some(date) {
-                entry.2 = Some(date);
-                entry.3 += 1.0;
+        if days != Days::Same || !effects.is_empty() {
+            for step in 0..ahead {
+                let date = self.distance.after(last, step + 1).date();
+                let factor = self.factor(days, &effects, date);
+                for path in &mut paths {
+                    path.values[step] *= factor;
+                }
             }
         }
-        let effect =
-            |(sum, rows, _, comings): (f64, f64, _, f64)| sum / rows * comings / (comings + 1.0);
-        sums.into_iter().map(|(holiday, entry)| (holiday, effect(entry))).collect()
+        Fit { cleaned, paths, days, effects }
     }
+
+    /// Returns what the calendar multiplies a row of a date by.
+    fn factor(&self, days: Days, effects: &BTreeMap<usize, f64>, date: Date) -> f64 {
+        let holiday = self.holidays.get(&date).and_then(|holiday| effects.get(holiday));
+        days.share(date) * holiday.map_or(1.0, |effect| effect.exp())
+    }
+
+    /// Returns what comes after an origin.
+    fn ahead(
+        &self,
+        fits: &BTreeMap<usize, Fit>,
+        origin: usize,
+        ahead: usize,
+        levels: &[f64],
+    ) -> Ahead {
+        let fit = &fits[&origin];
+        let zero = self.zeros(fit, origin);
+        let nothing = || Outcome {
+            mean: 0.0,
+            median: 0.0,
+            ends: vec![Ends { low: 0.0, high: 0.0 }; levels.len()],
+        };
+        if fit.cleaned.ended {
+            return Ahead { outcomes: vec![nothing(); ahead], block: None, rare: false };
+        }
+        if let Some(outcome) = rare(fit, &zero, levels) {
+            let outcomes = (0..ahead)
+                .map(|step| if zero[step % zero.len()] { nothing() } else { outcome.clone() })
+                .collect();
+            return Ahead { outcomes, block: None, rare: true };
+        }
+        let blocks = self.blocks(fits, origin, ahead);
+        let largest = fit.cleaned.values.iter().copied().fold(0.0, f64::max);
+        let limit = self.limit.unwrap_or(f64::MAX);
+        let floor = FLOOR * fit.cleaned.step();
+        let mut outcomes = Vec::with_capacity(ahead);
+        for block in &blocks {
+            for step in block.start..block.end.min(ahead) {
+                if zero[step % zero.len()] {
+                    outcomes.push(nothing());
+                    continue;
+                }
+                let median = block.median(&fit.paths, step);
+                // No error of the past takes a row further than twice the largest value.
+                let bound = limit.min(2.0 * median.max(largest));
+                let ends = |level: &f64| {
+                    let ends = block.ends(median, step, *level);
+                    let low = ends.low.min(median - floor).max(0.0);
+                    Ends { low, high: ends.high.max(median + floor).min(bound) }
+                };
+                let mean = block.mean(median).min(bound);
+                outcomes.push(Outcome { mean, median, ends: levels.iter().map(ends).collect() });
+            }
+        }
+        Ahead { outcomes, block: blocks.into_iter().next(), rare: false }
+    }
+
+    /// Returns which places of the cycle after an origin are 0 by nature: a shop at night, an office at the weekend.
+    fn zeros(&self, fit: &Fit, origin: usize) -> Vec<bool> {
+        let short = self.seasons.first().copied().unwrap_or(1);
+        let values = &fit.cleaned.values;
+        let from = origin - values.len();
+        let always = |cycle: usize, step: usize| {
+            let back =
+                (1..).map_while(|back| (values.len() + step % cycle).checked_sub(back * cycle));
+            let mut times = 0;
+            for row in back {
+                if fit.cleaned.odd[row] || self.missing[from + row] {
+                    continue;
+                }
+                if values[row] > 0.0 {
+                    return false;
+                }
+                times += 1;
+            }
+            times >= ALWAYS
+        };
+        let cycles = self.seasons.iter().copied().filter(|cycle| *cycle <= NAIVE_CYCLES * short);
+        let cycles: Vec<usize> = cycles.collect();
+        let length = cycles.last().copied().unwrap_or(1);
+        (0..length).map(|step| cycles.iter().any(|cycle| always(*cycle, step))).collect()
+    }
+
+    /// Judges the rows after an origin, block by block.
+    fn blocks(&self, fits: &BTreeMap<usize, Fit>, origin: usize, ahead: usize) -> Vec<Block> {
+        let fit = &fits[&origin];
+        let from = origin - fit.cleaned.values.len();
+        let came = |row: usize| {
+            let odd = row < from || fit.cleaned.odd[row - from];
+            (!odd).then(|| self.values[row])
+        };
+        let trials: Vec<Trial<'_>> = self
+            .inner(origin)
+            .into_iter()
+            .map(|inner| Trial {
+                paths: &fits[&inner].paths,
+                came: (inner..origin).map(came).collect(),
+            })
+            .collect();
+        let positive = fit.cleaned.values.iter().all(|value| *value > 0.0);
+        let mut blocks: Vec<Block> = Vec::new();
+        let mut end = self.repeated(origin).first().copied().unwrap_or(NO_SEASON);
+        let mut start = 0;
+        while start < ahead {
+            let before = blocks.last();
+            blocks.push(Block::new((start, end), &fit.paths, &trials, (before, positive)));
+            (start, end) = (end, 4 * end);
+        }
+        blocks
+    }
+}
+
+/// Returns the forecast of a past that is mostly zeros where it is not always 0: quantiles of its values.
+fn rare(fit: &Fit, zero: &[bool], levels: &[f64]) -> Option<Outcome> {
+    let rows = fit.cleaned.values.len();
+    let place = |row: usize| (row + zero.len() - rows % zero.len()) % zero.len();
+    let mut values: Vec<f64> = (0..rows)
+        .filter(|row| !fit.cleaned.odd[*row] && !zero[place(*row)])
+        .map(|row| fit.cleaned.values[row])
+        .collect();
+    let zeros = values.iter().filter(|value| **value == 0.0).count();
+    if 2 * zeros <= values.len() {
+        return None;
+    }
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let mut at = |share: f64| quantile(&mut values, share).unwrap_or_default();
+    let median = at(0.5);
+    let ends = levels
+        .iter()
+        // Half of the rows are 0, so the lower end is 0 and the upper one leaves out all that is outside.
+        .map(|level| Ends { low: at((1.0 - level) / 2.0), high: at(f64::midpoint(1.0, *level)) })
+        .collect();
+    Some(Outcome { mean, median, ends })
 }
 
 impl Distance {
@@ -315,6 +573,18 @@ impl Distance {
             Self::Months(step) => moment.checked_add((i64::from(step) * steps).months()),
         };
         later.unwrap_or(DateTime::MAX)
+    }
+
+    /// Returns what a row is.
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Minutes(60.0) => "hour",
+            Self::Minutes(1440.0) => "day",
+            Self::Minutes(10_080.0) => "week",
+            Self::Months(1) => "month",
+            Self::Months(3) => "quarter",
+            Self::Minutes(_) | Self::Months(_) => "row",
+        }
     }
 }
 
@@ -337,74 +607,12 @@ fn grid(series: &Series) -> (Distance, Vec<usize>) {
     (Distance::Minutes(series.step_minutes), series.moments.iter().map(of).collect())
 }
 
-/// Trend and rest.
-struct Level {
-    sum: Vec<f64>,
-    rest: Vec<f64>,
-}
+/// Relative error of sums of floating-point numbers, far below that of any series.
+const ROUNDING: f64 = 1e-9;
 
-fn decompose(logs: &[f32], seasons: &[usize]) -> Result<(Level, Vec<Vec<f32>>), String> {
-    if seasons.is_empty() {
-        let sum: Vec<f64> = logs.iter().map(|log| f64::from(*log)).collect();
-        let rest = vec![0.0; sum.len()];
-        return Ok((Level { sum, rest }, Vec::new()));
-    }
-    let mut fit = MstlParams::new();
-    fit.stl_params(params());
-    let found = fit.fit(logs, seasons).map_err(|error| error.to_string())?;
-    let sum = |(trend, rest): (&f32, &f32)| f64::from(*trend) + f64::from(*rest);
-    let level = Level {
-        sum: found.trend().iter().zip(found.remainder()).map(sum).collect(),
-        rest: found.remainder().iter().map(|rest| f64::from(*rest)).collect(),
-    };
-    Ok((level, found.seasonal().to_vec()))
-}
-
-/// Returns mean and half of the interval of a level without seasons.
-fn trend(level: &[f64], ahead: usize) -> Result<(Vec<f64>, Vec<f64>), String> {
-    // The decomposition works in single precision.
-    let flat = level.windows(2).all(|pair| (pair[1] - pair[0]).abs() < 1e-6);
-    if flat {
-        return Ok((vec![level[level.len() - 1]; ahead], vec![0.0; ahead]));
-    }
-    let fitted = AutoETS::new(1, "ZAN")
-        .and_then(|model| model.fit(level))
-        .map_err(|error| format!("no exponential smoothing fits it: {error}"))?;
-    let found = fitted.predict(ahead, LEVEL).map_err(|error| error.to_string())?;
-    let half = found.intervals.map_or_else(
-        || vec![0.0; ahead],
-        |ends| ends.upper.iter().zip(&ends.lower).map(|(high, low)| (high - low) / 2.0).collect(),
-    );
-    Ok((found.point, half))
-}
-
-/// Returns how much wider the interval has to be than that of ETS. Errors of one origin are correlated, so origins
-/// count: few of them need a higher quantile.
-fn factor(ratios: &mut [f64], ahead: usize) -> f64 {
-    let (prior, weight) = PRIOR;
-    if ratios.is_empty() {
-        return prior;
-    }
-    ratios.sort_by(f64::total_cmp);
-    let rows = ratios.len() as f64;
-    let level = LEVEL + (1.0 - LEVEL) / (rows / ahead as f64 + 1.0);
-    let place = ((rows + 1.0) * level).ceil() as usize;
-    let quantile = ratios[place.clamp(1, ratios.len()) - 1];
-    (quantile * rows + prior * weight) / (rows + weight)
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-    if count > 0.0 { sum / count } else { 0.0 }
-}
-
-/// Relative error of the decomposition, which works in single precision.
-const SINGLE: f64 = 1e-6;
-
-/// Returns whether a value lies in the interval of a step, up to the precision of the decomposition: the interval of
-/// an exact forecast is a point.
-fn inside([_, low, high]: [f64; 3], value: f64) -> bool {
-    (low * (1.0 - SINGLE)..=high * (1.0 + SINGLE)).contains(&value)
+/// Returns whether a value lies in an interval, up to rounding: the interval of an exact forecast is a point.
+fn inside(Ends { low, high }: Ends, value: f64) -> bool {
+    (low * (1.0 - ROUNDING)..=high * (1.0 + ROUNDING)).contains(&value)
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -474,7 +682,7 @@ mod tests {
     fn growth_and_week_are_carried_on() {
         let history = History::new(&daily((0..140).map(growing)), BTreeMap::new()).unwrap();
         assert_eq!(history.seasons(), [7]);
-        for (index, step) in history.forecast(28).unwrap().iter().enumerate() {
+        for (index, step) in history.forecast(28, &[LEVEL]).steps.iter().enumerate() {
             let truth = growing(140 + index);
             assert!((step.mean / truth - 1.0).abs() < 0.02, "{index}: {step:?} {truth}");
             assert!(step.low <= step.mean && step.mean <= step.high);
@@ -492,8 +700,8 @@ mod tests {
         let value =
             |day: usize| if day.is_multiple_of(30) && day > 0 { 0.2 } else { 1.0 } * growing(day);
         let series = daily((0..140).map(value));
-        let with = History::new(&series, holidays).unwrap().forecast(20).unwrap();
-        let without = History::new(&series, BTreeMap::new()).unwrap().forecast(20).unwrap();
+        let with = History::new(&series, holidays).unwrap().forecast(20, &[LEVEL]).steps;
+        let without = History::new(&series, BTreeMap::new()).unwrap().forecast(20, &[LEVEL]).steps;
         // Four comings of a fall to a fifth, drawn to 4/5 of its logarithm: 0.2^0.8 = 0.28.
         let (with, without) = (with[10].mean / growing(150), without[10].mean / growing(150));
         assert!((0.2..0.4).contains(&with), "{with}");
@@ -507,7 +715,7 @@ mod tests {
         let history = History::new(&series, BTreeMap::new()).unwrap();
         assert_eq!((history.rows(), history.filled), (9, 1));
         assert!((history.values[2] - 3.0).abs() < 1e-12);
-        let next = history.forecast(2).unwrap();
+        let next = history.forecast(2, &[LEVEL]).steps;
         assert_eq!(next[0].moment.to_string(), "2025-10-01T00:00:00");
         assert_eq!(next[1].moment.to_string(), "2025-11-01T00:00:00");
     }
@@ -520,7 +728,8 @@ mod tests {
         assert!(error.contains("above 0"), "{error}");
         let history = History::new(&daily((0..20).map(growing)), BTreeMap::new()).unwrap();
         assert!(history.score(10).unwrap_err().contains("24 are needed"));
-        let flat = History::new(&daily([5.0; 30]), BTreeMap::new()).unwrap().forecast(3).unwrap();
+        let flat =
+            History::new(&daily([5.0; 30]), BTreeMap::new()).unwrap().forecast(3, &[LEVEL]).steps;
         assert!((flat[2].mean - 5.0).abs() < 1e-3 && (flat[2].high - 5.0).abs() < 1e-3);
     }
 
@@ -531,7 +740,7 @@ mod tests {
         assert_eq!(scores[0].coverage, Some(1.0));
         for score in &scores {
             assert_eq!(score.mase, None);
-            assert!(score.wape.unwrap() < SINGLE, "{score:?}");
+            assert!(score.wape.unwrap() < ROUNDING, "{score:?}");
         }
         // A week that repeats itself: scaled by the last season, which is exact too.
         let weekly = (0..70).map(|day| if day % 7 < 2 { 50.0 } else { 100.0 });
@@ -551,10 +760,16 @@ mod tests {
             values in prop::collection::vec(prop_oneof![Just(0.0), 0.0..1e9, 1e-9..1.0], 8..60),
         ) {
             let Ok(history) = History::new(&daily(values), BTreeMap::new()) else { return Ok(()) };
-            if let Ok(steps) = history.forecast(10) {
-                for step in steps {
-                    prop_assert!(!step.mean.is_nan() && step.low <= step.high, "{step:?}");
-                }
+            let found = history.forecast(10, &[0.5, 0.95]);
+            for step in found.steps {
+                let [near, far] = [step.intervals[0], step.intervals[1]];
+                prop_assert!(step.mean.is_finite() && far.high.is_finite(), "{step:?}");
+                prop_assert!(0.0 <= far.low && far.low <= near.low && near.low <= step.median, "{step:?}");
+                prop_assert!(step.median <= near.high && near.high <= far.high, "{step:?}");
+            }
+            for total in found.totals {
+                let interval = total.intervals[0];
+                prop_assert!(interval.low <= total.median && total.median <= interval.high, "{total:?}");
             }
         }
     }

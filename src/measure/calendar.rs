@@ -141,10 +141,19 @@ pub fn parse_moment(text: &str) -> Option<DateTime> {
     if let Ok(month) = text.parse::<Month>() {
         return Some(month.first_day().to_datetime(jiff::civil::Time::midnight()));
     }
+    // Series may be older than bills.
+    let first = |year: &str, month: i8| {
+        let year: i16 = year.parse().ok().filter(|year| (1..=9000).contains(year))?;
+        Date::new(year, month, 1).ok().map(DateTime::from)
+    };
     if let Some((year, quarter)) = text.split_once("-Q") {
         let quarter: i8 = quarter.parse().ok().filter(|quarter| (1..=4).contains(quarter))?;
-        let month = Month::new(year.parse().ok()?, 3 * quarter - 2)?;
-        return Some(month.first_day().to_datetime(jiff::civil::Time::midnight()));
+        return first(year, 3 * quarter - 2);
+    }
+    if let (Some((year, month)), 7) = (text.split_once('-'), text.len())
+        && month.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return first(year, month.parse().ok()?);
     }
     if text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         let month = Month::new(text.parse().ok()?, 1)?;

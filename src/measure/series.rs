@@ -53,6 +53,9 @@ const SCENARIO: Words<'static> = Words { columns: "date,value", allow_gaps: "set
 /// date, and a grid of them would fill the memory.
 const MOST_MISSING: f64 = 1e6;
 
+/// How exports write a value that they do not have.
+const MISSING: [&str; 5] = ["", "NaN", "NA", "null", "-"];
+
 /// Minutes of a mean year.
 const MINUTES_PER_YEAR: f64 = 525_960.0;
 
@@ -75,7 +78,7 @@ impl Series {
     /// As [`Self::parse`].
     pub fn parse_as(file: &str, text: &str, gaps: Gaps, words: Words<'_>) -> Result<Self, Error> {
         let text = whole_table(file, text)?;
-        let rows = read_rows(file, text)?;
+        let rows = read_rows(file, text, (gaps, words))?;
         if rows.len() < 2 {
             let message = format!("{} rows of {}; give 2 or more", rows.len(), words.columns);
             return Err(Error::at(Place::file(file), message));
@@ -119,7 +122,7 @@ struct Row {
     value: f64,
 }
 
-fn read_rows(file: &str, text: &str) -> Result<Vec<Row>, Error> {
+fn read_rows(file: &str, text: &str, (gaps, words): (Gaps, Words<'_>)) -> Result<Vec<Row>, Error> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -147,6 +150,14 @@ fn read_rows(file: &str, text: &str) -> Result<Vec<Row>, Error> {
             continue; // a header
         }
         let number = record.get(1).unwrap_or_default();
+        let missing = MISSING.iter().any(|word| number.eq_ignore_ascii_case(word));
+        if missing && moment.is_some() {
+            if gaps == Gaps::Refuse {
+                let message = format!("the value is missing; fill it, or {}", words.allow_gaps);
+                problems.push(Problem::new(Place::line(file, line), message));
+            }
+            continue;
+        }
         match (moment, parse_figure(number)) {
             (Some(moment), Ok(value)) => rows.push(Row { line, moment, value }),
             (None, _) => problems.push(Problem::new(
@@ -274,6 +285,19 @@ mod tests {
             error("2027-01-01,1\n2027-01-02,\"2\n2027-01-03,3\n"),
             "a.csv:2: a quote is opened and never closed. Close it, or remove it"
         );
+    }
+
+    #[test]
+    fn a_cell_without_a_value_is_a_missing_row() {
+        for cell in ["", "NaN", "null", "NA", "-"] {
+            let text =
+                format!("date,v\n2027-01-01,1\n2027-01-02,{cell}\n2027-01-03,2\n2027-01-04,2\n");
+            assert_eq!(Series::parse("a.csv", &text, Gaps::Skip).unwrap().values, [1.0, 2.0, 2.0]);
+            assert_eq!(
+                error(&text),
+                "a.csv:3: the value is missing; fill it, or set gaps = \"skip\""
+            );
+        }
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub mod generate;
 pub mod http;
 pub mod kill;
 pub mod page;
+pub mod series;
 pub mod server;
 
 /// Runs the program at the root of the project.

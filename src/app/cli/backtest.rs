@@ -32,7 +32,7 @@ pub(super) struct Args {
     /// Read the holidays of the series from this CSV (`date,name`)
     #[arg(long, value_name = "FILE", requires = "series")]
     holidays: Option<PathBuf>,
-    /// Fill missing rows of the series by interpolation
+    /// Fill missing rows of the series along the season; they are not scored
     #[arg(long, requires = "series")]
     fill_gaps: bool,
     #[command(flatten)]

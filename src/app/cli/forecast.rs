@@ -18,6 +18,7 @@ use crate::{
     measure::{
         calendar::parse_moment,
         series::{Gaps, Series, Words},
+        units::count,
     },
     page::content::forecast,
 };
@@ -35,22 +36,48 @@ pub(super) struct Args {
     /// Read past and future holidays from this CSV (`date,name`)
     #[arg(long, value_name = "FILE")]
     holidays: Option<PathBuf>,
-    /// Fill missing rows by interpolation
+    /// Fill missing rows and empty cells along the season
     #[arg(long)]
     fill_gaps: bool,
+    /// Give intervals that hold these shares of outcomes, such as 50,80,95
+    #[arg(
+        long, value_name = "PERCENT", value_delimiter = ',', default_value = "80",
+        value_parser = clap::value_parser!(u8).range(1..=99)
+    )]
+    level: Vec<u8>,
+    /// Limit that growth approaches and no value exceeds, such as all users in a market
+    #[arg(long, value_name = "VALUE", value_parser = limit)]
+    limit: Option<f64>,
     #[command(flatten)]
     output: Output,
 }
 
-pub(super) fn run(args: &Args) -> Result<(), Error> {
-    let history = read(&args.series, args.holidays.as_deref(), args.fill_gaps)?;
-    let ahead = args.ahead.map_or_else(|| usual(&history), |rows| rows as usize);
-    let place = || Place::file(&args.series.display().to_string());
-    let steps = history.forecast(ahead).map_err(|message| Error::at(place(), message))?;
-    if args.output.printed.format == Format::Csv && history.filled > 0 {
-        say(&format!("filled {} missing rows by interpolation", history.filled));
+fn limit(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(limit) if limit.is_finite() && limit > 0.0 => Ok(limit),
+        _ => Err("expected a number above 0".into()),
     }
-    answer(&forecast::page(&steps, &history, history.score(ahead)), &steps, &args.output)
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Error> {
+    let mut history = read(&args.series, args.holidays.as_deref(), args.fill_gaps)?;
+    if let Some(limit) = args.limit {
+        let place = || Place::file(&args.series.display().to_string());
+        let message = |message| Error::at(place(), format!("--limit: {message}. Raise the limit"));
+        history = history.with_limit(limit).map_err(message)?;
+    }
+    let ahead = args.ahead.map_or_else(|| usual(&history), |rows| rows as usize);
+    let mut levels: Vec<f64> = Vec::new();
+    for level in args.level.iter().map(|percent| f64::from(*percent) / 100.0) {
+        if !levels.contains(&level) {
+            levels.push(level);
+        }
+    }
+    let found = history.forecast(ahead, &levels);
+    if args.output.printed.format == Format::Csv && history.filled > 0 {
+        say(&format!("filled {} along the season", count(history.filled, "missing row")));
+    }
+    answer(&forecast::page(&found, &history, history.score(ahead)), &found, &args.output)
 }
 
 /// Returns the shortest season, or a few rows if there is none.

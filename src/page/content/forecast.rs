@@ -2,7 +2,7 @@
 
 use super::{columns, records};
 use crate::{
-    bills::history::{History, LEVEL, Score, Step},
+    bills::history::{Forecast, History, Interval, LEVEL, Score, Total},
     measure::units::count,
     page::{Cell, Chart, Expected, Figure, Kind, Observed, Page, Row, Section, Table},
 };
@@ -13,9 +13,9 @@ const MOST_ROWS: usize = 60;
 const SMALL: f64 = 100.0;
 
 /// The forecast, with its scores where the past is long enough.
-pub fn page(steps: &[Step], history: &History, scores: Result<Vec<Score>, String>) -> Page {
+pub fn page(found: &Forecast, history: &History, scores: Result<Vec<Score>, String>) -> Page {
     let tested = match scores {
-        Ok(scores) => tested(&scores, history, steps.len()),
+        Ok(scores) => tested(&scores, history, found.steps.len()),
         Err(reason) => Section {
             id: "scores".into(),
             title: "Scores at its own past".into(),
@@ -25,18 +25,18 @@ pub fn page(steps: &[Step], history: &History, scores: Result<Vec<Score>, String
     };
     let mut page = Page {
         title: "Forecast of a series".into(),
-        sections: vec![to_come(steps), tested],
-        records: Some(step_records(steps)),
+        sections: vec![to_come(found), tested],
+        records: Some(step_records(found)),
         ..Page::default()
     };
     let past = history.observed().map(|(moment, value)| Observed { moment, value }).collect();
-    let expected = |step: &Step| Expected {
+    let expected = |step: &crate::bills::history::Step| Expected {
         moment: step.moment,
         low: step.low,
-        median: step.mean,
+        median: step.median,
         high: step.high,
     };
-    page.sections[0].figures.push(chart(past, steps.iter().map(expected).collect()));
+    page.sections[0].figures.push(chart(past, found.steps.iter().map(expected).collect()));
     page.without_turns();
     page
 }
@@ -53,37 +53,65 @@ pub fn scores_page(scores: &[Score], history: &History, ahead: usize) -> Page {
     page
 }
 
-fn to_come(steps: &[Step]) -> Section {
+fn to_come(found: &Forecast) -> Section {
+    let steps = &found.steps;
     let days = steps.iter().all(|step| step.moment.time() == jiff::civil::Time::midnight());
     let small = steps.iter().all(|step| step.high < SMALL);
-    let row = |step: &Step| {
-        let moment = if days { step.moment.date().to_string() } else { step.moment.to_string() };
-        let values = [step.mean, step.low, step.high].map(Cell::Number);
-        Row::new([Cell::text(moment)].into_iter().chain(values).collect())
-    };
     let places = Kind::Number(if small { 2 } else { 0 });
     let note = if steps.len() > MOST_ROWS {
         format!("{MOST_ROWS} of {} rows; `--format csv` has all", steps.len())
     } else {
         String::new()
     };
+    let intervals = steps.first().map_or(&[][..], |step| &step.intervals);
+    let row = |first: Vec<Cell>, [mean, median]: [f64; 2], intervals: &[Interval]| {
+        let ends = intervals.iter().flat_map(|interval| [interval.low, interval.high]);
+        Row::new(
+            first
+                .into_iter()
+                .chain([mean, median].into_iter().chain(ends).map(Cell::Number))
+                .collect(),
+        )
+    };
+    let figures = ends(intervals);
+    let named = |first: &[(&str, Kind)]| {
+        let figures = figures.iter().map(|name| (name.as_str(), places));
+        columns(&first.iter().copied().chain(figures).collect::<Vec<_>>())
+    };
+    let step_rows = steps.iter().take(MOST_ROWS).map(|step| {
+        let moment = if days { step.moment.date().to_string() } else { step.moment.to_string() };
+        row(vec![Cell::text(moment)], [step.mean, step.median], &step.intervals)
+    });
+    let total_rows = found.totals.iter().map(|total: &Total| {
+        let first = vec![Cell::text(total.period.clone()), Cell::Number(total.rows as f64)];
+        row(first, [total.mean, total.median], &total.intervals)
+    });
+    let mut text = found.decisions.clone();
+    text.push(format!(
+        "Half of the outcomes are below the median. {} Means add up; medians and intervals do not, so totals have their own.",
+        holds(intervals)
+    ));
     Section {
         id: "forecast".into(),
         title: "Forecast".into(),
-        text: vec![format!("Low to High holds {} of outcomes.", level())],
-        tables: vec![Table {
-            id: "forecast".into(),
-            title: "Forecast".into(),
-            note,
-            columns: columns(&[
-                ("When", Kind::Text),
-                ("Forecast", places),
-                ("Low", places),
-                ("High", places),
-            ]),
-            rows: steps.iter().take(MOST_ROWS).map(row).collect(),
-            ..Table::default()
-        }],
+        text,
+        tables: vec![
+            Table {
+                id: "forecast".into(),
+                title: "Forecast".into(),
+                note,
+                columns: named(&[("When", Kind::Text)]),
+                rows: step_rows.collect(),
+                ..Table::default()
+            },
+            Table {
+                id: "totals".into(),
+                title: "Totals".into(),
+                columns: named(&[("Period", Kind::Text), ("Rows", Kind::Number(0))]),
+                rows: total_rows.collect(),
+                ..Table::default()
+            },
+        ],
         ..Section::default()
     }
 }
@@ -105,9 +133,31 @@ fn chart(mut past: Vec<Observed>, ahead: Vec<Expected>) -> Figure {
     }
 }
 
-/// The level of the interval, `80 %`.
-fn level() -> String {
-    format!("{:.0} %", 100.0 * LEVEL)
+/// Names of the columns: mean, median and the ends of each interval.
+fn ends(intervals: &[Interval]) -> Vec<String> {
+    let mut names = vec!["Mean".to_owned(), "Median".to_owned()];
+    for interval in intervals {
+        let level = if intervals.len() == 1 {
+            String::new()
+        } else {
+            format!(" {}", level(interval.level))
+        };
+        names.extend(["Low", "High"].map(|end| format!("{end}{level}")));
+    }
+    names
+}
+
+/// Says which share of the outcomes the intervals hold.
+fn holds(intervals: &[Interval]) -> String {
+    match intervals {
+        [one] => format!("Low to High holds {} of outcomes.", level(one.level)),
+        _ => "Low to High holds the named share of outcomes.".into(),
+    }
+}
+
+/// A level, `80 %`.
+fn level(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
 }
 
 fn tested(scores: &[Score], history: &History, ahead: usize) -> Section {
@@ -115,8 +165,8 @@ fn tested(scores: &[Score], history: &History, ahead: usize) -> Section {
         Row::new(vec![
             Cell::text(score.method),
             Cell::Number(score.guesses as f64),
-            Cell::maybe(score.mase),
-            Cell::maybe(score.wape),
+            defined(score.mase),
+            defined(score.wape),
             Cell::maybe(score.coverage),
         ])
     };
@@ -133,10 +183,10 @@ fn tested(scores: &[Score], history: &History, ahead: usize) -> Section {
             count(history.rows(), "row"),
             count(ahead, "row")
         ),
-        "MASE is the mean error over the mean error of repeating the last season; below 1 is better. WAPE is the error over the values.".into(),
+        "MASE is the mean error of the median over the mean error of repeating the last season; below 1 is better. WAPE is the error over the values. A dash: nothing to divide by.".into(),
     ];
     if history.filled > 0 {
-        text.push(format!("Missing rows filled by interpolation: {}.", history.filled));
+        text.push(format!("Missing rows are not scored: {}.", history.filled));
     }
     Section {
         id: "scores".into(),
@@ -150,7 +200,7 @@ fn tested(scores: &[Score], history: &History, ahead: usize) -> Section {
                 ("Forecasts", Kind::Number(0)),
                 ("MASE", Kind::Number(2)),
                 ("WAPE", Kind::Share),
-                (&format!("In the {} range", level()), Kind::Share),
+                (&format!("In the {} range", level(LEVEL)), Kind::Share),
             ]),
             rows: scores.iter().map(row).collect(),
             ..Table::default()
@@ -159,13 +209,27 @@ fn tested(scores: &[Score], history: &History, ahead: usize) -> Section {
     }
 }
 
+/// A score, or a dash where it is undefined.
+fn defined(score: Option<f64>) -> Cell {
+    score.map_or_else(|| Cell::text("-"), Cell::Number)
+}
+
 /// Every row to come.
-fn step_records(steps: &[Step]) -> Table {
-    let rows = steps.iter().map(|step| {
-        let moment = step.moment.to_string();
-        vec![moment, step.mean.to_string(), step.low.to_string(), step.high.to_string()]
+fn step_records(found: &Forecast) -> Table {
+    let mut names = vec!["moment".to_owned(), "mean".to_owned(), "median".to_owned()];
+    for interval in found.steps.first().map_or(&[][..], |step| &step.intervals) {
+        names.extend(["low", "high"].map(|end| format!("{end}_{:.0}", 100.0 * interval.level)));
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let rows = found.steps.iter().map(|step| {
+        let ends = step.intervals.iter().flat_map(|interval| [interval.low, interval.high]);
+        let figures = [step.mean, step.median].into_iter().chain(ends);
+        [step.moment.to_string()]
+            .into_iter()
+            .chain(figures.map(|figure| figure.to_string()))
+            .collect()
     });
-    records(&["moment", "forecast", "low", "high"], rows)
+    records(&names, rows)
 }
 
 /// Scores, one row each.
