@@ -217,8 +217,12 @@ fn defined(score: Option<f64>) -> Cell {
 /// Every row to come.
 fn step_records(found: &Forecast) -> Table {
     let mut names = vec!["moment".to_owned(), "mean".to_owned(), "median".to_owned()];
-    for interval in found.steps.first().map_or(&[][..], |step| &step.intervals) {
-        names.extend(["low", "high"].map(|end| format!("{end}_{:.0}", 100.0 * interval.level)));
+    // One interval keeps the names that scripts know.
+    match found.steps.first().map_or(&[][..], |step| &step.intervals) {
+        [_] => names.extend(["low", "high"].map(str::to_owned)),
+        several => names.extend(several.iter().flat_map(|interval| {
+            ["low", "high"].map(|end| format!("{end}_{:.0}", 100.0 * interval.level))
+        })),
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let rows = found.steps.iter().map(|step| {
