@@ -101,7 +101,7 @@ const READERS: &str = "[[tune.knobs]]\nkey = \"aurora.min_readers\"\nvalues = [1
 fn a_family_that_another_dominates_is_left() {
     let tuned = tune(&scenario(FAMILIES), 20, 2);
     assert_eq!(chosen(&tuned, "cluster.node_pools.general.families"), "[m7g]");
-    assert!(tuned.exhaustive && tuned.feasible && tuned.fresh.unwrap().holds);
+    assert!(tuned.exhaustive && tuned.feasible && tuned.recommended.proof.unwrap().holds);
 }
 
 /// A pod may use four times what it asks for, so a target of 80 % leaves it at a fifth of its capacity: fewer
@@ -176,7 +176,7 @@ fn the_search_finds_the_point_where_every_knob_is_right() {
     ] {
         assert_eq!(chosen(&tuned, key), right, "{key}");
     }
-    assert!(tuned.candidates.iter().any(|point| point.fate == Fate::Stopped));
+    assert!(tuned.candidates.iter().any(|point| point.fate == Fate::Whole));
     // What buys nothing keeps today's value: each change told of pays.
     assert!(tuned.why.iter().all(|why| why.saves.mean > 0.0));
     // None of the front beats another.
@@ -387,9 +387,9 @@ fn what_nobody_meets_is_told_with_the_nearest() {
     let run = runrate(&[&["tune", &scenario], &arguments[..]].concat());
     let (out, error) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     assert_eq!(run.status.code(), Some(3), "{error}");
-    assert!(error.contains("no candidate meets what [tune.slo] asks for"), "{error}");
-    assert!(out.contains("Nearest to what is asked for") || out.contains("today"), "{out}");
-    assert!(error.contains("late minutes a month (limit 10)"), "{error}");
+    assert!(error.contains("no candidate meets the limits of [tune.slo]"), "{error}");
+    assert!(out.contains("No single setting of this workload"), "{out}");
+    assert!(error.contains("minutes over the latency target a month (limit 10)"), "{error}");
     assert!(error.contains("no tuned.toml and no manifests"), "{error}");
     assert!(!to.join("tuned.toml").exists() && !to.join("manifests/hpa.yaml").exists());
     assert!(to.join("manifests/mine.yaml").exists() && to.join("tune.json").exists());

@@ -61,7 +61,7 @@ pub use line::{Line, Simulated};
 pub use purchase::{Metered, Saving};
 pub use replay::Replay;
 pub use sample::{Cost, Sample};
-pub use window::{Edits, Judged, Late, Luck, Strain, View};
+pub use window::{Edits, Judged, Late, Luck, Overload, Strain, View};
 
 /// Length of a plan's tick [seconds].
 const PLAN_TICK_SECONDS: u32 = 60;

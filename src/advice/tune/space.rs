@@ -111,6 +111,25 @@ impl Space {
     }
 }
 
+impl Space {
+    /// Returns the settings that could lift a limit that a workload runs into: its own, and those of node pools.
+    pub fn lifts(
+        scenario: &Scenario,
+        account: usize,
+        (lifts, workload): (&[DefaultKnob], &str),
+        catalog: &Catalog,
+    ) -> Self {
+        let own = &scenario.accounts[account];
+        let maker = Maker { scenario, own, stack: scenario.stack_of(own, catalog), catalog };
+        let of_it = |dial: &Dial| match (&*dial.key.0, dial.key.head()) {
+            ([_, Step::Name(name), ..], "workloads") => name == workload,
+            _ => true,
+        };
+        let dials = lifts.iter().flat_map(|knob| maker.defaults(knob)).filter(of_it).collect();
+        Self { account, dials }
+    }
+}
+
 impl Dial {
     /// Returns the value at a place.
     pub fn at(&self, place: u16) -> Option<&Value> {

@@ -96,6 +96,19 @@ pub struct Judged {
     pub broke: Vec<bool>,
 }
 
+/// Why a workload was overloaded.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Overload {
+    /// The workload.
+    pub workload: String,
+    /// Overloaded minutes.
+    pub minutes: f64,
+    /// Of these, with every replica that the autoscaler may have.
+    pub at_max_replicas: f64,
+    /// Of these, with pods that had no node.
+    pub without_node: f64,
+}
+
 /// What all changes share in one trial.
 #[derive(Debug)]
 pub struct Luck {
@@ -152,6 +165,38 @@ impl Prepared<'_> {
     /// # Errors
     /// Settings that contradict each other; meters without a price.
     pub fn judge(&self, view: &View, luck: &Luck, edits: &Edits<'_>) -> Result<Judged, Error> {
+        Ok(self.judge_months(view, luck, edits)?.0)
+    }
+
+    /// Returns why each workload was overloaded in one trial with some settings changed.
+    ///
+    /// # Errors
+    /// As [`Self::judge`].
+    pub fn overloads(
+        &self,
+        view: &View,
+        luck: &Luck,
+        edits: &Edits<'_>,
+    ) -> Result<Vec<Overload>, Error> {
+        let mut all: Vec<Overload> = Vec::new();
+        for month in self.judge_months(view, luck, edits)?.1 {
+            all.resize_with(month.workloads.len(), Overload::default);
+            for (sum, own) in all.iter_mut().zip(month.workloads) {
+                sum.workload = own.name;
+                sum.minutes += own.saturated_minutes;
+                sum.at_max_replicas += own.saturated_at_most_minutes;
+                sum.without_node += own.saturated_pending_minutes;
+            }
+        }
+        Ok(all)
+    }
+
+    fn judge_months(
+        &self,
+        view: &View,
+        luck: &Luck,
+        edits: &Edits<'_>,
+    ) -> Result<(Judged, Vec<Capacity>), Error> {
         let scenario = self.scenario.with_edits(&luck.values, edits, &self.facts.catalog)?;
         let drawn = self.beside(&scenario, &luck.users, view.strain.spot_price);
         let mut metering = Metering::default();
@@ -164,7 +209,7 @@ impl Prepared<'_> {
         let each = |of: fn(&crate::cluster::capacity::WorkloadUse) -> f64| {
             sum(&|month| month.workloads.iter().map(of).sum())
         };
-        Ok(Judged {
+        let judged = Judged {
             cost: rated.entries.iter().map(|entry| entry.cost).sum::<Usd>().to_f64(),
             late_minutes: each(|own| own.late_minutes),
             saturated_minutes: each(|own| own.saturated_minutes),
@@ -173,7 +218,8 @@ impl Prepared<'_> {
             unserved_requests: each(|own| own.unserved_requests),
             nodes: sum(&|month| month.total.mean) / months.len().max(1) as f64,
             broke: drawn.broke(view, luck, &rated),
-        })
+        };
+        Ok((judged, months))
     }
 
     /// The day with the busiest minute in the mid case: its month, and days before it in that month.
