@@ -45,6 +45,7 @@ use crate::{
     usage::services::{self, Choice, Demand, hand_over::Received},
 };
 
+mod at_users;
 mod document;
 mod headroom;
 mod line;
@@ -57,6 +58,7 @@ pub mod trace;
 pub mod window;
 
 use self::metering::Metering;
+pub use at_users::{AtUsers, Reached};
 pub use line::{Line, Simulated};
 pub use purchase::{Metered, Saving};
 pub use replay::Replay;

@@ -123,6 +123,11 @@ pub struct Luck {
 }
 
 impl Luck {
+    /// Returns the mid case's or a trial's traffic of some months, without other accounts.
+    pub(super) fn of_traffic(trial: u32, users: Path, traffic: Vec<MonthTraffic>) -> Self {
+        Self { trial, values: Vec::new(), users, traffic, others: Vec::new(), before: Vec::new() }
+    }
+
     /// Its trial.
     pub fn trial(&self) -> u32 {
         self.trial
@@ -144,8 +149,7 @@ impl Prepared<'_> {
                 (view.first..view.first + view.months).map(month).collect();
             let traffic = traffic?;
             let drawn = drawn.beside(drawn.scenario, &users, view.strain.spot_price);
-            let mut luck =
-                Luck { trial, values, users, traffic, others: Vec::new(), before: Vec::new() };
+            let mut luck = Luck { values, ..Luck::of_traffic(trial, users, traffic) };
             let mut metering = Metering::default();
             for (place, account) in drawn.scenario.accounts.iter().enumerate() {
                 if place != view.account {
@@ -253,7 +257,12 @@ impl Prepared<'_> {
     }
 
     /// The same with another scenario and other users; without policies.
-    fn beside<'s>(&'s self, scenario: &'s Scenario, users: &Path, spot_level: f64) -> Prepared<'s> {
+    pub(super) fn beside<'s>(
+        &'s self,
+        scenario: &'s Scenario,
+        users: &Path,
+        spot_level: f64,
+    ) -> Prepared<'s> {
         Prepared {
             scenario,
             facts: self.facts,
@@ -269,7 +278,7 @@ impl Prepared<'_> {
     }
 
     /// Runs an account through the months looked at.
-    fn meter(
+    pub(super) fn meter(
         &self,
         (place, account): (usize, &Account),
         view: &View,
@@ -304,14 +313,7 @@ impl Prepared<'_> {
         let earlier = View { first: 0, months: view.first, ..*view };
         let traffic: Result<Vec<MonthTraffic>, Error> =
             (0..view.first).map(|index| self.month_traffic(index, &self.users, trial)).collect();
-        let luck = Luck {
-            trial,
-            values: Vec::new(),
-            users: self.users.clone(),
-            traffic: traffic?,
-            others: Vec::new(),
-            before: Vec::new(),
-        };
+        let luck = Luck::of_traffic(trial, self.users.clone(), traffic?);
         let mut metering = Metering::default();
         for (place, account) in self.scenario.accounts.iter().enumerate() {
             self.meter((place, account), &earlier, &luck, &mut metering)?;
