@@ -121,10 +121,10 @@ fn the_command_names_limits_and_refuses_what_it_cannot_look_at() {
     let path = folder.path().join("s.toml");
     fs::write(&path, scenario(200_000)).unwrap();
     let path = path.to_str().unwrap();
-    let text = stdout(&runrate(&["limits", path, "--up-to", "900000"]));
+    let text = stdout(&runrate(&["limits", path, "--up-to", "3000000"]));
     assert!(text.contains("raise workloads.api.hpa.max_replicas"), "{text}");
     assert!(text.contains("One more user costs $0.0"), "{text}");
-    let json = stdout(&runrate(&["limits", path, "--up-to", "900000", "--format", "json"]));
+    let json = stdout(&runrate(&["limits", path, "--up-to", "3000000", "--format", "json"]));
     let limits: Limits = serde_json::from_str(&json).unwrap();
     assert!(limits.limits.iter().any(|limit| limit.kind == Kind::Replicas));
     for (arguments, expected) in [

@@ -14,6 +14,9 @@
 //! A search moves every knob without risk to its cheapest end: fewer logs, shorter retention. Such knobs are not
 //! among the defaults. Too small a database does not slow the pods, as in the plan.
 
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::model::{self, Model};
@@ -35,6 +38,7 @@ pub(crate) mod archive;
 pub(crate) mod choose;
 pub(crate) mod confirm;
 pub(crate) mod lift;
+pub(crate) mod loss;
 pub(crate) mod measure;
 pub(crate) mod rank;
 pub(crate) mod search;
@@ -44,6 +48,7 @@ mod state;
 use archive::Archive;
 use confirm::{Against, Days, PROOF, Strained};
 use lift::Binding;
+use loss::{DatabaseFacts, DatabaseLoss, Losses, NamedLoss, Setback};
 use measure::{Estimate, Length, Limit, Limits, Measures, Tolerance};
 use search::Effort;
 use space::{Candidate, DefaultKnob, Space};
@@ -63,6 +68,9 @@ pub const SCHEMA: u32 = 2;
 pub struct Defaults {
     search: SearchDefaults,
     tolerance: Tolerance,
+    loss: Vec<NamedLoss>,
+    loss_minutes: f64,
+    database_loss: DatabaseFacts,
     strain: Vec<NamedStrain>,
     lift: Vec<DefaultKnob>,
     knob: Vec<DefaultKnob>,
@@ -265,6 +273,11 @@ pub struct Tuned {
     /// What `plan` says of today's and of the recommended settings; none if they are the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plans: Option<Plans>,
+    /// What losses at the busiest minute do.
+    pub losses: Vec<Setback>,
+    /// What the loss of a database instance does; none without one, or if nothing changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database_loss: Option<DatabaseLoss>,
     /// Results under strain.
     pub sensitivity: Vec<Strained>,
     /// The busiest day, with today's and with the recommended settings.
@@ -377,12 +390,14 @@ impl<'a> Setup<'a> {
         let mut found = Archive::new(what, trials, earlier, (desk.watch, &save));
         let whole = search::run(&mut found, &self.space, &self.effort)?;
         let mut proof = self.unseen(&self.space, self.view, self.fresh, desk.watch);
-        let best = if whole { self.prove(&found, &mut proof)? } else { None };
+        let mut losses = BTreeMap::new();
+        let best = if whole { self.prove(&found, &mut proof, &mut losses)? } else { None };
         found.stopped |= proof.stopped;
         found.spent += proof.spent;
-        let mut tuned = self.document((&found, &proof), best.as_ref())?;
+        let mut tuned = self.document((&found, &proof, &losses), best.as_ref())?;
         if let Some(best) = best.filter(|best| *best != self.space.today()) {
             self.strain(&mut tuned, &best, desk.watch)?;
+            self.lose(&mut tuned, (&losses, &best));
             let days = confirm::days(self.prepared, &self.view, &self.space, &best)?;
             tuned.days = Some(days);
         } else if !tuned.feasible && !tuned.stopped {
@@ -410,6 +425,7 @@ impl<'a> Setup<'a> {
         &self,
         found: &Archive<'_>,
         proof: &mut Archive<'_>,
+        losses: &mut BTreeMap<Candidate, Losses>,
     ) -> Result<Option<Candidate>, Error> {
         let Self { space, effort, .. } = self;
         let today = space.today();
@@ -423,8 +439,13 @@ impl<'a> Setup<'a> {
             if !proof.ensure(&next, proof.count())? {
                 return Ok(None);
             }
-            best = choose::pick(proof, space, effort);
-            if last || best.as_ref().is_some_and(|best| *best != today) {
+            self.run_losses(proof, losses)?;
+            let harmed = |own: &Candidate| self.is_harmed(losses, own);
+            best = choose::pick(proof, (space, effort), &harmed);
+            let all = search::ranked(proof, space, effort, proof.count());
+            let holds = |own: &rank::Ranked| own.worse <= 0.0 && !harmed(&own.candidate);
+            // Where all fail, the next take their place.
+            if last || all.iter().any(|own| own.candidate != today && holds(own)) {
                 break;
             }
         }
@@ -433,13 +454,73 @@ impl<'a> Setup<'a> {
             if !choose::take_apart(proof, space, point)? {
                 return Ok(None);
             }
-            let next = choose::pick(proof, space, effort);
+            self.run_losses(proof, losses)?;
+            let next = choose::pick(proof, (space, effort), &|own| self.is_harmed(losses, own));
             if next == best {
                 break;
             }
             best = next;
         }
         Ok(best)
+    }
+
+    /// Runs the losses with the settings of each point that ran the unseen trials.
+    fn run_losses(
+        &self,
+        proof: &Archive<'_>,
+        losses: &mut BTreeMap<Candidate, Losses>,
+    ) -> Result<(), Error> {
+        let Self { prepared, space, view, .. } = self;
+        let kinds: Vec<_> = self.defaults.loss.iter().map(|known| known.loss).collect();
+        let facts = (prepared.scenario(), &prepared.facts().catalog);
+        let new = proof
+            .records()
+            .iter()
+            .filter(|(own, record)| record.wrong.is_none() && !losses.contains_key(*own));
+        let run = |own: &&Candidate| {
+            let drills = prepared.drills(view, &space.edits(own), &kinds)?;
+            let readers = space.whole(facts, own, "aurora.min_readers");
+            let database = readers.and_then(|readers| u32::try_from(readers + 1).ok());
+            Ok(((*own).clone(), Losses { drills, database }))
+        };
+        let new: Vec<&Candidate> = new.map(|(own, _)| own).collect();
+        let done: Result<Vec<_>, Error> = new.par_iter().map(run).collect();
+        losses.extend(done?);
+        Ok(())
+    }
+
+    /// Returns the losses that are worse with a point's settings than with today's, in words.
+    fn harm(&self, losses: &BTreeMap<Candidate, Losses>, point: &Candidate) -> Vec<String> {
+        let both = (losses.get(&self.space.today()), losses.get(point));
+        let (Some(today), Some(own)) = both else { return Vec::new() };
+        let defaults = self.defaults;
+        let known = (&*defaults.loss, &defaults.database_loss);
+        loss::worse(known, defaults.loss_minutes, (today, own))
+    }
+
+    fn is_harmed(&self, losses: &BTreeMap<Candidate, Losses>, point: &Candidate) -> bool {
+        !self.harm(losses, point).is_empty()
+    }
+
+    /// Puts what losses do into the document.
+    fn lose(&self, tuned: &mut Tuned, (losses, best): (&BTreeMap<Candidate, Losses>, &Candidate)) {
+        let both = (losses.get(&self.space.today()), losses.get(best));
+        let (Some(today), Some(own)) = both else { return };
+        let known = self.defaults.loss.iter().zip(today.drills.iter().zip(&own.drills));
+        tuned.losses.extend(known.map(|(known, (today, own))| Setback {
+            name: known.name.clone(),
+            per_year: known.per_year,
+            today: *today,
+            recommended: *own,
+        }));
+        if let (Some(before), Some(after)) = (today.database, own.database) {
+            let facts = self.defaults.database_loss;
+            tuned.database_loss = Some(DatabaseLoss {
+                per_year: facts.per_year,
+                instances: [before, after],
+                minutes: [before, after].map(|instances| facts.minutes(instances)),
+            });
+        }
     }
 
     /// Runs the recommended point under each strain.
@@ -535,7 +616,7 @@ impl<'a> Setup<'a> {
 
     fn document(
         &self,
-        (archive, proof): (&Archive<'_>, &Archive<'_>),
+        (archive, proof, losses): (&Archive<'_>, &Archive<'_>, &BTreeMap<Candidate, Losses>),
         best: Option<&Candidate>,
     ) -> Result<Tuned, Error> {
         let (space, effort) = (&self.space, &self.effort);
@@ -557,7 +638,7 @@ impl<'a> Setup<'a> {
         };
         let limits = search::limits(effort, of.trials(&today, trials).unwrap_or_default());
         let missed = all.iter().find(|own| own.candidate == chosen).map_or(0.0, |own| own.missed);
-        let shown = Shown { setup: self, archive, proof, front: &front, depth };
+        let shown = Shown { setup: self, archive, proof, losses, front: &front, depth };
         let points = shown.all();
         let edits = space.edits(&chosen).into_iter();
         let setting = |(key, value): (&Key, &toml::Value)| Setting {
@@ -589,6 +670,8 @@ impl<'a> Setup<'a> {
             front: front.iter().map(|candidate| shown.point(candidate)).collect(),
             binding: None,
             plans: None,
+            losses: Vec::new(),
+            database_loss: None,
             sensitivity: Vec::new(),
             days: None,
             notes: Vec::new(),
@@ -633,13 +716,6 @@ impl<'a> Setup<'a> {
             notes.push("no candidate is measurably cheaper at equal or lower risk".to_owned());
         }
         let changed = |part: &str| tuned.changes.iter().any(|change| change.key.contains(part));
-        if ["min_readers", "min_replicas", "baseline.nodes"].into_iter().any(changed) {
-            notes.push(
-                "the risk does not include the loss of a node, a zone or a database instance: \
-                    check the remaining capacity before you remove some"
-                    .to_owned(),
-            );
-        }
         if changed("spot_share") {
             notes.push(
                 "no field of a NodePool holds a spot_share between 0 and 1: its manifest allows both capacity types and says how to hold the share"
@@ -654,6 +730,7 @@ struct Shown<'s> {
     setup: &'s Setup<'s>,
     archive: &'s Archive<'s>,
     proof: &'s Archive<'s>,
+    losses: &'s BTreeMap<Candidate, Losses>,
     front: &'s [Candidate],
     depth: usize,
 }
@@ -664,7 +741,11 @@ impl Shown<'_> {
         let (space, effort) = (&setup.space, &setup.effort);
         let record = archive.records().get(candidate);
         let trials = record.map_or(0, |own| own.judged.len()).min(self.depth);
-        let proof = confirm::against(self.proof, space, effort, candidate);
+        let proof = confirm::against(self.proof, space, effort, candidate).map(|mut proof| {
+            proof.worse.extend(setup.harm(self.losses, candidate));
+            proof.holds &= proof.worse.is_empty();
+            proof
+        });
         let unseen = proof.as_ref().and_then(|_| {
             let of = |candidate: &[u16]| self.proof.trials(candidate, self.proof.count());
             Some((of(candidate)?, of(&space.today())?))

@@ -131,7 +131,7 @@ pub fn find(prepared: &Prepared<'_>, request: Request) -> Result<Option<Limits>,
     let users = all[index as usize];
     let low = all.iter().copied().fold(users, f64::min).ceil().max(1.0);
     let most = AHEAD * all.iter().copied().fold(users, f64::max);
-    let high = request.users.unwrap_or(most).floor();
+    let high = request.users.unwrap_or(most).round();
     if users < 1.0 {
         return Ok(None);
     }
@@ -220,7 +220,7 @@ fn limits(edges: &[Edge]) -> Vec<Limit> {
         for (old, new) in below.choices.iter().zip(&above.choices) {
             let (account, subject) = (new.account.clone(), new.choice.subject.clone());
             let (from, to) = (old.choice.choice.clone(), new.choice.choice.clone());
-            let raise = new.choice.reason.clone();
+            let raise = raised(&new.choice.reason);
             if new.choice.warning && !old.choice.warning {
                 let (from, to) = ("carries the load".into(), "does not".into());
                 let (kind, jump) = (Kind::Shortage, None);
@@ -276,6 +276,24 @@ fn limits(edges: &[Edge]) -> Vec<Limit> {
         }
     }
     found
+}
+
+/// Why a size changes, and what puts it off.
+fn raised(reason: &str) -> String {
+    let puts_off = [
+        (
+            "working set",
+            "less working_set_share or storage_mib_per_user, or a fixed instance_class",
+        ),
+        ("CPU", "less cpu_ms_per_query or queries_per, or more max_readers"),
+        ("connections", "fewer database_connections per pod, or a pooler"),
+    ];
+    let known = puts_off.into_iter().filter(|(bound, _)| reason.contains(bound));
+    let known: Vec<&str> = known.map(|(_, what)| what).collect();
+    if known.is_empty() {
+        return reason.to_owned();
+    }
+    format!("{reason}: {}", known.join("; "))
 }
 
 /// The slopes of the stretches between edges that are long enough.

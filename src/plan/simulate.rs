@@ -47,6 +47,7 @@ use crate::{
 
 mod at_users;
 mod document;
+mod drill;
 mod headroom;
 mod line;
 mod metering;
@@ -59,6 +60,7 @@ pub mod window;
 
 use self::metering::Metering;
 pub use at_users::{AtUsers, Reached};
+pub use drill::Drill;
 pub use line::{Line, Simulated};
 pub use purchase::{Metered, Saving};
 pub use replay::Replay;

@@ -125,12 +125,17 @@ impl Proven<'_> {
     }
 }
 
-/// Returns the point to recommend of those that are proven; none if none holds.
-pub fn pick(proof: &Archive<'_>, space: &Space, effort: &Effort) -> Option<Candidate> {
+/// Returns the point to recommend of those that are proven and that losses do not harm; none if none holds.
+pub fn pick(
+    proof: &Archive<'_>,
+    (space, effort): (&Space, &Effort),
+    harmed: &dyn Fn(&Candidate) -> bool,
+) -> Option<Candidate> {
     let today = space.today();
     let count = proof.count();
     let all = ranked(proof, space, effort, count);
-    let holding = all.iter().filter(|own| own.worse <= 0.0).filter_map(|own| {
+    let sound = all.iter().filter(|own| own.worse <= 0.0 && !harmed(&own.candidate));
+    let holding = sound.filter_map(|own| {
         let trials = proof.trials(&own.candidate, count)?;
         Some(Proven { own, trials, changes: changes(&own.candidate, &today) })
     });

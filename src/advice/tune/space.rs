@@ -69,6 +69,22 @@ impl Space {
         self.dials.iter().try_fold(1_u64, |all, dial| all.checked_mul(dial.values.len() as u64))
     }
 
+    /// Returns a whole number that a candidate sets, or that the account has.
+    pub fn whole(
+        &self,
+        (scenario, catalog): (&Scenario, &Catalog),
+        candidate: &[u16],
+        key: &str,
+    ) -> Option<i64> {
+        let key = Key::parse(key).ok()?;
+        let turned = self.dials.iter().zip(candidate).find(|(dial, _)| dial.key == key);
+        if let Some(value) = turned.and_then(|(dial, place)| dial.at(*place)) {
+            return value.as_integer();
+        }
+        let stack = scenario.stack_of(&scenario.accounts[self.account], catalog);
+        key.get(&stack)?.as_integer()
+    }
+
     /// Returns the changes of a candidate in the scenario.
     pub fn edits(&self, candidate: &[u16]) -> Vec<(&Key, &Value)> {
         let changed =

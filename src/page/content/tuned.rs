@@ -9,6 +9,7 @@ use crate::{
         choose::Why,
         confirm::{Against, Day, Days, Difference, Strained},
         lift::{Binding, Lift},
+        loss::{DatabaseLoss, Setback},
         measure::Measures,
     },
     measure::units::count,
@@ -16,6 +17,7 @@ use crate::{
         Cell, Chart, Fact, Figure, Kind, Meaning, Page, Panel, Row, Section, Table,
         number::{grouped, in_dollars, percent, quantity},
     },
+    plan::simulate::Drill,
 };
 
 /// Candidates of the frontier that a report lists; all are in `candidates.csv`.
@@ -105,7 +107,7 @@ pub(super) fn section(tuned: &Tuned) -> Section {
     text.extend(tuned.binding.iter().flat_map(binding));
     let mut figures = vec![frontier(tuned)];
     figures.extend(tuned.days.as_ref().map(day));
-    let tables = [candidates(tuned), whys(tuned), strained(tuned), lifts(tuned)];
+    let tables = [candidates(tuned), whys(tuned), losses(tuned), strained(tuned), lifts(tuned)];
     Section {
         id: "tuning".into(),
         title: "Tuning: cost against risk".into(),
@@ -208,11 +210,12 @@ fn next_cheaper(tuned: &Tuned) -> Option<String> {
     let cost = |point: &Point| point.measures.cost_per_month;
     let failed = |point: &&Point| {
         let proof = point.proof.as_ref().filter(|proof| !proof.holds);
-        proof.is_some() && cost(point) < cost(&tuned.recommended)
+        let other = point.settings != tuned.today.settings;
+        other && proof.is_some() && cost(point) < cost(&tuned.recommended)
     };
     let next = tuned.candidates.iter().filter(failed).max_by(|a, b| cost(a).total_cmp(&cost(b)))?;
     Some(format!(
-        "What stops a cheaper point: {} would save {} a month more and {}.",
+        "What stops a cheaper point: {} would save {} a month more, but {}.",
         changed(tuned, next),
         in_dollars(cost(&tuned.recommended) - cost(next), 2),
         next.proof.as_ref().map_or_else(String::new, verdict)
@@ -292,7 +295,7 @@ fn lifts(tuned: &Tuned) -> Table {
     }
 }
 
-/// The settings of a point that differ from today's: `max_replicas = 100, target_cpu_utilization = 70`.
+/// The settings of a point that differ from today's, `max_replicas = 100, target_cpu_utilization = 70`.
 fn changed(tuned: &Tuned, point: &Point) -> String {
     let all = tuned.knobs.iter().zip(&point.settings).filter(|(knob, own)| knob.today != **own);
     let all: Vec<String> =
@@ -413,6 +416,60 @@ fn whys(tuned: &Tuned) -> Table {
         note: format!("{NOTE}; all other settings as recommended"),
         columns: least_wanted(names, &["Evictions a day added", "± standard error"]),
         rows: tuned.why.iter().map(row).collect(),
+        ..Table::default()
+    }
+}
+
+/// What losses at the busiest minute leave.
+fn losses(tuned: &Tuned) -> Table {
+    let minutes = |own: &Drill| {
+        let most = || Cell::text("over 120");
+        own.recovery_minutes.map_or_else(most, |minutes| Cell::Number(f64::from(minutes)))
+    };
+    let row = |own: &Setback| {
+        Row::new(vec![
+            Cell::text(&own.name),
+            Cell::Number(own.per_year),
+            Cell::Number(own.today.capacity_left),
+            Cell::Number(own.recommended.capacity_left),
+            Cell::Number(own.today.overloaded_minutes),
+            Cell::Number(own.recommended.overloaded_minutes),
+            minutes(&own.today),
+            minutes(&own.recommended),
+        ])
+    };
+    let database = |own: &DatabaseLoss| {
+        let [before, after] = own.instances.map(f64::from);
+        // What remains of the instances, which is not what is asked for.
+        let left = |all: f64| Cell::Number((all - 1.0) / all);
+        let [old, new] = own.minutes.map(Cell::Number);
+        Row::new(vec![
+            Cell::text("one database instance"),
+            Cell::Number(own.per_year),
+            left(before),
+            left(after),
+            Cell::Empty,
+            Cell::Empty,
+            old,
+            new,
+        ])
+    };
+    let names = columns(&[
+        ("Loss of", Kind::Text),
+        ("A year", Kind::Number(1)),
+        ("Left today", Kind::Share),
+        ("Left recommended", Kind::Share),
+        ("Overloaded today", Kind::Number(0)),
+        ("Overloaded recommended", Kind::Number(0)),
+        ("Recovery today", Kind::Number(0)),
+        ("Recovery recommended", Kind::Number(0)),
+    ]);
+    Table {
+        id: "tuning-losses".into(),
+        title: "A loss at the busiest minute: capacity left, and minutes to recover".into(),
+        note: "mid case; left: what can be served as a share of what is asked, of a database the instances that remain; minutes of the next two hours; a year: assumed frequency".into(),
+        columns: least_wanted(names, &["Recovery today", "Overloaded today", "A year", "Left today"]),
+        rows: tuned.losses.iter().map(row).chain(tuned.database_loss.iter().map(database)).collect(),
         ..Table::default()
     }
 }
