@@ -122,7 +122,7 @@ fn the_command_names_limits_and_refuses_what_it_cannot_look_at() {
     fs::write(&path, scenario(200_000)).unwrap();
     let path = path.to_str().unwrap();
     let text = stdout(&runrate(&["limits", path, "--up-to", "3000000"]));
-    assert!(text.contains("raise workloads.api.hpa.max_replicas"), "{text}");
+    assert!(text.contains("api in production reaches max_replicas = 6"), "{text}");
     assert!(text.contains("One more user costs $0.0"), "{text}");
     let json = stdout(&runrate(&["limits", path, "--up-to", "3000000", "--format", "json"]));
     let limits: Limits = serde_json::from_str(&json).unwrap();

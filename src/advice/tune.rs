@@ -55,7 +55,7 @@ use space::{Candidate, DefaultKnob, Space};
 pub use state::State;
 
 /// Candidates that unseen trials decide between, in a round.
-const RIVALS: usize = 8;
+const RIVALS: usize = 6;
 /// Rounds of them, where none of the first holds.
 const ROUNDS: usize = 3;
 
@@ -507,6 +507,7 @@ impl<'a> Setup<'a> {
         let both = (losses.get(&self.space.today()), losses.get(best));
         let (Some(today), Some(own)) = both else { return };
         let known = self.defaults.loss.iter().zip(today.drills.iter().zip(&own.drills));
+        let known = known.filter(|(_, (today, own))| today.lost > 0 || own.lost > 0);
         tuned.losses.extend(known.map(|(known, (today, own))| Setback {
             name: known.name.clone(),
             per_year: known.per_year,

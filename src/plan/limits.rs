@@ -27,7 +27,7 @@ use crate::{
 
 /// Users between which neighbors are compared at first.
 const SPREAD: usize = 13;
-/// Months that are run at the most; limits that they do not separate are reported where they are known to lie.
+/// Maximum number of months to run; limits that they do not separate are reported at the upper end of their range.
 const MOST: u32 = 600;
 /// Users beyond the plan's most that are looked at, as a factor.
 const AHEAD: f64 = 2.0;

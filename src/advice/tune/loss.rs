@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cluster::autoscale::drill::Loss, plan::simulate::Drill};
+use crate::{cluster::autoscale::drill::Loss, measure::units::count, plan::simulate::Drill};
 
 /// A loss of `models/tune.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -72,11 +72,11 @@ pub fn worse(
     for ((known, today), own) in known.iter().zip(&today.drills).zip(&own.drills) {
         if own.overloaded_minutes > today.overloaded_minutes + tolerance {
             found.push(format!(
-                "the loss of {} leaves {:.0} % of the capacity that is asked for instead of {:.0} %, and overloads {:.0} minutes instead of {:.0}",
+                "the loss of {} leaves {:.0} % of the capacity that is asked for instead of {:.0} %, and overloads {} instead of {:.0}",
                 known.name,
                 100.0 * own.capacity_left,
                 100.0 * today.capacity_left,
-                own.overloaded_minutes,
+                count(own.overloaded_minutes as usize, "minute"),
                 today.overloaded_minutes
             ));
         }
