@@ -189,8 +189,8 @@ impl Search<'_> {
             return Ok(Vec::new());
         }
         let middle = f64::midpoint(below.users, above.users).floor();
-        let spend = |left: u32| left.checked_sub(1);
-        let spent = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend);
+        let one_less = |left: u32| left.checked_sub(1);
+        let spent = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
         if middle <= below.users || spent.is_err() {
             return Ok(vec![Edge { below: below.clone(), above: above.clone() }]);
         }

@@ -106,9 +106,9 @@ fn lift(
             return Ok(None);
         };
         let found = ranked(archive, space, effort, trials);
-        let missed = found.iter().find(|own| own.candidate == *candidate);
-        let missed = missed.is_none_or(|own| own.missed > 0.0);
-        if missed || trials == all {
+        let own_rank = found.iter().find(|own| own.candidate == *candidate);
+        let fails = own_rank.is_none_or(|own| own.missed > 0.0);
+        if fails || trials == all {
             let dial = &space.dials[place];
             let misses = limits(effort, today).broken(&Measures::of(own, effort.length));
             let lift = Lift {
@@ -116,9 +116,9 @@ fn lift(
                 from: dial.words(dial.today),
                 to: dial.words(candidate[place]),
                 costs: paired(own, today, effort.length.months, |of| of.cost),
-                misses: if missed { misses } else { Vec::new() },
+                misses: if fails { misses } else { Vec::new() },
             };
-            return Ok(Some((lift, !missed)));
+            return Ok(Some((lift, !fails)));
         }
         trials = (trials * 4).min(all);
     }

@@ -33,7 +33,7 @@ impl Cluster {
     pub fn lose(&mut self, policy: &Policy, loss: Loss) -> u32 {
         let all =
             || self.nodes.iter().enumerate().filter_map(|(at, node)| Some((at, node.as_ref()?)));
-        let lost: Vec<usize> = match loss {
+        let gone: Vec<usize> = match loss {
             Loss::Node => {
                 all().max_by_key(|(_, node)| node.pod_count).map(|(at, _)| at).into_iter().collect()
             }
@@ -58,7 +58,7 @@ impl Cluster {
             self.unavailable.extend(spot.map(|(offer, _)| Shortage { offer, zones, until }));
         }
         self.command = None;
-        for &index in &lost {
+        for &index in &gone {
             let baseline = self.nodes[index]
                 .as_ref()
                 .is_some_and(|node| policy.offers[node.offer].purchase == Purchase::Baseline);
@@ -69,6 +69,6 @@ impl Cluster {
             }
         }
         self.find_next_timer(policy);
-        lost.len() as u32
+        gone.len() as u32
     }
 }

@@ -530,11 +530,11 @@ fn candidates(tuned: &Tuned) -> Table {
         ("Holds", Kind::Text),
         ("Changed settings", Kind::Text),
     ]);
-    let named = |name: &str, point: &Point| row(tuned, name, point);
-    let mut rows = vec![named("today", &tuned.today)];
+    let line = |name: &str, point: &Point| row(tuned, name, point);
+    let mut rows = vec![line("today", &tuned.today)];
     if !tuned.changes.is_empty() {
         let name = if tuned.feasible { "recommended" } else { "nearest" };
-        rows.push(named(name, &tuned.recommended));
+        rows.push(line(name, &tuned.recommended));
     }
     // Evenly over the front, with both ends.
     let last = tuned.front.len().saturating_sub(1);
@@ -543,7 +543,7 @@ fn candidates(tuned: &Tuned) -> Table {
         let place = if shown > 1 { at * last / (shown - 1) } else { 0 };
         let point = &tuned.front[place];
         if ![&tuned.today.settings, &tuned.recommended.settings].contains(&&point.settings) {
-            rows.push(named(&format!("front {}", place + 1), point));
+            rows.push(line(&format!("front {}", place + 1), point));
         }
     }
     let less = ["Pending pods", "Nodes", "Over budget", "Evictions a day", "± standard error"];

@@ -59,8 +59,8 @@ impl Prepared<'_> {
         let span = (PLAN_TICK_SECONDS, month.first_day(), month.days() as u32);
         let policy = policy(drawn.scenario, account, self.facts, span).map_err(Error::input)?;
         let luck = Luck::of_traffic(0, self.users.clone(), Vec::new());
-        let draws = drawn.scenario.cluster_luck(luck.trial(), view.account);
-        let mut running = Running::new(account, &policy, (month, &traffic), draws);
+        let stream = drawn.scenario.cluster_luck(luck.trial(), view.account);
+        let mut running = Running::new(account, &policy, (month, &traffic), stream);
         let loads: Vec<f64> = traffic.sessions.iter().map(|load| load * running.share).collect();
         let from = day as usize * MINUTES_PER_DAY;
         let day = loads.get(from..(from + MINUTES_PER_DAY).min(loads.len())).unwrap_or_default();
