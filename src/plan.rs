@@ -18,11 +18,12 @@ use crate::{
         ledger::{self, Entry},
         rate::{Charge, PriceUsed},
     },
-    plan::{assumptions::Assumption, spread::Spread},
+    plan::{assumptions::Assumption, limits::Limits, spread::Spread},
     usage::services::Choice,
 };
 
 pub mod assumptions;
+pub mod limits;
 pub mod list;
 pub(crate) mod notes;
 pub mod simulate;
@@ -147,6 +148,9 @@ pub struct Plan {
     pub cost: Usd,
     /// Months.
     pub months: Vec<MonthPlan>,
+    /// The next limits over users, where they were looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
     /// What the trials cost, where any were run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spread: Option<Spread>,

@@ -24,7 +24,17 @@ const GROUPS: [(&str, &[&str]); 16] = [
     ("money", &["ledger", "coverage", "rate", "inventory"]),
     (
         "plan",
-        &["assumptions", "list", "spread", "notes", "unused", "warnings", "simulate", "trials"],
+        &[
+            "assumptions",
+            "list",
+            "spread",
+            "notes",
+            "unused",
+            "warnings",
+            "simulate",
+            "limits",
+            "trials",
+        ],
     ),
     ("bills", &["actuals", "reconcile", "calibrate", "history", "backtest"]),
     ("advice", &["commit", "compare", "tune"]),

@@ -23,6 +23,7 @@ mod forecast;
 mod golden;
 mod house;
 mod laws;
+mod limits;
 mod manifests;
 mod messages;
 mod pages;

@@ -384,7 +384,7 @@ fn no_limit_is_not_written_as_one() {
 }
 
 #[test]
-fn only_changed_requests_are_patched_when_there_is_a_before() {
+fn only_what_changed_is_written_when_there_is_a_before() {
     let catalog = catalog();
     let before = scenario(TEMPLATE, &catalog);
     let text = TEMPLATE.replace("profile = \"coredns\"", "profile = \"coredns\"\nreplicas = 5");
@@ -399,14 +399,14 @@ fn only_changed_requests_are_patched_when_there_is_a_before() {
         before: Some(&before.accounts[0]),
     };
     let files = manifest::write(&wanted).unwrap().files;
-    let patch = files.iter().find(|file| file.name == "requests-patch.yaml").unwrap();
+    let [patch] = &files[..] else { panic!("{files:?}") };
+    assert_eq!(patch.name, "requests-patch.yaml");
     let patches: Vec<Value> = serde_saphyr::from_multiple(&patch.text).unwrap();
     assert_eq!(patches.len(), 1);
     assert_eq!(patches[0]["metadata"]["name"], "coredns");
     assert_eq!(patches[0]["spec"]["replicas"], 5);
     let same = Wanted { before: Some(&after.accounts[0]), ..wanted };
-    let files = manifest::write(&same).unwrap().files;
-    assert!(!files.iter().any(|file| file.name == "requests-patch.yaml"));
+    assert!(manifest::write(&same).unwrap().files.is_empty());
 }
 
 #[test]

@@ -38,6 +38,7 @@ use runrate::{
     },
     plan::{
         Plan,
+        limits::Limits,
         simulate::{Inputs, Prepared, trace::Request},
     },
     write::{
@@ -84,6 +85,7 @@ static PAGES: LazyLock<Vec<(&'static str, Page)>> = LazyLock::new(|| {
     let compared: Compared = document(&["compare", &a, &b, "--trials", "3"]);
     let advised: Advised = document(&["commit", &a, "--trials", "3", "--compute-discount", "27%"]);
     let tuned = tune::small();
+    let limits: Limits = document(&["limits", &a]);
     let book = store::load_prices(&store::price_manifest(&PriceSource::Embedded).unwrap(), None);
     let book = book.unwrap();
     let read = usage::parse("usage.csv", &csv::usage(&plan), &book).unwrap();
@@ -96,6 +98,7 @@ static PAGES: LazyLock<Vec<(&'static str, Page)>> = LazyLock::new(|| {
         ("compare", content::compared::page(&compared)),
         ("commit", content::commit::page(&advised)),
         ("tune", content::tuned::page(&tuned)),
+        ("limits", content::limits::page("Innovate", &limits)),
         ("explain", content::explained::page(&plan, None, &found(""))),
         ("explain one", explained("2027-12/production/BoxUsage/baseline")),
         ("explain many", explained("2027-12/production")),

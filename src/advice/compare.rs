@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     bills::reconcile,
+    cluster::capacity::Capacity,
     error::{Error, Place},
     intent::scenario::Scenario,
     measure::{calendar::Month, units::Usd},
@@ -69,6 +70,19 @@ pub struct Odds {
     pub difference: [f64; 4],
 }
 
+/// A term of risk on both sides, in the mid case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Risk {
+    /// The account.
+    pub account: String,
+    /// The term.
+    pub term: String,
+    /// In A.
+    pub a: f64,
+    /// In B.
+    pub b: f64,
+}
+
 /// The comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
@@ -86,6 +100,9 @@ pub struct Compared {
     pub months: Vec<(Month, Usd, Usd)>,
     /// By account and service, the greatest difference first.
     pub lines: Vec<Line>,
+    /// Risk of each account, where it is any.
+    #[serde(default)]
+    pub risks: Vec<Risk>,
     /// The difference in trials, if any were run.
     pub odds: Option<Odds>,
     /// Notes for the reader.
@@ -147,6 +164,7 @@ pub fn scenarios(
     let prepared_a = Prepared::new(a.scenario, facts, a.inputs)?;
     let prepared_b = Prepared::new(&scenario_b, facts, b.inputs)?;
     let (mid_a, mid_b) = (prepared_a.sample(0)?, prepared_b.sample(0)?);
+    let risks = risks(&prepared_a.run(0)?, &prepared_b.run(0)?);
     let steps = waterfall((a, b), facts, total(&mid_a))?;
     let odds = if trials.len() < 2 {
         None
@@ -173,6 +191,7 @@ pub fn scenarios(
         steps,
         months: months.collect(),
         lines: lines(&[(a.scenario, &mid_a), (b.scenario, &mid_b)]),
+        risks,
         odds,
         notes,
     })
@@ -302,6 +321,54 @@ fn odds(a: &[Sample], b: &[Sample]) -> Option<Odds> {
     })
 }
 
+/// Returns the terms of risk that either side has.
+fn risks(a: &Plan, b: &Plan) -> Vec<Risk> {
+    let terms: [(&str, fn(&Plan, &str) -> f64); 4] = [
+        ("overloaded minutes a month", |plan, account| {
+            mean(plan, account, |used| {
+                used.workloads.iter().map(|own| own.overloaded_minutes).sum()
+            })
+        }),
+        ("pending pod minutes a month", |plan, account| {
+            mean(plan, account, |used| {
+                used.workloads.iter().map(|own| own.pending_pod_minutes).sum()
+            })
+        }),
+        ("evictions a month", |plan, account| {
+            mean(plan, account, |used| f64::from(used.evictions))
+        }),
+        ("p95 of the worst minute [ms]", |plan, account| {
+            let used = months(plan, account).flat_map(|used| &used.workloads);
+            used.map(|own| own.peak_p95_ms).fold(0.0, f64::max)
+        }),
+    ];
+    let mut accounts: Vec<&str> = Vec::new();
+    for account in a.accounts.iter().chain(&b.accounts) {
+        if !accounts.contains(&&*account.name) {
+            accounts.push(&account.name);
+        }
+    }
+    let of = |account: &&str| {
+        let each = terms.iter().map(|(term, of)| Risk {
+            account: (*account).to_owned(),
+            term: (*term).to_owned(),
+            a: of(a, account),
+            b: of(b, account),
+        });
+        each.filter(|risk| risk.a > 0.0 || risk.b > 0.0).collect::<Vec<_>>()
+    };
+    accounts.iter().flat_map(of).collect()
+}
+
+fn months<'p>(plan: &'p Plan, account: &'p str) -> impl Iterator<Item = &'p Capacity> {
+    let accounts = plan.months.iter().flat_map(|month| &month.accounts);
+    accounts.filter(move |own| own.account == account).map(|own| &own.capacity)
+}
+
+fn mean(plan: &Plan, account: &str, of: fn(&Capacity) -> f64) -> f64 {
+    months(plan, account).map(of).sum::<f64>() / plan.months.len().max(1) as f64
+}
+
 /// Compares two saved plans by meter: quantity, price and mix.
 ///
 /// # Errors
@@ -356,6 +423,7 @@ pub fn plans((name_a, a): (&str, &Plan), (name_b, b): (&str, &Plan)) -> Result<C
         steps,
         months: both.map(|(a, b)| (a.month, a.cost, b.cost)).collect(),
         lines: sorted(sums),
+        risks: risks(a, b),
         odds: None,
         notes,
     })

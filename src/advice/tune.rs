@@ -3,14 +3,20 @@
 //! ```text
 //! [tune] ─► space (knobs) ─► search ─► archive (every trial once) ─► choose ─► confirm ─► Tuned
 //! ```
-//! An evaluation is one candidate in one trial over all months of the search. Risk on the frontier is late minutes:
-//! minutes in which a workload is overloaded or its p95 exceeds its limit, summed over workloads. The other terms are
+//! An evaluation is one candidate in one trial over all months of the search. Risk on the frontier is minutes over the
+//! latency target: a workload is overloaded or its p95 exceeds the target, summed over workloads. The other terms are
 //! reported and held by limits.
+//!
+//! The search finds candidates, and unseen trials decide: every point of the frontier ran in them, and the recommended
+//! one is chosen among those that hold in them (`choose`). Where none does, `lift` tells which limit binds.
 //!
 //! # Limits
 //! A search moves every knob without risk to its cheapest end: fewer logs, shorter retention. Such knobs are not
 //! among the defaults. Too small a database does not slow the pods, as in the plan.
 
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::model::{self, Model};
@@ -20,17 +26,19 @@ use crate::{
         key::Key,
         tuning::{Slo, Tuning},
     },
-    measure::calendar::Month,
+    measure::{calendar::Month, units::Usd},
     plan::{
         Provenance,
         simulate::{Late, Prepared, Strain, View},
-        trials::Watch,
+        trials::{self, Watch},
     },
 };
 
 pub(crate) mod archive;
 pub(crate) mod choose;
 pub(crate) mod confirm;
+pub(crate) mod lift;
+pub(crate) mod loss;
 pub(crate) mod measure;
 pub(crate) mod rank;
 pub(crate) mod search;
@@ -38,24 +46,33 @@ pub(crate) mod space;
 mod state;
 
 use archive::Archive;
-use confirm::{Against, Bout, Days, Strained};
-use measure::{Estimate, Length, Limit, Limits, Measures};
+use confirm::{Against, Days, PROOF, Strained};
+use lift::Binding;
+use loss::{DatabaseFacts, DatabaseLoss, Losses, NamedLoss, Setback};
+use measure::{Estimate, Length, Limit, Limits, Measures, Tolerance};
 use search::Effort;
 use space::{Candidate, DefaultKnob, Space};
 pub use state::State;
 
-/// Candidates between which more trials decide.
-const RIVALS: usize = 8;
+/// Candidates that unseen trials decide between, in a round.
+const RIVALS: usize = 6;
+/// Rounds of them, where none of the first holds.
+const ROUNDS: usize = 3;
 
 /// Number of the document's shape.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// `models/tune.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Defaults {
     search: SearchDefaults,
+    tolerance: Tolerance,
+    loss: Vec<NamedLoss>,
+    loss_minutes: f64,
+    database_loss: DatabaseFacts,
     strain: Vec<NamedStrain>,
+    lift: Vec<DefaultKnob>,
     knob: Vec<DefaultKnob>,
 }
 
@@ -73,6 +90,7 @@ struct SearchDefaults {
     evaluations: u32,
     trials: u32,
     fresh_trials: u32,
+    strain_trials: u32,
     months: u32,
     late_p95_factor: f64,
     late_minutes_per_month: f64,
@@ -117,9 +135,11 @@ pub struct Told {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
-    /// On the frontier.
+    /// On the frontier; it ran the unseen trials.
     Front,
-    /// Ran all trials.
+    /// Ran the unseen trials.
+    Proven,
+    /// Ran all trials of the search.
     Whole,
     /// Stopped early.
     Stopped,
@@ -132,18 +152,23 @@ pub enum Fate {
 pub struct Point {
     /// One value of each knob.
     pub settings: Vec<String>,
-    /// Trials it ran.
+    /// Settings that differ from today's.
+    pub changes: u32,
+    /// Trials of the search that it ran.
     pub trials: u32,
     /// How far it got.
     pub fate: Fate,
-    /// Cost and risk.
+    /// Cost and risk in the unseen trials if it ran them, otherwise in those of the search.
     pub measures: Measures,
     /// Saving against today in the same trials, in USD a month.
     pub saves: Estimate,
-    /// Added late minutes (a month).
+    /// Added minutes over the latency target (a month).
     pub adds_late_minutes: Estimate,
     /// Limits that it misses, or its contradiction.
     pub broken: Vec<String>,
+    /// The point against today in the unseen trials; none if it did not run them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Against>,
 }
 
 /// A setting of the tuned scenario.
@@ -153,6 +178,48 @@ pub struct Setting {
     pub key: String,
     /// Its new value.
     pub value: toml::Value,
+}
+
+/// What `plan` says of a scenario: the whole plan in the mid case, and quantiles of trials from the first on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// The mid case, in USD.
+    pub mid: Usd,
+    /// P10, P50 and P90 of the trials, in USD.
+    pub quantiles: [f64; 3],
+}
+
+impl Planned {
+    /// Runs the mid case and so many trials of the whole plan; none if the watch stopped it.
+    ///
+    /// # Errors
+    /// As [`Prepared::run`].
+    pub fn of(
+        prepared: &Prepared<'_>,
+        count: u32,
+        watch: Watch<'_>,
+    ) -> Result<Option<Self>, Error> {
+        let mid = prepared.sample(0)?.costs.iter().map(|cost| cost.cost).sum();
+        let samples = trials::run(prepared, &(1..=count).collect::<Vec<u32>>(), watch)?;
+        if samples.len() < count as usize {
+            return Ok(None);
+        }
+        let (_, quantiles) = trials::bands(&samples, prepared.scenario().plan.months as usize);
+        Ok(Some(Self { mid, quantiles }))
+    }
+}
+
+/// Both scenarios as `plan` sees them: the same months and the same trials.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Plans {
+    /// Months of the plan.
+    pub months: u32,
+    /// Trials, from the first on.
+    pub trials: u32,
+    /// Today's settings.
+    pub today: Planned,
+    /// The recommended ones.
+    pub recommended: Planned,
 }
 
 /// The answer.
@@ -170,15 +237,17 @@ pub struct Tuned {
     pub months: [Month; 2],
     /// Trials of a candidate that survived the search.
     pub trials: u32,
-    /// Maximum number of evaluations.
+    /// Unseen trials, in which the points of the frontier were held against today; 0 if they did not run.
+    pub fresh_trials: u32,
+    /// Maximum number of evaluations of the search.
     pub evaluations_asked: u64,
-    /// Evaluations of the search, and of the choice after it.
+    /// Evaluations of the search, of the proof after it, and under strain.
     pub evaluations: u64,
     /// Whether every candidate was evaluated.
     pub exhaustive: bool,
     /// Whether it was stopped early.
     pub stopped: bool,
-    /// When a minute is late, in words.
+    /// When a minute is over the latency target, in words.
     pub late: String,
     /// Limits that the scenario sets.
     pub slo: Slo,
@@ -186,7 +255,7 @@ pub struct Tuned {
     pub limits: Vec<Limit>,
     /// The knobs.
     pub knobs: Vec<Told>,
-    /// Whether any candidate meets the limits.
+    /// Whether any candidate holds: in the unseen trials, or in those of the search if it was stopped.
     pub feasible: bool,
     /// Today's settings.
     pub today: Point,
@@ -196,10 +265,19 @@ pub struct Tuned {
     pub changes: Vec<Setting>,
     /// Effect of each change.
     pub why: Vec<choose::Why>,
-    /// The frontier, in rising order of cost.
+    /// The frontier of the points that ran the unseen trials, in rising order of cost.
     pub front: Vec<Point>,
-    /// Confirmation in unseen trials; none if nothing is better than today.
-    pub fresh: Option<Against>,
+    /// What binds, and what would meet the limits; none if a candidate does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<Binding>,
+    /// What `plan` says of today's and of the recommended settings; none if they are the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plans: Option<Plans>,
+    /// What losses at the busiest minute do.
+    pub losses: Vec<Setback>,
+    /// What the loss of a database instance does; none without one, or if nothing changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database_loss: Option<DatabaseLoss>,
     /// Results under strain.
     pub sensitivity: Vec<Strained>,
     /// The busiest day, with today's and with the recommended settings.
@@ -279,16 +357,21 @@ impl<'a> Setup<'a> {
             seed: plan.seed,
             length: Length { months: f64::from(months), days: days as f64 },
             asked: Limits::asked(&tune.slo, usual.late_minutes_per_month),
+            tolerance: defaults.tolerance,
         };
         let fresh = request.fresh.unwrap_or(usual.fresh_trials);
         Ok(Self { prepared, defaults, space, view, effort, fresh, slo: tune.slo })
     }
 
-    /// Returns the maximum number of evaluations, including those for the recommendation.
+    /// Returns the expected number of evaluations, including those of the proof and under strain.
     pub fn evaluations(&self) -> u64 {
-        let strained = 2 * self.defaults.strain.len() as u64 * u64::from(self.fresh);
-        let fresh = (RIVALS as u64 + 2) * u64::from(self.fresh);
-        self.effort.evaluations + fresh + strained
+        let strained = 2 * self.defaults.strain.len() as u64 * u64::from(self.strained());
+        let proof = (RIVALS as u64 + 2) * u64::from(self.fresh);
+        self.effort.evaluations + proof + strained
+    }
+
+    fn strained(&self) -> u32 {
+        self.fresh.min(self.defaults.search.strain_trials)
     }
 
     /// Runs it.
@@ -303,56 +386,181 @@ impl<'a> Setup<'a> {
         };
         let save = |kept: &[archive::Kept]| (desk.save)(&self.state(kept.to_vec()));
         let what = (self.prepared, &self.space, self.view);
-        let mut archive =
-            Archive::new(what, self.effort.trials as u32, earlier, (desk.watch, &save));
-        let whole = search::run(&mut archive, &self.space, &self.effort)?;
-        let best = if whole { self.best(&mut archive, desk.watch)? } else { None };
-        let mut tuned = self.document(&archive, best.as_ref())?;
+        let trials = 1..=self.effort.trials as u32;
+        let mut found = Archive::new(what, trials, earlier, (desk.watch, &save));
+        let whole = search::run(&mut found, &self.space, &self.effort)?;
+        let mut proof = self.unseen(&self.space, self.view, self.fresh, desk.watch);
+        let mut losses = BTreeMap::new();
+        let best = if whole { self.prove(&found, &mut proof, &mut losses)? } else { None };
+        found.stopped |= proof.stopped;
+        found.spent += proof.spent;
+        let mut tuned = self.document((&found, &proof, &losses), best.as_ref())?;
         if let Some(best) = best.filter(|best| *best != self.space.today()) {
-            self.confirm(&mut tuned, &best, desk.watch)?;
+            self.strain(&mut tuned, &best, desk.watch)?;
+            self.lose(&mut tuned, (&losses, &best));
+            let days = confirm::days(self.prepared, &self.view, &self.space, &best)?;
+            tuned.days = Some(days);
+        } else if !tuned.feasible && !tuned.stopped {
+            tuned.binding = self.binding(&proof, desk.watch)?;
         }
-        self.note(&mut tuned, archive.unproven);
+        self.note(&mut tuned);
         Ok(tuned)
     }
 
-    /// Returns the point to recommend; none if the watch stopped the run.
-    fn best(
-        &self,
-        archive: &mut Archive<'_>,
-        watch: Watch<'_>,
-    ) -> Result<Option<Candidate>, Error> {
-        let Self { prepared, space, view, effort, .. } = self;
-        let Some(best) = choose::choose(archive, space, effort)? else { return Ok(None) };
-        let rivals = choose::rivals(archive, space, effort, (&best, RIVALS));
-        let own = search::ranked(archive, space, effort, effort.trials);
-        let meets = own.iter().any(|own| own.candidate == best && own.worse <= 0.0);
-        if best == space.today() || !meets {
-            return Ok(Some(best));
-        }
-        let bout = Bout { prepared, space, view: *view, effort, best: &best, watch };
-        let Some(proven) = bout.prove(&rivals, self.fresh)? else {
-            archive.stopped = true;
-            return Ok(None);
-        };
-        if proven == space.today() {
-            archive.unproven = rivals.len();
-        }
-        let known = choose::take_apart(archive, space, effort, &proven)?;
-        Ok(known.then_some(proven))
+    /// Returns an archive of trials that the search does not use.
+    fn unseen<'s>(
+        &'s self,
+        space: &'s Space,
+        view: View,
+        count: u32,
+        watch: Watch<'s>,
+    ) -> Archive<'s> {
+        let what = (self.prepared, space, view);
+        Archive::new(what, PROOF..=PROOF + count - 1, Vec::new(), (watch, &|_| Ok(())))
     }
 
-    fn confirm(&self, tuned: &mut Tuned, best: &[u16], watch: Watch<'_>) -> Result<(), Error> {
-        let Self { prepared, space, view, effort, .. } = self;
-        let bout = Bout { prepared, space, view: *view, effort, best, watch };
-        if tuned.feasible {
-            tuned.fresh = bout.fresh(self.fresh)?;
-            for known in &self.defaults.strain {
-                tuned.sensitivity.extend(bout.strained(&known.name, known.strain, self.fresh)?);
-            }
-            tuned.stopped |= tuned.fresh.is_none();
+    /// Runs the best points of the search in the unseen trials, and returns the point to recommend; none if none
+    /// holds, or if the watch stopped it.
+    fn prove(
+        &self,
+        found: &Archive<'_>,
+        proof: &mut Archive<'_>,
+        losses: &mut BTreeMap<Candidate, Losses>,
+    ) -> Result<Option<Candidate>, Error> {
+        let Self { space, effort, .. } = self;
+        let today = space.today();
+        if !proof.begin(&|trial| effort.badness(trial))? {
+            return Ok(None);
         }
-        tuned.days = Some(bout.days()?);
+        let mut best = None;
+        for _ in 0..ROUNDS {
+            let next = choose::finalists(found, proof, (space, effort), RIVALS);
+            let last = next.is_empty();
+            if !proof.ensure(&next, proof.count())? {
+                return Ok(None);
+            }
+            self.run_losses(proof, losses)?;
+            let harmed = |own: &Candidate| self.is_harmed(losses, own);
+            best = choose::pick(proof, (space, effort), &harmed);
+            let all = search::ranked(proof, space, effort, proof.count());
+            let holds = |own: &rank::Ranked| own.worse <= 0.0 && !harmed(&own.candidate);
+            // Where all fail, the next take their place.
+            if last || all.iter().any(|own| own.candidate != today && holds(own)) {
+                break;
+            }
+        }
+        // A point with one change less may be as good; it also shows what the change buys.
+        while let Some(point) = &best {
+            if !choose::take_apart(proof, space, point)? {
+                return Ok(None);
+            }
+            self.run_losses(proof, losses)?;
+            let next = choose::pick(proof, (space, effort), &|own| self.is_harmed(losses, own));
+            if next == best {
+                break;
+            }
+            best = next;
+        }
+        Ok(best)
+    }
+
+    /// Runs the losses with the settings of each point that ran the unseen trials.
+    fn run_losses(
+        &self,
+        proof: &Archive<'_>,
+        losses: &mut BTreeMap<Candidate, Losses>,
+    ) -> Result<(), Error> {
+        let Self { prepared, space, view, .. } = self;
+        let kinds: Vec<_> = self.defaults.loss.iter().map(|known| known.loss).collect();
+        let facts = (prepared.scenario(), &prepared.facts().catalog);
+        let new = proof
+            .records()
+            .iter()
+            .filter(|(own, record)| record.wrong.is_none() && !losses.contains_key(*own));
+        let run = |own: &&Candidate| {
+            let drills = prepared.drills(view, &space.edits(own), &kinds)?;
+            let readers = space.whole(facts, own, "aurora.min_readers");
+            let database = readers.and_then(|readers| u32::try_from(readers + 1).ok());
+            Ok(((*own).clone(), Losses { drills, database }))
+        };
+        let new: Vec<&Candidate> = new.map(|(own, _)| own).collect();
+        let done: Result<Vec<_>, Error> = new.par_iter().map(run).collect();
+        losses.extend(done?);
         Ok(())
+    }
+
+    /// Returns the losses that are worse with a point's settings than with today's, in words.
+    fn harm(&self, losses: &BTreeMap<Candidate, Losses>, point: &Candidate) -> Vec<String> {
+        let both = (losses.get(&self.space.today()), losses.get(point));
+        let (Some(today), Some(own)) = both else { return Vec::new() };
+        let defaults = self.defaults;
+        let known = (&*defaults.loss, &defaults.database_loss);
+        loss::worse(known, defaults.loss_minutes, (today, own))
+    }
+
+    fn is_harmed(&self, losses: &BTreeMap<Candidate, Losses>, point: &Candidate) -> bool {
+        !self.harm(losses, point).is_empty()
+    }
+
+    /// Puts what losses do into the document.
+    fn lose(&self, tuned: &mut Tuned, (losses, best): (&BTreeMap<Candidate, Losses>, &Candidate)) {
+        let both = (losses.get(&self.space.today()), losses.get(best));
+        let (Some(today), Some(own)) = both else { return };
+        let known = self.defaults.loss.iter().zip(today.drills.iter().zip(&own.drills));
+        let known = known.filter(|(_, (today, own))| today.lost > 0 || own.lost > 0);
+        tuned.losses.extend(known.map(|(known, (today, own))| Setback {
+            name: known.name.clone(),
+            per_year: known.per_year,
+            today: *today,
+            recommended: *own,
+        }));
+        if let (Some(before), Some(after)) = (today.database, own.database) {
+            let facts = self.defaults.database_loss;
+            tuned.database_loss = Some(DatabaseLoss {
+                per_year: facts.per_year,
+                instances: [before, after],
+                minutes: [before, after].map(|instances| facts.minutes(instances)),
+            });
+        }
+    }
+
+    /// Runs the recommended point under each strain.
+    fn strain(&self, tuned: &mut Tuned, best: &Candidate, watch: Watch<'_>) -> Result<(), Error> {
+        let Self { space, effort, .. } = self;
+        for known in &self.defaults.strain {
+            let view = View { strain: known.strain, ..self.view };
+            let mut archive = self.unseen(space, view, self.strained(), watch);
+            if !archive.ensure(&[space.today(), best.clone()], archive.count())? {
+                return Ok(());
+            }
+            let against = confirm::against(&archive, space, effort, best);
+            tuned.evaluations += archive.spent;
+            tuned.sensitivity.extend(against.map(|against| Strained {
+                name: known.name.clone(),
+                strain: known.strain,
+                against,
+            }));
+        }
+        Ok(())
+    }
+
+    /// Returns what binds where no candidate meets the limits; none if the watch stopped it.
+    fn binding(&self, proof: &Archive<'_>, watch: Watch<'_>) -> Result<Option<Binding>, Error> {
+        let Self { prepared, space, effort, .. } = self;
+        let Some(today) = proof.trials(&space.today(), proof.count()) else { return Ok(None) };
+        let misses = search::limits(effort, today).broken(&Measures::of(today, effort.length));
+        let overloads = proof.overloads(effort.length.months)?;
+        let most = overloads.into_iter().max_by(|a, b| a.minutes.total_cmp(&b.minutes));
+        let Some(overload) = most else { return Ok(None) };
+        let lifted = Space::lifts(
+            prepared.scenario(),
+            self.view.account,
+            (&self.defaults.lift, &overload.workload),
+            &prepared.facts().catalog,
+        );
+        let mut archive = self.unseen(&lifted, self.view, self.fresh, watch);
+        let lifts = lift::lifts(&mut archive, (&lifted, effort))?;
+        Ok(lifts.map(|lifts| Binding { overload, misses, lifts }))
     }
 
     /// Returns the state: the identity of the run, and its results.
@@ -407,25 +615,33 @@ impl<'a> Setup<'a> {
         (1..=most).rev().find(|trials| count(*trials) > 1).unwrap_or(most)
     }
 
-    fn document(&self, archive: &Archive<'_>, best: Option<&Candidate>) -> Result<Tuned, Error> {
-        let depth = self.depth(archive, best.is_some());
-        let all = search::ranked(archive, &self.space, &self.effort, depth);
-        let order = rank::by_cost(&all);
-        let nearest = order.first().map(|place| all[*place].candidate.clone());
+    fn document(
+        &self,
+        (archive, proof, losses): (&Archive<'_>, &Archive<'_>, &BTreeMap<Candidate, Losses>),
+        best: Option<&Candidate>,
+    ) -> Result<Tuned, Error> {
+        let (space, effort) = (&self.space, &self.effort);
+        let today = space.today();
+        let proven = !archive.stopped && proof.trials(&today, proof.count()).is_some();
+        let depth = self.depth(archive, proven);
+        let (of, trials) = if proven { (proof, proof.count()) } else { (archive, depth) };
+        let all = search::ranked(of, space, effort, trials);
+        let nearest = rank::by_cost(&all).first().map(|place| all[*place].candidate.clone());
         let Some(chosen) = best.cloned().or(nearest) else {
             let message = "stopped before the trials of today's settings finished; there is \
                 nothing to report";
             return Err(Error::failed(Place::default(), message));
         };
-        let front: Vec<Candidate> =
-            rank::front(&all).into_iter().map(|place| all[place].candidate.clone()).collect();
-        let today = self.space.today();
-        let own = archive.trials(&today, depth).unwrap_or_default();
-        let limits = search::limits(&self.effort, own);
+        let front: Vec<Candidate> = if proven {
+            choose::front(proof, space, effort, best)
+        } else {
+            rank::front(&all).into_iter().map(|place| all[place].candidate.clone()).collect()
+        };
+        let limits = search::limits(effort, of.trials(&today, trials).unwrap_or_default());
         let missed = all.iter().find(|own| own.candidate == chosen).map_or(0.0, |own| own.missed);
-        let shown = Shown { setup: self, archive, front: &front, depth };
+        let shown = Shown { setup: self, archive, proof, losses, front: &front, depth };
         let points = shown.all();
-        let edits = self.space.edits(&chosen).into_iter();
+        let edits = space.edits(&chosen).into_iter();
         let setting = |(key, value): (&Key, &toml::Value)| Setting {
             key: key.to_string(),
             value: value.clone(),
@@ -438,23 +654,25 @@ impl<'a> Setup<'a> {
             account: self.prepared.scenario().accounts[self.view.account].name.clone(),
             months: self.months(),
             trials: depth as u32,
-            evaluations_asked: self.effort.evaluations,
+            fresh_trials: if proven { self.fresh } else { 0 },
+            evaluations_asked: effort.evaluations,
             evaluations: archive.spent,
-            exhaustive: search::exhaustive(&self.space, &self.effort),
+            exhaustive: search::exhaustive(space, effort),
             stopped: archive.stopped,
             late: self.late(),
             slo: self.slo,
             limits: limits.told(),
             knobs: self.told(),
-            feasible: missed <= 0.0,
+            feasible: if proven { best.is_some() } else { missed <= 0.0 },
             today: shown.point(&today),
             recommended: shown.point(&chosen),
             changes: edits.map(setting).collect(),
-            why: best.map_or_else(Vec::new, |best| {
-                choose::why(archive, &self.space, &self.effort, best)
-            }),
+            why: best.map_or_else(Vec::new, |best| choose::why(proof, space, effort, best)),
             front: front.iter().map(|candidate| shown.point(candidate)).collect(),
-            fresh: None,
+            binding: None,
+            plans: None,
+            losses: Vec::new(),
+            database_loss: None,
             sensitivity: Vec::new(),
             days: None,
             notes: Vec::new(),
@@ -473,7 +691,7 @@ impl<'a> Setup<'a> {
         self.space.dials.iter().map(told).collect()
     }
 
-    fn note(&self, tuned: &mut Tuned, unproven: usize) {
+    fn note(&self, tuned: &mut Tuned) {
         let notes = &mut tuned.notes;
         if tuned.knobs.iter().any(|knob| !knob.asked) {
             notes.push(
@@ -484,7 +702,7 @@ impl<'a> Setup<'a> {
         }
         if tuned.stopped {
             notes.push(
-                "stopped early: the candidates so far are shown; none was confirmed on fresh trials"
+                "stopped early: the candidates so far are shown; none ran the unseen trials"
                     .to_owned(),
             );
         }
@@ -495,23 +713,10 @@ impl<'a> Setup<'a> {
                     .to_owned(),
             );
         }
-        if unproven > 0 {
-            notes.push(format!(
-                "{unproven} candidates are cheaper at equal or lower risk in the search's \
-                    trials, but none of them is in {} other trials",
-                self.fresh
-            ));
-        } else if tuned.changes.is_empty() && tuned.feasible && !tuned.stopped {
-            notes.push("no candidate is cheaper at equal or lower risk".to_owned());
+        if tuned.changes.is_empty() && tuned.feasible && !tuned.stopped {
+            notes.push("no candidate is measurably cheaper at equal or lower risk".to_owned());
         }
         let changed = |part: &str| tuned.changes.iter().any(|change| change.key.contains(part));
-        if ["min_readers", "min_replicas", "baseline.nodes"].into_iter().any(changed) {
-            notes.push(
-                "the risk does not include the loss of a node, a zone or a database instance: \
-                    check the remaining capacity before you remove some"
-                    .to_owned(),
-            );
-        }
         if changed("spot_share") {
             notes.push(
                 "no field of a NodePool holds a spot_share between 0 and 1: its manifest allows both capacity types and says how to hold the share"
@@ -525,6 +730,8 @@ impl<'a> Setup<'a> {
 struct Shown<'s> {
     setup: &'s Setup<'s>,
     archive: &'s Archive<'s>,
+    proof: &'s Archive<'s>,
+    losses: &'s BTreeMap<Candidate, Losses>,
     front: &'s [Candidate],
     depth: usize,
 }
@@ -535,14 +742,26 @@ impl Shown<'_> {
         let (space, effort) = (&setup.space, &setup.effort);
         let record = archive.records().get(candidate);
         let trials = record.map_or(0, |own| own.judged.len()).min(self.depth);
-        let own = archive.trials(candidate, trials).unwrap_or_default();
-        let today = archive.trials(&space.today(), trials).unwrap_or_default();
+        let proof = confirm::against(self.proof, space, effort, candidate).map(|mut proof| {
+            proof.worse.extend(setup.harm(self.losses, candidate));
+            proof.holds &= proof.worse.is_empty();
+            proof
+        });
+        let unseen = proof.as_ref().and_then(|_| {
+            let of = |candidate: &[u16]| self.proof.trials(candidate, self.proof.count());
+            Some((of(candidate)?, of(&space.today())?))
+        });
+        let (own, today) = unseen.unwrap_or_else(|| {
+            let of = |candidate: &[u16]| archive.trials(candidate, trials).unwrap_or_default();
+            (of(candidate), of(&space.today()))
+        });
         let measures = Measures::of(own, effort.length);
         let wrong = record.and_then(|own| own.wrong.clone());
         let months = effort.length.months;
         let fate = match () {
             () if wrong.is_some() => Fate::Impossible,
             () if self.front.contains(candidate) => Fate::Front,
+            () if proof.is_some() => Fate::Proven,
             () if trials == self.depth => Fate::Whole,
             () => Fate::Stopped,
         };
@@ -552,20 +771,27 @@ impl Shown<'_> {
         };
         Point {
             settings: space.dials.iter().zip(candidate).map(|(dial, at)| dial.words(*at)).collect(),
+            changes: choose::changes(candidate, &space.today()) as u32,
             trials: trials as u32,
             fate,
             measures,
             saves: choose::paired(today, own, months, |of| of.cost),
             adds_late_minutes: choose::paired(own, today, months, |of| of.late_minutes),
             broken,
+            proof,
         }
     }
 
     /// Returns all candidates, cheapest against today first.
     fn all(&self) -> Vec<Point> {
-        let looked = self.archive.records().iter();
-        let looked = looked.filter(|(_, own)| !own.judged.is_empty() || own.wrong.is_some());
-        let mut points: Vec<Point> = looked.map(|(candidate, _)| self.point(candidate)).collect();
+        let mut looked: std::collections::BTreeSet<&Candidate> = std::collections::BTreeSet::new();
+        for archive in [self.archive, self.proof] {
+            let ran = |own: &archive::Record| !own.judged.is_empty() || own.wrong.is_some();
+            let records = archive.records().iter().filter(|(_, own)| ran(own));
+            looked.extend(records.map(|(candidate, _)| candidate));
+        }
+        let mut points: Vec<Point> =
+            looked.into_iter().map(|candidate| self.point(candidate)).collect();
         points.sort_by(|a, b| {
             let impossible = |point: &Point| point.fate == Fate::Impossible;
             impossible(a).cmp(&impossible(b)).then(b.saves.mean.total_cmp(&a.saves.mean))

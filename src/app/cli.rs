@@ -26,6 +26,7 @@ mod explain;
 mod fit;
 mod forecast;
 mod init;
+mod limits;
 mod manifests;
 #[cfg(feature = "polars")]
 mod merge;
@@ -116,6 +117,8 @@ enum Command {
     Commit(commit::Args),
     /// Recommend autoscaler and node pool settings
     Tune(tune::Args),
+    /// List the user counts at which cost jumps or capacity ends
+    Limits(limits::Args),
     /// Simulate one account's cluster tick by tick
     Simulate(simulate::Args),
     /// Serve a local page with sliders for the numbers of a scenario
@@ -201,6 +204,7 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Merge(args) => merge::run(&args),
         Command::Commit(args) => commit::run(&args),
         Command::Tune(args) => tune::run(&args),
+        Command::Limits(args) => limits::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(&args),

@@ -31,6 +31,7 @@ mod buffer;
 mod calm;
 pub mod cron;
 pub mod disrupt;
+pub mod drill;
 pub(crate) mod event;
 pub mod group;
 mod health;

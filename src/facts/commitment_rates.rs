@@ -247,7 +247,7 @@ pub enum OfferingClass {
 pub struct NoUpfront {
     /// Instance type.
     pub instance_type: String,
-    /// On-demand price on the day of the rates [USD an hour].
+    /// On-demand price on the day of the rates, in USD an hour.
     pub on_demand: f64,
     standard_1yr: Option<f64>,
     standard_3yr: Option<f64>,
@@ -260,7 +260,7 @@ pub struct NoUpfront {
 }
 
 impl NoUpfront {
-    /// Returns the rate of an offering [USD an hour]; none where AWS does not sell it.
+    /// Returns the rate of an offering, in USD an hour; none where AWS does not sell it.
     pub fn usd_per_hour(&self, class: OfferingClass, term: Term) -> Option<f64> {
         match (class, term) {
             (OfferingClass::Standard, Term::One) => self.standard_1yr,
@@ -274,7 +274,7 @@ impl NoUpfront {
 /// The price of a commitment, and where it was read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Found<'a> {
-    /// Effective price [USD an hour].
+    /// Effective price, in USD an hour.
     pub usd_per_hour: f64,
     /// Date of the figure.
     pub as_of: &'a str,

@@ -33,7 +33,7 @@ pub struct Wanted<'a> {
     pub sha256: &'a str,
     /// A plan of the scenario, for what services choose: the class of the database.
     pub plan: Option<&'a Plan>,
-    /// The previous account: only requests that differ from it are patched; without it, all are.
+    /// The previous account: only objects that differ from it are written; without it, all are.
     pub before: Option<&'a Account>,
 }
 
@@ -83,16 +83,32 @@ pub fn write(wanted: &Wanted<'_>) -> Result<Manifests, Error> {
             files.push(Written { name: name.to_owned(), text });
         }
     };
-    add("hpa.yaml", &hpa::ABOUT, hpa::documents(wanted));
+    let before = wanted.before.map(|account| Wanted { account, before: None, ..*wanted });
+    // Of what was there before, only what differs is written.
+    let changed = |now: Vec<yaml::Map>, old: Option<Vec<yaml::Map>>| match old {
+        Some(old) => now.into_iter().filter(|document| !old.contains(document)).collect(),
+        None => now,
+    };
+    add(
+        "hpa.yaml",
+        &hpa::ABOUT,
+        changed(hpa::documents(wanted), before.as_ref().map(hpa::documents)),
+    );
     let pools = pool::documents(wanted).map_err(|found| Error::input(placed(wanted, found)))?;
-    add("nodepools.yaml", &pool::ABOUT, pools);
-    add("capacity-buffers.yaml", &buffer::ABOUT, buffer::documents(wanted));
+    let old = before.as_ref().and_then(|before| pool::documents(before).ok());
+    add("nodepools.yaml", &pool::ABOUT, changed(pools, old));
+    let buffers = changed(buffer::documents(wanted), before.as_ref().map(buffer::documents));
+    add("capacity-buffers.yaml", &buffer::ABOUT, buffers);
     let mut notes = hpa::notes(wanted);
     notes.extend(pool::notes(wanted));
     add("requests-patch.yaml", &patch::ABOUT, patch::documents(wanted));
     let (variables, chosen) =
         terraform::files(wanted).map_err(|found| Error::input(placed(wanted, found)))?;
-    files.extend(variables);
+    let old = before.as_ref().and_then(|before| terraform::files(before).ok());
+    let is_new = |file: &Written| old.as_ref().is_none_or(|(old, _)| !old.contains(file));
+    if variables.iter().any(is_new) {
+        files.extend(variables);
+    }
     notes.extend(chosen);
     Ok(Manifests { files, notes: placed(wanted, notes) })
 }

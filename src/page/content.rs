@@ -35,6 +35,7 @@ pub mod costs;
 pub mod explained;
 pub mod forecast;
 pub mod ledger;
+pub mod limits;
 mod materials;
 pub mod missing;
 pub mod odds;
@@ -64,6 +65,7 @@ pub fn page(plan: &Plan, beside: Beside<'_>) -> Page {
     sections.extend(plan.spread.as_ref().map(|spread| odds::units(plan, spread)));
     sections.extend(plan.spread.as_ref().and_then(|spread| odds::budgets(plan, spread)));
     sections.extend(plan.spread.as_ref().and_then(|spread| odds::drivers(plan, spread)));
+    sections.extend(plan.limits.as_ref().map(limits::section));
     sections.extend(costs::commitments(plan));
     sections.extend(beside.reconciliation.map(reconcile::section));
     sections.extend(beside.backtest.map(|(scores, points)| backtest::accuracy(scores, points)));

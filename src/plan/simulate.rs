@@ -45,7 +45,9 @@ use crate::{
     usage::services::{self, Choice, Demand, hand_over::Received},
 };
 
+mod at_users;
 mod document;
+mod drill;
 mod headroom;
 mod line;
 mod metering;
@@ -57,11 +59,13 @@ pub mod trace;
 pub mod window;
 
 use self::metering::Metering;
+pub use at_users::{AtUsers, Reached};
+pub use drill::Drill;
 pub use line::{Line, Simulated};
 pub use purchase::{Metered, Saving};
 pub use replay::Replay;
 pub use sample::{Cost, Sample};
-pub use window::{Edits, Judged, Late, Luck, Strain, View};
+pub use window::{Edits, Judged, Late, Luck, Overload, Strain, View};
 
 /// Length of a plan's tick, in seconds.
 const PLAN_TICK_SECONDS: u32 = 60;

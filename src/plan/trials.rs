@@ -293,7 +293,7 @@ pub struct Settings {
     pub scopes: Vec<Scope>,
     /// Revenue of each month in the mid case, in USD; none without.
     pub revenue: Option<Vec<f64>>,
-    /// Cost of one more user in each month, in the mid case, in USD.
+    /// Cost of one more user in each month, in the mid case, without a step of the database's size, in USD.
     pub marginal_per_user: Vec<Option<f64>>,
     /// Requests of each month in the mid case.
     pub requests: Vec<f64>,
@@ -306,11 +306,7 @@ impl Settings {
     /// As [`Prepared::run`].
     pub fn new(prepared: &Prepared<'_>, plan: &Plan) -> Result<Self, Error> {
         let scenario = prepared.scenario();
-        let more = prepared.with_users(1.0 + units::MORE_USERS)?;
-        let marginal = |(month, more): (&crate::plan::MonthPlan, &crate::plan::MonthPlan)| {
-            let users = more.users - month.users;
-            (users > 0.0).then(|| (more.cost - month.cost).to_f64() / users)
-        };
+        let marginal = units::marginal(prepared, plan)?;
         let revenue = scenario.revenue.map(|revenue| {
             plan.months.iter().map(|month| month.users * revenue.per_user_month).collect()
         });
@@ -321,7 +317,7 @@ impl Settings {
             budgets: scenario.budgets.clone(),
             scopes: prepared.scopes().to_vec(),
             revenue,
-            marginal_per_user: plan.months.iter().zip(&more.months).map(marginal).collect(),
+            marginal_per_user: marginal,
             requests: plan.months.iter().map(|m| m.traffic.sessions * per_session).collect(),
         })
     }

@@ -148,6 +148,13 @@ pub struct Choice {
     pub warning: bool,
 }
 
+impl Choice {
+    /// Returns whether it changes in steps: serverless capacity follows the load.
+    pub fn has_steps(&self) -> bool {
+        !self.choice.ends_with(" ACU")
+    }
+}
+
 /// What a service answers.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Metered {

@@ -9,7 +9,7 @@ use super::space::{Candidate, Space};
 use crate::{
     error::Error,
     plan::{
-        simulate::{Judged, Luck, Prepared, View},
+        simulate::{Judged, Luck, Overload, Prepared, View},
         trials::Watch,
     },
 };
@@ -17,7 +17,7 @@ use crate::{
 /// Results of a candidate.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Record {
-    /// Results of trials 1, 2, … so far.
+    /// Results of the first trials, in the order of the archive.
     pub judged: Vec<Judged>,
     /// Its contradiction, if it has one.
     pub wrong: Option<String>,
@@ -44,6 +44,10 @@ pub struct Archive<'a> {
     watch: Watch<'a>,
     /// Called after each batch.
     save: &'a Save<'a>,
+    /// Number of the trial before the first.
+    before: u32,
+    /// Places of the trials in the order in which candidates run them.
+    order: Vec<usize>,
     lucks: Vec<OnceLock<Luck>>,
     /// Records that the search used.
     records: BTreeMap<Candidate, Record>,
@@ -53,15 +57,13 @@ pub struct Archive<'a> {
     pub spent: u64,
     /// Whether it was stopped.
     pub stopped: bool,
-    /// Candidates that held in the search but not on confirmation.
-    pub unproven: usize,
 }
 
 impl<'a> Archive<'a> {
-    /// Returns an archive with the results of an earlier run.
+    /// Returns an archive of these trials with the results of an earlier run.
     pub fn new(
         (prepared, space, view): (&'a Prepared<'a>, &'a Space, View),
-        trials: u32,
+        trials: std::ops::RangeInclusive<u32>,
         earlier: Vec<Kept>,
         (watch, save): (Watch<'a>, &'a Save<'a>),
     ) -> Self {
@@ -71,13 +73,36 @@ impl<'a> Archive<'a> {
             view,
             watch,
             save,
-            lucks: (0..trials).map(|_| OnceLock::new()).collect(),
+            before: trials.start().saturating_sub(1),
+            order: (0..trials.clone().count()).collect(),
+            lucks: trials.map(|_| OnceLock::new()).collect(),
             records: BTreeMap::new(),
             earlier: earlier.into_iter().map(|kept| (kept.candidate, kept.record)).collect(),
             spent: 0,
             stopped: false,
-            unproven: 0,
         }
+    }
+
+    /// Runs today's settings in all trials, and puts the trials in which they are worst first: a candidate that
+    /// cannot meet the limits misses them there. Returns whether all trials ran.
+    ///
+    /// # Errors
+    /// As [`Self::ensure`].
+    pub fn begin(&mut self, badness: &dyn Fn(&Judged) -> f64) -> Result<bool, Error> {
+        let today = self.space.today();
+        if !self.ensure(&[today.clone()], self.lucks.len())? {
+            return Ok(false);
+        }
+        let Some(record) = self.records.get_mut(&today) else { return Ok(false) };
+        let weights: Vec<f64> = record.judged.iter().map(badness).collect();
+        self.order.sort_by(|a, b| weights[*b].total_cmp(&weights[*a]).then(a.cmp(b)));
+        record.judged = self.order.iter().map(|place| record.judged[*place].clone()).collect();
+        Ok(true)
+    }
+
+    /// Returns the number of trials.
+    pub fn count(&self) -> usize {
+        self.lucks.len()
     }
 
     /// Returns the candidates with their records, in the order of their settings.
@@ -104,7 +129,7 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// Runs the missing trials; returns whether all were run before the watch stopped it.
+    /// Runs the missing trials of the first ones; returns whether all were run before the watch stopped it.
     ///
     /// # Errors
     /// A trial that fails for today's settings too; a state that cannot be written.
@@ -121,12 +146,12 @@ impl<'a> Archive<'a> {
         self.recall(&mut jobs);
         self.draw(&jobs)?;
         let (prepared, view, watch, lucks) = (self.prepared, self.view, self.watch, &self.lucks);
-        let space = self.space;
+        let (space, order) = (self.space, &self.order);
         let one = |(trial, candidate): &(usize, &Candidate)| {
             if (watch.stop)() {
                 return None;
             }
-            let luck = lucks[*trial].get()?;
+            let luck = lucks[order[*trial]].get()?;
             let judged = prepared.judge(&view, luck, &space.edits(candidate));
             (watch.done)();
             Some(judged)
@@ -161,6 +186,29 @@ impl<'a> Archive<'a> {
         Ok(!self.stopped)
     }
 
+    /// Returns why today's settings overload each workload, over all trials that were drawn, in minutes a month.
+    ///
+    /// # Errors
+    /// As [`Prepared::judge`].
+    pub fn overloads(&self, months: f64) -> Result<Vec<Overload>, Error> {
+        let lucks: Vec<&Luck> = self.lucks.iter().filter_map(OnceLock::get).collect();
+        let (prepared, view) = (self.prepared, self.view);
+        let one = |luck: &&Luck| prepared.overloads(&view, luck, &[]);
+        let trials: Vec<Vec<Overload>> = lucks.par_iter().map(one).collect::<Result<_, Error>>()?;
+        let mut all: Vec<Overload> = Vec::new();
+        let share = 1.0 / (months * trials.len().max(1) as f64);
+        for trial in trials {
+            all.resize_with(trial.len(), Overload::default);
+            for (sum, own) in all.iter_mut().zip(trial) {
+                sum.workload = own.workload;
+                sum.minutes += share * own.minutes;
+                sum.at_max_replicas += share * own.at_max_replicas;
+                sum.without_node += share * own.without_node;
+            }
+        }
+        Ok(all)
+    }
+
     /// Takes the results of an earlier run.
     fn recall(&mut self, jobs: &mut Vec<(usize, &Candidate)>) {
         jobs.retain(|(trial, candidate)| {
@@ -186,14 +234,15 @@ impl<'a> Archive<'a> {
 
     /// Draws the trials that jobs need.
     fn draw(&self, jobs: &[(usize, &Candidate)]) -> Result<(), Error> {
-        let mut trials: Vec<usize> = jobs.iter().map(|(trial, _)| *trial).collect();
+        let mut trials: Vec<usize> = jobs.iter().map(|(trial, _)| self.order[*trial]).collect();
         trials.sort_unstable();
         trials.dedup();
         trials.retain(|trial| self.lucks[*trial].get().is_none());
         let (prepared, view, watch, lucks) = (self.prepared, self.view, self.watch, &self.lucks);
+        let before = self.before;
         let draw = |trial: &usize| -> Result<(), Error> {
             if !(watch.stop)() {
-                let luck = prepared.luck(&view, *trial as u32 + 1)?;
+                let luck = prepared.luck(&view, before + *trial as u32 + 1)?;
                 let _ = lucks[*trial].set(luck);
             }
             Ok(())
@@ -201,15 +250,23 @@ impl<'a> Archive<'a> {
         trials.par_iter().map(draw).collect()
     }
 
-    /// Returns all results, for the next run.
+    /// Returns all results, for the next run; those of today's settings in the order of the trials' numbers, which
+    /// the next run begins with.
     pub fn kept(&self) -> Vec<Kept> {
         let mut all = self.earlier.clone();
+        let today = self.space.today();
         for (candidate, record) in &self.records {
+            let mut record = record.clone();
+            if *candidate == today && record.judged.len() == self.order.len() {
+                for (place, judged) in self.order.iter().zip(&self.records[candidate].judged) {
+                    record.judged[*place] = judged.clone();
+                }
+            }
             let longer = all.get(candidate).is_none_or(|known| {
                 known.judged.len() <= record.judged.len() && known.wrong.is_none()
             });
             if longer && (!record.judged.is_empty() || record.wrong.is_some()) {
-                all.insert(candidate.clone(), record.clone());
+                all.insert(candidate.clone(), record);
             }
         }
         all.into_iter().map(|(candidate, record)| Kept { candidate, record }).collect()

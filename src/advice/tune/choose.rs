@@ -1,10 +1,14 @@
-//! The recommended point, and the effect of each of its changes.
+//! The points to prove, the recommended one, the frontier, and the effect of each change.
 //!
 //! ```text
-//! recommended  the cheapest that meets the set limits and is no worse than today in the other terms
-//! fewer        a change that can be taken back for less than 0.05 % of today's cost, without harm, is
+//! finalists    the cheapest that hold in the trials of the search, in turn with its frontier
+//! holds        in unseen trials it meets the set limits, and no other term is worse than today beyond the tolerance
+//! recommended  of those that hold and whose cost is within the noise of the cheapest: the fewest changes,
+//!              then the cheapest; unless another costs no more and has measurably less risk
+//! noise        t(0.975, n − 1) × standard error of the paired difference; at least 0.05 % of today's cost
 //! why          each change taken back alone: what the cost and the risk would be without it
 //! ```
+//! Today's settings are a point like any other: if nothing is measurably cheaper, they are recommended.
 //! Changes that help each other each seem to buy what they buy together; so what each buys alone need not add
 //! up to the whole.
 
@@ -12,15 +16,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     archive::Archive,
+    confirm::Difference,
     measure::{Estimate, Measures},
-    rank::{Ranked, by_cost},
-    search::{Effort, ranked},
+    rank::{self, Ranked, by_cost},
+    search::{Effort, limits, ranked},
     space::{Candidate, Space},
 };
 use crate::{error::Error, plan::simulate::Judged};
 
 /// Share of today's cost below which a change saves nothing.
-pub(super) const NOTHING: f64 = 0.0005;
+const NOTHING: f64 = 0.0005;
 
 /// Effect of one changed knob.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,7 +40,7 @@ pub struct Why {
     pub to: String,
     /// Its saving, all else as recommended, in USD a month; negative if it costs more.
     pub saves: Estimate,
-    /// Added late minutes, all else as recommended (a month); negative if it removes some.
+    /// Added minutes over the latency target, all else as recommended (a month); negative if it removes some.
     pub adds_late_minutes: Estimate,
     /// Added evictions (a day).
     pub adds_evictions: f64,
@@ -49,94 +54,145 @@ pub fn paired(own: &[Judged], other: &[Judged], months: f64, of: fn(&Judged) -> 
     Estimate::of(&both.map(|(own, other)| (of(own) - of(other)) / months).collect::<Vec<f64>>())
 }
 
-/// Returns the recommended point, without changes that do not pay; today's settings if nothing is better; none if the
-/// watch stopped it.
-///
-/// # Errors
-/// As [`Archive::ensure`].
-pub fn choose(
-    archive: &mut Archive<'_>,
-    space: &Space,
-    effort: &Effort,
-) -> Result<Option<Candidate>, Error> {
-    let today = space.today();
-    let all = ranked(archive, space, effort, effort.trials);
-    let Some(best) = by_cost(&all).first().map(|place| all[*place].candidate.clone()) else {
-        return Ok(None);
-    };
-    let cost = |candidate: &[u16], archive: &Archive<'_>| {
-        let judged = archive.trials(candidate, effort.trials);
-        judged.map(|judged| Measures::of(judged, effort.length).cost_per_month)
-    };
-    let Some(nothing) = cost(&today, archive).map(|cost| NOTHING * cost) else { return Ok(None) };
-    let mut best = best;
-    loop {
-        let without = without(&best, &today);
-        let less: Vec<Candidate> = without.into_iter().map(|(_, candidate)| candidate).collect();
-        if !archive.ensure(&less, effort.trials)? {
-            return Ok(None);
-        }
-        let all = ranked(archive, space, effort, effort.trials);
-        let find = |candidate: &Candidate| all.iter().find(|own| own.candidate == *candidate);
-        let Some(own) = find(&best) else { return Ok(None) };
-        let harmless = |other: &&Ranked| {
-            other.worse <= own.worse
-                && other.measures.cost_per_month <= own.measures.cost_per_month + nothing
-        };
-        let cheapest = less
-            .iter()
-            .filter_map(find)
-            .filter(harmless)
-            .min_by(|a, b| a.measures.cost_per_month.total_cmp(&b.measures.cost_per_month));
-        match cheapest {
-            Some(next) => best.clone_from(&next.candidate),
-            None => return Ok(Some(best)),
-        }
-    }
+/// Returns the number of changed settings.
+pub(super) fn changes(candidate: &[u16], today: &[u16]) -> usize {
+    candidate.iter().zip(today).filter(|(own, today)| own != today).count()
 }
 
-/// Returns alternatives to the best point: the best with one change less, and the next cheapest that hold; at most
-/// `count`.
-pub fn rivals(
-    archive: &Archive<'_>,
-    space: &Space,
-    effort: &Effort,
-    (best, count): (&Candidate, usize),
+/// Returns up to `count` points that are not proven yet: the best of the search and those with a change less, then the
+/// next cheapest in turn with the frontier.
+pub fn finalists(
+    search: &Archive<'_>,
+    proof: &Archive<'_>,
+    (space, effort): (&Space, &Effort),
+    count: usize,
 ) -> Vec<Candidate> {
-    let all = ranked(archive, space, effort, effort.trials);
+    let all = ranked(search, space, effort, effort.trials);
     let today = space.today();
-    let near: Vec<Candidate> = without(best, &today).into_iter().map(|(_, less)| less).collect();
-    let holds = |candidate: &Candidate| {
-        all.iter().any(|own| own.candidate == *candidate && own.worse <= 0.0)
+    let cheapest = by_cost(&all);
+    let holds = |place: &usize| all[*place].worse <= 0.0;
+    let any = cheapest.iter().any(|place| holds(place) && all[*place].candidate != today);
+    // Where nothing holds, the nearest are tried.
+    let fits = |place: &usize| !any || holds(place);
+    let front: Vec<usize> = rank::front(&all).into_iter().filter(fits).collect();
+    let spread =
+        (0..count.min(front.len())).map(|at| front[at * front.len() / count.min(front.len())]);
+    let mut lists = [
+        cheapest.iter().copied().filter(fits).collect::<Vec<usize>>().into_iter(),
+        spread.collect::<Vec<usize>>().into_iter(),
+    ];
+    let mut found: Vec<Candidate> = Vec::new();
+    let mut add = |candidate: &Candidate| {
+        let new = *candidate != today && !proof.knows(candidate) && !found.contains(candidate);
+        if new && found.len() < count {
+            found.push(candidate.clone());
+        }
+        new
     };
-    let next = by_cost(&all).into_iter().map(|place| all[place].candidate.clone());
-    let mut rivals = vec![best.clone()];
-    for candidate in near.into_iter().take(count / 2).chain(next) {
-        let fits = candidate != today && holds(&candidate) && !rivals.contains(&candidate);
-        if fits && rivals.len() < count {
-            rivals.push(candidate);
+    if let Some(best) = cheapest.first().map(|place| &all[*place].candidate) {
+        add(best);
+        for (_, less) in without(best, &today).into_iter().take(count / 2) {
+            if all.iter().any(|own| own.candidate == less && own.worse <= 0.0) {
+                add(&less);
+            }
         }
     }
-    rivals
+    loop {
+        let mut left = false;
+        for list in &mut lists {
+            left |= list.by_ref().any(|place| add(&all[place].candidate));
+        }
+        if !left {
+            return found;
+        }
+    }
 }
 
-/// Runs the candidates that [`why`] needs.
+/// A point that holds, with its trials.
+struct Proven<'a> {
+    own: &'a Ranked,
+    trials: &'a [Judged],
+    changes: usize,
+}
+
+impl Proven<'_> {
+    fn cost(&self) -> f64 {
+        self.own.measures.cost_per_month
+    }
+
+    fn risk(&self) -> f64 {
+        self.own.measures.late_minutes_per_month
+    }
+}
+
+/// Returns the point to recommend of those that are proven and that losses do not harm; none if none holds.
+pub fn pick(
+    proof: &Archive<'_>,
+    (space, effort): (&Space, &Effort),
+    harmed: &dyn Fn(&Candidate) -> bool,
+) -> Option<Candidate> {
+    let today = space.today();
+    let count = proof.count();
+    let all = ranked(proof, space, effort, count);
+    let sound = all.iter().filter(|own| own.worse <= 0.0 && !harmed(&own.candidate));
+    let holding = sound.filter_map(|own| {
+        let trials = proof.trials(&own.candidate, count)?;
+        Some(Proven { own, trials, changes: changes(&own.candidate, &today) })
+    });
+    let holding: Vec<Proven<'_>> = holding.collect();
+    let first = holding.iter().min_by(|a, b| a.cost().total_cmp(&b.cost()))?;
+    let before = Measures::of(proof.trials(&today, count)?, effort.length).cost_per_month;
+    let within_noise = |own: &&Proven<'_>| {
+        let more = paired(own.trials, first.trials, effort.length.months, |of| of.cost);
+        let more = Difference::of(more, count);
+        more.low <= 0.0 || more.mean <= NOTHING * before
+    };
+    let most = holding.iter().filter(within_noise).map(Proven::cost).fold(first.cost(), f64::max);
+    let near: Vec<&Proven<'_>> = holding.iter().filter(|own| own.cost() <= most).collect();
+    let riskier = |own: &Proven<'_>, other: &Proven<'_>| {
+        let slack = effort.tolerance.of(&other.own.measures.terms())[0];
+        other.cost() <= own.cost() && own.risk() - other.risk() > slack
+    };
+    let unbeaten = near.iter().filter(|own| !near.iter().any(|other| riskier(own, other)));
+    let best = unbeaten.min_by(|a, b| {
+        let order = a.changes.cmp(&b.changes).then(a.cost().total_cmp(&b.cost()));
+        order.then(a.risk().total_cmp(&b.risk()))
+    })?;
+    Some(best.own.candidate.clone())
+}
+
+/// Returns the frontier of the proven points. Of points that cost and risk the same within the noise, the recommended
+/// one speaks for all.
+pub fn front(
+    proof: &Archive<'_>,
+    space: &Space,
+    effort: &Effort,
+    chosen: Option<&Candidate>,
+) -> Vec<Candidate> {
+    let mut all = ranked(proof, space, effort, proof.count());
+    if let Some(own) = all.iter().find(|own| Some(&own.candidate) == chosen).cloned() {
+        let same = |other: &Ranked| {
+            let (own, other) = (&own.measures, &other.measures);
+            other.cost_per_month <= own.cost_per_month
+                && other.late_minutes_per_month <= own.late_minutes_per_month
+        };
+        all.retain(|other| other.candidate == own.candidate || other.missed > 0.0 || !same(other));
+    }
+    rank::front(&all).into_iter().map(|place| all[place].candidate.clone()).collect()
+}
+
+/// Runs the candidates that [`why`] needs; returns whether all were run.
 ///
 /// # Errors
 /// As [`Archive::ensure`].
-pub fn take_apart(
-    archive: &mut Archive<'_>,
-    space: &Space,
-    effort: &Effort,
-    best: &[u16],
-) -> Result<bool, Error> {
+pub fn take_apart(proof: &mut Archive<'_>, space: &Space, best: &[u16]) -> Result<bool, Error> {
     let less: Vec<Candidate> =
         without(best, &space.today()).into_iter().map(|(_, candidate)| candidate).collect();
-    archive.ensure(&less, effort.trials)
+    proof.ensure(&less, proof.count())
 }
 
 /// Returns each change of a candidate taken back alone: the knob's place, and the remaining candidate.
-pub(super) fn without(candidate: &[u16], today: &[u16]) -> Vec<(usize, Candidate)> {
+fn without(candidate: &[u16], today: &[u16]) -> Vec<(usize, Candidate)> {
     let changed = (0..candidate.len()).filter(|place| candidate[*place] != today[*place]);
     let back = |place: usize| {
         let mut less = candidate.to_vec();
@@ -149,12 +205,13 @@ pub(super) fn without(candidate: &[u16], today: &[u16]) -> Vec<(usize, Candidate
 /// Returns the effect of each change of the recommended point, largest saving first.
 pub fn why(archive: &Archive<'_>, space: &Space, effort: &Effort, best: &[u16]) -> Vec<Why> {
     let (today, months) = (space.today(), effort.length.months);
-    let Some(own) = archive.trials(best, effort.trials) else { return Vec::new() };
-    let Some(before) = archive.trials(&today, effort.trials) else { return Vec::new() };
-    let limits = super::search::limits(effort, before);
+    let count = archive.count();
+    let Some(own) = archive.trials(best, count) else { return Vec::new() };
+    let Some(before) = archive.trials(&today, count) else { return Vec::new() };
+    let limits = limits(effort, before);
     let of = |(place, less): (usize, Candidate)| {
         let dial = &space.dials[place];
-        let known = archive.trials(&less, effort.trials);
+        let known = archive.trials(&less, count);
         let other = known.unwrap_or(own);
         let evictions = paired(own, other, effort.length.days, |of| of.evictions);
         Why {

@@ -1,4 +1,4 @@
-//! Confirms the recommended point: in trials that the search has not seen, and under strain.
+//! Holds points against today in trials that the search has not seen, and under strain.
 //!
 //! # Formula
 //! ```text
@@ -8,31 +8,26 @@
 //! Student's t for paired differences under common random numbers: Law, "Simulation modeling and analysis",
 //! 5th ed., 10.2.1.
 //! # Limits
-//! A search that takes the best of many is flattered by the trials it saw; these figures are not.
+//! A search that takes the best of many is flattered by the trials it saw; these figures are not. The choice among the
+//! points that were proven is made in the same trials.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::{
-    choose::{NOTHING, paired, without},
-    measure::{Estimate, Limits, Measures},
+    archive::Archive,
+    choose::paired,
+    measure::{Estimate, Measures},
     search::{Effort, limits},
     space::{Candidate, Space},
 };
 use crate::{
     error::Error,
-    plan::{
-        simulate::{Edits, Judged, Prepared, Strain, View, trace},
-        trials::Watch,
-    },
+    plan::simulate::{Edits, Judged, Prepared, Strain, View, trace},
 };
 
 /// Number of the first trial that no search runs.
-const FRESH: u32 = 3_000_001;
-
-/// Number of the first trial that decides between the best of a search; others than the fresh ones.
-const PROOF: u32 = 2_000_001;
+pub const PROOF: u32 = 2_000_001;
 
 /// A difference with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -46,7 +41,8 @@ pub struct Difference {
 }
 
 impl Difference {
-    fn of(estimate: Estimate, trials: usize) -> Self {
+    /// Returns the interval of a mean of trials.
+    pub fn of(estimate: Estimate, trials: usize) -> Self {
         let freedom = trials.saturating_sub(1).max(1) as f64;
         let quantile = StudentsT::new(0.0, 1.0, freedom).map_or(1.96, |law| law.inverse_cdf(0.975));
         let half = quantile * estimate.standard_error;
@@ -54,31 +50,30 @@ impl Difference {
     }
 }
 
-/// Recommended against today in trials that both have.
+/// A point against today in trials that both have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Against {
     /// Trials.
     pub trials: u32,
     /// Today.
     pub today: Measures,
-    /// Recommended.
-    pub recommended: Measures,
+    /// The point.
+    pub point: Measures,
     /// Saving, in USD a month.
     pub saves: Difference,
     /// Saving as a share of today's cost.
     pub saves_share: f64,
-    /// Added late minutes (a month).
+    /// Added minutes over the latency target (a month).
     pub adds_late_minutes: Difference,
-    /// Share of the trials in which the recommended point is cheaper.
+    /// Share of the trials in which it is cheaper.
     pub cheaper: f64,
-    /// Limits that the recommended point misses, in words.
+    /// Limits that it misses, in words.
     pub broken: Vec<String>,
     /// Limits that today's settings miss.
     pub broken_today: Vec<String>,
-    /// Terms of risk whose mean is worse than today's, in words.
-    #[serde(default)]
+    /// Terms of risk without a limit that are worse than today's beyond the tolerance, in words.
     pub worse: Vec<String>,
-    /// Whether it is cheaper, has no more late minutes within the interval, and meets the limits.
+    /// Whether it meets the limits, and is no worse in the other terms.
     pub holds: bool,
 }
 
@@ -89,219 +84,69 @@ pub struct Strained {
     pub name: String,
     /// By how much.
     pub strain: Strain,
-    /// Recommended against today then.
+    /// The recommended point against today then.
     pub against: Against,
 }
 
-/// A comparison of the recommended point with today.
-#[derive(Clone, Copy)]
-#[allow(missing_debug_implementations, reason = "borrowed functions")]
-pub struct Bout<'a> {
-    /// The scenario.
-    pub prepared: &'a Prepared<'a>,
-    /// The knobs.
-    pub space: &'a Space,
-    /// Which months.
-    pub view: View,
-    /// The limits.
-    pub effort: &'a Effort,
-    /// The recommended point.
-    pub best: &'a [u16],
-    /// Whether to go on.
-    pub watch: Watch<'a>,
+/// Returns a candidate against today in all trials of an archive; none if either did not run them.
+pub fn against(
+    archive: &Archive<'_>,
+    space: &Space,
+    effort: &Effort,
+    candidate: &[u16],
+) -> Option<Against> {
+    let today = archive.trials(&space.today(), archive.count())?;
+    let own = archive.trials(candidate, archive.count())?;
+    Some(compare(today, own, effort))
 }
 
-impl Bout<'_> {
-    /// Compares in unseen trials; none if the watch stopped it.
-    ///
-    /// # Errors
-    /// As [`Prepared::judge`].
-    pub fn fresh(&self, count: u32) -> Result<Option<Against>, Error> {
-        self.against(&(FRESH..FRESH + count).collect::<Vec<u32>>())
-    }
-
-    /// Returns the cheapest of the best points that is no later than today in unseen trials, without changes that
-    /// save nothing there. Rare events appear in few trials only by chance. Today's settings if none holds; none if
-    /// the watch stopped it.
-    ///
-    /// # Errors
-    /// As [`Prepared::judge`].
-    pub fn prove(&self, best: &[Candidate], count: u32) -> Result<Option<Candidate>, Error> {
-        let Some(tried) = self.tried(best, count)? else { return Ok(None) };
-        let cost = |place: &usize| tried[*place].recommended.cost_per_month;
-        let pick = |least: Proof| {
-            let holds = (0..best.len()).filter(|place| Proof::of(&tried[*place]) >= least);
-            holds.min_by(|a, b| cost(a).total_cmp(&cost(b)))
-        };
-        let Some(first) = pick(Proof::Clear).or_else(|| pick(Proof::Meets)) else {
-            return Ok(Some(self.space.today()));
-        };
-        self.simpler(best[first].clone(), count)
-    }
-
-    /// Takes changes back, one by one, as long as that costs next to nothing and holds as well.
-    fn simpler(&self, chosen: Candidate, count: u32) -> Result<Option<Candidate>, Error> {
-        let today = self.space.today();
-        let mut pool = vec![chosen];
-        loop {
-            let less = without(&pool[0], &today).into_iter().map(|(_, less)| less);
-            pool.extend(less.filter(|less| *less != today).collect::<Vec<_>>());
-            let Some(tried) = self.tried(&pool, count)? else { return Ok(None) };
-            let own = &tried[0];
-            let most = own.recommended.cost_per_month + NOTHING * own.today.cost_per_month;
-            let cost = |place: &usize| tried[*place].recommended.cost_per_month;
-            let fits =
-                |place: &usize| cost(place) <= most && Proof::of(&tried[*place]) >= Proof::of(own);
-            let next = (1..pool.len()).filter(fits).min_by(|a, b| cost(a).total_cmp(&cost(b)));
-            let Some(next) = next else { return Ok(Some(pool.swap_remove(0))) };
-            pool = vec![pool.swap_remove(next)];
-        }
-    }
-
-    /// Returns candidates against today in the trials of the proof.
-    fn tried(&self, candidates: &[Candidate], count: u32) -> Result<Option<Vec<Against>>, Error> {
-        let trials: Vec<u32> = (PROOF..PROOF + count).collect();
-        let one = |trial: &u32| -> Result<Option<Vec<Judged>>, Error> {
-            let luck = self.prepared.luck(&self.view, *trial)?;
-            let mut all = vec![self.prepared.judge(&self.view, &luck, &[])?];
-            for candidate in candidates {
-                if (self.watch.stop)() {
-                    return Ok(None);
-                }
-                let judged = self.prepared.judge(&self.view, &luck, &self.space.edits(candidate));
-                (self.watch.done)();
-                match judged {
-                    Ok(judged) => all.push(judged),
-                    // What cannot be in one trial is not to be recommended.
-                    Err(_) => all.push(Judged { late_minutes: f64::MAX, ..all[0].clone() }),
-                }
-            }
-            Ok(Some(all))
-        };
-        let done: Result<Vec<_>, Error> = trials.par_iter().with_max_len(1).map(one).collect();
-        let Some(done) = done?.into_iter().collect::<Option<Vec<Vec<Judged>>>>() else {
-            return Ok(None);
-        };
-        let column = |place: usize| done.iter().map(|all| all[place].clone()).collect::<Vec<_>>();
-        let today = column(0);
-        let against = |place| compare(&today, &column(place), self.effort);
-        Ok(Some((1..=candidates.len()).map(against).collect()))
-    }
-
-    /// Compares in unseen trials, with one thing worse than planned.
-    ///
-    /// # Errors
-    /// As [`Prepared::judge`].
-    pub fn strained(
-        &self,
-        name: &str,
-        strain: Strain,
-        count: u32,
-    ) -> Result<Option<Strained>, Error> {
-        let bout = Bout { view: View { strain, ..self.view }, ..*self };
-        let against = bout.fresh(count)?;
-        Ok(against.map(|against| Strained { name: name.to_owned(), strain, against }))
-    }
-
-    fn against(&self, trials: &[u32]) -> Result<Option<Against>, Error> {
-        let edits = self.space.edits(self.best);
-        let both = |trial: &u32| -> Result<Option<(Judged, Judged)>, Error> {
-            if (self.watch.stop)() {
-                return Ok(None);
-            }
-            let luck = self.prepared.luck(&self.view, *trial)?;
-            let today = self.prepared.judge(&self.view, &luck, &[])?;
-            (self.watch.done)();
-            let own = self.prepared.judge(&self.view, &luck, &edits)?;
-            (self.watch.done)();
-            Ok(Some((today, own)))
-        };
-        let done: Result<Vec<_>, Error> = trials.par_iter().with_max_len(1).map(both).collect();
-        let done: Option<Vec<(Judged, Judged)>> = done?.into_iter().collect();
-        Ok(done.map(|done| {
-            let (today, own): (Vec<Judged>, Vec<Judged>) = done.into_iter().unzip();
-            compare(&today, &own, self.effort)
-        }))
-    }
-
-    /// Returns the busiest day of the search's months in the mid case, with today's and the recommended settings.
-    ///
-    /// # Errors
-    /// As [`Prepared::trace`].
-    pub fn days(&self) -> Result<Days, Error> {
-        let (month, day) = self.prepared.busiest_day(&self.view)?;
-        let request = trace::Request {
-            account: Some(self.prepared.scenario().accounts[self.view.account].name.clone()),
-            at: Some(month),
-            days: Some(day + 1),
-            tick_seconds: 60,
-            load: None,
-            trial: 0,
-        };
-        let edits = self.space.edits(self.best);
-        let of = |edits: &Edits<'_>| {
-            let trace = self.prepared.trace_with(&request, edits)?;
-            Ok::<Day, Error>(Day::last_of(&trace))
-        };
-        let (today, recommended) = rayon::join(|| of(&[]), || of(&edits));
-        let date = month.first_day().saturating_add(jiff::Span::new().days(i64::from(day)));
-        Ok(Days {
-            date: date.to_string(),
-            step_minutes: 1,
-            today: today?,
-            recommended: recommended?,
-        })
-    }
+/// Returns the busiest day of the search's months in the mid case, with today's and the recommended settings.
+///
+/// # Errors
+/// As [`Prepared::trace`].
+pub fn days(
+    prepared: &Prepared<'_>,
+    view: &View,
+    space: &Space,
+    best: &Candidate,
+) -> Result<Days, Error> {
+    let (month, day) = prepared.busiest_day(view)?;
+    let request = trace::Request {
+        account: Some(prepared.scenario().accounts[view.account].name.clone()),
+        at: Some(month),
+        days: Some(day + 1),
+        tick_seconds: 60,
+        load: None,
+        trial: 0,
+    };
+    let edits = space.edits(best);
+    let of = |edits: &Edits<'_>| {
+        let trace = prepared.trace_with(&request, edits)?;
+        Ok::<Day, Error>(Day::last_of(&trace))
+    };
+    let (today, recommended) = rayon::join(|| of(&[]), || of(&edits));
+    let date = month.first_day().saturating_add(jiff::Span::new().days(i64::from(day)));
+    Ok(Days { date: date.to_string(), step_minutes: 1, today: today?, recommended: recommended? })
 }
-
-/// Verdict of trials on a candidate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Proof {
-    /// It is later than today, costs more, or misses the limits.
-    Fails,
-    /// On average it is no later than today.
-    Meets,
-    /// It is no later within the whole interval; rare events may be absent by chance.
-    Clear,
-}
-
-impl Proof {
-    fn of(against: &Against) -> Self {
-        let late = against.adds_late_minutes;
-        let better = against.saves.mean > 0.0 && against.worse.is_empty();
-        if !against.broken.is_empty() || (against.broken_today.is_empty() && !better) {
-            Self::Fails
-        } else if late.high <= 0.0 {
-            Self::Clear
-        } else {
-            Self::Meets
-        }
-    }
-}
-
 fn compare(today: &[Judged], own: &[Judged], effort: &Effort) -> Against {
     let (length, n) = (effort.length, own.len());
-    let Limits { asked, .. } = limits(effort, today);
-    let limits = Limits { asked, today: Measures::of(today, length).terms() };
+    let limits = limits(effort, today);
     let (before, after) = (Measures::of(today, length), Measures::of(own, length));
     let saves = Difference::of(paired(today, own, length.months, |of| of.cost), n);
     let late = Difference::of(paired(own, today, length.months, |of| of.late_minutes), n);
     let cheaper = today.iter().zip(own).filter(|(today, own)| own.cost < today.cost).count();
-    let (broken, broken_today) = (limits.broken(&after), limits.broken(&before));
-    let worse = limits.worsened(&after);
-    // Where today misses what is asked for, meeting it may cost money and is worth it.
-    let better = !broken_today.is_empty() || (saves.low > 0.0 && worse.is_empty());
+    let (broken, worse) = (limits.broken(&after), limits.worsened(&after));
     Against {
         trials: n as u32,
         saves_share: saves.mean / before.cost_per_month.max(1e-9),
         today: before,
-        recommended: after,
+        point: after,
         saves,
         adds_late_minutes: late,
         cheaper: cheaper as f64 / n.max(1) as f64,
-        holds: broken.is_empty() && better,
+        holds: broken.is_empty() && worse.is_empty(),
         broken,
-        broken_today,
+        broken_today: limits.broken(&before),
         worse,
     }
 }

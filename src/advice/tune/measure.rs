@@ -3,7 +3,7 @@
 //! # Formula
 //! ```text
 //! cost a month   = Σ trials cost / (trials × months)                    standard error s / √trials
-//! risk           = late minutes a month, summed over workloads           late: saturated, or p95 above its bound
+//! risk           = minutes over the latency target a month, summed over workloads: overloaded, or p95 above the target
 //! difference     = mean over trials of candidate(n) − today(n)           standard error of the differences
 //! ```
 //! Trial n draws the same values for all candidates, so differences are known far better than costs.
@@ -48,7 +48,7 @@ pub struct Measures {
     pub cost_per_month: f64,
     /// Its standard error over trials, in USD a month.
     pub cost_standard_error: f64,
-    /// The risk: minutes in which requests were late, summed over workloads (a month).
+    /// The risk: minutes over the latency target, summed over workloads (a month).
     pub late_minutes_per_month: f64,
     /// Of these, overloaded minutes: more load than the ready pods can serve (a month).
     pub saturated_minutes_per_month: f64,
@@ -99,12 +99,42 @@ impl Measures {
 
 /// Names of the terms of risk.
 pub const TERMS: [&str; 5] = [
-    "late minutes a month",
+    "minutes over the latency target a month",
     "overloaded minutes a month",
     "pending pod minutes a month",
     "evictions a day",
     "probability of exceeding a budget",
 ];
+
+/// By how much a term without a limit may exceed today's value before it counts as worse.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tolerance {
+    /// Share of today's value.
+    pub share: f64,
+    /// At least this many minutes over the latency target, and overloaded minutes (a month).
+    pub minutes: f64,
+    /// At least this many pending pod minutes (a month).
+    pub pending_pod_minutes: f64,
+    /// At least this many evictions (a day).
+    pub evictions: f64,
+    /// At least this much probability of exceeding a budget.
+    pub probability: f64,
+}
+
+impl Tolerance {
+    /// Returns what may be added to today's terms.
+    pub fn of(&self, today: &[f64; 5]) -> [f64; 5] {
+        let least = [
+            self.minutes,
+            self.minutes,
+            self.pending_pod_minutes,
+            self.evictions,
+            self.probability,
+        ];
+        std::array::from_fn(|place| least[place].max(self.share * today[place]))
+    }
+}
 
 /// Maximum of a term of risk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,7 +143,7 @@ pub struct Limit {
     pub term: String,
     /// Its maximum.
     pub most: f64,
-    /// Whether the scenario sets it; otherwise it is today's value.
+    /// Whether the scenario sets it; otherwise it is today's value with a tolerance.
     pub asked: bool,
 }
 
@@ -122,15 +152,18 @@ pub struct Limit {
 pub struct Limits {
     /// Limits that the scenario sets.
     pub asked: [Option<f64>; 5],
-    /// Results of today's settings: they are limits where the scenario sets none, if today meets its limits.
+    /// Results of today's settings: with the tolerance they are limits where the scenario sets none, if today meets
+    /// its limits.
     pub today: [f64; 5],
+    /// By how much such a term may exceed today's.
+    pub tolerance: Tolerance,
 }
 
 /// Differences that are only rounding.
 const ROUNDING: f64 = 1e-9;
 
 impl Limits {
-    /// Returns the limits that the scenario sets; with a limit on p95, late minutes have one by default.
+    /// Returns the limits that the scenario sets; with a limit on p95, minutes above it have one by default.
     pub fn asked(slo: &Slo, late_minutes: f64) -> [Option<f64>; 5] {
         let late = slo.max_late_minutes_per_month.or(slo.max_p95_ms.map(|_| late_minutes));
         [
@@ -143,33 +176,35 @@ impl Limits {
     }
 
     /// Returns by how much the set limits are missed, as shares of each; 0 if all are met.
-    pub fn missed(&self, of: &Measures) -> f64 {
-        missed(&self.asked, of)
+    pub fn missed(&self, terms: &[f64; 5]) -> f64 {
+        missed(&self.asked, terms)
     }
 
-    /// Returns the limits that are held: those set, and today's values if today meets those.
+    /// Returns the limits that are held: those set, and today's values with the tolerance if today meets those.
     pub fn held(&self) -> [Option<f64>; 5] {
-        let over =
-            |(term, limit): (&f64, &Option<f64>)| limit.is_some_and(|most| above(*term, most));
-        let today_fails = self.today.iter().zip(&self.asked).any(over);
+        let today_fails = self.missed(&self.today) > 0.0;
+        let tolerance = self.tolerance.of(&self.today);
         std::array::from_fn(|place| {
-            self.asked[place].or((!today_fails).then_some(self.today[place]))
+            let held = self.today[place] + tolerance[place];
+            self.asked[place].or((!today_fails).then_some(held))
         })
     }
 
     /// Returns by how much the held limits are missed.
-    pub fn worse(&self, of: &Measures) -> f64 {
-        missed(&self.held(), of)
+    pub fn worse(&self, terms: &[f64; 5]) -> f64 {
+        missed(&self.held(), terms)
     }
 
-    /// Returns the held terms that got worse, in words.
+    /// Returns the terms without a set limit that are worse than today's, in words.
     pub fn worsened(&self, of: &Measures) -> Vec<String> {
-        let terms = TERMS.iter().zip(of.terms()).zip(self.held());
-        let over = |((name, term), limit): ((&&str, f64), Option<f64>)| {
-            let most = limit.filter(|most| above(term, *most))?;
-            Some(format!("{term:.2} {name} instead of {most:.2}"))
+        let held = self.held();
+        let over = |place: usize| {
+            let term = of.terms()[place];
+            let most = held[place].filter(|_| self.asked[place].is_none())?;
+            above(term, most)
+                .then(|| format!("{term:.2} {} instead of {:.2}", TERMS[place], self.today[place]))
         };
-        terms.filter_map(over).collect()
+        (0..TERMS.len()).filter_map(over).collect()
     }
 
     /// Returns the terms that miss the set limits, in words.
@@ -197,13 +232,13 @@ fn above(term: f64, most: f64) -> bool {
     term > most + ROUNDING * most.abs().max(1.0)
 }
 
-fn missed(limits: &[Option<f64>; 5], of: &Measures) -> f64 {
-    let by = |(term, limit): (f64, &Option<f64>)| {
-        let over = limit.filter(|most| above(term, *most));
-        // One late minute, one eviction a day: what a limit of nothing is counted in.
+fn missed(limits: &[Option<f64>; 5], terms: &[f64; 5]) -> f64 {
+    let by = |(term, limit): (&f64, &Option<f64>)| {
+        let over = limit.filter(|most| above(*term, *most));
+        // One minute, one eviction a day: what a limit of nothing is counted in.
         over.map_or(0.0, |most| (term - most) / most.max(1.0))
     };
-    of.terms().into_iter().zip(limits).map(by).sum()
+    terms.iter().zip(limits).map(by).sum()
 }
 
 #[cfg(test)]
@@ -235,23 +270,34 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_asked_for_is_held_at_todays_value() {
-        let today = [3.0, 1.5, 0.0, 1.0, 0.5];
-        let limits = Limits { asked: [Some(5.0), None, None, None, None], today };
-        assert_eq!(limits.held(), [Some(5.0), Some(1.5), Some(0.0), Some(1.0), Some(0.5)]);
+    fn a_term_without_a_limit_is_held_at_todays_value_with_the_tolerance() {
+        let today = [3.0, 30.0, 0.0, 1.0, 0.5];
+        let tolerance = Tolerance {
+            share: 0.1,
+            minutes: 1.0,
+            pending_pod_minutes: 4.0,
+            evictions: 2.0,
+            probability: 0.05,
+        };
+        let asked = [Some(5.0), None, None, None, None];
+        let limits = Limits { asked, today, tolerance };
+        assert_eq!(limits.held(), [Some(5.0), Some(33.0), Some(4.0), Some(3.0), Some(0.55)]);
         let mut of = Measures { late_minutes_per_month: 4.0, ..Measures::default() };
-        assert_eq!((limits.missed(&of), limits.worse(&of)), (0.0, 0.0));
-        of.evictions_per_day = 1.5;
-        assert_eq!(limits.missed(&of), 0.0);
-        assert!((limits.worse(&of) - 0.5).abs() < 1e-12);
+        assert_eq!((limits.missed(&of.terms()), limits.worse(&of.terms())), (0.0, 0.0));
+        of.evictions_per_day = 3.5;
+        assert_eq!(limits.missed(&of.terms()), 0.0);
+        assert!((limits.worse(&of.terms()) - 0.5 / 3.0).abs() < 1e-12);
+        assert_eq!(limits.worsened(&of), ["3.50 evictions a day instead of 1.00"]);
         of.late_minutes_per_month = 10.0;
-        assert_eq!(limits.missed(&of), 1.0);
-        assert_eq!(limits.broken(&of), ["10.00 late minutes a month (limit 5)"]);
+        assert_eq!(limits.missed(&of.terms()), 1.0);
+        let expected = "10.00 minutes over the latency target a month (limit 5)";
+        assert_eq!(limits.broken(&of), [expected]);
     }
 
     #[test]
     fn where_today_fails_only_what_is_asked_for_is_held() {
-        let limits = Limits { asked: [Some(1.0), None, None, None, None], today: [3.0; 5] };
+        let asked = [Some(1.0), None, None, None, None];
+        let limits = Limits { asked, today: [3.0; 5], tolerance: Tolerance::default() };
         assert_eq!(limits.held(), [Some(1.0), None, None, None, None]);
     }
 }

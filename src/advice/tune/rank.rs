@@ -16,9 +16,9 @@ pub struct Ranked {
     pub candidate: Candidate,
     /// Cost and risk.
     pub measures: Measures,
-    /// By how much it misses the set limits.
+    /// By how much it misses the set limits, whatever its remaining trials come to.
     pub missed: f64,
-    /// By how much it misses the held limits.
+    /// By how much it misses the held limits, likewise.
     pub worse: f64,
 }
 

@@ -1,19 +1,22 @@
-//! The search: coarse to fine, hopeless candidates stopped after one trial.
+//! The search: feasible first, then cheap; coarse to fine.
 //!
 //! ```text
+//! order         the trials in which today's settings are worst come first
+//! early stop    a candidate with k of T trials misses a limit for certain if  Σ k trials / T > limit,
+//!               because no trial has a negative number of bad minutes; among the others the cheapest go on
 //! small space   every candidate with all trials
 //! else   one    each knob alone at each value, the best of these together, and candidates spread at random
-//!        loop   a third of the best get three times the trials, and so on up to all of them;
+//!        loop   from two trials on, a third of the best get three times the trials, and so on up to all of them;
 //!               then new candidates: neighbors of the best, crossings of two good ones, leaps
 //! ```
 //! # Source
 //! Successive halving: Jamieson and Talwalkar, "Non-stochastic best arm identification and hyperparameter
-//! optimization" (2016), here with factor 3; the trials of all rungs are the same ones, 1, 2, …
+//! optimization" (2016), here with factor 3; the trials of all rungs are the same ones.
 //! Spread at random: Latin hypercube, `McKay`, Beckman and Conover (1979).
 
 use super::{
     archive::Archive,
-    measure::{Length, Limits, Measures},
+    measure::{Length, Limits, Measures, Tolerance},
     rank::{Ranked, by_cost, select},
     space::{Candidate, Space},
 };
@@ -25,6 +28,8 @@ use crate::{
 
 /// Factor between the trials of two rungs.
 const RUNG: usize = 3;
+/// Trials of a candidate before it can be stopped: one trial is chance.
+const FEWEST: usize = 2;
 /// Share of the evaluations that the first, coarse look may take.
 const COARSE: f64 = 0.25;
 /// Batches without a new candidate after which the search ends.
@@ -43,22 +48,42 @@ pub struct Effort {
     pub length: Length,
     /// The limits.
     pub asked: [Option<f64>; 5],
+    /// By how much a term without a limit may exceed today's value.
+    pub tolerance: Tolerance,
+}
+
+impl Effort {
+    /// Returns how bad a trial is: by how much it alone misses the set limits, then its minutes over the target.
+    pub fn badness(&self, trial: &Judged) -> f64 {
+        let terms = Measures::of(std::slice::from_ref(trial), self.length).terms();
+        let limits = Limits { asked: self.asked, ..Limits::default() };
+        // A limit outweighs what has none.
+        1e6 * limits.missed(&terms) + terms[0]
+    }
 }
 
 /// What candidates are held against: today's settings in the same trials.
 pub fn limits(effort: &Effort, today: &[Judged]) -> Limits {
-    Limits { asked: effort.asked, today: Measures::of(today, effort.length).terms() }
+    Limits {
+        asked: effort.asked,
+        today: Measures::of(today, effort.length).terms(),
+        tolerance: effort.tolerance,
+    }
 }
 
 /// Returns all candidates with this many trials, as ranking sees them.
 pub fn ranked(archive: &Archive<'_>, space: &Space, effort: &Effort, trials: usize) -> Vec<Ranked> {
+    let all = archive.count();
     let today = space.today();
-    let Some(own) = archive.trials(&today, trials) else { return Vec::new() };
-    let limits = limits(effort, own);
+    let today = archive.trials(&today, all).or_else(|| archive.trials(&today, trials));
+    let Some(today) = today else { return Vec::new() };
+    let limits = limits(effort, today);
+    let share = trials as f64 / today.len().max(1) as f64;
     let of = |candidate: &Candidate| {
         let judged = archive.trials(candidate, trials)?;
         let measures = Measures::of(judged, effort.length);
-        let (missed, worse) = (limits.missed(&measures), limits.worse(&measures));
+        let least = measures.terms().map(|term| term * share);
+        let (missed, worse) = (limits.missed(&least), limits.worse(&least));
         Some(Ranked { candidate: candidate.clone(), measures, missed, worse })
     };
     archive.records().keys().filter_map(of).collect()
@@ -75,7 +100,7 @@ pub fn exhaustive(space: &Space, effort: &Effort) -> bool {
 /// # Errors
 /// As [`Archive::ensure`].
 pub fn run(archive: &mut Archive<'_>, space: &Space, effort: &Effort) -> Result<bool, Error> {
-    if !archive.ensure(&[space.today()], effort.trials)? {
+    if !archive.begin(&|trial| effort.badness(trial))? {
         return Ok(false);
     }
     if exhaustive(space, effort) {
@@ -110,20 +135,21 @@ struct Search<'s, 'a> {
 impl Search<'_, '_> {
     fn go(&mut self) -> Result<bool, Error> {
         let alone = self.alone();
-        if !self.ensure(alone, 1)? {
+        if !self.ensure(alone, self.fewest())? {
             return Ok(false);
         }
         let mut spread = self.together();
         let budget = (COARSE * self.effort.evaluations as f64) as u64;
-        spread.extend(self.spread(budget.saturating_sub(self.archive.spent) as usize));
-        if !self.ensure(spread, 1)? || !self.promote()? {
+        let left = budget.saturating_sub(self.archive.spent) as usize / self.fewest();
+        spread.extend(self.spread(left));
+        if !self.ensure(spread, self.fewest())? || !self.promote()? {
             return Ok(false);
         }
         let mut idle = 0;
         while self.left() > 0 && idle < PATIENCE {
             let before = self.archive.spent;
             let children = self.breed();
-            if !self.ensure(children, 1)? || !self.promote()? {
+            if !self.ensure(children, self.fewest())? || !self.promote()? {
                 return Ok(false);
             }
             idle = if self.archive.spent > before { 0 } else { idle + 1 };
@@ -135,7 +161,12 @@ impl Search<'_, '_> {
         self.effort.evaluations.saturating_sub(self.archive.spent)
     }
 
-    /// Returns new candidates of a round.
+    /// Returns the trials of a candidate before it can be stopped.
+    fn fewest(&self) -> usize {
+        FEWEST.min(self.effort.trials)
+    }
+
+    /// Returns the number of new candidates of a round.
     fn batch(&self) -> usize {
         (self.effort.evaluations as usize / 60).clamp(6, 36)
     }
@@ -155,7 +186,7 @@ impl Search<'_, '_> {
 
     /// Gives the best of each rung the trials of the next.
     fn promote(&mut self) -> Result<bool, Error> {
-        let (mut trials, mut count) = (1, self.batch());
+        let (mut trials, mut count) = (self.fewest(), self.batch());
         while trials < self.effort.trials {
             count = (count / RUNG).max(2);
             let next = (trials * RUNG).min(self.effort.trials);
@@ -189,7 +220,8 @@ impl Search<'_, '_> {
                 found.push(candidate);
             }
         }
-        let most = (COARSE * self.effort.evaluations as f64 / 2.0).max(1.0) as usize;
+        let most = COARSE * self.effort.evaluations as f64 / self.fewest() as f64;
+        let most = most.max(1.0) as usize;
         while found.len() > most {
             let place = self.draw(found.len());
             found.swap_remove(place);
@@ -201,7 +233,7 @@ impl Search<'_, '_> {
     /// Returns combinations of what helped alone: the cheapest values within the held limits, the cheapest of all,
     /// and those with the least risk.
     fn together(&self) -> Vec<Candidate> {
-        let ranked = self.ranked(1);
+        let ranked = self.ranked(self.fewest());
         let today = self.space.today();
         let alone =
             |own: &&Ranked| own.candidate.iter().zip(&today).filter(|(a, b)| a != b).count() < 2;
@@ -252,7 +284,7 @@ impl Search<'_, '_> {
     /// Returns new candidates: neighbors of the cheapest that holds, then neighbors, crossings and leaps of good
     /// ones.
     fn breed(&mut self) -> Vec<Candidate> {
-        let (few, many) = (self.ranked(1), self.ranked(self.effort.trials));
+        let (few, many) = (self.ranked(self.fewest()), self.ranked(self.effort.trials));
         let best = by_cost(&many).first().map(|place| many[*place].candidate.clone());
         let mut parents = select(&many, 6);
         parents.extend(select(&few, 8));

@@ -69,6 +69,22 @@ impl Space {
         self.dials.iter().try_fold(1_u64, |all, dial| all.checked_mul(dial.values.len() as u64))
     }
 
+    /// Returns a whole number that a candidate sets, or that the account has.
+    pub fn whole(
+        &self,
+        (scenario, catalog): (&Scenario, &Catalog),
+        candidate: &[u16],
+        key: &str,
+    ) -> Option<i64> {
+        let key = Key::parse(key).ok()?;
+        let turned = self.dials.iter().zip(candidate).find(|(dial, _)| dial.key == key);
+        if let Some(value) = turned.and_then(|(dial, place)| dial.at(*place)) {
+            return value.as_integer();
+        }
+        let stack = scenario.stack_of(&scenario.accounts[self.account], catalog);
+        key.get(&stack)?.as_integer()
+    }
+
     /// Returns the changes of a candidate in the scenario.
     pub fn edits(&self, candidate: &[u16]) -> Vec<(&Key, &Value)> {
         let changed =
@@ -108,6 +124,25 @@ impl Space {
             }
         }
         if problems.is_empty() { Ok(Self { account, dials }) } else { Err(Error::input(problems)) }
+    }
+}
+
+impl Space {
+    /// Returns the settings that could lift a limit that a workload runs into: its own, and those of node pools.
+    pub fn lifts(
+        scenario: &Scenario,
+        account: usize,
+        (lifts, workload): (&[DefaultKnob], &str),
+        catalog: &Catalog,
+    ) -> Self {
+        let own = &scenario.accounts[account];
+        let maker = Maker { scenario, own, stack: scenario.stack_of(own, catalog), catalog };
+        let of_it = |dial: &Dial| match (&*dial.key.0, dial.key.head()) {
+            ([_, Step::Name(name), ..], "workloads") => name == workload,
+            _ => true,
+        };
+        let dials = lifts.iter().flat_map(|knob| maker.defaults(knob)).filter(of_it).collect();
+        Self { account, dials }
     }
 }
 

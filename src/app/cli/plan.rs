@@ -160,7 +160,7 @@ fn write_part(args: &Args, shard: (u32, u32)) -> Result<(), Error> {
     }
     let case = Opener::new(&args.prices)?.case(&args.scenario)?;
     let prepared = case.prepared()?;
-    let plan = prepared.run(0)?;
+    let plan = args.trials.mid(&prepared)?;
     let settings = Settings::new(&prepared, &plan)?;
     let trials = part::trials_of(shard.0, shard.1, args.trials.count());
     let (samples, asked) = args.trials.run_these(&prepared, &trials)?;

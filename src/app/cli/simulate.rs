@@ -64,7 +64,7 @@ pub(super) struct Args {
     prices: PriceArgs,
 }
 
-fn month(text: &str) -> Result<Month, String> {
+pub(super) fn month(text: &str) -> Result<Month, String> {
     text.parse().map_err(|_| "expected a month, such as 2027-03".to_owned())
 }
 

@@ -17,6 +17,7 @@ use crate::{
     measure::units::percent_of_fraction,
     plan::{
         Plan,
+        limits::{self, Request},
         simulate::{Prepared, Sample},
         trials::{self, Asked, Settings, Watch},
     },
@@ -24,6 +25,9 @@ use crate::{
 
 /// Default number of trials.
 const DEFAULT: u32 = 200;
+
+/// Trials from which on the next limits are looked for: they take as long as ten trials.
+const WITH_LIMITS: u32 = 20;
 
 /// Default limit of `--until-stable`.
 const MOST: u32 = 5_000;
@@ -90,13 +94,22 @@ impl TrialArgs {
 
     /// Runs the mid case, and the trials for its spread.
     pub(super) fn plan(&self, prepared: &Prepared<'_>) -> Result<Plan, Error> {
-        let mut plan = prepared.run(0)?;
+        let mut plan = self.mid(prepared)?;
         if self.mid_only() {
             return Ok(plan);
         }
         let settings = Settings::new(prepared, &plan)?;
         let (samples, asked) = self.run(prepared)?;
         plan.spread = trials::spread(&plan, &samples, asked, &settings);
+        Ok(plan)
+    }
+
+    /// Runs the mid case, and looks for the next limits if this is more than a quick look.
+    pub(super) fn mid(&self, prepared: &Prepared<'_>) -> Result<Plan, Error> {
+        let mut plan = prepared.run(0)?;
+        if self.count() >= WITH_LIMITS {
+            plan.limits = limits::find(prepared, Request::default())?;
+        }
         Ok(plan)
     }
 

@@ -13,7 +13,7 @@ use super::{
     trials::Watched,
 };
 use crate::{
-    advice::tune::{Defaults, Desk, Request, Setup, State, Tuned},
+    advice::tune::{Defaults, Desk, Planned, Plans, Request, Setup, State, Tuned},
     app::store,
     bounds,
     error::{Error, Place},
@@ -23,6 +23,7 @@ use crate::{
         content::{self, Beside},
         figure,
     },
+    plan::{simulate::Prepared, trials::Watch},
     write::{
         csv,
         format::{Format, Report},
@@ -67,10 +68,10 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     check_targets(args)?;
     let text = store::read_text(&args.scenario)?;
     let tuned = match args.threads {
-        None => tune(args)?,
+        None => tune(args, &text)?,
         Some(threads) => {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build();
-            pool.map_err(|error| failed(&error))?.install(|| tune(args))?
+            pool.map_err(|error| failed(&error))?.install(|| tune(args, &text))?
         }
     };
     // Minutes of work are printed before files can fail.
@@ -120,15 +121,16 @@ fn unproven(tuned: &Tuned) -> Option<String> {
     if tuned.changes.is_empty() {
         return Some("the current settings are the recommendation".into());
     }
-    match &tuned.fresh {
-        Some(fresh) if fresh.holds => None,
-        Some(fresh) => Some(content::tuned::verdict(fresh)),
+    match &tuned.recommended.proof {
+        Some(proof) if proof.holds => None,
+        Some(proof) => Some(content::tuned::verdict(proof)),
         None => Some("the result was not tested on other trials".into()),
     }
 }
 
-fn tune(args: &Args) -> Result<Tuned, Error> {
-    let case = Opener::new(&args.prices)?.case(&args.scenario)?;
+fn tune(args: &Args, text: &str) -> Result<Tuned, Error> {
+    let opener = Opener::new(&args.prices)?;
+    let case = opener.case_of_text(&args.scenario, text)?;
     let prepared = case.prepared()?;
     let defaults: Defaults = store::model()?;
     let request = Request {
@@ -148,7 +150,20 @@ fn tune(args: &Args) -> Result<Tuned, Error> {
     };
     let watched = Watched::begin_with(setup.evaluations(), "evaluations")?;
     let desk = Desk { watch: watched.watch(), earlier: earlier.as_ref(), save: &save };
-    let done = setup.run(desk);
+    let mut done = setup.run(desk);
+    if let Ok(tuned) = &mut done
+        && unproven(tuned).is_none()
+    {
+        let after = opener.case_of_text(&args.scenario, &tuned_text(args, tuned, text)?)?;
+        let planned = |prepared: &Prepared<'_>| {
+            Planned::of(prepared, tuned.fresh_trials, Watch { done: &|| {}, ..watched.watch() })
+        };
+        let both = (planned(&prepared)?, planned(&after.prepared()?)?);
+        if let (Some(today), Some(recommended)) = both {
+            let (months, trials) = (case.scenario.plan.months, tuned.fresh_trials);
+            tuned.plans = Some(Plans { months, trials, today, recommended });
+        }
+    }
     watched.end();
     done
 }

@@ -5,19 +5,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::measure::calendar::Month;
 
-/// What must hold; each of the others may get no worse than it is today.
+/// What must hold; none of the others may become worse than it is today, beyond a tolerance.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Slo {
-    /// Minutes in a month in which a workload is asked for more than its ready pods can serve, summed over
+    /// Overloaded minutes in a month: a workload is asked for more than its ready pods can serve; summed over
     /// workloads.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub max_saturated_minutes_per_month: Option<f64>,
-    /// Response time that 95 % of the requests of each workload are to stay below \[ms\]: a minute above it
-    /// is late. Without it a minute is late above a multiple of an idle pod's.
+    /// Latency target: response time that 95 % of the requests of each workload stay below \[ms\]. Without it the
+    /// target is a multiple of an idle pod's.
     #[schemars(range(min = 0.001, max = 10_000_000))]
     pub max_p95_ms: Option<f64>,
-    /// Minutes in a month in which a workload is saturated or above `max_p95_ms`, summed over workloads.
+    /// Minutes over the latency target in a month: a workload is overloaded or above `max_p95_ms`; summed over
+    /// workloads.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub max_late_minutes_per_month: Option<f64>,
     /// Minutes in a month that pods wait for a node, summed over pods.

@@ -2,7 +2,7 @@
 
 use super::{columns, least_wanted, records};
 use crate::{
-    advice::compare::{Compared, Line, Odds},
+    advice::compare::{Compared, Line, Odds, Risk},
     measure::units::Usd,
     page::{
         Cell, Chart, Fact, Figure, Importance, Kind, Meaning, Page, Row, Section, Series, Table,
@@ -21,7 +21,7 @@ pub fn page(done: &Compared) -> Page {
         currency: "USD".into(),
         cost_metric: "over the whole plan".into(),
         headline: headline(done),
-        sections: vec![causes(done), services(done)],
+        sections: vec![causes(done), risks(done), services(done)],
         records: Some(steps(done)),
         ..Page::default()
     };
@@ -112,6 +112,37 @@ fn causes(done: &Compared) -> Section {
             rows: rows.collect(),
             ..Table::default()
         }],
+        ..Section::default()
+    }
+}
+
+/// Risk beside cost.
+fn risks(done: &Compared) -> Section {
+    let row = |own: &Risk| {
+        let numbers = [own.a, own.b, own.b - own.a].map(Cell::Number);
+        Row::new(
+            [Cell::text(&own.account), Cell::text(&own.term)].into_iter().chain(numbers).collect(),
+        )
+    };
+    let table = Table {
+        id: "risk".into(),
+        title: "Risk of each account in the mid case".into(),
+        note: "workloads added up; mean over the months of the plan, the worst minute of all"
+            .into(),
+        columns: columns(&[
+            ("Account", Kind::Text),
+            ("Risk", Kind::Text),
+            ("A", Kind::Number(1)),
+            ("B", Kind::Number(1)),
+            ("B − A", Kind::Number(1)),
+        ]),
+        rows: done.risks.iter().map(row).collect(),
+        ..Table::default()
+    };
+    Section {
+        id: "risk".into(),
+        title: "Risk".into(),
+        tables: [table].into_iter().filter(|table| !table.rows.is_empty()).collect(),
         ..Section::default()
     }
 }

@@ -5,16 +5,19 @@ use std::fmt::Write as _;
 use super::{columns, least_wanted, records};
 use crate::{
     advice::tune::{
-        Fate, Point, Tuned,
+        Fate, Planned, Plans, Point, Tuned,
         choose::Why,
         confirm::{Against, Day, Days, Difference, Strained},
+        lift::{Binding, Lift},
+        loss::{DatabaseLoss, Setback},
         measure::Measures,
     },
     measure::units::count,
     page::{
-        Cell, Chart, Column, Fact, Figure, Kind, Meaning, Page, Panel, Row, Section, Table,
+        Cell, Chart, Fact, Figure, Kind, Meaning, Page, Panel, Row, Section, Table,
         number::{grouped, in_dollars, percent, quantity},
     },
+    plan::simulate::Drill,
 };
 
 /// Candidates of the frontier that a report lists; all are in `candidates.csv`.
@@ -26,7 +29,7 @@ pub fn page(tuned: &Tuned) -> Page {
     let fact = |name: &str, value: String| (name.to_owned(), value);
     let mut page = Page {
         title: format!("Tuning of {}", tuned.name),
-        cost_metric: format!("a month of all accounts, mean of {} trials", tuned.trials),
+        cost_metric: format!("a month of all accounts, mean of {}", ran_in(tuned)),
         currency: "USD".into(),
         headline: headline(tuned),
         provenance: vec![
@@ -49,7 +52,10 @@ fn headline(tuned: &Tuned) -> Vec<Fact> {
     let cost = |label: &str, of: &Measures, meaning| Fact {
         label: label.into(),
         value: Cell::text(in_dollars(of.cost_per_month, 2)),
-        note: format!("a month; {} late minutes", grouped(of.late_minutes_per_month, 1)),
+        note: format!(
+            "a month; {} minutes over the latency target",
+            grouped(of.late_minutes_per_month, 1)
+        ),
         meaning,
     };
     let mut facts = vec![cost("Today", today, None)];
@@ -58,6 +64,14 @@ fn headline(tuned: &Tuned) -> Vec<Fact> {
         facts.push(cost(recommended(tuned), found, Some(meaning)));
     }
     facts
+}
+
+/// The trials that the figures come from.
+fn ran_in(tuned: &Tuned) -> String {
+    match tuned.fresh_trials {
+        0 => count(tuned.trials as usize, "trial of the search"),
+        fresh => count(fresh as usize, "unseen trial"),
+    }
 }
 
 /// What the point that is reported is called.
@@ -73,7 +87,7 @@ fn recommended(tuned: &Tuned) -> &'static str {
 pub(super) fn section(tuned: &Tuned) -> Section {
     let [first, last] = tuned.months;
     let mut text = vec![format!(
-        "Account {}, {first} to {last}. {} A minute is late when {}; the minutes of all workloads are added up.",
+        "Account {}, {first} to {last}. {} A minute is over the latency target when {}; the minutes of all workloads are added up.",
         tuned.account,
         looked(tuned),
         tuned.late
@@ -85,10 +99,15 @@ pub(super) fn section(tuned: &Tuned) -> Section {
         text.push(format!("Limits: {}.", asked.join("; ")));
     }
     text.push(outcome(tuned));
-    text.extend(tuned.fresh.as_ref().map(confirmed));
+    if !tuned.changes.is_empty() {
+        text.extend(tuned.recommended.proof.as_ref().map(confirmed));
+    }
+    text.extend(next_cheaper(tuned));
+    text.extend(tuned.plans.as_ref().map(planned));
+    text.extend(tuned.binding.iter().flat_map(binding));
     let mut figures = vec![frontier(tuned)];
     figures.extend(tuned.days.as_ref().map(day));
-    let tables = [candidates(tuned), whys(tuned), strained(tuned)];
+    let tables = [candidates(tuned), whys(tuned), losses(tuned), strained(tuned), lifts(tuned)];
     Section {
         id: "tuning".into(),
         title: "Tuning: cost against risk".into(),
@@ -133,15 +152,18 @@ fn outcome(tuned: &Tuned) -> String {
         return format!("{head}: today's settings.{misses}");
     }
     let saves = tuned.recommended.saves;
-    let error = if tuned.recommended.trials > 1 {
+    let trials =
+        tuned.recommended.proof.as_ref().map_or(tuned.recommended.trials, |own| own.trials);
+    let error = if trials > 1 {
         format!(" ± {}", grouped(saves.standard_error, 2))
     } else {
         String::new()
     };
-    let tried = if tuned.stopped { ", not confirmed on other trials" } else { "" };
+    let tried = if tuned.stopped { ", not tested on unseen trials" } else { "" };
     let mut text = format!(
-        "{head}: {}{error} against today in the trials of the search{tried}.{misses}",
-        saving(saves.mean)
+        "{head}: {}{error} against today in {}{tried}.{misses}",
+        saving(saves.mean),
+        ran_in(tuned)
     );
     if tuned.why.is_empty() {
         let changes = tuned.changes.iter();
@@ -164,29 +186,148 @@ fn saving(saves: f64) -> String {
 fn confirmed(fresh: &Against) -> String {
     let interval = |of: &Difference| format!("{} to {}", grouped(of.low, 2), grouped(of.high, 2));
     format!(
-        "On {} unseen trials: {}, {} (95 % interval {}), cheaper in {} of them; {} late minutes a month against {} today (difference {}, 95 % interval {}); {} evictions a day against {}. Verdict: {}.",
+        "On {} unseen trials: {}, {} (95 % interval {}), cheaper in {} of them; {} minutes a month over the latency target against {} today (difference {}, 95 % interval {}); {} evictions a day against {}. Verdict: {}.",
         fresh.trials,
         saving(fresh.saves.mean),
         percent(fresh.saves_share),
         interval(&fresh.saves),
         percent(fresh.cheaper),
-        grouped(fresh.recommended.late_minutes_per_month, 2),
+        grouped(fresh.point.late_minutes_per_month, 2),
         grouped(fresh.today.late_minutes_per_month, 2),
         grouped(fresh.adds_late_minutes.mean, 2),
         interval(&fresh.adds_late_minutes),
-        grouped(fresh.recommended.evictions_per_day, 1),
+        grouped(fresh.point.evictions_per_day, 1),
         grouped(fresh.today.evictions_per_day, 1),
         verdict(fresh)
     )
 }
 
-fn at(point: &Point) -> [f64; 2] {
-    [point.measures.late_minutes_per_month, point.measures.cost_per_month]
+/// The cheapest point that failed in the unseen trials, and the limit that it fails.
+fn next_cheaper(tuned: &Tuned) -> Option<String> {
+    if !tuned.feasible || tuned.stopped {
+        return None;
+    }
+    let cost = |point: &Point| point.measures.cost_per_month;
+    let failed = |point: &&Point| {
+        let proof = point.proof.as_ref().filter(|proof| !proof.holds);
+        let other = point.settings != tuned.today.settings;
+        other && proof.is_some() && cost(point) < cost(&tuned.recommended)
+    };
+    let next = tuned.candidates.iter().filter(failed).max_by(|a, b| cost(a).total_cmp(&cost(b)))?;
+    Some(format!(
+        "What stops a cheaper point: {} would save {} a month more, but {}.",
+        changed(tuned, next),
+        in_dollars(cost(&tuned.recommended) - cost(next), 2),
+        next.proof.as_ref().map_or_else(String::new, verdict)
+    ))
+}
+
+/// What `plan` says of both.
+fn planned(plans: &Plans) -> String {
+    let of = |own: &Planned| {
+        let [p10, p50, p90] = own.quantiles.map(|usd| in_dollars(usd, 0));
+        let mid = in_dollars(own.mid.to_f64(), 2);
+        format!("{mid} in the mid case, P50 {p50} (P10 {p10} to P90 {p90})")
+    };
+    format!(
+        "The whole plan, {}, as `runrate plan --trials {}` computes it: today {}; recommended {}.",
+        count(plans.months as usize, "month"),
+        plans.trials,
+        of(&plans.today),
+        of(&plans.recommended)
+    )
+}
+
+/// Which limit binds, and what would lift it.
+fn binding(binding: &Binding) -> Vec<String> {
+    let own = &binding.overload;
+    let mut text = Vec::new();
+    if own.minutes > 0.0 {
+        text.push(format!(
+            "With today's settings {} is overloaded in {} minutes a month: in {} of them with every replica of max_replicas, in {} with pods that wait for a node.",
+            own.workload,
+            grouped(own.minutes, 1),
+            grouped(own.at_max_replicas, 1),
+            grouped(own.without_node, 1)
+        ));
+    }
+    let works = binding.lifts.iter().filter(|lift| lift.misses.is_empty());
+    let works: Vec<String> = works.map(|lift| format!("{}.", lifted(lift))).collect();
+    text.push(if works.is_empty() {
+        "No single setting of this workload or of the node pools that was tried meets the limits."
+            .into()
+    } else {
+        format!("What would meet the limits: {}", works.join(" "))
+    });
+    text
+}
+
+/// `workloads.api.hpa.max_replicas from 60 to 100 costs $0.28 a month more`.
+fn lifted(lift: &Lift) -> String {
+    format!("{} from {} to {} {}", lift.key, lift.from, lift.to, saving(-lift.costs.mean))
+}
+
+fn lifts(tuned: &Tuned) -> Table {
+    let row = |lift: &Lift| {
+        let misses =
+            if lift.misses.is_empty() { "meets them".into() } else { lift.misses.join("; ") };
+        Row::new(vec![
+            Cell::text(&lift.key),
+            Cell::text(&lift.from),
+            Cell::text(&lift.to),
+            Cell::Number(lift.costs.mean),
+            Cell::text(misses),
+        ])
+    };
+    Table {
+        id: "tuning-lifts".into(),
+        title: "Settings that could lift the limit, each moved alone".into(),
+        note: format!("{NOTE}; against today's settings"),
+        columns: columns(&[
+            ("Setting", Kind::Text),
+            ("Today", Kind::Text),
+            ("Tried up to", Kind::Text),
+            ("Costs more", Kind::Usd),
+            ("Limits", Kind::Text),
+        ]),
+        rows: tuned.binding.iter().flat_map(|binding| &binding.lifts).map(row).collect(),
+        ..Table::default()
+    }
+}
+
+/// The settings of a point that differ from today's, `max_replicas = 100, target_cpu_utilization = 70`.
+fn changed(tuned: &Tuned, point: &Point) -> String {
+    let all = tuned.knobs.iter().zip(&point.settings).filter(|(knob, own)| knob.today != **own);
+    let all: Vec<String> =
+        all.map(|(knob, own)| format!("{} = {own}", short(tuned, &knob.key))).collect();
+    if all.is_empty() { "as today".into() } else { all.join(", ") }
+}
+
+/// As much of the end of a knob's key as no other knob has.
+fn short<'k>(tuned: &Tuned, key: &'k str) -> &'k str {
+    let dots = key.rmatch_indices('.').map(|(place, _)| &key[place + 1..]);
+    let single = |end: &&str| {
+        let ending = format!(".{end}");
+        tuned.knobs.iter().filter(|knob| knob.key.ends_with(&ending)).count() < 2
+    };
+    let mut ends = dots;
+    ends.find(single).unwrap_or(key)
+}
+
+/// Minutes over the target and cost of a point; of one that did not run the unseen trials by its difference to today.
+fn at(tuned: &Tuned, point: &Point) -> [f64; 2] {
+    let today = &tuned.today.measures;
+    if tuned.fresh_trials == 0 || point.proof.is_some() {
+        return [point.measures.late_minutes_per_month, point.measures.cost_per_month];
+    }
+    let minutes = today.late_minutes_per_month + point.adds_late_minutes.mean;
+    [minutes.max(0.0), today.cost_per_month - point.saves.mean]
 }
 
 /// Cost against risk of the candidates.
 pub fn frontier(tuned: &Tuned) -> Figure {
-    let whole = |point: &&Point| matches!(point.fate, Fate::Front | Fate::Whole);
+    let whole = |point: &&Point| matches!(point.fate, Fate::Front | Fate::Proven | Fate::Whole);
+    let at = |point: &Point| at(tuned, point);
     let mut front: Vec<[f64; 2]> = tuned.front.iter().map(at).collect();
     front.sort_by(|a, b| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
     let mut marked = vec![("today".to_owned(), at(&tuned.today))];
@@ -196,16 +337,18 @@ pub fn frontier(tuned: &Tuned) -> Figure {
     }
     Figure {
         id: "frontier".into(),
-        title: "Cost against late minutes of all candidates that ran every trial".into(),
+        title:
+            "Cost against minutes over the latency target of all candidates that ran every trial"
+                .into(),
         alt: format!(
-            "Points of cost against late minutes. Today ${} a month and {} late minutes; recommended ${} and {}.",
+            "Points of cost against minutes over the latency target. Today ${} a month and {} minutes; recommended ${} and {}.",
             grouped(tuned.today.measures.cost_per_month, 0),
             grouped(tuned.today.measures.late_minutes_per_month, 1),
             grouped(tuned.recommended.measures.cost_per_month, 0),
             grouped(tuned.recommended.measures.late_minutes_per_month, 1)
         ),
         chart: Chart::Frontier {
-            x: "late minutes a month [min]".into(),
+            x: "over the latency target [min a month]".into(),
             y: "cost a month [USD]".into(),
             points: tuned.candidates.iter().filter(whole).map(at).collect(),
             front,
@@ -263,7 +406,7 @@ fn whys(tuned: &Tuned) -> Table {
         ("Recommended", Kind::Text),
         ("Saves", Kind::Usd),
         ("± standard error", Kind::Usd),
-        ("Late minutes added", Kind::Number(1)),
+        ("Minutes over target added", Kind::Number(1)),
         ("Evictions a day added", Kind::Number(1)),
         ("Misses without it", Kind::Text),
     ]);
@@ -277,6 +420,60 @@ fn whys(tuned: &Tuned) -> Table {
     }
 }
 
+/// What losses at the busiest minute leave.
+fn losses(tuned: &Tuned) -> Table {
+    let minutes = |own: &Drill| {
+        let most = || Cell::text("over 120");
+        own.recovery_minutes.map_or_else(most, |minutes| Cell::Number(f64::from(minutes)))
+    };
+    let row = |own: &Setback| {
+        Row::new(vec![
+            Cell::text(&own.name),
+            Cell::Number(own.per_year),
+            Cell::Number(own.today.capacity_left),
+            Cell::Number(own.recommended.capacity_left),
+            Cell::Number(own.today.overloaded_minutes),
+            Cell::Number(own.recommended.overloaded_minutes),
+            minutes(&own.today),
+            minutes(&own.recommended),
+        ])
+    };
+    let database = |own: &DatabaseLoss| {
+        let [before, after] = own.instances.map(f64::from);
+        // What remains of the instances, which is not what is asked for.
+        let left = |all: f64| Cell::Number((all - 1.0) / all);
+        let [old, new] = own.minutes.map(Cell::Number);
+        Row::new(vec![
+            Cell::text("one database instance"),
+            Cell::Number(own.per_year),
+            left(before),
+            left(after),
+            Cell::Empty,
+            Cell::Empty,
+            old,
+            new,
+        ])
+    };
+    let names = columns(&[
+        ("Loss of", Kind::Text),
+        ("A year", Kind::Number(1)),
+        ("Left today", Kind::Share),
+        ("Left recommended", Kind::Share),
+        ("Overloaded today", Kind::Number(0)),
+        ("Overloaded recommended", Kind::Number(0)),
+        ("Recovery today", Kind::Number(0)),
+        ("Recovery recommended", Kind::Number(0)),
+    ]);
+    Table {
+        id: "tuning-losses".into(),
+        title: "A loss at the busiest minute: capacity left, and minutes to recover".into(),
+        note: "mid case; left: what can be served as a share of what is asked, of a database the instances that remain; minutes of the next two hours; a year: assumed frequency".into(),
+        columns: least_wanted(names, &["Recovery today", "Overloaded today", "A year", "Left today"]),
+        rows: tuned.losses.iter().map(row).chain(tuned.database_loss.iter().map(database)).collect(),
+        ..Table::default()
+    }
+}
+
 fn strained(tuned: &Tuned) -> Table {
     const HOLDS: usize = 8;
     let row = |own: &Strained| {
@@ -285,12 +482,12 @@ fn strained(tuned: &Tuned) -> Table {
         Row::new(vec![
             Cell::text(&own.name),
             Cell::Number(against.today.cost_per_month),
-            Cell::Number(against.recommended.cost_per_month),
+            Cell::Number(against.point.cost_per_month),
             Cell::Number(against.saves.mean),
             Cell::Number(against.saves.low),
             Cell::Number(against.saves.high),
             Cell::Number(against.today.late_minutes_per_month),
-            Cell::Number(against.recommended.late_minutes_per_month),
+            Cell::Number(against.point.late_minutes_per_month),
             Cell::text(if against.holds { "yes".into() } else { verdict(against) }),
         ])
         .marked(HOLDS, meaning)
@@ -302,57 +499,66 @@ fn strained(tuned: &Tuned) -> Table {
         ("Saves", Kind::Usd),
         ("From", Kind::Usd),
         ("To", Kind::Usd),
-        ("Late minutes today", Kind::Number(1)),
-        ("Late minutes recommended", Kind::Number(1)),
+        ("Over target today", Kind::Number(1)),
+        ("Over target recommended", Kind::Number(1)),
         ("Holds", Kind::Text),
     ]);
     Table {
         id: "tuning-sensitivity".into(),
         title: "Sensitivity: is the recommendation still right?".into(),
-        note: format!("{NOTE}; from and to are the 95 % interval of the saving"),
-        columns: least_wanted(names, &["Cost today", "Cost recommended", "Late minutes today"]),
+        note: format!(
+            "{NOTE}; from and to are the 95 % interval of the saving; minutes a month over the latency target"
+        ),
+        columns: least_wanted(names, &["Cost today", "Cost recommended", "Over target today"]),
         rows: tuned.sensitivity.iter().map(row).collect(),
         ..Table::default()
     }
 }
 
 fn candidates(tuned: &Tuned) -> Table {
-    let names = vec![
-        ("Candidate".to_owned(), Kind::Text),
-        ("Cost".to_owned(), Kind::Usd),
-        ("Late minutes".to_owned(), Kind::Number(1)),
-        ("Overloaded minutes".to_owned(), Kind::Number(1)),
-        ("Pending pod minutes".to_owned(), Kind::Number(1)),
-        ("Evictions a day".to_owned(), Kind::Number(1)),
-        ("Over budget".to_owned(), Kind::Share),
-        ("Nodes".to_owned(), Kind::Number(1)),
-    ];
-    let mut names: Vec<Column> =
-        names.into_iter().map(|(name, kind)| Column::new(name, kind)).collect();
-    // A terminal has the changed settings in a table of their own.
-    names.extend(tuned.knobs.iter().map(|knob| Column::new(&knob.key, Kind::Text).spare(1)));
-    let mut rows = vec![row("today", &tuned.today)];
+    let names = columns(&[
+        ("Point", Kind::Text),
+        ("Cost", Kind::Usd),
+        ("Saves", Kind::Usd),
+        ("± standard error", Kind::Usd),
+        ("Over target", Kind::Number(1)),
+        ("Overloaded", Kind::Number(1)),
+        ("Pending pods", Kind::Number(1)),
+        ("Evictions a day", Kind::Number(1)),
+        ("Over budget", Kind::Share),
+        ("Nodes", Kind::Number(1)),
+        ("Holds", Kind::Text),
+        ("Changed settings", Kind::Text),
+    ]);
+    let line = |name: &str, point: &Point| row(tuned, name, point);
+    let mut rows = vec![line("today", &tuned.today)];
     if !tuned.changes.is_empty() {
-        rows.push(row(if tuned.feasible { "recommended" } else { "nearest" }, &tuned.recommended));
+        let name = if tuned.feasible { "recommended" } else { "nearest" };
+        rows.push(line(name, &tuned.recommended));
     }
     // Evenly over the front, with both ends.
     let last = tuned.front.len().saturating_sub(1);
     let shown = tuned.front.len().min(SHOWN);
     for at in 0..shown {
         let place = if shown > 1 { at * last / (shown - 1) } else { 0 };
-        rows.push(row(&format!("front {}", place + 1), &tuned.front[place]));
+        let point = &tuned.front[place];
+        if ![&tuned.today.settings, &tuned.recommended.settings].contains(&&point.settings) {
+            rows.push(line(&format!("front {}", place + 1), point));
+        }
     }
+    let less = ["Pending pods", "Nodes", "Over budget", "Evictions a day", "± standard error"];
     Table {
         id: "tuning-candidates".into(),
         title: "Today, recommended, and the frontier of cost and risk".into(),
-        note: format!("{NOTE}; minutes a month"),
-        columns: names,
+        note: format!("{NOTE}, mean of {}; minutes a month", ran_in(tuned)),
+        columns: least_wanted(names, &less),
         rows,
         ..Table::default()
     }
 }
 
-fn row(name: &str, point: &Point) -> Row {
+fn row(tuned: &Tuned, name: &str, point: &Point) -> Row {
+    const HOLDS: usize = 10;
     let Measures {
         cost_per_month,
         late_minutes_per_month,
@@ -367,6 +573,8 @@ fn row(name: &str, point: &Point) -> Row {
     cells.extend(
         [
             cost_per_month,
+            point.saves.mean,
+            point.saves.standard_error,
             late_minutes_per_month,
             saturated_minutes_per_month,
             pending_pod_minutes_per_month,
@@ -376,32 +584,32 @@ fn row(name: &str, point: &Point) -> Row {
         ]
         .map(Cell::Number),
     );
-    cells.extend(point.settings.iter().map(Cell::text));
-    Row::new(cells)
+    let (holds, meaning) = match &point.proof {
+        Some(proof) if proof.holds => ("yes", Meaning::Good),
+        Some(_) => ("no", Meaning::Bad),
+        None => ("not tested", Meaning::Caution),
+    };
+    cells.extend([Cell::text(holds), Cell::text(changed(tuned, point))]);
+    Row::new(cells).marked(HOLDS, meaning)
 }
-
-/// Trials below which an interval says next to nothing.
-const FEW: u32 = 10;
 
 /// Whether it holds, and if not, why.
 pub fn verdict(of: &Against) -> String {
-    if of.holds && of.broken_today.is_empty() && of.adds_late_minutes.high > 0.0 {
+    if !of.broken.is_empty() {
+        format!("fails on unseen trials: {}", of.broken.join("; "))
+    } else if !of.worse.is_empty() {
+        format!("is worse on unseen trials: {}", of.worse.join("; "))
+    } else if !of.broken_today.is_empty() {
+        format!("holds: meets limits that today's settings miss ({})", of.broken_today.join("; "))
+    } else if of.saves.low <= 0.0 {
+        "holds, but the saving may be zero".into()
+    } else if of.adds_late_minutes.high > 0.0 {
         format!(
-            "holds on average: cheaper, and no risk is higher; the interval leaves room for {} more late minutes",
+            "holds: cheaper, and no risk is measurably higher; the interval leaves room for {} more minutes over the latency target",
             grouped(of.adds_late_minutes.high, 2)
         )
-    } else if of.holds && of.broken_today.is_empty() {
-        "holds: cheaper at equal or lower risk".into()
-    } else if of.holds {
-        format!("holds: meets limits that today's settings miss ({})", of.broken_today.join("; "))
-    } else if !of.broken.is_empty() {
-        format!("fails on unseen trials: {}", of.broken.join("; "))
-    } else if of.saves.low <= 0.0 && of.trials < FEW {
-        format!("unknown: {} trials are too few to tell", of.trials)
-    } else if of.saves.low <= 0.0 {
-        "does not hold: the saving may be zero".into()
     } else {
-        format!("does not hold: {}", of.worse.join("; "))
+        "holds: cheaper at equal or lower risk".into()
     }
 }
 
@@ -410,12 +618,14 @@ pub fn candidate_records(tuned: &Tuned) -> Table {
     let mut header: Vec<&str> = vec![
         "fate",
         "trials",
+        "unseen_trials",
+        "changes",
         "usd_per_month",
         "usd_standard_error",
         "saves_usd_per_month",
         "saves_standard_error",
-        "late_minutes_per_month",
-        "saturated_minutes_per_month",
+        "minutes_over_target_per_month",
+        "overloaded_minutes_per_month",
         "pending_pod_minutes_per_month",
         "evictions_per_day",
         "unserved_requests_per_month",
@@ -433,6 +643,7 @@ fn cells(tuned: &Tuned, point: &Point) -> Vec<String> {
         _ if point.settings == tuned.today.settings => "today",
         _ if point.settings == tuned.recommended.settings => "recommended",
         Fate::Front => "front",
+        Fate::Proven => "proven",
         Fate::Whole => "whole",
         Fate::Stopped => "stopped",
         Fate::Impossible => "impossible",
@@ -450,12 +661,18 @@ fn cells(tuned: &Tuned, point: &Point) -> Vec<String> {
         of.budget_break_probability,
         of.nodes,
     ];
-    let mut cells = vec![fate.to_owned(), point.trials.to_string()];
+    let unseen = point.proof.as_ref().map_or(0, |proof| proof.trials);
+    let mut cells = vec![
+        fate.to_owned(),
+        point.trials.to_string(),
+        unseen.to_string(),
+        point.changes.to_string(),
+    ];
     let empty = point.fate == Fate::Impossible;
     // One trial has no error that could be told.
     let errors = [1, 3];
     let number = |(place, n): (usize, &f64)| {
-        let untold = empty || (point.trials < 2 && errors.contains(&place));
+        let untold = empty || (point.trials.max(unseen) < 2 && errors.contains(&place));
         if untold { String::new() } else { format!("{n:.4}") }
     };
     cells.extend(numbers.iter().enumerate().map(number));
@@ -464,11 +681,20 @@ fn cells(tuned: &Tuned, point: &Point) -> Vec<String> {
     cells
 }
 
-/// One line for a search in which nothing meets the limits.
+/// One line for a search in which nothing meets the limits: the nearest, and what would meet them.
 pub fn unmet(tuned: &Tuned) -> String {
     let nearest = &tuned.recommended;
-    format!(
-        "no candidate meets what [tune.slo] asks for; the nearest has {}. Relax a limit of [tune.slo], or widen the range of a setting",
-        nearest.broken.join("; ")
-    )
+    let misses = match &nearest.proof {
+        Some(proof) if proof.broken.is_empty() => &proof.worse,
+        _ => &nearest.broken,
+    };
+    let head = format!(
+        "no candidate meets the limits of [tune.slo] on unseen trials; the nearest has {}",
+        misses.join("; ")
+    );
+    let works = tuned.binding.iter().flat_map(|binding| &binding.lifts);
+    match works.into_iter().find(|lift| lift.misses.is_empty()) {
+        Some(lift) => format!("{head}. {} and meets them; add it to [[tune.knobs]]", lifted(lift)),
+        None => format!("{head}. Relax a limit of [tune.slo], or widen the range of a setting"),
+    }
 }

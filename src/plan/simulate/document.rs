@@ -68,6 +68,7 @@ pub(super) fn plan(prepared: &Prepared<'_>, outcome: Outcome) -> Plan {
         cost: ledger::total(&rated.entries),
         months,
         spread: None,
+        limits: None,
         commitments: uses,
         coverage,
         assumptions: assumptions(scenario),

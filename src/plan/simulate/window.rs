@@ -96,6 +96,19 @@ pub struct Judged {
     pub broke: Vec<bool>,
 }
 
+/// Why a workload was overloaded.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Overload {
+    /// The workload.
+    pub workload: String,
+    /// Overloaded minutes.
+    pub minutes: f64,
+    /// Of these, with every replica that the autoscaler may have.
+    pub at_max_replicas: f64,
+    /// Of these, with pods that had no node.
+    pub without_node: f64,
+}
+
 /// What all changes share in one trial.
 #[derive(Debug)]
 pub struct Luck {
@@ -110,6 +123,11 @@ pub struct Luck {
 }
 
 impl Luck {
+    /// Returns the mid case's or a trial's traffic of some months, without other accounts.
+    pub(super) fn of_traffic(trial: u32, users: Path, traffic: Vec<MonthTraffic>) -> Self {
+        Self { trial, values: Vec::new(), users, traffic, others: Vec::new(), before: Vec::new() }
+    }
+
     /// Its trial.
     pub fn trial(&self) -> u32 {
         self.trial
@@ -131,8 +149,7 @@ impl Prepared<'_> {
                 (view.first..view.first + view.months).map(month).collect();
             let traffic = traffic?;
             let drawn = drawn.beside(drawn.scenario, &users, view.strain.spot_price);
-            let mut luck =
-                Luck { trial, values, users, traffic, others: Vec::new(), before: Vec::new() };
+            let mut luck = Luck { values, ..Luck::of_traffic(trial, users, traffic) };
             let mut metering = Metering::default();
             for (place, account) in drawn.scenario.accounts.iter().enumerate() {
                 if place != view.account {
@@ -152,6 +169,38 @@ impl Prepared<'_> {
     /// # Errors
     /// Settings that contradict each other; meters without a price.
     pub fn judge(&self, view: &View, luck: &Luck, edits: &Edits<'_>) -> Result<Judged, Error> {
+        Ok(self.judge_months(view, luck, edits)?.0)
+    }
+
+    /// Returns why each workload was overloaded in one trial with some settings changed.
+    ///
+    /// # Errors
+    /// As [`Self::judge`].
+    pub fn overloads(
+        &self,
+        view: &View,
+        luck: &Luck,
+        edits: &Edits<'_>,
+    ) -> Result<Vec<Overload>, Error> {
+        let mut all: Vec<Overload> = Vec::new();
+        for month in self.judge_months(view, luck, edits)?.1 {
+            all.resize_with(month.workloads.len(), Overload::default);
+            for (sum, own) in all.iter_mut().zip(month.workloads) {
+                sum.workload = own.name;
+                sum.minutes += own.overloaded_minutes;
+                sum.at_max_replicas += own.overloaded_at_most_minutes;
+                sum.without_node += own.overloaded_pending_minutes;
+            }
+        }
+        Ok(all)
+    }
+
+    fn judge_months(
+        &self,
+        view: &View,
+        luck: &Luck,
+        edits: &Edits<'_>,
+    ) -> Result<(Judged, Vec<Capacity>), Error> {
         let scenario = self.scenario.with_edits(&luck.values, edits, &self.facts.catalog)?;
         let drawn = self.beside(&scenario, &luck.users, view.strain.spot_price);
         let mut metering = Metering::default();
@@ -164,7 +213,7 @@ impl Prepared<'_> {
         let each = |of: fn(&crate::cluster::capacity::WorkloadUse) -> f64| {
             sum(&|month| month.workloads.iter().map(of).sum())
         };
-        Ok(Judged {
+        let judged = Judged {
             cost: rated.entries.iter().map(|entry| entry.cost).sum::<Usd>().to_f64(),
             late_minutes: each(|own| own.late_minutes),
             saturated_minutes: each(|own| own.overloaded_minutes),
@@ -173,7 +222,8 @@ impl Prepared<'_> {
             unserved_requests: each(|own| own.unserved_requests),
             nodes: sum(&|month| month.total.mean) / months.len().max(1) as f64,
             broke: drawn.broke(view, luck, &rated),
-        })
+        };
+        Ok((judged, months))
     }
 
     /// The day with the busiest minute in the mid case: its month, and days before it in that month.
@@ -207,7 +257,12 @@ impl Prepared<'_> {
     }
 
     /// The same with another scenario and other users; without policies.
-    fn beside<'s>(&'s self, scenario: &'s Scenario, users: &Path, spot_level: f64) -> Prepared<'s> {
+    pub(super) fn beside<'s>(
+        &'s self,
+        scenario: &'s Scenario,
+        users: &Path,
+        spot_level: f64,
+    ) -> Prepared<'s> {
         Prepared {
             scenario,
             facts: self.facts,
@@ -223,7 +278,7 @@ impl Prepared<'_> {
     }
 
     /// Runs an account through the months looked at.
-    fn meter(
+    pub(super) fn meter(
         &self,
         (place, account): (usize, &Account),
         view: &View,
@@ -258,14 +313,7 @@ impl Prepared<'_> {
         let earlier = View { first: 0, months: view.first, ..*view };
         let traffic: Result<Vec<MonthTraffic>, Error> =
             (0..view.first).map(|index| self.month_traffic(index, &self.users, trial)).collect();
-        let luck = Luck {
-            trial,
-            values: Vec::new(),
-            users: self.users.clone(),
-            traffic: traffic?,
-            others: Vec::new(),
-            before: Vec::new(),
-        };
+        let luck = Luck::of_traffic(trial, self.users.clone(), traffic?);
         let mut metering = Metering::default();
         for (place, account) in self.scenario.accounts.iter().enumerate() {
             self.meter((place, account), &earlier, &luck, &mut metering)?;
