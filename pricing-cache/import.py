@@ -2,7 +2,8 @@
 """Carries a folder of collected price and shape facts over into this project's own format.
 
     python3 pricing-cache/import.py FOLDER
-    python3 pricing-cache/import.py --manifests     only renews the digests after an edit by hand
+    python3 pricing-cache/import.py --regions FOLDER   lays regional price lists over the book (regions.py)
+    python3 pricing-cache/import.py --manifests        only renews the digests after an edit by hand
 
 FOLDER holds the collected CSV files (aws_service_prices.csv, ec2_on_demand_prices.csv, ...).
 Run it from the repository root; it rewrites pricing-cache/<region>/*.csv, models/*.csv and both
@@ -56,7 +57,10 @@ def manifest(root, skip=()):
     (root / "manifest.toml").write_text("\n".join(out))
 
 
-if sys.argv[1:] == ["--manifests"]:
+if sys.argv[1:2] == ["--regions"]:
+    import regions
+    regions.lay_over(pathlib.Path(sys.argv[2]), BOOK, MODELS, COLUMNS, PREFIXES)
+if sys.argv[1:2] in (["--manifests"], ["--regions"]):
     manifest(BOOK)
     manifest(MODELS)
     sys.exit()
@@ -103,8 +107,7 @@ def add(region, service, usage_type, operation, description, unit, begin, end, u
 
 # --- AWS services other than EC2 instances -------------------------------------------------
 SPELLING = {  # one meter, two spellings in the sources: keep the bill's text, look up by one
-    ("AWSSecretsManager", "AWSSecretsManager-Secret"): "AWSSecretsManager-Secrets",
-    ("awswaf", "RequestV2-48KB"): "RequestV2-Tier1"}
+    ("AWSSecretsManager", "AWSSecretsManager-Secret"): "AWSSecretsManager-Secrets"}
 rows = read("aws_service_prices.csv")
 index = {}
 for r in rows:
@@ -325,7 +328,10 @@ for r in types:
     r["as_of"] = "2026-08-22" if "moto" in r["sources"] else "2026-08-21"
     r["source"] = r.pop("sources")
 write(MODELS / "ec2.csv", list(types[0]), types)
-write(MODELS / "spot.csv", list(advisor[0]), advisor)
+for region in {r["region"] for r in advisor}:
+    write(MODELS / "spot" / f"{region}.csv", ["instance_type", "savings_percent", "interruption_bucket", "as_of", "source"],
+          [{k: r[k] for k in ("instance_type", "savings_percent", "interruption_bucket", "as_of", "source")}
+           for r in advisor if r["region"] == region])
 write(MODELS / "spot_price_history.csv", *(lambda d: (list(d[0]), d))(read("ec2_spot_price_history.csv")))
 write(MODELS / "regions.csv", ["region", "prefix", "as_of", "source"],
       [dict(region=region, prefix=prefixes[0], as_of="2026-09",
