@@ -58,7 +58,7 @@ pub mod window;
 
 use self::metering::Metering;
 pub use line::{Line, Simulated};
-pub use purchase::{Metered, Saving};
+pub use purchase::{Metered, MonthlySaving, Saving};
 pub use replay::Replay;
 pub use sample::{Cost, Sample};
 pub use window::{Edits, Judged, Late, Luck, Strain, View};
@@ -156,14 +156,7 @@ impl<'a> Prepared<'a> {
         let traffic = traffic
             .map_err(|message| problems.push(document.problem_below("traffic", &message)))
             .ok();
-        for (index, bought) in scenario.commitments.iter().enumerate() {
-            let rules = &facts.commitment_rules;
-            if !rules.sells(bought.kind, bought.term, bought.payment) {
-                let key = format!("commitments[{index}].payment");
-                let message = rules.refusal(bought.kind, bought.term, bought.payment);
-                problems.push(document.problem(&key, &message));
-            }
-        }
+        problems.extend(purchase::unsold(scenario, facts));
         let days = (0..plan.months).map(|index| plan.start.plus(index).days() as u32).sum();
         let span = (PLAN_TICK_SECONDS, plan.start.first_day(), days);
         let mut policies = Vec::new();
