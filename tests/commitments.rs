@@ -85,7 +85,8 @@ fn instances_by_hand() {
     }
 }
 
-/// One writer in us-east-1: db.r6g.large 0.26 an hour, db.r6g.xlarge 0.519, db.r8g.large 0.276, I/O-Optimized 0.359.
+/// One writer in us-east-1: db.r6g.large 0.26 an hour, db.r6g.xlarge 0.519, db.r8g.large 0.276, I/O-Optimized 0.3588; a
+/// serverless one of two ACU 2 × 0.12.
 #[test]
 fn databases_by_hand() {
     let reserved = |count: f64, more: &str| {
@@ -107,6 +108,21 @@ fn databases_by_hand() {
         ("instance_class = \"db.r6g.large\"", reserved(1.0, upfront), ["126.12", "2378.08"]),
         // 0.276 × 20 % × 744; 0.2208 × 744.
         ("instance_class = \"db.r8g.large\"", plan(0.2208), ["41.07", "164.28"]),
+        // The I/O-Optimized premium too: 0.3588 × 20 % × 744.
+        (
+            "instance_class = \"db.r8g.large\"\nstorage_type = \"io-optimized\"",
+            plan(0.28704),
+            ["53.39", "213.56"],
+        ),
+        // 0.24 × 35 % × 744; 0.156 × 744.
+        (
+            "serverless = { min_acu = 2, max_acu = 2 }",
+            commitment(
+                "database-savings-plan",
+                "usd_per_hour = 0.156\ndiscount_percent = 20\nserverless_discount_percent = 35\n",
+            ),
+            ["62.50", "116.06"],
+        ),
     ] {
         assert_eq!(
             saved(&company("us-east-1", database), &bought),
@@ -222,6 +238,33 @@ fn commit_buys_what_the_book_has_in_any_region() {
     assert_eq!(late.status.code(), Some(2));
     let told = String::from_utf8(late.stderr).unwrap();
     assert!(told.contains("plan.months: the plan ends in 2027-06"), "{told}");
+}
+
+/// db.r6g costs 0.313 an hour in eu-central-1 and is covered by no plan; db.r7g is. A plan of the newer class saves
+/// more than nothing, and the purchases are those of the plan that names it.
+#[test]
+fn a_newer_class_is_chosen_with_its_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = company("eu-central-1", "instance_class = \"db.r6g.large\"")
+        .replace("months = 1", "months = 14")
+        .replace("min_readers = 0", "min_readers = 1\nmax_readers = 1");
+    let quote = ["--from", "2027-01", "--discount", "database-savings-plan=20%"];
+    let own = advised(folder.path(), &text, &quote).class_move.unwrap();
+    assert_eq!(
+        (&*own.from, &*own.to, own.month.to_string().as_str()),
+        ("db.r6g", "db.r7g", "2027-01")
+    );
+    assert!(own.pays(), "{own:?}");
+    let mut moved = text.replace("db.r6g", "db.r7g");
+    let extra = (plan(&moved).cost - plan(&text).cost).to_f64();
+    assert!((own.extra - extra).abs() < 1e-6, "{own:?} {extra}");
+    assert!(own.commitments.iter().any(|own| own.kind.name() == "database-savings-plan"));
+    for bought in &own.commitments {
+        moved += &format!("[[commitments]]\n{}", toml::to_string(bought).unwrap());
+    }
+    // What is said is the difference of the plan and the plan that is moved and has bought.
+    let difference = (plan(&text).cost - plan(&moved).cost).to_f64();
+    assert!((own.saves_moved - difference).abs() < 1e-4, "{own:?} {difference}");
 }
 
 /// A third of the time the instances do not run: nothing is worth buying, and the reason is printed.

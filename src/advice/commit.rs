@@ -43,15 +43,18 @@ use crate::{
     measure::calendar::Month,
     money::rate::commitment::Eligible,
     plan::{
+        Plan,
         simulate::{Metered, MonthlySaving, Prepared, Saving},
         trials::{Watch, quantile},
     },
 };
 
 mod layers;
+mod newer_class;
 mod offer;
 
 use layers::{Horizon, LAYERS, Used, layers, worth_of};
+pub use newer_class::{ClassMove, NewerClass};
 use offer::{Offer, offers};
 
 /// Bytes of usage kept between choosing and judging; trials above it are metered again.
@@ -317,6 +320,9 @@ pub struct Advised {
     pub recommended: Option<Together>,
     /// Why nothing is recommended; none where something is.
     pub why_nothing: Option<String>,
+    /// A move to a newer database class and its commitments, in place of the recommended ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_move: Option<ClassMove>,
     /// Spot types of the mid case that a fully used plan would undercut.
     pub below_spot: Vec<BelowSpot>,
     /// Assumptions.
@@ -388,7 +394,8 @@ pub fn advise(
     let search = Search { prepared, question, metered: &metered, trials: &trials, from };
     let (found, mut notes) = search.run()?;
     let recommended = search.together(&found)?;
-    notes.extend(search.notes(recommended.as_ref()));
+    let mid = prepared.run(0)?;
+    notes.extend(search.notes(&mid, recommended.as_ref()));
     let mut products: Vec<Advice> = found.steps;
     products.extend(found.others);
     let why_nothing = recommended.is_none().then(|| search.why_nothing(&products, &found.rejected));
@@ -398,9 +405,10 @@ pub fn advise(
         months: [start, last],
         from,
         max_loss_chance: question.max_loss_chance,
-        below_spot: below_spot(prepared, question)?,
+        below_spot: below_spot((prepared, &mid), question),
         recommended,
         why_nothing,
+        class_move: None,
         products,
         rejected: found.rejected,
         notes,
@@ -644,7 +652,7 @@ impl Search<'_> {
         }))
     }
 
-    fn notes(&self, recommended: Option<&Together>) -> Vec<String> {
+    fn notes(&self, plan: &Plan, recommended: Option<&Together>) -> Vec<String> {
         let mut notes =
             vec!["after the plan's last month, usage stays as in that month".to_owned()];
         if !self.prepared.scenario().is_uncertain() {
@@ -669,30 +677,30 @@ impl Search<'_> {
         if next.iter().any(|own| !own.kind.is_savings_plan()) {
             notes.push("AWS takes no reserved instance back".to_owned());
         }
-        notes.extend(self.node_pool_notes(all));
+        notes.extend(self.node_pool_notes(plan, all));
         notes
     }
 
-    /// Returns how node pools use what was bought: Karpenter compares list prices and knows no commitment.
-    fn node_pool_notes(&self, bought: &[Commitment]) -> Vec<String> {
-        let pools = self.prepared.scenario().accounts.iter();
-        if pools.clone().all(|account| account.stack.cluster.node_pools.is_empty()) {
-            return Vec::new();
-        }
-        let families: BTreeSet<&str> = bought
-            .iter()
-            .filter(|own| own.kind.is_for_ec2())
-            .filter_map(|own| {
-                let of = own.instance_type.as_deref().map(|own| family_and_size(own).0);
-                own.family.as_deref().or(of)
-            })
-            .collect();
-        let note = |family: &str| {
+    /// Returns how node pools use what was bought for families that they run on demand in the mid case: Karpenter compares
+    /// list prices and knows no commitment.
+    fn node_pool_notes(&self, plan: &Plan, bought: &[Commitment]) -> Vec<String> {
+        let on_demand = plan.entries.iter().filter_map(|entry| {
+            let name = entry.key.usage_type.strip_prefix("BoxUsage:")?;
+            (!entry.resource.starts_with("baseline/")).then(|| family_and_size(name).0)
+        });
+        let in_pools: BTreeSet<&str> = on_demand.collect();
+        let of = |own: &'_ Commitment| {
+            let of = own.instance_type.as_deref().map(|own| family_and_size(own).0);
+            own.family.as_deref().or(of).map(str::to_owned)
+        };
+        let families: BTreeSet<String> =
+            bought.iter().filter(|own| own.kind.is_for_ec2()).filter_map(of).collect();
+        let note = |family: &String| {
             format!(
                 "Karpenter compares list prices and does not know commitments: a NodePool with weight 100, karpenter.k8s.aws/instance-family In [{family}], karpenter.sh/capacity-type In [on-demand] and limits of the size bought fills the {family} commitment first; or a NodeOverlay with a priceAdjustment on that family"
             )
         };
-        families.into_iter().map(note).collect()
+        families.iter().filter(|family| in_pools.contains(&***family)).map(note).collect()
     }
 
     /// Returns why no purchase is recommended.
@@ -915,8 +923,7 @@ fn lowest_fifth(used: &[f64], savings: &[f64]) -> f64 {
 }
 
 /// Returns the spot types of the mid case that a fully used plan would undercut.
-fn below_spot(prepared: &Prepared<'_>, question: &Question) -> Result<Vec<BelowSpot>, Error> {
-    let plan = prepared.run(0)?;
+fn below_spot((prepared, plan): (&Prepared<'_>, &Plan), question: &Question) -> Vec<BelowSpot> {
     let mut found = Vec::new();
     let mut spot: BTreeSet<(&str, &str)> = BTreeSet::new();
     for entry in &plan.entries {
@@ -942,7 +949,7 @@ fn below_spot(prepared: &Prepared<'_>, question: &Question) -> Result<Vec<BelowS
             }
         }
     }
-    Ok(found)
+    found
 }
 
 /// Returns the prices of a type under every offering of the book, and under the quoted ones.

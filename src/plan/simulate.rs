@@ -413,6 +413,16 @@ impl<'a> Prepared<'a> {
         Some(self.facts.prices.find(&key)?.rows[0].price.to_f64())
     }
 
+    /// Instance types, database classes and the defaults of controllers.
+    pub fn catalog(&self) -> &Catalog {
+        &self.facts.catalog
+    }
+
+    /// Whether the book has an on-demand price of a database class of the bill, `db.r6g.xl`.
+    pub fn sells_database(&self, region: &str, class: &str) -> bool {
+        purchase::sells_database(&self.facts.prices, region, class)
+    }
+
     /// Regions of commitments, the account's where none is named.
     fn regions_of(&self, bought: &[commitment::Commitment]) -> Vec<String> {
         let region = |bought: &commitment::Commitment| {

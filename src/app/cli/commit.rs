@@ -4,17 +4,20 @@ use std::path::PathBuf;
 
 use super::{
     PriceArgs, failed_with,
-    open::Opener,
+    open::{Case, Opener},
     output::{Output, answer},
     say,
     trials::{TrialArgs, percent, percent_or_zero},
 };
 use crate::{
-    advice::commit::{self, Question, Quote},
+    advice::commit::{self, NewerClass, Question, Quote},
+    app::store,
     error::{Error, Place, nearest},
     facts::commitment_rates::{Kind, Offering, OfferingClass, Payment, Term},
+    intent::scenario::edit,
     measure::calendar::Month,
     page::content,
+    plan::simulate::Prepared,
 };
 
 #[derive(Debug, clap::Args)]
@@ -108,8 +111,18 @@ fn next_month() -> Result<Month, Error> {
     Ok(if today.day() == 1 { month } else { month.plus(1) })
 }
 
+/// Opens the scenario with a newer database class.
+fn moved(opener: &Opener, args: &Args, case: &Case, newer: &NewerClass) -> Result<Case, Error> {
+    let place = || Place::file(&args.scenario.display().to_string());
+    let text = store::read_text(&args.scenario)?;
+    let text = edit::set(&text, &newer.edits(&case.scenario.document.table))
+        .map_err(|message| Error::at(place(), message))?;
+    opener.case_of_text(&args.scenario, &text)
+}
+
 pub(super) fn run(args: &Args) -> Result<(), Error> {
-    let case = Opener::new(&args.prices)?.case(&args.scenario)?;
+    let opener = Opener::new(&args.prices)?;
+    let case = opener.case(&args.scenario)?;
     let prepared = case.prepared()?;
     let mut quotes = args.discount.clone();
     for quote in &quotes {
@@ -133,9 +146,21 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         max_loss: args.max_loss,
         quotes,
     };
-    let advice = args
-        .trials
-        .watch(1, |trials, watch| commit::advise(&prepared, &question, trials, watch))?;
+    let advise = |prepared: &Prepared<'_>| {
+        args.trials.watch(1, |trials, watch| commit::advise(prepared, &question, trials, watch))
+    };
+    let mut advice = advise(&prepared)?;
+    if let Some(newer) = NewerClass::of(&prepared, &question)?.filter(|_| !advice.stopped) {
+        let name = format!("a move from {} to {}", newer.from, newer.to);
+        let compared = moved(&opener, args, &case, &newer).and_then(|case| {
+            let moved = case.prepared()?;
+            newer.compare((&prepared, &advice), (&moved, &advise(&moved)?))
+        });
+        match compared {
+            Ok(compared) => advice.class_move = Some(compared),
+            Err(error) => advice.notes.push(format!("skipped: {name}: {error}")),
+        }
+    }
     if advice.stopped {
         say("interrupted by Ctrl-C: the recommendation uses the finished trials only");
     }

@@ -3,8 +3,9 @@
 use super::{columns, least_wanted, records};
 use crate::{
     advice::commit::{
-        Advice, Advised, BelowSpot, LadderMonth, Product, Purchase, Rejected, Together,
+        Advice, Advised, BelowSpot, ClassMove, LadderMonth, Product, Purchase, Rejected, Together,
     },
+    intent::commitment::Commitment,
     page::{
         Cell, Fact, Kind, Meaning, Page, Row, Section, Table,
         number::{in_dollars, percent, quantity},
@@ -16,6 +17,7 @@ pub fn page(advised: &Advised) -> Page {
     let [first, last] = advised.months;
     let mut sections = vec![recommendation(advised)];
     sections.extend(advised.recommended.as_ref().map(|all| by_month(&all.months)));
+    sections.extend(advised.class_move.as_ref().map(class_move));
     sections.extend(products(&advised.products));
     sections.extend(rejected(&advised.rejected));
     sections.extend(below_spot(&advised.below_spot));
@@ -153,6 +155,63 @@ fn by_month(months: &[LadderMonth]) -> Section {
             rows: bought.map(row).collect(),
             ..Table::default()
         }],
+        ..Section::default()
+    }
+}
+
+/// A move to a newer database class, with its purchases where it saves more.
+fn class_move(own: &ClassMove) -> Section {
+    let ClassMove { from, to, month, .. } = own;
+    let extra = match own.extra {
+        extra if extra >= 0.0 => format!("{} more", in_dollars(extra, 0)),
+        extra => format!("{} less", in_dollars(-extra, 0)),
+    };
+    let (moved, unmoved) = (in_dollars(own.saves_moved, 0), in_dollars(own.saves_unmoved, 0));
+    let text = if own.pays() {
+        format!(
+            "Move the database from {from} to {to} in {month}, which costs {extra} within the plan, then buy what this table lists in place of the purchases above. Together they save {moved} within the plan; the purchases above save {unmoved}. Buy no reservation of {from}."
+        )
+    } else {
+        format!(
+            "Stay on {from}: with a move to {to} in {month}, which costs {extra} within the plan, the best purchases save {moved} within the plan; the purchases above save {unmoved}."
+        )
+    };
+    let row = |bought: &Commitment| {
+        let of = bought.family.as_deref().or(bought.instance_type.as_deref());
+        let buy = match (bought.usd_per_hour, of) {
+            (Some(usd), _) => format!("${} an hour", quantity(usd)),
+            (None, of) => format!("{} × {}", quantity(bought.size()), of.unwrap_or_default()),
+        };
+        Row::new(vec![
+            Cell::Month(bought.start),
+            Cell::text(bought.kind.title()),
+            Cell::text(format!("{} {}", bought.term.name(), bought.payment.name())),
+            Cell::text(bought.region.as_deref().unwrap_or("any")),
+            Cell::text(&bought.account),
+            Cell::text(buy),
+        ])
+    };
+    let names = columns(&[
+        ("Month", Kind::Month),
+        PRODUCT[0],
+        PRODUCT[1],
+        PRODUCT[2],
+        PRODUCT[3],
+        ("Buy", Kind::Text),
+    ]);
+    let table = || Table {
+        id: "newer-class".into(),
+        title: format!("What to buy with {to}"),
+        note: String::new(),
+        columns: least_wanted(names, &["Region", "Account"]),
+        rows: own.commitments.iter().map(row).collect(),
+        ..Table::default()
+    };
+    Section {
+        id: "newer-class".into(),
+        title: "Newer database class and its commitments".into(),
+        text: vec![text],
+        tables: if own.pays() { vec![table()] } else { Vec::new() },
         ..Section::default()
     }
 }

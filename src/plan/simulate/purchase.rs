@@ -14,7 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Facts, Prepared};
 use crate::{
     error::{Error, Problem},
-    facts::{commitment_rates::Kind, prices::BillKey},
+    facts::{
+        commitment_rates::Kind,
+        prices::{BillKey, PriceBook},
+    },
     intent::{commitment::Commitment, scenario::Scenario},
     measure::{calendar::Month, units::Usd},
     money::{
@@ -255,6 +258,13 @@ impl MonthlySaving {
             covered: 0.0,
         }
     }
+}
+
+/// Returns whether a book has an on-demand price of a database class of the bill.
+pub(super) fn sells_database(book: &PriceBook, region: &str, class: &str) -> bool {
+    let usage_type = format!("InstanceUsage:{class}");
+    let key = BillKey::new("AmazonRDS", region, &usage_type, "CreateDBInstance:0021");
+    book.find(&key).is_some()
 }
 
 /// Returns the commitments of a scenario that AWS does not sell, each with the nearest that it does.
