@@ -2,6 +2,7 @@
 //!
 //! Each example is the difference of two plans of January 2027 (744 hours): one without the commitment, one with it.
 //! Rates: `pricing-cache/<region>/AmazonEC2.no_upfront.csv` and `<service>.commitments.csv`, each row with its source.
+#![allow(clippy::unwrap_used)]
 
 use std::fs;
 
@@ -260,7 +261,8 @@ fn a_newer_class_is_chosen_with_its_plan() {
     assert!((own.extra - extra).abs() < 1e-6, "{own:?} {extra}");
     assert!(own.commitments.iter().any(|own| own.kind.name() == "database-savings-plan"));
     for bought in &own.commitments {
-        moved += &format!("[[commitments]]\n{}", toml::to_string(bought).unwrap());
+        moved += "[[commitments]]\n";
+        moved += &toml::to_string(bought).unwrap();
     }
     // What is said is the difference of the plan and the plan that is moved and has bought.
     let difference = (plan(&text).cost - plan(&moved).cost).to_f64();
@@ -281,7 +283,7 @@ fn nothing_worth_buying_says_why() {
     assert_eq!(found.recommended, None, "{found:?}");
     let why = found.why_nothing.unwrap();
     assert!(why.contains("of on-demand usage for each $1 of its fee"), "{why}");
-    assert!(found.rejected.iter().all(|own| own.covers < 1.0 && own.loses == 1.0));
+    assert!(found.rejected.iter().all(|own| own.covers < 1.0 && own.loses > 0.99));
     let spot = stdout(&runrate(&[
         "commit",
         &folder.path().join("s.toml").display().to_string(),

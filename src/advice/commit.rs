@@ -677,13 +677,13 @@ impl Search<'_> {
         if next.iter().any(|own| !own.kind.is_savings_plan()) {
             notes.push("AWS takes no reserved instance back".to_owned());
         }
-        notes.extend(self.node_pool_notes(plan, all));
+        notes.extend(Self::node_pool_notes(plan, all));
         notes
     }
 
     /// Returns how node pools use what was bought for families that they run on demand in the mid case: Karpenter compares
     /// list prices and knows no commitment.
-    fn node_pool_notes(&self, plan: &Plan, bought: &[Commitment]) -> Vec<String> {
+    fn node_pool_notes(plan: &Plan, bought: &[Commitment]) -> Vec<String> {
         let on_demand = plan.entries.iter().filter_map(|entry| {
             let name = entry.key.usage_type.strip_prefix("BoxUsage:")?;
             (!entry.resource.starts_with("baseline/")).then(|| family_and_size(name).0)
@@ -817,8 +817,8 @@ fn choose(offer: &Offer, trials: &[&Used], horizon: &Horizon, max_loss_chance: f
             .collect();
         if layer == 0 {
             let whole = fee * horizon.term_hours as f64;
-            for b in 0..horizon.months {
-                if let Some(worth) = mean[b]
+            for (b, worth) in mean.iter().enumerate().take(horizon.months) {
+                if let Some(worth) = worth
                     && (worth + whole) / whole > covers
                 {
                     (covers, loses) = ((worth + whole) / whole, losing(b));

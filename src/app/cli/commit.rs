@@ -146,23 +146,23 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         max_loss: args.max_loss,
         quotes,
     };
-    let advise = |prepared: &Prepared<'_>| {
+    let answer_for = |prepared: &Prepared<'_>| {
         args.trials.watch(1, |trials, watch| commit::advise(prepared, &question, trials, watch))
     };
-    let mut advice = advise(&prepared)?;
-    if let Some(newer) = NewerClass::of(&prepared, &question)?.filter(|_| !advice.stopped) {
+    let mut advised = answer_for(&prepared)?;
+    if let Some(newer) = NewerClass::of(&prepared, &question)?.filter(|_| !advised.stopped) {
         let name = format!("a move from {} to {}", newer.from, newer.to);
         let compared = moved(&opener, args, &case, &newer).and_then(|case| {
             let moved = case.prepared()?;
-            newer.compare((&prepared, &advice), (&moved, &advise(&moved)?))
+            newer.compare((&prepared, &advised), (&moved, &answer_for(&moved)?))
         });
         match compared {
-            Ok(compared) => advice.class_move = Some(compared),
-            Err(error) => advice.notes.push(format!("skipped: {name}: {error}")),
+            Ok(compared) => advised.class_move = Some(compared),
+            Err(error) => advised.notes.push(format!("skipped: {name}: {error}")),
         }
     }
-    if advice.stopped {
+    if advised.stopped {
         say("interrupted by Ctrl-C: the recommendation uses the finished trials only");
     }
-    answer(&content::commit::page(&advice), &advice, &args.output)
+    answer(&content::commit::page(&advised), &advised, &args.output)
 }
