@@ -677,16 +677,20 @@ impl Search<'_> {
         if next.iter().any(|own| !own.kind.is_savings_plan()) {
             notes.push("AWS takes no reserved instance back".to_owned());
         }
-        notes.extend(Self::node_pool_notes(plan, all));
+        notes.extend(self.node_pool_notes(plan, all));
         notes
     }
 
     /// Returns how node pools use what was bought for families that they run on demand in the mid case: Karpenter compares
     /// list prices and knows no commitment.
-    fn node_pool_notes(plan: &Plan, bought: &[Commitment]) -> Vec<String> {
+    fn node_pool_notes(&self, plan: &Plan, bought: &[Commitment]) -> Vec<String> {
+        let accounts = &self.prepared.scenario().accounts;
+        let pools = accounts.iter().flat_map(|own| own.stack.cluster.node_pools.keys());
+        let pools: BTreeSet<&str> = pools.map(String::as_str).collect();
         let on_demand = plan.entries.iter().filter_map(|entry| {
             let name = entry.key.usage_type.strip_prefix("BoxUsage:")?;
-            (!entry.resource.starts_with("baseline/")).then(|| family_and_size(name).0)
+            let (pool, _) = entry.resource.split_once('/')?;
+            pools.contains(pool).then(|| family_and_size(name).0)
         });
         let in_pools: BTreeSet<&str> = on_demand.collect();
         let of = |own: &'_ Commitment| {
