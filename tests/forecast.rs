@@ -434,15 +434,25 @@ fn discounts_are_lines_of_their_own_and_support_is_charged_before_them() {
 fn commit_recommends_what_stands_always() {
     let folder = tempfile::tempdir().unwrap();
     let scenario = written(folder.path(), "s.toml", &uncertain());
-    let told =
-        stdout(&runrate(&["commit", &scenario, "--trials", "6", "--compute-discount", "27%"]));
+    let told = stdout(&runrate(&[
+        "commit",
+        &scenario,
+        "--trials",
+        "6",
+        "--from",
+        "2027-02",
+        "--compute-discount",
+        "27%",
+    ]));
     assert!(
         told.contains(
             "2027-02  EC2 Reserved Instance  3yr all-upfront  us-east-1  production  2 × m7g.large"
         ),
         "{told}"
     );
-    let json = stdout(&runrate(&["commit", &scenario, "--trials", "6", "--format", "json"]));
+    let json = stdout(&runrate(&[
+        "commit", &scenario, "--trials", "6", "--from", "2027-02", "--format", "json",
+    ]));
     let advised: runrate::advice::commit::Advised = serde_json::from_str(&json).unwrap();
     let baseline = advised
         .products
@@ -453,7 +463,9 @@ fn commit_recommends_what_stands_always() {
     assert_eq!(baseline.ladder[0].month.to_string(), "2027-02");
     assert!(baseline.ladder[0].size >= 2.0 && baseline.loses == 0.0, "{baseline:?}");
     assert!(baseline.regret.p10 >= -1e-6 && baseline.if_growth_misses > 0.0);
-    let csv = stdout(&runrate(&["commit", &scenario, "--trials", "2", "--format", "csv"]));
+    let csv = stdout(&runrate(&[
+        "commit", &scenario, "--trials", "2", "--from", "2027-02", "--format", "csv",
+    ]));
     assert!(csv.starts_with("recommended,kind,account,of,region,term"), "{csv}");
 }
 
@@ -472,7 +484,7 @@ fn savings_of_two_regions_and_of_io_optimized_instances() {
     assert_eq!(saved("1.178").round() as i64, 3817);
     let scenario = written(folder.path(), "s.toml", &regions);
     // With the price of each region all twenty instances are worth covering: 1.836 on demand, 1.340 as a plan.
-    let arguments = ["commit", &scenario, "--format", "json", "--trials", "2"];
+    let arguments = ["commit", &scenario, "--from", "2027-01", "--format", "json", "--trials", "2"];
     let json = stdout(&runrate(&[&arguments[..], &["--compute-discount", "27%"]].concat()));
     let advised: runrate::advice::commit::Advised = serde_json::from_str(&json).unwrap();
     let own = advised.products.iter().find(|own| own.product.discount_percent.is_some()).unwrap();

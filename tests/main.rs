@@ -9,6 +9,7 @@ mod actuals;
 mod bills;
 mod browser;
 mod cli;
+mod commitments;
 mod conformance;
 mod corpus;
 #[cfg(feature = "aws")]

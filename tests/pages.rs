@@ -83,7 +83,16 @@ static PAGES: LazyLock<Vec<(&'static str, Page)>> = LazyLock::new(|| {
     let b = file("b.toml", &text.replace("1_000_000", "1_500_000"));
     let plan: Plan = document(&["plan", &a, "--trials", "6"]);
     let compared: Compared = document(&["compare", &a, &b, "--trials", "3"]);
-    let advised: Advised = document(&["commit", &a, "--trials", "3", "--compute-discount", "27%"]);
+    let advised: Advised = document(&[
+        "commit",
+        &a,
+        "--from",
+        "2027-09",
+        "--trials",
+        "3",
+        "--compute-discount",
+        "27%",
+    ]);
     let tuned = tune::small();
     let limits: Limits = document(&["limits", &a]);
     let book = store::load_prices(&store::price_manifest(&PriceSource::Embedded).unwrap(), None);

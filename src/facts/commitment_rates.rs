@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Place};
 use crate::facts::model::{self, Model};
 
+/// Serverless capacity of Aurora, in the place of an instance class.
+pub const SERVERLESS: &str = "serverless";
+
 /// What is bought.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -26,6 +29,8 @@ pub enum Kind {
     ComputeSavingsPlan,
     /// EC2 instances of one family in one region.
     Ec2InstanceSavingsPlan,
+    /// Aurora instances of recent generations and serverless capacity, in any region; one year, no upfront.
+    DatabaseSavingsPlan,
     /// EC2 instances of one type in one region; Linux, of any size of the family.
     Ec2ReservedInstance,
     /// Aurora instances of one class in one region, of any size of the family.
@@ -33,18 +38,38 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::ComputeSavingsPlan,
+        Self::Ec2InstanceSavingsPlan,
+        Self::DatabaseSavingsPlan,
+        Self::Ec2ReservedInstance,
+        Self::RdsReservedInstance,
+    ];
+
     /// Returns whether it is bought by dollars an hour.
     pub fn is_savings_plan(self) -> bool {
-        matches!(self, Self::ComputeSavingsPlan | Self::Ec2InstanceSavingsPlan)
+        !matches!(self, Self::Ec2ReservedInstance | Self::RdsReservedInstance)
     }
 
-    /// Returns its name in the book.
-    pub fn plan_kind(self) -> &'static str {
+    /// Returns whether it covers every region.
+    pub fn covers_all_regions(self) -> bool {
+        matches!(self, Self::ComputeSavingsPlan | Self::DatabaseSavingsPlan)
+    }
+
+    /// Returns whether it covers EC2 instances, not databases.
+    pub fn is_for_ec2(self) -> bool {
+        !matches!(self, Self::DatabaseSavingsPlan | Self::RdsReservedInstance)
+    }
+
+    /// Returns its name in a scenario.
+    pub fn name(self) -> &'static str {
         match self {
-            Self::ComputeSavingsPlan => "compute",
-            Self::Ec2InstanceSavingsPlan => "ec2-instance",
-            Self::Ec2ReservedInstance => "standard-ri",
-            Self::RdsReservedInstance => "reserved-db-instance",
+            Self::ComputeSavingsPlan => "compute-savings-plan",
+            Self::Ec2InstanceSavingsPlan => "ec2-instance-savings-plan",
+            Self::DatabaseSavingsPlan => "database-savings-plan",
+            Self::Ec2ReservedInstance => "ec2-reserved-instance",
+            Self::RdsReservedInstance => "rds-reserved-instance",
         }
     }
 
@@ -53,9 +78,20 @@ impl Kind {
         match self {
             Self::ComputeSavingsPlan => "Compute Savings Plan",
             Self::Ec2InstanceSavingsPlan => "EC2 Instance Savings Plan",
+            Self::DatabaseSavingsPlan => "Database Savings Plan",
             Self::Ec2ReservedInstance => "EC2 Reserved Instance",
             Self::RdsReservedInstance => "RDS Reserved Instance",
         }
+    }
+
+    /// Returns its name as AWS prints it, with its article.
+    pub fn with_article(self) -> String {
+        // E-C-2 and R-D-S begin with vowels.
+        let article = match self {
+            Self::ComputeSavingsPlan | Self::DatabaseSavingsPlan => "a",
+            _ => "an",
+        };
+        format!("{article} {}", self.title())
     }
 }
 
@@ -73,6 +109,9 @@ pub enum Term {
 }
 
 impl Term {
+    /// Every term.
+    pub const ALL: [Self; 2] = [Self::One, Self::Three];
+
     /// Returns its name in the book.
     pub fn name(self) -> &'static str {
         match self {
@@ -128,10 +167,28 @@ pub struct Rules {
     pub partial_upfront_share: f64,
     /// Units of an I/O-Optimized Aurora instance.
     pub io_optimized_units: f64,
+    /// First generation of instance classes that Database Savings Plans cover.
+    pub database_plan_generation: u32,
+    /// When a Savings Plan can be returned.
+    pub returns: Returns,
     /// What AWS does not sell.
     pub not_sold: Vec<NotSold>,
     /// Normalization factors by size.
     pub normalization: BTreeMap<String, f64>,
+}
+
+/// When AWS takes a Savings Plan back.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Returns {
+    /// Days after the purchase, in the same calendar month.
+    pub days: u32,
+    /// Largest commitment, in USD an hour.
+    pub max_usd_per_hour: f64,
+    /// Returns a year of an organization.
+    pub per_year: u32,
+    /// Where AWS says so.
+    pub source: String,
 }
 
 impl Model for Rules {
@@ -142,41 +199,107 @@ impl Model for Rules {
     }
 }
 
-/// A payment option that AWS does not offer for a kind of commitment and a term.
+/// What AWS does not sell of a kind of commitment: a term, a payment option, or both together.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NotSold {
     /// What would be bought.
     pub kind: Kind,
-    /// For how long.
-    pub term: Term,
-    /// How it would be paid.
-    pub payment: Payment,
+    /// For how long; any term where it is missing.
+    pub term: Option<Term>,
+    /// How it would be paid; any payment option where it is missing.
+    pub payment: Option<Payment>,
     /// Where AWS says so.
     pub source: String,
+}
+
+/// An offering: a kind of commitment, its class, its term and how it is paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offering {
+    /// What is bought.
+    pub kind: Kind,
+    /// Whether it can be exchanged.
+    pub class: OfferingClass,
+    /// For how long.
+    pub term: Term,
+    /// How it is paid.
+    pub payment: Payment,
+}
+
+impl Offering {
+    /// Returns the name of its kind and class in the book.
+    pub fn plan_kind(self) -> &'static str {
+        match (self.kind, self.class) {
+            (Kind::ComputeSavingsPlan, _) => "compute",
+            (Kind::Ec2InstanceSavingsPlan, _) => "ec2-instance",
+            (Kind::DatabaseSavingsPlan, _) => "database",
+            (Kind::Ec2ReservedInstance, OfferingClass::Standard) => "standard-ri",
+            (Kind::Ec2ReservedInstance, OfferingClass::Convertible) => "convertible-ri",
+            (Kind::RdsReservedInstance, _) => "reserved-db-instance",
+        }
+    }
+
+    /// Returns its name as AWS prints it, `EC2 Reserved Instance, 1yr no-upfront`.
+    pub fn title(self) -> String {
+        let class = match self.class {
+            OfferingClass::Standard => "",
+            OfferingClass::Convertible => " (convertible)",
+        };
+        let (kind, term) = (self.kind.title(), self.term.name());
+        format!("{kind}{class}, {term} {}", self.payment.name())
+    }
+}
+
+/// An offering that AWS does not sell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The key to change: `term` or `payment`.
+    pub key: &'static str,
+    /// What is wrong, and what AWS sells.
+    pub message: String,
 }
 
 impl Rules {
     /// Returns whether AWS sells a kind of commitment for a term and a payment option.
     pub fn sells(&self, kind: Kind, term: Term, payment: Payment) -> bool {
-        let same = |no: &NotSold| (no.kind, no.term, no.payment) == (kind, term, payment);
+        let same = |no: &NotSold| {
+            no.kind == kind
+                && no.term.is_none_or(|own| own == term)
+                && no.payment.is_none_or(|own| own == payment)
+        };
         !self.not_sold.iter().any(same)
     }
 
-    /// Says that AWS does not sell a payment option, and which ones it sells.
-    pub fn refusal(&self, kind: Kind, term: Term, payment: Payment) -> String {
-        let sold: Vec<&str> = Payment::ALL
-            .into_iter()
-            .filter(|other| self.sells(kind, term, *other))
-            .map(Payment::name)
-            .collect();
-        format!(
-            "AWS sells no {} for {} with {}; choose {}, or another term",
-            kind.title(),
-            term.name(),
-            payment.name(),
-            sold.join(" or ")
-        )
+    /// Returns the refusal of an offering that AWS does not sell, with what it sells; none for one that it sells.
+    pub fn refusal(&self, kind: Kind, term: Term, payment: Payment) -> Option<Refusal> {
+        if self.sells(kind, term, payment) {
+            return None;
+        }
+        let sold = |term: Term| -> Vec<&str> {
+            let options = Payment::ALL.into_iter();
+            options.filter(|own| self.sells(kind, term, *own)).map(Payment::name).collect()
+        };
+        let (same_term, others) = (sold(term), Term::ALL.into_iter().filter(|own| *own != term));
+        let other = others.clone().any(|own| self.sells(kind, own, payment));
+        let (key, instead) = if same_term.is_empty() {
+            let all = others.map(|own| format!("{} with {}", own.name(), sold(own).join(" or ")));
+            ("term", format!("it sells {}", all.collect::<Vec<_>>().join(" and ")))
+        } else {
+            let another = if other { ", or another term" } else { "" };
+            ("payment", format!("choose {}{another}", same_term.join(" or ")))
+        };
+        let (title, term, payment) = (kind.title(), term.name(), payment.name());
+        let message = format!("AWS sells no {title} for {term} with {payment}; {instead}");
+        Some(Refusal { key, message })
+    }
+
+    /// Returns whether Database Savings Plans cover an instance class, `db.r8g.large`, or [`SERVERLESS`] capacity.
+    pub fn database_plan_covers(&self, class: &str) -> bool {
+        let family = class.strip_prefix("db.").unwrap_or(class);
+        let digits = family.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+        let generation = digits[..end].parse::<u32>().unwrap_or(0);
+        class == SERVERLESS || generation >= self.database_plan_generation
     }
 
     /// Hours of a term.
@@ -233,9 +356,13 @@ pub struct Rate {
 }
 
 /// Whether an EC2 reserved instance can be exchanged for another type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
 pub enum OfferingClass {
     /// Cannot be exchanged.
+    #[default]
     Standard,
     /// Can be exchanged.
     Convertible,
@@ -333,56 +460,65 @@ impl Rates {
         self.by_region.get(region).map_or(&[], Vec::as_slice)
     }
 
-    /// Returns the price of a kind, for a type.
-    pub fn find(
-        &self,
-        region: &str,
-        (kind, term, payment): (Kind, Term, Payment),
-        instance_type: &str,
-    ) -> Option<Found<'_>> {
+    /// Returns the price of an offering, for a type.
+    pub fn find(&self, region: &str, what: Offering, instance_type: &str) -> Option<Found<'_>> {
         let found = self.of_region(region).iter().find(|rate| {
-            rate.plan_kind == kind.plan_kind()
-                && rate.term == term.name()
-                && rate.payment_option == payment.name()
+            rate.plan_kind == what.plan_kind()
+                && rate.term == what.term.name()
+                && rate.payment_option == what.payment.name()
                 && rate.instance_type == instance_type
         });
         if let Some(Rate { usd_per_hour, as_of, source, .. }) = found {
             return Some(Found { usd_per_hour: *usd_per_hour, as_of, source });
         }
-        if (kind, payment) != (Kind::Ec2ReservedInstance, Payment::NoUpfront) {
+        if (what.kind, what.payment) != (Kind::Ec2ReservedInstance, Payment::NoUpfront) {
             return None;
         }
         let rates = self.no_upfront(region, instance_type)?;
-        let usd_per_hour = rates.usd_per_hour(OfferingClass::Standard, term)?;
+        let usd_per_hour = rates.usd_per_hour(what.class, what.term)?;
         Some(Found { usd_per_hour, as_of: &rates.as_of, source: &rates.source })
     }
 
+    /// Returns the offerings of these kinds that have a price for a type.
+    pub fn offered(&self, region: &str, kinds: &[Kind], instance_type: &str) -> Vec<Offering> {
+        let mut offered = Vec::new();
+        for (&kind, term) in kinds.iter().flat_map(|kind| Term::ALL.map(|term| (kind, term))) {
+            for payment in Payment::ALL {
+                let classes = match kind {
+                    Kind::Ec2ReservedInstance => {
+                        &[OfferingClass::Standard, OfferingClass::Convertible][..]
+                    }
+                    _ => &[OfferingClass::Standard],
+                };
+                let all =
+                    classes.iter().map(|class| Offering { kind, class: *class, term, payment });
+                offered.extend(all.filter(|own| self.find(region, *own, instance_type).is_some()));
+            }
+        }
+        offered
+    }
+
     /// Returns what the book has nearest to a price that it has not.
-    pub fn nearest(&self, region: &str, kind: Kind, instance_type: &str) -> String {
+    pub fn nearest(&self, region: &str, what: Offering, instance_type: &str) -> String {
         let (family, _) = family_and_size(instance_type);
-        let rows = self.of_region(region).iter().filter(|rate| rate.plan_kind == kind.plan_kind());
-        let same: Vec<&Rate> = rows.clone().filter(|r| r.instance_type == instance_type).collect();
-        let near: Vec<&Rate> = if same.is_empty() {
-            rows.filter(|rate| family_and_size(&rate.instance_type).0 == family).take(3).collect()
-        } else {
-            same
-        };
         let name = |instance_type: &str, term: &str, payment: &str| {
             format!("{instance_type} {term} {payment}")
         };
-        let mut names: Vec<String> =
-            near.iter().map(|r| name(&r.instance_type, &r.term, &r.payment_option)).collect();
-        if kind == Kind::Ec2ReservedInstance
-            && let Some(rates) = self.no_upfront(region, instance_type)
-        {
-            let sold = [Term::One, Term::Three].into_iter();
-            let sold =
-                sold.filter(|term| rates.usd_per_hour(OfferingClass::Standard, *term).is_some());
-            let payment = Payment::NoUpfront.name();
-            names.extend(sold.map(|term| name(instance_type, term.name(), payment)));
+        let same = self.offered(region, &[what.kind], instance_type).into_iter();
+        let mut names: Vec<String> = same
+            .filter(|own| own.class == what.class)
+            .map(|own| name(instance_type, own.term.name(), own.payment.name()))
+            .collect();
+        if names.is_empty() {
+            let rows = self.of_region(region).iter().filter(|rate| {
+                rate.plan_kind == what.plan_kind()
+                    && family_and_size(&rate.instance_type).0 == family
+            });
+            let near = rows.map(|r| name(&r.instance_type, &r.term, &r.payment_option)).take(3);
+            names.extend(near);
         }
         if names.is_empty() {
-            return format!("the book has no {} prices of {family} in {region}", kind.plan_kind());
+            return format!("the book has no {} prices of {family} in {region}", what.plan_kind());
         }
         format!("the nearest it has: {}", names.join(", "))
     }
@@ -409,16 +545,24 @@ mod tests {
         assert_eq!(row.usd_per_hour(OfferingClass::Standard, Term::Three), Some(0.0443));
         assert_eq!(row.usd_per_hour(OfferingClass::Convertible, Term::One), Some(0.0744));
         assert_eq!(row.usd_per_hour(OfferingClass::Convertible, Term::Three), Some(0.0515));
-        let what = (Kind::Ec2ReservedInstance, Term::One, Payment::NoUpfront);
+        let what = Offering {
+            kind: Kind::Ec2ReservedInstance,
+            class: OfferingClass::Standard,
+            term: Term::One,
+            payment: Payment::NoUpfront,
+        };
         let found = rates.find("eu-central-1", what, "m7g.large").unwrap();
         assert_eq!((found.usd_per_hour, found.as_of), (0.0647, "2025-04-04"));
         // Not sold for one year; no such region; another payment.
         assert_eq!(rates.find("eu-central-1", what, "u7.metal"), None);
         assert_eq!(rates.find("eu-west-1", what, "m7g.large"), None);
-        let all = (Kind::Ec2ReservedInstance, Term::One, Payment::AllUpfront);
+        let convertible = Offering { class: OfferingClass::Convertible, ..what };
+        let found = rates.find("eu-central-1", convertible, "m7g.large").unwrap();
+        assert_eq!(found.usd_per_hour, 0.0744);
+        let all = Offering { payment: Payment::AllUpfront, ..what };
         assert_eq!(rates.find("eu-central-1", all, "m7g.large"), None);
         assert_eq!(
-            rates.nearest("eu-central-1", Kind::Ec2ReservedInstance, "m7g.large"),
+            rates.nearest("eu-central-1", all, "m7g.large"),
             "the nearest it has: m7g.large 1yr no-upfront, m7g.large 3yr no-upfront"
         );
     }

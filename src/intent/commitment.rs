@@ -13,15 +13,15 @@
 //! Billing rules, "EC2, spot, Savings Plans"; `models/commitments.toml` for the term and the payment options.
 //! Prices: `pricing-cache/<region>/<service>.commitments.csv`, each row with source and date.
 //! # Limits
-//! The book knows all-upfront prices of us-east-1 and no Compute Savings Plan: what it does not know is to be
-//! given as `discount_percent`, as AWS quotes it. Zonal reservations, queued purchases and convertible
-//! exchanges are not modelled.
+//! The book has no-upfront prices of EC2 reserved instances, all-upfront prices of us-east-1, and no Compute or
+//! Database Savings Plan: other prices are given as `discount_percent`, as AWS quotes it. Zonal reservations, queued
+//! purchases and exchanges of convertible reservations are not modelled.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    facts::commitment_rates::{Kind, Payment, Rules, Term},
+    facts::commitment_rates::{Kind, Offering, OfferingClass, Payment, Rules, Term},
     measure::calendar::Month,
 };
 
@@ -51,14 +51,60 @@ pub struct Commitment {
     /// Of reserved instances: how many.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub count: Option<f64>,
+    /// Of EC2 reserved instances: whether they can be exchanged; default: `standard`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offering_class: Option<OfferingClass>,
     /// Region; that of the account by default.
     pub region: Option<String>,
     /// Discount on the on-demand price, as AWS quotes it, where the book has no price \[percent\].
     #[schemars(range(min = 0, max = 90), extend("format" = "percent"))]
     pub discount_percent: Option<f64>,
+    /// Of Database Savings Plans: discount on serverless capacity, where it differs from that on instances [percent].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 90), extend("format" = "percent"))]
+    pub serverless_discount_percent: Option<f64>,
+    /// How accounts outside `sharing_group` are served; default: all accounts alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<GroupSharing>,
+    /// Accounts that share it with the buyer under `sharing`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing_group: Option<Vec<String>>,
+}
+
+/// How an organization shares a commitment with a group of accounts (AWS Billing user guide, "Reserved Instances and
+/// Savings Plans discount sharing"; since 2025-11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupSharing {
+    /// The group comes before other accounts.
+    Prioritized,
+    /// Only the group.
+    Restricted,
 }
 
 impl Commitment {
+    /// Returns what is bought of what AWS sells.
+    pub fn offering(&self) -> Offering {
+        let class = self.offering_class.unwrap_or_default();
+        Offering { kind: self.kind, class, term: self.term, payment: self.payment }
+    }
+
+    /// Returns the place of an account among those that it serves, the buyer's 0; none for one that it does not.
+    pub fn rank_of(&self, account: &str, shared: bool) -> Option<u8> {
+        let in_group = || {
+            let group = self.sharing_group.as_deref().unwrap_or_default();
+            group.iter().any(|own| own == account)
+        };
+        match self.sharing {
+            _ if self.account == account => Some(0),
+            _ if !shared => None,
+            None => Some(1),
+            Some(_) if in_group() => Some(1),
+            Some(GroupSharing::Prioritized) => Some(2),
+            Some(GroupSharing::Restricted) => None,
+        }
+    }
+
     /// Returns what contradicts itself: key and message.
     pub fn check(&self, accounts: &[&str]) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
@@ -67,27 +113,52 @@ impl Commitment {
                 format!("no account {:?}; there are {}", self.account, accounts.join(", "));
             wrong.push(("account", message));
         }
-        let title = self.kind.title();
+        let title = self.kind.with_article();
+        let plan = self.kind.is_savings_plan();
         let needs: [(&'static str, bool, bool); 4] = [
-            ("usd_per_hour", self.usd_per_hour.is_some(), self.kind.is_savings_plan()),
+            ("usd_per_hour", self.usd_per_hour.is_some(), plan),
             ("family", self.family.is_some(), self.kind == Kind::Ec2InstanceSavingsPlan),
-            ("instance_type", self.instance_type.is_some(), !self.kind.is_savings_plan()),
-            ("count", self.count.is_some(), !self.kind.is_savings_plan()),
+            ("instance_type", self.instance_type.is_some(), !plan),
+            ("count", self.count.is_some(), !plan),
         ];
         for (key, given, needed) in needs {
             if needed && !given {
-                wrong.push((key, format!("is missing; a {title} needs it")));
+                wrong.push((key, format!("is missing; {title} needs it")));
             } else if given && !needed {
-                wrong.push((key, format!("does not apply to a {title}; remove it")));
+                wrong.push((key, format!("does not apply to {title}; remove it")));
             }
         }
-        if self.kind == Kind::ComputeSavingsPlan && self.region.is_some() {
-            wrong.push(("region", format!("a {title} covers all regions; remove it")));
+        if self.kind.covers_all_regions() && self.region.is_some() {
+            wrong.push(("region", format!("{title} covers all regions; remove it")));
+        }
+        if self.kind != Kind::Ec2ReservedInstance && self.offering_class.is_some() {
+            wrong.push(("offering_class", format!("does not apply to {title}; remove it")));
+        }
+        if self.kind != Kind::DatabaseSavingsPlan && self.serverless_discount_percent.is_some() {
+            let message = format!("does not apply to {title}; remove it");
+            wrong.push(("serverless_discount_percent", message));
         }
         if self.kind == Kind::RdsReservedInstance
             && self.instance_type.as_ref().is_some_and(|class| !class.starts_with("db."))
         {
             wrong.push(("instance_type", "is a DB instance class: db.r6g.large".into()));
+        }
+        wrong.extend(self.check_sharing(accounts));
+        wrong
+    }
+
+    fn check_sharing(&self, accounts: &[&str]) -> Vec<(&'static str, String)> {
+        let mut wrong = Vec::new();
+        let group = self.sharing_group.as_deref().unwrap_or_default();
+        if self.sharing.is_some() && group.is_empty() {
+            wrong.push(("sharing_group", "is missing; name the accounts that share it".into()));
+        }
+        if self.sharing.is_none() && !group.is_empty() {
+            wrong.push(("sharing", "is missing; choose prioritized or restricted".into()));
+        }
+        for other in group.iter().filter(|other| !accounts.contains(&&***other)) {
+            let message = format!("no account {other:?}; there are {}", accounts.join(", "));
+            wrong.push(("sharing_group", message));
         }
         wrong
     }
@@ -173,10 +244,57 @@ mod tests {
         assert!(!rules.sells(rds, Term::Three, Payment::NoUpfront));
         assert!(rules.sells(rds, Term::One, Payment::NoUpfront));
         assert!(rules.sells(Kind::Ec2ReservedInstance, Term::Three, Payment::NoUpfront));
-        assert_eq!(
-            rules.refusal(rds, Term::Three, Payment::NoUpfront),
-            "AWS sells no RDS Reserved Instance for 3yr with no-upfront; choose partial-upfront or all-upfront, or another term"
-        );
+        let refused = |kind, term, payment| {
+            rules.refusal(kind, term, payment).map(|own| (own.key, own.message))
+        };
+        let message = "AWS sells no RDS Reserved Instance for 3yr with no-upfront; choose partial-upfront or all-upfront, or another term";
+        let expected = Some(("payment", message.to_owned()));
+        assert_eq!(refused(rds, Term::Three, Payment::NoUpfront), expected);
+        let plan = Kind::DatabaseSavingsPlan;
+        let message = "AWS sells no Database Savings Plan for 3yr with no-upfront; it sells 1yr with no-upfront";
+        let expected = Some(("term", message.to_owned()));
+        assert_eq!(refused(plan, Term::Three, Payment::NoUpfront), expected);
+        let message =
+            "AWS sells no Database Savings Plan for 1yr with all-upfront; choose no-upfront";
+        let expected = Some(("payment", message.to_owned()));
+        assert_eq!(refused(plan, Term::One, Payment::AllUpfront), expected);
+        assert_eq!(refused(plan, Term::One, Payment::NoUpfront), None);
+    }
+
+    /// Generation 7 and newer, and serverless capacity; burstable classes have lower generations.
+    #[test]
+    fn database_plans_cover_recent_generations() {
+        let rules = rules();
+        for (class, covered) in [
+            ("db.r6g.large", false),
+            ("db.t4g.medium", false),
+            ("db.x2g.large", false),
+            ("db.r7g.large", true),
+            ("db.r8gd.2xlarge", true),
+            ("db.m7i.xlarge", true),
+            ("serverless", true),
+        ] {
+            assert_eq!(rules.database_plan_covers(class), covered, "{class}");
+        }
+    }
+
+    /// The buyer first; then its group, and others last or never. Without one payer nobody else.
+    #[test]
+    fn groups_share_what_the_buyer_leaves() {
+        let mut plan = commitment("2027-01", "1yr");
+        plan.sharing_group = Some(vec!["b".into()]);
+        let ranks =
+            |plan: &Commitment, shared| ["a", "b", "c"].map(|own| plan.rank_of(own, shared));
+        assert_eq!(ranks(&plan, false), [Some(0), None, None]);
+        assert_eq!(ranks(&plan, true), [Some(0), Some(1), Some(1)]);
+        plan.sharing = Some(GroupSharing::Prioritized);
+        assert_eq!(ranks(&plan, true), [Some(0), Some(1), Some(2)]);
+        plan.sharing = Some(GroupSharing::Restricted);
+        assert_eq!(ranks(&plan, true), [Some(0), Some(1), None]);
+        let wrong = plan.check(&["a", "c"]);
+        assert_eq!(wrong, [("sharing_group", "no account \"b\"; there are a, c".to_owned())]);
+        (plan.sharing, plan.usd_per_hour) = (None, Some(1.0));
+        assert_eq!(plan.check(&["a", "b"])[0].0, "sharing");
     }
 
     #[test]

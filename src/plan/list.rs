@@ -101,7 +101,7 @@ impl<'a> ListPrices<'a> {
             _ if discount::is_discount(key) => Nature::Discount,
             (_, "SavingsPlanCoveredUsage") => Nature::PlanUsage,
             (_, "DiscountedUsage") => Nature::ReservedUsage,
-            ("ComputeSavingsPlans", _) => Nature::PlanFee,
+            ("ComputeSavingsPlans" | "DatabaseSavingsPlans", _) => Nature::PlanFee,
             _ if key.usage_type.starts_with("HeavyUsage:") => Nature::ReservedFee,
             _ => Nature::Usage,
         }

@@ -62,7 +62,7 @@ use self::metering::Metering;
 pub use at_users::{AtUsers, Reached};
 pub use drill::Drill;
 pub use line::{Line, Simulated};
-pub use purchase::{Metered, Saving};
+pub use purchase::{Metered, MonthlySaving, Saving};
 pub use replay::Replay;
 pub use sample::{Cost, Sample};
 pub use window::{Edits, Judged, Late, Luck, Overload, Strain, View};
@@ -160,14 +160,7 @@ impl<'a> Prepared<'a> {
         let traffic = traffic
             .map_err(|message| problems.push(document.problem_below("traffic", &message)))
             .ok();
-        for (index, bought) in scenario.commitments.iter().enumerate() {
-            let rules = &facts.commitment_rules;
-            if !rules.sells(bought.kind, bought.term, bought.payment) {
-                let key = format!("commitments[{index}].payment");
-                let message = rules.refusal(bought.kind, bought.term, bought.payment);
-                problems.push(document.problem(&key, &message));
-            }
-        }
+        problems.extend(purchase::unsold(scenario, facts));
         let days = (0..plan.months).map(|index| plan.start.plus(index).days() as u32).sum();
         let span = (PLAN_TICK_SECONDS, plan.start.first_day(), days);
         let mut policies = Vec::new();
@@ -422,6 +415,16 @@ impl<'a> Prepared<'a> {
         let usage_type = format!("BoxUsage:{instance_type}");
         let key = BillKey::new("AmazonEC2", region, &usage_type, "RunInstances");
         Some(self.facts.prices.find(&key)?.rows[0].price.to_f64())
+    }
+
+    /// Instance types, database classes and the defaults of controllers.
+    pub fn catalog(&self) -> &Catalog {
+        &self.facts.catalog
+    }
+
+    /// Whether the book has an on-demand price of a database class of the bill, `db.r6g.xl`.
+    pub fn sells_database(&self, region: &str, class: &str) -> bool {
+        purchase::sells_database(&self.facts.prices, region, class)
     }
 
     /// Regions of commitments, the account's where none is named.

@@ -475,6 +475,12 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
         None
     }
 
+    /// Returns the database capacity that it may run: instance classes, `db.r8g.large`, or
+    /// [`SERVERLESS`](crate::facts::commitment_rates::SERVERLESS) capacity.
+    fn database_capacity(&self, _catalog: &Catalog) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Returns what an account without such a table leaves out, as a warning's reason.
     fn lost_without(_demand: &Demand<'_>) -> Option<String> {
         None
@@ -510,6 +516,8 @@ pub trait AnyService: fmt::Debug + Send + Sync {
     fn edge(&self) -> Option<Edge<'_>>;
     /// See [`Service::kubernetes_minor`].
     fn kubernetes_minor(&self) -> Option<u32>;
+    /// See [`Service::database_capacity`].
+    fn database_capacity(&self, catalog: &Catalog) -> Vec<String>;
     /// See [`Service::sends`].
     fn sends(&self, demand: &Demand<'_>) -> Vec<Sent>;
     /// See [`Service::database`].
@@ -542,6 +550,9 @@ impl<S: Service> AnyService for S {
     }
     fn kubernetes_minor(&self) -> Option<u32> {
         Service::kubernetes_minor(self)
+    }
+    fn database_capacity(&self, catalog: &Catalog) -> Vec<String> {
+        Service::database_capacity(self, catalog)
     }
     fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         Service::sends(self, demand)

@@ -48,6 +48,8 @@ pub(super) fn layers(
 pub(super) struct Horizon {
     pub(super) start: Month,
     pub(super) months: usize,
+    /// Months of the plan before the first purchase.
+    pub(super) first: usize,
     pub(super) every: usize,
     /// Months that a term touches.
     pub(super) term: usize,
@@ -57,6 +59,11 @@ pub(super) struct Horizon {
 impl Horizon {
     pub(super) fn hours(&self, month: usize) -> usize {
         self.start.plus(month as u32).hours()
+    }
+
+    /// Returns whether a purchase may be made in a month.
+    fn sells_in(&self, b: usize) -> bool {
+        b >= self.first && (b - self.first).is_multiple_of(self.every)
     }
 
     /// Returns months of a purchase in month `b` up to `end`, with the hours of its term in each.
@@ -81,19 +88,25 @@ impl Horizon {
         self.months + self.term
     }
 
-    /// Returns the worth of a purchase: the usage that it covers, less its fee.
-    fn worth(&self, layer: &[f64], b: usize, fee: f64) -> f64 {
-        self.terms(b, self.end()).map(|(m, hours)| self.used(layer, m, hours) - fee * hours).sum()
+    /// Returns the worth of a purchase in each month: the usage that it covers, less its fee; none in a month in which
+    /// none may be made.
+    pub(super) fn worths(&self, layer: &[f64], fee: f64) -> Vec<Option<f64>> {
+        let end = self.end();
+        let worth = |b: usize| {
+            self.terms(b, end).map(|(m, hours)| self.used(layer, m, hours) - fee * hours).sum()
+        };
+        (0..end).map(|b| self.sells_in(b).then(|| worth(b))).collect()
     }
-    /// Returns the months of purchase that save most; some are after the plan.
-    pub(super) fn best(&self, layer: &[f64], fee: f64) -> Vec<usize> {
+
+    /// Returns the months of purchase with the highest worth together; some are after the plan.
+    pub(super) fn best(&self, worths: &[Option<f64>]) -> Vec<usize> {
         let n = self.end();
         let mut value = vec![0.0; n + 1];
         let mut buys = vec![false; n];
         for b in (0..n).rev() {
             value[b] = value[b + 1];
-            if b % self.every == 0 {
-                let own = self.worth(layer, b, fee) + value[(b + self.term).min(n)];
+            if let Some(worth) = worths[b] {
+                let own = worth + value[(b + self.term).min(n)];
                 if own > value[b] + 1e-9 {
                     (value[b], buys[b]) = (own, true);
                 }
@@ -111,9 +124,9 @@ impl Horizon {
         }
         months
     }
+}
 
-    /// Returns the worth of purchases over all months that count.
-    pub(super) fn value(&self, layer: &[f64], bought: &[usize], fee: f64) -> f64 {
-        bought.iter().map(|b| self.worth(layer, *b, fee)).sum()
-    }
+/// Returns the worth of purchases in some months.
+pub(super) fn worth_of(worths: &[Option<f64>], bought: &[usize]) -> f64 {
+    bought.iter().filter_map(|b| worths[*b]).sum()
 }

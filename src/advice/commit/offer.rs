@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Product, Question, layers::LAYERS};
 use crate::{
-    facts::commitment_rates::{Kind, Payment, Rate, Term, family_and_size},
+    facts::commitment_rates::{Kind, Offering, OfferingClass, SERVERLESS, family_and_size},
     money::rate::commitment::Eligible,
     plan::simulate::Prepared,
 };
@@ -43,19 +43,33 @@ impl Seen {
         let account = self.account.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
         format!(
             "skipped: the book has no commitment price of {} in {}{account}, ${cost:.0} on demand in the plan; \
-                --compute-discount 27% adds a Compute Savings Plan at the discount that AWS quotes",
-            self.instance_type, self.region
+                --discount {}=PERCENT adds one at the discount that AWS quotes",
+            self.instance_type,
+            self.region,
+            self.kind_to_quote().name(),
         )
+    }
+
+    /// Returns the kind of commitment for which AWS's quote helps most.
+    fn kind_to_quote(&self) -> Kind {
+        match &*self.instance_type {
+            _ if self.is_ec2 => Kind::ComputeSavingsPlan,
+            SERVERLESS => Kind::DatabaseSavingsPlan,
+            _ => Kind::RdsReservedInstance,
+        }
     }
 }
 
 /// A product and the size of its layers.
+#[derive(Clone)]
 pub(super) struct Offer {
     pub(super) product: Product,
     /// Width of a layer: dollars an hour, or instances.
     pub(super) width: f64,
     /// Fee of a dollar an hour, or of an instance, in USD an hour.
     pub(super) fee: f64,
+    /// Share of the fee that is paid on the first day.
+    pub(super) upfront_share: f64,
 }
 
 /// Returns every product for on-demand usage with a price in the book or the request, and notes on usage without one.
@@ -81,6 +95,7 @@ pub(super) fn offers(
             }
         }
     }
+    keep_smallest(&mut found, prepared);
     let mut offers = Vec::new();
     let mut notes = Vec::new();
     for product in found {
@@ -95,41 +110,84 @@ pub(super) fn offers(
     (offers, notes)
 }
 
-/// Returns the products for on-demand usage.
+/// Keeps the smallest size of each family, which reservations of a size that shares units cover in the finest steps.
+fn keep_smallest(products: &mut Vec<Product>, prepared: &Prepared<'_>) {
+    let units = |own: &Product| {
+        let (family, size) = family_and_size(own.of.as_deref()?);
+        let units = prepared.commitment_rules().units(size)?;
+        (!own.kind.is_savings_plan()).then(|| (family.to_owned(), units))
+    };
+    let smaller = |own: &Product, other: &Product| {
+        let alike = (own.kind, own.term, own.payment, &own.account, &own.region)
+            == (other.kind, other.term, other.payment, &other.account, &other.region);
+        match (units(own), units(other)) {
+            (Some((family, units)), Some((of, others))) => alike && family == of && others < units,
+            _ => false,
+        }
+    };
+    let all = products.clone();
+    products.retain(|own| !all.iter().any(|other| smaller(own, other)));
+}
+
+/// Returns the products for on-demand usage: those with a price in the book, and those that are quoted.
 fn products(prepared: &Prepared<'_>, question: &Question, own: &Seen) -> Vec<Product> {
-    let rules = prepared.commitment_rules();
+    let (rules, rates) = (prepared.commitment_rules(), prepared.commitment_rates());
     let account = own.account.clone().unwrap_or_default();
-    let rates = prepared.commitment_rates().of_region(&own.region).iter();
-    let product = |rate: &Rate| {
-        let (kind, term, payment) = bought_as(rate, own.is_ec2)?;
+    let product = |what: Offering| {
+        let Offering { kind, term, payment, .. } = what;
         let family = family_and_size(&own.instance_type).0;
-        let of = if kind.is_savings_plan() { family } else { &own.instance_type };
-        rules.sells(kind, term, payment).then(|| Product {
+        let of = match kind {
+            Kind::ComputeSavingsPlan | Kind::DatabaseSavingsPlan => None,
+            Kind::Ec2InstanceSavingsPlan => Some(family),
+            Kind::Ec2ReservedInstance | Kind::RdsReservedInstance => Some(&*own.instance_type),
+        };
+        Product {
             kind,
             account: account.clone(),
-            region: Some(own.region.clone()),
-            of: Some(of.to_owned()),
+            region: (!kind.covers_all_regions()).then(|| own.region.clone()),
+            of: of.map(str::to_owned),
             term,
             payment,
             discount_percent: None,
-            source: format!("{}, {}", rate.source, rate.as_of),
-        })
+            serverless_discount_percent: None,
+            source: String::new(),
+        }
     };
-    let own_rates = rates.filter(|rate| rate.instance_type == own.instance_type);
-    let mut products: Vec<Product> = own_rates.filter_map(product).collect();
-    if let (true, Some((share, term, payment))) = (own.is_ec2, question.compute) {
-        // A share of 0.27 is 27 %, not 27.000000000000004 %.
-        let percent = (share * 1e8).round() / 1e6;
-        products.push(Product {
-            kind: Kind::ComputeSavingsPlan,
-            account,
-            region: None,
-            of: None,
-            term,
-            payment,
-            discount_percent: Some(percent),
-            source: format!("{percent} % below on-demand, as given"),
-        });
+    let mut products = Vec::new();
+    for quote in &question.quotes {
+        let Offering { kind, term, payment, .. } = quote.offering;
+        let covered = kind.is_for_ec2() == own.is_ec2
+            && match kind {
+                Kind::DatabaseSavingsPlan => rules.database_plan_covers(&own.instance_type),
+                Kind::RdsReservedInstance => own.instance_type != SERVERLESS,
+                _ => true,
+            };
+        if covered && rules.sells(kind, term, payment) {
+            // A share of 0.27 is 27 %, not 27.000000000000004 %.
+            let percent = (quote.discount * 1e8).round() / 1e6;
+            let serverless = quote.serverless.map(|share| (share * 1e8).round() / 1e6);
+            products.push(Product {
+                discount_percent: Some(percent),
+                serverless_discount_percent: serverless,
+                source: format!("{percent} % below on-demand, as given"),
+                ..product(quote.offering)
+            });
+        }
+    }
+    let kinds: Vec<Kind> =
+        Kind::ALL.into_iter().filter(|kind| kind.is_for_ec2() == own.is_ec2).collect();
+    for what in rates.offered(&own.region, &kinds, &own.instance_type) {
+        let quoted = question.quotes.iter().any(|quote| quote.offering == what);
+        // A standard reservation covers the same usage for less.
+        let exchangeable = what.class == OfferingClass::Convertible;
+        if let Some(rate) = rates.find(&own.region, what, &own.instance_type)
+            && !quoted
+            && !exchangeable
+            && rules.sells(what.kind, what.term, what.payment)
+        {
+            let source = format!("{}, {}", rate.source, rate.as_of);
+            products.push(Product { source, ..product(what) });
+        }
     }
     products
 }
@@ -171,24 +229,12 @@ impl Offer {
         let reach = 1.5 * peak / LAYERS as f64;
         let step = if product.kind.is_savings_plan() { 0.001 } else { 1.0 };
         let width = (reach / step).ceil().max(1.0) * step;
-        Ok(Self { product, width, fee })
+        let upfront_share = prepared.commitment_rules().upfront_share(product.payment);
+        Ok(Self { product, width, fee, upfront_share })
     }
 }
 
 /// Returns hours of a month's lines.
 pub(super) fn hours(lines: &[Eligible]) -> usize {
     lines.iter().map(|line| line.left.len()).max().unwrap_or(0)
-}
-
-/// Returns the subject of a price of the book.
-pub(super) fn bought_as(rate: &Rate, is_ec2: bool) -> Option<(Kind, Term, Payment)> {
-    let kinds = if is_ec2 {
-        &[Kind::Ec2InstanceSavingsPlan, Kind::Ec2ReservedInstance][..]
-    } else {
-        &[Kind::RdsReservedInstance]
-    };
-    let kind = kinds.iter().find(|kind| kind.plan_kind() == rate.plan_kind)?;
-    let term = [Term::One, Term::Three].into_iter().find(|term| term.name() == rate.term)?;
-    let payment = Payment::ALL.into_iter().find(|payment| payment.name() == rate.payment_option)?;
-    Some((*kind, term, payment))
 }

@@ -2,11 +2,12 @@
 //!
 //! # Formula
 //! ```text
-//! each hour, in this order: reserved instances, EC2 Instance Savings Plans, Compute Savings Plans
+//! each hour, in this order: reserved instances, EC2 Instance and Database Savings Plans, Compute Savings Plans
 //! reservation    pool = count × units of its size;  a usage of h hours takes h × units of its own size,
-//!                the buyer's first, small sizes before large ones
-//! Savings Plan   pool = USD an hour;                a usage of h hours takes h × its plan rate,
-//!                the buyer's first, the highest saving on the on-demand price first, the lowest rate on a tie
+//!                the buyer's first, then its sharing group's, small sizes before large ones
+//! Savings Plan   pool = USD an hour;                a usage of h hours takes h × its plan rate, the buyer's
+//!                first, then its sharing group's, the highest saving on the on-demand price first, the lowest
+//!                rate on a tie
 //! what the pool covers leaves the on-demand line; what is left of the pool is lost
 //! ```
 //! The ledger then holds the on-demand rest, the covered hours at their effective price, and the unused part
@@ -26,7 +27,7 @@ use rust_decimal::Decimal;
 use super::{Charge, Part, PriceStep, PriceUsed, Rated, Usage};
 use crate::{
     facts::{
-        commitment_rates::{Kind, Rates, Rules, family_and_size},
+        commitment_rates::{Kind, Rates, Rules, SERVERLESS, family_and_size},
         prices::{BillKey, PriceBook},
     },
     intent::commitment::Commitment,
@@ -46,6 +47,8 @@ const RDS: &str = "AmazonRDS";
 /// Usage types of Aurora instances, before the colon.
 const INSTANCE_HOURS: &str = "InstanceUsage";
 const IO_OPTIMIZED_HOURS: &str = "InstanceUsageIOOptimized";
+/// Usage types of Aurora's serverless capacity begin so.
+const SERVERLESS_HOURS: &str = "Aurora:ServerlessV2";
 /// Linux instances, the only ones whose reservations cover other sizes.
 const LINUX: &str = "RunInstances";
 /// Aurora `PostgreSQL`: a reservation is for one engine.
@@ -77,7 +80,7 @@ pub struct Eligible {
     pub account: String,
     /// The meter.
     pub key: BillKey,
-    /// EC2 instance type, or DB instance class as the book of commitments names it.
+    /// EC2 instance type, DB instance class as the book of commitments names it, or [`SERVERLESS`] capacity.
     pub instance_type: String,
     /// Normalized units of an instance; none for a size without.
     pub units: Option<f64>,
@@ -94,13 +97,14 @@ impl Eligible {
     }
 }
 
-/// EC2 instance type, or DB instance class as the book of commitments names it, of a meter that commitments
-/// may cover; none for any other meter.
+/// EC2 instance type, DB instance class as the book of commitments names it, or [`SERVERLESS`] capacity, of a meter
+/// that commitments may cover; none for any other meter.
 pub fn instance_of(key: &BillKey) -> Option<String> {
     let (kind, name) = key.usage_type.split_once(':')?;
     match (&*key.service, kind) {
         (EC2, "BoxUsage") => Some(name.to_owned()),
         (RDS, INSTANCE_HOURS | IO_OPTIMIZED_HOURS) => Some(in_full(name)),
+        (RDS, _) if key.usage_type.starts_with(SERVERLESS_HOURS) => Some(SERVERLESS.to_owned()),
         _ => None,
     }
 }
@@ -231,7 +235,7 @@ fn in_order(bought: &[Commitment]) -> Vec<usize> {
     let mut places: Vec<usize> = (0..bought.len()).collect();
     places.sort_by_key(|place| match bought[*place].kind {
         Kind::Ec2ReservedInstance | Kind::RdsReservedInstance => 0,
-        Kind::Ec2InstanceSavingsPlan => 1,
+        Kind::Ec2InstanceSavingsPlan | Kind::DatabaseSavingsPlan => 1,
         Kind::ComputeSavingsPlan => 2,
     });
     places
@@ -340,10 +344,6 @@ fn draw(
     Ok(Drawn { fee, hours: hours.len(), lines: lines.collect(), on_demand })
 }
 
-fn belongs(bought: &Commitment, line: &Eligible, shared: bool) -> bool {
-    shared || line.account == bought.account
-}
-
 /// The price of a type under a commitment, and where it is from.
 pub fn rate_of(
     bought: &Commitment,
@@ -351,17 +351,18 @@ pub fn rate_of(
     (instance_type, on_demand): (&str, f64),
     rates: &Rates,
 ) -> Result<Rate, String> {
-    if let Some(percent) = bought.discount_percent {
+    let serverless = (instance_type == SERVERLESS).then_some(bought.serverless_discount_percent);
+    if let Some(percent) = serverless.flatten().or(bought.discount_percent) {
         let source = format!("{percent} % off on demand, as the scenario says");
         let usd_per_hour = on_demand * (1.0 - percent / 100.0);
         return Ok(Rate { usd_per_hour, source });
     }
-    let what = (bought.kind, bought.term, bought.payment);
+    let what = bought.offering();
     match rates.find(region, what, instance_type) {
         // On demand has become cheaper since: the rate is out of date.
         Some(rate) if rate.usd_per_hour >= on_demand => Err(format!(
-            "the price of a {} of {instance_type} in {region} ({} USD an hour, {}) is not below today's on-demand price of {on_demand}. Give discount_percent, as AWS quotes it",
-            bought.kind.title(),
+            "the price of {} of {instance_type} in {region} ({} USD an hour, {}) is not below today's on-demand price of {on_demand}. Give discount_percent, as AWS quotes it",
+            bought.kind.with_article(),
             rate.usd_per_hour,
             rate.as_of
         )),
@@ -370,11 +371,11 @@ pub fn rate_of(
             source: format!("{}, {}", rate.source, rate.as_of),
         }),
         None => Err(format!(
-            "no price of a {} of {instance_type} in {region}, {} {}; {}. Give discount_percent, as AWS quotes it",
-            bought.kind.title(),
+            "no price of {} of {instance_type} in {region}, {} {}; {}. Give discount_percent, as AWS quotes it",
+            bought.kind.with_article(),
             bought.term.name(),
             bought.payment.name(),
-            rates.nearest(region, bought.kind, instance_type)
+            rates.nearest(region, what, instance_type)
         )),
     }
 }
@@ -386,11 +387,10 @@ fn plan_candidates(
     terms: &Terms<'_>,
 ) -> Result<Vec<Candidate>, String> {
     let mut candidates = Vec::new();
-    for (at, line) in left.iter().enumerate().filter(|(_, line)| line.is_ec2()) {
-        let (family, _) = family_and_size(&line.instance_type);
-        let of_family = bought.kind == Kind::ComputeSavingsPlan
-            || bought.family.as_deref() == Some(family) && line.key.region == region;
-        if !of_family || !belongs(bought, line, terms.shared) {
+    for (at, line) in left.iter().enumerate() {
+        if !covers(bought, region, line, terms.rules)
+            || bought.rank_of(&line.account, terms.shared).is_none()
+        {
             continue;
         }
         let of = (&*line.instance_type, line.on_demand);
@@ -399,15 +399,30 @@ fn plan_candidates(
         candidates.push(Candidate { place: at, takes: rate, rate, source });
     }
     candidates.sort_by(|a, b| {
-        let own = |c: &Candidate| left[c.place].account != bought.account;
+        let rank = |c: &Candidate| bought.rank_of(&left[c.place].account, terms.shared);
         let saving = |c: &Candidate| 1.0 - c.rate / left[c.place].on_demand;
-        own(a)
-            .cmp(&own(b))
+        rank(a)
+            .cmp(&rank(b))
             .then(saving(b).total_cmp(&saving(a)))
             .then(a.rate.total_cmp(&b.rate))
             .then(a.place.cmp(&b.place))
     });
     Ok(candidates)
+}
+
+/// Returns whether a Savings Plan covers usage like a line's.
+fn covers(bought: &Commitment, region: &str, line: &Eligible, rules: &Rules) -> bool {
+    let (family, _) = family_and_size(&line.instance_type);
+    match bought.kind {
+        Kind::ComputeSavingsPlan => line.is_ec2(),
+        Kind::Ec2InstanceSavingsPlan => {
+            line.is_ec2() && bought.family.as_deref() == Some(family) && line.key.region == region
+        }
+        Kind::DatabaseSavingsPlan => {
+            !line.is_ec2() && rules.database_plan_covers(&line.instance_type)
+        }
+        Kind::Ec2ReservedInstance | Kind::RdsReservedInstance => false,
+    }
 }
 
 /// What one reservation gives and covers: sizes of its family share its normalized units, of one operating
@@ -437,14 +452,14 @@ fn reservation(
             _ if line.instance_type == own => 1.0,
             _ => continue,
         };
-        if same && belongs(bought, line, terms.shared) {
+        if same && bought.rank_of(&line.account, terms.shared).is_some() {
             let rate = price * takes / units.unwrap_or(1.0);
             candidates.push(Candidate { place: at, takes, rate, source: source.clone() });
         }
     }
     candidates.sort_by(|a, b| {
-        let own = |c: &Candidate| left[c.place].account != bought.account;
-        own(a).cmp(&own(b)).then(a.takes.total_cmp(&b.takes)).then(a.place.cmp(&b.place))
+        let rank = |c: &Candidate| bought.rank_of(&left[c.place].account, terms.shared);
+        rank(a).cmp(&rank(b)).then(a.takes.total_cmp(&b.takes)).then(a.place.cmp(&b.place))
     });
     Ok(Reach { gives: units.unwrap_or(1.0), fee: price, candidates })
 }
@@ -601,10 +616,13 @@ fn fee_meter(bought: &Commitment, region: &str, book: &PriceBook) -> (BillKey, S
         .collect();
     let term = bought.term.name();
     if bought.kind.is_savings_plan() {
-        let prefix = if bought.kind == Kind::ComputeSavingsPlan { "ComputeSP" } else { "EC2SP" };
-        let usage_type = format!("{prefix}:{term}{payment}");
-        let key = BillKey::new("ComputeSavingsPlans", region, &usage_type, "");
-        return (key, "Savings Plans for AWS Compute usage".into());
+        let (service, prefix, of) = match bought.kind {
+            Kind::DatabaseSavingsPlan => ("DatabaseSavingsPlans", "DatabaseSP", "Database"),
+            Kind::ComputeSavingsPlan => ("ComputeSavingsPlans", "ComputeSP", "Compute"),
+            _ => ("ComputeSavingsPlans", "EC2SP", "Compute"),
+        };
+        let key = BillKey::new(service, region, &format!("{prefix}:{term}{payment}"), "");
+        return (key, format!("Savings Plans for AWS {of} usage"));
     }
     let own = bought.instance_type.as_deref().unwrap_or_default();
     let (service, kind, operation) = if bought.kind == Kind::Ec2ReservedInstance {

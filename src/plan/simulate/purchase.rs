@@ -9,16 +9,22 @@
 //! # Limits
 //! After the plan's last month usage, prices and the scenario's contract stay as in that month.
 
-use super::Prepared;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Facts, Prepared};
 use crate::{
-    error::Error,
-    intent::commitment::Commitment,
+    error::{Error, Problem},
+    facts::{
+        commitment_rates::Kind,
+        prices::{BillKey, PriceBook},
+    },
+    intent::{commitment::Commitment, scenario::Scenario},
     measure::{calendar::Month, units::Usd},
     money::{
         ledger,
         rate::{
             Usage,
-            commitment::{Eligible, Reach, draw_down, instance_of, reach},
+            commitment::{Applied, Eligible, Reach, draw_down, instance_of, reach},
             fixed::Fixed,
         },
     },
@@ -60,6 +66,18 @@ impl Saving {
     }
 }
 
+impl std::ops::Sub for Saving {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self {
+            in_plan: self.in_plan - other.in_plan,
+            after: self.after - other.after,
+            fees: self.fees - other.fees,
+            used: self.used - other.used,
+        }
+    }
+}
+
 /// Cost of a span under some commitments, with the fees of those that are looked at, in USD.
 #[derive(Debug, Clone, Copy, Default)]
 struct Outlay<T> {
@@ -88,16 +106,22 @@ impl Prepared<'_> {
         })
     }
 
-    /// What commitments could cover in a trial, month by month and hour by hour, after those of the scenario.
+    /// What commitments could cover in a trial, month by month and hour by hour, after those of the scenario and
+    /// some more.
     ///
     /// # Errors
-    /// A commitment of the scenario without a price.
-    pub fn left_over(&self, metered: &Metered) -> Result<Vec<Vec<Eligible>>, Error> {
+    /// A commitment without a price.
+    pub fn left_over(
+        &self,
+        metered: &Metered,
+        more: &[Commitment],
+    ) -> Result<Vec<Vec<Eligible>>, Error> {
         self.in_trial(metered.trial, |drawn| {
             let mut usage = metered.open.clone();
-            let regions = drawn.regions_of(&drawn.scenario.commitments);
-            let drawn_down =
-                draw_down(&mut usage, &drawn.terms(&drawn.scenario.commitments, &regions));
+            let own = drawn.scenario.commitments.iter().chain(more);
+            let bought: Vec<Commitment> = own.cloned().collect();
+            let regions = drawn.regions_of(&bought);
+            let drawn_down = draw_down(&mut usage, &drawn.terms(&bought, &regions));
             drawn_down.map(|(_, left)| left).map_err(|wrong| drawn.unbought(wrong))
         })
     }
@@ -146,6 +170,163 @@ impl Prepared<'_> {
             sets.iter().map(of).collect()
         })
     }
+
+    /// What a set of purchases changes of each month of the plan in a trial.
+    ///
+    /// # Errors
+    /// As [`Self::savings`].
+    pub fn savings_by_month(
+        &self,
+        metered: &Metered,
+        set: &[Commitment],
+    ) -> Result<Vec<MonthlySaving>, Error> {
+        self.in_trial(metered.trial, |drawn| {
+            let own = &drawn.scenario.commitments;
+            let all: Vec<Commitment> = own.iter().chain(set).cloned().collect();
+            let rated = |bought: &[Commitment]| {
+                drawn.rate_under(metered.open.clone(), metered.trial, bought, &metered.fixed)
+            };
+            let (without, _) = rated(own)?;
+            let (with, applied) = rated(&all)?;
+            let mut saved: BTreeMap<Month, Usd> = BTreeMap::new();
+            for entry in &without.entries {
+                *saved.entry(entry.month).or_default() += entry.cost;
+            }
+            for entry in &with.entries {
+                let sum = saved.entry(entry.month).or_default();
+                *sum = *sum - entry.cost;
+            }
+            let plan = &drawn.scenario.plan;
+            let months = (0..plan.months).map(|at| plan.start.plus(at));
+            let of = |month: Month| {
+                let saved = saved.get(&month).map_or(0.0, |saved| saved.to_f64());
+                MonthlySaving { saved, ..monthly(&applied, own.len(), month) }
+            };
+            Ok(months.map(of).collect())
+        })
+    }
+}
+
+/// What commitments from `first` on, in the order in which they were bought, cost and cover in a month.
+fn monthly(applied: &Applied, first: usize, month: Month) -> MonthlySaving {
+    let mut sum = MonthlySaving::of(month);
+    let uses = applied.uses.iter().skip(first).flat_map(|own| &own.months);
+    for own in uses.filter(|own| own.month == month) {
+        sum.fee += own.fee.to_f64();
+        sum.used += own.used.to_f64();
+        sum.cash += own.cash.to_f64();
+        sum.upfront += own.upfront.to_f64();
+    }
+    for own in applied.coverage.iter().filter(|own| own.month == month) {
+        sum.eligible += own.eligible.to_f64();
+        sum.covered += own.covered.to_f64();
+    }
+    sum
+}
+
+/// What purchases change of a month of the plan, in USD.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MonthlySaving {
+    /// The month.
+    pub month: Month,
+    /// Cost without them, less that with them, upfront payments spread over their terms.
+    pub saved: f64,
+    /// Their fees, upfront payments spread over their terms.
+    pub fee: f64,
+    /// Of the fees, what covers usage.
+    pub used: f64,
+    /// Paid for them in the month, upfront payments in full.
+    pub cash: f64,
+    /// Of that, upfront payments.
+    pub upfront: f64,
+    /// Usage that all commitments could cover, at on-demand prices.
+    pub eligible: f64,
+    /// Of that, what they cover, with those of the scenario.
+    pub covered: f64,
+}
+
+impl MonthlySaving {
+    fn of(month: Month) -> Self {
+        Self {
+            month,
+            saved: 0.0,
+            fee: 0.0,
+            used: 0.0,
+            cash: 0.0,
+            upfront: 0.0,
+            eligible: 0.0,
+            covered: 0.0,
+        }
+    }
+}
+
+/// Returns whether a book has an on-demand price of a database class of the bill.
+pub(super) fn sells_database(book: &PriceBook, region: &str, class: &str) -> bool {
+    let usage_type = format!("InstanceUsage:{class}");
+    let key = BillKey::new("AmazonRDS", region, &usage_type, "CreateDBInstance:0021");
+    book.find(&key).is_some()
+}
+
+/// Returns the commitments of a scenario that AWS does not sell, each with the nearest that it does.
+pub(super) fn unsold(scenario: &Scenario, facts: &Facts) -> Vec<Problem> {
+    let rules = &facts.commitment_rules;
+    let mut problems = Vec::new();
+    for (index, bought) in scenario.commitments.iter().enumerate() {
+        if let Some(refusal) = rules.refusal(bought.kind, bought.term, bought.payment) {
+            let key = format!("commitments[{index}].{}", refusal.key);
+            problems.push(scenario.document.problem(&key, &refusal.message));
+        }
+        if bought.kind == Kind::DatabaseSavingsPlan
+            && let Some(message) = without_database(bought, scenario, facts)
+        {
+            problems
+                .push(scenario.document.problem(&format!("commitments[{index}].kind"), &message));
+        }
+    }
+    problems
+}
+
+/// Returns why a Database Savings Plan covers none of the databases that it could serve; none where it covers one, or
+/// where there is none.
+fn without_database(bought: &Commitment, scenario: &Scenario, facts: &Facts) -> Option<String> {
+    let (rules, catalog) = (&facts.commitment_rules, &facts.catalog);
+    let shared = scenario.billing.consolidated;
+    let mut families = BTreeSet::new();
+    let mut regions = BTreeSet::new();
+    let served = |name: &str| bought.rank_of(name, shared).is_some();
+    for account in scenario.accounts.iter().filter(|account| served(&account.name)) {
+        for service in &account.stack.services {
+            for class in service.database_capacity(catalog) {
+                if rules.database_plan_covers(&class) {
+                    return None;
+                }
+                regions.insert(&*account.settings.region);
+                families.insert(class.rsplit_once('.').map_or(&*class, |(own, _)| own).to_owned());
+            }
+        }
+    }
+    let sold = |class: &str| {
+        let usage_type = format!("InstanceUsage:{class}");
+        let key =
+            |region: &str| BillKey::new("AmazonRDS", region, &usage_type, "CreateDBInstance:0021");
+        regions.iter().any(|region| facts.prices.find(&key(region)).is_some())
+    };
+    let covered = catalog.aurora().iter().filter(|own| rules.database_plan_covers(&own.class));
+    let nearest: BTreeSet<String> = covered
+        .filter(|own| sold(&own.billing_class))
+        .map(|own| format!("db.{}", own.family))
+        .collect();
+    let list = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(", ");
+    (!families.is_empty()).then(|| {
+        format!(
+            "AWS applies no {} to {}; it covers serverless capacity and generation {} and newer. Choose kind = \"{}\", or move the database to {}",
+            bought.kind.title(),
+            list(families),
+            rules.database_plan_generation,
+            Kind::RdsReservedInstance.name(),
+            list(nearest)
+        )
+    })
 }
 
 impl Metered {

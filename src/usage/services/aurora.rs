@@ -34,7 +34,10 @@ use super::{
 use crate::{
     demand::traffic::Class,
     error::nearest,
-    facts::shapes::AuroraFacts,
+    facts::{
+        commitment_rates::SERVERLESS,
+        shapes::{AuroraClass, AuroraFacts, Catalog},
+    },
     measure::{calendar::Month, units::factors_schema},
 };
 
@@ -411,6 +414,18 @@ impl Service for Spec {
             return Vec::new();
         }
         sold.classes.iter().map(|own| format!("{start}{}", own.billing_class)).collect()
+    }
+
+    fn database_capacity(&self, catalog: &Catalog) -> Vec<String> {
+        if self.serverless.is_some() {
+            return vec![SERVERLESS.to_owned()];
+        }
+        let families = self.allowed_families(&catalog.controllers.aurora);
+        let may_run = |class: &&AuroraClass| match &self.instance_class {
+            Some(name) => class.class == *name,
+            None => families.contains(&class.family),
+        };
+        catalog.aurora().iter().filter(may_run).map(|class| class.class.clone()).collect()
     }
 
     fn check(&self, context: &Context<'_>) -> Vec<Finding> {

@@ -297,6 +297,27 @@ fn what_the_buyer_leaves_serves_the_organization() {
     assert_eq!(applied.uses[0].months[0].unused.to_string(), "86.4");
 }
 
+/// Accounts a, b and c run one m.large each; a buys 0.12 an hour, enough for two. It serves its group, c, before b; a
+/// restricted one that is larger leaves b on demand.
+#[test]
+fn a_sharing_group_comes_first() {
+    let plan = |size: f64, sharing: &str| {
+        commitment(
+            "compute-savings-plan",
+            &format!("usd_per_hour = {size}\nsharing = '{sharing}'\nsharing_group = ['c']"),
+        )
+    };
+    let left = |bought: Commitment| {
+        let mut lines = ["c", "b", "a"].map(|own| flat("2027-04", own, "BoxUsage:m.large", 1.0));
+        let (applied, _) = drawn(&mut lines, &[bought], true);
+        let left = lines.map(|line| line.line.quantity.get().round() as i64);
+        (left, applied.uses[0].months[0].unused.to_string())
+    };
+    assert_eq!(left(plan(0.12, "prioritized")), ([0, 720, 0], "0".into()));
+    assert_eq!(left(plan(0.18, "prioritized")), ([0, 0, 0], "0".into()));
+    assert_eq!(left(plan(0.18, "restricted")), ([0, 720, 0], "43.2".into()));
+}
+
 /// 0.30 an hour for 8,760 h are 2,628, all of it paid in the first month, of which January (744 h) takes 223.20.
 #[test]
 fn upfront_money_is_paid_at_once_and_spread_over_the_term() {
