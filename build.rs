@@ -25,9 +25,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         files.sort();
         writeln!(code, "pub static {name}: Packed = Packed(&[")?;
         for (place, path) in files.iter().enumerate() {
-            let packed = out.join(format!("{folder}-{place}"));
-            fs::write(&packed, deflate(&fs::read(root.join(folder).join(path))?)?)?;
-            writeln!(code, "({path:?}, include_bytes!({packed:?})),")?;
+            let packed = format!("{folder}-{place}");
+            fs::write(out.join(&packed), deflate(&fs::read(root.join(folder).join(path))?)?)?;
+            let bytes = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{packed}\"))");
+            writeln!(code, "({path:?}, {bytes}),")?;
         }
         writeln!(code, "]);")?;
     }
