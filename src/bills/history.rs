@@ -409,8 +409,8 @@ impl History {
 
     fn fit(&self, origin: usize, ahead: usize) -> Fit {
         let seasons = self.repeated(origin);
-        let (least, cycles) = FITTED;
-        let length = seasons.last().map_or(least, |season| least.max(cycles * season));
+        let (shortest, cycles) = FITTED;
+        let length = seasons.last().map_or(shortest, |season| shortest.max(cycles * season));
         let rows = origin.saturating_sub(length)..origin;
         let (missing, moments) = (&self.missing[rows.clone()], &self.moments[rows.clone()]);
         let days = match self.distance {
