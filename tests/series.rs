@@ -179,7 +179,9 @@ fn mean_and_median_are_two_figures() {
         found.steps.iter().map(of).sum::<f64>() / 28.0
     };
     assert!((850.0..1150.0).contains(&sum(|step| step.median)), "{}", sum(|step| step.median));
-    assert!((1200.0..1550.0).contains(&sum(|step| step.mean)), "{}", sum(|step| step.mean));
+    // The rows that the origins in the past reach have a mean of 1,122, all rows one of 1,310.
+    let mean = sum(|step| step.mean);
+    assert!((1150.0..1450.0).contains(&mean) && mean > 1.15 * sum(|step| step.median), "{mean}");
     let total = found.totals.last().unwrap();
     assert!((total.mean / 28.0 - sum(|step| step.mean)).abs() < 1e-9);
     // Days are independent, so the sum is known better than the sum of intervals says.

@@ -5,7 +5,7 @@
 //! ```text
 //! past       the series without outages and outliers, with gaps filled along the season       `clean`
 //!            over what the calendar does to it                                                  `factors`
-//! forecast   of each of 26 methods at this origin and at up to 12 origins in the past           `methods`, `smooth`
+//! forecast   of each of 26 methods at this origin and at 7 to 12 origins in the past           `methods`, `smooth`
 //! combined   by their errors there; intervals by the errors of the combination                  `weigh`
 //! MASE     = mean |y − median| / mean |y_t − y_(t−m)| of the known part     m: the shortest season; undefined where
 //!            the known part repeats itself exactly
@@ -58,7 +58,7 @@ const FITTED: (usize, usize) = (1000, 4);
 /// Rows that make a cycle of a series without seasons.
 const NO_SEASON: usize = 6;
 /// Origins in the past, in cycles before the last row, where there are many cycles.
-const BACK: [usize; 9] = [1, 2, 3, 4, 5, 6, 7, 9, 12];
+const BACK: [usize; 7] = [1, 2, 3, 4, 5, 7, 10];
 /// Origins where there are few: so many, a third of a cycle apart.
 const FEW: usize = 12;
 /// Half of the narrowest interval, as a share of the usual difference of two rows.
@@ -268,34 +268,24 @@ impl History {
 
     /// Returns the next rows, with an interval for each level.
     pub fn forecast(&self, ahead: usize, levels: &[f64]) -> Forecast {
-        let origin = self.values.len();
-        let fits = self.fits([origin].into(), ahead);
-        let found = self.ahead(&fits, origin, ahead, levels);
-        let last = self.moments[origin - 1];
-        let steps: Vec<Step> = found
-            .outcomes
-            .iter()
-            .enumerate()
-            .map(|(index, outcome)| {
-                let ends = |(level, ends): (&f64, &Ends)| Interval {
-                    level: *level,
-                    low: ends.low,
-                    high: ends.high,
-                };
-                let intervals: Vec<Interval> = levels.iter().zip(&outcome.ends).map(ends).collect();
-                Step {
-                    moment: self.distance.after(last, index + 1),
-                    mean: outcome.mean,
-                    median: outcome.median,
-                    low: intervals.first().map_or(outcome.median, |interval| interval.low),
-                    high: intervals.first().map_or(outcome.median, |interval| interval.high),
-                    intervals,
-                }
-            })
-            .collect();
-        let totals = self.totals(&steps, levels, (&fits, found.rare));
-        let decisions = self.decisions(&fits[&origin], &found);
-        Forecast { steps, totals, rows: origin, filled: self.filled, decisions }
+        let fits = self.fits([self.rows()], ahead);
+        self.forecast_from(&fits, ahead, levels)
+    }
+
+    /// Returns the next rows and the scores of such forecasts in the past; the origins of both share their fits.
+    ///
+    /// # Errors
+    /// Too few rows for one origin, which leaves the forecast without scores.
+    pub fn forecast_and_score(
+        &self,
+        ahead: usize,
+        levels: &[f64],
+    ) -> (Forecast, Result<Vec<Score>, String>) {
+        let origins = self.origins(ahead);
+        let past = origins.as_deref().unwrap_or_default();
+        let fits = self.fits(past.iter().copied().chain([self.rows()]), ahead);
+        let found = self.forecast_from(&fits, ahead, levels);
+        (found, origins.map(|origins| self.score_from(&fits, &origins, ahead)))
     }
 
     /// Scores forecasts at past origins, with the last season and the last row repeated as naive ones. Missing rows
@@ -304,7 +294,45 @@ impl History {
     /// # Errors
     /// Too few rows for one origin.
     pub fn score(&self, ahead: usize) -> Result<Vec<Score>, String> {
-        let rows = self.values.len();
+        Ok(self.score_at(&self.origins(ahead)?, ahead))
+    }
+
+    /// Scores forecasts at these origins: rows that are known, with `ahead` rows after them.
+    pub fn score_at(&self, origins: &[usize], ahead: usize) -> Vec<Score> {
+        let fits = self.fits(origins.iter().copied(), ahead);
+        self.score_from(&fits, origins, ahead)
+    }
+
+    fn forecast_from(&self, fits: &BTreeMap<usize, Fit>, ahead: usize, levels: &[f64]) -> Forecast {
+        let origin = self.rows();
+        let found = self.ahead(fits, origin, ahead, levels);
+        let last = self.moments[origin - 1];
+        let step = |(index, outcome): (usize, &Outcome)| {
+            let ends = levels.iter().zip(&outcome.ends);
+            let interval = |(level, ends): (&f64, &Ends)| Interval {
+                level: *level,
+                low: ends.low,
+                high: ends.high,
+            };
+            let intervals: Vec<Interval> = ends.map(interval).collect();
+            Step {
+                moment: self.distance.after(last, index + 1),
+                mean: outcome.mean,
+                median: outcome.median,
+                low: intervals.first().map_or(outcome.median, |interval| interval.low),
+                high: intervals.first().map_or(outcome.median, |interval| interval.high),
+                intervals,
+            }
+        };
+        let steps: Vec<Step> = found.outcomes.iter().enumerate().map(step).collect();
+        let totals = self.totals(&steps, levels, (fits, found.rare));
+        let decisions = self.decisions(&fits[&origin], &found);
+        Forecast { steps, totals, rows: origin, filled: self.filled, decisions }
+    }
+
+    /// Returns the origins of a score.
+    fn origins(&self, ahead: usize) -> Result<Vec<usize>, String> {
+        let rows = self.rows();
         let least = LEAST_ROWS.max(2 * self.seasons.first().copied().unwrap_or(1));
         let Some(spare) = rows.checked_sub(least + ahead) else {
             return Err(format!(
@@ -317,16 +345,16 @@ impl History {
         let apart = (spare / (ORIGINS - 1)).clamp(1, ahead);
         let cycle = self.spacing(rows);
         let apart = if apart > cycle { apart / cycle * cycle } else { apart };
-        let origins: Vec<usize> = (0..ORIGINS)
-            .map_while(|back| rows.checked_sub(ahead + back * apart))
-            .filter(|origin| *origin >= least)
-            .collect();
-        Ok(self.score_at(&origins, ahead))
+        let back = (0..ORIGINS).map_while(|back| rows.checked_sub(ahead + back * apart));
+        Ok(back.filter(|origin| *origin >= least).collect())
     }
 
-    /// Scores forecasts at these origins: rows that are known, with `ahead` rows after them.
-    pub fn score_at(&self, origins: &[usize], ahead: usize) -> Vec<Score> {
-        let fits = self.fits(origins.to_vec(), ahead);
+    fn score_from(
+        &self,
+        fits: &BTreeMap<usize, Fit>,
+        origins: &[usize],
+        ahead: usize,
+    ) -> Vec<Score> {
         let mut tallies = [Tally::default(); 3];
         for origin in origins.iter().copied() {
             let known = &self.values[..origin];
@@ -335,7 +363,7 @@ impl History {
                 .filter(|row| !self.missing[*row] && !self.missing[row - season])
                 .map(|row| (known[row] - known[row - season]).abs());
             let scale = mean(scaled);
-            let found = self.ahead(&fits, origin, ahead, &[LEVEL]);
+            let found = self.ahead(fits, origin, ahead, &[LEVEL]);
             for (index, outcome) in found.outcomes.iter().enumerate() {
                 if self.missing[origin + index] {
                     continue;
@@ -372,7 +400,7 @@ impl History {
     }
 
     /// Fits every method at origins and at those in the past of each.
-    fn fits(&self, origins: Vec<usize>, ahead: usize) -> BTreeMap<usize, Fit> {
+    fn fits(&self, origins: impl IntoIterator<Item = usize>, ahead: usize) -> BTreeMap<usize, Fit> {
         let mut far: BTreeMap<usize, usize> = BTreeMap::new();
         for origin in origins {
             let inner = self.inner(origin).into_iter().map(|inner| (inner, origin - inner));
@@ -386,8 +414,8 @@ impl History {
 
     fn fit(&self, origin: usize, ahead: usize) -> Fit {
         let seasons = self.repeated(origin);
-        let (least, cycles) = FITTED;
-        let length = seasons.last().map_or(least, |season| least.max(cycles * season));
+        let (shortest, cycles) = FITTED;
+        let length = seasons.last().map_or(shortest, |season| shortest.max(cycles * season));
         let rows = origin.saturating_sub(length)..origin;
         let (missing, moments) = (&self.missing[rows.clone()], &self.moments[rows.clone()]);
         let days = match self.distance {

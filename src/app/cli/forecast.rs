@@ -73,11 +73,11 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
             levels.push(level);
         }
     }
-    let found = history.forecast(ahead, &levels);
+    let (found, scores) = history.forecast_and_score(ahead, &levels);
     if args.output.printed.format == Format::Csv && history.filled > 0 {
         say(&format!("filled {} along the season", count(history.filled, "missing row")));
     }
-    answer(&forecast::page(&found, &history, history.score(ahead)), &found, &args.output)
+    answer(&forecast::page(&found, &history, scores), &found, &args.output)
 }
 
 /// Returns the shortest season, or a few rows if there is none.

@@ -113,8 +113,8 @@ fn join(values: &mut [f64], missing: &[bool]) {
     for pair in known.windows(2) {
         let (left, right) = (values[pair[0]], values[pair[1]]);
         let length = (pair[1] - pair[0]) as f64;
-        for row in pair[0] + 1..pair[1] {
-            values[row] = left + (row - pair[0]) as f64 / length * (right - left);
+        for (index, value) in values[pair[0]..pair[1]].iter_mut().enumerate() {
+            *value = left + index as f64 / length * (right - left);
         }
     }
     if let (Some(first), Some(last)) = (known.first(), known.last()) {
@@ -166,8 +166,8 @@ fn levels(values: &[f64], missing: &[bool], window: usize) -> Vec<f64> {
     let mut found = vec![centers[0].1; rows];
     for pair in centers.windows(2) {
         let ((from, left), (to, right)) = (pair[0], pair[1]);
-        for row in from..=to {
-            found[row] = left + (row - from) as f64 / (to - from) as f64 * (right - left);
+        for (index, level) in found[from..=to].iter_mut().enumerate() {
+            *level = left + index as f64 / (to - from) as f64 * (right - left);
         }
     }
     found
@@ -218,8 +218,8 @@ fn replace(
         if run.len() <= longest {
             for row in run.clone() {
                 let near = expected[row] * found[row].clamp(-threshold, threshold).exp();
-                let lost = nothing || last;
-                cleaned.values[row] = if lost { expected[row] } else { near };
+                let dropped = nothing || last;
+                cleaned.values[row] = if dropped { expected[row] } else { near };
                 cleaned.odd[row] = true;
             }
             match (last && run.len() == 1 && found[from] < 0.0, nothing) {

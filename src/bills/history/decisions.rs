@@ -51,7 +51,7 @@ impl History {
             Days::Same => {}
             Days::All => told.push("Months are compared per day.".into()),
             Days::Weekdays => {
-                told.push("Months are compared per day from Monday to Friday.".into())
+                told.push("Months are compared per day from Monday to Friday.".into());
             }
         }
         if !self.holidays.is_empty() {

@@ -9,7 +9,7 @@
 //! ```
 //! α, β, φ and ρ are those of a fixed grid that have the least mean absolute error at four distances up to one cycle.
 //! # Source
-//! Gardner and McKenzie, "Forecasting trends in time series" (1985); Taylor, "Short-term electricity demand
+//! Gardner and `McKenzie`, "Forecasting trends in time series" (1985); Taylor, "Short-term electricity demand
 //! forecasting using double seasonal exponential smoothing" (2003), for ρ; Hyndman and Billah, "Unmasking the Theta
 //! method" (2003).
 
@@ -35,7 +35,7 @@ pub(super) const TRENDS: [Trend; 4] = [Trend::Flat, Trend::Damped, Trend::Theta,
 /// A smoothed level at the last row.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Level {
-    level: f64,
+    start: f64,
     slope: f64,
     damping: f64,
     gap: f64,
@@ -96,7 +96,7 @@ impl Level {
     /// Returns the forecast so many rows after the last one.
     pub(super) fn after(&self, steps: usize) -> f64 {
         let reach = i32::try_from(steps).unwrap_or(i32::MAX);
-        self.level + self.slope * growth(self.damping, steps) + self.gap * self.memory.powi(reach)
+        self.start + self.slope * growth(self.damping, steps) + self.gap * self.memory.powi(reach)
     }
 }
 
@@ -163,7 +163,7 @@ fn run(
         }
     }
     let gap = rows.last().map_or(0.0, |last| last - level);
-    let end = Level { level, slope, damping: weights.damping, gap, memory: memories[best] };
+    let end = Level { start: level, slope, damping: weights.damping, gap, memory: memories[best] };
     (errors[best], end)
 }
 

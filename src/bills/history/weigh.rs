@@ -144,8 +144,10 @@ impl Block {
         if let Some(before) = before.filter(|before| before.logs == block.logs) {
             let (near, far) = (before.quantile(0.8), block.quantile(0.8));
             // A row further away is not known better.
-            if far > 0.0 && far < near && before.kappa == block.kappa {
-                block.errors.iter_mut().for_each(|error| *error *= near / far);
+            if far > 0.0 && far < near && (before.kappa - block.kappa).abs() < f64::EPSILON {
+                for error in &mut block.errors {
+                    *error *= near / far;
+                }
             }
         }
         block
@@ -170,7 +172,9 @@ impl Block {
     fn wider(&self, start: usize, end: usize) -> Self {
         let mut block = Self { start, end, tilt: 1.0, ..self.clone() };
         let far = self.weight(self.end - 1);
-        block.errors.iter_mut().for_each(|error| *error *= WIDER * far);
+        for error in &mut block.errors {
+            *error *= WIDER * far;
+        }
         block
     }
 
@@ -292,7 +296,9 @@ fn weights((start, end): (usize, usize), paths: &[Path], trials: &[&Trial<'_>]) 
         score.share = if score.share > 0.0 { (least / score.share).powf(POWER) } else { 1.0 };
     }
     let total: f64 = scores.iter().map(|score| score.share).sum();
-    scores.iter_mut().for_each(|score| score.share /= total);
+    for score in &mut scores {
+        score.share /= total;
+    }
     scores
 }
 
