@@ -321,9 +321,12 @@ fn odds(a: &[Sample], b: &[Sample]) -> Option<Odds> {
     })
 }
 
+/// A term of risk: its name, and its figure of an account.
+type Term = (&'static str, fn(&Plan, &str) -> f64);
+
 /// Returns the terms of risk that either side has.
 fn risks(a: &Plan, b: &Plan) -> Vec<Risk> {
-    let terms: [(&str, fn(&Plan, &str) -> f64); 4] = [
+    let terms: [Term; 4] = [
         ("overloaded minutes a month", |plan, account| {
             mean(plan, account, |used| {
                 used.workloads.iter().map(|own| own.overloaded_minutes).sum()

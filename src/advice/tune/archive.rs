@@ -90,7 +90,7 @@ impl<'a> Archive<'a> {
     /// As [`Self::ensure`].
     pub fn begin(&mut self, badness: &dyn Fn(&Judged) -> f64) -> Result<bool, Error> {
         let today = self.space.today();
-        if !self.ensure(&[today.clone()], self.lucks.len())? {
+        if !self.ensure(std::slice::from_ref(&today), self.lucks.len())? {
             return Ok(false);
         }
         let Some(record) = self.records.get_mut(&today) else { return Ok(false) };
