@@ -123,8 +123,7 @@ impl Columns {
             FileWriter::try_new(Cursor::new(Vec::new()), schema, options).map_err(text)?;
         for start in (0..rows).step_by(self.group_rows) {
             let length = self.group_rows.min(rows - start);
-            let pages = |(array, kind): (&Box<dyn Array>, _)| {
-                let array = array.sliced(start, length);
+            let pages = |(array, kind): (Box<dyn Array>, _)| {
                 let encoding = get_dtype_encoding(array.dtype());
                 let columns = array_to_columns(array, kind, options, &encoding).map_err(text)?;
                 let pages = columns.into_iter().flatten();
@@ -135,7 +134,8 @@ impl Columns {
                     })
                     .collect::<Result<Vec<CompressedPage>, String>>()
             };
-            let columns = self.arrays.par_iter().zip(kinds.clone()).map(pages);
+            let parts = self.arrays.par_iter().map(|array| array.sliced(start, length));
+            let columns = parts.zip(kinds.clone()).map(pages);
             let columns: Vec<Vec<CompressedPage>> = columns.collect::<Result<_, _>>()?;
             let columns = columns.iter().map(|pages| {
                 let pages = fallible_streaming_iterator::convert(pages.iter().map(Ok));

@@ -375,7 +375,7 @@ mod tests {
                     columns.floats(name, cells.map(|cell| cell.parse().ok()));
                 }
                 "BillingPeriodStart" => {
-                    columns.dates(name, cells.map(|cell| cell.parse().unwrap()))
+                    columns.dates(name, cells.map(|cell| cell.parse().unwrap()));
                 }
                 _ => columns.texts(name, cells.map(Some)),
             }
