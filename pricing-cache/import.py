@@ -2,7 +2,8 @@
 """Carries a folder of collected price and shape facts over into this project's own format.
 
     python3 pricing-cache/import.py FOLDER
-    python3 pricing-cache/import.py --manifests     only renews the digests after an edit by hand
+    python3 pricing-cache/import.py --regions FOLDER   lays regional price lists over the book (regions.py)
+    python3 pricing-cache/import.py --manifests        only renews the digests after an edit by hand
 
 FOLDER holds the collected CSV files (aws_service_prices.csv, ec2_on_demand_prices.csv, ...).
 Run it from the repository root; it rewrites pricing-cache/<region>/*.csv, models/*.csv and both
@@ -22,7 +23,7 @@ COLUMNS = ["usage_type", "operation", "description", "unit", "begin_range", "end
            "usd_per_unit", "pool", "billed_usage_type", "cost_explorer_service", "as_of",
            "source", "confidence", "note"]
 
-# Billing prefixes as bill rows show them; kept as data in models/regions.csv too.
+# Billing prefixes as bill rows show them; models/regions.csv has them too, with the partner for disaster recovery.
 PREFIXES = {"us-east-1": ["USE1"], "us-east-2": ["USE2"], "us-west-1": ["USW1"],
             "us-west-2": ["USW2"], "eu-west-1": ["EU", "EUW1"], "eu-west-2": ["EUW2"],
             "eu-west-3": ["EUW3"], "eu-central-1": ["EUC1"], "eu-north-1": ["EUN1"],
@@ -56,7 +57,10 @@ def manifest(root, skip=()):
     (root / "manifest.toml").write_text("\n".join(out))
 
 
-if sys.argv[1:] == ["--manifests"]:
+if sys.argv[1:2] == ["--regions"]:
+    import regions
+    regions.lay_over(pathlib.Path(sys.argv[2]), BOOK, MODELS, COLUMNS, PREFIXES)
+if sys.argv[1:2] in (["--manifests"], ["--regions"]):
     manifest(BOOK)
     manifest(MODELS)
     sys.exit()
@@ -103,8 +107,7 @@ def add(region, service, usage_type, operation, description, unit, begin, end, u
 
 # --- AWS services other than EC2 instances -------------------------------------------------
 SPELLING = {  # one meter, two spellings in the sources: keep the bill's text, look up by one
-    ("AWSSecretsManager", "AWSSecretsManager-Secret"): "AWSSecretsManager-Secrets",
-    ("awswaf", "RequestV2-48KB"): "RequestV2-Tier1"}
+    ("AWSSecretsManager", "AWSSecretsManager-Secret"): "AWSSecretsManager-Secrets"}
 rows = read("aws_service_prices.csv")
 index = {}
 for r in rows:
@@ -325,12 +328,11 @@ for r in types:
     r["as_of"] = "2026-08-22" if "moto" in r["sources"] else "2026-08-21"
     r["source"] = r.pop("sources")
 write(MODELS / "ec2.csv", list(types[0]), types)
-write(MODELS / "spot.csv", list(advisor[0]), advisor)
+for region in {r["region"] for r in advisor}:
+    write(MODELS / "spot" / f"{region}.csv", ["instance_type", "savings_percent", "interruption_bucket", "as_of", "source"],
+          [{k: r[k] for k in ("instance_type", "savings_percent", "interruption_bucket", "as_of", "source")}
+           for r in advisor if r["region"] == region])
 write(MODELS / "spot_price_history.csv", *(lambda d: (list(d[0]), d))(read("ec2_spot_price_history.csv")))
-write(MODELS / "regions.csv", ["region", "prefix", "as_of", "source"],
-      [dict(region=region, prefix=prefixes[0], as_of="2026-09",
-            source="bill rows of the FOCUS and CUR samples; published price lists")
-       for region, prefixes in PREFIXES.items()])
 write(MODELS / "github_actions.csv", list(plans[0]), plans)
 # Connections as the Aurora user guide's table states them: the class memory the formula uses is
 # below the nominal size, so the formula on nominal memory would promise too many.

@@ -185,9 +185,23 @@ fn the_ten_likeliest_mistakes_are_explained() {
         (
             "region = \"us-east-1\"",
             "region = \"us-east-9\"",
-            "accounts.production.region: the price book has no region \"us-east-9\"",
+            "plan.region: no region \"us-east-9\"; did you mean \"us-east-2\"?",
         ),
-        ("region = \"us-east-1\"", "region = \"eu-west-2\"", "no price for eu-west-2/"),
+        (
+            "region = \"us-east-1\"",
+            "",
+            "accounts.production.region: give it, or plan.region for all accounts",
+        ),
+        (
+            "[dr] ",
+            "[dr]\nregion = \"us-east-1\" ",
+            "dr.region: \"us-east-1\" is the account's own region; name another, such as \"us-west-2\"",
+        ),
+        (
+            "[dr] ",
+            "[dr]\nregion = \"eu-west-11\" ",
+            "dr.region: no region \"eu-west-11\"; did you mean \"eu-west-1\"?",
+        ),
         (
             "categories = [\"m\", \"c\", \"r\"]",
             "families = [\"m7ggd\"]",

@@ -4,12 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::support::{base, plan};
-use runrate::{
-    app::store::{self, PriceSource},
-    facts::prices::{BillKey, GLOBAL},
-    plan::Plan,
-    usage::services::{Meter, SERVICES},
-};
+use runrate::{facts::prices::BillKey, plan::Plan, usage::services::SERVICES};
 
 const STACK: &str = r#"
 [eks]
@@ -111,15 +106,7 @@ fn usage(plan: &Plan) -> BTreeMap<BillKey, f64> {
 }
 
 fn declared(key: &BillKey) -> bool {
-    SERVICES.iter().flat_map(|service| service.meters).any(|meter| {
-        let Meter { service, usage_type, operation } = meter;
-        key.service == *service
-            && key.operation == *operation
-            && match usage_type.strip_suffix('*') {
-                Some(start) => key.usage_type.starts_with(start),
-                None => key.usage_type == *usage_type,
-            }
-    })
+    SERVICES.iter().flat_map(|service| service.meters).any(|meter| meter.matches(key))
 }
 
 #[test]
@@ -130,33 +117,6 @@ fn every_emitted_meter_is_declared_and_finite() {
             assert!(declared(&entry.key), "{} is not declared", entry.key);
             assert!(entry.quantity.get().is_finite() && entry.quantity.get() >= 0.0);
             assert!(!entry.why.formula.is_empty(), "{} has no formula", entry.key);
-        }
-    }
-}
-
-#[test]
-fn every_declared_meter_has_a_price() {
-    let manifest = store::price_manifest(&PriceSource::Embedded).unwrap();
-    let book = store::load_prices(&manifest, None).unwrap();
-    for registration in SERVICES {
-        for Meter { service, usage_type, operation } in registration.meters {
-            let found = book.tables().any(|(region, table_service, table)| {
-                let matches = |known: &str| match usage_type.strip_suffix('*') {
-                    Some(start) => known.starts_with(start),
-                    None => known == *usage_type,
-                };
-                ["us-east-1", "us-west-2", GLOBAL].contains(&region)
-                    && table_service == *service
-                    && table.rows().iter().any(|row| {
-                        matches(row.usage_type())
-                            && (row.operation() == *operation || row.operation().is_empty())
-                    })
-            });
-            assert!(
-                found,
-                "{}: no price row for {service}/{usage_type}/{operation}",
-                registration.kind
-            );
         }
     }
 }

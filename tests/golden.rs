@@ -12,7 +12,8 @@ use assert_cmd::Command;
 
 mod shape;
 
-const EXAMPLES: [&str; 4] = ["innovate", "fitted-growth", "hourly-load", "cloudfront"];
+const EXAMPLES: [&str; 5] =
+    ["innovate", "fitted-growth", "hourly-load", "cloudfront", "berlin-practices"];
 
 /// The example whose report is kept.
 const SPECIMEN: &str = "innovate";

@@ -21,7 +21,7 @@ const GROUPS: [(&str, &[&str]); 16] = [
     ("cluster", &["workload", "queueing", "autoscale", "capacity"]),
     ("usage", &["services"]),
     ("intent", &["budget", "commitment", "scenario"]),
-    ("money", &["ledger", "coverage", "rate"]),
+    ("money", &["ledger", "coverage", "rate", "inventory"]),
     (
         "plan",
         &["assumptions", "list", "spread", "notes", "unused", "warnings", "simulate", "trials"],

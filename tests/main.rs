@@ -33,6 +33,7 @@ mod pdf;
 #[cfg(feature = "aws")]
 mod price_list;
 mod real_series;
+mod regions;
 mod report;
 #[cfg(feature = "aws")]
 mod round_trip;

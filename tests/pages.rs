@@ -16,19 +16,23 @@ use runrate::{
     },
     facts::{
         price_list::{Change, Meter},
-        prices::PriceBook,
+        prices::{BillKey, PriceBook},
     },
     intent::scenario::Scenario,
     measure::{
         series::{Gaps, Series},
         units::UnitPrice,
     },
-    money::rate::{Sharing, usage},
+    money::{
+        inventory::{Emitted, Pricing},
+        rate::{Sharing, usage},
+    },
     page::{
         Cell, Chart, Importance, Page,
         content::{
             self, Beside,
             calibrate::Outcome,
+            missing::Missing,
             prices::{Diff, Effect, Kept, Refresh, Refreshed, Status},
         },
     },
@@ -144,10 +148,19 @@ fn price_pages(book: &PriceBook, plan: &Plan) -> Vec<(&'static str, Page)> {
     let changes = vec![change];
     let refresh = Refresh { files: vec![list, unread], changes: changes.clone() };
     let digest = "0123456789abcdef".repeat(4);
+    let gap = |service: &str, usage_type: &str, table: &'static str| Emitted {
+        table,
+        key: BillKey::new(service, "eu-west-3", usage_type, ""),
+        pricing: Pricing::Missing,
+    };
+    let mut gaps = Missing::default();
+    let emitted = vec![gap("AmazonEC2", "NatGateway-Bytes", "nat"), gap("awswaf", "RuleV2", "waf")];
+    gaps.add("eu-west-3", emitted);
     vec![
         ("prices status", content::prices::status_page(&[status], &digest)),
         ("prices show", content::prices::show_page(&found, 2)),
         ("prices refresh", content::prices::refresh_page(&refresh)),
+        ("prices missing", content::missing::page(&gaps)),
         ("prices diff", content::prices::diff_page(&Diff { changes, effect: Some(effect) })),
     ]
 }

@@ -42,6 +42,8 @@ mod write;
 
 /// How files of commitment prices end.
 const COMMITMENTS: &str = ".commitments.csv";
+/// How files of no-upfront rates end.
+const NO_UPFRONT: &str = ".no_upfront.csv";
 
 use self::packed::{MODELS, PRICES, Packed};
 #[cfg(feature = "serve")]
@@ -140,11 +142,16 @@ impl Manifest {
 
     /// One file's text, its digest checked.
     fn text(&self, embedded: &Packed, path: &str) -> Result<String, Error> {
+        let text = read_from(&self.source, embedded, &self.name, path)?;
+        self.checked(path, text)
+    }
+
+    /// Returns the text of a file that has the digest of the manifest.
+    fn checked(&self, path: &str, text: String) -> Result<String, Error> {
         let file = format!("{}/{path}", self.name);
         let Some(listed) = self.files.iter().find(|listed| listed.path == path) else {
             return Err(Error::at(Place::file(&file), "is not listed in manifest.toml"));
         };
-        let text = read_from(&self.source, embedded, &self.name, path)?;
         let found = digest(text.as_bytes());
         if found != listed.sha256 {
             let message = format!(
@@ -229,10 +236,12 @@ pub fn load_prices_with(
     let tables: Vec<Option<Table>> = files
         .par_iter()
         .map(|(_, _, path)| {
-            let text = manifest.text(&PRICES, path)?;
+            let text = read_from(&manifest.source, &PRICES, &manifest.name, path)?;
+            // A digest takes longer than a search: files that are left out have none.
             if !words.is_empty() && !may_hold(path, &text, words) {
                 return Ok(None);
             }
+            let text = manifest.checked(path, text)?;
             Table::parse(&format!("{}/{path}", manifest.name), &text).map(Some)
         })
         .collect::<Result<_, Error>>()?;
@@ -253,7 +262,8 @@ fn may_hold(path: &str, text: &str, words: &[String]) -> bool {
     })
 }
 
-/// Returns the shapes, controller defaults and profiles inside the program.
+/// Returns the shapes, controller defaults and profiles inside the program. [`load_facts`] adds the spot supply of the
+/// regions of a plan.
 ///
 /// # Errors
 /// A fault of the build: files that do not match their manifest.
@@ -261,20 +271,38 @@ pub fn embedded_catalog() -> Result<Catalog, Error> {
     catalog(&embedded_models()?)
 }
 
+/// Returns the same with the spot supply of these regions.
+///
+/// # Errors
+/// As [`embedded_catalog`].
+pub fn embedded_catalog_of(regions: &[&str]) -> Result<Catalog, Error> {
+    let models = embedded_models()?;
+    let mut catalog = catalog(&models)?;
+    add_spot(&mut catalog, &models, regions)?;
+    Ok(catalog)
+}
+
+/// Adds what the advisor says of spot capacity in these regions, as far as it knows them.
+fn add_spot(catalog: &mut Catalog, models: &Manifest, regions: &[&str]) -> Result<(), Error> {
+    for region in regions {
+        let path = format!("spot/{region}.csv");
+        if models.sha256_of(&path).is_some() {
+            catalog.add_spot(region, &format!("models/{path}"), &models.text(&MODELS, &path)?)?;
+        }
+    }
+    Ok(())
+}
+
 fn catalog(manifest: &Manifest) -> Result<Catalog, Error> {
     let text = |path: &str| manifest.text(&MODELS, path);
-    let mut catalog = Catalog::parse(
-        &text("ec2.csv")?,
-        &text("spot.csv")?,
-        &text("aurora.csv")?,
-        &text("controllers.toml")?,
-    )?
-    .with_lifecycles([
-        &text("eks_versions.csv")?,
-        &text("github_actions.csv")?,
-        &text("regions.csv")?,
-        &text("burstable.csv")?,
-    ])?;
+    let mut catalog =
+        Catalog::parse(&text("ec2.csv")?, &text("aurora.csv")?, &text("controllers.toml")?)?
+            .with_lifecycles([
+                &text("eks_versions.csv")?,
+                &text("github_actions.csv")?,
+                &text("regions.csv")?,
+                &text("burstable.csv")?,
+            ])?;
     for listed in &manifest.files {
         let Some(name) = listed.path.strip_prefix("workloads/") else { continue };
         let name = name.trim_end_matches(".toml").to_owned();
@@ -331,6 +359,7 @@ pub fn load_facts(
         rows.map_err(|error| Error::csv(path, &error))
     };
     let mut catalog = catalog;
+    add_spot(&mut catalog, &models, regions)?;
     for region in regions {
         let path = format!("{region}/{INSTANCE_TYPES}");
         if manifest.files.iter().any(|listed| listed.path == path) {
@@ -340,10 +369,16 @@ pub fn load_facts(
     let not_modelled = rows("not_modelled.csv")?;
     let short_names = rows("service_names.csv")?.into_iter().collect::<BTreeMap<_, _>>();
     let mut commitment_rates = Rates::default();
-    for listed in manifest.files.iter().filter(|l| l.path.ends_with(COMMITMENTS)) {
-        let region = listed.path.split('/').next().unwrap_or_default();
-        if regions.contains(&region) {
-            commitment_rates.add(region, &listed.path, &manifest.text(&PRICES, &listed.path)?)?;
+    for listed in &manifest.files {
+        let path = &*listed.path;
+        let region = path.split('/').next().unwrap_or_default();
+        if !regions.contains(&region) {
+            continue;
+        }
+        if path.ends_with(COMMITMENTS) {
+            commitment_rates.add(region, path, &manifest.text(&PRICES, path)?)?;
+        } else if path.ends_with(NO_UPFRONT) {
+            commitment_rates.add_no_upfront(region, path, &manifest.text(&PRICES, path)?)?;
         }
     }
     Ok(Facts {

@@ -398,7 +398,7 @@ mod tests {
     /// 1.5014 hours used; unused 1.5 in the first hour, 1 in the second, and half of 2, less five seconds, in the last.
     #[test]
     fn hours_of_a_reservation_are_used_or_not() {
-        let catalog = crate::app::store::embedded_catalog().unwrap();
+        let catalog = crate::app::store::embedded_catalog_of(&["us-east-1"]).unwrap();
         let mut policy = Policy::assemble(&catalog.controllers, 60, vec![], vec![], vec![]);
         policy.supply.reservations = vec![Reservation {
             name: "steady".into(),

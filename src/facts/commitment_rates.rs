@@ -2,10 +2,11 @@
 //!
 //! # Source
 //! `models/commitments.toml` for terms and payment options; `pricing-cache/<region>/<service>.commitments.csv` for rates,
-//! each row with source and date.
+//! each row with source and date; `pricing-cache/<region>/AmazonEC2.no_upfront.csv` for no-upfront reserved instances of
+//! Linux, one row for each type with its four rates.
 //! # Limits
-//! The book has all-upfront rates of us-east-1 and none of Compute Savings Plans. A rate that it lacks can be given as
-//! `discount_percent`, as AWS quotes it.
+//! The book has all-upfront rates of us-east-1, no-upfront ones of EC2 in 17 regions, and none of Compute Savings Plans.
+//! A rate that it lacks can be given as `discount_percent`, as AWS quotes it.
 
 use std::collections::BTreeMap;
 
@@ -231,10 +232,61 @@ pub struct Rate {
     pub note: String,
 }
 
+/// Whether an EC2 reserved instance can be exchanged for another type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfferingClass {
+    /// Cannot be exchanged.
+    Standard,
+    /// Can be exchanged.
+    Convertible,
+}
+
+/// The no-upfront rates of an instance type for Linux, a row of `AmazonEC2.no_upfront.csv`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoUpfront {
+    /// Instance type.
+    pub instance_type: String,
+    /// On-demand price on the day of the rates [USD an hour].
+    pub on_demand: f64,
+    standard_1yr: Option<f64>,
+    standard_3yr: Option<f64>,
+    convertible_1yr: Option<f64>,
+    convertible_3yr: Option<f64>,
+    /// Date of the figures.
+    pub as_of: String,
+    /// Their source.
+    pub source: String,
+}
+
+impl NoUpfront {
+    /// Returns the rate of an offering [USD an hour]; none where AWS does not sell it.
+    pub fn usd_per_hour(&self, class: OfferingClass, term: Term) -> Option<f64> {
+        match (class, term) {
+            (OfferingClass::Standard, Term::One) => self.standard_1yr,
+            (OfferingClass::Standard, Term::Three) => self.standard_3yr,
+            (OfferingClass::Convertible, Term::One) => self.convertible_1yr,
+            (OfferingClass::Convertible, Term::Three) => self.convertible_3yr,
+        }
+    }
+}
+
+/// The price of a commitment, and where it was read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Found<'a> {
+    /// Effective price [USD an hour].
+    pub usd_per_hour: f64,
+    /// Date of the figure.
+    pub as_of: &'a str,
+    /// Its source.
+    pub source: &'a str,
+}
+
 /// The commitment prices of the regions that were loaded.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rates {
     by_region: BTreeMap<String, Vec<Rate>>,
+    no_upfront: BTreeMap<String, Vec<NoUpfront>>,
 }
 
 impl Rates {
@@ -256,7 +308,27 @@ impl Rates {
         Ok(())
     }
 
-    /// Returns all prices of a region.
+    /// Reads a region's no-upfront rates of EC2 reserved instances.
+    ///
+    /// # Errors
+    /// A row that is not what it should be, with file and line.
+    pub fn add_no_upfront(&mut self, region: &str, file: &str, text: &str) -> Result<(), Error> {
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let rows = reader.deserialize().collect::<Result<Vec<NoUpfront>, _>>();
+        let mut rows = rows.map_err(|error| Error::csv(file, &error))?;
+        rows.sort_by(|a, b| a.instance_type.cmp(&b.instance_type));
+        self.no_upfront.insert(region.to_owned(), rows);
+        Ok(())
+    }
+
+    /// Returns the no-upfront rates of an EC2 instance type.
+    pub fn no_upfront(&self, region: &str, instance_type: &str) -> Option<&NoUpfront> {
+        let rows = self.no_upfront.get(region)?;
+        let at = rows.binary_search_by(|row| (*row.instance_type).cmp(instance_type)).ok()?;
+        Some(&rows[at])
+    }
+
+    /// Returns all prices of a region, without the no-upfront rates of EC2.
     pub fn of_region(&self, region: &str) -> &[Rate] {
         self.by_region.get(region).map_or(&[], Vec::as_slice)
     }
@@ -267,13 +339,22 @@ impl Rates {
         region: &str,
         (kind, term, payment): (Kind, Term, Payment),
         instance_type: &str,
-    ) -> Option<&Rate> {
-        self.of_region(region).iter().find(|rate| {
+    ) -> Option<Found<'_>> {
+        let found = self.of_region(region).iter().find(|rate| {
             rate.plan_kind == kind.plan_kind()
                 && rate.term == term.name()
                 && rate.payment_option == payment.name()
                 && rate.instance_type == instance_type
-        })
+        });
+        if let Some(Rate { usd_per_hour, as_of, source, .. }) = found {
+            return Some(Found { usd_per_hour: *usd_per_hour, as_of, source });
+        }
+        if (kind, payment) != (Kind::Ec2ReservedInstance, Payment::NoUpfront) {
+            return None;
+        }
+        let rates = self.no_upfront(region, instance_type)?;
+        let usd_per_hour = rates.usd_per_hour(OfferingClass::Standard, term)?;
+        Some(Found { usd_per_hour, as_of: &rates.as_of, source: &rates.source })
     }
 
     /// Returns what the book has nearest to a price that it has not.
@@ -286,11 +367,67 @@ impl Rates {
         } else {
             same
         };
-        if near.is_empty() {
+        let name = |instance_type: &str, term: &str, payment: &str| {
+            format!("{instance_type} {term} {payment}")
+        };
+        let mut names: Vec<String> =
+            near.iter().map(|r| name(&r.instance_type, &r.term, &r.payment_option)).collect();
+        if kind == Kind::Ec2ReservedInstance
+            && let Some(rates) = self.no_upfront(region, instance_type)
+        {
+            let sold = [Term::One, Term::Three].into_iter();
+            let sold =
+                sold.filter(|term| rates.usd_per_hour(OfferingClass::Standard, *term).is_some());
+            let payment = Payment::NoUpfront.name();
+            names.extend(sold.map(|term| name(instance_type, term.name(), payment)));
+        }
+        if names.is_empty() {
             return format!("the book has no {} prices of {family} in {region}", kind.plan_kind());
         }
-        let names =
-            near.iter().map(|r| format!("{} {} {}", r.instance_type, r.term, r.payment_option));
-        format!("the nearest it has: {}", names.collect::<Vec<_>>().join(", "))
+        format!("the nearest it has: {}", names.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rates() -> Rates {
+        let text = "instance_type,on_demand,standard_1yr,standard_3yr,convertible_1yr,convertible_3yr,as_of,source\n\
+             m7g.large,0.0978,0.0647,0.0443,0.0744,0.0515,2025-04-04,files\n\
+             u7.metal,100,,60,,,2025-04-04,files\n";
+        let mut rates = Rates::default();
+        rates.add_no_upfront("eu-central-1", "no_upfront.csv", text).unwrap();
+        rates
+    }
+
+    #[test]
+    fn no_upfront_rates_are_found_by_class_and_term() {
+        let rates = rates();
+        let row = rates.no_upfront("eu-central-1", "m7g.large").unwrap();
+        assert_eq!(row.usd_per_hour(OfferingClass::Standard, Term::One), Some(0.0647));
+        assert_eq!(row.usd_per_hour(OfferingClass::Standard, Term::Three), Some(0.0443));
+        assert_eq!(row.usd_per_hour(OfferingClass::Convertible, Term::One), Some(0.0744));
+        assert_eq!(row.usd_per_hour(OfferingClass::Convertible, Term::Three), Some(0.0515));
+        let what = (Kind::Ec2ReservedInstance, Term::One, Payment::NoUpfront);
+        let found = rates.find("eu-central-1", what, "m7g.large").unwrap();
+        assert_eq!((found.usd_per_hour, found.as_of), (0.0647, "2025-04-04"));
+        // Not sold for one year; no such region; another payment.
+        assert_eq!(rates.find("eu-central-1", what, "u7.metal"), None);
+        assert_eq!(rates.find("eu-west-1", what, "m7g.large"), None);
+        let all = (Kind::Ec2ReservedInstance, Term::One, Payment::AllUpfront);
+        assert_eq!(rates.find("eu-central-1", all, "m7g.large"), None);
+        assert_eq!(
+            rates.nearest("eu-central-1", Kind::Ec2ReservedInstance, "m7g.large"),
+            "the nearest it has: m7g.large 1yr no-upfront, m7g.large 3yr no-upfront"
+        );
+    }
+
+    #[test]
+    fn a_wrong_rate_is_placed() {
+        let text = "instance_type,on_demand,standard_1yr,standard_3yr,convertible_1yr,convertible_3yr,as_of,source\n\
+             m7g.large,0.0978,free,,,,2025-04-04,files\n";
+        let error = Rates::default().add_no_upfront("r1", "r1/f.csv", text).unwrap_err();
+        assert!(error.to_string().starts_with("r1/f.csv:2: "), "{error}");
     }
 }

@@ -252,6 +252,14 @@ impl<'a> Ladder<'a> {
         (!rows.is_empty()).then_some(Self { rows, others })
     }
 
+    /// Returns whether a price of it was derived, not read; a free part before paid steps does not count.
+    pub fn is_derived(&self) -> bool {
+        let derived = |row: &&&PriceRow| row.confidence() == "derived";
+        let paid = self.rows.iter().filter(|row| !row.price.decimal().is_zero());
+        paid.clone().any(|row| derived(&row))
+            || paid.count() == 0 && self.rows.iter().all(|row| derived(&row))
+    }
+
     /// Returns the first quantity with no price: a gap below, between or above the steps.
     pub fn gap(&self) -> Option<Decimal> {
         let mut reached = Decimal::ZERO;
@@ -308,9 +316,14 @@ impl PriceBook {
     /// Returns the price ladder of a meter, if the book has one.
     pub fn find(&self, key: &BillKey) -> Option<Ladder<'_>> {
         let table = self.table(&key.region, &key.service)?;
-        // A row that names the operation is the closer match; a row that names none serves all.
-        let exact = table.ladder(&key.usage_type, &key.operation);
-        exact.or_else(|| table.ladder(&key.usage_type, ""))
+        // A row that names the operation is the closer match; a row that names none serves all. What was read beats
+        // what was derived here too.
+        let own = table.ladder(&key.usage_type, &key.operation);
+        if key.operation.is_empty() || own.as_ref().is_some_and(|own| !own.is_derived()) {
+            return own;
+        }
+        let all = table.ladder(&key.usage_type, "");
+        if all.as_ref().is_some_and(|all| !all.is_derived()) { all } else { own.or(all) }
     }
 
     /// Returns the usage type without the region prefix that a bill of the service may print.
@@ -402,6 +415,16 @@ mod tests {
         );
         // The derived row of 2026 overlaps the read one; the derived step above it does not.
         assert_eq!(price(&book, ""), "0.2,0.1");
+    }
+
+    #[test]
+    fn a_derived_row_of_the_operation_does_not_beat_one_that_was_read_for_all() {
+        let book = book(
+            "Hours,,,Hrs,0,Inf,1,,Hours,S,2024,a,exact,\n\
+             Hours,Run,,Hrs,0,Inf,2,,Hours,S,2026,b,derived,\n",
+        );
+        assert_eq!(price(&book, "Run"), "1");
+        assert_eq!(price(&book, "Stop"), "1");
     }
 
     #[test]

@@ -101,8 +101,6 @@ pub const PROPERTIES: [Property; 5] = [
 /// How often AWS takes back spot instances of a type.
 #[derive(Debug, Clone, Deserialize)]
 pub struct SpotSupply {
-    /// Region code.
-    pub region: String,
     /// Instance type.
     pub instance_type: String,
     /// Saving against on-demand, in percent; 0 marks a type with little or no supply.
@@ -534,9 +532,10 @@ fn day<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Date, D::Err
 }
 
 #[derive(Debug, Deserialize)]
-struct RegionPrefix {
+struct Region {
     region: String,
     prefix: String,
+    dr_region: String,
 }
 
 /// An allowance of a GitHub plan.
@@ -594,7 +593,8 @@ pub struct Controllers {
 #[derive(Debug, Clone)]
 pub struct Catalog {
     shapes: Vec<Shape>,
-    spot: Vec<SpotSupply>,
+    /// By region, sorted by type.
+    spot: BTreeMap<String, Vec<SpotSupply>>,
     aurora: Vec<AuroraClass>,
     /// Kubernetes versions of EKS, oldest first.
     pub eks_versions: Vec<EksVersion>,
@@ -604,6 +604,8 @@ pub struct Catalog {
     pub burstable: Vec<Burstable>,
     /// Region codes and the prefix that bills print for them.
     pub prefixes: BTreeMap<String, String>,
+    /// The region that a `[dr]` table without one takes, by region code.
+    pub dr_regions: BTreeMap<String, String>,
     /// Controller defaults.
     pub controllers: Controllers,
     /// Ready-made workload profiles by name, as TOML tables to lay a scenario's workload over.
@@ -611,27 +613,26 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Parses the model files: `ec2`, `spot` and `aurora` are CSV text, `controllers` is TOML.
+    /// Parses the model files: `ec2` and `aurora` are CSV text, `controllers` is TOML. Spot supply follows by region.
     ///
     /// # Errors
     /// A file that does not have the columns or keys it should, with its line.
-    pub fn parse(ec2: &str, spot: &str, aurora: &str, controllers: &str) -> Result<Self, Error> {
+    pub fn parse(ec2: &str, aurora: &str, controllers: &str) -> Result<Self, Error> {
         let mut shapes: Vec<Shape> = rows("models/ec2.csv", ec2)?;
         shapes = shapes.into_iter().map(Shape::in_kubernetes_words).collect();
         shapes.sort_by(|a, b| a.instance_type.cmp(&b.instance_type));
-        let mut spot: Vec<SpotSupply> = rows("models/spot.csv", spot)?;
-        spot.sort_by(|a, b| (&a.region, &a.instance_type).cmp(&(&b.region, &b.instance_type)));
         let aurora = rows("models/aurora.csv", aurora)?;
         let controllers = toml::from_str(controllers)
             .map_err(|e| Error::at(Place::file("models/controllers.toml"), e.to_string()))?;
         Ok(Self {
             shapes,
-            spot,
+            spot: BTreeMap::new(),
             aurora,
             eks_versions: Vec::new(),
             github: Vec::new(),
             burstable: Vec::new(),
             prefixes: BTreeMap::new(),
+            dr_regions: BTreeMap::new(),
             controllers,
             profiles: BTreeMap::new(),
         })
@@ -671,8 +672,10 @@ impl Catalog {
         self.eks_versions = rows("models/eks_versions.csv", eks)?;
         self.github = rows("models/github_actions.csv", github)?;
         self.burstable = rows("models/burstable.csv", burstable)?;
-        let regions: Vec<RegionPrefix> = rows("models/regions.csv", regions)?;
-        self.prefixes = regions.into_iter().map(|row| (row.region, row.prefix)).collect();
+        for Region { region, prefix, dr_region } in rows("models/regions.csv", regions)? {
+            self.prefixes.insert(region.clone(), prefix);
+            self.dr_regions.insert(region, dr_region);
+        }
         Ok(self)
     }
 
@@ -722,11 +725,39 @@ impl Catalog {
         Some(message)
     }
 
-    /// Spot supply of a type in a region.
+    /// Adds the spot supply of a region, CSV text; another text replaces it.
+    ///
+    /// # Errors
+    /// A file that does not have the columns it should, with its line.
+    pub fn add_spot(&mut self, region: &str, file: &str, text: &str) -> Result<(), Error> {
+        let mut supply: Vec<SpotSupply> = rows(file, text)?;
+        supply.sort_by(|a, b| a.instance_type.cmp(&b.instance_type));
+        self.spot.insert(region.to_owned(), supply);
+        Ok(())
+    }
+
+    /// Returns the spot supply of a type in a region that was loaded.
     pub fn spot(&self, region: &str, instance_type: &str) -> Option<&SpotSupply> {
-        let key = (region, instance_type);
-        let found = self.spot.binary_search_by(|s| (&*s.region, &*s.instance_type).cmp(&key));
-        found.ok().map(|index| &self.spot[index])
+        let supply = self.spot.get(region)?;
+        let found = supply.binary_search_by(|known| (*known.instance_type).cmp(instance_type));
+        found.ok().map(|index| &supply[index])
+    }
+
+    /// Returns whether spot capacity of a type can be bought in a region that was loaded.
+    pub fn has_spot(&self, region: &str, instance_type: &str) -> bool {
+        self.spot(region, instance_type).is_some_and(|supply| supply.savings_percent > 0.0)
+    }
+
+    /// Returns a message for the code of no known region, with the nearest, or all of them.
+    pub fn unknown_region(&self, region: &str) -> String {
+        let known = || self.prefixes.keys().map(String::as_str);
+        match nearest(region, known()) {
+            Some(near) => format!("no region {region:?}; did you mean {near:?}?"),
+            None => format!(
+                "no region {region:?}; there are {}",
+                known().collect::<Vec<_>>().join(", ")
+            ),
+        }
     }
 
     /// Aurora classes in the order of the file.
@@ -747,7 +778,7 @@ mod tests {
 
     #[test]
     fn a_missing_column_is_named_with_its_file() {
-        let error = Catalog::parse("instance_type\nm5.large\n", "", "", "").unwrap_err();
+        let error = Catalog::parse("instance_type\nm5.large\n", "", "").unwrap_err();
         assert!(error.to_string().starts_with("models/ec2.csv:2: "), "{error}");
     }
 }

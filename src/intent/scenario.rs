@@ -63,6 +63,8 @@ pub struct PlanSettings {
     /// Months.
     #[schemars(range(min = 1, max = 120))]
     pub months: u32,
+    /// Region of the accounts that name none, `us-east-1`.
+    pub region: Option<String>,
     /// Seed of every random draw.
     #[serde(default)]
     #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
@@ -139,7 +141,8 @@ pub struct Schedule {
 pub struct AccountSettings {
     /// Twelve digits of the AWS account, or its pseudonym in bills that `--redact-accounts` imported.
     pub id: Option<String>,
-    /// Region code, `us-east-1`.
+    /// Region code, `us-east-1`. By default `plan.region`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub region: String,
     /// Share of the users' traffic that reaches it: 1 for production, 0.01 for a test system.
     #[schemars(range(min = 0, max = 10))]
@@ -272,6 +275,16 @@ impl Scenario {
         let own = &self.accounts[account].name;
         let behind = self.accounts.iter().filter(|other| other.name > *own).count();
         random::stream(self.plan.seed, trial, Stream::Cluster, behind as u32)
+    }
+
+    /// Returns the key that gives an account its region.
+    pub fn region_key(&self, account: &Account) -> String {
+        let own = self.document.table.get("accounts").and_then(|all| all.get(&account.name));
+        if own.is_some_and(|own| own.get("region").is_some()) {
+            format!("accounts.{}.region", account.name)
+        } else {
+            "plan.region".to_owned()
+        }
     }
 
     /// Returns every region whose prices the accounts need.
@@ -412,9 +425,12 @@ impl Scenario {
     fn build(document: Document, numbers: Numbers, catalog: &Catalog) -> Result<Self, Error> {
         // Drawn values change nothing of what is there and what is missing.
         let whole = matches!(numbers, Numbers::Mid(_));
-        let common: Common = toml::Value::Table(document.table.clone())
+        let mut common: Common = toml::Value::Table(document.table.clone())
             .try_into()
             .map_err(|e: toml::de::Error| Error::input(vec![document.problem("", e.message())]))?;
+        for settings in common.accounts.values_mut().filter(|own| own.region.is_empty()) {
+            settings.region = common.plan.region.clone().unwrap_or_default();
+        }
         let mut problems = check::common(&common, &document);
         let mut accounts = Vec::new();
         for (name, settings) in &common.accounts {
@@ -506,7 +522,7 @@ fn account(
             return Err(problems);
         }
     }
-    let stack = stack(&raw)
+    let stack = stack(&raw, &settings.region, catalog)
         .map_err(|(key, message)| vec![document.account_problem(name, &key, &message)])?;
     let classes = classes_behind_edge(classes, &stack);
     let account = Account { name: name.to_owned(), settings: settings.clone(), classes, stack };
@@ -601,7 +617,7 @@ fn unreached(account: &Account) -> Option<String> {
     ))
 }
 
-fn stack(raw: &toml::Table) -> Result<Stack, (String, String)> {
+fn stack(raw: &toml::Table, region: &str, catalog: &Catalog) -> Result<Stack, (String, String)> {
     let table = |key: &str| raw.get(key).cloned();
     let cluster =
         table("cluster").ok_or(("cluster".to_owned(), "give a [cluster] table".into()))?;
@@ -617,7 +633,7 @@ fn stack(raw: &toml::Table) -> Result<Stack, (String, String)> {
     }
     let mut services = Vec::new();
     for registration in SERVICES {
-        let parsed = (registration.parse)(table(registration.kind));
+        let parsed = (registration.parse)(table(registration.kind), region, catalog);
         services.extend(parsed.map_err(|message| (registration.kind.to_owned(), message))?);
     }
     Ok(Stack { cluster, workloads, services })

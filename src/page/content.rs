@@ -36,6 +36,7 @@ pub mod explained;
 pub mod forecast;
 pub mod ledger;
 mod materials;
+pub mod missing;
 pub mod odds;
 pub mod prices;
 pub mod rated;

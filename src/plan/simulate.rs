@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Problem},
     facts::{
         commitment_rates,
-        prices::{BillKey, PriceBook},
+        prices::{BillKey, GLOBAL, PriceBook},
         shapes::Catalog,
     },
     intent::{
@@ -495,7 +495,7 @@ impl<'a> Prepared<'a> {
         Ok(())
     }
 
-    /// One problem for each account that uses meters its region has no price for.
+    /// One problem for each account that uses meters its regions have no price for.
     fn unpriced(&self, usage: &[Usage], unpriced: &[rate::Unpriced]) -> Error {
         const MOST_NAMED: usize = 4;
         let document = &self.scenario.document;
@@ -515,11 +515,24 @@ impl<'a> Prepared<'a> {
                 1 => "a meter has".to_owned(),
                 more => format!("{more} meters have"),
             };
+            // A refresh of any region reads the lists without a region too.
+            let mut regions: Vec<&str> = own
+                .iter()
+                .map(|gap| match &*usage[gap.line].line.key.region {
+                    GLOBAL => &*account.settings.region,
+                    region => region,
+                })
+                .collect();
+            regions.sort_unstable();
+            regions.dedup();
+            let regions: String =
+                regions.into_iter().map(|region| format!(" --region {region}")).collect();
             let message = format!(
-                "{count} no price, so the plan would be too low: {}. `runrate prices status` lists what each region has; --prices DIR reads a price book of your own",
-                named.join("; ")
+                "{count} no price, so the plan would be too low: {}. `runrate prices missing{regions} {}` lists all of them; `runrate prices refresh{regions} --dir DIR` downloads prices, which --prices DIR reads",
+                named.join("; "),
+                document.file
             );
-            let key = format!("accounts.{}.region", account.name);
+            let key = self.scenario.region_key(account);
             problems.push(document.problem(&key, &message));
         }
         Error::input(problems)
@@ -575,10 +588,14 @@ fn policy(
     let document = &scenario.document;
     let region = &account.settings.region;
     if !facts.prices.has_region(region) {
-        let key = format!("accounts.{}.region", account.name);
-        let message =
-            format!("the price book has no region {region:?}; see `runrate prices status`");
-        return Err(vec![document.problem(&key, &message)]);
+        let message = if facts.catalog.prefixes.contains_key(region) {
+            format!(
+                "the price book has no prices of {region}; `runrate prices refresh --region {region} --dir DIR` downloads them, and --prices DIR reads them"
+            )
+        } else {
+            facts.catalog.unknown_region(region)
+        };
+        return Err(vec![document.problem(&scenario.region_key(account), &message)]);
     }
     let inputs = policy::Inputs {
         workloads: &account.stack.workloads,

@@ -6,7 +6,7 @@ use crate::{
     cluster::capacity::{JobUse, QueueUse, WorkloadUse},
     demand::growth::fit::Fit,
     measure::calendar::Month,
-    money::rate::{Beyond, PriceUsed, Rated},
+    money::rate::{Beyond, PriceStep, PriceUsed, Rated},
     plan::MonthPlan,
 };
 
@@ -180,10 +180,11 @@ fn choices(months: &[MonthPlan], warnings: &mut Vec<String>) {
 }
 
 fn prices(months: &[MonthPlan], prices: &[PriceUsed], warnings: &mut Vec<String>) {
-    let derived: Vec<&PriceUsed> = prices
-        .iter()
-        .filter(|price| price.steps.iter().any(|step| step.confidence == "derived"))
-        .collect();
+    // A part that costs nothing is no estimate of a cost.
+    let estimated =
+        |step: &PriceStep| step.confidence == "derived" && !step.price.decimal().is_zero();
+    let derived: Vec<&PriceUsed> =
+        prices.iter().filter(|price| price.steps.iter().any(estimated)).collect();
     if !derived.is_empty() {
         warnings.push(format!(
             "{} estimated: {}",

@@ -50,6 +50,7 @@ pub(crate) mod public_ipv4;
 pub(crate) mod route53;
 pub(crate) mod s3;
 pub(crate) mod secrets_manager;
+pub mod sold;
 pub(crate) mod ssm;
 pub(crate) mod transfer;
 pub(crate) mod vpc_endpoints;
@@ -57,6 +58,7 @@ pub(crate) mod vpc_flow_logs;
 pub(crate) mod waf;
 
 use hand_over::{HandOver, Received, Sent};
+use sold::Sold;
 
 /// One number that went into a quantity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -363,7 +365,7 @@ fn above_limits<'a>(limits: impl IntoIterator<Item = (&'a str, f64, f64)>) -> Ve
 pub struct Meter<'a> {
     /// Service code.
     pub service: &'a str,
-    /// Usage type; among [`Service::METERS`], a closing `*` is any ending.
+    /// Usage type; among [`Service::METERS`], a closing `*` is any ending, and an opening one any beginning.
     pub usage_type: &'a str,
     /// Operation; empty where the bill has none.
     pub operation: &'a str,
@@ -373,6 +375,16 @@ impl<'a> Meter<'a> {
     /// Names a meter.
     pub const fn new(service: &'a str, usage_type: &'a str, operation: &'a str) -> Self {
         Self { service, usage_type, operation }
+    }
+
+    /// Returns whether a key is one of its meters.
+    pub fn matches(&self, key: &BillKey) -> bool {
+        let named = match (self.usage_type.strip_suffix('*'), self.usage_type.strip_prefix('*')) {
+            (Some(start), _) => key.usage_type.starts_with(start),
+            (None, Some(end)) => key.usage_type.ends_with(end),
+            (None, None) => key.usage_type == self.usage_type,
+        };
+        named && key.service == self.service && key.operation == self.operation
     }
 }
 
@@ -416,6 +428,15 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
 
     /// Whether an organization has it once, so that only one account may.
     const ONCE: bool = false;
+
+    /// Returns the usage types that a pattern of [`Self::METERS`] stands for in a region, without the usual one: that
+    /// any price will do.
+    fn usage_types(_pattern: &str, _sold: &Sold<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Takes defaults that depend on the account's region.
+    fn settle(&mut self, _region: &str, _catalog: &Catalog) {}
 
     /// What to meter when the scenario has no such table: `None` when there is none then.
     fn when_absent() -> Option<Self> {
@@ -523,7 +544,7 @@ impl<S: Service> AnyService for S {
     }
 }
 
-type Parse = fn(Option<toml::Value>) -> Result<Option<Arc<dyn AnyService>>, String>;
+type Parse = fn(Option<toml::Value>, &str, &Catalog) -> Result<Option<Arc<dyn AnyService>>, String>;
 
 /// One line of [`SERVICES`].
 #[derive(Clone, Copy)]
@@ -532,8 +553,10 @@ pub struct Registration {
     pub kind: &'static str,
     /// All it can emit.
     pub meters: &'static [Meter<'static>],
-    /// Reads the service's table, or what stands for its absence.
+    /// Reads the service's table, or what stands for its absence, in a region.
     pub parse: Parse,
+    /// See [`Service::usage_types`].
+    pub usage_types: fn(&str, &Sold<'_>) -> Vec<String>,
     /// See [`Service::lost_without`].
     pub lost_without: fn(&Demand<'_>) -> Option<String>,
     /// The table's JSON Schema.
@@ -552,18 +575,26 @@ impl Registration {
             kind: S::KIND,
             meters: S::METERS,
             parse: parse::<S>,
+            usage_types: S::usage_types,
             lost_without: S::lost_without,
             schema: schema::<S>,
         }
     }
 }
 
-fn parse<S: Service>(value: Option<toml::Value>) -> Result<Option<Arc<dyn AnyService>>, String> {
+fn parse<S: Service>(
+    value: Option<toml::Value>,
+    region: &str,
+    catalog: &Catalog,
+) -> Result<Option<Arc<dyn AnyService>>, String> {
     let spec = match value {
         Some(value) => Some(value.try_into::<S>().map_err(|error| error.to_string())?),
         None => S::when_absent(),
     };
-    Ok(spec.map(|spec| Arc::new(spec) as Arc<dyn AnyService>))
+    Ok(spec.map(|mut spec| {
+        spec.settle(region, catalog);
+        Arc::new(spec) as Arc<dyn AnyService>
+    }))
 }
 
 fn schema<S: Service>(generator: &mut SchemaGenerator) -> Schema {

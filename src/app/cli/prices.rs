@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod diff;
+mod missing;
 #[cfg(feature = "aws")]
 mod refresh;
 
@@ -28,6 +29,8 @@ pub(super) enum Command {
     Status(StatusArgs),
     /// Show the price rows that contain every given word
     Show(ShowArgs),
+    /// List the meters that services can emit and the price book cannot price
+    Missing(missing::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -59,6 +62,7 @@ pub(super) fn run(command: &Command) -> Result<(), Error> {
         Command::Diff(args) => diff::run(args),
         Command::Status(args) => status(args),
         Command::Show(args) => show(args),
+        Command::Missing(args) => missing::run(args),
     }
 }
 

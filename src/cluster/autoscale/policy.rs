@@ -659,6 +659,7 @@ impl Policy {
                         problems.extend(unmatched);
                     }
                     notes.extend(pool::advice(&pool));
+                    notes.extend(pool::without_spot(inputs, &pool));
                     pools.push(pool);
                 }
                 Err(found) => problems.extend(found),

@@ -39,7 +39,7 @@ impl Company {
              limits = { cpu_millicores = 1000, memory_mib = 512 }\n\
              hpa = { min_replicas = 2, max_replicas = 60, target_cpu_utilization = 60 }";
         Self {
-            catalog: store::embedded_catalog().unwrap(),
+            catalog: store::embedded_catalog_of(&["us-east-1"]).unwrap(),
             prices: store::load_prices(&manifest, Some(&["us-east-1"])).unwrap(),
             cluster: toml::from_str(&cluster).unwrap(),
             workloads: IndexMap::from([("api".to_owned(), toml::from_str(api).unwrap())]),

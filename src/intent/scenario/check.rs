@@ -34,6 +34,9 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
             let message = format!("accounts.{other} has the same id; each account has its own");
             report(&format!("{key}.id"), &message);
         }
+        if account.region.is_empty() {
+            report(&format!("{key}.region"), "give it, or plan.region for all accounts");
+        }
         let Some(schedule) = &account.schedule else { continue };
         if schedule.days.is_empty() {
             report(&format!("{key}.schedule.days"), "name at least one day");

@@ -358,6 +358,13 @@ pub fn rate_of(
     }
     let what = (bought.kind, bought.term, bought.payment);
     match rates.find(region, what, instance_type) {
+        // On demand has become cheaper since: the rate is out of date.
+        Some(rate) if rate.usd_per_hour >= on_demand => Err(format!(
+            "the price of a {} of {instance_type} in {region} ({} USD an hour, {}) is not below today's on-demand price of {on_demand}. Give discount_percent, as AWS quotes it",
+            bought.kind.title(),
+            rate.usd_per_hour,
+            rate.as_of
+        )),
         Some(rate) => Ok(Rate {
             usd_per_hour: rate.usd_per_hour,
             source: format!("{}, {}", rate.source, rate.as_of),

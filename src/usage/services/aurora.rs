@@ -29,7 +29,7 @@ use self::{
 };
 use super::{
     Basis, Choice, Context, Demand, Finding, Meter, Metered, Sent, Service, UsageLine, dr,
-    kib_to_gb, transfer,
+    kib_to_gb, sold::Sold, transfer,
 };
 use crate::{
     demand::traffic::Class,
@@ -404,6 +404,14 @@ impl Service for Spec {
         Meter::new("AmazonRDS", "Aurora:ServerlessV2IOOptimizedUsage", "CreateDBInstance:0021"),
         Meter::new("AmazonRDS", "ExtendedSupport:Yr1-Yr2:*", ""),
     ];
+
+    fn usage_types(pattern: &str, sold: &Sold<'_>) -> Vec<String> {
+        let start = pattern.trim_end_matches('*');
+        if !start.starts_with("InstanceUsage") {
+            return Vec::new();
+        }
+        sold.classes.iter().map(|own| format!("{start}{}", own.billing_class)).collect()
+    }
 
     fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let facts = &context.catalog.controllers.aurora;

@@ -7,7 +7,7 @@
 //! TimedStorage-ByteHrs   [GB-Mo]   = (written + delivered) × compression × min(retention, months so far)
 //! CW:MetricMonitorUsage  [Metrics] = custom metrics                          (first 10 free)
 //! CW:AlarmMonitorUsage   [Alarms]  = metrics under alarm                     (first 10 free)
-//! DashboardsUsageHour              = dashboards
+//! DashboardsUsageHour-Basic        = dashboards
 //! CW:GMD-Metrics         [Metrics] = values read by GetMetricData
 //! ```
 //! # Source
@@ -64,7 +64,7 @@ impl Service for Spec {
         Meter::new("AmazonCloudWatch", "TimedStorage-ByteHrs", "HourlyStorageMetering"),
         Meter::new("AmazonCloudWatch", "CW:MetricMonitorUsage", ""),
         Meter::new("AmazonCloudWatch", "CW:AlarmMonitorUsage", ""),
-        Meter::new("AmazonCloudWatch", "DashboardsUsageHour", ""),
+        Meter::new("AmazonCloudWatch", "DashboardsUsageHour-Basic", ""),
         Meter::new("AmazonCloudWatch", "CW:GMD-Metrics", ""),
     ];
 

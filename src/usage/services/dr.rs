@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Basis, Choice, Context, Demand, Finding, HandOver, Meter, Metered, Sent, Service, UsageLine,
-    datadog, route53,
+    aurora, datadog, ec2, route53, sold::Sold,
 };
 use crate::{error::nearest, facts::shapes::Catalog};
 
@@ -64,7 +64,9 @@ pub enum StandBy {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// Region code, `us-west-2`.
+    /// Region code, `us-west-2`, other than the account's. By default the partner of the account's region in
+    /// `models/regions.csv`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub region: String,
     /// Secondary of the Global Database.
     #[serde(default)]
@@ -95,6 +97,11 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 500))]
     pub rehearsal_hours_per_quarter: f64,
+}
+
+/// The usage type of bytes to a region, by its billing prefix.
+fn transfer_to(prefix: &str) -> String {
+    format!("{prefix}-AWS-Out-Bytes")
 }
 
 fn one() -> u32 {
@@ -227,7 +234,7 @@ impl Spec {
             lines.push(self.line(meter, instance_hours, why));
         }
         if let Some(peer) = demand.catalog.prefixes.get(&self.region) {
-            let usage_type = format!("{peer}-AWS-Out-Bytes");
+            let usage_type = transfer_to(peer);
             let why = Basis::new(
                 "log of the database",
                 &[("log", demand.received.total(DATABASE_LOG_GB), "GB")],
@@ -264,12 +271,28 @@ impl Service for Spec {
         Meter::new("AmazonRDS", "Aurora:StorageUsage", "CreateDBInstance"),
         Meter::new("AmazonRDS", "Aurora:ReplicatedWriteIO", ""),
         Meter::new("AmazonRDS", "InstanceUsage:*", "CreateDBInstance:0021"),
-        Meter::new("AWSDataTransfer", "USW2-AWS-Out-Bytes", ""),
-        Meter::new("AWSDataTransfer", "USE2-AWS-Out-Bytes", ""),
-        Meter::new("AWSDataTransfer", "EU-AWS-Out-Bytes", ""),
-        Meter::new("AWSDataTransfer", "EUC1-AWS-Out-Bytes", ""),
-        Meter::new("AWSDataTransfer", "APS1-AWS-Out-Bytes", ""),
+        Meter::new("AWSDataTransfer", "*-AWS-Out-Bytes", ""),
     ];
+
+    fn usage_types(pattern: &str, sold: &Sold<'_>) -> Vec<String> {
+        match pattern {
+            "BoxUsage:*" => ec2::Spec::usage_types(pattern, sold),
+            "InstanceUsage:*" => aurora::Spec::usage_types(pattern, sold),
+            _ => {
+                let others = sold.peers.iter().filter(|region| **region != sold.region);
+                let prefixes = others.filter_map(|region| sold.catalog.prefixes.get(*region));
+                prefixes.map(|prefix| transfer_to(prefix)).collect()
+            }
+        }
+    }
+
+    fn settle(&mut self, region: &str, catalog: &Catalog) {
+        if self.region.is_empty()
+            && let Some(partner) = catalog.dr_regions.get(region)
+        {
+            self.region.clone_from(partner);
+        }
+    }
 
     fn regions(&self) -> Vec<&str> {
         vec![&self.region]
@@ -277,13 +300,19 @@ impl Service for Spec {
 
     fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let mut problems = Vec::new();
-        if !context.catalog.prefixes.contains_key(&self.region) {
-            let known = context.catalog.prefixes.keys().map(String::as_str);
-            let near = nearest(&self.region, known).unwrap_or("us-west-2");
-            let message = format!("no region {:?}; did you mean {near:?}?", self.region);
-            problems.push(Finding::new("region", message));
+        if self.region.is_empty() {
+            // The unknown region of an account is reported by itself.
+            if context.catalog.prefixes.contains_key(context.region) {
+                let message = format!("give one other than {}", context.region);
+                problems.push(Finding::new("region", message));
+            }
+        } else if !context.catalog.prefixes.contains_key(&self.region) {
+            problems.push(Finding::new("region", context.catalog.unknown_region(&self.region)));
         } else if self.region == context.region {
-            let message = format!("{:?} is the account's own region; name another", self.region);
+            let other = context.catalog.dr_regions.get(context.region);
+            let other = other.map_or(String::new(), |other| format!(", such as {other:?}"));
+            let message =
+                format!("{:?} is the account's own region; name another{other}", self.region);
             problems.push(Finding::new("region", message));
         }
         let rehearses = self.rehearsal_hours_per_quarter > 0.0;

@@ -22,7 +22,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Demand, Meter, Metered, Service, UsageLine};
+use super::{Basis, Demand, Meter, Metered, Service, UsageLine, sold::Sold};
 use crate::cluster::capacity::{NodeUse, ReservationUse, unused_resource};
 
 /// EC2 has no settings of its own: the nodes are the cluster's.
@@ -37,6 +37,24 @@ impl Service for Spec {
         Meter::new("AmazonEC2", "SpotUsage:*", "RunInstances"),
         Meter::new("AmazonEC2", "CPUCredits:*", ""),
     ];
+
+    fn usage_types(pattern: &str, sold: &Sold<'_>) -> Vec<String> {
+        let types = sold.instance_types.iter();
+        match pattern {
+            "BoxUsage:*" => types.map(|own| format!("BoxUsage:{}", own.instance_type)).collect(),
+            "SpotUsage:*" => types
+                .filter(|own| sold.catalog.has_spot(sold.region, &own.instance_type))
+                .map(|own| format!("SpotUsage:{}", own.instance_type))
+                .collect(),
+            _ => {
+                let families: std::collections::BTreeSet<&str> = types
+                    .filter(|own| own.burstable == Some(true))
+                    .map(|own| &*own.family)
+                    .collect();
+                families.into_iter().map(|family| format!("CPUCredits:{family}")).collect()
+            }
+        }
+    }
 
     fn when_absent() -> Option<Self> {
         Some(Self::default())

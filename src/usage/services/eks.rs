@@ -19,7 +19,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Basis, Choice, Context, Demand, Finding, Meter, Metered, Service};
+use super::{Basis, Choice, Context, Demand, Finding, Meter, Metered, Service, sold::Sold};
 use crate::{
     cluster::{autoscale::policy::BASELINE, capacity::NodeUse},
     facts::shapes::EksVersion,
@@ -85,6 +85,11 @@ impl Service for Spec {
         Meter::new("AmazonEKS", "EKS-Auto:*", ""),
     ];
 
+    fn usage_types(_: &str, sold: &Sold<'_>) -> Vec<String> {
+        let types = sold.instance_types.iter().filter(|own| own.bare_metal != Some(true));
+        types.map(|own| auto_mode_fee(&own.instance_type)).collect()
+    }
+
     fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let versions = &context.catalog.eks_versions;
         let Some(version) = &self.version else { return Vec::new() };
@@ -133,7 +138,7 @@ impl Service for Spec {
         ];
         let managed = |node: &&NodeUse| self.auto_mode && node.pool != BASELINE;
         for node in demand.capacity.nodes.iter().filter(managed) {
-            let usage_type = format!("EKS-Auto:{}-management-hours", node.instance_type);
+            let usage_type = auto_mode_fee(&node.instance_type);
             let why = Basis::new("node hours", &[("node hours", node.hours, "Hrs")]);
             lines.push(demand.line(
                 Meter::new("AmazonEKS", &usage_type, ""),
@@ -144,6 +149,11 @@ impl Service for Spec {
         }
         Metered { lines, choices: self.advice(demand).into_iter().collect() }
     }
+}
+
+/// The usage type of Auto Mode's fee for an instance type.
+fn auto_mode_fee(instance_type: &str) -> String {
+    format!("EKS-Auto:{instance_type}-management-hours")
 }
 
 /// The minor number of a version of Kubernetes 1.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Basis, Context, Demand, Finding, Meter, Metered, Sent, Service, cloudwatch, kib_to_gb,
+    sold::Sold,
 };
 use crate::facts::shapes::WafFacts;
 
@@ -114,6 +115,12 @@ impl Service for Spec {
         Meter::new("awswaf", "AMR-BotControl-Request", ""),
         Meter::new("awswaf", "AMR-BotControl-Targeted-Request", ""),
     ];
+
+    fn usage_types(_: &str, sold: &Sold<'_>) -> Vec<String> {
+        let facts = &sold.catalog.controllers.waf;
+        let steps = (facts.included_wcu..=facts.max_wcu).step_by(facts.wcu_step.max(1) as usize);
+        steps.map(|wcu| request_meter(wcu, facts)).collect()
+    }
 
     fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         let logged = self.requests(demand) * self.log_share;

@@ -15,7 +15,7 @@ use crate::{
         budget::Budget,
         settings::{self, CapacityType, ConsolidationPolicy, NodePool},
     },
-    error::Problem,
+    error::{Problem, nearest},
     facts::shapes::{Catalog, PROPERTIES, Shape},
 };
 
@@ -112,8 +112,8 @@ pub(super) fn build(
     let mut buy = |kind: &str, purchase: Purchase| -> Vec<usize> {
         let from = offers.len();
         for shape in &shapes {
-            let supply = inputs.catalog.spot(inputs.region, &shape.instance_type);
-            if purchase == Purchase::Spot && supply.is_none_or(|s| s.savings_percent <= 0.0) {
+            let has_spot = inputs.catalog.has_spot(inputs.region, &shape.instance_type);
+            if purchase == Purchase::Spot && !has_spot {
                 continue; // little or no spot supply
             }
             // A type without a price in the region is not sold there, as far as the book knows.
@@ -222,6 +222,17 @@ fn budgets(
     if problems.is_empty() { Ok(budgets) } else { Err(problems) }
 }
 
+/// A wanted share of spot nodes that the region cannot sell.
+pub(super) fn without_spot(inputs: &Inputs<'_>, pool: &Pool) -> Option<String> {
+    let Inputs { region, .. } = inputs;
+    (pool.spot_share() > 0.0 && pool.spot.is_empty() && pool.offers_any()).then(|| {
+        format!(
+            "cluster.node_pools.{}: no instance type of the pool has spot capacity in {region}, so all its nodes are on-demand. Allow other types, or remove the spot share",
+            pool.name
+        )
+    })
+}
+
 /// What holds for a static pool and is perhaps not meant.
 pub(super) fn advice(pool: &Pool) -> Option<String> {
     let (replicas, most) = (pool.replicas?, pool.limits.nodes?);
@@ -231,6 +242,36 @@ pub(super) fn advice(pool: &Pool) -> Option<String> {
             pool.name
         )
     })
+}
+
+/// Names of a pool that are known and that the region does not sell, where it sells none of them: the list, and what to
+/// write instead.
+fn unsold(inputs: &Inputs<'_>, settings: &NodePool) -> Option<(&'static str, String)> {
+    let sold: Vec<&Shape> = inputs
+        .catalog
+        .shapes()
+        .iter()
+        .filter(|shape| price(inputs, "BoxUsage", &shape.instance_type).is_some())
+        .collect();
+    let lists = [("instance_types", &settings.instance_types), ("families", &settings.families)];
+    for (field, names) in lists {
+        let property = PROPERTIES.iter().find(|property| property.key == field)?;
+        let known = || sold.iter().map(|shape| (property.of)(shape));
+        if names.is_empty() || names.iter().any(|name| known().any(|known| known == name)) {
+            continue;
+        }
+        let near = nearest(&names[0], known());
+        let near =
+            near.map_or(String::new(), |near| format!("; the nearest that it sells: {near:?}"));
+        let message = format!(
+            "the price book knows no {} {} in {}{near}",
+            property.what,
+            names.join(" or "),
+            inputs.region
+        );
+        return Some((field, message));
+    }
+    None
 }
 
 /// What a pool with known names still cannot do.
@@ -253,6 +294,11 @@ pub(super) fn check_built(
         } else {
             format!("no instance type in {} meets all requirements; loosen one", inputs.region)
         };
+        if pool.mix != Mix::SpotOnly
+            && let Some((field, message)) = unsold(inputs, settings)
+        {
+            return vec![problem(&key(&format!(".{field}")), message)];
+        }
         return vec![problem(&key(""), message)];
     }
     let mut problems = Vec::new();
