@@ -32,6 +32,8 @@ mod parquet_file;
 mod pdf;
 #[cfg(feature = "aws")]
 mod price_list;
+#[cfg(feature = "aws")]
+mod price_lists;
 mod real_series;
 mod regions;
 mod report;
