@@ -168,6 +168,14 @@ def lay_over(folder, root, models, columns, prefixes):
                 (r["begin_range"], r["end_range"], r["usd_per_unit"], r["unit"]),
                 raw, r["source"], r["as_of"], r["confidence"], r["note"]))
 
+    # The free part that the zones of CloudFront share, for those that the list adds.
+    free = next(r for r in book["global", "AmazonCloudFront"]
+                if r["usage_type"] == "US-Requests-Tier1" and r["begin_range"] == "0")
+    zones = book["global", "AmazonCloudFront"]
+    for r in [r for r in zones if "-Requests-Tier" in r["usage_type"]]:
+        if not any(o["usage_type"] == r["usage_type"] and o["begin_range"] == "0" for o in zones):
+            zones.append(dict(free, usage_type=r["usage_type"], billed_usage_type=r["billed_usage_type"]))
+
     # Rule 3.
     def derive(region, service, usage_type, price, unit, model, note):
         if any(r["usage_type"] == usage_type for r in book[region, service]):

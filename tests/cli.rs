@@ -188,21 +188,6 @@ fn the_ten_likeliest_mistakes_are_explained() {
             "plan.region: no region \"us-east-9\"; did you mean \"us-east-2\"?",
         ),
         (
-            "region = \"us-east-1\"",
-            "",
-            "accounts.production.region: give it, or plan.region for all accounts",
-        ),
-        (
-            "[dr] ",
-            "[dr]\nregion = \"us-east-1\" ",
-            "dr.region: \"us-east-1\" is the account's own region; name another, such as \"us-west-2\"",
-        ),
-        (
-            "[dr] ",
-            "[dr]\nregion = \"eu-west-11\" ",
-            "dr.region: no region \"eu-west-11\"; did you mean \"eu-west-1\"?",
-        ),
-        (
             "categories = [\"m\", \"c\", \"r\"]",
             "families = [\"m7ggd\"]",
             "no instance family \"m7ggd\"; did you mean \"m7gd\"?",

@@ -150,6 +150,41 @@ fn a_family_that_the_region_does_not_sell_is_refused_with_the_nearest() {
 }
 
 #[test]
+fn regions_that_contradict_are_refused() {
+    let text = fs::read_to_string("examples/innovate.toml").unwrap();
+    let bought = "[[commitments]]\nname = \"c\"\nkind = \"ec2-reserved-instance\"\naccount = \"production\"\n\
+         start = \"2027-01\"\nterm = \"1yr\"\npayment = \"no-upfront\"\ninstance_type = \"m7g.large\"\n\
+         count = 1\nregion = \"eu-centrl-1\"\n";
+    for (from, to, expected) in [
+        (
+            "region = \"us-east-1\"",
+            "",
+            "innovate.toml:82: accounts.production.region: give it, or plan.region for all accounts",
+        ),
+        (
+            "[dr] ",
+            "[dr]\nregion = \"us-east-1\" ",
+            "dr.region: \"us-east-1\" is the account's own region; name another, such as \"us-west-2\"",
+        ),
+        (
+            "[dr] ",
+            "[dr]\nregion = \"eu-west-11\" ",
+            "dr.region: no region \"eu-west-11\"; did you mean \"eu-west-1\"?",
+        ),
+        (
+            "[dr] ",
+            &format!("{bought}[dr] "),
+            "commitments[0].region: no region \"eu-centrl-1\"; did you mean \"eu-central-1\"?",
+        ),
+    ] {
+        let wrong = text.replacen(from, to, 1);
+        assert_ne!(wrong, text);
+        let error = Scenario::parse("innovate.toml", &wrong, &CATALOG).unwrap_err().to_string();
+        assert!(error.contains(expected), "{to}: {error}");
+    }
+}
+
+#[test]
 fn a_plan_with_gaps_counts_them_and_names_the_commands() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plan.toml");
@@ -184,6 +219,12 @@ fn a_plan_with_gaps_counts_them_and_names_the_commands() {
 
     let whole = stdout(&runrate(&["prices", "missing", "--region", "eu-central-1"]));
     assert!(whole.contains("Every meter that these services can emit has a price."), "{whole}");
+    let placed = runrate(&["prices", "missing", "eu-central-1"]);
+    let message = String::from_utf8_lossy(&placed.stderr).into_owned();
+    assert!(
+        message.contains("eu-central-1: is a region; write --region eu-central-1"),
+        "{message}"
+    );
     let wrong = runrate(&["prices", "missing", "--region", "eu-centrl-1"]);
     assert_eq!(wrong.status.code(), Some(2));
     let message = String::from_utf8_lossy(&wrong.stderr).into_owned();

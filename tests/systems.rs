@@ -151,6 +151,7 @@ fn what_nobody_bills_and_what_has_no_effect_is_named() {
         "production: datadog from 2027-03: 0.29 GB of logs that workloads send out reach no service of the plan",
         "production: s3 from 2027-03: 0.14 GB of logs delivered to S3 are not billed",
         "production: dr from 2027-03: there is no database in the account to replicate",
+        "plan.region: each account names its own region",
         "traffic.seasons[0]: no day of the plan lies between 11-25 and 12-24",
         "traffic.events[0]: a peak of 1 changes nothing",
         "traffic.noise_memory_minutes: there is no noise",

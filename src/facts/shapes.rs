@@ -572,7 +572,7 @@ fn day<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Date, D::Err
 }
 
 #[derive(Debug, Deserialize)]
-struct Region {
+struct RegionRow {
     region: String,
     prefix: String,
     dr_region: String,
@@ -718,7 +718,7 @@ impl Catalog {
         self.eks_versions = rows("models/eks_versions.csv", eks)?;
         self.github = rows("models/github_actions.csv", github)?;
         self.burstable = rows("models/burstable.csv", burstable)?;
-        for Region { region, prefix, dr_region } in rows("models/regions.csv", regions)? {
+        for RegionRow { region, prefix, dr_region } in rows("models/regions.csv", regions)? {
             self.prefixes.insert(region.clone(), prefix);
             self.dr_regions.insert(region, dr_region);
         }

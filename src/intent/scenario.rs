@@ -450,6 +450,14 @@ impl Scenario {
             }
         }
         problems.extend(check::once(&accounts, &document));
+        for (index, bought) in common.commitments.iter().enumerate() {
+            if let Some(region) =
+                bought.region.as_ref().filter(|own| !catalog.prefixes.contains_key(*own))
+            {
+                let key = format!("commitments[{index}].region");
+                problems.push(document.problem(&key, &catalog.unknown_region(region)));
+            }
+        }
         let ranges = match numbers {
             Numbers::Drawn(ranges) => Some(ranges),
             Numbers::Mid(inputs) => Ranges::new(inputs, &common.correlations, &document)

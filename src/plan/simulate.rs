@@ -525,10 +525,9 @@ impl<'a> Prepared<'a> {
                 .collect();
             regions.sort_unstable();
             regions.dedup();
-            let regions: String =
-                regions.into_iter().map(|region| format!(" --region {region}")).collect();
+            let regions = regions.join(" --region ");
             let message = format!(
-                "{count} no price, so the plan would be too low: {}. `runrate prices missing{regions} {}` lists all of them; `runrate prices refresh{regions} --dir DIR` downloads prices, which --prices DIR reads",
+                "{count} no price, so the plan would be too low: {}. `runrate prices missing --region {regions} {}` lists all of them; `runrate prices refresh --region {regions} --dir DIR` downloads prices, which --prices DIR reads",
                 named.join("; "),
                 document.file
             );

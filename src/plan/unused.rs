@@ -40,6 +40,10 @@ pub(crate) struct Made<'a> {
 pub(crate) fn find(made: Made<'_>) -> Vec<String> {
     let scenario = made.scenario;
     let mut found = of_traffic(scenario);
+    let named = |account: &Account| scenario.region_key(account) != "plan.region";
+    if scenario.plan.region.is_some() && scenario.accounts.iter().all(named) {
+        found.push(Finding::new("plan.region", "each account names its own region"));
+    }
     found.extend(of_accounts(scenario, made.catalog));
     for account in &scenario.accounts {
         found.extend(of_account(scenario, account));

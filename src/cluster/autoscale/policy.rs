@@ -658,8 +658,7 @@ impl Policy {
                     } else {
                         problems.extend(unmatched);
                     }
-                    notes.extend(pool::advice(&pool));
-                    notes.extend(pool::without_spot(inputs, &pool));
+                    notes.extend(pool::advice(inputs, &pool));
                     pools.push(pool);
                 }
                 Err(found) => problems.extend(found),

@@ -34,9 +34,6 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
             let message = format!("accounts.{other} has the same id; each account has its own");
             report(&format!("{key}.id"), &message);
         }
-        if account.region.is_empty() {
-            report(&format!("{key}.region"), "give it, or plan.region for all accounts");
-        }
         let Some(schedule) = &account.schedule else { continue };
         if schedule.days.is_empty() {
             report(&format!("{key}.schedule.days"), "name at least one day");
@@ -88,9 +85,20 @@ pub(super) fn common(common: &Common, document: &Document) -> Vec<Problem> {
             report(&format!("users.growth.steps[{index}].from"), &message);
         }
     }
+    problems.extend(regions(common, document));
     problems.extend(money(common, document));
     problems.extend(tune(common, document));
     problems
+}
+
+/// Accounts without a region.
+fn regions(common: &Common, document: &Document) -> Vec<Problem> {
+    let without = common.accounts.iter().filter(|(_, account)| account.region.is_empty());
+    let problem = |name: &str| {
+        let message = "give it, or plan.region for all accounts";
+        document.problem(&format!("accounts.{name}.region"), message)
+    };
+    without.map(|(name, _)| problem(name)).collect()
 }
 
 /// More months of accounts than are simulated and kept.

@@ -91,7 +91,7 @@ mod tests {
     use crate::usage::services::fixture::{Fixture, sent};
 
     /// Ten advanced parameters read every minute in April: 10 × 720 × 60 = 432,000 reads, 2.16; the
-    /// parameters 7,200 h, 0.50.
+    /// parameters 7,200 h at the 0.00007 that the list rounds to, 0.504.
     #[test]
     fn advanced_parameters_pay_for_hours_and_reads() {
         let fixture = Fixture::new("2027-04");
@@ -101,7 +101,7 @@ mod tests {
         .unwrap();
         let lines = Service::meter(&spec, &fixture.demand()).lines;
         assert_eq!(fixture.price(&lines[0], lines[0].quantity.get()), "0");
-        assert_eq!(fixture.price(&lines[1], lines[1].quantity.get()), "0.5");
+        assert_eq!(fixture.price(&lines[1], lines[1].quantity.get()), "0.504");
         assert_eq!(fixture.price(&lines[2], lines[2].quantity.get()), "2.16");
         assert_eq!(sent(&spec, &fixture.demand(), kms::REQUESTS), 110.0 * 720.0 * 60.0);
         spec.advanced_parameters = 0.0;

@@ -36,6 +36,11 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
         return Err(Error::at(place, catalog.unknown_region(region)));
     }
     let scenario = match &args.scenario {
+        // A region in the place of the scenario.
+        Some(path) if path.to_str().is_some_and(|own| catalog.prefixes.contains_key(own)) => {
+            let message = format!("is a region; write --region {}", path.display());
+            return Err(Error::at(Place::file(&path.display().to_string()), message));
+        }
         Some(path) => Some(store::load_scenario(path, &catalog)?.0),
         None => None,
     };

@@ -222,8 +222,13 @@ fn budgets(
     if problems.is_empty() { Ok(budgets) } else { Err(problems) }
 }
 
+/// What a pool asks for and does not get, or perhaps does not mean.
+pub(super) fn advice(inputs: &Inputs<'_>, pool: &Pool) -> Vec<String> {
+    above_limit(pool).into_iter().chain(without_spot(inputs, pool)).collect()
+}
+
 /// A wanted share of spot nodes that the region cannot sell.
-pub(super) fn without_spot(inputs: &Inputs<'_>, pool: &Pool) -> Option<String> {
+fn without_spot(inputs: &Inputs<'_>, pool: &Pool) -> Option<String> {
     let Inputs { region, .. } = inputs;
     (pool.spot_share() > 0.0 && pool.spot.is_empty() && pool.offers_any()).then(|| {
         format!(
@@ -234,7 +239,7 @@ pub(super) fn without_spot(inputs: &Inputs<'_>, pool: &Pool) -> Option<String> {
 }
 
 /// What holds for a static pool and is perhaps not meant.
-pub(super) fn advice(pool: &Pool) -> Option<String> {
+fn above_limit(pool: &Pool) -> Option<String> {
     let (replicas, most) = (pool.replicas?, pool.limits.nodes?);
     (replicas > most).then(|| {
         format!(

@@ -56,6 +56,19 @@ fn rules() -> Rules {
     toml::from_str(include_str!("../../../../models/commitments.toml")).unwrap()
 }
 
+#[test]
+fn a_rate_that_is_not_below_todays_on_demand_price_is_refused() {
+    let text = "instance_type,on_demand,standard_1yr,standard_3yr,convertible_1yr,convertible_3yr,as_of,source\n\
+         p4d.24xlarge,32.7726,20.2,12.3,,,2025-04-04,files\n";
+    let mut rates = Rates::default();
+    rates.add_no_upfront("us", "no_upfront.csv", text).unwrap();
+    let bought = commitment("ec2-reserved-instance", "instance_type = \"p4d.24xlarge\"\ncount = 1");
+    let rate = |on_demand: f64| rate_of(&bought, "us", ("p4d.24xlarge", on_demand), &rates);
+    assert_eq!(rate(32.7726).unwrap().usd_per_hour, 20.2);
+    let error = rate(19.9).unwrap_err();
+    assert!(error.contains("is not below today's on-demand price of 19.9"), "{error}");
+}
+
 fn commitment(kind: &str, more: &str) -> Commitment {
     let text = format!(
         "name = '{kind}'\nkind = '{kind}'\naccount = 'a'\nstart = '2027-01'\nterm = '1yr'\n{more}"
