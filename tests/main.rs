@@ -25,6 +25,7 @@ mod house;
 mod laws;
 mod manifests;
 mod messages;
+mod meters;
 mod pages;
 #[cfg(feature = "polars")]
 mod parquet_file;
