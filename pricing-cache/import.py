@@ -349,6 +349,19 @@ for r in classes:
                                   r["memory_gib"], n or r["max_connections_default"],
                                   date(r["as_of"])[0], r["source"],
                                   note + (f"; {r['note']}" if r["note"] else "")])))
+# Families that Aurora sells and no source here prices: `prices refresh` takes their prices in.
+EC2 = {r["instance_type"]: r for r in types}
+for family, arch in (("r7i", "x86_64"), ("r8gd", "arm64")):
+    for size in ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge"):
+        shape = EC2[f"{family}.{size}"]
+        gib = int(float(shape["memory_mib"])) // 1024
+        rows.append(dict(zip(AURORA, [
+            f"db.{family}.{size}", f"db.{family}.{size.replace('xlarge', 'xl')}", family, arch, shape["vcpus"], gib,
+            BY_MEMORY.get(gib, 5000), "2025",
+            'Aurora user guide, "Hardware specifications for DB instance classes for Aurora": vCPUs and memory of the EC2 '
+            "family, models/ec2.csv",
+            "max_connections: table of the Aurora user guide (AuroraPostgreSQL.Managing), by memory; the built-in price "
+            "book has no price of the family: prices refresh adds it where the region sells it"])))
 write(MODELS / "aurora.csv", AURORA, rows)
 
 manifest(BOOK)

@@ -9,6 +9,11 @@ use runrate::{facts::prices::BillKey, plan::Plan, usage::services::SERVICES};
 const STACK: &str = r#"
 [eks]
 version = "1.34"
+control_plane_tier = "XL"
+argo_cd = { applications = 20 }
+fargate = [{ name = "karpenter", pods = 2, vcpu = 0.5, memory_gb = 1 }]
+[public_ipv4]
+nodes = true
 [ebs]
 iops = 4000
 throughput_mibps = 200
@@ -65,6 +70,7 @@ retention_days = 30
 compression = 0.2
 custom_metrics = 20
 alarm_metrics = 20
+detailed_monitoring = true
 [cloudtrail]
 management_events_per_month = 100_000
 further_trails = 1
@@ -128,6 +134,8 @@ fn without_users_only_standing_charges_remain() {
         "BoxUsage",
         "EBS:",
         "AmazonEKS-Hours",
+        "AmazonEKSCapabilities-ArgoCD",
+        "Fargate-",
         "LoadBalancerUsage",
         "WebACLV2",
         "RuleV2",

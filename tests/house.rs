@@ -16,7 +16,7 @@ const GROUPS: [(&str, &[&str]); 16] = [
     ("bounds", &[]),
     ("error", &["file_kind", "guard"]),
     ("measure", &["units", "calendar", "random", "range", "series", "parquet"]),
-    ("facts", &["model", "shapes", "prices", "price_list", "commitment_rates"]),
+    ("facts", &["model", "shapes", "prices", "commitment_rates", "price_list"]),
     ("demand", &["growth", "traffic"]),
     ("cluster", &["workload", "queueing", "autoscale", "capacity"]),
     ("usage", &["services"]),

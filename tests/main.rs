@@ -27,6 +27,7 @@ mod laws;
 mod limits;
 mod manifests;
 mod messages;
+mod meters;
 mod pages;
 #[cfg(feature = "polars")]
 mod parquet_file;
@@ -34,6 +35,8 @@ mod parquet_file;
 mod pdf;
 #[cfg(feature = "aws")]
 mod price_list;
+#[cfg(feature = "aws")]
+mod price_lists;
 mod real_series;
 mod regions;
 mod report;

@@ -185,7 +185,7 @@ fn refresh(folder: &TempDir, url: &str, more: &[&str]) -> Output {
     refresh_command(folder, url, more).output().unwrap()
 }
 
-fn refresh_command(folder: &TempDir, url: &str, more: &[&str]) -> std::process::Command {
+pub(crate) fn refresh_command(folder: &TempDir, url: &str, more: &[&str]) -> std::process::Command {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_runrate"));
     command
         .args([
@@ -248,7 +248,7 @@ fn a_key_with_a_line_break_is_refused_and_not_printed() {
     }
 }
 
-fn shown(folder: &TempDir, words: &[&str]) -> Vec<Value> {
+pub(crate) fn shown(folder: &TempDir, words: &[&str]) -> Vec<Value> {
     let book = folder.path().join("book").display().to_string();
     let mut arguments = vec!["prices", "show", "--format", "json", "--prices", &book];
     arguments.extend(words);
@@ -449,7 +449,10 @@ fn faults_leave_the_book_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     for (more, expected) in [
         (&["--service", "AmazonEC3"][..], "--service: \"AmazonEC3\" is not a modelled service"),
-        (&["--region", "mars-1"], "--region: \"mars-1\" is not a known region"),
+        (
+            &["--region", "mars-1", "--via", "api"],
+            "--region: AWS lists no region \"mars-1\"; expected one of ap-northeast-1, ",
+        ),
     ] {
         let output = refresh(&folder, "http://127.0.0.1:9", more);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

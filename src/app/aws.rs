@@ -12,6 +12,10 @@
 use std::{
     io::{self, Cursor, Read},
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -34,10 +38,14 @@ use aws_smithy_runtime_api::{
     client::{
         interceptors::{
             Intercept,
-            context::{BeforeDeserializationInterceptorContextMut, Error as AnyError, Output},
+            context::{
+                BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+                Error as AnyError, InterceptorContext, Output,
+            },
         },
         orchestrator::{HttpRequest, HttpResponse, OrchestratorError},
         result::SdkError,
+        retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority},
         runtime_components::RuntimeComponents,
         ser_de::DeserializeResponse,
     },
@@ -127,8 +135,14 @@ impl Connection {
         Ok(Self { runtime, config })
     }
 
-    /// Sends a plain HTTP request with the retries and timeouts of the SDK clients. The answer has status 200 and at
-    /// most `most` bytes.
+    /// Returns the tries of a request that the settings allow.
+    pub fn tries(&self) -> Tries {
+        let most = self.config.retry_config().map_or(1, RetryConfig::max_attempts);
+        Tries(Arc::new(AtomicU32::new(most)))
+    }
+
+    /// Sends a plain HTTP request with the timeouts of the SDK clients and at most so many `tries`, which it counts
+    /// down. The answer has status 200 and at most `most` bytes.
     ///
     /// # Errors
     /// Another status, or no answer on any try.
@@ -137,6 +151,7 @@ impl Connection {
         operation: &str,
         request: Request,
         (reading, most): (Reading, usize),
+        tries: &Tries,
     ) -> Result<Answer<'_>, Box<SdkError<Refused, HttpResponse>>> {
         let config = &self.config;
         let mut builder = Operation::builder()
@@ -146,13 +161,15 @@ impl Connection {
             .no_auth()
             .with_connection_poisoning()
             .interceptor(BoundedAnswer(most))
+            .interceptor(tries.clone())
+            .retry_classifier(Unresolved)
             .retry_classifier(TransientErrorClassifier::<Refused>::new())
             .retry_classifier(HttpStatusCodeClassifier::new_from_codes(PASSING.to_vec()));
         if let Some(http) = config.http_client() {
             builder = builder.http_client(http);
         }
         if let Some(retry) = config.retry_config() {
-            builder = builder.standard_retry(retry);
+            builder = builder.standard_retry(&retry.clone().with_max_attempts(tries.left().max(1)));
         }
         if let Some(timeout) = config.timeout_config() {
             builder = builder.timeout_config(timeout.clone());
@@ -364,6 +381,56 @@ fn unsendable(credentials: &Credentials) -> Option<&'static str> {
     }
     let token = credentials.session_token().unwrap_or_default();
     (!visible(token)).then_some("AWS_SESSION_TOKEN")
+}
+
+/// Tries that are left of one request, over every time that it is sent again.
+#[derive(Debug, Clone)]
+pub struct Tries(Arc<AtomicU32>);
+
+impl Tries {
+    /// Returns how many are left.
+    pub fn left(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl Intercept for Tries {
+    fn name(&self) -> &'static str {
+        "Tries"
+    }
+
+    fn read_before_attempt(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.store(self.left().saturating_sub(1), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Stops the tries where a name does not resolve: it will not a second later.
+#[derive(Debug)]
+struct Unresolved;
+
+impl ClassifyRetry for Unresolved {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let error = context.output_or_error().and_then(Result::err);
+        let error = error.and_then(OrchestratorError::as_connector_error);
+        let unresolved =
+            error.is_some_and(|error| DisplayErrorContext(error).to_string().contains("dns error"));
+        if unresolved { RetryAction::RetryForbidden } else { RetryAction::NoActionIndicated }
+    }
+
+    fn name(&self) -> &'static str {
+        "Unresolved"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+    }
 }
 
 /// Ends an answer after so many bytes: the SDK would hold all of it.

@@ -198,6 +198,20 @@ fn price_manifest_unlocked(source: &PriceSource) -> Result<Manifest, Error> {
     Manifest::open(source, &PRICES, "pricing-cache")
 }
 
+/// Returns the path of a region's file of commitments of a service.
+pub fn commitments_file(region: &str, service: &str) -> String {
+    format!("{region}/{service}{COMMITMENTS}")
+}
+
+/// Returns the text of a file of the price book; none where the book has no such file.
+///
+/// # Errors
+/// A file that cannot be read or has changed since the manifest was written.
+pub fn price_text(manifest: &Manifest, path: &str) -> Result<Option<String>, Error> {
+    let listed = manifest.sha256_of(path).is_some();
+    listed.then(|| manifest.text(&PRICES, path)).transpose()
+}
+
 /// Region and service of a price file; `None` for other files.
 pub fn price_file(path: &str) -> Option<(&str, &str)> {
     let (region, file) = path.split_once('/')?;

@@ -378,6 +378,44 @@ pub struct LcuFacts {
     pub idle_timeout_seconds: f64,
 }
 
+/// What `CloudWatch` counts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CloudWatchFacts {
+    /// Metrics of an instance with detailed monitoring.
+    pub detailed_monitoring_metrics: f64,
+}
+
+/// Quotas of a flat-rate plan of `CloudFront`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CloudFrontPlanFacts {
+    /// Requests of a month.
+    pub requests: f64,
+    /// Bytes of a month, in GB.
+    pub gb: f64,
+}
+
+/// Sizes of pods on Fargate.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FargateFacts {
+    /// Memory that the components of Kubernetes take, in GB.
+    pub overhead_gb: f64,
+    /// The sizes, the smallest first.
+    pub sizes: Vec<FargateSize>,
+}
+
+/// A number of vCPUs, and what memory there is with it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FargateSize {
+    /// vCPUs.
+    pub vcpu: f64,
+    /// Memory in GB, the least first.
+    pub memory_gb: Vec<f64>,
+}
+
 /// Web ACL capacity steps.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -424,6 +462,8 @@ pub struct AuroraFacts {
     pub acu_vcpu: f64,
     /// Steps of capacity, in ACU.
     pub acu_step: f64,
+    /// Seconds without a connection after which a cluster with a minimum of 0 pauses, if the scenario names none.
+    pub pause_after_seconds: u32,
     /// Most capacity, in ACU.
     pub max_acu: f64,
     /// Growth in 15 s as a share of the capacity.
@@ -575,6 +615,12 @@ pub struct Controllers {
     pub lcu: LcuFacts,
     /// Web application firewall.
     pub waf: WafFacts,
+    /// `CloudWatch`.
+    pub cloudwatch: CloudWatchFacts,
+    /// Flat-rate plans of `CloudFront` by name.
+    pub cloudfront_plans: BTreeMap<String, CloudFrontPlanFacts>,
+    /// Fargate.
+    pub fargate: FargateFacts,
     /// Aurora.
     pub aurora: AuroraFacts,
     /// Datadog.

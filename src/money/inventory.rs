@@ -7,7 +7,8 @@
 //! sold there          = instance types and classes of the catalog with a price in the region
 //! ```
 //! # Limits
-//! A type that the book does not know in a region counts as not sold there, as it does for a plan.
+//! A type that the book does not know in a region counts as not sold there, as it does for a plan; so does a meter of
+//! `Service::SOLD_IN_SOME_REGIONS`.
 
 use std::collections::HashSet;
 
@@ -105,7 +106,10 @@ pub fn emitted(
             for usage_type in named {
                 let key = key(&usage_type);
                 let pricing = pricing(book, &key);
-                add(key, pricing);
+                let some = service.sold_in_some_regions.contains(&meter.usage_type);
+                if !(some && pricing == Pricing::Missing) {
+                    add(key, pricing);
+                }
             }
         }
     }

@@ -599,7 +599,10 @@ fn policy(
                 "the price book has no prices of {region}; `runrate prices refresh --region {region} --dir DIR` downloads them, and --prices DIR reads them"
             )
         } else {
-            facts.catalog.unknown_region(region)
+            format!(
+                "{}; for another region of AWS, `runrate prices refresh --region {region} --dir DIR` downloads its prices, and --prices DIR reads them",
+                facts.catalog.unknown_region(region)
+            )
         };
         return Err(vec![document.problem(&scenario.region_key(account), &message)]);
     }

@@ -433,6 +433,10 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
     /// All it can emit; a test finds each in the price book.
     const METERS: &'static [Meter<'static>];
 
+    /// Those of [`Self::METERS`] that AWS does not sell everywhere, or whose price is read in some regions only: without a
+    /// price they count as not sold in a region, and a plan that needs one is refused.
+    const SOLD_IN_SOME_REGIONS: &'static [&'static str] = &[];
+
     /// Whether an organization has it once, so that only one account may.
     const ONCE: bool = false;
 
@@ -571,6 +575,8 @@ pub struct Registration {
     pub kind: &'static str,
     /// All it can emit.
     pub meters: &'static [Meter<'static>],
+    /// See [`Service::SOLD_IN_SOME_REGIONS`].
+    pub sold_in_some_regions: &'static [&'static str],
     /// Reads the service's table, or what stands for its absence, in a region.
     pub parse: Parse,
     /// See [`Service::usage_types`].
@@ -592,6 +598,7 @@ impl Registration {
         Self {
             kind: S::KIND,
             meters: S::METERS,
+            sold_in_some_regions: S::SOLD_IN_SOME_REGIONS,
             parse: parse::<S>,
             usage_types: S::usage_types,
             lost_without: S::lost_without,

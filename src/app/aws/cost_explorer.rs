@@ -27,7 +27,7 @@ use aws_sdk_costexplorer::{
     },
 };
 
-use super::{BoundedAnswer, Connection, Permission, Settings};
+use super::{BoundedAnswer, Connection, Permission, Settings, Unresolved};
 use crate::{
     bills::actuals::{
         Forecast, Kind, Line, LineKey, Metric, MonthBill, SCHEMA,
@@ -85,6 +85,7 @@ impl CostExplorer {
         let granularity = if daily { Granularity::Daily } else { Granularity::Monthly };
         let config = aws_sdk_costexplorer::config::Builder::from(&config)
             .interceptor(BoundedAnswer(crate::bounds::ANSWER_BYTES))
+            .retry_classifier(Unresolved)
             .build();
         Ok(Self { client: Client::from_conf(config), runtime, granularity, requests: 0, most })
     }

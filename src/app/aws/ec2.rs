@@ -300,7 +300,7 @@ impl Ec2 {
         let request = self.signed(form)?;
         let mut answer = self
             .connection
-            .send(action, request, (Reading::Whole, bounds::ANSWER_BYTES))
+            .send(action, request, (Reading::Whole, bounds::ANSWER_BYTES), &self.connection.tries())
             .map_err(|error| refused(PERMISSION, action, &error))?;
         let mut text = String::new();
         let read = answer.read_to_string(&mut text);

@@ -14,12 +14,13 @@ use aws_sdk_pricing::{
 use serde::Deserialize;
 
 use super::{
-    Answer, BoundedAnswer, Connection, PASSING, Permission, Reading, Request, Settings, refused,
+    Answer, BoundedAnswer, Connection, PASSING, Permission, Reading, Request, Settings, Unresolved,
+    refused,
 };
 use crate::{
     bounds,
     error::Error,
-    facts::price_list::{Offer, Scope, read_csv, read_product},
+    facts::price_list::{Offer, SavingsPlan, Scope, read_csv, read_product, read_savings_plans},
 };
 
 /// Pages after which an answer is refused as endless.
@@ -39,6 +40,19 @@ struct Index {
 #[serde(rename_all = "camelCase")]
 struct Listed {
     current_version_url: String,
+}
+
+/// Index of the Savings Plans of the regions.
+#[derive(Deserialize)]
+struct PlanIndex {
+    regions: Vec<PlanListed>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PlanListed {
+    region_code: String,
+    version_url: String,
 }
 
 /// What an error says of the Price List API's permissions.
@@ -86,7 +100,7 @@ impl Bulk {
         })
     }
 
-    /// Returns the current list of a service in a region; none where there is none.
+    /// Returns the current lists of a service in a region, as one; none where there is none.
     ///
     /// # Errors
     /// No answer on any try, or an answer that is not a price list.
@@ -95,34 +109,87 @@ impl Bulk {
         scope: &Scope<'_>,
         wanted: impl Fn(&str, &str) -> bool,
     ) -> Result<Option<Offer>, Unread> {
-        let code = &scope.service.code;
-        let current = format!("/offers/v1.0/aws/{code}/current");
-        let path = if scope.service.global {
-            format!("{current}/index.csv")
-        } else {
-            let index = format!("{current}/region_index.json");
-            let found = self.file(&index, (Reading::Whole, MOST_INDEX), |url, answer| {
-                let mut text = String::new();
-                let read = answer.read_to_string(&mut text);
-                read.map_err(|error| Fault::Passing(error.to_string()))?;
-                serde_json::from_str::<Index>(&text).map_err(|error| {
-                    Fault::Lasting(Error::network(format!("{url}: is not a region index: {error}")))
-                })
-            })?;
-            let Some(found) = found else { return Ok(None) };
-            let Some(listed) = found.regions.get(scope.region) else { return Ok(None) };
-            let path = &listed.current_version_url;
-            let Some(path) = path.strip_suffix(".json").filter(|path| path.starts_with('/')) else {
-                let message = format!("{}{index}: {path:?} is not the path of a list", self.base);
-                return Err(Unread::List(Error::network(message)));
+        let mut all: Option<Offer> = None;
+        for code in scope.service.lists() {
+            let path = if scope.service.global {
+                Some(format!("/offers/v1.0/aws/{code}/current/index.csv"))
+            } else {
+                let found: Option<Index> = self.index(&format!("/offers/v1.0/aws/{code}"))?;
+                let listed = found.and_then(|mut found| found.regions.remove(scope.region));
+                listed.map(|listed| self.list_path(&listed.current_version_url)).transpose()?
             };
-            format!("{path}.csv")
+            let Some(path) = path else { continue };
+            let read = |url: &str, bytes: &mut dyn Read| read_csv(url, bytes, scope, &wanted);
+            if let Some(offer) = self.list(&path, read)? {
+                all.get_or_insert_default().add(offer);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Returns the current list of a kind of Savings Plans in a region; none where there is none.
+    ///
+    /// # Errors
+    /// No answer on any try, or an answer that is not such a list.
+    pub fn read_savings_plans(
+        &mut self,
+        plan: &SavingsPlan,
+        scope: &Scope<'_>,
+    ) -> Result<Option<Offer>, Unread> {
+        let found: Option<PlanIndex> =
+            self.index(&format!("/savingsPlan/v1.0/aws/{}", plan.code))?;
+        let mut regions = found.into_iter().flat_map(|found| found.regions);
+        let Some(listed) = regions.find(|listed| listed.region_code == scope.region) else {
+            return Ok(None);
         };
+        let path = self.list_path(&listed.version_url)?;
+        self.list(&path, |url, bytes| read_savings_plans(url, bytes, plan, scope))
+    }
+
+    /// Returns the regions that a service has lists of.
+    ///
+    /// # Errors
+    /// No answer on any try, or an answer that is not an index.
+    pub fn regions(&mut self, code: &str) -> Result<Vec<String>, Unread> {
+        let found: Option<Index> = self.index(&format!("/offers/v1.0/aws/{code}"))?;
+        Ok(found.into_iter().flat_map(|found| found.regions.into_keys()).collect())
+    }
+
+    /// Returns the index of the regions of a list.
+    fn index<T: serde::de::DeserializeOwned>(&mut self, folder: &str) -> Result<Option<T>, Unread> {
+        let path = format!("{folder}/current/region_index.json");
+        self.file(&path, (Reading::Whole, MOST_INDEX), |url, answer| {
+            let mut text = String::new();
+            let read = answer.read_to_string(&mut text);
+            read.map_err(|error| Fault::Passing(error.to_string()))?;
+            serde_json::from_str::<T>(&text).map_err(|error| {
+                Fault::Lasting(Error::network(format!("{url}: is not a region index: {error}")))
+            })
+        })
+    }
+
+    /// Returns the path of the CSV file beside the JSON file that an index names.
+    fn list_path(&self, path: &str) -> Result<String, Unread> {
+        let stem = path.strip_suffix(".json").or_else(|| path.strip_suffix(".csv"));
+        stem.filter(|stem| stem.starts_with('/')).map(|stem| format!("{stem}.csv")).ok_or_else(
+            || {
+                let message = format!("{}: {path:?} is not the path of a list", self.base);
+                Unread::List(Error::network(message))
+            },
+        )
+    }
+
+    /// Reads a list as it comes.
+    fn list(
+        &mut self,
+        path: &str,
+        read: impl Fn(&str, &mut dyn Read) -> Result<Offer, Error>,
+    ) -> Result<Option<Offer>, Unread> {
         let most = usize::try_from(bounds::LIST_BYTES).unwrap_or(usize::MAX);
-        self.file(&path, (Reading::Streamed, most), |url, answer| {
+        self.file(path, (Reading::Streamed, most), |url, answer| {
             let expected = answer.length;
             let mut counted = Counted { answer, bytes: 0 };
-            let offer = read_csv(url, &mut counted, scope, &wanted);
+            let offer = read(url, &mut counted);
             // A file that is cut between two lines looks whole.
             let cut = expected.is_some_and(|expected| counted.bytes < expected);
             match offer {
@@ -147,11 +214,13 @@ impl Bulk {
     ) -> Result<Option<T>, Unread> {
         let url = format!("{}{path}", self.base);
         let tries = self.attempts;
+        let left = self.connection.tries();
         let mut cut = String::new();
-        for _ in 0..tries {
+        // Those that the connection makes and those for a file that was cut are the same tries.
+        while left.left() > 0 {
             let (endpoint, path) = (self.base.clone(), path.to_owned());
             let request = Request { endpoint, path, ..Request::default() };
-            let mut answer = match self.connection.send(&url, request, reading) {
+            let mut answer = match self.connection.send(&url, request, reading, &left) {
                 Ok(answer) => answer,
                 Err(error) => {
                     let status = error.raw_response().map(|http| http.status().as_u16());
@@ -210,6 +279,7 @@ impl Products {
         let connection = Connection::open(settings)?;
         let config = aws_sdk_pricing::config::Builder::from(&connection.config)
             .interceptor(BoundedAnswer(bounds::ANSWER_BYTES))
+            .retry_classifier(Unresolved)
             .build();
         let client = Client::from_conf(config);
         Ok(Self { connection, client, requests: 0 })
@@ -229,7 +299,11 @@ impl Products {
         let asked = if scope.service.ask.is_empty() { &everything[..] } else { &scope.service.ask };
         for filters in asked {
             let filters = filters.iter().map(|(field, value)| (field.as_str(), value.as_str()));
-            let region = (!scope.service.global).then_some(("regionCode", scope.region));
+            let field = match scope.service.region_field.as_str() {
+                "" => "regionCode",
+                own => own,
+            };
+            let region = (!scope.service.global).then_some((field, scope.region));
             let filters = filters
                 .chain(region)
                 .map(|(field, value)| {
@@ -238,14 +312,16 @@ impl Products {
                 })
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(|error| Unread::List(Error::network(error.to_string())))?;
-            self.pages(scope, &filters, &wanted, &mut offer)?;
+            for code in scope.service.lists() {
+                self.pages((code, scope), &filters, &wanted, &mut offer)?;
+            }
         }
         Ok((offer.rows > 0).then_some(offer))
     }
 
     fn pages(
         &mut self,
-        scope: &Scope<'_>,
+        (code, scope): (&str, &Scope<'_>),
         filters: &[Filter],
         wanted: &impl Fn(&str, &str) -> bool,
         offer: &mut Offer,
@@ -255,7 +331,7 @@ impl Products {
             let request = self
                 .client
                 .get_products()
-                .service_code(&scope.service.code)
+                .service_code(code)
                 .set_filters(Some(filters.to_vec()))
                 .max_results(PAGE)
                 .set_next_token(token.clone());
@@ -268,7 +344,6 @@ impl Products {
             self.requests += 1;
             for document in answer.price_list() {
                 read_product(document, scope, wanted, offer).map_err(|message| {
-                    let code = &scope.service.code;
                     Unread::List(Error::network(format!("GetProducts of {code}: {message}")))
                 })?;
             }
@@ -281,7 +356,7 @@ impl Products {
                 Some(next) => token = Some(next.to_owned()),
             }
         }
-        let message = format!("more than {MOST_PAGES} pages of {}", scope.service.code);
+        let message = format!("more than {MOST_PAGES} pages of {code}");
         Err(Unread::List(Error::network(message)))
     }
 }

@@ -96,7 +96,9 @@ pub fn merge(book: &PriceBook, offer: &Offer, scope: &Scope<'_>) -> Outcome {
         if rows.contains_key(&meter) && !crosscheck {
             continue;
         }
-        if !crosscheck && !rows.contains_key(&meter) && told.insert(meter.clone()) {
+        // No list has spot prices.
+        let listed = !meter.usage_type.starts_with(scope.rules.spot.usage_type.as_str());
+        if !crosscheck && listed && !rows.contains_key(&meter) && told.insert(meter.clone()) {
             outcome.kept.push((meter, "is not in the list".into()));
         }
         all.push(std::array::from_fn(|column| row.column(column).to_owned()));
@@ -134,8 +136,8 @@ fn targets<'o>(
             .filter(|row| row.confidence() != "crosscheck")
             .map(PriceRow::operation)
             .collect();
-        let new =
-            scope.service.add.iter().any(|begin| meter.usage_type.starts_with(begin.as_str()));
+        let billed = items.first().map_or("", |item| item.billed_usage_type.as_str());
+        let new = scope.service.adds(&meter.usage_type, billed);
         let operation = match () {
             () if operations.contains(&*meter.operation) => meter.operation,
             () if operations.contains("") => String::new(),
@@ -255,7 +257,12 @@ fn model<'b>(
         return Some((ladder.rows[0], Some(ladder.rows)));
     }
     let kind = meter.usage_type.split(':').next().unwrap_or_default();
-    let alike = |row: &&PriceRow| row.usage_type().split(':').next() == Some(kind);
+    let ending =
+        scope.service.add_ending.iter().find(|end| meter.usage_type.ends_with(end.as_str()));
+    let alike = |row: &&PriceRow| {
+        row.usage_type().split(':').next() == Some(kind)
+            || ending.is_some_and(|end| row.usage_type().ends_with(end.as_str()))
+    };
     let row = tables.iter().find_map(|table| table.rows().iter().find(alike))?;
     Some((row, None))
 }

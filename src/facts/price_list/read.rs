@@ -6,7 +6,11 @@ use csv::StringRecord;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
-use super::{Item, Offer, Scope, plain};
+use super::{
+    CommitmentItem, Item, Offer, SavingsPlan, Scope,
+    commitments::{payment, term},
+    plain,
+};
 use crate::{
     bounds,
     error::{Error, Place},
@@ -42,40 +46,11 @@ pub fn read_csv(
     scope: &Scope<'_>,
     wanted: impl Fn(&str, &str) -> bool,
 ) -> Result<Offer, Error> {
-    // Lines end in a line feed, and a carriage return before it belongs to the last cell: the reader would
-    // otherwise count it as the next line's.
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .terminator(csv::Terminator::Any(b'\n'))
-        .from_reader(bounds::BoundedLines::new(bytes));
-    let mut offer = Offer::default();
+    let (mut reader, header, mut offer) = open(file, bytes, |code| {
+        scope.service.lists().any(|own| own == code).then_some(()).ok_or(&*scope.service.code)
+    })?;
     let mut record = StringRecord::new();
     let failed = |error: &csv::Error| Error::csv(file, error);
-    let mut header = None;
-    for _ in 0..MOST_PREAMBLE {
-        if !reader.read_record(&mut record).map_err(|error| failed(&error))? {
-            break;
-        }
-        let value = record.get(1).unwrap_or_default().trim_end_matches('\r');
-        match plain(record.get(0).unwrap_or_default()).as_str() {
-            "sku" => {
-                header = Some(record.clone());
-                break;
-            }
-            "version" => value.clone_into(&mut offer.version),
-            "publicationdate" => value.clone_into(&mut offer.published),
-            "offercode" if value != scope.service.code => {
-                let message = format!("is the list of {value}, not of {}", scope.service.code);
-                return Err(Error::at(Place::file(file), message));
-            }
-            _ => {}
-        }
-    }
-    let Some(header) = header else {
-        let message = "is not a price list: it has no row that begins with SKU";
-        return Err(Error::at(Place::file(file), message));
-    };
     let line_of = |record: &StringRecord| record.position().map_or(0, |at| at.line() as usize);
     let in_header = |message: String| Error::at(Place::line(file, line_of(&header)), message);
     one_line(&header).map_err(in_header)?;
@@ -91,11 +66,168 @@ pub fn read_csv(
                 header.len()
             )));
         }
-        if let Some(item) = columns.item(&record, scope, &wanted).map_err(wrong)? {
-            offer.items.push(item);
+        match columns.item(&record, scope, &wanted).map_err(wrong)? {
+            Some(Price::Usage(item)) => offer.items.push(item),
+            Some(Price::Commitment(item)) => offer.commitments.push(item),
+            None => {}
         }
     }
     Ok(offer)
+}
+
+/// Opens a list: its reader behind the header, the header, and what the lines before it say. `known` answers to the
+/// list's code with the one expected in its place.
+fn open<'c, R: Read>(
+    file: &str,
+    bytes: R,
+    known: impl Fn(&str) -> Result<(), &'c str>,
+) -> Result<(csv::Reader<bounds::BoundedLines<R>>, StringRecord, Offer), Error> {
+    // Lines end in a line feed, and a carriage return before it belongs to the last cell: the reader would
+    // otherwise count it as the next line's.
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .terminator(csv::Terminator::Any(b'\n'))
+        .from_reader(bounds::BoundedLines::new(bytes));
+    let mut offer = Offer::default();
+    let mut record = StringRecord::new();
+    for _ in 0..MOST_PREAMBLE {
+        if !reader.read_record(&mut record).map_err(|error| Error::csv(file, &error))? {
+            break;
+        }
+        let value = record.get(1).unwrap_or_default().trim_end_matches('\r');
+        match plain(record.get(0).unwrap_or_default()).as_str() {
+            "sku" => return Ok((reader, record, offer)),
+            "version" => value.clone_into(&mut offer.version),
+            "publicationdate" => value.clone_into(&mut offer.published),
+            "offercode" => known(value).map_err(|expected| {
+                let message = format!("is the list of {value}, not of {expected}");
+                Error::at(Place::file(file), message)
+            })?,
+            _ => {}
+        }
+    }
+    let message = "is not a price list: it has no row that begins with SKU";
+    Err(Error::at(Place::file(file), message))
+}
+
+/// Columns of a list of Savings Plans, as [`plain`] spells them.
+const PLAN_COLUMNS: [&str; 11] = [
+    "sku",
+    "effectivedate",
+    "discountedrate",
+    "currency",
+    "discountedsku",
+    "discountedusagetype",
+    "discountedoperation",
+    "purchaseoption",
+    "leasecontractlength",
+    "leasecontractlengthunit",
+    "usagetype",
+];
+
+/// Reads a bulk file of Savings Plans and keeps the rates of what `plan` covers. A row may lack the empty cells at the end
+/// of the header.
+///
+/// # Errors
+/// Bytes that are no such list; a row that is cut or has no rate: with its line.
+pub fn read_savings_plans(
+    file: &str,
+    bytes: impl Read,
+    plan: &SavingsPlan,
+    scope: &Scope<'_>,
+) -> Result<Offer, Error> {
+    let (mut reader, header, mut offer) = open(file, bytes, |_| Ok(()))?;
+    let line_of = |record: &StringRecord| record.position().map_or(0, |at| at.line() as usize);
+    let names: Vec<String> = header.iter().map(plain).collect();
+    let mut own = [0; PLAN_COLUMNS.len()];
+    for (slot, name) in own.iter_mut().zip(PLAN_COLUMNS) {
+        *slot = names.iter().position(|known| known == name).ok_or_else(|| {
+            let message = format!("is not a list of Savings Plans: it has no column {name}");
+            Error::at(Place::line(file, line_of(&header)), message)
+        })?;
+    }
+    let named = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
+    let mut record = StringRecord::new();
+    while reader.read_record(&mut record).map_err(|error| Error::csv(file, &error))? {
+        offer.rows += 1;
+        let wrong = |message: String| Error::at(Place::line(file, line_of(&record)), message);
+        one_line(&record).map_err(wrong)?;
+        if record.len() < named || record.len() > header.len() {
+            return Err(wrong(format!(
+                "has {} cells, the header {}; the file may have been cut",
+                record.len(),
+                header.len()
+            )));
+        }
+        let cells = own.map(|place| record.get(place).unwrap_or_default().trim_end_matches('\r'));
+        offer.commitments.extend(plan_rate(cells, plan, scope).map_err(wrong)?);
+    }
+    Ok(offer)
+}
+
+/// Returns the rate of a row; none where the book keeps no rate of what it discounts.
+fn plan_rate(
+    cells: [&str; PLAN_COLUMNS.len()],
+    plan: &SavingsPlan,
+    scope: &Scope<'_>,
+) -> Result<Option<CommitmentItem>, String> {
+    let [
+        offering,
+        effective,
+        rate,
+        currency,
+        sku,
+        discounted,
+        operation,
+        option,
+        length,
+        unit,
+        usage_type,
+    ] = cells;
+    let bare = scope.bare(discounted);
+    let covered = plan.covers.iter().find_map(|covered| {
+        let rest = bare.strip_prefix(&*covered.usage_type)?;
+        let named = covered.instance_type.is_empty() != rest.is_empty();
+        let known = covered.operation.iter().any(|own| own == operation);
+        let kind = if rest.is_empty() { covered.instance_type.clone() } else { class(rest) };
+        (named && known).then_some(kind)
+    });
+    let Some(instance_type) = covered else { return Ok(None) };
+    let own = scope.bare(usage_type);
+    let kind = plan.plan_kinds.iter().find(|(begin, _)| own.starts_with(begin.as_str()));
+    let length = format!("{length}{unit}");
+    let (Some((_, plan_kind)), Some(term), Some(payment)) = (kind, term(&length), payment(option))
+    else {
+        return Ok(None);
+    };
+    if currency != scope.rules.currency {
+        return Err(format!("is in {currency:?}, not in {}", scope.rules.currency));
+    }
+    Ok(Some(CommitmentItem {
+        sku: sku.to_owned(),
+        offering: offering.to_owned(),
+        instance_type,
+        term,
+        payment,
+        plan_kind: plan_kind.clone(),
+        upfront: false,
+        price: number("rate", rate, sku)?,
+        effective: day(effective, sku)?.to_owned(),
+    }))
+}
+
+/// Returns an instance type or class in full: usage types cut `db.r6g.xlarge` to `db.r6g.xl`.
+fn class(billed: &str) -> String {
+    if billed.ends_with("xl") { format!("{billed}arge") } else { billed.to_owned() }
+}
+
+/// A price that a row has.
+enum Price {
+    /// Of consumption.
+    Usage(Item),
+    /// Of a reservation.
+    Commitment(CommitmentItem),
 }
 
 /// Refuses a record over several lines: AWS writes none, so a quotation mark is missing.
@@ -139,7 +271,7 @@ impl Columns {
         record: &StringRecord,
         scope: &Scope<'_>,
         wanted: &impl Fn(&str, &str) -> bool,
-    ) -> Result<Option<Item>, String> {
+    ) -> Result<Option<Price>, String> {
         let at = |place: usize| {
             let cell = record.get(place).unwrap_or_default();
             if place + 1 == record.len() { cell.trim_end_matches('\r') } else { cell }
@@ -147,7 +279,7 @@ impl Columns {
         let cell = |place: usize| at(self.own[place]);
         let [
             sku,
-            term,
+            terms,
             description,
             effective,
             begin,
@@ -159,44 +291,91 @@ impl Columns {
             operation,
         ] = std::array::from_fn(cell);
         // A stray quotation mark would make another meter of it, and the row would be lost without a word.
-        let deciding = [sku, term, effective, begin, end, unit, price, currency, billed, operation];
+        let deciding =
+            [sku, terms, effective, begin, end, unit, price, currency, billed, operation];
         if record.as_slice().contains('"')
             && let Some(cell) = deciding.into_iter().find(|cell| cell.contains('"'))
         {
             return Err(format!("{cell:?} has a quotation mark in it"));
         }
-        if term != scope.rules.term {
-            return Ok(None);
-        }
         let bare = scope.bare(billed);
         let said = |name: &str| self.all.get(name).map_or("", |place| at(*place));
-        if !wanted(bare, billed) || !scope.holds(bare, said) {
+        if terms == scope.rules.reserved_term {
+            let offered =
+                [said("leasecontractlength"), said("purchaseoption"), said("offeringclass")];
+            let texts = [sku, said("offertermcode"), said("instancetype"), unit, price, effective];
+            if currency != scope.rules.currency || !scope.holds(bare, said) {
+                return Ok(None);
+            }
+            return Ok(reservation(bare, offered, texts, scope)?.map(Price::Commitment));
+        }
+        if terms != scope.rules.term || !wanted(bare, billed) || !scope.holds(bare, said) {
             return Ok(None);
         }
         if currency != scope.rules.currency {
             return Err(format!("is in {currency:?}, not in {}", scope.rules.currency));
         }
-        item([sku, billed, operation, description, unit, effective], [begin, end, price]).map(Some)
+        item([sku, billed, operation, description, unit, effective], [begin, end, price])
+            .map(|item| Some(Price::Usage(item)))
     }
+}
+
+/// Returns the price of a reservation; none where the book keeps no rate of it.
+fn reservation(
+    bare: &str,
+    [length, option, class]: [&str; 3],
+    [sku, offering, instance_type, unit, price, effective]: [&str; 6],
+    scope: &Scope<'_>,
+) -> Result<Option<CommitmentItem>, String> {
+    let Some(reserved) = &scope.service.reserved else { return Ok(None) };
+    let kind = reserved.plan_kinds.get(&plain(class));
+    let (Some(plan_kind), Some(term), Some(payment)) = (kind, term(length), payment(option)) else {
+        return Ok(None);
+    };
+    if !bare.starts_with(&*reserved.usage_type) {
+        return Ok(None);
+    }
+    let hourly = scope.rules.units.iter().any(|units| {
+        let known = |unit: &str| units.iter().any(|own| own == unit);
+        known("hrs") && known(&plain(unit))
+    });
+    if !hourly && plain(unit) != "quantity" {
+        return Err(format!("SKU {sku}: {unit:?} is neither a fee (Quantity) nor a price an hour"));
+    }
+    Ok(Some(CommitmentItem {
+        sku: sku.to_owned(),
+        offering: offering.to_owned(),
+        instance_type: instance_type.to_owned(),
+        term,
+        payment,
+        plan_kind: plan_kind.clone(),
+        upfront: !hourly,
+        price: number("price", price, sku)?,
+        effective: day(effective, sku)?.to_owned(),
+    }))
+}
+
+fn number(name: &str, text: &str, sku: &str) -> Result<Decimal, String> {
+    let number = text.parse().ok().filter(|_| is_plain(text));
+    let number = number.filter(|number: &Decimal| !number.is_sign_negative());
+    number.ok_or_else(|| format!("{name} {text:?} of SKU {sku} is not a number from 0 up"))
+}
+
+/// Returns the day of a date, or of a moment that begins with it.
+fn day<'t>(effective: &'t str, sku: &str) -> Result<&'t str, String> {
+    let day = effective.get(..10).filter(|day| day.parse::<jiff::civil::Date>().is_ok());
+    let rest = effective.get(10..).unwrap_or_default();
+    day.filter(|_| rest.is_empty() || rest.starts_with('T'))
+        .ok_or_else(|| format!("effective date {effective:?} of SKU {sku} is not a date"))
 }
 
 fn item(
     [sku, billed, operation, description, unit, effective]: [&str; 6],
     [begin, end, price]: [&str; 3],
 ) -> Result<Item, String> {
-    let number = |name: &str, text: &str| -> Result<Decimal, String> {
-        let number = text.parse().ok().filter(|_| is_plain(text));
-        let number = number.filter(|number: &Decimal| !number.is_sign_negative());
-        number.ok_or_else(|| format!("{name} {text:?} of SKU {sku} is not a number from 0 up"))
-    };
-    // A day, or a moment that begins with it.
-    let day = effective.get(..10).filter(|day| day.parse::<jiff::civil::Date>().is_ok());
-    let rest = effective.get(10..).unwrap_or_default();
-    let Some(day) = day.filter(|_| rest.is_empty() || rest.starts_with('T')) else {
-        return Err(format!("effective date {effective:?} of SKU {sku} is not a date"));
-    };
-    let begin = number("starting range", begin)?;
-    let end = if end == "Inf" { None } else { Some(number("ending range", end)?) };
+    let day = day(effective, sku)?;
+    let begin = number("starting range", begin, sku)?;
+    let end = if end == "Inf" { None } else { Some(number("ending range", end, sku)?) };
     if end.is_some_and(|end| end <= begin) {
         return Err(format!("the step of SKU {sku} ends before it begins"));
     }
@@ -244,6 +423,10 @@ struct Product {
 struct Term {
     effective_date: String,
     #[serde(default)]
+    offer_term_code: String,
+    #[serde(default)]
+    term_attributes: HashMap<String, String>,
+    #[serde(default)]
     price_dimensions: HashMap<String, Dimension>,
 }
 
@@ -253,7 +436,9 @@ struct Dimension {
     #[serde(default)]
     description: String,
     unit: String,
+    #[serde(default)]
     begin_range: String,
+    #[serde(default)]
     end_range: String,
     price_per_unit: HashMap<String, String>,
 }
@@ -286,6 +471,18 @@ pub fn read_product(
     let bare = scope.bare(billed);
     if !wanted(bare, billed) || !scope.holds(bare, said) {
         return Ok(());
+    }
+    for term in document.terms.get(&scope.rules.reserved_term).into_iter().flat_map(HashMap::values)
+    {
+        let of = |name: &str| term.term_attributes.get(name).map_or("", String::as_str);
+        let offered = [of("LeaseContractLength"), of("PurchaseOption"), of("OfferingClass")];
+        for dimension in term.price_dimensions.values() {
+            let Some(price) = dimension.price_per_unit.get(&scope.rules.currency) else { continue };
+            let unit = &*dimension.unit;
+            let offering = &*term.offer_term_code;
+            let texts = [sku, offering, said("instancetype"), unit, price, &term.effective_date];
+            offer.commitments.extend(reservation(bare, offered, texts, scope)?);
+        }
     }
     let mut found = Vec::new();
     for term in document.terms.get(&scope.rules.term).into_iter().flat_map(HashMap::values) {

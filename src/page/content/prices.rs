@@ -292,6 +292,8 @@ pub struct Refreshed {
     pub changed: usize,
     /// Meters that are new.
     pub added: usize,
+    /// Rates of reservations and Savings Plans.
+    pub rates: usize,
     /// Meters that keep their prices, and why.
     pub kept: Vec<Kept>,
     /// Why the list was not read.
@@ -330,6 +332,7 @@ impl Refreshed {
             confirmed: 0,
             changed: 0,
             added: 0,
+            rates: 0,
             kept: Vec::new(),
             error: None,
         }
@@ -395,6 +398,7 @@ fn files(files: &[Refreshed]) -> Table {
             Cell::Number(file.confirmed as f64),
             Cell::Number(file.changed as f64),
             Cell::Number(file.added as f64),
+            Cell::Number(file.rates as f64),
             Cell::Number(file.kept.len() as f64),
         ]);
         if file.error.is_some() { row.marked(LIST, Meaning::Bad) } else { row }
@@ -402,7 +406,8 @@ fn files(files: &[Refreshed]) -> Table {
     Table {
         id: "lists".into(),
         title: "Price lists".into(),
-        note: "rows of the list, then meters of the book".into(),
+        note: "rows of the list, meters of the book, and rates of reservations and Savings Plans"
+            .into(),
         columns: columns(&[
             ("Region", Kind::Text),
             ("Service", Kind::Text),
@@ -411,6 +416,7 @@ fn files(files: &[Refreshed]) -> Table {
             ("Confirmed", Kind::Number(0)),
             ("Changed", Kind::Number(0)),
             ("New", Kind::Number(0)),
+            ("Rates", Kind::Number(0)),
             ("Kept", Kind::Number(0)),
         ]),
         rows: files.iter().map(row).collect(),

@@ -484,6 +484,13 @@ impl Service for Spec {
         } else {
             Vec::new()
         };
+        let never = self
+            .serverless
+            .is_some_and(|own| own.min_acu > 0.0 && own.pause_after_seconds.is_some());
+        unused.extend(super::unused_keys(
+            [("serverless.pause_after_seconds", never)],
+            "a cluster pauses only with min_acu = 0",
+        ));
         let from = self.extended_support_from.is_some() && self.extended_support_version.is_none();
         unused.extend(super::unused_keys(
             [("extended_support_from", from)],
@@ -665,7 +672,8 @@ mod tests {
         let mut fixture = Fixture::new("2027-04");
         fixture.classes["api"].per_session = 10.0;
         fixture.capacity.minutes = vec![60.0; 720 * 60];
-        let serverless = Some(Serverless { min_acu: 0.5, max_acu: 16.0 });
+        let serverless =
+            Some(Serverless { min_acu: 0.5, max_acu: 16.0, pause_after_seconds: None });
         let spec = Spec { serverless, ..spec() };
         let mut demand = fixture.demand();
         demand.minutes = &fixture.capacity.minutes;

@@ -7,12 +7,14 @@
 //! Invalidations                  [URL]      = releases × paths                       (first 1,000 free)
 //! <zone>-DataTransfer-Out-OBytes [GB]       = requests passed to the load balancer × request bytes
 //! to S3 or the load balancer: requests × (1 − hit ratio)
+//! with a flat-rate plan, CloudFrontPlan-<plan> [Month] = 1 in place of all of the above
 //! ```
 //! # Source
 //! aws.amazon.com/cloudfront/pricing: pay-as-you-go by edge location; 1 TB and 10 million requests a month free.
 //! # Limits
 //! One price zone for all users. Answers of an AWS origin to the edge carry no transfer charge. A web ACL stays
-//! at the load balancer: it inspects what the edge passes on. Flat plans are not modelled.
+//! at the load balancer: it inspects what the edge passes on. A flat-rate plan has no overage: above its quota AWS slows the
+//! distribution down, which is a warning here. Its S3 storage and its WAF are not taken off.
 
 use indexmap::IndexSet;
 use schemars::JsonSchema;
@@ -35,6 +37,27 @@ pub enum Zone {
     AP,
 }
 
+/// Flat-rate plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum FlatPlan {
+    /// Without a fee.
+    Free,
+    /// For small sites.
+    Pro,
+    /// For larger ones.
+    Business,
+}
+
+impl FlatPlan {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Free => "Free",
+            Self::Pro => "Pro",
+            Self::Business => "Business",
+        }
+    }
+}
+
 /// Bytes of requests from the edge to an origin that is no bucket.
 const TO_ORIGIN: Meter<'static> = Meter::new("AmazonCloudFront", "US-DataTransfer-Out-OBytes", "");
 
@@ -55,6 +78,8 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 10_000_000))]
     pub invalidated_paths: f64,
+    /// Flat-rate plan of the distribution; default: pay as you go.
+    pub plan: Option<FlatPlan>,
 }
 
 impl Spec {
@@ -85,6 +110,31 @@ impl Spec {
         })
     }
 
+    /// The month's fee of a flat-rate plan, and a warning where the quota is exceeded.
+    fn flat_rate(demand: &Demand<'_>, plan: FlatPlan, requests: f64, gb: f64) -> Metered {
+        let usage_type = format!("CloudFrontPlan-{}", plan.name());
+        let why = Basis::new(
+            "flat-rate plan, whatever is used",
+            &[("requests", requests, "requests"), ("sent", gb, "GB")],
+        );
+        let meter = Meter::new("CloudFrontPlans", &usage_type, "");
+        let quota = demand.catalog.controllers.cloudfront_plans.get(plan.name());
+        let over = quota.filter(|quota| requests > quota.requests || gb > quota.gb);
+        let warned = over.map(|quota| Choice {
+            subject: "cloudfront".into(),
+            choice: plan.name().into(),
+            reason: format!(
+                "{requests:.0} requests and {gb:.0} GB exceed the plan's {:.0} requests or {:.0} GB: AWS charges no overage, and may slow the distribution down or move it to another plan",
+                quota.requests, quota.gb
+            ),
+            warning: true,
+        });
+        Metered {
+            lines: vec![demand.global_line(meter, "cloudfront", 1.0, why)],
+            choices: warned.into_iter().collect(),
+        }
+    }
+
     fn meters(&self) -> [Meter<'static>; 3] {
         let (bytes, requests) = match self.zone {
             Zone::US => ("US-DataTransfer-Out-Bytes", "US-Requests-Tier2-HTTPS"),
@@ -111,6 +161,7 @@ impl Service for Spec {
         Meter::new("AmazonCloudFront", "AP-Requests-Tier2-HTTPS", ""),
         Meter::new("AmazonCloudFront", "Invalidations", ""),
         TO_ORIGIN,
+        Meter::new("CloudFrontPlans", "CloudFrontPlan-*", ""),
     ];
 
     fn check(&self, context: &Context<'_>) -> Vec<Finding> {
@@ -136,6 +187,9 @@ impl Service for Spec {
         let sessions = demand.capacity.sessions;
         let requests = sessions * self.per_session(demand, |_| 1.0);
         let gb = kib_to_gb(sessions * self.per_session(demand, |class| class.response_kib));
+        if let Some(plan) = self.plan {
+            return Self::flat_rate(demand, plan, requests, gb);
+        }
         let [bytes, https, invalidations] = self.meters();
         let out = Basis::new("sessions × calls × response bytes", &[("sent", gb, "GB")]);
         let asked = Basis::new("sessions × calls", &[("sessions", sessions, "sessions")]);
@@ -181,6 +235,22 @@ mod tests {
         assert_eq!(fixture.price(&lines[0], 2024.0), "85");
         assert_eq!(fixture.price(&lines[1], 11_000_000.0), "1");
         assert_eq!(fixture.price(&lines[2], 1001.0), "0.005");
+    }
+
+    /// Pro is 15 a month, whatever is used; above 10 million requests there is a warning.
+    #[test]
+    fn a_flat_rate_plan_takes_the_place_of_usage() {
+        let mut fixture = Fixture::new("2027-04");
+        fixture.classes["api"].per_session = 1.0;
+        fixture.classes["api"].response_kib = 1.0;
+        let spec: Spec =
+            toml::from_str("classes = [\"api\"]\nhit_ratio = 0.9\nplan = \"Pro\"").unwrap();
+        for (sessions, warnings) in [(0.0, 0), (1e7, 0), (1e7 + 1.0, 1)] {
+            fixture.capacity.sessions = sessions;
+            let Metered { lines, choices } = Service::meter(&spec, &fixture.demand());
+            assert_eq!((lines.len(), choices.len()), (1, warnings), "{sessions}");
+            assert_eq!(fixture.price(&lines[0], lines[0].quantity.get()), "15");
+        }
     }
 
     /// A class that the load balancer serves too: users ask for 1,048,576 answers of 1 KiB, a tenth of which come

@@ -6,12 +6,14 @@
 //! VendedLog-Bytes        [GB]      = logs that services deliver themselves
 //! TimedStorage-ByteHrs   [GB-Mo]   = (written + delivered) × compression × min(retention, months so far)
 //! CW:MetricMonitorUsage  [Metrics] = custom metrics                          (first 10 free)
+//!                                  + 7 × mean nodes, with detailed monitoring
 //! CW:AlarmMonitorUsage   [Alarms]  = metrics under alarm                     (first 10 free)
 //! DashboardsUsageHour-Basic        = dashboards
 //! CW:GMD-Metrics         [Metrics] = values read by GetMetricData
 //! ```
 //! # Source
-//! aws.amazon.com/cloudwatch/pricing: 5 GB, 10 metrics and 10 alarm metrics free; alarms count metrics.
+//! aws.amazon.com/cloudwatch/pricing: 5 GB, 10 metrics and 10 alarm metrics free; alarms count metrics; metrics of detailed
+//! monitoring are billed as custom metrics, prorated by the hour.
 //! # Limits
 //! Stored logs are compressed; `compression` says to what share. Logs Insights queries are not modelled.
 
@@ -47,6 +49,9 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 1e5))]
     pub dashboards: f64,
+    /// Whether nodes report their EC2 metrics every minute.
+    #[serde(default)]
+    pub detailed_monitoring: bool,
 }
 
 /// Logs that services deliver to `CloudWatch` Logs themselves (vended logs) \[GB\].
@@ -97,10 +102,20 @@ impl Service for Spec {
             ),
         ];
         let lines = Self::METERS.iter().zip(quantities);
-        lines
+        let mut lines: Vec<_> = lines
             .map(|(meter, (quantity, why))| demand.line(*meter, "cloudwatch", quantity, why))
-            .collect::<Vec<_>>()
-            .into()
+            .collect();
+        if self.detailed_monitoring {
+            let metrics = demand.catalog.controllers.cloudwatch.detailed_monitoring_metrics;
+            let nodes = demand.capacity.node_hours() / demand.hours();
+            let why = Basis::new(
+                "metrics of an instance × mean nodes",
+                &[("metrics of an instance", metrics, "Metrics"), ("mean nodes", nodes, "nodes")],
+            );
+            let meter = Meter::new("AmazonCloudWatch", "CW:MetricMonitorUsage", "");
+            lines.push(demand.line(meter, "detailed-monitoring", metrics * nodes, why));
+        }
+        lines.into()
     }
 }
 
@@ -108,6 +123,38 @@ impl Service for Spec {
 mod tests {
     use super::*;
     use crate::usage::services::fixture::Fixture;
+
+    /// The example of the price page: ten instances for a whole month have 70 metrics, 21.00 at 0.30 each; 18.00 after the
+    /// ten free ones. Half of the hours are half of the metrics. Above 10,000 a metric costs 0.10, and a GB of
+    /// delivered logs above 10 TB 0.25.
+    #[test]
+    fn detailed_monitoring_is_seven_metrics_a_node() {
+        let mut fixture = Fixture::new("2027-04");
+        let node = |hours| crate::cluster::capacity::NodeUse {
+            instance_type: "m7g.large".into(),
+            purchase: "on-demand".into(),
+            pool: "general".into(),
+            hours,
+            launches: 10,
+            hourly: Vec::new(),
+            price: None,
+        };
+        let spec: Spec = toml::from_str(
+            "log_gb_per_month = 0\nretention_days = 1\ncompression = 1\ndetailed_monitoring = true",
+        )
+        .unwrap();
+        for (hours, metrics) in [(7200.0, 70.0), (3600.0, 35.0)] {
+            fixture.capacity.nodes = vec![node(hours)];
+            let lines = Service::meter(&spec, &fixture.demand()).lines;
+            let own = lines.iter().find(|line| line.resource == "detailed-monitoring").unwrap();
+            assert_eq!(own.quantity.get(), metrics);
+        }
+        let lines = Service::meter(&spec, &fixture.demand()).lines;
+        let own = lines.iter().find(|line| line.resource == "detailed-monitoring").unwrap();
+        assert_eq!(fixture.price(own, 70.0), "18");
+        assert_eq!(fixture.price(own, 10_020.0), "3001");
+        assert_eq!(fixture.price(&lines[1], 10_340.0), "5145");
+    }
 
     /// 25 GB: 5 free, 20 × 0.50 = 10. Twelve alarm metrics: two at 0.10. Eleven metrics: one at 0.30.
     #[test]

@@ -1,8 +1,9 @@
-//! Public IPv4 addresses: of load balancers and NAT gateways.
+//! Public IPv4 addresses: of load balancers, NAT gateways and nodes.
 //!
 //! # Formula
 //! ```text
-//! PublicIPv4:InUseAddress [Hrs] = max(0, addresses × hours of the month − free hours)
+//! PublicIPv4:InUseAddress [Hrs] = max(0, addresses × hours of the month + node hours − free hours)
+//! node hours                    = those of all nodes, where nodes have public addresses
 //! ```
 //! # Source
 //! aws.amazon.com/vpc/pricing, "Public IPv4 Address": 0.005 an hour for each address, in use or idle; 750 h a month in the
@@ -21,6 +22,9 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 10_000))]
     pub further_addresses: u32,
+    /// Whether each node has a public address, as nodes in public subnets do.
+    #[serde(default)]
+    pub nodes: bool,
 }
 
 /// Public IPv4 addresses in use.
@@ -52,7 +56,17 @@ impl Service for Spec {
                 ("hours of the month", demand.hours(), "Hrs"),
             ],
         );
-        vec![demand.line(Self::METERS[0], "addresses", billed, why)].into()
+        let mut lines = vec![demand.line(Self::METERS[0], "addresses", billed, why)];
+        if self.nodes {
+            let hours = demand.capacity.node_hours();
+            let left = (free - addresses * demand.hours()).max(0.0);
+            let why = Basis::new(
+                "node hours − free hours that are left",
+                &[("node hours", hours, "Hrs"), ("free hours that are left", left, "Hrs")],
+            );
+            lines.push(demand.line(Self::METERS[0], "nodes", (hours - left).max(0.0), why));
+        }
+        lines.into()
     }
 }
 
@@ -60,6 +74,34 @@ impl Service for Spec {
 mod tests {
     use super::*;
     use crate::usage::services::fixture::Fixture;
+
+    /// Ten nodes in a public subnet for 720 h are 7,200 h at 0.005: $36. In the free tier one address takes 720 of its
+    /// 750 hours, and the nodes take the other 30.
+    #[test]
+    fn nodes_in_public_subnets_pay_for_their_addresses() {
+        let mut fixture = Fixture::new("2027-04");
+        fixture.capacity.nodes = vec![crate::cluster::capacity::NodeUse {
+            instance_type: "m7g.large".into(),
+            purchase: "spot".into(),
+            pool: "general".into(),
+            hours: 7200.0,
+            launches: 10,
+            hourly: Vec::new(),
+            price: None,
+        }];
+        let mut demand = fixture.demand();
+        demand.received = [ADDRESSES.amount(1.0)].into_iter().collect();
+        let spec: Spec = toml::from_str("nodes = true").unwrap();
+        let hours = |demand: &Demand<'_>| {
+            let lines = Service::meter(&spec, demand).lines;
+            [lines[0].quantity.get(), lines[1].quantity.get()]
+        };
+        assert_eq!(hours(&demand), [720.0, 7200.0]);
+        let lines = Service::meter(&spec, &demand).lines;
+        assert_eq!(fixture.price(&lines[1], 7200.0), "36");
+        demand.free_tier = true;
+        assert_eq!(hours(&demand), [0.0, 7170.0]);
+    }
 
     #[test]
     fn every_address_runs_all_hours() {

@@ -15,9 +15,13 @@ use crate::{
         },
         store,
     },
-    error::{Error, Place},
+    error::{Error, Place, nearest},
     facts::{
-        price_list::{Change, Item, Offer, Outcome, Rules, Scope, Service, merge},
+        commitment_rates,
+        price_list::{
+            Change, Commitments, Item, Offer, Outcome, Rules, SavingsPlan, Scope, Service, merge,
+            merge_commitments,
+        },
         prices::{GLOBAL, PriceBook},
         shapes::Catalog,
     },
@@ -30,10 +34,11 @@ pub(super) const FOLDER: &str = "pricing-cache";
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(in crate::app::cli) struct Args {
-    /// Download prices of this region; may be repeated
+    /// Download prices of this region, any that AWS lists; may be repeated
     #[arg(long = "region", value_name = "REGION", required = true)]
     regions: Vec<String>,
-    /// Download only this service; may be repeated [default: all modelled services]
+    /// Download only this service or kind of Savings Plans; may be repeated [default: all modelled services, and with
+    /// --via bulk all Savings Plans]
     #[arg(long = "service", value_name = "CODE")]
     services: Vec<String>,
     /// Read bulk files, or use the Price List API (needs credentials)
@@ -77,15 +82,7 @@ enum Source {
 pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
     let rules: Rules = store::model()?;
     let catalog = store::embedded_catalog()?;
-    for region in &args.regions {
-        if !catalog.prefixes.contains_key(region) {
-            let known: Vec<&str> = catalog.prefixes.keys().map(String::as_str).collect();
-            let message =
-                format!("{region:?} is not a known region; expected one of {}", known.join(", "));
-            return Err(wrong("--region", message));
-        }
-    }
-    let services = services(args, &rules)?;
+    let (services, plans) = services(args, &rules)?;
     if args.repair {
         let repaired = store::repair_prices(&args.dir)?;
         for path in &repaired {
@@ -109,38 +106,48 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
             Source::Api(Box::new(Products::connect(&args.aws.settings(&rules.api_region))?))
         }
     };
-    let mut files: BTreeMap<String, String> = BTreeMap::new();
-    let mut lines = Vec::new();
+    let prefixes = prefixes(args, (&rules, &catalog), &mut source)?;
+    let hours = store::model::<commitment_rates::Rules>()?.hours_per_year;
+    let mut run = Run { manifest: &manifest, hours, files: BTreeMap::new(), lines: Vec::new() };
     let mut changes: Vec<Change> = Vec::new();
+    let regional: Vec<&str> = args.regions.iter().map(String::as_str).collect();
     for service in services {
-        let regions = if service.global {
-            vec![GLOBAL]
-        } else {
-            args.regions.iter().map(String::as_str).collect()
-        };
-        for region in regions {
-            let prefixes: Vec<String> = catalog.prefixes.get(region).into_iter().cloned().collect();
-            let scope = Scope { rules: &rules, service, region, prefixes: &prefixes, today };
+        for &region in if service.global { &[GLOBAL][..] } else { &regional } {
+            let prefixes = prefixes.get(region).map_or(&[][..], Vec::as_slice);
+            let scope = Scope { rules: &rules, service, region, prefixes, today };
             say(&format!("{region} {} …", service.code));
             let wanted = scope.wanted(&book);
             let read = match &mut source {
                 Source::Bulk(bulk) => bulk.read(&scope, wanted),
                 Source::Api(products) => products.read(&scope, wanted),
             };
-            let mut line = page::Refreshed::new(region, &service.code);
-            match read {
-                Ok(Some(offer)) => {
-                    let outcome = merge(&book, &offer, &scope);
-                    line.fill(&offer, &outcome);
-                    keep(&mut files, &mut changes, (region, &service.code), outcome);
-                }
-                Ok(None) => {}
-                Err(Unread::List(error)) => line.error = Some(error.to_string()),
-                Err(Unread::All(error)) => return Err(error),
-            }
-            lines.push(line);
+            let Some((offer, mut line)) = run.read(read, (region, &service.code))? else {
+                continue;
+            };
+            let outcome = merge(&book, &offer, &scope);
+            line.fill(&offer, &outcome);
+            keep(&mut run.files, &mut changes, (region, &service.code), outcome);
+            run.commitments(&offer, (&service.code, &service.code), &scope, &mut line)?;
+            run.lines.push(line);
         }
     }
+    for (plan, &region) in plans.iter().flat_map(|plan| regional.iter().map(move |own| (plan, own)))
+    {
+        let Source::Bulk(bulk) = &mut source else { break };
+        let service = rules
+            .service(&plan.service)
+            .map_err(|message| Error::at(Place::file("price_list.toml"), message))?;
+        let prefixes = prefixes.get(region).map_or(&[][..], Vec::as_slice);
+        let scope = Scope { rules: &rules, service, region, prefixes, today };
+        say(&format!("{region} {} …", plan.code));
+        let read = bulk.read_savings_plans(plan, &scope);
+        let Some((offer, mut line)) = run.read(read, (region, &plan.code))? else { continue };
+        line.version = Some(offer.version.clone());
+        line.rows = offer.rows;
+        run.commitments(&offer, (&plan.code, &plan.service), &scope, &mut line)?;
+        run.lines.push(line);
+    }
+    let Run { mut files, mut lines, .. } = run;
     if args.spot || args.instance_types {
         for region in &args.regions {
             let ec2 = Ec2::connect(&args.aws.settings(region), &rules.spot, now)?;
@@ -160,12 +167,123 @@ fn wrong(flag: &str, message: String) -> Error {
     Error::at(Place { key: Some(flag.into()), ..Place::default() }, message)
 }
 
-fn services<'r>(args: &Args, rules: &'r Rules) -> Result<Vec<&'r Service>, Error> {
-    if args.services.is_empty() {
-        return Ok(rules.services.iter().collect());
+/// Returns the services and Savings Plans that are downloaded.
+fn services<'r>(
+    args: &Args,
+    rules: &'r Rules,
+) -> Result<(Vec<&'r Service>, Vec<&'r SavingsPlan>), Error> {
+    let all = args.services.is_empty();
+    let asked = |code: &String| args.services.contains(code);
+    let plans: Vec<&SavingsPlan> =
+        rules.savings_plans.iter().filter(|plan| all || asked(&plan.code)).collect();
+    if args.via == Via::Api && !all && !plans.is_empty() {
+        let message = format!("the Price List API has no {}; use --via bulk", plans[0].code);
+        return Err(wrong("--service", message));
     }
-    let find = |code: &String| rules.service(code).map_err(|message| wrong("--service", message));
-    args.services.iter().map(find).collect()
+    let mut services = Vec::new();
+    for code in &args.services {
+        if !plans.iter().any(|plan| plan.code == *code) {
+            services.push(rules.service(code).map_err(|message| wrong("--service", message))?);
+        }
+    }
+    Ok((if all { rules.services.iter().collect() } else { services }, plans))
+}
+
+/// Service whose index has every region.
+const EVERYWHERE: &str = "AmazonEC2";
+
+/// Returns the prefixes of the regions' usage types; none for a region that AWS lists and the program does not know.
+///
+/// # Errors
+/// A region that AWS does not list.
+fn prefixes(
+    args: &Args,
+    (rules, catalog): (&Rules, &Catalog),
+    source: &mut Source,
+) -> Result<BTreeMap<String, Vec<String>>, Error> {
+    let mut found = BTreeMap::new();
+    let mut listed: Option<Vec<String>> = None;
+    for region in &args.regions {
+        let known = catalog.prefixes.get(region).or_else(|| rules.billing_codes.get(region));
+        if let (None, Source::Bulk(bulk), None) = (known, &mut *source, &listed) {
+            let regions = bulk.regions(EVERYWHERE);
+            listed = Some(regions.map_err(|unread| match unread {
+                Unread::List(error) | Unread::All(error) => error,
+            })?);
+        }
+        let codes = catalog.prefixes.keys().chain(rules.billing_codes.keys());
+        let codes: Vec<&str> = codes.chain(listed.iter().flatten()).map(String::as_str).collect();
+        if known.is_none() && !listed.iter().flatten().any(|own| own == region) {
+            let near = nearest(region, codes.iter().copied());
+            let hint = near.map_or_else(
+                || format!("expected one of {}", codes.join(", ")),
+                |near| format!("did you mean {near:?}?"),
+            );
+            return Err(wrong("--region", format!("AWS lists no region {region:?}; {hint}")));
+        }
+        found.insert(region.clone(), known.into_iter().cloned().collect());
+    }
+    Ok(found)
+}
+
+/// What a run has read so far.
+struct Run<'m> {
+    manifest: &'m store::Manifest,
+    /// Hours of a year of a term.
+    hours: u32,
+    files: BTreeMap<String, String>,
+    lines: Vec<page::Refreshed>,
+}
+
+impl Run<'_> {
+    /// Returns what was read and its line; a list that is not there or was not read is a line of its own.
+    fn read(
+        &mut self,
+        read: Result<Option<Offer>, Unread>,
+        (region, code): (&str, &str),
+    ) -> Result<Option<(Offer, page::Refreshed)>, Error> {
+        let mut line = page::Refreshed::new(region, code);
+        match read {
+            Ok(Some(offer)) => return Ok(Some((offer, line))),
+            Ok(None) => {
+                say(&format!("{region} {code}: AWS lists nothing; the book keeps its prices"))
+            }
+            Err(Unread::List(error)) => line.error = Some(error.to_string()),
+            Err(Unread::All(error)) => return Err(error),
+        }
+        self.lines.push(line);
+        Ok(None)
+    }
+
+    /// Puts an offer's rates into the region's file of commitments.
+    fn commitments(
+        &mut self,
+        offer: &Offer,
+        (list, service): (&str, &str),
+        scope: &Scope<'_>,
+        line: &mut page::Refreshed,
+    ) -> Result<(), Error> {
+        if offer.commitments.is_empty() {
+            return Ok(());
+        }
+        let path = store::commitments_file(scope.region, service);
+        let old = match self.files.get(&path) {
+            Some(text) => text.clone(),
+            None => store::price_text(self.manifest, &path)?.unwrap_or_default(),
+        };
+        let done = merge_commitments(&path, &old, (offer, list, self.hours), scope)?;
+        let Commitments { confirmed, changed, added, ref kept, .. } = done;
+        line.rates = confirmed + changed + added;
+        line.kept.extend(kept.iter().map(|(offering, reason)| page::Kept {
+            usage_type: offering.clone(),
+            operation: String::new(),
+            reason: reason.clone(),
+        }));
+        if line.rates > 0 {
+            self.files.insert(path, done.text);
+        }
+        Ok(())
+    }
 }
 
 fn keep(
@@ -216,6 +334,7 @@ fn spot(
         published: today.to_string(),
         rows: prices.len() as u64,
         items,
+        commitments: Vec::new(),
     };
     // Instance types that are new to the book are added.
     let service = Service {

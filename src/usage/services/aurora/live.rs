@@ -75,6 +75,8 @@ pub struct Database {
     setup: Setup,
     scaler: Scaler,
     acu: f64,
+    /// Seconds without a query.
+    idle_seconds: u32,
     /// Seconds since the start.
     seconds: u32,
 }
@@ -83,7 +85,7 @@ impl Database {
     /// A database of the size that the first load needs.
     pub fn new(setup: Setup, first_sessions_per_minute: f64) -> Self {
         let scaler = Scaler::new(setup.readers.first);
-        let mut database = Self { setup, scaler, acu: 0.0, seconds: 0 };
+        let mut database = Self { setup, scaler, acu: 0.0, idle_seconds: u32::MAX, seconds: 0 };
         database.acu = database.wanted_acu(first_sessions_per_minute);
         database
     }
@@ -102,7 +104,7 @@ impl Database {
         let Size::Serverless(limits, memory) = self.setup.size else { return 0.0 };
         let facts = &self.setup.facts;
         if sessions_per_minute <= 0.0 {
-            return serverless::half_steps(limits.min_acu, facts.acu_step);
+            return limits.idle_acu(self.idle_seconds, facts);
         }
         let (writer, reader) = self.cores(sessions_per_minute);
         let vcpu = writer.max(reader) / facts.target_cpu_utilization;
@@ -128,13 +130,17 @@ impl Database {
         for _ in from / 60..self.seconds / 60 {
             self.scaler.rest();
         }
+        self.idle_seconds = u32::MAX;
         self.acu = self.wanted_acu(0.0);
+        self.idle_seconds = 0;
         Reading::default()
     }
 
     /// One tick under a load, with the connections that pods hold.
     pub fn step(&mut self, sessions_per_minute: f64, connections: f64, tick: u32) -> Reading {
         let wanted = self.wanted_acu(sessions_per_minute);
+        let idle = sessions_per_minute <= 0.0;
+        self.idle_seconds = if idle { self.idle_seconds.saturating_add(tick) } else { 0 };
         let from = self.seconds;
         self.seconds += tick;
         if let Size::Serverless(..) = self.setup.size {
@@ -241,7 +247,7 @@ mod tests {
         );
         assert_eq!(database.rest(60), Reading::default());
         assert_eq!(database.step(1000.0, 0.0, 60).readers, 2);
-        let limits = Serverless { min_acu: 2.0, max_acu: 64.0 };
+        let limits = Serverless { min_acu: 2.0, max_acu: 64.0, pause_after_seconds: None };
         let mut database =
             Database::new(setup(Size::Serverless(limits, 0.0), Readers::fixed(0)), 4000.0);
         assert_eq!(database.rest(60).acu, 0.0);
@@ -250,7 +256,7 @@ mod tests {
 
     #[test]
     fn serverless_capacity_ramps() {
-        let limits = Serverless { min_acu: 0.5, max_acu: 64.0 };
+        let limits = Serverless { min_acu: 0.5, max_acu: 64.0, pause_after_seconds: None };
         let mut database =
             Database::new(setup(Size::Serverless(limits, 0.0), Readers::fixed(0)), 100.0);
         let first = database.step(4000.0, 0.0, 15).acu;

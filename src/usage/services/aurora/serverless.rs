@@ -5,14 +5,16 @@
 //! need = max(vCPU wanted / target / vCPU of an ACU, working set / buffers of an ACU, minimum)   ≤ maximum
 //! up   : capacity + max(½, 30 %) every 15 s while below the need
 //! down : capacity − max(½,  5 %) every 15 s while above it, in half steps
+//! pause: a minimum of 0 is half an ACU until nothing was asked for as long as `pause_after_seconds`, then 0
 //! ACU-Hr = Σ minutes capacity / 60 × instances
 //! ```
 //! # Source
 //! Aurora user guide, "How Aurora Serverless v2 works": growth in steps that rise with
-//! the capacity, decline gradual, readers of tiers 0 and 1 follow the writer.
+//! the capacity, decline gradual, readers of tiers 0 and 1 follow the writer. "Scaling to Zero ACUs with automatic pause and
+//! resume": the idle time, and about 15 s to resume, a step here.
 //! # Limits
-//! Growth and decline rates are derived, not published. With a minimum of 0 an idle cluster pauses at
-//! once and resumes at once. Reader and writer share one capacity: the greater need.
+//! Growth and decline rates are derived, not published. RDS Proxy, logical replication and the primary of a global database keep a
+//! cluster from pausing; set a minimum above 0 for them. Reader and writer share one capacity: the greater need.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -29,6 +31,18 @@ pub struct Serverless {
     /// Most capacity of an instance \[ACU\].
     #[schemars(range(min = 0.5))]
     pub max_acu: f64,
+    /// Seconds without a connection after which a cluster with a minimum of 0 pauses; default: the model's 300.
+    #[schemars(range(min = 300, max = 86_400))]
+    pub pause_after_seconds: Option<u32>,
+}
+
+impl Serverless {
+    /// Returns the capacity of a cluster that nothing is asked of, after so many idle seconds \[ACU\].
+    pub fn idle_acu(self, idle_seconds: u32, facts: &AuroraFacts) -> f64 {
+        let least = half_steps(self.min_acu, facts.acu_step);
+        let pause_after = self.pause_after_seconds.unwrap_or(facts.pause_after_seconds);
+        if least <= 0.0 && idle_seconds < pause_after { facts.acu_step } else { least }
+    }
 }
 
 /// What one instance used in a month.
@@ -85,22 +99,25 @@ pub fn follow(
     need: impl Fn(f64) -> f64,
 ) -> Used {
     let least = half_steps(limits.min_acu, facts.acu_step);
-    let wish = |sessions: f64| {
-        // Nothing asked and a minimum of 0: paused.
+    let wish = |sessions: f64, idle: u32| {
         if sessions <= 0.0 {
-            return least;
+            return limits.idle_acu(idle, facts);
         }
         half_steps(need(sessions).max(limits.min_acu), facts.acu_step)
     };
     let mut used = Used { hourly: vec![0.0; minutes.len().div_ceil(60)], ..Used::default() };
-    let mut capacity = minutes.first().map_or(0.0, |first| wish(*first).min(limits.max_acu));
+    // A month that begins idle begins paused.
+    let mut idle = u32::MAX;
+    let mut capacity = minutes.first().map_or(0.0, |first| wish(*first, idle).min(limits.max_acu));
     for (minute, sessions) in minutes.iter().enumerate() {
         if !runs(minute) {
             // Stopping frees the capacity at once; the cluster starts with its least.
             capacity = least.min(limits.max_acu);
+            idle = 0;
             continue;
         }
-        let wanted = wish(*sessions);
+        let wanted = wish(*sessions, idle);
+        idle = if *sessions <= 0.0 { idle.saturating_add(60) } else { 0 };
         if wanted > limits.max_acu {
             used.short_minutes += 1.0;
         }
@@ -123,7 +140,13 @@ mod tests {
     fn run(minutes: &[f64], min_acu: f64, max_acu: f64) -> Used {
         let fixture = Fixture::new("2027-04");
         let facts = &fixture.catalog.controllers.aurora;
-        follow(minutes, |_| true, Serverless { min_acu, max_acu }, facts, |sessions| sessions)
+        follow(
+            minutes,
+            |_| true,
+            Serverless { min_acu, max_acu, pause_after_seconds: None },
+            facts,
+            |sessions| sessions,
+        )
     }
 
     #[test]
@@ -143,12 +166,30 @@ mod tests {
         assert_eq!(run(&[0.0; 60], 0.0, 16.0).acu_hours, 0.0);
     }
 
+    /// A minute of load at half an ACU, then idle: five minutes at half an ACU, then 0; after an hour with a pause that begins
+    /// after an hour. A query resumes it.
+    #[test]
+    fn an_idle_cluster_pauses_after_its_time() {
+        let fixture = Fixture::new("2027-04");
+        let facts = &fixture.catalog.controllers.aurora;
+        let minutes = |load: &[f64], pause_after_seconds| {
+            let limits = Serverless { min_acu: 0.0, max_acu: 16.0, pause_after_seconds };
+            follow(load, |_| true, limits, facts, |sessions| sessions).acu_hours * 60.0
+        };
+        let mut load = vec![0.5];
+        load.extend([0.0; 600]);
+        assert!((minutes(&load, None) - 6.0 * 0.5).abs() < 1e-9, "{}", minutes(&load, None));
+        assert!((minutes(&load, Some(3600)) - 61.0 * 0.5).abs() < 1e-9);
+        load.push(0.5);
+        assert!((minutes(&load, None) - 7.0 * 0.5).abs() < 1e-9);
+    }
+
     /// Stopped from the second hour on: 8 ACU for one hour and no tail. Awake without load it costs its minimum.
     #[test]
     fn a_stopped_cluster_costs_nothing() {
         let fixture = Fixture::new("2027-04");
         let facts = &fixture.catalog.controllers.aurora;
-        let limits = Serverless { min_acu: 2.0, max_acu: 16.0 };
+        let limits = Serverless { min_acu: 2.0, max_acu: 16.0, pause_after_seconds: None };
         let mut load = vec![8.0; 60];
         load.extend([0.0; 60]);
         let hours = |load: &[f64], runs: fn(usize) -> bool| {
