@@ -10,7 +10,7 @@
 //! ```
 //! # Source
 //! aws.amazon.com/vpc/pricing: zonal, one per zone for high availability; processed GB come on top
-//! of any transfer charge. Price list of AmazonEC2, eu-west-1, version 20260925174521: a regional gateway has usage types
+//! of any transfer charge. Price list of `AmazonEC2`, eu-west-1, version 20260925174521: a regional gateway has usage types
 //! of its own.
 //! # Limits
 //! A regional gateway is active in every zone of the account for the whole month, with one address in each.
