@@ -600,7 +600,7 @@ fn policy(
             )
         } else {
             format!(
-                "{}; for another region of AWS, `runrate prices refresh --region {region} --dir DIR` downloads its prices, and --prices DIR reads them",
+                "{} (for another region of AWS: `runrate prices refresh --region {region} --dir DIR` downloads its prices, and --prices DIR reads them)",
                 facts.catalog.unknown_region(region)
             )
         };

@@ -147,13 +147,13 @@ pub fn read_savings_plans(
             Error::at(Place::line(file, line_of(&header)), message)
         })?;
     }
-    let named = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
+    let least = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
     let mut record = StringRecord::new();
     while reader.read_record(&mut record).map_err(|error| Error::csv(file, &error))? {
         offer.rows += 1;
         let wrong = |message: String| Error::at(Place::line(file, line_of(&record)), message);
         one_line(&record).map_err(wrong)?;
-        if record.len() < named || record.len() > header.len() {
+        if record.len() < least || record.len() > header.len() {
             return Err(wrong(format!(
                 "has {} cells, the header {}; the file may have been cut",
                 record.len(),
@@ -424,8 +424,8 @@ struct Term {
     effective_date: String,
     #[serde(default)]
     offer_term_code: String,
-    #[serde(default)]
-    term_attributes: HashMap<String, String>,
+    #[serde(default, rename = "termAttributes")]
+    attributes: HashMap<String, String>,
     #[serde(default)]
     price_dimensions: HashMap<String, Dimension>,
 }
@@ -474,7 +474,7 @@ pub fn read_product(
     }
     for term in document.terms.get(&scope.rules.reserved_term).into_iter().flat_map(HashMap::values)
     {
-        let of = |name: &str| term.term_attributes.get(name).map_or("", String::as_str);
+        let of = |name: &str| term.attributes.get(name).map_or("", String::as_str);
         let offered = [of("LeaseContractLength"), of("PurchaseOption"), of("OfferingClass")];
         for dimension in term.price_dimensions.values() {
             let Some(price) = dimension.price_per_unit.get(&scope.rules.currency) else { continue };

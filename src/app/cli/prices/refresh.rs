@@ -1,6 +1,9 @@
 //! `runrate prices refresh`: the only command that requests prices from AWS.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     app::{
@@ -84,13 +87,7 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
     let catalog = store::embedded_catalog()?;
     let (services, plans) = services(args, &rules)?;
     if args.repair {
-        let repaired = store::repair_prices(&args.dir)?;
-        for path in &repaired {
-            say(&format!("repaired {}", args.dir.join(path).display()));
-        }
-        if repaired.is_empty() {
-            say("the price book is intact; nothing to repair");
-        }
+        repair(&args.dir)?;
     }
     let mut manifest = store::price_manifest(&store::book_at(&args.dir)?)?;
     let book = store::load_prices(&manifest, None)?;
@@ -161,6 +158,17 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
         }
     }
     finish(args, (&manifest, &files), &page::Refresh { files: lines, changes })
+}
+
+fn repair(book: &Path) -> Result<(), Error> {
+    let repaired = store::repair_prices(book)?;
+    for path in &repaired {
+        say(&format!("repaired {}", book.join(path).display()));
+    }
+    if repaired.is_empty() {
+        say("the price book is intact; nothing to repair");
+    }
+    Ok(())
 }
 
 fn wrong(flag: &str, message: String) -> Error {
@@ -246,7 +254,7 @@ impl Run<'_> {
         match read {
             Ok(Some(offer)) => return Ok(Some((offer, line))),
             Ok(None) => {
-                say(&format!("{region} {code}: AWS lists nothing; the book keeps its prices"))
+                say(&format!("{region} {code}: AWS lists nothing; the book keeps its prices"));
             }
             Err(Unread::List(error)) => line.error = Some(error.to_string()),
             Err(Unread::All(error)) => return Err(error),
