@@ -1,5 +1,7 @@
 //! Parquet files read by another library than the one that wrote them.
 
+#![allow(clippy::unwrap_used)]
+
 use bytes::Bytes;
 use parquet::{
     file::reader::{FileReader, SerializedFileReader},
