@@ -647,6 +647,17 @@ pub fn read_plan(file: &str, text: &str) -> Result<Plan, Error> {
     }
 }
 
+/// Keys that plans of earlier versions have, and their names today.
+const RENAMED: [(&str, &str); 7] = [
+    ("asked", "requested"),
+    ("breaks", "exceeded_by"),
+    ("mid_breaks", "mid_case_exceeds_in"),
+    ("rest", "unexplained"),
+    ("saturated_at_most_minutes", "overloaded_at_most_minutes"),
+    ("saturated_minutes", "overloaded_minutes"),
+    ("saturated_pending_minutes", "overloaded_pending_minutes"),
+];
+
 /// Returns the first key of a document that was not read.
 fn unknown_key(given: &serde_json::Value, read: &serde_json::Value, path: &str) -> Option<String> {
     use serde_json::Value::{Array, Null, Object};
@@ -655,6 +666,9 @@ fn unknown_key(given: &serde_json::Value, read: &serde_json::Value, path: &str) 
             let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
             match read.get(key) {
                 Some(read) => unknown_key(value, read, &path),
+                None if RENAMED.iter().any(|(old, new)| old == key && read.contains_key(*new)) => {
+                    None
+                }
                 // Empty values are not written.
                 None if *value == Null || *value == serde_json::json!([]) || value == "" => None,
                 None => Some(path),
