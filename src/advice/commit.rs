@@ -115,7 +115,7 @@ pub struct Product {
     pub payment: Payment,
     /// Discount on the on-demand price, where the book has no price, in percent.
     pub discount_percent: Option<f64>,
-    /// The same on serverless database capacity [percent].
+    /// The same on serverless database capacity, in percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serverless_discount_percent: Option<f64>,
     /// Where its prices are from, and their date.

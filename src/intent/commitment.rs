@@ -59,7 +59,7 @@ pub struct Commitment {
     /// Discount on the on-demand price, as AWS quotes it, where the book has no price \[percent\].
     #[schemars(range(min = 0, max = 90), extend("format" = "percent"))]
     pub discount_percent: Option<f64>,
-    /// Of Database Savings Plans: discount on serverless capacity, where it differs from that on instances [percent].
+    /// Of Database Savings Plans: discount on serverless capacity, where it differs from that on instances \[percent\].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 90), extend("format" = "percent"))]
     pub serverless_discount_percent: Option<f64>,
