@@ -205,6 +205,38 @@ pub fn factors_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     })
 }
 
+/// Returns `1234567.8` with `places` decimals and thousands separated: `1,234,567.80`.
+pub fn grouped(value: f64, places: usize) -> String {
+    let text = format!("{value:.places$}");
+    // A rounded nothing has no sign.
+    let nothing = text.bytes().all(|byte| matches!(byte, b'-' | b'0' | b'.'));
+    separate(if nothing { text.trim_start_matches('-') } else { &text })
+}
+
+/// Returns money that was modelled in floats with `places` decimals: `-$19,041.00`.
+pub fn in_dollars(value: f64, places: usize) -> String {
+    let text = grouped(value, places);
+    text.strip_prefix('-').map_or_else(|| format!("${text}"), |text| format!("-${text}"))
+}
+
+/// Returns the digits of a number with thousands separated.
+pub(crate) fn separate(text: &str) -> String {
+    let (sign, text) = text.strip_prefix('-').map_or(("", text), |text| ("-", text));
+    let (whole, rest) = text.split_once('.').map_or((text, None), |(w, r)| (w, Some(r)));
+    let mut out = String::from(sign);
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if let Some(rest) = rest {
+        out.push('.');
+        out.push_str(rest);
+    }
+    out
+}
+
 /// Returns a count with its noun, `1 month` or `2 months`.
 pub fn count(number: usize, one: &str) -> String {
     let s = if number == 1 { "" } else { "s" };

@@ -1,11 +1,7 @@
 //! Numbers as people read them.
 
-use crate::measure::units::Usd;
-
-/// `1234567.8` with `places` decimals and thousands separated: `1,234,567.80`.
-pub fn grouped(value: f64, places: usize) -> String {
-    separate(&format!("{value:.places$}"))
-}
+use crate::measure::units::{Usd, separate};
+pub use crate::measure::units::{grouped, in_dollars};
 
 /// Money to the cent: `$1,234.50`.
 pub fn money(amount: Usd) -> String {
@@ -32,17 +28,14 @@ pub fn dollars(amount: Usd) -> String {
     if whole.is_zero() && amount > Usd::ZERO { "<1".into() } else { separate(&whole.to_string()) }
 }
 
-/// Money that was modelled in floats, with `places` decimals: `-$19,041.00`.
-pub fn in_dollars(value: f64, places: usize) -> String {
-    let text = grouped(value, places);
-    text.strip_prefix('-').map_or_else(|| format!("${text}"), |text| format!("-${text}"))
-}
-
 /// A share as percent with one place, `12.5 %`; what is there is never shown as nothing.
 pub fn percent(share: f64) -> String {
     const LEAST: f64 = 0.0005;
     if share > 0.0 && share < LEAST {
         return "<0.1 %".into();
+    }
+    if share < 0.0 && share > -LEAST {
+        return ">-0.1 %".into();
     }
     format!("{} %", grouped(share * 100.0, 1))
 }
@@ -76,23 +69,6 @@ pub fn figures(value: f64) -> String {
     quantity((value * scale).round() / scale)
 }
 
-fn separate(text: &str) -> String {
-    let (sign, text) = text.strip_prefix('-').map_or(("", text), |text| ("-", text));
-    let (whole, rest) = text.split_once('.').map_or((text, None), |(w, r)| (w, Some(r)));
-    let mut out = String::from(sign);
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    if let Some(rest) = rest {
-        out.push('.');
-        out.push_str(rest);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +82,7 @@ mod tests {
         assert_eq!(grouped(1_234_567.8, 2), "1,234,567.80");
         assert_eq!(grouped(-1234.0, 0), "-1,234");
         assert_eq!(grouped(999.0, 0), "999");
+        assert_eq!(grouped(-0.001, 2), "0.00");
     }
 
     #[test]
@@ -125,6 +102,7 @@ mod tests {
         assert_eq!(in_dollars(-19_041.0, 0), "-$19,041");
         assert_eq!(percent(0.3949), "39.5 %");
         assert_eq!(percent(0.000_01), "<0.1 %");
+        assert_eq!(percent(-0.000_01), ">-0.1 %");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Product, Question, layers::LAYERS};
 use crate::{
     facts::commitment_rates::{Kind, Offering, OfferingClass, SERVERLESS, family_and_size},
+    measure::units::in_dollars,
     money::rate::commitment::Eligible,
     plan::simulate::Prepared,
 };
@@ -42,10 +43,11 @@ impl Seen {
         let cost: f64 = lines.map(|line| line.on_demand * line.left.iter().sum::<f64>()).sum();
         let account = self.account.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
         format!(
-            "skipped: the book has no commitment price of {} in {}{account}, ${cost:.0} on demand in the plan; \
+            "skipped: the book has no commitment price of {} in {}{account}, {} on demand in the plan; \
                 --discount {}=PERCENT adds one at the discount that AWS quotes",
             self.instance_type,
             self.region,
+            in_dollars(cost, 0),
             self.kind_to_quote().name(),
         )
     }

@@ -94,16 +94,14 @@ fn recommendation(advised: &Advised) -> Section {
         cells.extend([purchase.upfront, purchase.fee].map(Cell::Number));
         Row::new(cells)
     };
-    let names = columns(&[
-        ("Month", Kind::Month),
-        PRODUCT[0],
-        PRODUCT[1],
-        PRODUCT[2],
-        PRODUCT[3],
-        ("Buy", Kind::Text),
-        ("Upfront", Kind::Dollars),
-        ("Fee", Kind::Dollars),
-    ]);
+    let names = columns(
+        &[
+            &[("Month", Kind::Month)][..],
+            &PRODUCT,
+            &[("Buy", Kind::Text), ("Upfront", Kind::Dollars), ("Fee", Kind::Dollars)],
+        ]
+        .concat(),
+    );
     let purchases = Table {
         id: "purchases".into(),
         title: "What to buy".into(),
@@ -191,14 +189,8 @@ fn class_move(own: &ClassMove) -> Section {
             Cell::text(buy),
         ])
     };
-    let names = columns(&[
-        ("Month", Kind::Month),
-        PRODUCT[0],
-        PRODUCT[1],
-        PRODUCT[2],
-        PRODUCT[3],
-        ("Buy", Kind::Text),
-    ]);
+    let names =
+        columns(&[&[("Month", Kind::Month)][..], &PRODUCT, &[("Buy", Kind::Text)]].concat());
     let table = || Table {
         id: "newer-class".into(),
         title: format!("What to buy with {to}"),
@@ -225,15 +217,13 @@ fn rejected(all: &[Rejected]) -> Option<Section> {
         Row::new(cells)
     };
     let title = "Commitments that are not worth buying";
-    let names = columns(&[
-        PRODUCT[0],
-        PRODUCT[1],
-        PRODUCT[2],
-        PRODUCT[3],
-        ("Of", Kind::Text),
-        ("Covers per $1", Kind::Usd),
-        ("Loses in", Kind::Share),
-    ]);
+    let names = columns(
+        &[
+            &PRODUCT[..],
+            &[("Of", Kind::Text), ("Covers per $1", Kind::Usd), ("Loses in", Kind::Share)],
+        ]
+        .concat(),
+    );
     (!all.is_empty()).then(|| Section {
         id: "not-worth-buying".into(),
         title: title.into(),
@@ -305,24 +295,26 @@ fn products(all: &[Advice]) -> Option<Section> {
         let row = Row::new(cells);
         if own.recommended { row.marked(RECOMMENDED, Meaning::Good) } else { row }
     };
-    let names = columns(&[
-        PRODUCT[0],
-        PRODUCT[1],
-        PRODUCT[2],
-        PRODUCT[3],
-        ("Buy in total", Kind::Text),
-        ("Buy it", Kind::Text),
-        ("Fees", Kind::Dollars),
-        ("Saves P10", Kind::Dollars),
-        ("P50", Kind::Dollars),
-        ("P90", Kind::Dollars),
-        ("Mean", Kind::Dollars),
-        ("Within the plan", Kind::Dollars),
-        ("Regret", Kind::Dollars),
-        ("Loses in", Kind::Share),
-        ("If growth misses", Kind::Dollars),
-        ("Utilization", Kind::Share),
-    ]);
+    let names = columns(
+        &[
+            &PRODUCT[..],
+            &[
+                ("Buy in total", Kind::Text),
+                ("Buy it", Kind::Text),
+                ("Fees", Kind::Dollars),
+                ("Saves P10", Kind::Dollars),
+                ("P50", Kind::Dollars),
+                ("P90", Kind::Dollars),
+                ("Mean", Kind::Dollars),
+                ("Within the plan", Kind::Dollars),
+                ("Regret", Kind::Dollars),
+                ("Loses in", Kind::Share),
+                ("If growth misses", Kind::Dollars),
+                ("Utilization", Kind::Share),
+            ],
+        ]
+        .concat(),
+    );
     let rows: Vec<Row> = all.iter().filter(|own| !own.ladder.is_empty()).map(row).collect();
     (!rows.is_empty()).then(|| Section {
         id: "products".into(),

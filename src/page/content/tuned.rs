@@ -184,18 +184,26 @@ fn saving(saves: f64) -> String {
 }
 
 fn confirmed(fresh: &Against) -> String {
-    let interval = |of: &Difference| format!("{} to {}", grouped(of.low, 2), grouped(of.high, 2));
+    let between = |low: f64, high: f64| format!("{} to {}", grouped(low, 2), grouped(high, 2));
+    // What it costs more is stated as such, its interval too.
+    let Difference { mean, low, high } = fresh.saves;
+    let (share, saves) = if mean < 0.0 {
+        (-fresh.saves_share, between(-high, -low))
+    } else {
+        (fresh.saves_share, between(low, high))
+    };
+    let Difference { low, high, .. } = fresh.adds_late_minutes;
     format!(
         "On {} unseen trials: {}, {} (95 % interval {}), cheaper in {} of them; {} minutes a month over the latency target against {} today (difference {}, 95 % interval {}); {} evictions a day against {}. Verdict: {}.",
         fresh.trials,
-        saving(fresh.saves.mean),
-        percent(fresh.saves_share),
-        interval(&fresh.saves),
+        saving(mean),
+        percent(share),
+        saves,
         percent(fresh.cheaper),
         grouped(fresh.point.late_minutes_per_month, 2),
         grouped(fresh.today.late_minutes_per_month, 2),
         grouped(fresh.adds_late_minutes.mean, 2),
-        interval(&fresh.adds_late_minutes),
+        between(low, high),
         grouped(fresh.point.evictions_per_day, 1),
         grouped(fresh.today.evictions_per_day, 1),
         verdict(fresh)

@@ -8,7 +8,10 @@
 //! and spot types from where its nodes differ, so a difference of a few cents may be luck.
 
 use super::{Outcome, Prepared};
-use crate::{error::Error, measure::units::Usd};
+use crate::{
+    error::Error,
+    measure::units::{Usd, in_dollars},
+};
 
 /// The figures of an account.
 struct Total {
@@ -44,7 +47,7 @@ impl Prepared<'_> {
             let what =
                 format!("{}: headroom (capacity buffers {})", account.name, names.join(", "));
             let price = if cost >= 0.0 {
-                format!("costs ${cost:.2} a month, {share:.1} % of the account")
+                format!("costs {} a month, {share:.1} % of the account", in_dollars(cost, 2))
             } else {
                 // Buffers only ever add nodes: less is the luck of other draws.
                 format!("has no measurable cost: ${:.2} a month less, by chance", -cost)
