@@ -39,7 +39,7 @@ use factors::Days;
 use methods::{Past, Path};
 use weigh::{Block, Ends, Trial};
 
-/// Share of outcomes inside the interval, where no other is asked for.
+/// Share of outcomes inside an interval, by default.
 pub const LEVEL: f64 = 0.8;
 /// Minimum number of rows.
 pub const LEAST_ROWS: usize = 8;

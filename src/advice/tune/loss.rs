@@ -72,7 +72,7 @@ pub fn worse(
     for ((known, today), own) in known.iter().zip(&today.drills).zip(&own.drills) {
         if own.overloaded_minutes > today.overloaded_minutes + tolerance {
             found.push(format!(
-                "the loss of {} leaves {:.0} % of the capacity that is asked for instead of {:.0} %, and overloads {} instead of {:.0}",
+                "the loss of {} leaves {:.0} % of the capacity that is needed instead of {:.0} %, and overloads {} instead of {:.0}",
                 known.name,
                 100.0 * own.capacity_left,
                 100.0 * today.capacity_left,

@@ -9,8 +9,8 @@ use crate::measure::calendar::Month;
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Slo {
-    /// Overloaded minutes in a month: a workload is asked for more than its ready pods can serve; summed over
-    /// workloads.
+    /// Overloaded minutes in a month, summed over workloads: more load arrives than the ready pods of a workload can
+    /// serve.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub max_saturated_minutes_per_month: Option<f64>,
     /// Latency target: response time that 95 % of the requests of each workload stay below \[ms\]. Without it the

@@ -115,13 +115,20 @@ pub struct FargatePods {
     pub memory_gb: f64,
 }
 
+/// What Fargate bills a pod for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct PodSize {
+    vcpu: f64,
+    memory_gb: f64,
+}
+
 impl FargatePods {
-    /// Returns vCPUs and GB of the size that Fargate runs one on; none where it is above the largest.
-    fn size(&self, facts: &FargateFacts) -> Option<(f64, f64)> {
+    /// Returns the size that Fargate runs one on; none where it is above the largest.
+    fn size(&self, facts: &FargateFacts) -> Option<PodSize> {
         let memory = self.memory_gb + facts.overhead_gb;
         let mut sizes = facts.sizes.iter().filter(|size| size.vcpu >= self.vcpu);
         let held = |size: &FargateSize| size.memory_gb.iter().copied().find(|gb| *gb >= memory);
-        sizes.find_map(|size| Some((size.vcpu, held(size)?)))
+        sizes.find_map(|size| Some(PodSize { vcpu: size.vcpu, memory_gb: held(size)? }))
     }
 }
 
@@ -180,12 +187,13 @@ impl Spec {
             lines.push(line(ARGO_CD_APPLICATIONS, "argo-cd", "applications", applications));
         }
         for pods in &self.fargate {
-            let size = pods.size(&demand.catalog.controllers.fargate);
-            let (vcpu, gb) = size.unwrap_or_default();
+            // `check` refuses a pod above the largest size; what it requests is never dropped.
+            let requested = PodSize { vcpu: pods.vcpu, memory_gb: pods.memory_gb };
+            let size = pods.size(&demand.catalog.controllers.fargate).unwrap_or(requested);
             let resource = format!("fargate/{}", pods.name);
-            let vcpus = pods.pods * vcpu;
+            let (vcpus, gb) = (pods.pods * size.vcpu, pods.pods * size.memory_gb);
             lines.push(line("Fargate-vCPU-Hours:perCPU", &resource, "vCPUs", vcpus));
-            lines.push(line("Fargate-GB-Hours", &resource, "GB", pods.pods * gb));
+            lines.push(line("Fargate-GB-Hours", &resource, "GB", gb));
         }
         lines
     }
@@ -408,13 +416,14 @@ mod tests {
         let size = |vcpu, memory_gb| {
             FargatePods { name: "a".into(), pods: 1.0, vcpu, memory_gb }.size(facts)
         };
-        assert_eq!(size(1.0, 8.0), Some((2.0, 9.0)));
-        assert_eq!(size(0.25, 0.25), Some((0.25, 0.5)));
-        assert_eq!(size(0.25, 0.5), Some((0.25, 1.0)));
-        assert_eq!(size(0.25, 1.0), Some((0.25, 2.0)));
-        assert_eq!(size(0.25, 1.8), Some((0.5, 3.0)));
-        assert_eq!(size(8.0, 17.0), Some((8.0, 20.0)));
-        assert_eq!(size(16.0, 119.75), Some((16.0, 120.0)));
+        let holds = |vcpu, memory_gb| Some(PodSize { vcpu, memory_gb });
+        assert_eq!(size(1.0, 8.0), holds(2.0, 9.0));
+        assert_eq!(size(0.25, 0.25), holds(0.25, 0.5));
+        assert_eq!(size(0.25, 0.5), holds(0.25, 1.0));
+        assert_eq!(size(0.25, 1.0), holds(0.25, 2.0));
+        assert_eq!(size(0.25, 1.8), holds(0.5, 3.0));
+        assert_eq!(size(8.0, 17.0), holds(8.0, 20.0));
+        assert_eq!(size(16.0, 119.75), holds(16.0, 120.0));
         assert_eq!(size(16.0, 120.0), None);
         let spec: Spec = toml::from_str(
             "fargate = [{ name = \"karpenter\", pods = 2, vcpu = 0.25, memory_gb = 0.5 }]",

@@ -5,7 +5,7 @@
 //! need = max(vCPU wanted / target / vCPU of an ACU, working set / buffers of an ACU, minimum)   ≤ maximum
 //! up   : capacity + max(½, 30 %) every 15 s while below the need
 //! down : capacity − max(½,  5 %) every 15 s while above it, in half steps
-//! pause: a minimum of 0 is half an ACU until nothing was asked for as long as `pause_after_seconds`, then 0
+//! pause: a minimum of 0 is half an ACU until no query has come for `pause_after_seconds`, then 0
 //! ACU-Hr = Σ minutes capacity / 60 × instances
 //! ```
 //! # Source
