@@ -23,4 +23,12 @@ if [ ${#missing[@]} -gt 0 ]; then
 else
     export RUNRATE_TEST_EVERYTHING=1
 fi
-exec cargo test --no-fail-fast "$@"
+# A choice of tests is a developer's loop: built as fast as can be. All of them: unit tests too, but the suite plans
+# for minutes and is faster with a program that was optimised a little, the time to build that included.
+[ $# -eq 0 ] || exec cargo test --no-fail-fast "$@"
+optimised=(--config 'profile.test.package.runrate.opt-level = 1')
+failed=0
+cargo test --no-fail-fast --lib --bins || failed=1
+cargo test --no-fail-fast "${optimised[@]}" --test suite || failed=1
+cargo test --no-fail-fast "${optimised[@]}" --doc || failed=1
+exit $failed

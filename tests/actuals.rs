@@ -222,17 +222,23 @@ fn a_bill_says_what_it_is() {
     refused(&import, 2, ":1: the column cost occurs twice, as columns 4 and 5");
 }
 
-/// polars panics on both; the bill's panic is caught, and the shard's digest is checked before polars reads it.
+/// polars panics on the damaged ones; the bill's panic is caught, and the shard's digest is checked before polars reads
+/// it. A codec that is not read is named.
 #[cfg(feature = "polars")]
 #[test]
 fn damaged_parquet_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let kept = folder.path().join("kept").display().to_string();
     let (bill, shard) = (data("damaged_bill.parquet"), data("damaged_shard.parquet"));
+    let brotli = data("brotli.parquet");
     for (arguments, refusal) in [
         (
             vec!["actuals", "import", &bill, "--actuals", &kept],
             ".parquet: cannot be read: the file is damaged",
+        ),
+        (
+            vec!["actuals", "import", &brotli, "--actuals", &kept],
+            "brotli.parquet: column BillingPeriodStart is compressed with Brotli; runrate reads Snappy",
         ),
         (vec!["merge", &shard], ".parquet: is no part of a plan"),
     ] {

@@ -13,6 +13,7 @@ use polars_arrow::{
 };
 use polars_buffer::Buffer;
 use polars_parquet::{
+    parquet::compression::Compression,
     read::{BasicDecompressor, PageReader, RowGroupMetadata, column_iter_to_arrays},
     write::{
         CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, FileWriter, KeyValue,
@@ -169,7 +170,7 @@ impl<'a> Chunk<'a> {
     /// Reads a column's bytes.
     ///
     /// # Errors
-    /// A column that is nested; bytes that are not there.
+    /// A column that is nested, or in a codec that is not read; bytes that are not there.
     pub fn read(
         file: &mut (impl Read + Seek),
         group: &'a RowGroupMetadata,
@@ -178,7 +179,15 @@ impl<'a> Chunk<'a> {
         let Some([place]) = group.columns_idxs_under_root_iter(name) else {
             return Err(format!("column {name} is nested"));
         };
-        let range = group.parquet_columns()[*place].byte_range();
+        let column = &group.parquet_columns()[*place];
+        let codec = column.compression();
+        if matches!(codec, Compression::Brotli | Compression::Lzo) {
+            return Err(format!(
+                "column {name} is compressed with {codec:?}; runrate reads Snappy, Gzip, Zstd and LZ4: \
+                 write the file again with one of these"
+            ));
+        }
+        let range = column.byte_range();
         let length = usize::try_from(range.end - range.start).map_err(text)?;
         let mut bytes = vec![0; length];
         file.seek(SeekFrom::Start(range.start)).map_err(text)?;
