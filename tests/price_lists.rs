@@ -468,68 +468,70 @@ fn product(attributes: &Value, unit: &str, price: &str, reserved: &[[&str; 5]]) 
     .to_string()
 }
 
+/// Answers `GetProducts` of a class of Aurora, of an instance type, and of surplus credits.
+fn products(body: &Value) -> Act {
+    let filters = body["Filters"].as_array().unwrap();
+    let of = |field: &str| {
+        let found = filters.iter().find(|own| own["Field"] == field);
+        found.map_or(String::new(), |own| own["Value"].as_str().unwrap().to_owned())
+    };
+    let class = |usage: &str, engine: &str, operation: &str| {
+        json!({
+            "usagetype": usage, "operation": operation, "databaseEngine": engine,
+            "instanceType": "db.r6g.xlarge", "regionCode": "eu-central-1",
+        })
+    };
+    let box_usage = |usage: &str, system: &str, operation: &str| {
+        json!({
+            "usagetype": usage, "operation": operation, "operatingSystem": system,
+            "preInstalledSw": "NA", "instanceType": "m7g.large", "regionCode": "eu-central-1",
+        })
+    };
+    let asked = (body["ServiceCode"].as_str().unwrap(), of("databaseEngine"), of("productFamily"));
+    let products = match (asked.0, &*asked.1, &*asked.2) {
+        ("AmazonRDS", "Aurora PostgreSQL", _) => {
+            let postgres = "Aurora PostgreSQL";
+            let reserved = [
+                ["1yr", "No Upfront", "standard", "", "0.4"],
+                ["1yr", "All Upfront", "standard", "3300", "0"],
+                ["3yr", "Partial Upfront", "standard", "3154", "0.12"],
+            ];
+            let usage = "EUC1-InstanceUsage:db.r6g.xl";
+            let own = class(usage, postgres, "CreateDBInstance:0021");
+            let credits = class("EUC1-CPUCredits:db.t3", postgres, "");
+            let other = class("EUC1-CPUCredits:db.t3", "MySQL", "");
+            vec![
+                product(&own, "Hrs", "0.6", &reserved),
+                product(&credits, "vCPU-Hours", "0.098", &[]),
+                product(&other, "vCPU-Hours", "0.5", &[]),
+            ]
+        }
+        ("AmazonEC2", _, "Compute Instance") => {
+            let own = box_usage("EUC1-BoxUsage:m7g.large", "Linux", "RunInstances");
+            let reserved = [
+                ["1yr", "Partial Upfront", "standard", "270", "0.0308"],
+                ["3yr", "Partial Upfront", "convertible", "630", "0.024"],
+                ["1yr", "Heavy Utilization", "standard", "77", "0.01"],
+            ];
+            vec![product(&own, "Hrs", "0.0978", &reserved)]
+        }
+        ("AmazonEC2", _, "CPU Credits") => [("Linux", "0.051"), ("Windows", "0.096")]
+            .map(|(system, price)| {
+                let own = box_usage("EUC1-CPUCredits:t3", system, "");
+                product(&own, "vCPU-Hours", price, &[])
+            })
+            .to_vec(),
+        _ => vec![],
+    };
+    Act::Answer(200, json!({ "FormatVersion": "aws_v1", "PriceList": products }).to_string())
+}
+
 /// Reservations are terms of a product. Surplus credits have one usage type for all engines and systems: those of Aurora
 /// `PostgreSQL` and of Linux are taken, and a credit of another engine in the answer is none of them.
 #[test]
 fn the_price_list_api_gives_reservations_and_surplus_credits() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(|_, body, _| {
-        let filters = body["Filters"].as_array().unwrap();
-        let of = |field: &str| {
-            let found = filters.iter().find(|own| own["Field"] == field);
-            found.map_or(String::new(), |own| own["Value"].as_str().unwrap().to_owned())
-        };
-        let class = |usage: &str, engine: &str, operation: &str| {
-            json!({
-                "usagetype": usage, "operation": operation, "databaseEngine": engine,
-                "instanceType": "db.r6g.xlarge", "regionCode": "eu-central-1",
-            })
-        };
-        let box_usage = |usage: &str, system: &str, operation: &str| {
-            json!({
-                "usagetype": usage, "operation": operation, "operatingSystem": system,
-                "preInstalledSw": "NA", "instanceType": "m7g.large", "regionCode": "eu-central-1",
-            })
-        };
-        let asked =
-            (body["ServiceCode"].as_str().unwrap(), of("databaseEngine"), of("productFamily"));
-        let products = match (asked.0, &*asked.1, &*asked.2) {
-            ("AmazonRDS", "Aurora PostgreSQL", _) => {
-                let postgres = "Aurora PostgreSQL";
-                let reserved = [
-                    ["1yr", "No Upfront", "standard", "", "0.4"],
-                    ["1yr", "All Upfront", "standard", "3300", "0"],
-                    ["3yr", "Partial Upfront", "standard", "3154", "0.12"],
-                ];
-                let usage = "EUC1-InstanceUsage:db.r6g.xl";
-                let own = class(usage, postgres, "CreateDBInstance:0021");
-                let credits = class("EUC1-CPUCredits:db.t3", postgres, "");
-                let other = class("EUC1-CPUCredits:db.t3", "MySQL", "");
-                vec![
-                    product(&own, "Hrs", "0.6", &reserved),
-                    product(&credits, "vCPU-Hours", "0.098", &[]),
-                    product(&other, "vCPU-Hours", "0.5", &[]),
-                ]
-            }
-            ("AmazonEC2", _, "Compute Instance") => {
-                let own = box_usage("EUC1-BoxUsage:m7g.large", "Linux", "RunInstances");
-                let reserved = [
-                    ["1yr", "Partial Upfront", "standard", "270", "0.0308"],
-                    ["3yr", "Partial Upfront", "convertible", "630", "0.024"],
-                    ["1yr", "Heavy Utilization", "standard", "77", "0.01"],
-                ];
-                vec![product(&own, "Hrs", "0.0978", &reserved)]
-            }
-            ("AmazonEC2", _, "CPU Credits") => [("Linux", "0.051"), ("Windows", "0.096")]
-                .map(|(system, price)| {
-                    let own = box_usage("EUC1-CPUCredits:t3", system, "");
-                    product(&own, "vCPU-Hours", price, &[])
-                })
-                .to_vec(),
-            _ => vec![],
-        };
-        Act::Answer(200, json!({ "FormatVersion": "aws_v1", "PriceList": products }).to_string())
-    });
+    let server = Server::start(|_, body, _| products(body));
     let both = ["--service", "AmazonEC2", "--service", "AmazonRDS"];
     let more = [&["--via", "api", "--format", "json"][..], &both].concat();
     let output = refresh(&folder, &server.url, "eu-central-1", &more);
