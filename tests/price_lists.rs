@@ -384,6 +384,12 @@ fn any_region_that_aws_lists_is_downloaded() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     let expected = "--region: AWS lists no region \"eu-central-4\"; did you mean \"eu-central-";
     assert!(said.contains(expected), "{said}");
+    // Without a connection the nearest that the program knows.
+    let output = refresh(&folder, "http://127.0.0.1:9", "eu-centrl-1", &["--service", "AmazonEC2"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let expected = "--region: no region \"eu-centrl-1\" is known; did you mean \"eu-central-1\"? AWS's own list";
+    assert!(said.contains(expected), "{said}");
 }
 
 /// Data transfer names the region that bytes leave; a service may have several lists; an empty answer is reported.

@@ -215,8 +215,15 @@ fn prefixes(
         let known = catalog.prefix(region);
         if let (None, Source::Bulk(bulk), None) = (known, &mut *source, &listed) {
             let regions = bulk.regions(EVERYWHERE);
-            listed = Some(regions.map_err(|unread| match unread {
-                Unread::List(error) | Unread::All(error) => error,
+            listed = Some(regions.map_err(|unread| {
+                let (Unread::List(error) | Unread::All(error)) = unread;
+                let known = catalog.regions().map(|(region, _)| region.as_str());
+                match nearest(region, known) {
+                    Some(near) => wrong("--region", format!(
+                        "no region {region:?} is known; did you mean {near:?}? AWS's own list of regions was not read: {error}"
+                    )),
+                    None => error,
+                }
             })?);
         }
         let codes = catalog.regions().map(|(region, _)| region);
