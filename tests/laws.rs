@@ -26,6 +26,7 @@ use runrate::{
     intent::scenario::Scenario,
     measure::{calendar::Month, units::Usd},
     money::{
+        inventory::sold_classes,
         ledger::Entry,
         rate::{self, Sharing, usage},
     },
@@ -225,6 +226,8 @@ fn simulated(
             ..Request::default()
         };
         let trace = prepared.trace(&request).map_err(words)?;
+        let sold = sold_classes(&account.settings.region, &FACTS.catalog, &FACTS.prices);
+        let sold: Vec<_> = sold.into_iter().cloned().collect();
         let demand = Demand {
             month,
             month_index: 0,
@@ -239,6 +242,7 @@ fn simulated(
             workloads: &account.stack.workloads,
             node_pools: &account.stack.cluster.node_pools,
             catalog: &FACTS.catalog,
+            sold_classes: &sold,
             free_tier: false,
             stops_database: account.settings.schedule.as_ref().is_some_and(|s| s.stop_database),
             received: Received::default(),

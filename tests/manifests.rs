@@ -13,7 +13,7 @@ use runrate::{
         autoscale::settings::ConsolidationPolicy,
         workload::{NodeCapacity, NodeTerm, PodTerm, TopologyKey},
     },
-    facts::shapes::Catalog,
+    facts::shapes::{Catalog, VolumeType},
     intent::scenario::{Account, Scenario},
     manifest::{self, Source, Wanted, Written},
 };
@@ -503,7 +503,7 @@ fn vendors_names_come_from_the_facts() {
     let mut facts = facts_once().clone();
     facts.node.image_alias = "other".into();
     facts.node.root_device = "/dev/other".into();
-    facts.node.volume_type = "gp9".into();
+    facts.node.volume_type = "gp2".into();
     catalog.controllers.hpa.tolerance_gate.name = "AnotherGate".into();
     facts.aurora_storage.io_optimized = "other-storage".into();
     facts.karpenter.balanced_needs = "a later Karpenter".into();
@@ -521,18 +521,16 @@ fn vendors_names_come_from_the_facts() {
     for said in [
         "alias: other@FILL-IN",
         "deviceName: /dev/other",
-        "volumeType: gp9",
         "tolerance; needs Kubernetes 1.35 or newer, or the feature gate AnotherGate from 1.33 on",
         "aurora_storage_type = \"other-storage\"",
         "consolidationPolicy Balanced needs a later Karpenter",
     ] {
         assert!(all.contains(said), "{said}\n{all}");
     }
-    let class = "apiVersion: karpenter.k8s.aws/v1\nkind: EC2NodeClass\nmetadata: {name: c}\nspec: {blockDeviceMappings: [{deviceName: /dev/xvda, ebs: {volumeSize: 20Gi, volumeType: gp3}}]}\n";
+    let class = "apiVersion: karpenter.k8s.aws/v1\nkind: EC2NodeClass\nmetadata: {name: c}\nspec: {blockDeviceMappings: [{deviceName: /dev/xvda, ebs: {volumeSize: 20Gi}}]}\n";
     let sources = [Source { name: "f.yaml".into(), text: class.into() }];
     let read = manifest::read((&sources, &[]), TEMPLATE, (&facts, &catalog)).unwrap();
-    let notes: Vec<String> = read.notes.iter().map(ToString::to_string).collect();
-    assert!(notes.join("\n").contains("gp3 is planned as gp9"), "{notes:?}");
+    assert!(read.scenario.contains("volume_type = \"gp2\""), "{}", read.scenario);
 
     facts.keda.max_replicas = 7;
     facts.ebs_provisioners.insert("disk.example".into(), "gp2".into());
@@ -542,7 +540,7 @@ fn vendors_names_come_from_the_facts() {
         + &claim_of("name: data", "20Ti", "storageClassName: own");
     let sources = [Source { name: "f.yaml".into(), text }];
     let mut small = catalog.clone();
-    small.controllers.ebs.gp2_max_gib = 50.0;
+    small.controllers.ebs.gp2.max_gib = 50.0;
     let read = manifest::read((&sources, &[]), TEMPLATE, (&facts, &small)).unwrap().scenario;
     for said in ["max_replicas = 7", "gib = 50 ", "volume_type = \"gp2\""] {
         assert!(read.contains(said), "{said}\n{read}");
@@ -1757,21 +1755,35 @@ fn claims_become_volumes_of_ebs() {
         + &class_of("old", "kubernetes.io/aws-ebs", "")
         + &class_of("shared", "efs.csi.aws.com", "")
         + &class_of("disk", "ebs.csi.aws.com", "type: st1")
+        + &class_of("quick", "ebs.csi.aws.com", "type: io2, iopsPerGB: '50'")
+        + &class_of("older", "ebs.csi.aws.com", "type: io1, iops: '90000'")
+        + &class_of("tape", "ebs.csi.aws.com", "type: standard")
         + &claim("a", "10Gi", "old")
         + &claim("b", "20Gi", "shared")
         + &claim("c", "500Gi", "disk")
-        + &claim("d", "1500Mi", "unknown");
+        + &claim("d", "1500Mi", "unknown")
+        + &claim("e", "200Gi", "quick")
+        + &claim("f", "50Gi", "older")
+        + &claim("g", "5Gi", "tape")
+        + &claim("h", "100Gi", "disk");
     let (found, notes) = claims(&classes);
     let expected = [
         "db-data 3 × 100 iops = 6000, throughput_mibps = 250",
         "a 1 × 10 volume_type = \"gp2\"",
-        "c 1 × 500 ",
+        "c 1 × 500 volume_type = \"st1\"",
         "d 1 × 2 ",
+        "e 1 × 200 volume_type = \"io2\", iops = 10000",
+        "f 1 × 50 volume_type = \"io2\", iops = 50000",
+        "g 1 × 5 ",
+        "h 1 × 125 volume_type = \"st1\"",
     ];
     assert_eq!(found, expected);
     for said in [
         "PersistentVolumeClaim/b spec: 20 GiB of efs.csi.aws.com are not planned",
-        "PersistentVolumeClaim/c spec: 500 GiB of type st1 are planned as gp3",
+        "PersistentVolumeClaim/f spec: 50 GiB of type io1 are planned as io2",
+        "PersistentVolumeClaim/f spec: 90000 IOPS of class older exceed the maximum of an io2 volume; 50000 are planned",
+        "PersistentVolumeClaim/g spec: 5 GiB of type standard are planned as gp3",
+        "PersistentVolumeClaim/h spec.resources.requests.storage: an st1 volume has at least 125 GiB; 125 are planned",
         "PersistentVolumeClaim/d spec: class unknown is not among the manifests: 2 GiB are planned as gp3",
         "PersistentVolumeClaim/d spec.resources.requests.storage: 1.464844 GiB are planned as 2",
     ] {
@@ -1914,13 +1926,32 @@ fn volumes_are_capped_at_the_limits_of_their_type() {
     ] {
         assert!(notes.contains(said), "{said}\n{notes}");
     }
-    // The volumes of a node as well, one or their sum.
-    let node = "apiVersion: karpenter.k8s.aws/v1\nkind: EC2NodeClass\nmetadata: {name: c}\nspec: {blockDeviceMappings: [{deviceName: /dev/xvda, ebs: {volumeSize: 40Ti, iops: 90000}}, {deviceName: /dev/xvdb, ebs: {volumeSize: 40Ti}}]}\n";
+    // The volumes of a node as well, one or their sum; a type that boots no node is planned as one that does.
+    let of_type = |name: &str, more: &str| {
+        let class = format!(
+            "apiVersion: karpenter.k8s.aws/v1\nkind: EC2NodeClass\nmetadata: {{name: c}}\nspec: {{blockDeviceMappings: [{{deviceName: /dev/xvda, ebs: {{volumeSize: 300Gi, volumeType: {name}{more}}}}}]}}\n"
+        );
+        let (scenario, notes, _) = read_text(&class);
+        let pool = &scenario.accounts[0].stack.cluster.node_pools["general"];
+        (pool.volume_type, pool.volume_iops, pool.volume_throughput_mibps, notes)
+    };
+    let (kind, iops, throughput, _) = of_type("io2", ", iops: 20000, throughput: 500");
+    assert_eq!((kind, iops, throughput), (Some(VolumeType::Io2), Some(20_000.0), None));
+    let (kind, iops, _, _) = of_type("gp2", ", iops: 20000");
+    assert_eq!((kind, iops), (Some(VolumeType::Gp2), None));
+    let (kind, _, _, notes) = of_type("st1", "");
+    assert_eq!(kind, None);
+    assert!(notes.contains("volumeType: st1 is planned as gp3"), "{notes}");
+    let node = "apiVersion: karpenter.k8s.aws/v1\nkind: EC2NodeClass\nmetadata: {name: c}\nspec: {blockDeviceMappings: [{deviceName: /dev/xvda, ebs: {volumeSize: 40Ti, iops: 90000}}, {deviceName: /dev/xvdb, ebs: {volumeSize: 40Ti, volumeType: io2}}]}\n";
     let (scenario, notes, _) = read_text(node);
     let pool = &scenario.accounts[0].stack.cluster.node_pools["general"];
     assert_eq!((pool.volume_gib, pool.volume_iops), (Some(65_536.0), Some(80_000.0)));
-    let said = "81920 GiB exceed the maximum of a gp3 volume; 65536 are planned";
-    assert!(notes.contains(said), "{notes}");
+    for said in [
+        "81920 GiB exceed the maximum of a gp3 volume; 65536 are planned",
+        "io2 of a node with several volumes is planned as gp3",
+    ] {
+        assert!(notes.contains(said), "{notes}");
+    }
 }
 
 /// An object that is defined twice is used once, with a note.

@@ -59,10 +59,54 @@ fn nodes_tiers_and_fargate_to_the_cent() {
     april("eu-central-1", fargate).unwrap();
 }
 
+/// A database with nothing to do.
+fn database(setting: &str) -> String {
+    format!(
+        "[aurora]\n{setting}\nmin_readers = 0\nqueries_per = {{ api = 1 }}\nwrite_share = 0.1\n\
+         cpu_ms_per_query = 1\npages_per_query = 1\nwal_bytes_per_write = 1000\nkib_per_query = 1\n\
+         storage_gib = 10\nstorage_mib_per_user = 0\nworking_set_share = 0.1\nchanged_per_day = 0.01\n\
+         backup_retention_days = 1\n"
+    )
+}
+
+/// 720 h × 0.276 in Virginia, 0.333 in Frankfurt and 0.299 in Paris, which sells neither r8g nor r7g. A scenario that
+/// names a family keeps it.
+#[test]
+fn a_database_without_a_family_gets_the_newest_that_the_region_sells() {
+    for (region, class, expected) in [
+        ("us-east-1", "db.r8g.large", "198.72"),
+        ("eu-central-1", "db.r7g.large", "239.76"),
+        ("eu-west-3", "db.r6g.large", "215.28"),
+    ] {
+        let costs = april(region, &database("")).unwrap();
+        assert_eq!(cost(&costs, (&format!("InstanceUsage:{class}"), "aurora")), expected);
+    }
+    let costs = april("us-east-1", &database("families = [\"r6g\"]")).unwrap();
+    assert_eq!(cost(&costs, ("InstanceUsage:db.r6g.large", "aurora")), "187.2");
+}
+
+/// 100 GB at 0.149, 32,000 IOPS at 0.078 and 8,000 at 0.0546 in Frankfurt; 500 GB of st1 at 0.054. Paris does not sell io2.
+#[test]
+fn claims_of_every_type_are_priced() {
+    let claims = "[ebs.claims.db]\ngib = 100\nvolume_type = \"io2\"\niops = 40000\n\
+                  [ebs.claims.log]\ngib = 500\nvolume_type = \"st1\"\n";
+    let costs = april("eu-central-1", claims).unwrap();
+    let of = |usage_type: &str, resource: &str| cost(&costs, (usage_type, resource));
+    assert_eq!(of("EBS:VolumeUsage.io2", "claim db"), "14.9");
+    assert_eq!(of("EBS:VolumeP-IOPS.io2", "claim db"), "2496");
+    assert_eq!(of("EBS:VolumeP-IOPS.io2.tier2", "claim db"), "436.8");
+    assert_eq!(of("EBS:VolumeUsage.st1", "claim log"), "27");
+    let said = april("eu-west-3", claims).unwrap_err();
+    assert!(
+        said.contains("no price for eu-west-3/AmazonEC2/EBS:VolumeUsage.io2; nearest"),
+        "{said}"
+    );
+}
+
 /// What people type wrong.
 #[test]
 fn what_aws_does_not_sell_is_refused() {
-    for (more, expected) in [
+    let wrong: &[(&str, &str)] = &[
         ("[eks]\ncontrol_plane_tier = \"16XL\"\n", "control_plane_tier"),
         ("[eks]\nargo_cd = true\n", "argo_cd"),
         (
@@ -74,7 +118,35 @@ fn what_aws_does_not_sell_is_refused() {
             "[cloudfront]\nclasses = [\"api\"]\nhit_ratio = 0.5\nplan = \"Premium\"\n",
             "cloudfront.plan",
         ),
-    ] {
+        (
+            "[ebs]\nvolume_type = \"st1\"\nvolume_gib = 200\n",
+            "ebs.volume_type: an instance boots from no st1",
+        ),
+        (
+            "[ebs]\nvolume_type = \"io2\"\n",
+            "ebs.iops: is missing; an io2 volume needs at least 100",
+        ),
+        ("[ebs.claims.a]\ngib = 50\nvolume_type = \"sc1\"\n", "ebs.claims.a.gib: 50 is below 125"),
+        ("[ebs.claims.a]\ngib = 50\nvolume_type = \"io3\"\n", "volume_type"),
+        (
+            "[ebs.claims.a]\ngib = 50\nvolume_type = \"gp2\"\niops = 4000\n",
+            "ebs.claims.a.iops: a gp2 volume has no setting for it; use gp3 or io2",
+        ),
+        (
+            "[cluster.node_pools.p]\nvolume_type = \"sc1\"\n",
+            "cluster.node_pools.p.volume_type: an instance boots from no sc1 volume",
+        ),
+        (
+            "[cluster.node_pools.p]\nvolume_type = \"io2\"\nvolume_gib = 10\nvolume_iops = 20000\n",
+            "cluster.node_pools.p.volume_iops: 20000 is above 10000",
+        ),
+        (&database("families = [\"m7g\"]"), "aurora.families: no family \"m7g\"; did you mean"),
+        (
+            &(database("serverless = { min_acu = 0, max_acu = 4 }") + "[dr]\n"),
+            "aurora.serverless.min_acu: 0 lets the cluster pause, and AWS does not pause it: dr.database",
+        ),
+    ];
+    for (more, expected) in wrong {
         let said = april("us-east-1", more).unwrap_err();
         assert!(said.contains(expected), "{more}: {said}");
     }

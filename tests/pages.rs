@@ -166,13 +166,16 @@ fn price_pages(book: &PriceBook, plan: &Plan) -> Vec<(&'static str, Page)> {
         pricing: Pricing::Missing,
     };
     let mut gaps = Missing::default();
-    let emitted = vec![gap("AmazonEC2", "NatGateway-Bytes", "nat"), gap("awswaf", "RuleV2", "waf")];
+    let mut emitted =
+        vec![gap("AmazonEC2", "NatGateway-Bytes", "nat"), gap("awswaf", "RuleV2", "waf")];
+    let unsold = gap("AmazonEC2", "EBS:VolumeUsage.io2", "ebs");
+    emitted.push(Emitted { pricing: Pricing::NotSold, ..unsold });
     gaps.add("eu-west-3", emitted);
     vec![
         ("prices status", content::prices::status_page(&[status], &digest)),
         ("prices show", content::prices::show_page(&found, 2)),
         ("prices refresh", content::prices::refresh_page(&refresh)),
-        ("prices missing", content::missing::page(&gaps)),
+        ("prices missing", content::missing::page(&gaps, true)),
         ("prices diff", content::prices::diff_page(&Diff { changes, effect: Some(effect) })),
     ]
 }

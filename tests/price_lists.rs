@@ -384,6 +384,12 @@ fn any_region_that_aws_lists_is_downloaded() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     let expected = "--region: AWS lists no region \"eu-central-4\"; did you mean \"eu-central-";
     assert!(said.contains(expected), "{said}");
+    // Without a connection the nearest that the program knows.
+    let output = refresh(&folder, "http://127.0.0.1:9", "eu-centrl-1", &["--service", "AmazonEC2"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let expected = "--region: no region \"eu-centrl-1\" is known; did you mean \"eu-central-1\"? AWS's own list";
+    assert!(said.contains(expected), "{said}");
 }
 
 /// Data transfer names the region that bytes leave; a service may have several lists; an empty answer is reported.
@@ -432,6 +438,146 @@ fn the_price_list_api_is_asked_in_its_own_words() {
     let output = refresh(&folder, &server.url, "eu-central-1", &plans);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("the Price List API has no AWSComputeSavingsPlan; use --via bulk"));
+}
+
+/// A product of `GetProducts` with its terms: on demand, and reservations as (length, option, class, fee, hourly).
+fn product(attributes: &Value, unit: &str, price: &str, reserved: &[[&str; 5]]) -> String {
+    let dimension = |unit: &str, price: &str| json!({ "unit": unit, "beginRange": "0", "endRange": "Inf", "description": "d", "pricePerUnit": { "USD": price } });
+    let sku = attributes["usagetype"].as_str().unwrap();
+    let on_demand = json!({
+        "effectiveDate": "2020-01-01T00:00:00Z", "offerTermCode": "J",
+        "priceDimensions": { "r": dimension(unit, price) },
+    });
+    let terms: serde_json::Map<String, Value> = reserved
+        .iter()
+        .map(|[length, option, class, fee, hourly]| {
+            let code = format!("{length}{option}{class}");
+            let mut dimensions = json!({ "hour": dimension("Hrs", hourly) });
+            if !fee.is_empty() {
+                dimensions["fee"] = dimension("Quantity", fee);
+            }
+            let term = json!({
+                "effectiveDate": "2020-01-01T00:00:00Z", "offerTermCode": code,
+                "termAttributes": {
+                    "LeaseContractLength": length, "PurchaseOption": option, "OfferingClass": class,
+                },
+                "priceDimensions": dimensions,
+            });
+            (format!("{sku}.{code}"), term)
+        })
+        .collect();
+    json!({
+        "product": { "sku": sku, "attributes": attributes }, "version": VERSION,
+        "publicationDate": "2027-03-01T12:00:00Z",
+        "terms": { "OnDemand": { format!("{sku}.J"): on_demand }, "Reserved": terms },
+    })
+    .to_string()
+}
+
+/// Answers `GetProducts` of a class of Aurora, of an instance type, and of surplus credits.
+fn products(body: &Value) -> Act {
+    let filters = body["Filters"].as_array().unwrap();
+    let of = |field: &str| {
+        let found = filters.iter().find(|own| own["Field"] == field);
+        found.map_or(String::new(), |own| own["Value"].as_str().unwrap().to_owned())
+    };
+    let class = |usage: &str, engine: &str, operation: &str| {
+        json!({
+            "usagetype": usage, "operation": operation, "databaseEngine": engine,
+            "instanceType": "db.r6g.xlarge", "regionCode": "eu-central-1",
+        })
+    };
+    let box_usage = |usage: &str, system: &str, operation: &str| {
+        json!({
+            "usagetype": usage, "operation": operation, "operatingSystem": system,
+            "preInstalledSw": "NA", "instanceType": "m7g.large", "regionCode": "eu-central-1",
+        })
+    };
+    let asked = (body["ServiceCode"].as_str().unwrap(), of("databaseEngine"), of("productFamily"));
+    let products = match (asked.0, &*asked.1, &*asked.2) {
+        ("AmazonRDS", "Aurora PostgreSQL", _) => {
+            let postgres = "Aurora PostgreSQL";
+            let reserved = [
+                ["1yr", "No Upfront", "standard", "", "0.4"],
+                ["1yr", "All Upfront", "standard", "3300", "0"],
+                ["3yr", "Partial Upfront", "standard", "3154", "0.12"],
+            ];
+            let usage = "EUC1-InstanceUsage:db.r6g.xl";
+            let own = class(usage, postgres, "CreateDBInstance:0021");
+            let credits = class("EUC1-CPUCredits:db.t3", postgres, "");
+            let other = class("EUC1-CPUCredits:db.t3", "MySQL", "");
+            vec![
+                product(&own, "Hrs", "0.6", &reserved),
+                product(&credits, "vCPU-Hours", "0.098", &[]),
+                product(&other, "vCPU-Hours", "0.5", &[]),
+            ]
+        }
+        ("AmazonEC2", _, "Compute Instance") => {
+            let own = box_usage("EUC1-BoxUsage:m7g.large", "Linux", "RunInstances");
+            let reserved = [
+                ["1yr", "Partial Upfront", "standard", "270", "0.0308"],
+                ["3yr", "Partial Upfront", "convertible", "630", "0.024"],
+                ["1yr", "Heavy Utilization", "standard", "77", "0.01"],
+            ];
+            vec![product(&own, "Hrs", "0.0978", &reserved)]
+        }
+        ("AmazonEC2", _, "CPU Credits") => [("Linux", "0.051"), ("Windows", "0.096")]
+            .map(|(system, price)| {
+                let own = box_usage("EUC1-CPUCredits:t3", system, "");
+                product(&own, "vCPU-Hours", price, &[])
+            })
+            .to_vec(),
+        _ => vec![],
+    };
+    Act::Answer(200, json!({ "FormatVersion": "aws_v1", "PriceList": products }).to_string())
+}
+
+/// Reservations are terms of a product. Surplus credits have one usage type for all engines and systems: those of Aurora
+/// `PostgreSQL` and of Linux are taken, and a credit of another engine in the answer is none of them.
+#[test]
+fn the_price_list_api_gives_reservations_and_surplus_credits() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(|_, body, _| products(body));
+    let both = ["--service", "AmazonEC2", "--service", "AmazonRDS"];
+    let more = [&["--via", "api", "--format", "json"][..], &both].concat();
+    let output = refresh(&folder, &server.url, "eu-central-1", &more);
+    let done: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    for (file, expected) in [
+        (
+            "AmazonEC2",
+            // 270 / 8,760 + 0.0308; 630 / 26,280 + 0.024.
+            &[
+                ("m7g.large 1yr partial-upfront standard-ri", 0.061_621_917_8),
+                ("m7g.large 3yr partial-upfront convertible-ri", 0.047_972_602_7),
+            ][..],
+        ),
+        (
+            "AmazonRDS",
+            // 3,300 / 8,760; 3,154 / 26,280 + 0.12.
+            &[
+                ("db.r6g.xlarge 1yr all-upfront reserved-db-instance", 0.376_712_328_8),
+                ("db.r6g.xlarge 1yr no-upfront reserved-db-instance", 0.4),
+                ("db.r6g.xlarge 3yr partial-upfront reserved-db-instance", 0.240_015_220_7),
+            ],
+        ),
+    ] {
+        let rows = rates(&folder, &format!("eu-central-1/{file}.commitments.csv"));
+        assert_eq!(rows.len(), expected.len(), "{rows:?}");
+        for ((key, usd), (name, rate)) in rows.iter().zip(expected) {
+            let usd: f64 = usd.parse().unwrap();
+            assert!(key == name && (usd - rate).abs() < 1e-8, "{key} {usd}");
+        }
+        let files = done["files"].as_array().unwrap();
+        let line = files.iter().find(|line| line["service"] == file).unwrap();
+        assert_eq!(line["rates"], expected.len());
+    }
+    let price = |service: &str, usage: &str| {
+        shown(&folder, &["eu-central-1", service, usage])[0]["usd"].clone()
+    };
+    assert_eq!(price("AmazonRDS", "InstanceUsage:db.r6g.xl"), "0.6");
+    assert_eq!(price("AmazonRDS", "CPUCredits:db.t3"), "0.098");
+    assert_eq!(price("AmazonEC2", "CPUCredits:t3"), "0.051");
+    assert_eq!(price("AmazonEC2", "BoxUsage:m7g.large"), "0.0978");
 }
 
 /// Tries of the connection and tries for a file that was cut are the same tries, and a name that does not resolve

@@ -1,7 +1,7 @@
 //! The price book of every region: complete, and the example planned in each.
 #![allow(clippy::unwrap_used)]
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use rayon::prelude::*;
 use runrate::{
@@ -217,8 +217,13 @@ fn a_plan_with_gaps_counts_them_and_names_the_commands() {
     // CloudFront is not in the stack; of all services it is asked for.
     assert!(!usage_types.contains(&"Invalidations"), "{usage_types:?}");
 
-    let whole = stdout(&runrate(&["prices", "missing", "--region", "eu-central-1"]));
-    assert!(whole.contains("Every meter that these services can emit has a price."), "{whole}");
+    let eu = ["prices", "missing", "--region", "eu-west-3"];
+    let whole = stdout(&runrate(&eu));
+    assert!(whole.contains("Every meter that these services can emit has a price"), "{whole}");
+    assert!(whole.contains("Not sold in a region"), "{whole}");
+    assert!(!whole.contains("EBS:VolumeUsage.io2"), "{whole}");
+    let whole = stdout(&runrate(&[&eu[..], &["--all"]].concat()));
+    assert!(whole.contains("EBS:VolumeUsage.io2"), "{whole}");
     let placed = runrate(&["prices", "missing", "eu-central-1"]);
     let message = String::from_utf8_lossy(&placed.stderr).into_owned();
     assert!(
@@ -229,4 +234,68 @@ fn a_plan_with_gaps_counts_them_and_names_the_commands() {
     assert_eq!(wrong.status.code(), Some(2));
     let message = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert!(message.contains("did you mean \"eu-central-1\"?"), "{message}");
+}
+
+/// A price book with another region of AWS, whose prices are those of Frankfurt.
+fn with_cape_town(folder: &Path) {
+    let read = store::price_manifest(&PriceSource::Embedded).unwrap();
+    let frankfurt = read.files.iter().filter(|listed| listed.path.starts_with("eu-central-1/"));
+    let files: BTreeMap<String, String> = frankfurt
+        .map(|listed| {
+            let text = store::price_text(&read, &listed.path).unwrap().unwrap();
+            let path = listed.path.replace("eu-central-1", "af-south-1");
+            (path, text.replace("EUC1-", "AFS1-"))
+        })
+        .collect();
+    assert!(files.len() > 10);
+    store::save_prices(folder, &read, &files).unwrap();
+}
+
+/// Two accounts, the second in a region that the program has no prices of, with a reservation there: refused without them, and
+/// at the cost of Frankfurt with a book that has Frankfurt's.
+#[test]
+fn a_region_outside_the_built_in_book_plans_with_a_book_that_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().join("book");
+    with_cape_town(&book);
+    let scenario = |region: &str| {
+        let more = format!(
+            "[accounts.second]\nregion = \"{region}\"\ntraffic_share = 0.5\n[eks]\n[nat]\n\
+             [[commitments]]\nname = \"c\"\nkind = \"ec2-reserved-instance\"\naccount = \"second\"\n\
+             start = \"2027-01\"\nterm = \"1yr\"\npayment = \"no-upfront\"\n\
+             instance_type = \"m7g.large\"\ncount = 1\nregion = \"{region}\"\n"
+        );
+        let path = folder.path().join(format!("{region}.toml"));
+        fs::write(&path, small("us-east-1", &more)).unwrap();
+        path.display().to_string()
+    };
+    let book = ["--prices", &book.display().to_string()].map(ToString::to_string);
+    let book: Vec<&str> = book.iter().map(String::as_str).collect();
+    let total = |region: &str, more: &[&str]| {
+        let path = scenario(region);
+        let plan = ["plan", &path, "--trials", "1", "--format", "json"];
+        let plan: serde_json::Value =
+            serde_json::from_str(&stdout(&runrate(&[&plan[..], more].concat()))).unwrap();
+        plan["cost"].as_str().unwrap_or_else(|| panic!("{}", plan["cost"])).to_owned()
+    };
+    assert_eq!(total("af-south-1", &book), total("eu-central-1", &[]));
+
+    let refused = |region: &str| {
+        let done = runrate(&["plan", &scenario(region), "--trials", "1"]);
+        assert_eq!(done.status.code(), Some(2));
+        String::from_utf8_lossy(&done.stderr).into_owned()
+    };
+    let said = refused("af-south-1");
+    let expected = "accounts.second.region: the price book has no prices of af-south-1; `runrate prices refresh --region af-south-1 --dir DIR`";
+    assert!(said.contains(expected), "{said}");
+    let said = refused("af-sout-1");
+    assert!(said.contains("no region \"af-sout-1\"; did you mean \"af-south-1\"?"), "{said}");
+
+    let missing = ["prices", "missing", "--region", "af-south-1", "--format", "json"];
+    let found: serde_json::Value =
+        serde_json::from_str(&stdout(&runrate(&[&missing[..], &book].concat()))).unwrap();
+    let gaps = found["missing"].as_array().unwrap();
+    // Frankfurt's rows have no way to Frankfurt.
+    let names: Vec<_> = gaps.iter().map(|gap| gap["usage_type"].as_str().unwrap()).collect();
+    assert_eq!(names, ["EUC1-AWS-Out-Bytes"]);
 }

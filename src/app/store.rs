@@ -315,6 +315,7 @@ fn catalog(manifest: &Manifest) -> Result<Catalog, Error> {
                 &text("eks_versions.csv")?,
                 &text("github_actions.csv")?,
                 &text("regions.csv")?,
+                &text("other_regions.csv")?,
                 &text("burstable.csv")?,
             ])?;
     for listed in &manifest.files {

@@ -63,8 +63,6 @@ pub struct Rules {
     /// Savings Plans.
     #[serde(rename = "savings_plan")]
     pub savings_plans: Vec<SavingsPlan>,
-    /// Prefixes of usage types by region, where the built-in book has no prices.
-    pub billing_codes: BTreeMap<String, String>,
     /// Spot prices, which no list has.
     pub spot: Spot,
 }

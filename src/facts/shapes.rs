@@ -17,8 +17,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 use crate::error::{Error, Place, nearest};
 
 pub mod allocatable;
+pub mod volume;
 
 pub use allocatable::KubeletFacts;
+pub use volume::{EbsFacts, VolumeType};
 
 /// One EC2 instance type.
 #[derive(Debug, Clone, Deserialize)]
@@ -342,24 +344,6 @@ pub struct ServingFacts {
     pub hard_pod_affinity_weight: u32,
 }
 
-/// What a gp3 volume includes.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EbsFacts {
-    /// IOPS without extra charge.
-    pub gp3_included_iops: f64,
-    /// Throughput without extra charge, in MiB/s.
-    pub gp3_included_mibps: f64,
-    /// Largest gp3 volume, in GiB.
-    pub gp3_max_gib: f64,
-    /// Largest gp2 volume, in GiB.
-    pub gp2_max_gib: f64,
-    /// Most IOPS.
-    pub gp3_max_iops: f64,
-    /// Most throughput, in MiB/s.
-    pub gp3_max_mibps: f64,
-}
-
 /// What one load-balancer capacity unit holds.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -394,6 +378,8 @@ pub struct CloudFrontPlanFacts {
     pub requests: f64,
     /// Bytes of a month, in GB.
     pub gb: f64,
+    /// Storage of S3 Standard that the plan pays for, in GB.
+    pub s3_gb: f64,
 }
 
 /// Sizes of pods on Fargate.
@@ -450,7 +436,7 @@ pub struct AuroraFacts {
     pub max_backup_retention_days: f64,
     /// Largest cluster volume, in GiB.
     pub max_storage_gib: f64,
-    /// Families to choose from when a scenario names none.
+    /// Families to choose from when a scenario names none: the first that the region sells.
     pub default_families: Vec<String>,
     /// CPU the sizing aims for at the peak.
     pub target_cpu_utilization: f64,
@@ -464,6 +450,8 @@ pub struct AuroraFacts {
     pub acu_step: f64,
     /// Seconds without a connection after which a cluster with a minimum of 0 pauses, if the scenario names none.
     pub pause_after_seconds: u32,
+    /// First minor version of each major that takes a minimum of 0, `16.3`.
+    pub pause_versions: Vec<String>,
     /// Most capacity, in ACU.
     pub max_acu: f64,
     /// Growth in 15 s as a share of the capacity.
@@ -578,6 +566,12 @@ struct RegionRow {
     dr_region: String,
 }
 
+#[derive(Debug, Deserialize)]
+struct OtherRegion {
+    region: String,
+    prefix: String,
+}
+
 /// An allowance of a GitHub plan.
 #[derive(Debug, Clone, Deserialize)]
 pub struct GithubAllowance {
@@ -650,6 +644,8 @@ pub struct Catalog {
     pub burstable: Vec<Burstable>,
     /// Region codes and the prefix that bills print for them.
     pub prefixes: BTreeMap<String, String>,
+    /// The same of regions that AWS has and the built-in price book does not.
+    pub other_prefixes: BTreeMap<String, String>,
     /// The region that a `[dr]` table without one takes, by region code.
     pub dr_regions: BTreeMap<String, String>,
     /// Controller defaults.
@@ -678,6 +674,7 @@ impl Catalog {
             github: Vec::new(),
             burstable: Vec::new(),
             prefixes: BTreeMap::new(),
+            other_prefixes: BTreeMap::new(),
             dr_regions: BTreeMap::new(),
             controllers,
             profiles: BTreeMap::new(),
@@ -713,7 +710,7 @@ impl Catalog {
     /// A file that does not have the columns it should, with its line.
     pub fn with_lifecycles(
         mut self,
-        [eks, github, regions, burstable]: [&str; 4],
+        [eks, github, regions, other_regions, burstable]: [&str; 5],
     ) -> Result<Self, Error> {
         self.eks_versions = rows("models/eks_versions.csv", eks)?;
         self.github = rows("models/github_actions.csv", github)?;
@@ -721,6 +718,9 @@ impl Catalog {
         for RegionRow { region, prefix, dr_region } in rows("models/regions.csv", regions)? {
             self.prefixes.insert(region.clone(), prefix);
             self.dr_regions.insert(region, dr_region);
+        }
+        for OtherRegion { region, prefix } in rows("models/other_regions.csv", other_regions)? {
+            self.other_prefixes.insert(region, prefix);
         }
         Ok(self)
     }
@@ -794,10 +794,20 @@ impl Catalog {
         self.spot(region, instance_type).is_some_and(|supply| supply.savings_percent > 0.0)
     }
 
-    /// Returns a message for the code of no known region, with the nearest, or all of them.
+    /// Returns what bills print before the usage types of a region of AWS, whether the built-in price book has it or not.
+    pub fn prefix(&self, region: &str) -> Option<&String> {
+        self.prefixes.get(region).or_else(|| self.other_prefixes.get(region))
+    }
+
+    /// Returns the regions of AWS and their prefixes.
+    pub fn regions(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.prefixes.iter().chain(&self.other_prefixes)
+    }
+
+    /// Returns a message for the code of no known region, with the nearest, or those of the built-in price book.
     pub fn unknown_region(&self, region: &str) -> String {
         let known = || self.prefixes.keys().map(String::as_str);
-        match nearest(region, known()) {
+        match nearest(region, self.regions().map(|(region, _)| &**region)) {
             Some(near) => format!("no region {region:?}; did you mean {near:?}?"),
             None => format!(
                 "no region {region:?}; there are {}",

@@ -193,12 +193,14 @@ impl Account {
     /// Returns what its services are checked against.
     pub fn context<'a>(&'a self, catalog: &'a Catalog) -> Context<'a> {
         let stops = self.settings.schedule.as_ref().is_some_and(|own| own.stop_database);
-        let mut kinds = self.stack.services.iter().map(|service| service.kind());
+        let services = &self.stack.services;
+        let mut kinds = services.iter().map(|service| service.kind());
         Context {
             classes: &self.classes,
             workloads: &self.stack.workloads,
             region: &self.settings.region,
             stops_database: stops && kinds.any(|kind| kind == "aurora"),
+            replicates_database: services.iter().any(|service| service.replicates_database()),
             catalog,
         }
     }
@@ -451,9 +453,12 @@ impl Scenario {
         }
         problems.extend(check::once(&accounts, &document));
         for (index, bought) in common.commitments.iter().enumerate() {
-            if let Some(region) =
-                bought.region.as_ref().filter(|own| !catalog.prefixes.contains_key(*own))
-            {
+            // A region newer than the program is one that an account names: its prices have been refreshed.
+            let placed = |region: &&String| {
+                accounts.iter().any(|account| account.settings.region == **region)
+            };
+            let unknown = |region: &&String| catalog.prefix(region).is_none() && !placed(region);
+            if let Some(region) = bought.region.as_ref().filter(unknown) {
                 let key = format!("commitments[{index}].region");
                 problems.push(document.problem(&key, &catalog.unknown_region(region)));
             }

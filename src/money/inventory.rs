@@ -7,8 +7,8 @@
 //! sold there          = instance types and classes of the catalog with a price in the region
 //! ```
 //! # Limits
-//! A type that the book does not know in a region counts as not sold there, as it does for a plan; so does a meter of
-//! `Service::SOLD_IN_SOME_REGIONS`.
+//! A type that the book does not know in a region counts as not sold there, as it does for a plan, and is left out; a meter
+//! of `Service::SOLD_IN_SOME_REGIONS` counts as not sold there too, or its price there has not been read.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::{
     facts::{
         prices::{BillKey, GLOBAL, PriceBook},
-        shapes::Catalog,
+        shapes::{AuroraClass, Catalog},
     },
     usage::services::{Meter, Registration, SERVICES, sold::Sold},
 };
@@ -28,29 +28,35 @@ pub fn sold<'a>(
     catalog: &'a Catalog,
     book: &PriceBook,
 ) -> Sold<'a> {
-    let has = |service: &str, kinds: [&str; 2], name: &str| {
-        let table = book.table(region, service);
-        kinds.iter().any(|kind| {
-            let usage_type = format!("{kind}:{name}");
-            table.is_some_and(|table| !table.of_usage_type(&usage_type).is_empty())
-        })
-    };
     let types = catalog.shapes().iter();
-    let classes = catalog.aurora().iter();
     Sold {
         region,
         peers,
         catalog,
         instance_types: types
-            .filter(|own| has("AmazonEC2", ["BoxUsage", "SpotUsage"], &own.instance_type))
-            .collect(),
-        classes: classes
             .filter(|own| {
-                let kinds = ["InstanceUsage", "InstanceUsageIOOptimized"];
-                has("AmazonRDS", kinds, &own.billing_class)
+                has((region, "AmazonEC2"), ["BoxUsage", "SpotUsage"], &own.instance_type, book)
             })
             .collect(),
+        classes: sold_classes(region, catalog, book),
     }
+}
+
+/// Returns the database classes that a region sells, as far as the book has prices.
+pub fn sold_classes<'a>(
+    region: &str,
+    catalog: &'a Catalog,
+    book: &PriceBook,
+) -> Vec<&'a AuroraClass> {
+    let kinds = ["InstanceUsage", "InstanceUsageIOOptimized"];
+    let sold = |own: &&AuroraClass| has((region, "AmazonRDS"), kinds, &own.billing_class, book);
+    catalog.aurora().iter().filter(sold).collect()
+}
+
+fn has((region, service): (&str, &str), kinds: [&str; 2], name: &str, book: &PriceBook) -> bool {
+    book.table(region, service).is_some_and(|table| {
+        kinds.iter().any(|kind| !table.of_usage_type(&format!("{kind}:{name}")).is_empty())
+    })
 }
 
 /// How the book prices a meter.
@@ -63,6 +69,8 @@ pub enum Pricing {
     Estimated,
     /// Not at all, or not from the first unit on to any quantity.
     Missing,
+    /// Not at all: AWS sells it in some regions only, or its price has been read in some only.
+    NotSold,
 }
 
 /// A meter that a service can emit.
@@ -105,11 +113,12 @@ pub fn emitted(
             }
             for usage_type in named {
                 let key = key(&usage_type);
-                let pricing = pricing(book, &key);
                 let some = service.sold_in_some_regions.contains(&meter.usage_type);
-                if !(some && pricing == Pricing::Missing) {
-                    add(key, pricing);
-                }
+                let pricing = match pricing(book, &key) {
+                    Pricing::Missing if some => Pricing::NotSold,
+                    other => other,
+                };
+                add(key, pricing);
             }
         }
     }

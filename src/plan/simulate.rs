@@ -21,7 +21,7 @@ use crate::{
     facts::{
         commitment_rates,
         prices::{BillKey, GLOBAL, PriceBook},
-        shapes::Catalog,
+        shapes::{AuroraClass, Catalog},
     },
     intent::{
         budget::Scope,
@@ -33,6 +33,7 @@ use crate::{
         random::{self, Draws, Stream},
         series::Series,
     },
+    money::inventory::sold_classes,
     money::rate::{
         self, Rated, Sharing, Usage,
         commitment::{Applied, Terms},
@@ -124,6 +125,8 @@ pub struct Prepared<'a> {
     users: Path,
     traffic: Model,
     policies: Vec<Policy>,
+    /// Database classes that each account's region sells.
+    sold_classes: BTreeMap<&'a str, Vec<AuroraClass>>,
     residual_sigma: Option<f64>,
     /// What each budget counts.
     scopes: Vec<Scope>,
@@ -186,6 +189,7 @@ impl<'a> Prepared<'a> {
             users,
             traffic,
             policies,
+            sold_classes: sold_by_region(scenario, facts),
             residual_sigma,
             scopes,
             bootstrap,
@@ -566,11 +570,29 @@ impl<'a> Prepared<'a> {
             workloads: &account.stack.workloads,
             node_pools: &account.stack.cluster.node_pools,
             catalog: &self.facts.catalog,
+            sold_classes: self
+                .sold_classes
+                .get(&*account.settings.region)
+                .map_or(&[][..], Vec::as_slice),
             free_tier: account.settings.free_tier_until.is_some_and(|last| month <= last),
             stops_database: schedule.is_some_and(|schedule| schedule.stop_database),
             received: Received::default(),
         }
     }
+}
+
+/// Returns the database classes that the region of each account sells.
+fn sold_by_region<'a>(
+    scenario: &'a Scenario,
+    facts: &Facts,
+) -> BTreeMap<&'a str, Vec<AuroraClass>> {
+    let mut sold = BTreeMap::new();
+    for account in &scenario.accounts {
+        let region = &*account.settings.region;
+        let classes = || sold_classes(region, &facts.catalog, &facts.prices);
+        sold.entry(region).or_insert_with(|| classes().into_iter().cloned().collect());
+    }
+    sold
 }
 
 fn profile(scenario: &Scenario, series: Option<&Series>) -> Result<Profile, String> {
@@ -594,7 +616,7 @@ fn policy(
     let document = &scenario.document;
     let region = &account.settings.region;
     if !facts.prices.has_region(region) {
-        let message = if facts.catalog.prefixes.contains_key(region) {
+        let message = if facts.catalog.prefix(region).is_some() {
             format!(
                 "the price book has no prices of {region}; `runrate prices refresh --region {region} --dir DIR` downloads them, and --prices DIR reads them"
             )

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
+
 use crate::{
     cluster::capacity::{JobUse, QueueUse, WorkloadUse},
     demand::growth::fit::Fit,
@@ -192,25 +194,33 @@ fn prices(months: &[MonthPlan], prices: &[PriceUsed], warnings: &mut Vec<String>
             names(&derived)
         ));
     }
-    let Some(start) = months.first().map(|month| month.month) else { return };
-    let old: Vec<&PriceUsed> = prices
-        .iter()
-        .filter(|price| {
-            price.steps.iter().any(|step| {
-                let date = crate::measure::calendar::parse_moment(&step.as_of);
-                let month = date.and_then(|date| Month::of(date.date()));
-                // A price without a date may be of any age.
-                month.is_none_or(|month| start.since(month) >= OLD_MONTHS)
-            })
-        })
-        .collect();
-    if !old.is_empty() {
-        warnings.push(format!(
-            "{} {OLD_MONTHS} months old or more, or undated, at the plan's start: {}",
-            count(old.len(), "price is", "prices are"),
-            names(&old)
-        ));
-    }
+    let start = months.first().map(|month| month.month);
+    warnings.extend(start.and_then(|start| old(start, prices)));
+}
+
+/// Returns the prices that are old or undated at the plan's start, the oldest first.
+fn old(start: Month, prices: &[PriceUsed]) -> Option<String> {
+    // The oldest step that counts; a price without a date may be of any age.
+    let oldest = |price: &PriceUsed| -> Option<Option<Date>> {
+        let dates = price.steps.iter().map(|step| {
+            crate::measure::calendar::parse_moment(&step.as_of).map(jiff::civil::DateTime::date)
+        });
+        let is_old = |date: &Option<Date>| {
+            date.and_then(Month::of).is_none_or(|month| start.since(month) >= OLD_MONTHS)
+        };
+        dates.filter(is_old).min_by_key(|date| (date.is_none(), *date))
+    };
+    let mut old: Vec<(Option<Date>, &PriceUsed)> =
+        prices.iter().filter_map(|price| Some((oldest(price)?, price))).collect();
+    old.sort_by_key(|(date, _)| (date.is_none(), *date));
+    let (first, _) = old.first()?;
+    let first = first.map_or(String::new(), |date| format!(", the oldest of {date}"));
+    let prices: Vec<&PriceUsed> = old.iter().map(|(_, price)| *price).collect();
+    Some(format!(
+        "{} {OLD_MONTHS} months old or more, or undated, at the plan's start{first}: {}",
+        count(prices.len(), "price is", "prices are"),
+        names(&prices)
+    ))
 }
 
 fn count(number: usize, one: &str, many: &str) -> String {
@@ -224,4 +234,49 @@ fn names(prices: &[&PriceUsed]) -> String {
         names.push(format!("and {} more", prices.len() - names.len()));
     }
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One warning for all of them, the oldest first and the undated last; a price of last year is none of them.
+    #[test]
+    fn old_prices_are_one_warning_that_names_the_oldest() {
+        let price = |name: &str, dates: &[&str]| -> PriceUsed {
+            let steps: Vec<_> = dates
+                .iter()
+                .map(|date| {
+                    serde_json::json!({
+                        "from": "0", "to": null, "price": "1", "as_of": date, "source": "s",
+                        "confidence": "exact", "note": "",
+                    })
+                })
+                .collect();
+            let key = serde_json::json!({
+                "service": "S", "region": "r", "usage_type": name, "operation": "",
+            });
+            serde_json::from_value(serde_json::json!({
+                "key": key, "billed_usage_type": name, "cost_explorer_service": "S", "unit": "Hrs",
+                "steps": steps,
+            }))
+            .unwrap()
+        };
+        let start: Month = "2027-01".parse().unwrap();
+        let all = [
+            price("undated", &[""]),
+            price("new", &["2026-06-01"]),
+            price("year", &["2024"]),
+            price("steps", &["2026-06-01", "2021-07-14"]),
+        ];
+        assert_eq!(
+            old(start, &all).unwrap(),
+            "3 prices are 24 months old or more, or undated, at the plan's start, the oldest of 2021-07-14: steps, year, undated"
+        );
+        assert_eq!(
+            old(start, &all[..1]).unwrap(),
+            "1 price is 24 months old or more, or undated, at the plan's start: undated"
+        );
+        assert_eq!(old(start, &all[1..2]), None);
+    }
 }

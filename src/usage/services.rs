@@ -22,7 +22,7 @@ use crate::{
     error::nearest,
     facts::{
         prices::{BillKey, GLOBAL},
-        shapes::Catalog,
+        shapes::{AuroraClass, Catalog},
     },
     measure::{
         calendar::Month,
@@ -199,6 +199,8 @@ pub struct Demand<'a> {
     pub node_pools: &'a IndexMap<String, NodePool>,
     /// Shapes and facts.
     pub catalog: &'a Catalog,
+    /// Database classes that the region sells, as far as the price book knows.
+    pub sold_classes: &'a [AuroraClass],
     /// Whether the account is in its first twelve months, with the legacy free tier.
     pub free_tier: bool,
     /// Whether the account's schedule stops the database outside its hours.
@@ -325,6 +327,8 @@ pub struct Context<'a> {
     pub region: &'a str,
     /// Whether the account's schedule stops the database outside its hours.
     pub stops_database: bool,
+    /// Whether the account's database is the primary of a global one.
+    pub replicates_database: bool,
     /// Shapes and facts.
     pub catalog: &'a Catalog,
 }
@@ -480,9 +484,14 @@ pub trait Service: DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 's
     }
 
     /// Returns the database capacity that it may run: instance classes, `db.r8g.large`, or
-    /// [`SERVERLESS`](crate::facts::commitment_rates::SERVERLESS) capacity.
-    fn database_capacity(&self, _catalog: &Catalog) -> Vec<String> {
+    /// [`SERVERLESS`](crate::facts::commitment_rates::SERVERLESS) capacity; `sold` are the classes that its region sells.
+    fn database_capacity(&self, _catalog: &Catalog, _sold: &[AuroraClass]) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Returns whether it replicates the account's database to another region.
+    fn replicates_database(&self) -> bool {
+        false
     }
 
     /// Returns what an account without such a table leaves out, as a warning's reason.
@@ -521,7 +530,9 @@ pub trait AnyService: fmt::Debug + Send + Sync {
     /// See [`Service::kubernetes_minor`].
     fn kubernetes_minor(&self) -> Option<u32>;
     /// See [`Service::database_capacity`].
-    fn database_capacity(&self, catalog: &Catalog) -> Vec<String>;
+    fn database_capacity(&self, catalog: &Catalog, sold: &[AuroraClass]) -> Vec<String>;
+    /// See [`Service::replicates_database`].
+    fn replicates_database(&self) -> bool;
     /// See [`Service::sends`].
     fn sends(&self, demand: &Demand<'_>) -> Vec<Sent>;
     /// See [`Service::database`].
@@ -555,8 +566,11 @@ impl<S: Service> AnyService for S {
     fn kubernetes_minor(&self) -> Option<u32> {
         Service::kubernetes_minor(self)
     }
-    fn database_capacity(&self, catalog: &Catalog) -> Vec<String> {
-        Service::database_capacity(self, catalog)
+    fn database_capacity(&self, catalog: &Catalog, sold: &[AuroraClass]) -> Vec<String> {
+        Service::database_capacity(self, catalog, sold)
+    }
+    fn replicates_database(&self) -> bool {
+        Service::replicates_database(self)
     }
     fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         Service::sends(self, demand)

@@ -69,8 +69,7 @@ impl<'a> Naming<'a> {
                 }
             }
         }
-        let regions =
-            catalog.prefixes.iter().map(|(region, prefix)| (prefix.clone(), region.clone()));
+        let regions = catalog.regions().map(|(region, prefix)| (prefix.clone(), region.clone()));
         let unprefixed = billing.unprefixed_region.clone();
         let same_rate = billing.same_rate.clone();
         Self { codes, unprefixed, same_rate, regions: regions.collect(), billed }

@@ -4,7 +4,10 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::workload::Resources;
+use crate::{
+    cluster::workload::Resources,
+    facts::shapes::{VolumeType, volume::Provisioned},
+};
 
 /// The nodes that are always there.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -149,6 +152,8 @@ pub struct NodePool {
     /// Size of a node's volumes \[GiB\]; default: that of `[ebs]`.
     #[schemars(range(min = 1))]
     pub volume_gib: Option<f64>,
+    /// Type of a node's volume, which boots the node; default: that of `[ebs]`.
+    pub volume_type: Option<VolumeType>,
     /// Provisioned IOPS of a node's volume; default: those of `[ebs]`.
     #[schemars(range(min = 1))]
     pub volume_iops: Option<f64>,
@@ -178,6 +183,27 @@ pub struct NodePool {
     /// drift no longer waits for such pods. By default a drain may last forever.
     #[schemars(range(min = 0, max = 864_000))]
     pub termination_grace_seconds: Option<u32>,
+}
+
+impl NodePool {
+    /// Returns whether it sets the volume of its nodes.
+    pub fn has_volume(&self) -> bool {
+        let figures = [self.volume_gib, self.volume_iops, self.volume_throughput_mibps];
+        self.volume_type.is_some() || figures.iter().any(Option::is_some)
+    }
+
+    /// Returns the volume of its nodes, where those of other pools have `shared`. IOPS and throughput belong to a type:
+    /// a pool of another type does not take them over.
+    pub fn volume(&self, shared: Provisioned) -> Provisioned {
+        let kind = self.volume_type.unwrap_or(shared.kind);
+        let alike = |figure: Option<f64>| figure.filter(|_| kind == shared.kind);
+        Provisioned {
+            kind,
+            gib: self.volume_gib.or(shared.gib),
+            iops: self.volume_iops.or(alike(shared.iops)),
+            mibps: self.volume_throughput_mibps.or(alike(shared.mibps)),
+        }
+    }
 }
 
 /// Gates of alpha and beta features, named as the controllers name them.

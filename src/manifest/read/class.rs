@@ -9,7 +9,7 @@ use super::{
     documents::{Object, items, pairs, text},
     value::{Line, capped, leftover, number, quantity, rounded, whole},
 };
-use crate::manifest::quantity::Quantity;
+use crate::{facts::shapes::VolumeType, manifest::quantity::Quantity};
 
 /// The field by which a node class selects capacity reservations.
 const RESERVATIONS: &str = "capacityReservationSelectorTerms";
@@ -27,6 +27,7 @@ pub(super) struct Class {
 
 /// A volume of a node.
 struct Volume {
+    kind: VolumeType,
     gib: f64,
     iops: Option<f64>,
     throughput: Option<f64>,
@@ -79,19 +80,26 @@ fn volumes(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<
         let message = "names no known root volume; the plan leaves out the one of the image";
         notes.field(object, FIELD, message);
     }
-    let planned = &*knowledge.facts.node.volume_type;
+    let planned = VolumeType::default();
+    let unset = &*knowledge.facts.node.volume_type;
     let mut all = Vec::new();
     for (index, device) in devices.iter().enumerate() {
         let Some(ebs) = device.get("ebs") else { continue };
         let field = format!("{FIELD}[{index}].ebs");
-        let kind = text(ebs, "/volumeType").unwrap_or(planned);
-        if kind != planned {
-            let message =
-                format!("{kind} is planned as {planned}, the one volume type of a scenario");
+        let name = text(ebs, "/volumeType").unwrap_or(unset);
+        // Several volumes are planned as one, so they are of one type.
+        let bootable = VolumeType::named(name)
+            .filter(|kind| knowledge.catalog.controllers.ebs.of(*kind).boots);
+        let kind = bootable.filter(|_| devices.len() == 1).unwrap_or(planned);
+        if kind.name() != name {
+            let message = if bootable.is_none() {
+                format!("{name} is planned as {}", planned.name())
+            } else {
+                format!("{name} of a node with several volumes is planned as {}", planned.name())
+            };
             notes.field(object, &format!("{field}.volumeType"), &message);
         }
-        let volume = volume(object, (&field, ebs), ("volumeSize", usual), notes);
-        all.push(volume);
+        all.push(volume(object, (&field, ebs), (kind, "volumeSize", usual), notes));
     }
     if all.is_empty() {
         // Devices without `ebs` are instance stores, or cut off.
@@ -115,9 +123,10 @@ fn volumes(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<
         if all.len() == 1 { of(&all[0]) } else { given }
     };
     let volume = Volume {
+        kind: all[0].kind,
         gib: all.iter().map(|volume| volume.gib).sum(),
-        iops: sum(|volume| volume.iops, facts.gp3_included_iops),
-        throughput: sum(|volume| volume.throughput, facts.gp3_included_mibps),
+        iops: sum(|volume| volume.iops, facts.gp3.included_iops),
+        throughput: sum(|volume| volume.throughput, facts.gp3.included_mibps),
     };
     lines(object, (FIELD, volume), knowledge, notes)
 }
@@ -129,7 +138,8 @@ fn storage(object: &Object, knowledge: Knowledge<'_>, notes: &mut Notes) -> Vec<
         let why = format!("{}: no ephemeralStorage, so EKS Auto Mode's default", object.label());
         return vec![Line::new("volume_gib", number(usual), &why)];
     };
-    let volume = volume(object, ("spec.ephemeralStorage", given), ("size", usual), notes);
+    let kind = VolumeType::default();
+    let volume = volume(object, ("spec.ephemeralStorage", given), (kind, "size", usual), notes);
     lines(object, ("spec.ephemeralStorage", volume), knowledge, notes)
 }
 
@@ -140,7 +150,7 @@ const LEAST_GIB: f64 = 1.0;
 fn volume(
     object: &Object,
     (field, given): (&str, &Value),
-    (key, usual): (&str, f64),
+    (kind, key, usual): (VolumeType, &str, f64),
     notes: &mut Notes,
 ) -> Volume {
     let place = format!("{field}.{key}");
@@ -156,7 +166,8 @@ fn volume(
         let place = format!("{field}.{key}");
         whole(object, (&place, value), (1, 1_000_000), notes).map(f64::from)
     };
-    Volume { gib: read.unwrap_or(usual), iops: figure("iops"), throughput: figure("throughput") }
+    let (iops, throughput) = (figure("iops"), figure("throughput"));
+    Volume { kind, gib: read.unwrap_or(usual), iops, throughput }
 }
 
 /// Returns the keys of a volume, within what the type that a scenario plans may have.
@@ -166,20 +177,35 @@ fn lines(
     knowledge: Knowledge<'_>,
     notes: &mut Notes,
 ) -> Vec<Line> {
-    let kind = &*knowledge.facts.node.volume_type;
-    let limits = &knowledge.catalog.controllers.ebs;
+    let kind = volume.kind;
+    let limits = knowledge.catalog.controllers.ebs.of(kind);
+    // A type without such a setting ignores it, as EC2 does.
+    let settable = |given: Option<f64>, most: f64| given.filter(|_| most > 0.0);
+    let iops = settable(volume.iops, limits.max_iops);
     let figures = [
-        ("volume_gib", Some(volume.gib), (limits.gp3_max_gib, "GiB")),
-        ("volume_iops", volume.iops, (limits.gp3_max_iops, "IOPS")),
-        ("volume_throughput_mibps", volume.throughput, (limits.gp3_max_mibps, "MiB/s")),
+        ("volume_gib", Some(volume.gib), (limits.max_gib, "GiB")),
+        (
+            "volume_iops",
+            iops.or_else(|| Some(limits.min_iops).filter(|least| *least > 0.0)),
+            (limits.max_iops, "IOPS"),
+        ),
+        (
+            "volume_throughput_mibps",
+            settable(volume.throughput, limits.max_mibps),
+            (limits.max_mibps, "MiB/s"),
+        ),
     ];
     let given = figures.into_iter().filter_map(|(key, value, most)| Some((key, value?, most)));
-    given
+    let mut lines: Vec<Line> = given
         .map(|(key, value, most)| {
             let value = capped(object, (field, value), most, kind, notes);
             Line::new(key, number(value), &object.label())
         })
-        .collect()
+        .collect();
+    if kind != VolumeType::default() {
+        lines.push(Line::new("volume_type", kind.name(), &object.label()));
+    }
+    lines
 }
 
 /// Returns a pool's `kubelet`; also of a `v1beta1` node pool, which had it itself.

@@ -4,7 +4,10 @@ use serde_json::Value;
 use toml_edit::{Array, InlineTable};
 
 use super::{Notes, documents::Object};
-use crate::manifest::{quantity::Quantity, yaml::one_line};
+use crate::{
+    facts::shapes::VolumeType,
+    manifest::{quantity::Quantity, yaml::one_line},
+};
 
 /// A key of a table, its value and a comment.
 #[derive(Debug, Clone)]
@@ -119,12 +122,13 @@ pub(super) fn capped(
     object: &Object,
     (field, given): (&str, f64),
     (most, unit): (f64, &str),
-    kind: &str,
+    kind: VolumeType,
     notes: &mut Notes,
 ) -> f64 {
     if given > most {
+        let kind = kind.with_article();
         let message =
-            format!("{given} {unit} exceed the maximum of a {kind} volume; {most} are planned");
+            format!("{given} {unit} exceed the maximum of {kind} volume; {most} are planned");
         notes.field(object, field, &message);
     }
     given.min(most)

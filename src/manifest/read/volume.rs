@@ -18,7 +18,7 @@ use super::{
     value::{Line, capped, quantity, rounded, shown},
     workload::Draft,
 };
-use crate::manifest::quantity::Quantity;
+use crate::{facts::shapes::VolumeType, manifest::quantity::Quantity};
 
 const DEFAULT_CLASS: [&str; 2] = [
     "/metadata/annotations/storageclass.kubernetes.io~1is-default-class",
@@ -403,17 +403,21 @@ fn of_class(
             .map(|(_, value)| shown(value))
     };
     let why = format!("class {}", found.name);
-    let typed = match parameter("type").as_deref().unwrap_or(default) {
-        "gp2" => ("gp2", why),
-        "gp3" => ("gp3", why),
-        other => {
-            let message = format!("{} GiB of type {other} are planned as gp3", size.whole());
-            notes.field(object, field, &message);
-            ("gp3", format!("{why}: {other}, planned as gp3"))
-        }
+    let given = parameter("type");
+    let given = given.as_deref().unwrap_or(default);
+    let typed = if let Some(kind) = VolumeType::named(given) {
+        (kind.name(), why)
+    } else {
+        // An io1 volume costs what the first tier of io2 does.
+        let planned = if given == "io1" { VolumeType::Io2 } else { VolumeType::Gp3 }.name();
+        let message = format!("{} GiB of type {given} are planned as {planned}", size.whole());
+        notes.field(object, field, &message);
+        (planned, format!("{why}: {given}, planned as {planned}"))
     };
     let mut volume = of_type(object, size, typed, storage, notes)?;
-    if volume.kind == "gp3" {
+    let kind = VolumeType::named(volume.kind).unwrap_or_default();
+    let limits = storage.knowledge.catalog.controllers.ebs.of(kind);
+    if limits.max_iops > 0.0 {
         let mut number = |name: &str| {
             let given = parameter(name)?;
             let number = given.parse::<u32>().ok().filter(|number| *number > 0);
@@ -425,13 +429,17 @@ fn of_class(
         };
         let iops = number("iops").or_else(|| Some(number("iopsPerGB")? * f64::from(volume.gib)));
         let throughput = number("throughput");
-        let limits = &storage.knowledge.catalog.controllers.ebs;
+        let per_gib = limits.max_iops_per_gib.unwrap_or(f64::INFINITY);
+        let most = limits.max_iops.min(per_gib * f64::from(volume.gib));
+        let iops = iops.map(|iops| iops.max(limits.min_iops));
+        let iops = iops.or_else(|| Some(limits.min_iops).filter(|least| *least > 0.0));
         let mut within = |given: Option<f64>, most: f64, unit: &str| {
             let unit = format!("{unit} of class {}", found.name);
-            Some(capped(object, (field, given?), (most, &unit), "gp3", notes) as i64)
+            Some(capped(object, (field, given?), (most, &unit), kind, notes) as i64)
         };
-        volume.iops = within(iops, limits.gp3_max_iops, "IOPS");
-        volume.throughput = within(throughput, limits.gp3_max_mibps, "MiB/s");
+        volume.iops = within(iops, most, "IOPS");
+        let throughput = throughput.filter(|_| limits.max_mibps > 0.0);
+        volume.throughput = within(throughput, limits.max_mibps, "MiB/s");
     }
     Some(volume)
 }
@@ -444,10 +452,19 @@ fn of_type(
     storage: Storage<'_>,
     notes: &mut Notes,
 ) -> Option<Volume> {
-    let limits = &storage.knowledge.catalog.controllers.ebs;
-    let most = if kind == "gp2" { limits.gp2_max_gib } else { limits.gp3_max_gib };
-    let gib = if size.whole() > most {
-        capped(object, (&size.field, size.gib), (most, "GiB"), kind, notes) as i64
+    let known = VolumeType::named(kind).unwrap_or_default();
+    let limits = storage.knowledge.catalog.controllers.ebs.of(known);
+    let most = limits.max_gib;
+    let gib = if size.whole() < limits.min_gib {
+        let least = limits.min_gib;
+        let message = format!(
+            "{} volume has at least {least} GiB; {least} are planned",
+            known.with_article()
+        );
+        notes.field(object, &size.field, &message);
+        least as i64
+    } else if size.whole() > most {
+        capped(object, (&size.field, size.gib), (most, "GiB"), known, notes) as i64
     } else {
         rounded(object, (&size.field, size.gib), (size.whole(), "GiB"), notes)
     };

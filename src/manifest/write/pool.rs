@@ -7,6 +7,7 @@ use crate::{
     cluster::autoscale::settings::{
         Budget, ConsolidationPolicy, DisruptionReason, Kubelet, NodePool,
     },
+    facts::shapes::VolumeType,
     manifest::{
         CAPACITY_LABEL, DRIFT_DAYS, FILL_IN, KarpenterFacts, SPOT_SHARE, is_label_value, quantity,
         yaml::{Map, Node},
@@ -52,9 +53,7 @@ struct Named<'a> {
 impl Named<'_> {
     /// Returns whether it needs a node class of its own.
     fn has_class(&self) -> bool {
-        let volume =
-            [self.pool.volume_gib, self.pool.volume_iops, self.pool.volume_throughput_mibps];
-        volume.iter().any(Option::is_some) || self.pool.kubelet.is_some()
+        self.pool.has_volume() || self.pool.kubelet.is_some()
     }
 
     fn class(&self) -> String {
@@ -504,6 +503,8 @@ struct Figure {
 
 /// The volume of a node class.
 struct Volume {
+    kind: VolumeType,
+    kind_key: String,
     gib: Figure,
     iops: Option<Figure>,
     throughput: Option<Figure>,
@@ -531,6 +532,13 @@ fn volume(wanted: &Wanted<'_>, own: Option<Named<'_>>) -> Result<Volume, (String
         }
         None => ebs::Spec::default(),
     };
+    let shared = given.root();
+    let (kind, kind_key) = match own.and_then(|own| Some((own.pool.volume_type?, own))) {
+        Some((kind, own)) => (kind, own.key("volume_type")),
+        None => (shared.kind, "ebs.volume_type".to_owned()),
+    };
+    // IOPS and throughput belong to a type.
+    let alike = |figure: Option<f64>| figure.filter(|_| kind == shared.kind);
     let figure = |of: fn(&NodePool) -> Option<f64>, field: &str, shared: Option<f64>, key: &str| {
         let own = own.and_then(|own| Some((of(own.pool)?, own.key(field))));
         let found = own.or_else(|| Some((shared?, key.to_owned())));
@@ -538,15 +546,17 @@ fn volume(wanted: &Wanted<'_>, own: Option<Named<'_>>) -> Result<Volume, (String
     };
     let gib = figure(|pool| pool.volume_gib, "volume_gib", given.volume_gib, "ebs.volume_gib");
     Ok(Volume {
+        kind,
+        kind_key,
         gib: gib.unwrap_or_else(|| Figure {
             value: wanted.catalog.controllers.node.root_volume_gib,
             key: "Karpenter's default".to_owned(),
         }),
-        iops: figure(|pool| pool.volume_iops, "volume_iops", given.iops, "ebs.iops"),
+        iops: figure(|pool| pool.volume_iops, "volume_iops", alike(given.iops), "ebs.iops"),
         throughput: figure(
             |pool| pool.volume_throughput_mibps,
             "volume_throughput_mibps",
-            given.throughput_mibps,
+            alike(given.throughput_mibps),
             "ebs.throughput_mibps",
         ),
     })
@@ -555,7 +565,7 @@ fn volume(wanted: &Wanted<'_>, own: Option<Named<'_>>) -> Result<Volume, (String
 fn root_volume(wanted: &Wanted<'_>, volume: &Volume) -> Map {
     let fields = volume
         .fields("volumeSize")
-        .with("volumeType", &*wanted.facts.node.volume_type)
+        .why("volumeType", volume.kind.name(), &volume.kind_key)
         .with("encrypted", true)
         .with("deleteOnTermination", true);
     Map::new()

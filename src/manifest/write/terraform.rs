@@ -137,7 +137,9 @@ fn variables(
     add("aurora_storage_type", "string", text(storage), why);
     let days = spec.backup_retention_days.ceil().to_string();
     add("aurora_backup_retention_days", "number", days, "aurora.backup_retention_days");
-    if let Some(version) = &spec.extended_support_version {
+    if let Some(version) = &spec.engine_version {
+        add("aurora_engine_version", "string", text(version), "aurora.engine_version");
+    } else if let Some(version) = &spec.extended_support_version {
         let why = "aurora.extended_support_version";
         add("aurora_engine_version", "string", text(version), why);
     }

@@ -21,6 +21,8 @@ pub struct Priced {
     pub estimated: usize,
     /// Meters without a price.
     pub missing: usize,
+    /// Meters that are not sold in the region, or whose price has been read in other regions only.
+    pub not_sold: usize,
 }
 
 /// A meter without a price.
@@ -40,6 +42,8 @@ pub struct Missing {
     pub regions: Vec<Priced>,
     /// Every meter without a price.
     pub missing: Vec<Gap>,
+    /// Every meter that is not sold in a region, or whose price has been read in other regions only.
+    pub not_sold: Vec<Gap>,
 }
 
 impl Missing {
@@ -63,14 +67,19 @@ impl Missing {
             read: of(Pricing::Read),
             estimated: of(Pricing::Estimated),
             missing: of(Pricing::Missing),
+            not_sold: of(Pricing::NotSold),
         });
-        let gaps = emitted.iter().filter(|meter| meter.pricing == Pricing::Missing);
-        self.missing.extend(gaps.map(|meter| Gap { table: meter.table, key: meter.key.clone() }));
+        let all = |pricing| {
+            let found = emitted.iter().filter(move |meter| meter.pricing == pricing);
+            found.map(|meter| Gap { table: meter.table, key: meter.key.clone() })
+        };
+        self.missing.extend(all(Pricing::Missing));
+        self.not_sold.extend(all(Pricing::NotSold));
     }
 }
 
-/// The regions with their counts, and every meter without a price.
-pub fn page(found: &Missing) -> Page {
+/// The regions with their counts, and every meter without a price; with `all` those that are not sold there too.
+pub fn page(found: &Missing, all: bool) -> Page {
     let sum = |of: fn(&Priced) -> usize| found.regions.iter().map(of).sum::<usize>();
     let estimated = sum(|own| own.estimated);
     let meters = sum(|own| own.read) + estimated + found.missing.len();
@@ -87,16 +96,31 @@ pub fn page(found: &Missing) -> Page {
             note: "spot prices are always estimated; no price list has them".into(),
             ..Fact::default()
         },
+        Fact {
+            label: "Not sold in a region".into(),
+            value: Cell::Number(found.not_sold.len() as f64),
+            note:
+                "or read in other regions only; a plan that needs one is refused (--all lists them)"
+                    .into(),
+            ..Fact::default()
+        },
     ];
     let text = if found.missing.is_empty() {
-        vec!["Every meter that these services can emit has a price.".to_owned()]
+        let but =
+            if found.not_sold.is_empty() { "" } else { ", but for those that are not sold there" };
+        vec![format!("Every meter that these services can emit has a price{but}.")]
     } else {
         vec![
             "`runrate prices refresh --region REGION --dir DIR` downloads prices (`--spot` for SpotUsage); `--prices DIR` reads them."
                 .to_owned(),
         ]
     };
-    let tables = [regions(found), gaps(found)];
+    let unsold = if all { &*found.not_sold } else { &[] };
+    let tables = [
+        regions(found),
+        gaps(("gaps", "Meters without a price"), &found.missing),
+        gaps(("not-sold", "Meters that are not sold in a region"), unsold),
+    ];
     let mut page = Page {
         title: "Missing prices".into(),
         headline,
@@ -120,10 +144,11 @@ fn regions(found: &Missing) -> Table {
         let number = |count: usize| Cell::Number(count as f64);
         let row = Row::new(vec![
             Cell::text(&own.region),
-            number(own.read + own.estimated + own.missing),
+            number(own.read + own.estimated + own.missing + own.not_sold),
             number(own.read),
             number(own.estimated),
             number(own.missing),
+            number(own.not_sold),
         ]);
         if own.missing > 0 { row.marked(MISSING, Meaning::Bad) } else { row }
     };
@@ -137,13 +162,14 @@ fn regions(found: &Missing) -> Table {
             ("Read", Kind::Number(0)),
             ("Estimated", Kind::Number(0)),
             ("Missing", Kind::Number(0)),
+            ("Not sold", Kind::Number(0)),
         ]),
         rows: found.regions.iter().map(row).collect(),
         ..Table::default()
     }
 }
 
-fn gaps(found: &Missing) -> Table {
+fn gaps((id, title): (&str, &str), found: &[Gap]) -> Table {
     let row = |gap: &Gap| {
         let key = &gap.key;
         Row::new(
@@ -161,11 +187,11 @@ fn gaps(found: &Missing) -> Table {
         ("Table", Kind::Text),
     ]);
     Table {
-        id: "gaps".into(),
-        title: "Meters without a price".into(),
+        id: id.into(),
+        title: title.into(),
         note: "the scenario's table, and the meter that it emits".into(),
         columns: least_wanted(names, &["Operation", "Table", "Service"]),
-        rows: found.missing.iter().map(row).collect(),
+        rows: found.iter().map(row).collect(),
         ..Table::default()
     }
 }

@@ -17,10 +17,12 @@ use crate::{
     facts::{
         commitment_rates::Kind,
         prices::{BillKey, PriceBook},
+        shapes::AuroraClass,
     },
     intent::{commitment::Commitment, scenario::Scenario},
     measure::{calendar::Month, units::Usd},
     money::{
+        inventory::sold_classes,
         ledger,
         rate::{
             Usage,
@@ -296,7 +298,12 @@ fn without_database(bought: &Commitment, scenario: &Scenario, facts: &Facts) -> 
     let served = |name: &str| bought.rank_of(name, shared).is_some();
     for account in scenario.accounts.iter().filter(|account| served(&account.name)) {
         for service in &account.stack.services {
-            for class in service.database_capacity(catalog) {
+            let sold: Vec<AuroraClass> =
+                sold_classes(&account.settings.region, catalog, &facts.prices)
+                    .into_iter()
+                    .cloned()
+                    .collect();
+            for class in service.database_capacity(catalog, &sold) {
                 if rules.database_plan_covers(&class) {
                     return None;
                 }

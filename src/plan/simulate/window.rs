@@ -270,6 +270,7 @@ impl Prepared<'_> {
             users: users.clone(),
             traffic: self.traffic.clone(),
             policies: Vec::new(),
+            sold_classes: super::sold_by_region(scenario, self.facts),
             residual_sigma: None,
             scopes: self.scopes.clone(),
             bootstrap: std::sync::OnceLock::new(),

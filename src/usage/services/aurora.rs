@@ -15,7 +15,8 @@
 //! aws.amazon.com/rds/aurora/pricing; AWS Database Blog, "Planning I/O in Amazon
 //! Aurora": one read per 8 KiB page fetched, writes in WAL units of up to 4 KiB.
 //! # Limits
-//! One class for all instances, chosen anew each month. The size follows the busiest minute; a class
+//! Without a class and a family, the family is the first of `default_families` in `models/controllers.toml` that the price
+//! book has in the region. One class for all instances, chosen anew each month. The size follows the busiest minute; a class
 //! change costs nothing here but takes minutes in reality. Storage does not shrink within a plan's month.
 
 use indexmap::IndexMap;
@@ -57,6 +58,18 @@ pub enum StorageType {
     IoOptimized,
 }
 
+/// What keeps a serverless cluster from pausing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StandingConnection {
+    /// An RDS Proxy, which keeps a connection to each instance; its own charge is not modelled.
+    RdsProxy,
+    /// Logical replication.
+    LogicalReplication,
+    /// A zero-ETL integration with Redshift.
+    ZeroEtl,
+}
+
 /// The database.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -65,7 +78,12 @@ pub struct Spec {
     pub instance_class: Option<String>,
     /// Serverless v2 in place of instances of a class.
     pub serverless: Option<Serverless>,
-    /// Families to choose from; default: the model's.
+    /// Version of Aurora `PostgreSQL`, `16.4`; default: one that has all that the scenario uses.
+    pub engine_version: Option<String>,
+    /// What is always connected to the cluster; AWS pauses no serverless cluster that has one.
+    #[serde(default)]
+    pub standing_connections: Vec<StandingConnection>,
+    /// Families to choose from; default: the newest of the model's that the region sells.
     #[serde(default)]
     pub families: Vec<String>,
     /// Least readers; one makes the cluster Multi-AZ.
@@ -132,8 +150,28 @@ impl Spec {
         self.queries_per.iter().map(of).sum()
     }
 
-    fn allowed_families<'a>(&'a self, facts: &'a AuroraFacts) -> &'a [String] {
-        if self.families.is_empty() { &facts.default_families } else { &self.families }
+    /// Returns the family to choose from where the scenario names none: the newest that the region sells.
+    fn default_family<'a>(facts: &'a AuroraFacts, sold: &[AuroraClass]) -> Option<&'a String> {
+        let sells = |family: &&String| sold.iter().any(|class| class.family == **family);
+        facts.default_families.iter().find(sells).or(facts.default_families.last())
+    }
+
+    /// Returns the classes to choose from; of several, those that the region sells if it sells any.
+    fn classes<'a>(&self, catalog: &'a Catalog, sold: &[AuroraClass]) -> Vec<&'a AuroraClass> {
+        let all = catalog.aurora().iter();
+        if let Some(name) = &self.instance_class {
+            return all.filter(|class| class.class == *name).collect();
+        }
+        let default = Self::default_family(&catalog.controllers.aurora, sold);
+        let families = if self.families.is_empty() {
+            default.map_or(&[][..], std::slice::from_ref)
+        } else {
+            &self.families
+        };
+        let allowed: Vec<_> = all.filter(|class| families.contains(&class.family)).collect();
+        let there = |class: &&&AuroraClass| sold.iter().any(|own| own.class == class.class);
+        let sold: Vec<_> = allowed.iter().filter(there).copied().collect();
+        if sold.is_empty() { allowed } else { sold }
     }
 
     fn stored_gib(&self, demand: &Demand<'_>) -> f64 {
@@ -158,15 +196,18 @@ impl Spec {
 
     fn size<'a>(&self, demand: &Demand<'a>) -> Size<'a> {
         let facts = &demand.catalog.controllers.aurora;
-        let allowed = demand.catalog.aurora().iter().filter(|class| match &self.instance_class {
-            Some(name) => class.class == *name,
-            None => self.allowed_families(facts).contains(&class.family),
-        });
+        let allowed = self.classes(demand.catalog, demand.sold_classes).into_iter();
         // Without a maximum, a cluster with readers has as many as its busiest minute needs, and one without has none.
         let without = if self.min_readers == 0 { 0 } else { facts.max_readers };
         let most = self.max_readers.unwrap_or(without);
         let limits = ReaderLimits { least: self.min_readers, most };
-        size::choose(&self.load(demand), allowed, limits, facts)
+        let mut size = size::choose(&self.load(demand), allowed, limits, facts);
+        if self.instance_class.is_none() && self.families.is_empty() {
+            let family = &size.class.family;
+            let why = format!("{family} is the newest default family that {} sells", demand.region);
+            size.reason = format!("{}; {why}", size.reason);
+        }
+        size
     }
 
     /// Capacity of one serverless instance over the month.
@@ -416,16 +457,11 @@ impl Service for Spec {
         sold.classes.iter().map(|own| format!("{start}{}", own.billing_class)).collect()
     }
 
-    fn database_capacity(&self, catalog: &Catalog) -> Vec<String> {
+    fn database_capacity(&self, catalog: &Catalog, sold: &[AuroraClass]) -> Vec<String> {
         if self.serverless.is_some() {
             return vec![SERVERLESS.to_owned()];
         }
-        let families = self.allowed_families(&catalog.controllers.aurora);
-        let may_run = |class: &&AuroraClass| match &self.instance_class {
-            Some(name) => class.class == *name,
-            None => families.contains(&class.family),
-        };
-        catalog.aurora().iter().filter(may_run).map(|class| class.class.clone()).collect()
+        self.classes(catalog, sold).into_iter().map(|class| class.class.clone()).collect()
     }
 
     fn check(&self, context: &Context<'_>) -> Vec<Finding> {
@@ -455,6 +491,8 @@ impl Service for Spec {
                 problems.push(Finding::new("instance_class", message));
             }
         }
+        problems.extend(self.check_version());
+        problems.extend(self.check_pause(context));
         let known = context.catalog.aurora();
         if let Some(class) = &self.instance_class
             && !known.iter().any(|k| k.class == *class)
@@ -550,7 +588,85 @@ impl Service for Spec {
     }
 }
 
+/// Major and minor version, `16.4`.
+type Version = (u32, u32);
+
+fn version(text: &str) -> Option<Version> {
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// Whether a version of the engine takes a minimum of 0.
+fn pauses((major, minor): Version, facts: &AuroraFacts) -> bool {
+    let mut first = facts.pause_versions.iter().filter_map(|text| version(text));
+    match first.clone().find(|(of, _)| *of == major) {
+        Some((_, least)) => minor >= least,
+        None => first.all(|(of, _)| of < major),
+    }
+}
+
 impl Spec {
+    fn check_version(&self) -> Option<Finding> {
+        let given = self.engine_version.as_ref()?;
+        let Some((major, _)) = version(given) else {
+            let message = format!("{given:?} is no version; give major and minor, \"16.4\"");
+            return Some(Finding::new("engine_version", message));
+        };
+        let extended = self.extended_support_version.as_ref()?;
+        (*extended != major.to_string()).then(|| {
+            let message = format!("{given} is not of version {extended}, extended_support_version");
+            Finding::new("engine_version", message)
+        })
+    }
+
+    /// Returns why AWS would not pause a cluster whose minimum is 0.
+    fn check_pause(&self, context: &Context<'_>) -> Vec<Finding> {
+        let facts = &context.catalog.controllers.aurora;
+        let pausing = self.serverless.filter(|own| own.idle_acu(u32::MAX, facts) <= 0.0);
+        if pausing.is_none() {
+            return Vec::new();
+        }
+        let mut reasons = Vec::new();
+        if context.replicates_database {
+            reasons.push((
+                "dr.database makes it the primary of an Aurora Global Database, whose writer stays active".to_owned(),
+                "set dr.database = \"none\"".to_owned(),
+            ));
+        }
+        for connection in &self.standing_connections {
+            let (name, why) = match connection {
+                StandingConnection::RdsProxy => {
+                    ("rds-proxy", "keeps a connection to each instance")
+                }
+                StandingConnection::LogicalReplication => {
+                    ("logical-replication", "keeps the writer active")
+                }
+                StandingConnection::ZeroEtl => ("zero-etl", "keeps the writer active"),
+            };
+            reasons.push((
+                format!("{name} {why}"),
+                format!("take {name} out of standing_connections"),
+            ));
+        }
+        let given = self.engine_version.as_ref();
+        let old = |text: &&String| version(text).is_some_and(|own| !pauses(own, facts));
+        if let Some(given) = given.filter(old) {
+            let first = facts.pause_versions.join(", ");
+            reasons.push((
+                format!("Aurora PostgreSQL {given} takes no minimum of 0"),
+                format!("use {first} or newer as engine_version"),
+            ));
+        }
+        let finding = |(why, instead): (String, String)| {
+            let message = format!(
+                "0 lets the cluster pause, and AWS does not pause it: {why}. Give {} or more, or {instead}",
+                facts.acu_step
+            );
+            Finding::new("serverless.min_acu", message)
+        };
+        reasons.into_iter().map(finding).collect()
+    }
+
     fn serverless_choice(&self, demand: &Demand<'_>, limits: Serverless, used: &Used) -> Choice {
         let mean = used.acu_hours / demand.hours();
         let facts = &demand.catalog.controllers.aurora;
@@ -698,6 +814,117 @@ mod tests {
         };
         assert_eq!(cost("ExtendedSupport:Yr1-Yr2:AuroraPostgreSQL11"), "288");
         assert_eq!(cost("Aurora:SnapshotExportToS3"), "1");
+    }
+
+    /// Aurora user guide, "Situations where Aurora Serverless v2 doesn't auto-pause".
+    #[test]
+    fn a_minimum_of_zero_is_refused_where_aws_does_not_pause() {
+        let fixture = Fixture::new("2027-04");
+        let messages = |spec: &Spec, replicates_database: bool| -> Vec<String> {
+            let context = Context { replicates_database, ..fixture.context() };
+            let found = Service::check(spec, &context);
+            assert!(found.iter().all(|one| one.key == "serverless.min_acu"), "{found:?}");
+            found.into_iter().map(|one| one.message).collect()
+        };
+        let pausing = |min_acu| Spec {
+            serverless: Some(Serverless { min_acu, max_acu: 8.0, pause_after_seconds: None }),
+            ..spec()
+        };
+        assert!(messages(&pausing(0.0), false).is_empty());
+        assert!(messages(&pausing(0.5), true).is_empty());
+        assert_eq!(
+            messages(&pausing(0.0), true),
+            [
+                "0 lets the cluster pause, and AWS does not pause it: dr.database makes it the primary of an Aurora Global Database, whose writer stays active. Give 0.5 or more, or set dr.database = \"none\""
+            ]
+        );
+        let connections = vec![
+            StandingConnection::RdsProxy,
+            StandingConnection::LogicalReplication,
+            StandingConnection::ZeroEtl,
+        ];
+        let connected = Spec { standing_connections: connections.clone(), ..pausing(0.0) };
+        let found = messages(&connected, false);
+        assert_eq!(found.len(), 3);
+        assert!(found[0].contains("rds-proxy keeps a connection to each instance. Give 0.5"));
+        let awake = Spec { standing_connections: connections, ..pausing(0.5) };
+        assert!(messages(&awake, false).is_empty());
+        for (engine_version, refused) in [
+            ("13.14", true),
+            ("13.15", false),
+            ("14.12", false),
+            ("15.6", true),
+            ("16.2", true),
+            ("16.10", false),
+            ("12.22", true),
+            ("17.4", false),
+        ] {
+            let versioned =
+                |min_acu| Spec { engine_version: Some(engine_version.into()), ..pausing(min_acu) };
+            assert_eq!(
+                messages(&versioned(0.0), false).len(),
+                usize::from(refused),
+                "{engine_version}"
+            );
+            assert!(messages(&versioned(0.5), false).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_version_has_a_major_and_a_minor() {
+        let context = Fixture::new("2027-04");
+        let with = |given: &str, extended: Option<&str>| {
+            let spec = Spec {
+                engine_version: Some(given.into()),
+                extended_support_version: extended.map(Into::into),
+                ..spec()
+            };
+            Service::check(&spec, &context.context())
+                .iter()
+                .map(|one| one.key.clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(with("16.4", None), [""; 0]);
+        assert_eq!(with("16", None), ["engine_version"]);
+        assert_eq!(with("11.9", Some("11")), [""; 0]);
+        assert_eq!(with("12.9", Some("11")), ["engine_version"]);
+    }
+
+    /// Of r8g, r7g and r6g, the newest that the region sells; a class that it does not sell is left out.
+    #[test]
+    fn the_default_family_is_the_newest_that_the_region_sells() {
+        let mut fixture = Fixture::new("2027-04");
+        let chosen = |fixture: &Fixture, spec: &Spec| {
+            let demand = fixture.demand();
+            let size = spec.size(&demand);
+            (size.class.class.clone(), size.reason)
+        };
+        assert_eq!(chosen(&fixture, &spec()).0, "db.r6g.large");
+        for (sold, expected) in [
+            (&["r6g"][..], "db.r6g.large"),
+            (&["r6g", "r7g", "r6i"], "db.r7g.large"),
+            (&["r6g", "r7g", "r8g"], "db.r8g.large"),
+        ] {
+            let all = fixture.catalog.aurora().iter();
+            fixture.sold_classes =
+                all.filter(|class| sold.contains(&&*class.family)).cloned().collect();
+            let (class, reason) = chosen(&fixture, &spec());
+            assert_eq!(class, expected);
+            let family = &expected[3..6];
+            assert!(
+                reason.ends_with(&format!(
+                    "{family} is the newest default family that us-east-1 sells"
+                )),
+                "{reason}"
+            );
+        }
+        let named = Spec { families: vec!["r6g".into()], ..spec() };
+        assert_eq!(
+            chosen(&fixture, &named),
+            ("db.r6g.large".into(), "the smallest allowed class is enough".into())
+        );
+        fixture.sold_classes.retain(|class| class.class != "db.r8g.large");
+        assert_eq!(chosen(&fixture, &spec()).0, "db.r8g.xlarge");
     }
 
     #[test]

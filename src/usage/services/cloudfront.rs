@@ -14,7 +14,8 @@
 //! # Limits
 //! One price zone for all users. Answers of an AWS origin to the edge carry no transfer charge. A web ACL stays
 //! at the load balancer: it inspects what the edge passes on. A flat-rate plan has no overage: above its quota AWS slows the
-//! distribution down, which is a warning here. Its S3 storage and its WAF are not taken off.
+//! distribution down, which is a warning here. Its credit for S3 storage comes off `[s3]`; its WAF is one at the edge, so the
+//! web ACL at the load balancer is charged.
 
 use indexmap::IndexSet;
 use schemars::JsonSchema;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Basis, Choice, Context, Demand, Edge, Finding, Meter, Metered, Sent, Service, kib_to_gb, s3,
+    sold::Sold,
 };
 use crate::demand::traffic::Class;
 
@@ -31,10 +33,27 @@ pub enum Zone {
     /// United States, Mexico, Canada.
     #[default]
     US,
-    /// Europe, Israel.
+    /// Europe, Israel, Türkiye.
     EU,
-    /// Hong Kong, Philippines, Singapore and others of Asia Pacific.
+    /// Hong Kong, Philippines, Singapore, South Korea and others of Asia Pacific.
     AP,
+    /// Japan.
+    JP,
+    /// Australia, New Zealand.
+    AU,
+    /// India.
+    IN,
+    /// South America.
+    SA,
+    /// Middle East.
+    ME,
+    /// South Africa, Kenya, Nigeria.
+    ZA,
+}
+
+impl Zone {
+    const ALL: [Self; 9] =
+        [Self::US, Self::EU, Self::AP, Self::JP, Self::AU, Self::IN, Self::SA, Self::ME, Self::ZA];
 }
 
 /// Flat-rate plan.
@@ -58,8 +77,17 @@ impl FlatPlan {
     }
 }
 
+/// Bytes of answers to users.
+const OUT: &str = "*-DataTransfer-Out-Bytes";
+/// Requests of users.
+const REQUESTS: &str = "*-Requests-Tier2-HTTPS";
 /// Bytes of requests from the edge to an origin that is no bucket.
-const TO_ORIGIN: Meter<'static> = Meter::new("AmazonCloudFront", "US-DataTransfer-Out-OBytes", "");
+const TO_ORIGIN: &str = "*-DataTransfer-Out-OBytes";
+
+/// Returns the usage type of a zone.
+fn of_zone(pattern: &str, zone: Zone) -> String {
+    pattern.replacen('*', &format!("{zone:?}"), 1)
+}
 
 /// The distribution.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -96,20 +124,6 @@ impl Spec {
         kib_to_gb(demand.capacity.sessions * kib)
     }
 
-    /// A warning where the book has no price of what is sent to the load balancer.
-    fn unpriced(&self, demand: &Demand<'_>) -> Option<Choice> {
-        let gb = self.to_load_balancer_gb(demand);
-        (self.zone != Zone::US && gb > 0.0).then(|| Choice {
-            subject: "cloudfront".into(),
-            choice: "none".into(),
-            reason: format!(
-                "{gb:.2} GB of requests to the load balancer are in no line: the price book has no {:?}-DataTransfer-Out-OBytes",
-                self.zone
-            ),
-            warning: true,
-        })
-    }
-
     /// The month's fee of a flat-rate plan, and a warning where the quota is exceeded.
     fn flat_rate(demand: &Demand<'_>, plan: FlatPlan, requests: f64, gb: f64) -> Metered {
         let usage_type = format!("CloudFrontPlan-{}", plan.name());
@@ -134,35 +148,22 @@ impl Spec {
             choices: warned.into_iter().collect(),
         }
     }
-
-    fn meters(&self) -> [Meter<'static>; 3] {
-        let (bytes, requests) = match self.zone {
-            Zone::US => ("US-DataTransfer-Out-Bytes", "US-Requests-Tier2-HTTPS"),
-            Zone::EU => ("EU-DataTransfer-Out-Bytes", "EU-Requests-Tier2-HTTPS"),
-            Zone::AP => ("AP-DataTransfer-Out-Bytes", "AP-Requests-Tier2-HTTPS"),
-        };
-        let service = "AmazonCloudFront";
-        [
-            Meter::new(service, bytes, ""),
-            Meter::new(service, requests, ""),
-            Meter::new(service, "Invalidations", ""),
-        ]
-    }
 }
 
 impl Service for Spec {
     const KIND: &'static str = "cloudfront";
     const METERS: &'static [Meter<'static>] = &[
-        Meter::new("AmazonCloudFront", "US-DataTransfer-Out-Bytes", ""),
-        Meter::new("AmazonCloudFront", "US-Requests-Tier2-HTTPS", ""),
-        Meter::new("AmazonCloudFront", "EU-DataTransfer-Out-Bytes", ""),
-        Meter::new("AmazonCloudFront", "EU-Requests-Tier2-HTTPS", ""),
-        Meter::new("AmazonCloudFront", "AP-DataTransfer-Out-Bytes", ""),
-        Meter::new("AmazonCloudFront", "AP-Requests-Tier2-HTTPS", ""),
+        Meter::new("AmazonCloudFront", OUT, ""),
+        Meter::new("AmazonCloudFront", REQUESTS, ""),
         Meter::new("AmazonCloudFront", "Invalidations", ""),
-        TO_ORIGIN,
+        Meter::new("AmazonCloudFront", TO_ORIGIN, ""),
         Meter::new("CloudFrontPlans", "CloudFrontPlan-*", ""),
     ];
+
+    fn usage_types(pattern: &str, _: &Sold<'_>) -> Vec<String> {
+        let zones = if pattern.starts_with('*') { &Zone::ALL[..] } else { &[] };
+        zones.iter().map(|zone| of_zone(pattern, *zone)).collect()
+    }
 
     fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let mut problems = context.unknown_classes("classes", self.classes.iter());
@@ -180,7 +181,11 @@ impl Service for Spec {
     fn sends(&self, demand: &Demand<'_>) -> Vec<Sent> {
         let from_bucket = |class: &Class| f64::from(u8::from(class.at_edge.is_none()));
         let requests = demand.capacity.sessions * self.per_session(demand, from_bucket);
-        vec![s3::READS.amount(requests * (1.0 - self.hit_ratio))]
+        let mut sent = vec![s3::READS.amount(requests * (1.0 - self.hit_ratio))];
+        let plans = &demand.catalog.controllers.cloudfront_plans;
+        let plan = self.plan.and_then(|plan| plans.get(plan.name()));
+        sent.extend(plan.map(|plan| s3::CREDIT_GB.amount(plan.s3_gb)));
+        sent
     }
 
     fn meter(&self, demand: &Demand<'_>) -> Metered {
@@ -190,24 +195,26 @@ impl Service for Spec {
         if let Some(plan) = self.plan {
             return Self::flat_rate(demand, plan, requests, gb);
         }
-        let [bytes, https, invalidations] = self.meters();
         let out = Basis::new("sessions × calls × response bytes", &[("sent", gb, "GB")]);
         let asked = Basis::new("sessions × calls", &[("sessions", sessions, "sessions")]);
         let paths = Basis::new("invalidated paths", &[("paths", self.invalidated_paths, "paths")]);
-        let mut lines = vec![
-            demand.global_line(bytes, "cloudfront", gb, out),
-            demand.global_line(https, "cloudfront", requests, asked),
-            demand.global_line(invalidations, "cloudfront", self.invalidated_paths, paths),
-        ];
-        if self.zone == Zone::US {
-            let gb = self.to_load_balancer_gb(demand);
-            let why = Basis::new(
-                "sessions × requests passed on × request bytes",
-                &[("sent to the load balancer", gb, "GB")],
-            );
-            lines.push(demand.global_line(TO_ORIGIN, "cloudfront", gb, why));
-        }
-        Metered { lines, choices: self.unpriced(demand).into_iter().collect() }
+        let passed = self.to_load_balancer_gb(demand);
+        let origin = Basis::new(
+            "sessions × requests passed on × request bytes",
+            &[("sent to the load balancer", passed, "GB")],
+        );
+        let line = |usage_type: &str, quantity, why| {
+            let usage_type = of_zone(usage_type, self.zone);
+            let meter = Meter::new("AmazonCloudFront", &usage_type, "");
+            demand.global_line(meter, "cloudfront", quantity, why)
+        };
+        vec![
+            line(OUT, gb, out),
+            line(REQUESTS, requests, asked),
+            line("Invalidations", self.invalidated_paths, paths),
+            line(TO_ORIGIN, passed, origin),
+        ]
+        .into()
     }
 }
 
@@ -272,9 +279,43 @@ mod tests {
         assert_eq!(sent(&spec(), &demand, s3::READS), 0.0);
         assert_eq!((choices, demand.alb_response_kib_per_session()), (vec![], 0.0));
         assert!((demand.alb_requests_per_session() - 0.1).abs() < 1e-12);
-        let far = Spec { zone: Zone::EU, ..spec() };
-        let Metered { lines, choices } = Service::meter(&far, &demand);
-        assert_eq!(lines.len(), 3);
-        assert!(choices[0].reason.starts_with("0.10 GB of requests"), "{choices:?}");
+    }
+
+    /// 2,024 GB to users are 1,000 GB above the free part, and 100 GB go to the load balancer.
+    #[test]
+    fn each_zone_has_its_prices() {
+        let fixture = Fixture::new("2027-04");
+        for (zone, out, requests, origin) in [
+            (Zone::EU, "85", "1.2", "2"),
+            (Zone::AP, "120", "1.2", "6"),
+            (Zone::JP, "114", "1.2", "6"),
+            (Zone::AU, "114", "1.25", "8"),
+            (Zone::IN, "109", "1.2", "16"),
+            (Zone::SA, "110", "2.2", "13"),
+            (Zone::ME, "110", "1.2", "6"),
+            (Zone::ZA, "110", "1.2", "6"),
+        ] {
+            let spec = Spec { zone, ..spec() };
+            let lines = Service::meter(&spec, &fixture.demand()).lines;
+            let costs = [(0, 2024.0), (1, 11_000_000.0), (3, 100.0)]
+                .map(|(line, quantity)| fixture.price(&lines[line], quantity));
+            assert_eq!(costs, [out, requests, origin], "{zone:?}");
+        }
+    }
+
+    /// Pro pays for 50 GB of the bucket's 80.5, and Business for all of them.
+    #[test]
+    fn a_flat_rate_plan_pays_for_storage() {
+        let fixture = Fixture::new("2027-04");
+        let bucket: s3::Spec = toml::from_str("stored_gb = 80\ngrowth_gb_per_month = 1").unwrap();
+        for (plan, stored) in
+            [(None, 80.5), (Some(FlatPlan::Pro), 30.5), (Some(FlatPlan::Business), 0.0)]
+        {
+            let spec = Spec { plan, ..spec() };
+            let mut demand = fixture.demand();
+            demand.received = Service::sends(&spec, &demand).into_iter().collect();
+            let lines = Service::meter(&bucket, &demand).lines;
+            assert_eq!(lines[0].quantity.get(), stored, "{plan:?}");
+        }
     }
 }

@@ -233,7 +233,7 @@ impl Spec {
             let meter = Meter::new("AmazonRDS", &usage_type, "CreateDBInstance:0021");
             lines.push(self.line(meter, instance_hours, why));
         }
-        if let Some(peer) = demand.catalog.prefixes.get(&self.region) {
+        if let Some(peer) = demand.catalog.prefix(&self.region) {
             let usage_type = transfer_to(peer);
             let why = Basis::new(
                 "log of the database",
@@ -280,7 +280,7 @@ impl Service for Spec {
             "InstanceUsage:*" => aurora::Spec::usage_types(pattern, sold),
             _ => {
                 let others = sold.peers.iter().filter(|region| **region != sold.region);
-                let prefixes = others.filter_map(|region| sold.catalog.prefixes.get(*region));
+                let prefixes = others.filter_map(|region| sold.catalog.prefix(region));
                 prefixes.map(|prefix| transfer_to(prefix)).collect()
             }
         }
@@ -298,15 +298,19 @@ impl Service for Spec {
         vec![&self.region]
     }
 
+    fn replicates_database(&self) -> bool {
+        self.database != Database::None
+    }
+
     fn check(&self, context: &Context<'_>) -> Vec<Finding> {
         let mut problems = Vec::new();
         if self.region.is_empty() {
             // The unknown region of an account is reported by itself.
-            if context.catalog.prefixes.contains_key(context.region) {
+            if context.catalog.prefix(context.region).is_some() {
                 let message = format!("give one other than {}", context.region);
                 problems.push(Finding::new("region", message));
             }
-        } else if !context.catalog.prefixes.contains_key(&self.region) {
+        } else if context.catalog.prefix(&self.region).is_none() {
             problems.push(Finding::new("region", context.catalog.unknown_region(&self.region)));
         } else if self.region == context.region {
             let other = context.catalog.dr_regions.get(context.region);

@@ -13,7 +13,7 @@ use crate::{
         workload::Workload,
     },
     demand::traffic::Class,
-    facts::shapes::Catalog,
+    facts::shapes::{AuroraClass, Catalog},
     measure::calendar::Month,
     money::rate,
 };
@@ -31,6 +31,7 @@ pub(crate) struct Fixture {
     pub(crate) workloads: IndexMap<String, Workload>,
     pub(crate) node_pools: IndexMap<String, NodePool>,
     pub(crate) catalog: Catalog,
+    pub(crate) sold_classes: Vec<AuroraClass>,
 }
 
 impl Fixture {
@@ -87,6 +88,7 @@ impl Fixture {
             workloads: IndexMap::from([("api".to_owned(), api)]),
             node_pools: IndexMap::new(),
             catalog: store::embedded_catalog().unwrap(),
+            sold_classes: vec![],
         }
     }
 
@@ -96,6 +98,7 @@ impl Fixture {
             workloads: &self.workloads,
             region: "us-east-1",
             stops_database: false,
+            replicates_database: false,
             catalog: &self.catalog,
         }
     }
@@ -128,6 +131,7 @@ impl Fixture {
             workloads: &self.workloads,
             node_pools: &self.node_pools,
             catalog: &self.catalog,
+            sold_classes: &self.sold_classes,
             free_tier: false,
             stops_database: false,
             received: Received::default(),

@@ -4,6 +4,7 @@
 //! ```text
 //! TimedStorage-ByteHrs [GB-Mo]    = stored + growth × (months + ½) + log GB a month × log months kept
 //! log months kept      = min(retention, months of the plan so far)
+//!                        − what a flat-rate plan of CloudFront pays for, not below 0
 //! Requests-Tier1       [Requests] = own writes + log files
 //! Requests-Tier2       [Requests] = own reads + fetches of CloudFront
 //! ```
@@ -56,6 +57,8 @@ pub const LOGS_GB: HandOver = HandOver::billed_by::<Spec>("GB of logs delivered 
 pub const WRITES: HandOver = HandOver::known_to::<Spec>("objects written");
 /// Objects that services read.
 pub const READS: HandOver = HandOver::billed_by::<Spec>("reads of a bucket by CloudFront");
+/// Storage that a flat-rate plan of `CloudFront` pays for.
+pub const CREDIT_GB: HandOver = HandOver::known_to::<Spec>("GB of storage that a plan pays for");
 
 impl Service for Spec {
     const KIND: &'static str = "s3";
@@ -71,16 +74,21 @@ impl Service for Spec {
         let kept = months.min(self.log_retention_days / DAYS_PER_MONTH);
         let logs = demand.received.total(LOGS_GB) * kept;
         let stored = self.stored_gb + self.growth_gb_per_month * months + logs;
-        let storage = Basis::new(
-            "stored + growth × (months + ½) + logs a month × log months kept",
-            &[
-                ("stored at the start", self.stored_gb, "GB"),
-                ("growth", self.growth_gb_per_month, "GB a month"),
-                ("months", months, "months"),
-                ("logs", demand.received.total(LOGS_GB), "GB a month"),
-                ("log months kept", kept, "months"),
-            ],
-        );
+        let credit = demand.received.total(CREDIT_GB);
+        let mut formula =
+            "stored + growth × (months + ½) + logs a month × log months kept".to_owned();
+        let mut inputs = vec![
+            ("stored at the start", self.stored_gb, "GB"),
+            ("growth", self.growth_gb_per_month, "GB a month"),
+            ("months", months, "months"),
+            ("logs", demand.received.total(LOGS_GB), "GB a month"),
+            ("log months kept", kept, "months"),
+        ];
+        if credit > 0.0 {
+            formula += " − credit of CloudFront's flat-rate plan, not below 0";
+            inputs.push(("credit", credit, "GB"));
+        }
+        let storage = Basis::new(&formula, &inputs);
         let writes = Basis::new(
             "own writes + log files",
             &[
@@ -96,7 +104,7 @@ impl Service for Spec {
             ],
         );
         vec![
-            demand.line(Self::METERS[0], "buckets", stored, storage),
+            demand.line(Self::METERS[0], "buckets", (stored - credit).max(0.0), storage),
             demand.line(
                 Self::METERS[1],
                 "buckets",

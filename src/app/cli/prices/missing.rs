@@ -23,6 +23,9 @@ pub(in crate::app::cli) struct Args {
     /// Look at this region; may be repeated [default: those of the scenario, or all]
     #[arg(long = "region", value_name = "REGION")]
     regions: Vec<String>,
+    /// List the meters that are not sold in a region too
+    #[arg(long)]
+    all: bool,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -31,13 +34,19 @@ pub(in crate::app::cli) struct Args {
 
 pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
     let catalog = store::embedded_catalog()?;
-    if let Some(region) = args.regions.iter().find(|own| !catalog.prefixes.contains_key(*own)) {
+    let manifest = store::price_manifest(&args.prices.source())?;
+    let in_book = |region: &str| {
+        let mut files = manifest.files.iter().filter_map(|listed| store::price_file(&listed.path));
+        files.any(|(own, _)| own == region)
+    };
+    let unknown = |own: &&String| catalog.prefix(own).is_none() && !in_book(own);
+    if let Some(region) = args.regions.iter().find(unknown) {
         let place = Place { key: Some("--region".into()), ..Place::default() };
         return Err(Error::at(place, catalog.unknown_region(region)));
     }
     let scenario = match &args.scenario {
         // A region in the place of the scenario.
-        Some(path) if path.to_str().is_some_and(|own| catalog.prefixes.contains_key(own)) => {
+        Some(path) if path.to_str().is_some_and(|own| catalog.prefix(own).is_some()) => {
             let message = format!("is a region; write --region {}", path.display());
             return Err(Error::at(Place::file(&path.display().to_string()), message));
         }
@@ -60,7 +69,7 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
         let wanted = |kind: &str| tables.as_ref().is_none_or(|tables| tables.contains(kind));
         found.add(region, emitted(&sold, &facts.prices, |service| wanted(service.kind)));
     }
-    answer(&page::page(&found), &found, &args.output)
+    answer(&page::page(&found, args.all), &found, &args.output)
 }
 
 /// Returns the tables of a scenario that emit meters in a region; all of them if it is looked at for the whole.

@@ -103,7 +103,7 @@ pub(in crate::app::cli) fn run(args: &Args) -> Result<(), Error> {
             Source::Api(Box::new(Products::connect(&args.aws.settings(&rules.api_region))?))
         }
     };
-    let prefixes = prefixes(args, (&rules, &catalog), &mut source)?;
+    let prefixes = prefixes(args, &catalog, &mut source)?;
     let hours = store::model::<commitment_rates::Rules>()?.hours_per_year;
     let mut run = Run { manifest: &manifest, hours, files: BTreeMap::new(), lines: Vec::new() };
     let mut changes: Vec<Change> = Vec::new();
@@ -206,20 +206,27 @@ const EVERYWHERE: &str = "AmazonEC2";
 /// A region that AWS does not list.
 fn prefixes(
     args: &Args,
-    (rules, catalog): (&Rules, &Catalog),
+    catalog: &Catalog,
     source: &mut Source,
 ) -> Result<BTreeMap<String, Vec<String>>, Error> {
     let mut found = BTreeMap::new();
     let mut listed: Option<Vec<String>> = None;
     for region in &args.regions {
-        let known = catalog.prefixes.get(region).or_else(|| rules.billing_codes.get(region));
+        let known = catalog.prefix(region);
         if let (None, Source::Bulk(bulk), None) = (known, &mut *source, &listed) {
             let regions = bulk.regions(EVERYWHERE);
-            listed = Some(regions.map_err(|unread| match unread {
-                Unread::List(error) | Unread::All(error) => error,
+            listed = Some(regions.map_err(|unread| {
+                let (Unread::List(error) | Unread::All(error)) = unread;
+                let known = catalog.regions().map(|(region, _)| region.as_str());
+                match nearest(region, known) {
+                    Some(near) => wrong("--region", format!(
+                        "no region {region:?} is known; did you mean {near:?}? AWS's own list of regions was not read: {error}"
+                    )),
+                    None => error,
+                }
             })?);
         }
-        let codes = catalog.prefixes.keys().chain(rules.billing_codes.keys());
+        let codes = catalog.regions().map(|(region, _)| region);
         let codes: Vec<&str> = codes.chain(listed.iter().flatten()).map(String::as_str).collect();
         if known.is_none() && !listed.iter().flatten().any(|own| own == region) {
             let near = nearest(region, codes.iter().copied());
@@ -319,7 +326,7 @@ fn spot(
     say(&format!("{region} spot prices …"));
     let facts = &rules.spot;
     let prices = ec2.spot_prices(facts)?;
-    let prefixes: Vec<String> = catalog.prefixes.get(region).into_iter().cloned().collect();
+    let prefixes: Vec<String> = catalog.prefix(region).into_iter().cloned().collect();
     let billed = |kind: &str| format!("{}{kind}", facts.usage_type);
     let item = |(kind, mean): (String, f64)| -> Result<Item, Error> {
         let price = crate::measure::units::UnitPrice::parse(&format!("{mean:.6}"));

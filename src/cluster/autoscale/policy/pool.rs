@@ -16,7 +16,10 @@ use crate::{
         settings::{self, CapacityType, ConsolidationPolicy, NodePool},
     },
     error::{Problem, nearest},
-    facts::shapes::{Catalog, PROPERTIES, Shape},
+    facts::shapes::{
+        Catalog, PROPERTIES, Shape,
+        volume::{Provisioned, Setting},
+    },
 };
 
 /// Names of instance types, families and other properties that do not exist. As in Kubernetes, they match nothing.
@@ -48,16 +51,25 @@ fn lists(pool: &NodePool) -> [&[String]; 5] {
 /// Bounds that contradict each other or what AWS allows.
 pub(super) fn check(catalog: &Catalog, name: &str, pool: &NodePool) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let most = &catalog.controllers.ebs;
-    for (key, value, most) in [
-        ("volume_gib", pool.volume_gib, most.gp3_max_gib),
-        ("volume_iops", pool.volume_iops, most.gp3_max_iops),
-        ("volume_throughput_mibps", pool.volume_throughput_mibps, most.gp3_max_mibps),
-    ] {
-        if let Some(value) = value.filter(|value| *value > most) {
-            let message = format!("{value} is above {most}, the most AWS allows");
-            problems.push(problem(&format!("cluster.node_pools.{name}.{key}"), message));
-        }
+    let own = |key: &str| format!("cluster.node_pools.{name}.{key}");
+    let volume = Provisioned {
+        kind: pool.volume_type.unwrap_or_default(),
+        gib: pool.volume_gib,
+        iops: pool.volume_iops,
+        mibps: pool.volume_throughput_mibps,
+    };
+    for (setting, message) in volume.problems(&catalog.controllers.ebs) {
+        let key = match setting {
+            Setting::Size => "volume_gib",
+            Setting::Iops => "volume_iops",
+            Setting::Throughput => "volume_throughput_mibps",
+        };
+        problems.push(problem(&own(key), message));
+    }
+    if !catalog.controllers.ebs.of(volume.kind).boots {
+        let message =
+            format!("an instance boots from no {} volume; use gp3, gp2 or io2", volume.kind.name());
+        problems.push(problem(&own("volume_type"), message));
     }
     // The CEL rules of Karpenter's `NodePoolSpec`.
     for (key, given) in [

@@ -13,8 +13,8 @@
 //! the capacity, decline gradual, readers of tiers 0 and 1 follow the writer. "Scaling to Zero ACUs with automatic pause and
 //! resume": the idle time, and about 15 s to resume, a step here.
 //! # Limits
-//! Growth and decline rates are derived, not published. RDS Proxy, logical replication and the primary of a global database keep a
-//! cluster from pausing; set a minimum above 0 for them. Reader and writer share one capacity: the greater need.
+//! Growth and decline rates are derived, not published. A minimum of 0 is refused where AWS does not pause: RDS Proxy,
+//! logical replication, zero-ETL, the primary of a global database, older engines. Reader and writer share one capacity: the greater need.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
