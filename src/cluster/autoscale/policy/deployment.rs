@@ -77,11 +77,8 @@ pub(super) fn build(
     let triggers = workload.hpa.as_ref().and_then(|hpa| keda::triggers(inputs, hpa, &mut report));
     let to_zero = triggers.as_ref().is_some_and(|triggers| triggers.cooldown.is_some());
     let available = available(workload.disruption_budget.as_ref(), &mut report);
-    let node_cpu = allowed().map(|offer| offer.cpu as f64);
-    let node_cpu = node_cpu.fold(None, |found: Option<[f64; 2]>, cpu| {
-        let [least, most] = found.unwrap_or([cpu, cpu]);
-        Some([least.min(cpu), most.max(cpu)])
-    });
+    let least_machine = allowed().map(|offer| offer.vcpu_milli).min().unwrap_or(i64::MAX) as f64;
+    let node_cpu = allowed().map(|offer| offer.cpu).max().unwrap_or(0) as f64;
     let fixed = workload.replicas.unwrap_or(0);
     let max_replicas = hpa.as_ref().map_or(fixed, |rules| rules.max_replicas);
     let job = job::rules(inputs, workload, &mut report);
@@ -96,7 +93,7 @@ pub(super) fn build(
     let idle_memory = workload.idle_memory_mib.unwrap_or(request_memory as f64);
     Ok(Deployment {
         name: name.to_owned(),
-        serving: serving(inputs, workload, hpa.as_ref(), node_cpu),
+        serving: serving(inputs, workload, hpa.as_ref(), (least_machine, node_cpu)),
         unrequested: unrequested(workload),
         has_queue: workload.queue.is_some(),
         idle_cpu: workload.idle_cpu_millicores,
@@ -139,7 +136,7 @@ fn serving(
     inputs: &Inputs<'_>,
     workload: &Workload,
     hpa: Option<&Rules>,
-    node_cpu: Option<[f64; 2]>,
+    (least_machine, node_cpu): (f64, f64),
 ) -> Option<Serving> {
     let classes = inputs.classes;
     let per_session =
@@ -150,8 +147,7 @@ fn serving(
     let facts = &inputs.catalog.controllers.serving;
     let cpu_ms = workload.cpu_ms_per_request;
     let limit = workload.limits.map_or(f64::INFINITY, |limits| limits.cpu_millicores);
-    let [least_node, most_node] = node_cpu.unwrap_or([f64::INFINITY, 0.0]);
-    let limit_cpu = limit.min(most_node);
+    let limit_cpu = limit.min(node_cpu);
     // A request is on a worker for as long as its CPU takes at the limit, or longer if it waits.
     let room = (limit_cpu - workload.idle_cpu_millicores).max(1.0);
     let service_ms = workload.service_ms_per_request.unwrap_or(cpu_ms).max(cpu_ms).max(1e-3);
@@ -185,7 +181,7 @@ fn serving(
             workload.queue.is_some(),
             counted,
         ),
-        node_bound: (cpu_ms > 0.0 && limit > least_node).then_some(NodeBound {
+        node_bound: (cpu_ms > 0.0 && limit > least_machine).then_some(NodeBound {
             limit,
             service_ms,
             workers: workload.concurrency.unwrap_or(u32::MAX),
