@@ -6,7 +6,8 @@
 //! plans as it is, and lists what it could not use.
 //!
 //! # Limits
-//! A scenario has no namespaces, labels, container names, subnets or roles: placeholders say FILL-IN.
+//! A scenario has no subnets or roles, and namespaces, labels and container names only of what it was read from:
+//! placeholders say FILL-IN.
 //! Of what manifests hold, only what a scenario has a key for is read; the rest is listed, except for fields
 //! that move neither replicas nor nodes (`models/manifests.toml`).
 //!

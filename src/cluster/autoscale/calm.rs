@@ -163,16 +163,16 @@ impl Cluster {
                     let own = (index, serving);
                     match (self.costs_only, serving.node_bound.is_some()) {
                         (true, false) => {
-                            self.pass_workload::<true, false>(own, policy, chunk, &mut used)
+                            self.pass_workload::<true, false>(own, policy, chunk, &mut used);
                         }
                         (false, false) => {
-                            self.pass_workload::<false, false>(own, policy, chunk, &mut used)
+                            self.pass_workload::<false, false>(own, policy, chunk, &mut used);
                         }
                         (true, true) => {
-                            self.pass_workload::<true, true>(own, policy, chunk, &mut used)
+                            self.pass_workload::<true, true>(own, policy, chunk, &mut used);
                         }
                         (false, true) => {
-                            self.pass_workload::<false, true>(own, policy, chunk, &mut used)
+                            self.pass_workload::<false, true>(own, policy, chunk, &mut used);
                         }
                     }
                 }

@@ -31,9 +31,6 @@ use super::{
     serve::{Server, Tick},
 };
 
-/// Weight of a container that requests no CPU: 2 shares of 1,024 a core, in millicores.
-const LEAST_WEIGHT: f64 = 2.0 * 1000.0 / 1024.0;
-
 /// What nodes give the pods of one workload, from one change of pods to the next.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct OnNodes {
@@ -65,7 +62,7 @@ pub(super) struct Bound {
 
 impl Cluster {
     /// Workloads whose nodes bound their CPU: what each gets of what all of them ask for.
-    #[cold]
+    #[inline(never)]
     pub(super) fn serve_on_nodes(&mut self, policy: &Policy, tick: Tick) -> Bound {
         if !self.divided {
             for &index in &policy.node_bound {
@@ -111,7 +108,7 @@ impl Cluster {
         let serving = asks.serving.as_ref()?;
         let bound = serving.node_bound.as_ref()?;
         let replicas = &self.workloads[index];
-        let weight = |request: i64| (request as f64).max(LEAST_WEIGHT);
+        let weight = |request: i64| (request as f64).max(policy.least_cpu_weight);
         let request = weight(asks.request_cpu);
         let mut beside = vec![0.0; policy.workloads.len()];
         let (mut own, mut rooms, mut cores, mut by_room, mut by_weight) = (0.0, 0.0, 0.0, 0.0, 0.0);

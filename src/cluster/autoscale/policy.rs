@@ -596,6 +596,8 @@ pub struct Policy {
     pub ignores_preferences: bool,
     /// Weight of the spread among the scores.
     pub spread_weight: i64,
+    /// Weight of a container that requests no CPU, as a request, in millicores.
+    pub least_cpu_weight: f64,
     /// What a node scores whose taints a pod tolerates.
     pub taint_score: i64,
     /// Weights of affinity among the scores.
@@ -792,6 +794,7 @@ impl Policy {
             multi_node_candidates: controllers.karpenter.multi_node_candidates,
             spread_weight: i64::from(serving.spread_weight),
             taint_score: i64::from(serving.taint_score),
+            least_cpu_weight: serving.least_cpu_weight,
             affinity_weights: AffinityScores {
                 nodes: i64::from(serving.node_affinity_weight),
                 pods: i64::from(serving.pod_affinity_weight),

@@ -263,6 +263,7 @@ impl Replicas {
     }
 
     /// Requests being served or waiting on average; without a pod all wait until they are given up.
+    #[inline]
     pub(super) fn in_service(&self, serving: &Serving, response: &Response) -> f64 {
         let Some(in_system) = &response.in_system else { return 0.0 };
         if self.ready == 0 {
