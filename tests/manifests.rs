@@ -849,7 +849,7 @@ fn only_what_the_manifests_show_is_in_the_scenario() {
         "dr",
         "ssm",
     ];
-    assert!(optional.iter().all(|name| missing(&name)), "{text}");
+    assert!(optional.iter().all(missing), "{text}");
     let (web, api) = (&workloads["web"], &workloads["api-deployment"]);
     assert_eq!((web.startup_seconds, web.image_mib, web.cpu_ms_per_request), (5, 60.0, 1.0));
     assert_eq!(web.database_connections, 0);
