@@ -6,7 +6,8 @@
 //! plans as it is, and lists what it could not use.
 //!
 //! # Limits
-//! A scenario has no namespaces, labels, container names, subnets or roles: placeholders say FILL-IN.
+//! A scenario has no subnets or roles, and namespaces, labels and container names only of what it was read from:
+//! placeholders say FILL-IN.
 //! Of what manifests hold, only what a scenario has a key for is read; the rest is listed, except for fields
 //! that move neither replicas nor nodes (`models/manifests.toml`).
 //!
@@ -56,12 +57,82 @@ pub struct Known {
     pub images: Vec<String>,
 }
 
+/// A kind of image, and what no manifest states of it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageFacts {
+    /// What it is called.
+    pub name: String,
+    /// Ends of its images' repositories, `envoyproxy/envoy`.
+    pub images: Vec<String>,
+    /// Seconds from the start of a container to its readiness.
+    pub startup_seconds: u32,
+    /// Compressed size, in MiB.
+    pub image_mib: f64,
+    /// CPU of a request, as a scenario has it \[ms\].
+    pub cpu_ms_per_request: Option<toml::Value>,
+    /// Requests that it serves per request of a traffic class of `init`'s example.
+    pub calls_per: Option<toml::Table>,
+}
+
+impl ImageFacts {
+    fn size(&self) -> ImageSize {
+        ImageSize { startup_seconds: self.startup_seconds, image_mib: self.image_mib }
+    }
+}
+
+/// How long the pods of an image take to start, and how large it is.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageSize {
+    /// Seconds from the start of a container to its readiness.
+    pub startup_seconds: u32,
+    /// Compressed size, in MiB.
+    pub image_mib: f64,
+}
+
+/// A part of `init`'s example that a cluster has only where its manifests show it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Optional {
+    /// Profiles of its workloads.
+    #[serde(default)]
+    pub profiles: Vec<String>,
+    /// Its tables.
+    #[serde(default)]
+    pub tables: Vec<String>,
+    /// API group of the objects that show it; none does where it is empty.
+    #[serde(default)]
+    pub group: String,
+    /// Their kinds; all of the group where none is named.
+    #[serde(default)]
+    pub kinds: Vec<String>,
+    /// Ends of the repositories of its own images.
+    #[serde(default)]
+    pub images: Vec<String>,
+}
+
+impl Optional {
+    /// Returns whether an object of this API group and kind shows it.
+    fn is_shown_by(&self, group: &str, kind: &str) -> bool {
+        !self.group.is_empty()
+            && self.group == group
+            && (self.kinds.is_empty() || self.kinds.iter().any(|known| known == kind))
+    }
+}
+
 /// Facts about other people's manifests and for written ones: `models/manifests.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
     /// Ready-made workloads.
     pub known: Vec<Known>,
+    /// Kinds of images.
+    pub images: Vec<ImageFacts>,
+    /// Start and size of any other image.
+    pub unknown_image: ImageSize,
+    /// Parts of `init`'s example that manifests have to show.
+    pub optional: Vec<Optional>,
     /// Names under which adapters publish requests per second.
     pub requests_per_second: Vec<String>,
     /// Names under which adapters publish requests in flight.

@@ -325,7 +325,11 @@ fn what_was_written_is_read_back_as_it_was() {
                     given
                 }));
             }
-            assert_eq!(pools, b.cluster.node_pools);
+            let mut back = b.cluster.node_pools.clone();
+            for pool in back.values_mut() {
+                assert!(pool.node_class.take().is_some_and(|name| name.starts_with("runrate")));
+            }
+            assert_eq!(pools, back);
             assert_eq!(b.cluster.kubelet, None);
             for (name, was) in &a.workloads {
                 let is = &b.workloads[name];
@@ -814,23 +818,153 @@ fn what_a_scenario_needs_and_manifests_lack_is_assumed_and_said() {
     ] {
         assert!(notes.contains(said), "{said}\n{notes}");
     }
-    assert!(text.contains("traced = [\"api\", \"lone\"] # assumption"), "{text}");
+    assert!(!text.contains("[datadog]"), "{text}");
 }
 
-/// Scaled under another kind than it is, it is not scaled: whoever writes manifests again must know.
+const SHOP: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web, tier: front}}\n    spec: {containers: [{name: nginx, image: 'nginx:1.27', resources: {requests: {cpu: 100m, memory: 64Mi}}}]}\n\
+    ---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web, namespace: shop}\nspec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, minReplicas: 2, maxReplicas: 9}\n\
+    ---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api-deployment, namespace: shop}\nspec:\n  selector: {matchLabels: {app: api}}\n  template:\n    metadata: {labels: {app: api, version: v7}}\n    spec:\n      containers:\n      - {name: app, image: 'registry.example/api:7', resources: {requests: {cpu: 500m, memory: 512Mi}, limits: {memory: 1Gi}}, readinessProbe: {initialDelaySeconds: 40}}\n      - {name: envoy, image: 'envoyproxy/envoy:v1.34', resources: {requests: {cpu: 100m, memory: 128Mi}, limits: {memory: 256Mi}}}\n\
+    ---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: api-hpa, namespace: shop}\nspec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: api-deployment}, minReplicas: 2, maxReplicas: 9}\n\
+    ---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: api-pdb, namespace: shop}\nspec: {maxUnavailable: 1, selector: {matchLabels: {app: api}}}\n";
+
+/// What no manifest shows is not in the scenario; what none states is a value that is no zero, and reported.
 #[test]
-fn a_scaled_stateful_set_is_told() {
+fn only_what_the_manifests_show_is_in_the_scenario() {
+    let (scenario, notes, text) = read_text(SHOP);
+    let tables = |text: &str| -> Vec<String> {
+        let table: toml::Table = text.parse().unwrap();
+        table.keys().cloned().collect()
+    };
+    let workloads = &scenario.accounts[0].stack.workloads;
+    let missing =
+        |name: &&str| !workloads.contains_key(*name) && !tables(&text).iter().any(|t| t == name);
+    let optional = [
+        "argo-cd",
+        "external-secrets",
+        "datadog-agent",
+        "datadog-cluster-agent",
+        "datadog",
+        "dr",
+        "ssm",
+    ];
+    assert!(optional.iter().all(missing), "{text}");
+    let (web, api) = (&workloads["web"], &workloads["api-deployment"]);
+    assert_eq!((web.startup_seconds, web.image_mib, web.cpu_ms_per_request), (5, 60.0, 1.0));
+    assert_eq!(web.database_connections, 0);
+    // The probe waits for 40 s; 130 MiB of an unknown image and 70 MiB of envoy.
+    assert_eq!((api.startup_seconds, api.image_mib, api.cpu_ms_per_request), (40, 200.0, 35.0));
+    for said in [
+        "assumed: web 5 s, 60 MiB; api-deployment 40 s, 200 MiB. Measure yours",
+        "no manifest states the CPU of a request; assumed: web 1 ms (as nginx); api-deployment 35 ms (as init's api)",
+        "the scenario has those of init's example (",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+    assert!(text.contains("startup_seconds = 5 # assumption: nginx; measure yours"), "{text}");
+    assert!(text.contains("# assumption: an unknown image and envoy; measure yours"), "{text}");
+
+    let shown = SHOP.to_owned()
+        + "---\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: shop}\nspec: {project: default}\n\
+           ---\napiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: db}\nspec: {refreshInterval: 1h}\n\
+           ---\napiVersion: datadoghq.com/v2alpha1\nkind: DatadogAgent\nmetadata: {name: datadog}\nspec: {}\n";
+    let (scenario, notes, text) = read_text(&shown);
+    let workloads = &scenario.accounts[0].stack.workloads;
+    for name in &optional[..4] {
+        assert!(workloads.contains_key(*name), "{name}\n{text}");
+    }
+    assert!(tables(&text).iter().any(|table| table == "datadog") && text.contains("[ssm]"));
+    assert!(text.contains("traced = [\"web\", \"api-deployment\"] # assumption"), "{text}");
+    assert!(!text.contains("[dr]") && notes.contains("Application/shop: shows that argo-cd runs"));
+
+    // The agent itself is read as it is, and brings its service with it; the cluster agent is not there.
+    let agent = "---\napiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: datadog}\nspec: {template: {spec: {containers: [{name: agent, image: 'gcr.io/datadoghq/agent:7', resources: {requests: {cpu: 150m, memory: 200Mi}}}]}}}\n";
+    let (scenario, _, text) = read_text(&(SHOP.to_owned() + agent));
+    let workloads = &scenario.accounts[0].stack.workloads;
+    assert_eq!(workloads["datadog"].requests.cpu_millicores, 150.0);
+    assert!(text.contains("[datadog]") && !workloads.contains_key("datadog-cluster-agent"));
+}
+
+/// A scenario from manifests, changed and written again, names the objects that it was read from.
+#[test]
+fn what_changed_is_written_for_the_objects_that_it_was_read_from() {
+    let catalog = &*support::CATALOG;
+    let (before, _, text) = read_text(SHOP);
+    let changed = |from: &str, to: &str| {
+        let start = text.find("[workloads.api-deployment]").unwrap();
+        let text = text[..start].to_owned() + &text[start..].replacen(from, to, 1);
+        let after = scenario(&text, catalog);
+        let wanted = Wanted {
+            scenario: &after,
+            account: &after.accounts[0],
+            catalog,
+            facts: facts_once(),
+            sha256: "",
+            plan: None,
+            before: Some(&before.accounts[0]),
+        };
+        objects(&manifest::write(&wanted).unwrap().files)
+    };
+    let all = changed("max_replicas = 9", "max_replicas = 30");
+    let [hpa] = &all[..] else { panic!("{all:?}") };
+    assert_eq!(hpa["metadata"], serde_json::json!({ "name": "api-hpa", "namespace": "shop" }));
+    assert_eq!(
+        hpa["spec"]["scaleTargetRef"],
+        serde_json::json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "api-deployment" })
+    );
+    assert_eq!(hpa["spec"]["maxReplicas"], 30);
+
+    // The container gets what the other one does not have; nothing else of the pod is in the patch.
+    let all = changed("cpu_millicores = 600", "cpu_millicores = 900");
+    let expected = serde_json::json!([{
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": "api-deployment", "namespace": "shop" },
+        "spec": { "template": { "spec": { "containers": [
+            { "name": "app", "resources": { "requests": { "cpu": "800m", "memory": "512Mi" } } },
+        ] } } },
+    }]);
+    assert_eq!(serde_json::Value::from(all), expected);
+
+    let all = changed("max_unavailable = 1", "max_unavailable = 2");
+    let [budget] = &all[..] else { panic!("{all:?}") };
+    assert_eq!(budget["metadata"], serde_json::json!({ "name": "api-pdb", "namespace": "shop" }));
+    assert_eq!(budget["spec"]["selector"]["matchLabels"], serde_json::json!({ "app": "api" }));
+
+    // All of it: each object is one of those that were read.
+    let all = objects(&written(&before, &before.accounts[0], catalog));
+    let own = all.iter().filter(|object| object["metadata"]["namespace"] == "shop");
+    let own: Vec<String> =
+        own.map(|o| format!("{} {}", o["kind"], o["metadata"]["name"]).replace('"', "")).collect();
+    assert_eq!(
+        own,
+        [
+            "HorizontalPodAutoscaler web",
+            "HorizontalPodAutoscaler api-hpa",
+            "PodDisruptionBudget api-pdb",
+            "Deployment web",
+            "Deployment api-deployment",
+        ]
+    );
+    let faults: Vec<String> = all.iter().flat_map(faults).collect();
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+/// Scaled under another kind than it is, it is not scaled.
+#[test]
+fn a_scaled_stateful_set_is_written_as_one() {
     let object = |kind: &str| {
         format!(
             "apiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: queue}}\nspec: {{template: {{spec: {{containers: [{{name: q, resources: {{requests: {{cpu: 1, memory: 1Gi}}}}}}]}}}}}}\n\
              ---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: queue}}\nspec: {{scaleTargetRef: {{apiVersion: apps/v1, kind: {kind}, name: queue}}, maxReplicas: 5, metrics: [{{type: Object}}]}}\n"
         )
     };
-    let said = "spec.scaleTargetRef.kind: scales a StatefulSet, which a scenario has as a Deployment: `runrate manifests` writes that kind";
-    let (_, notes, _) = read_text(&object("StatefulSet"));
-    assert!(notes.contains(said), "{notes}");
-    assert!(notes.contains("the default, CPU at 80 % of the request, is planned"), "{notes}");
-    assert!(!read_text(&object("Deployment")).1.contains("spec.scaleTargetRef.kind"));
+    for kind in ["StatefulSet", "Deployment"] {
+        let (scenario, notes, _) = read_text(&object(kind));
+        assert!(notes.contains("the default, CPU at 80 % of the request, is planned"), "{notes}");
+        let all = objects(&written(&scenario, &scenario.accounts[0], &support::CATALOG));
+        let hpa = all.iter().find(|object| object["kind"] == "HorizontalPodAutoscaler").unwrap();
+        assert_eq!(hpa["spec"]["scaleTargetRef"]["kind"], kind);
+    }
 }
 
 /// A node pool with these requirements and more of its `spec`; as it is read, and the notes.
@@ -1635,7 +1769,7 @@ fn affinity_is_to_the_workloads_that_labels_select() {
     let written = &affinity["podAntiAffinity"][preferred];
     assert_eq!((&written[0]["weight"], written.as_array().unwrap().len()), (&30.into(), 2));
     let label = written[1].pointer("/podAffinityTerm/labelSelector/matchLabels").unwrap();
-    assert!(label.to_string().contains("FILL-IN: the label of the pods of db"), "{label}");
+    assert_eq!(*label, serde_json::json!({ "app": "db" }));
 
     for (selector, key, said) in [
         (labels("gone"), host, "selects no workload among the manifests"),

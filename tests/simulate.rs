@@ -343,3 +343,49 @@ fn the_minute_before_a_launch_on_a_second_keeps_its_traffic() {
         assert!((found - expected).abs() < 0.001, "{moment}: {found} {expected}");
     }
 }
+
+/// Two pods without a CPU limit, one on each m7g.large: 1,930 millicores for pods, so 55 requests/s of 35 ms each, although
+/// the pool may buy nodes of 16 vCPUs. The response time rises with the load, as it does below a limit of the same size.
+#[test]
+fn pods_without_a_cpu_limit_have_no_more_than_their_nodes() {
+    let folder = tempfile::tempdir().unwrap();
+    let loads = [10, 50, 90, 105, 125];
+    let mut load = "time,requests_per_second\n".to_owned();
+    for minute in 0..50 {
+        let _ = writeln!(load, "2027-01-05T10:{minute:02}:00,{}", loads[minute / 10]);
+    }
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("load.csv"), load).unwrap();
+    let limit = "limits = { cpu_millicores = 1000, memory_mib = 512 }";
+    let p95 = |name: &str, limits: &str| -> Vec<f64> {
+        let text = base("2027-01", 1, 1000)
+            .replace(limit, limits)
+            .replace("cpu_ms_per_request = 5", "cpu_ms_per_request = 35")
+            .replace("cpu_millicores = 250", "cpu_millicores = 1000")
+            + "[alb]\nload_balancers = 1\nrules = 2\n\
+               [cluster.node_pools.general]\ncategories = [\"m\"]\nmin_generation = 7\nmin_vcpus = 2\nmax_vcpus = 16\n";
+        fs::write(path(name), text).unwrap();
+        let csv = stdout(&runrate(&[
+            "simulate",
+            &path(name),
+            "--load",
+            &path("load.csv"),
+            "--class",
+            "api",
+            "--format",
+            "csv",
+        ]));
+        let mut rows = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        let column = rows.next().unwrap().iter().position(|name| name.contains("p95")).unwrap();
+        let rows: Vec<f64> = rows.map(|row| row[column].parse().unwrap()).collect();
+        (0..loads.len()).map(|step| rows[step * 40 + 36]).collect()
+    };
+    let free = p95("free.toml", "");
+    let bounded = p95("bounded.toml", "limits = { cpu_millicores = 1930, memory_mib = 512 }");
+    assert!(free.windows(2).all(|pair| pair[1] > pair[0] * 1.005), "{free:?}");
+    // Two cores wait at 90 of 110 requests/s; a queue grows at 125.
+    assert!((100.0..110.0).contains(&free[0]) && free[2] > 250.0 && free[4] > 5000.0, "{free:?}");
+    for (free, bounded) in free.iter().zip(&bounded) {
+        assert!((free / bounded - 1.0).abs() < 0.1, "{free} {bounded}");
+    }
+}

@@ -8,8 +8,8 @@
 //!
 //! # Limits
 //! Pods are bound to a node on its way instead of waiting for it. A pod keeps its node until it is
-//! evicted: nothing is rescheduled for balance, as in Kubernetes. CPU above requests is shared over
-//! the whole cluster and not node by node.
+//! evicted: nothing is rescheduled for balance, as in Kubernetes. CPU that pods with a limit use above their
+//! requests is shared over the whole cluster and not node by node.
 
 use self::purchase::NodeCounts;
 use self::tally::BilledSpan;
@@ -19,6 +19,7 @@ use self::{
     event::{Event, Reason, Subject},
     hpa::Hpa,
     node::{Node, Starting},
+    node_cpu::OnNodes,
     policy::Policy,
     tally::{HourTally, Tally, WorkloadTally},
 };
@@ -40,6 +41,7 @@ pub mod job;
 pub(crate) mod karpenter;
 pub(crate) mod keda;
 pub mod node;
+mod node_cpu;
 pub mod pack;
 pub mod policy;
 pub mod purchase;
@@ -114,6 +116,8 @@ pub struct Replicas {
     per_capacity: f64,
     idle_usage: f64,
     requested: f64,
+    /// What the nodes of its pods give them, where these may use more than a node has.
+    on_nodes: Option<Box<OnNodes>>,
     overloaded: bool,
     unserved_before: f64,
     /// For how long a message or more waited in its queue, in seconds.
@@ -151,6 +155,8 @@ pub struct Cluster {
     settle_at: Second,
     pending: u32,
     ready_pods: u32,
+    /// Whether the CPU of nodes is divided among the pods that are ready now.
+    divided: bool,
     /// CPU of idle pods that serve no requests, and of daemons on all nodes, in millicores.
     standing_cpu: f64,
     /// vCPUs of all nodes, in millicores.
@@ -230,6 +236,7 @@ impl Cluster {
             settle_at: NEVER,
             pending: 0,
             ready_pods: 0,
+            divided: false,
             standing_cpu: 0.0,
             vcpu_milli: 0,
             awake,
@@ -391,6 +398,7 @@ impl Cluster {
     fn change_ready(&mut self, policy: &Policy, workload: usize, by: i32) {
         self.count_nodes();
         self.count_ready(workload);
+        self.divided = false;
         let asks = &policy.workloads[workload];
         if asks.serving.is_none() {
             self.standing_cpu += f64::from(by) * asks.idle_cpu;

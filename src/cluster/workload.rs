@@ -435,6 +435,102 @@ impl NodeTerm {
     }
 }
 
+/// Kinds of objects that a workload may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ObjectKind {
+    /// A Deployment.
+    Deployment,
+    /// A `StatefulSet`.
+    StatefulSet,
+    /// A `DaemonSet`.
+    DaemonSet,
+    /// A `ReplicaSet` without a Deployment.
+    ReplicaSet,
+    /// A `ReplicationController`.
+    ReplicationController,
+    /// A Rollout of Argo Rollouts.
+    Rollout,
+    /// A `CronJob`.
+    CronJob,
+    /// A Job.
+    Job,
+    /// A pod that nothing controls.
+    Pod,
+}
+
+impl ObjectKind {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::Deployment,
+        Self::StatefulSet,
+        Self::DaemonSet,
+        Self::ReplicaSet,
+        Self::ReplicationController,
+        Self::Rollout,
+        Self::CronJob,
+        Self::Job,
+        Self::Pod,
+    ];
+
+    /// Returns its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deployment => "Deployment",
+            Self::StatefulSet => "StatefulSet",
+            Self::DaemonSet => "DaemonSet",
+            Self::ReplicaSet => "ReplicaSet",
+            Self::ReplicationController => "ReplicationController",
+            Self::Rollout => "Rollout",
+            Self::CronJob => "CronJob",
+            Self::Job => "Job",
+            Self::Pod => "Pod",
+        }
+    }
+
+    /// Returns its API version.
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::Deployment | Self::StatefulSet | Self::DaemonSet | Self::ReplicaSet => "apps/v1",
+            Self::ReplicationController | Self::Pod => "v1",
+            Self::Rollout => "argoproj.io/v1alpha1",
+            Self::CronJob | Self::Job => "batch/v1",
+        }
+    }
+}
+
+/// What the containers of a pod ask for that are not the one that does the work.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OtherContainers {
+    /// Requests of all of them.
+    pub requests: Resources,
+    /// Limits of all of them; none where one has none.
+    pub limits: Option<Resources>,
+}
+
+/// The objects of Kubernetes that a workload is. Plans do not depend on them; manifests are written for them.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KubernetesObject {
+    /// Kind; by default that of the workload.
+    pub kind: Option<ObjectKind>,
+    /// Name; by default that of the workload.
+    pub name: Option<String>,
+    /// Namespace of all its objects.
+    pub namespace: Option<String>,
+    /// Labels that select its pods.
+    #[serde(default)]
+    pub selector: IndexMap<String, String>,
+    /// Name of the container that takes requests and limits; by default that of the workload.
+    pub container: Option<String>,
+    /// What the other containers ask for; the container takes the rest of the pod's requests and limits.
+    pub other_containers: Option<OtherContainers>,
+    /// Name of its autoscaler; by default that of the workload.
+    pub autoscaler: Option<String>,
+    /// Name of its disruption budget; by default that of the workload.
+    pub disruption_budget: Option<String>,
+}
+
 /// One workload.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -561,6 +657,8 @@ pub struct Workload {
     pub database_connections: u32,
     /// Where the figures come from.
     pub source: Option<String>,
+    /// The objects that manifests are written for; `init --from-manifests` names those that it reads.
+    pub object: Option<KubernetesObject>,
 }
 
 impl Workload {

@@ -17,6 +17,7 @@ mod controller;
 mod demand;
 mod documents;
 mod hpa;
+mod image;
 mod job;
 mod node;
 mod overlay;
@@ -137,6 +138,8 @@ struct Sorted {
     ingresses: Vec<Object>,
     buffers: Vec<Object>,
     templates: Vec<Object>,
+    /// For each optional part of the example the first object that shows it.
+    shown: Vec<Option<Object>>,
     storage: volume::Sources,
 }
 
@@ -189,8 +192,9 @@ pub fn read(
     let buffers = buffer::read(templates, &drafts, &controller, knowledge, &mut notes);
     let load_balancers = demand::ingresses(&sorted.ingresses, &mut notes);
     let karpenter = compose::Karpenter { controller, overlays, buffers };
+    let shown = sorted.shown;
     let parts =
-        compose::Parts { drafts, pools, karpenter, machines, claims, load_balancers, found };
+        compose::Parts { drafts, pools, karpenter, machines, claims, load_balancers, shown, found };
     let scenario = compose::scenario(template, parts, &mut notes, knowledge)?;
     Ok(Read { scenario, notes: notes.0, found })
 }
@@ -217,7 +221,8 @@ const READ: [&str; 16] = [
 
 /// Sorts objects by kind, and notes the kinds that are not read.
 fn sort(objects: Vec<Object>, facts: &Facts, notes: &mut Notes) -> Sorted {
-    let mut sorted = Sorted::default();
+    let shown = facts.optional.iter().map(|_| None).collect();
+    let mut sorted = Sorted { shown, ..Sorted::default() };
     let mut passed: Vec<(String, usize)> = Vec::new();
     for object in objects {
         if let Some(missing) = missing(&object).filter(|_| !is_made(&object)) {
@@ -262,6 +267,13 @@ fn sort(objects: Vec<Object>, facts: &Facts, notes: &mut Notes) -> Sorted {
                 count(&mut passed, "LimitRange");
             }
             _ if demand::has_pods(&object) => demand::pods(&object, notes),
+            (group, kind) if facts.optional.iter().any(|part| part.is_shown_by(group, kind)) => {
+                count(&mut passed, kind);
+                let part = facts.optional.iter().position(|part| part.is_shown_by(group, kind));
+                if let Some(shown) = part.and_then(|part| sorted.shown.get_mut(part)) {
+                    shown.get_or_insert(object);
+                }
+            }
             (_, kind) if facts.passed_over.iter().any(|known| known == kind) => {
                 count(&mut passed, kind);
             }

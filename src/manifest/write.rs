@@ -2,7 +2,6 @@
 
 use super::{FILL_IN, Facts, is_kubernetes_name, yaml};
 use crate::{
-    cluster::workload::{Kind, Workload},
     error::{Error, Problem},
     facts::shapes::Catalog,
     intent::scenario::{Account, Scenario},
@@ -13,6 +12,7 @@ mod affinity;
 mod buffer;
 mod hpa;
 mod keda;
+mod object;
 mod patch;
 mod pool;
 mod supply;
@@ -101,7 +101,7 @@ pub fn write(wanted: &Wanted<'_>) -> Result<Manifests, Error> {
     add("capacity-buffers.yaml", &buffer::ABOUT, buffers);
     let mut notes = hpa::notes(wanted);
     notes.extend(pool::notes(wanted));
-    add("requests-patch.yaml", &patch::ABOUT, patch::documents(wanted));
+    add("requests-patch.yaml", &patch::ABOUT, patch::documents(wanted, before.as_ref()));
     let (variables, chosen) =
         terraform::files(wanted).map_err(|found| Error::input(placed(wanted, found)))?;
     let old = before.as_ref().and_then(|before| terraform::files(before).ok());
@@ -130,13 +130,31 @@ fn names(wanted: &Wanted<'_>) -> Vec<(String, String)> {
     let buffers = buffers.map(|name| ("cluster.capacity_buffers", name));
     let overlays = stack.cluster.node_overlays.keys().map(|name| ("cluster.node_overlays", name));
     let all = workloads.chain(pools).chain(buffers).chain(overlays);
-    let wrong = all.filter(|(_, name)| !is_kubernetes_name(name));
+    let keys = all.map(|(table, name)| (format!("{table}.{name}"), name));
+    let objects = stack.workloads.iter().filter_map(|(name, workload)| {
+        let object = workload.object.as_ref()?;
+        let fields = [
+            ("name", &object.name),
+            ("namespace", &object.namespace),
+            ("container", &object.container),
+            ("autoscaler", &object.autoscaler),
+            ("disruption_budget", &object.disruption_budget),
+        ];
+        Some(fields.into_iter().filter_map(move |(field, given)| {
+            Some((format!("workloads.{name}.object.{field}"), given.as_ref()?))
+        }))
+    });
+    let classes = stack.cluster.node_pools.iter().filter_map(|(name, pool)| {
+        Some((format!("cluster.node_pools.{name}.node_class"), pool.node_class.as_ref()?))
+    });
+    let wrong = keys.chain(objects.flatten()).chain(classes);
     wrong
-        .map(|(table, name)| {
+        .filter(|(_, name)| !is_kubernetes_name(name))
+        .map(|(key, name)| {
             let message = format!(
                 "{name:?} is not a valid Kubernetes name; use lower-case letters, digits, '-' and '.', and begin and end with a letter or digit"
             );
-            (format!("{table}.{name}"), message)
+            (key, message)
         })
         .collect()
 }
@@ -145,17 +163,6 @@ fn names(wanted: &Wanted<'_>) -> Vec<(String, String)> {
 /// silently select no pod.
 fn fill_in_label() -> String {
     format!("{FILL_IN}: the pods' label")
-}
-
-/// Returns the comment on the kind of a workload: a scenario has `StatefulSets` as Deployments, so that only the kind
-/// of ready-made workloads and `DaemonSets` is known.
-fn kind_unknown(workload: &Workload, facts: &Facts) -> &'static str {
-    let is_known = |profile: &String| facts.known.iter().any(|known| known.profile == *profile);
-    if workload.kind == Kind::Deployment && !workload.profile.as_ref().is_some_and(is_known) {
-        "assumed; write StatefulSet if it is one, because the wrong kind finds no pods"
-    } else {
-        ""
-    }
 }
 
 /// What every file begins with.

@@ -63,6 +63,9 @@ fn the_worked_numbers_of_the_model_are_computed() {
     let wanted = |usage| replicas::average_value_replicas(4, usage, 150, tolerance);
     let shape = catalog.shape("m7g.large").unwrap();
     let room = shape.allocatable(&catalog.controllers.kubelet, &Overrides::default()).unwrap();
+    let xlarge = catalog.shape("m7g.xlarge").unwrap();
+    let xlarge = xlarge.allocatable(&catalog.controllers.kubelet, &Overrides::default()).unwrap();
+    let node = xlarge.cpu as f64;
     let egress = cost("us-east-1", "AWSDataTransfer", "DataTransfer-Out-Bytes", "15000");
     let waf = cost("us-east-1", "awswaf", "RequestV2-Tier1", "2000000");
     let support = cost("global", "AWSSupport", "support_rate:Business Support+", "60000");
@@ -99,6 +102,17 @@ fn the_worked_numbers_of_the_model_are_computed() {
             room.pods,
             grouped(room.cpu as f64, 0),
             grouped(room.memory as f64, 0)
+        ),
+        format!(
+            "({} millicores for pods), 100 ms a request, serve at most {:.1} requests per second; at 30 they use {:.0} %",
+            grouped(node, 0),
+            node / 100.0,
+            100.0 * 30.0 * 100.0 / node
+        ),
+        format!(
+            "gets {} millicores; if that pod wants 1,000 only, it gets {}",
+            grouped(node * 500.0 / 1500.0, 0),
+            grouped(node - 1000.0, 0)
         ),
         format!("15,000 GB cost {}", dollars(egress)),
         format!("Two million requests cost {}", dollars(waf)),

@@ -20,12 +20,17 @@ pub(super) struct Args {
     /// Write only this account [default: all]
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
+    /// Write only what differs from this scenario, as `init --from-manifests` wrote it
+    #[arg(long, value_name = "FILE")]
+    since: Option<PathBuf>,
     #[command(flatten)]
     prices: PriceArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Error> {
-    let case = Opener::new(&args.prices)?.case(&args.scenario)?;
+    let opener = Opener::new(&args.prices)?;
+    let case = opener.case(&args.scenario)?;
+    let since = args.since.as_ref().map(|path| opener.case(path)).transpose()?;
     let accounts = accounts(&case.scenario, args)?;
     // The plan chooses the class of the database, and checks the scenario.
     let plan = case.plan()?;
@@ -34,6 +39,8 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let mut notes = Vec::new();
     let written_accounts: Vec<&str> = accounts.iter().map(|account| &*account.name).collect();
     for account in accounts {
+        let before = since.iter().flat_map(|case| &case.scenario.accounts);
+        let before = before.into_iter().find(|before| before.name == account.name);
         let wanted = Wanted {
             scenario: &case.scenario,
             account,
@@ -41,7 +48,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
             facts: &known,
             sha256: &case.inputs.sha256,
             plan: Some(&plan),
-            before: None,
+            before,
         };
         let written = manifest::write(&wanted)?;
         notes.extend(written.notes.iter().map(|note| format!("note: {}: {note}", account.name)));
@@ -62,8 +69,18 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     for note in &notes {
         say(note);
     }
-    say("replace each FILL-IN by your own value");
+    if files.is_empty() {
+        say("nothing differs, so there is nothing to write");
+    } else if files.iter().any(|(_, text)| lacks_value(text)) {
+        say("replace each FILL-IN by your own value");
+    }
     Ok(())
+}
+
+/// Returns whether a file has a value to fill in; its heading speaks of them too.
+fn lacks_value(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    text.lines().any(|line| !line.starts_with('#') && line.contains(manifest::FILL_IN))
 }
 
 /// Returns the accounts to write; their names become names of folders.

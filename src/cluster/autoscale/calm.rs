@@ -160,10 +160,20 @@ impl Cluster {
             let mut used = [0.0; CHUNK];
             for &index in &policy.serving {
                 if let Some(serving) = &policy.workloads[index].serving {
-                    if self.costs_only {
-                        self.pass_workload::<true>((index, serving), chunk, tick, &mut used);
-                    } else {
-                        self.pass_workload::<false>((index, serving), chunk, tick, &mut used);
+                    let own = (index, serving);
+                    match (self.costs_only, serving.node_bound.is_some()) {
+                        (true, false) => {
+                            self.pass_workload::<true, false>(own, policy, chunk, &mut used);
+                        }
+                        (false, false) => {
+                            self.pass_workload::<false, false>(own, policy, chunk, &mut used);
+                        }
+                        (true, true) => {
+                            self.pass_workload::<true, true>(own, policy, chunk, &mut used);
+                        }
+                        (false, true) => {
+                            self.pass_workload::<false, true>(own, policy, chunk, &mut used);
+                        }
                     }
                 }
             }
@@ -177,27 +187,42 @@ impl Cluster {
         }
     }
 
-    fn pass_workload<const COSTS_ONLY: bool>(
+    fn pass_workload<const COSTS_ONLY: bool, const ON_NODES: bool>(
         &mut self,
         (index, serving): (usize, &Serving),
+        policy: &Policy,
         loads: &[f64],
-        tick: Second,
         used: &mut [f64; CHUNK],
     ) {
-        let (first, seconds) = (self.ticks, f64::from(tick));
+        let (first, seconds) = (self.ticks, f64::from(policy.tick_seconds));
+        let own = if ON_NODES { self.workloads[index].own_response() } else { None };
+        let response = own.as_deref().unwrap_or(&serving.response);
+        let mut capacities = [f64::INFINITY; CHUNK];
+        if ON_NODES {
+            self.capacities_on_nodes(policy, (index, serving), loads, &mut capacities);
+        }
         let (replicas, tally) = (&mut self.workloads[index], &mut self.tally.workloads[index]);
         let (capacity, per_capacity) = (replicas.capacity, replicas.per_capacity);
         let (idle, ready) = (replicas.idle_usage, replicas.ready);
+        let load_of = |place: usize, rps: f64| {
+            if rps <= 0.0 {
+                0.0
+            } else if ON_NODES {
+                rps / capacities[place]
+            } else {
+                rps * per_capacity
+            }
+        };
         let (mut requests, mut weighted) = (tally.requests, tally.p95_weighted);
         let (mut peak_rps, mut peak_p95) = (tally.peak_rps, tally.p95_peak);
         let mut last = [0.0; 4];
         for ((place, sessions), used) in loads.iter().enumerate().zip(used.iter_mut()) {
             let rps = sessions * serving.rps_per_session;
             let usage = idle + rps.min(capacity) * serving.cpu_ms;
-            let load = if rps > 0.0 { rps * per_capacity } else { 0.0 };
+            let load = load_of(place, rps);
             let arrived = rps * seconds;
             let known = !COSTS_ONLY && arrived > 0.0;
-            let p95 = if known { serving.latency.at(load) } else { 0.0 };
+            let p95 = if known { response.latency.at(load) } else { 0.0 };
             *used += usage;
             requests += arrived;
             if !COSTS_ONLY {
@@ -209,32 +234,52 @@ impl Cluster {
             *sample = Sample { usage, ready, rps, in_service: 0.0 };
             last = [rps, usage, load, p95];
         }
-        if serving.late_load.is_finite() {
-            let late = |sessions: &&f64| {
-                let rps = **sessions * serving.rps_per_session;
-                rps > 0.0 && rps * per_capacity > serving.late_load
+        if response.late_load.is_finite() {
+            let late = |(place, sessions): &(usize, &f64)| {
+                load_of(*place, **sessions * serving.rps_per_session) > response.late_load
             };
-            let count = loads.iter().filter(late).count();
+            let count = loads.iter().enumerate().filter(late).count();
             tally.late_minutes += count as f64 * (seconds * MINUTE);
         }
-        if let Some(curve) = &serving.in_system {
+        if response.in_system.is_some() {
             let from = loads.len().saturating_sub(SAMPLES);
             for (place, sessions) in loads.iter().enumerate().skip(from) {
                 let rps = sessions * serving.rps_per_session;
-                let load = if rps > 0.0 { rps * per_capacity } else { 0.0 };
-                let sample = &mut replicas.samples[(first + place) & (SAMPLES - 1)];
-                (replicas.asked, replicas.load) = (rps, load);
-                sample.in_service = if ready == 0 {
-                    rps * serving.timeout
-                } else {
-                    f64::from(ready) * curve.at(load)
-                };
+                (replicas.asked, replicas.load) = (rps, load_of(place, rps));
+                let in_service = replicas.in_service(serving, response);
+                replicas.samples[(first + place) & (SAMPLES - 1)].in_service = in_service;
             }
         }
         (tally.requests, tally.p95_weighted) = (requests, weighted);
         (tally.peak_rps, tally.p95_peak) = (peak_rps, peak_p95);
         [replicas.rps, replicas.usage, replicas.load, replicas.p95_ms] = last;
         replicas.asked = replicas.rps;
+    }
+
+    /// What its pods serve at most in each of these ticks [1/s], as far as anything goes by it.
+    fn capacities_on_nodes(
+        &self,
+        policy: &Policy,
+        (index, serving): (usize, &Serving),
+        loads: &[f64],
+        capacities: &mut [f64; CHUNK],
+    ) {
+        let replicas = &self.workloads[index];
+        let Some(on_nodes) = &replicas.on_nodes else { return };
+        let response = &on_nodes.response;
+        let used =
+            !self.costs_only || response.late_load.is_finite() || response.in_system.is_some();
+        let from = if used { 0 } else { loads.len().saturating_sub(1) };
+        for (sessions, capacity) in loads.iter().zip(capacities).skip(from) {
+            let usage = |other: usize| {
+                let replicas = &self.workloads[other];
+                policy.workloads[other].serving.as_ref().map_or(0.0, |serving| {
+                    let rps = sessions * serving.rps_per_session;
+                    replicas.idle_usage + rps.min(replicas.capacity) * serving.cpu_ms
+                })
+            };
+            *capacity = replicas.capacity_on_nodes(serving, on_nodes, usage);
+        }
     }
 
     fn pass_hour(&mut self, loads: &[f64], minutes: f64, used: &[f64; CHUNK]) {

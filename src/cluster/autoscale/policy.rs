@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     cluster::{
-        queueing::Curve,
+        queueing::{self, Curve},
         workload::{Kind, NodeCapacity, Workload},
     },
     error::{Place, Problem},
@@ -331,16 +331,43 @@ pub struct Serving {
     pub bound_by_workers: bool,
     /// Seconds a request waits before it is given up.
     pub timeout: f64,
-    /// Requests that a pod serves at once.
+    /// How requests wait in a pod; where nodes bound it, in one alone on the largest node.
+    pub response: Response,
+    /// Its queue, where requests wait in one.
+    pub queue: Option<Queue>,
+    /// Set where a node may have less CPU than a pod may use.
+    pub node_bound: Option<NodeBound>,
+}
+
+/// How requests wait for servers that they share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Response {
+    /// Requests that are served at once.
     pub servers: u32,
     /// Response time by utilization, in ms.
     pub latency: Curve,
     /// What is asked over what can be served, above which requests are late; infinite where nobody counts.
     pub late_load: f64,
-    /// Requests in a pod by utilization, where a metric or memory goes by them.
+    /// Requests served or waiting by utilization, where a metric or memory goes by them.
     pub in_system: Option<Curve>,
-    /// Its queue, where requests wait in one.
-    pub queue: Option<Queue>,
+    /// Seconds of one request for each of the servers, where the pods of a node share these; otherwise each pod
+    /// has servers of its own.
+    pub seconds_per_server: Option<f64>,
+}
+
+/// Pods that may use more CPU than the smallest node has that they may run on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NodeBound {
+    /// CPU limit of a pod, in millicores; infinite without one.
+    pub limit: f64,
+    /// Time that a request holds a worker, in ms.
+    pub service_ms: f64,
+    /// Requests that a pod serves at once at most.
+    pub workers: u32,
+    /// Share of requests that the response time is of.
+    pub quantile: f64,
+    /// Response time above which requests are late, in ms; infinite where nobody counts.
+    pub late_ms: f64,
 }
 
 /// A queue that pods take their requests from.
@@ -369,8 +396,6 @@ pub struct Deployment {
     pub request_cpu: i64,
     /// Memory request, in MiB.
     pub request_memory: i64,
-    /// Most CPU of a pod, in millicores.
-    pub limit_cpu: f64,
     /// Memory of a pod.
     pub memory: PodMemory,
     /// Least replicas.
@@ -449,7 +474,6 @@ impl Deployment {
             idle_cpu: 0.0,
             request_cpu,
             request_memory,
-            limit_cpu: f64::INFINITY,
             memory: PodMemory::default(),
             min_replicas: 0,
             max_replicas: None,
@@ -530,6 +554,8 @@ pub struct Policy {
     pub workloads: Vec<Deployment>,
     /// Those that serve requests.
     pub serving: Vec<usize>,
+    /// Of these, those whose pods may use more CPU than a node has.
+    pub node_bound: Vec<usize>,
     /// Those with an autoscaler.
     pub scaled: Vec<usize>,
     /// Of these, those that are scaled outside the account's schedule too.
@@ -570,6 +596,8 @@ pub struct Policy {
     pub ignores_preferences: bool,
     /// Weight of the spread among the scores.
     pub spread_weight: i64,
+    /// Weight of a container that requests no CPU, as a request, in millicores.
+    pub least_cpu_weight: f64,
     /// What a node scores whose taints a pod tolerates.
     pub taint_score: i64,
     /// Weights of affinity among the scores.
@@ -737,6 +765,9 @@ impl Policy {
             first_second: 0,
             zones: 1,
             serving: of(|workload| workload.serving.is_some()),
+            node_bound: of(|workload| {
+                workload.serving.as_ref().is_some_and(|serving| serving.node_bound.is_some())
+            }),
             scaled: of(Deployment::is_scaled),
             scaled_asleep: of(|workload| workload.is_scaled() && workload.always_on),
             scaled_idle: of(|workload| {
@@ -763,6 +794,7 @@ impl Policy {
             multi_node_candidates: controllers.karpenter.multi_node_candidates,
             spread_weight: i64::from(serving.spread_weight),
             taint_score: i64::from(serving.taint_score),
+            least_cpu_weight: serving.least_cpu_weight,
             affinity_weights: AffinityScores {
                 nodes: i64::from(serving.node_affinity_weight),
                 pods: i64::from(serving.pod_affinity_weight),
@@ -786,11 +818,10 @@ impl Policy {
         for workload in &mut self.workloads {
             // What waits in a queue is not late: nobody waits for it.
             if let Some(serving) = workload.serving.as_mut().filter(|own| own.queue.is_none()) {
-                let most = p95_ms.unwrap_or(factor * serving.latency.at(0.0));
-                serving.late_load = serving.latency.reaches(most);
-                // Rounding of a load of just 1 is not to count, as for saturation.
-                if serving.late_load >= 1.0 {
-                    serving.late_load = 1.0 + 1e-9;
+                let most = p95_ms.unwrap_or(factor * serving.response.latency.at(0.0));
+                serving.response.count_late(most);
+                if let Some(bound) = &mut serving.node_bound {
+                    bound.late_ms = most;
                 }
             }
         }
@@ -811,6 +842,36 @@ impl Policy {
     /// Returns the pool of a group; the baseline has none.
     pub fn pool_of(&self, group: Group) -> Option<&Pool> {
         self.pools.get(group.pool()?)
+    }
+}
+
+impl Response {
+    /// Requests that share so many servers, each of which takes so many milliseconds of one. `in_queue`: they wait
+    /// in a queue until a server takes them.
+    pub(super) fn new(
+        (servers, served_ms): (u32, f64),
+        quantile: f64,
+        in_queue: bool,
+        counted: bool,
+    ) -> Self {
+        Self {
+            servers,
+            latency: if in_queue {
+                Curve::flat(served_ms * queueing::response_quantile(0.0, servers, quantile))
+            } else {
+                Curve::response(servers, served_ms, quantile)
+            },
+            late_load: f64::INFINITY,
+            in_system: counted.then(|| Curve::in_system(servers)),
+            seconds_per_server: None,
+        }
+    }
+
+    /// Counts requests as late whose response time is above so many milliseconds.
+    pub(super) fn count_late(&mut self, most_ms: f64) {
+        let load = self.latency.reaches(most_ms);
+        // Rounding of a load of just 1 is not to count, as for saturation.
+        self.late_load = if load >= 1.0 { 1.0 + 1e-9 } else { load };
     }
 }
 

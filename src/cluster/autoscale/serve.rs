@@ -11,31 +11,31 @@
 //! queue: backlog = all that is not served     oldest = min(time since a whole one waits, backlog / arrivals)
 //! ```
 //! # Limits
-//! CPU above requests is shared over the whole cluster and not node by node. All pods of a workload
-//! are equally busy.
+//! CPU above requests is shared over the whole cluster and not node by node, except that of pods which may use
+//! more than a node has ([`super::node_cpu`]). All pods of a workload are equally busy.
 
 use super::{
     Cluster, Replicas, SAMPLES, Sample, Second,
     event::{Event, Reason, Subject},
-    policy::{Deployment, Policy, Serving},
+    policy::{Deployment, Policy, Response, Serving},
     tally::WorkloadTally,
 };
-use crate::cluster::queueing::Curve;
 
 /// A second, in minutes: a product costs less than a quotient, and this runs every tick.
 pub(super) const MINUTE: f64 = 1.0 / 60.0;
 
 /// A deployment that serves.
 #[derive(Clone, Copy)]
-struct Server<'a> {
-    index: usize,
-    workload: &'a Deployment,
-    serving: &'a Serving,
+pub(super) struct Server<'a> {
+    pub(super) index: usize,
+    pub(super) workload: &'a Deployment,
+    pub(super) serving: &'a Serving,
+    pub(super) response: &'a Response,
 }
 
 /// What one tick of serving needs to know of the clock.
 #[derive(Clone, Copy)]
-struct Tick {
+pub(super) struct Tick {
     at: Second,
     seconds: f64,
     /// Place of its sample.
@@ -54,13 +54,21 @@ impl Cluster {
             let replicas = &mut self.workloads[index];
             replicas.ask(serving, sessions_per_minute, seconds);
             used += replicas.usage;
+            if serving.node_bound.is_some() {
+                continue;
+            }
             if replicas.usage > replicas.requested {
                 above += replicas.usage - replicas.requested;
             } else {
                 let tally = &mut self.tally.workloads[index];
-                let server = Server { index, workload, serving };
+                let server = Server { index, workload, serving, response: &serving.response };
                 replicas.count(server, tally, tick, &mut self.log);
             }
+        }
+        if !policy.node_bound.is_empty() {
+            let bound = self.serve_on_nodes(policy, tick);
+            used -= bound.lost;
+            above += bound.above;
         }
         if above > 0.0 {
             used -= self.serve_bursting(policy, above, tick);
@@ -93,8 +101,10 @@ impl Cluster {
                 if share < 1.0 {
                     lost += replicas.lose_burst(serving, share);
                 }
+                let own = replicas.own_response();
+                let response = own.as_deref().unwrap_or(&serving.response);
                 let tally = &mut self.tally.workloads[index];
-                let server = Server { index, workload, serving };
+                let server = Server { index, workload, serving, response };
                 replicas.count(server, tally, tick, &mut self.log);
             }
         }
@@ -147,18 +157,17 @@ impl Replicas {
         reason = "a tenth of a quiet tick; two callers keep it outside"
     )]
     #[inline(always)]
-    fn count(
+    pub(super) fn count(
         &mut self,
         server: Server<'_>,
         tally: &mut WorkloadTally,
         tick: Tick,
         log: &mut Option<Vec<Event>>,
     ) {
-        let serving = server.serving;
+        let (serving, response) = (server.serving, server.response);
         let requests = self.rps * tick.seconds;
-        let mut p95 = serving.latency.at(self.load);
-        let mut in_service =
-            serving.in_system.as_ref().map_or(0.0, |curve| self.in_service(serving, curve));
+        let mut p95 = response.latency.at(self.load);
+        let mut in_service = self.in_service(serving, response);
         // The tolerance keeps rounding from counting as lost requests.
         if self.load > 1.0 + 1e-9 || self.overloaded {
             let (wait, reason) = self.count_overloaded(server, tally, tick.seconds);
@@ -170,7 +179,7 @@ impl Replicas {
             }
         }
         self.p95_ms = if requests > 0.0 { p95 } else { 0.0 };
-        if self.load > serving.late_load {
+        if self.load > response.late_load {
             tally.late_minutes += tick.seconds * MINUTE;
         }
         tally.requests += requests;
@@ -254,11 +263,19 @@ impl Replicas {
     }
 
     /// Requests being served or waiting on average; without a pod all wait until they are given up.
-    fn in_service(&self, serving: &Serving, in_pod: &Curve) -> f64 {
+    #[inline]
+    pub(super) fn in_service(&self, serving: &Serving, response: &Response) -> f64 {
+        let Some(in_system) = &response.in_system else { return 0.0 };
         if self.ready == 0 {
-            self.asked * serving.timeout
-        } else {
-            f64::from(self.ready) * in_pod.at(self.load)
+            return self.asked * serving.timeout;
+        }
+        match response.seconds_per_server {
+            None => f64::from(self.ready) * in_system.at(self.load),
+            // As many nodes as what is served keeps busy.
+            Some(seconds) if self.load > 0.0 => {
+                self.asked / self.load * seconds * in_system.at(self.load)
+            }
+            Some(_) => 0.0,
         }
     }
 

@@ -162,6 +162,8 @@ pub struct NodePool {
     pub volume_throughput_mibps: Option<f64>,
     /// What the kubelet of the pool's nodes keeps back; default: `cluster.kubelet`.
     pub kubelet: Option<Kubelet>,
+    /// Name of its node class, where there is one already: manifests change that one. Plans do not depend on it.
+    pub node_class: Option<String>,
     /// Taints, `dedicated=batch:NoSchedule`.
     #[serde(default)]
     pub taints: Vec<String>,

@@ -34,6 +34,7 @@ pub(super) fn apply(
             notes.field(object, "", "is a second budget of its workload; the first is used");
             continue;
         }
+        draft.budget = Some(object.name.clone());
         set(&mut draft.lines, Line::new("disruption_budget", table, &object.label()));
     }
 }

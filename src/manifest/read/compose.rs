@@ -12,17 +12,18 @@ use super::{
     Found, Knowledge, Notes,
     buffer::Buffer,
     controller::{BUFFERS, Controller},
+    documents::Object,
     node::Nodes,
     pool::Pools,
     value::{Line, number, set},
     volume::Claimed,
-    workload::Draft,
+    workload::{Draft, table as amounts},
 };
 use crate::{
-    cluster::autoscale::policy::BASELINE,
+    cluster::{autoscale::policy::BASELINE, workload::ObjectKind},
     error::{Error, Place},
     facts::shapes::{Catalog, Gate},
-    manifest::yaml::one_line,
+    manifest::{Facts, ImageSize, NO_CPU_LIMIT, NO_MEMORY_LIMIT, yaml::one_line},
 };
 
 /// Content of the manifests.
@@ -33,6 +34,8 @@ pub(super) struct Parts {
     pub(super) machines: Nodes,
     pub(super) claims: Vec<Claimed>,
     pub(super) load_balancers: Option<Line>,
+    /// For each optional part of the template the object that shows it.
+    pub(super) shown: Vec<Option<Object>>,
     pub(super) found: Found,
 }
 
@@ -53,8 +56,10 @@ pub(super) fn scenario(
 ) -> Result<String, Error> {
     let wrong = |message: &str| Error::failed(Place::file("init's scenario"), message);
     let mut document: DocumentMut = template.parse().map_err(|_| wrong("is not TOML"))?;
-    let Parts { mut drafts, pools, karpenter, machines, claims, load_balancers, found } = parts;
+    let Parts { mut drafts, pools, karpenter, machines, claims, load_balancers, shown, found } =
+        parts;
     one_account(&mut document).ok_or_else(|| wrong("has no account production"))?;
+    only_shown(&mut document, &drafts, &shown, (knowledge.facts, notes));
     assumptions(&mut document);
     start_jobs(&document, &mut drafts, notes);
     let gate = &knowledge.catalog.controllers.hpa.zero_gate;
@@ -91,7 +96,60 @@ pub(super) fn scenario(
         }
     }
     without_traffic(&mut document, asked_for, notes);
+    services(&document, notes);
     Ok(format!("{}{document}", heading(found, notes)))
+}
+
+/// Removes parts of the template that the manifests do not show: those that other objects speak of stay, those that
+/// are among the manifests are read like any workload.
+fn only_shown(
+    document: &mut DocumentMut,
+    drafts: &[Draft],
+    shown: &[Option<Object>],
+    (facts, notes): (&Facts, &mut Notes),
+) {
+    for (part, shown) in facts.optional.iter().zip(shown) {
+        let own = |draft: &&Draft| {
+            draft.profile.as_ref().is_some_and(|profile| part.profiles.contains(profile))
+                || draft.images.are_of(&part.images)
+        };
+        let is_read = drafts.iter().any(|draft| own(&draft));
+        let workloads = document.get_mut("workloads").and_then(Item::as_table_mut);
+        if let Some(workloads) = workloads.filter(|_| is_read || shown.is_none()) {
+            workloads.retain(|_, item| {
+                profile_of(item).is_none_or(|of| part.profiles.iter().all(|known| known != of))
+            });
+        }
+        match shown {
+            Some(object) if !is_read && !part.profiles.is_empty() => {
+                let message = format!(
+                    "shows that {} runs in the cluster; its pods are not among the manifests and are assumed",
+                    part.profiles.join(", ")
+                );
+                notes.add(object.place(""), &message);
+            }
+            None if !is_read => {
+                for table in &part.tables {
+                    document.remove(table);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Tells which tables of services are the template's.
+fn services(document: &DocumentMut, notes: &mut Notes) {
+    const OF_THE_SCENARIO: [&str; 8] =
+        ["plan", "billing", "revenue", "users", "traffic", "accounts", "cluster", "workloads"];
+    let tables =
+        document.iter().filter(|(name, item)| item.is_table() && !OF_THE_SCENARIO.contains(name));
+    let names: Vec<&str> = tables.map(|(name, _)| name).collect();
+    let message = format!(
+        "no manifest states users, traffic, budgets and AWS services: the scenario has those of init's example ({}). Set yours, and remove the tables of services that you do not use",
+        names.join(", ")
+    );
+    notes.add(Place::default(), &message);
 }
 
 /// Takes the load balancer and the web ACL out where no workload serves requests behind them.
@@ -130,7 +188,7 @@ fn heading(found: Found, notes: &Notes) -> String {
         found.summary()
     );
     if !notes.0.is_empty() {
-        text.push_str("#\n# Not read, or read differently:\n");
+        text.push_str("#\n# Not read, read differently, or assumed:\n");
         for note in &notes.0 {
             let _ = writeln!(text, "#   {}", one_line(&note.to_string()));
         }
@@ -433,25 +491,58 @@ fn lay(
     let mut serving = Vec::new();
     // What a gateway passes on reaches the others from inside.
     let gateway = drafts.iter().any(|draft| draft.profile.as_deref() == Some("kong"));
+    let mut assumed = Assumed::default();
     for draft in drafts {
-        let table = table(&draft, (&template, gateway), knowledge, notes);
+        let table = table(&draft, (&template, gateway), (knowledge, &mut assumed), notes);
         if table.contains_key("calls_per") {
             serving.push(draft.name.clone());
         }
         workloads.insert(&draft.name, Item::Table(table));
     }
+    assumed.tell(notes);
     serving
+}
+
+/// Values that no manifest states, in words.
+#[derive(Default)]
+struct Assumed {
+    /// Start and size of images.
+    images: Vec<String>,
+    /// CPU of a request.
+    requests: Vec<String>,
+}
+
+impl Assumed {
+    fn tell(&self, notes: &mut Notes) {
+        if !self.images.is_empty() {
+            let message = format!(
+                "no manifest states how long pods take to start and how large images are; assumed: {}. Measure yours and set startup_seconds and image_mib",
+                self.images.join("; ")
+            );
+            notes.add(Place::default(), &message);
+        }
+        if !self.requests.is_empty() {
+            let message = format!(
+                "no manifest states the CPU of a request; assumed: {}. Measure yours and set cpu_ms_per_request",
+                self.requests.join("; ")
+            );
+            notes.add(Place::default(), &message);
+        }
+    }
 }
 
 fn table(
     draft: &Draft,
     (template, gateway): (&Table, bool),
-    knowledge: Knowledge<'_>,
+    (knowledge, assumptions): (Knowledge<'_>, &mut Assumed),
     notes: &mut Notes,
 ) -> Table {
     let own = template.get(&draft.name).filter(|item| {
-        // A name that the template uses for something else says nothing.
-        !draft.is_job && (draft.profile.is_none() || profile_of(item) == draft.profile.as_deref())
+        // A name that the template uses for something else says nothing, nor does one of another image.
+        let is_other = draft.images.kind.is_some() && draft.profile.is_none();
+        !draft.is_job
+            && !is_other
+            && (draft.profile.is_none() || profile_of(item) == draft.profile.as_deref())
     });
     let alike = draft.profile.as_deref().and_then(|profile| {
         template.iter().map(|(_, item)| item).find(|item| profile_of(item) == Some(profile))
@@ -475,10 +566,14 @@ fn table(
         table.remove("timeout_seconds");
     }
     if !known && draft.profile.is_none() && draft.is_scaled && !only_by_clock(&draft.lines) {
-        assume(template, gateway || has_queue, &mut lines);
+        let cpu_ms = assume(template, draft, gateway || has_queue, &mut lines);
+        assumptions.requests.extend(cpu_ms.map(|cpu_ms| format!("{} {cpu_ms}", draft.name)));
         if has_queue {
             lines.push(Line::new("concurrency", 1, "assumption: one message at a time"));
         }
+    }
+    if !known && draft.profile.is_none() {
+        assumptions.images.push(start_and_size(draft, &mut lines));
     }
     let mut given = draft.lines.clone();
     needed(draft, &table, &mut given, knowledge.catalog, notes);
@@ -487,6 +582,42 @@ fn table(
         set(&mut lines, line);
     }
     put(&mut table, &lines);
+    put(&mut table, &[Line::new("object", object(draft), "manifests are written for it")]);
+    table
+}
+
+/// Returns the objects that a workload was read from.
+fn object(draft: &Draft) -> InlineTable {
+    let mut table = InlineTable::new();
+    let mut text = |key: &str, value: &str| {
+        if !value.is_empty() {
+            table.insert(key, value.into());
+        }
+    };
+    if ObjectKind::ALL.iter().any(|kind| kind.name() == draft.kind) {
+        text("kind", &draft.kind);
+    }
+    text("name", &draft.object);
+    text("namespace", &draft.namespace);
+    for (key, name) in [("autoscaler", &draft.autoscaler), ("disruption_budget", &draft.budget)] {
+        text(key, name.as_deref().unwrap_or_default());
+    }
+    if let Some(container) = &draft.container {
+        text("container", &container.name);
+        if let Some((requests, limits)) = container.others {
+            let mut others = InlineTable::new();
+            others.insert("requests", amounts(requests, (0.0, 0.0)).into());
+            if limits.cpu.is_some() || limits.memory.is_some() {
+                let limits = amounts(limits, (NO_CPU_LIMIT, NO_MEMORY_LIMIT));
+                others.insert("limits", limits.into());
+            }
+            table.insert("other_containers", others.into());
+        }
+    }
+    if !draft.selector.is_empty() {
+        let labels = draft.selector.iter().map(|(key, value)| (&**key, &**value));
+        table.insert("selector", labels.collect::<InlineTable>().into());
+    }
     table
 }
 
@@ -502,18 +633,54 @@ fn assumed(table: &mut Table) {
     }
 }
 
-/// What no manifest says of a workload that serves requests, from inside where it is behind a gateway.
-fn assume(template: &Table, inside: bool, lines: &mut Vec<Line>) {
+/// How long its pods take to start and how large its images are; gives both in words.
+fn start_and_size(draft: &Draft, lines: &mut Vec<Line>) -> String {
+    let ImageSize { startup_seconds, image_mib } = draft.images.size;
+    let why = format!("assumption: {}; measure yours", draft.images.why);
+    let starts = !draft.is_daemon_set;
+    if starts {
+        lines.push(Line::new("startup_seconds", i64::from(startup_seconds), &why));
+    }
+    lines.push(Line::new("image_mib", number(image_mib), &why));
+    let start = if starts { format!("{startup_seconds} s, ") } else { String::new() };
+    format!("{} {start}{image_mib} MiB", draft.name)
+}
+
+/// What no manifest says of a workload that serves requests, from inside where it is behind a gateway; gives the CPU of
+/// a request in words.
+fn assume(template: &Table, draft: &Draft, inside: bool, lines: &mut Vec<Line>) -> Option<String> {
+    let known = draft.images.kind.as_ref().filter(|kind| kind.cpu_ms_per_request.is_some());
     let usual = template.get(USUAL).and_then(Item::as_table);
+    let usual_name = format!("init's {USUAL}");
+    let from = known.map_or(&*usual_name, |kind| &kind.name);
+    let why = format!("assumption: {from}; measure yours");
+    let of_kind = |key: &str| {
+        let kind = known?;
+        let table = match key {
+            "calls_per" => kind.calls_per.clone().map(toml::Value::Table),
+            "cpu_ms_per_request" => kind.cpu_ms_per_request.clone(),
+            _ => None,
+        };
+        table?.to_string().parse::<toml_edit::Value>().ok()
+    };
+    let mut cpu_ms = None;
     for key in ["calls_per", "cpu_ms_per_request", "database_connections"] {
-        if let Some(value) = usual.and_then(|table| table.get(key)?.as_value().cloned()) {
-            let value = plain(value);
-            lines.push(Line::new(key, value, "assumption: init's api; measure yours"));
+        let value = match known {
+            Some(_) => of_kind(key),
+            None => usual.and_then(|table| table.get(key)?.as_value().cloned()),
+        };
+        let Some(value) = value.map(plain) else { continue };
+        if key == "cpu_ms_per_request" {
+            let mid = value.as_inline_table().and_then(|range| range.get("mid"));
+            let shown = mid.unwrap_or(&value).to_string();
+            cpu_ms = Some(format!("{} ms (as {from})", shown.trim()));
         }
+        lines.push(Line::new(key, value, &why));
     }
     if !inside {
         lines.push(Line::new("reached", "through-alb", "assumption"));
     }
+    cpu_ms
 }
 
 /// Returns a value without what stands around it.

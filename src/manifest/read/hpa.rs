@@ -11,11 +11,13 @@ use super::{
     Knowledge, Notes,
     container::{Pod, of_container, without_request},
     documents::{Object, at, items, pairs, same_namespace, text},
+    image::Images,
     pod::Amounts,
     scaled,
     value::{Line, leftover, number, quantity, set, tables, whole},
     workload::Draft,
 };
+use crate::manifest::Facts;
 
 /// Kinds of workloads that an autoscaler may scale.
 const SCALABLE: [&str; 5] =
@@ -95,7 +97,7 @@ pub(super) fn apply(
                 "scales {kind} {target}, which is not among the manifests: its requests are an assumption"
             );
             notes.field(object, "spec.scaleTargetRef", &message);
-            let mut assumed = assumed(object, &target, &kind);
+            let mut assumed = assumed(object, (&target, &kind), knowledge.facts);
             if drafts.iter().any(|draft| draft.name == assumed.name) {
                 assumed.name = format!("{target}-{}", kind.to_ascii_lowercase());
             }
@@ -117,12 +119,7 @@ pub(super) fn apply(
             continue;
         }
         draft.is_scaled = true;
-        if kind != "Deployment" {
-            let message = format!(
-                "scales a {kind}, which a scenario has as a Deployment: `runrate manifests` writes that kind, under which nothing is scaled; write {kind} again"
-            );
-            notes.field(object, "spec.scaleTargetRef.kind", &message);
-        }
+        draft.autoscaler = Some(object.name.clone());
         draft.lines.retain(|line| line.key != "replicas");
         if let Some(queue) = queue(object, &table) {
             let message = format!(
@@ -181,7 +178,7 @@ fn fixed(object: &Object, draft: &mut Draft, table: &InlineTable, notes: &mut No
 }
 
 /// Returns a workload whose autoscaler alone is among the manifests.
-fn assumed(object: &Object, target: &str, kind: &str) -> Draft {
+fn assumed(object: &Object, (target, kind): (&str, &str), facts: &Facts) -> Draft {
     Draft {
         name: target.to_owned(),
         object: target.to_owned(),
@@ -195,6 +192,11 @@ fn assumed(object: &Object, target: &str, kind: &str) -> Draft {
         requests: None,
         own_requests: Amounts::default(),
         containers: Vec::new(),
+        images: Images::unknown(facts),
+        container: None,
+        selector: Vec::new(),
+        autoscaler: None,
+        budget: None,
         lines: Vec::new(),
         from: object.label(),
         place: object.place("spec.scaleTargetRef"),

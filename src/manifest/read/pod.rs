@@ -144,6 +144,43 @@ pub(super) fn containers(object: &Object) -> Vec<(String, Amounts)> {
     all
 }
 
+/// The container of a pod that does the work, and what the others ask for in all.
+#[derive(Debug, Clone)]
+pub(super) struct Container {
+    pub(super) name: String,
+    /// Requests and limits of the others, where there are others.
+    pub(super) others: Option<(Amounts, Amounts)>,
+}
+
+/// Returns the first container of a pod, unless the pod's figures (requests, limits) are no sums of its containers': init
+/// containers may ask for more, and the pod may ask itself.
+pub(super) fn main_container(
+    object: &Object,
+    (requests, limits): (Amounts, Amounts),
+) -> Option<Container> {
+    let mut unheard = Notes::default();
+    let mut all = Vec::new();
+    for list in ["containers", "initContainers"] {
+        let pointer = format!("/spec/template/spec/{list}");
+        for (index, container) in items(&object.body, &pointer).iter().enumerate() {
+            if list == "containers" || text(container, "/restartPolicy") == Some("Always") {
+                let resources = format!("{pointer}/{index}/resources");
+                let (requests, limits) = given(object, &resources, &mut unheard);
+                all.push((text(container, "/name")?, requests.or(limits), limits));
+            }
+        }
+    }
+    let ((name, ..), others) = all.split_first()?;
+    let requested = all.iter().fold(Amounts::default(), |sum, (_, own, _)| sum.plus(*own));
+    let limited = all.iter().map(|(.., own)| *own).reduce(Amounts::bounded)?;
+    if requested != requests || limited != limits {
+        return None;
+    }
+    let others = others.iter().map(|(_, requests, limits)| (*requests, *limits));
+    let others = others.reduce(|a, b| (a.0.plus(b.0), a.1.bounded(b.1)));
+    Some(Container { name: (*name).to_owned(), others })
+}
+
 /// Returns images of the pod's containers, without tags and digests.
 pub(super) fn images(object: &Object) -> Vec<&str> {
     let containers = items(&object.body, "/spec/template/spec/containers");

@@ -59,6 +59,10 @@ pub(super) fn read(
         let mut lines = pool(object, &mut all, knowledge, notes);
         lines.extend(class::kubelet(object, "/spec/template/spec/kubelet", notes));
         let reference = reference(object, knowledge);
+        if !reference.name.is_empty() {
+            let label = object.label();
+            lines.push(Line::new("node_class", reference.name, &label));
+        }
         let found = read.iter().position(|class| reference.names(class, read.len()));
         if let Some(index) = found {
             used[index] = true;

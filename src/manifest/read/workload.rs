@@ -10,6 +10,7 @@ use toml_edit::InlineTable;
 use super::{
     Knowledge, Notes,
     documents::{Object, items, pairs, same_namespace, text},
+    image::{Images, is_repository},
     job,
     place::{self, Groups},
     pod::{self, Amounts},
@@ -47,6 +48,16 @@ pub(super) struct Draft {
     pub(super) own_requests: Amounts,
     /// Requests of its containers by name.
     pub(super) containers: Vec<(String, Amounts)>,
+    /// What is assumed of its images.
+    pub(super) images: Images,
+    /// The container that does the work, where its figures follow from the pod's.
+    pub(super) container: Option<pod::Container>,
+    /// Labels that select its pods.
+    pub(super) selector: Vec<(String, String)>,
+    /// Name of its autoscaler.
+    pub(super) autoscaler: Option<String>,
+    /// Name of its disruption budget.
+    pub(super) budget: Option<String>,
     /// Its keys.
     pub(super) lines: Vec<Line>,
     /// Where it comes from.
@@ -244,13 +255,30 @@ fn draft(object: &Object, name: String, knowledge: Knowledge<'_>, notes: &mut No
         requests: given.then_some(requests),
         own_requests: pod::own(object),
         containers: pod::containers(object),
+        images: Images::of(object, knowledge),
+        container: pod::main_container(object, (requests, limits)),
+        selector: selector(object),
+        autoscaler: None,
+        budget: None,
         lines,
         from: label,
         place: object.place(""),
     }
 }
 
-fn table(amounts: Amounts, missing: (f64, f64)) -> InlineTable {
+/// Returns labels by which an object selects its pods; those of its pods where it names none.
+fn selector(object: &Object) -> Vec<(String, String)> {
+    let labels = |pointer: &str| -> Vec<(String, String)> {
+        pairs(&object.body, pointer)
+            .filter_map(|(key, value)| Some((key.to_owned(), value.as_str()?.to_owned())))
+            .collect()
+    };
+    let selected = labels("/spec/selector/matchLabels");
+    if selected.is_empty() { labels("/spec/template/metadata/labels") } else { selected }
+}
+
+/// Returns an amount of CPU and memory as a scenario has it.
+pub(super) fn table(amounts: Amounts, missing: (f64, f64)) -> InlineTable {
     let mut table = InlineTable::new();
     table.insert("cpu_millicores", number(amounts.cpu.unwrap_or(missing.0)));
     table.insert("memory_mib", number(amounts.memory.unwrap_or(missing.1)));
@@ -345,12 +373,7 @@ pub(super) fn known<'f>(object: &Object, all: &'f [Known]) -> Option<&'f Known> 
     let images = pod::images(object);
     let named = |known: &&Known| known.names.contains(&object.name);
     let image = |known: &&Known| {
-        let ends = |image: &str, end: &String| {
-            image
-                .strip_suffix(end.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
-        };
-        known.images.iter().any(|end| images.iter().any(|image| ends(image, end)))
+        known.images.iter().any(|end| images.iter().any(|image| is_repository(image, end)))
     };
     all.iter().find(named).or_else(|| all.iter().find(image))
 }

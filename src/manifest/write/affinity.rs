@@ -1,9 +1,10 @@
 //! Affinity to nodes and pods, as a pod's `spec.affinity` has it.
 
+use super::{Wanted, object::Target};
 use crate::{
     cluster::workload::{NodeCapacity, NodeRequirements, NodeTerm, PodTerm, TopologyKey, Workload},
     manifest::{
-        CAPACITY_LABEL, FILL_IN, Facts, POOL_LABEL,
+        CAPACITY_LABEL, POOL_LABEL,
         yaml::{Map, Node},
     },
 };
@@ -12,7 +13,7 @@ const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
 
 /// Returns the affinity of a workload's pods; empty where it has none.
-pub(super) fn of(workload: &Workload, facts: &Facts, key: &dyn Fn(&str) -> String) -> Map {
+pub(super) fn of(workload: &Workload, wanted: &Wanted<'_>, key: &dyn Fn(&str) -> String) -> Map {
     let mut affinity = Map::new();
     let mut nodes = Map::new();
     let required = required(workload);
@@ -34,12 +35,11 @@ pub(super) fn of(workload: &Workload, facts: &Facts, key: &dyn Fn(&str) -> Strin
     if !nodes.is_empty() {
         affinity.put("nodeAffinity", nodes, "");
     }
-    let label = facts.name_labels.first().map_or(FILL_IN, String::as_str);
     for (kind, list, given) in [
         ("podAffinity", "pod_affinity", &workload.pod_affinity),
         ("podAntiAffinity", "pod_anti_affinity", &workload.pod_anti_affinity),
     ] {
-        let terms = pods(given, label);
+        let terms = pods(given, wanted);
         if !terms.is_empty() {
             affinity.put(kind, terms, &key(list));
         }
@@ -57,15 +57,13 @@ pub(super) fn to_pools(names: &[String]) -> Option<Map> {
 }
 
 /// Returns terms of affinity between pods.
-fn pods(given: &[PodTerm], label: &str) -> Map {
+fn pods(given: &[PodTerm], wanted: &Wanted<'_>) -> Map {
     let (mut required, mut preferred) = (Vec::new(), Vec::new());
     for term in given {
-        let why = format!(
-            "{FILL_IN}: a scenario has no labels; write those of the pods of {}",
-            term.workload
-        );
-        let value = format!("{FILL_IN}: the label of the pods of {}", term.workload);
-        let labels = Map::new().why(label, value, &why);
+        // A scenario names workloads that it has.
+        let known = wanted.account.stack.workloads.get(&term.workload);
+        let labels =
+            known.map_or_else(Map::new, |other| Target::of(&term.workload, other).labels(wanted));
         let pods = Map::new()
             .with("topologyKey", label_of(term.topology_key))
             .with("labelSelector", Map::new().with("matchLabels", labels));

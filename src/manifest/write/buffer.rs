@@ -1,6 +1,6 @@
 //! `CapacityBuffers`, and a `PodTemplate` for each that is for no one workload.
 
-use super::{Wanted, affinity, kind_unknown, patch};
+use super::{Wanted, affinity, object::Target, patch};
 use crate::{
     cluster::autoscale::settings::CapacityBuffer,
     manifest::{
@@ -28,10 +28,10 @@ fn document(wanted: &Wanted<'_>, name: &str, buffer: &CapacityBuffer) -> Vec<Map
     let mut all = Vec::new();
     if let Some(of) = &buffer.workload {
         let workload = wanted.account.stack.workloads.get(of);
-        let why = workload.map_or("", |workload| kind_unknown(workload, wanted.facts));
-        let target =
-            Map::new().with("apiGroup", "apps").why("kind", "Deployment", why).with("name", &**of);
-        spec.put("scalableRef", target, &key("workload"));
+        if let Some(workload) = workload {
+            let target = Target::of(of, workload).group_reference(wanted);
+            spec.put("scalableRef", target, &key("workload"));
+        }
     } else {
         spec.put("podTemplateRef", Map::new().with("name", name), "");
         all.push(template(wanted, name, buffer));

@@ -1,6 +1,6 @@
 //! `autoscaling/v2` `HorizontalPodAutoscalers`, KEDA's `ScaledObjects` where there are cron triggers, and `policy/v1` `PodDisruptionBudgets`.
 
-use super::{Wanted, fill_in_label, keda, kind_unknown};
+use super::{Wanted, keda, object::Target};
 use crate::{
     cluster::workload::{
         DisruptionBudget, Hpa, Metric, MetricName, MetricType, Pods, PolicyType, Scaling,
@@ -15,7 +15,7 @@ use crate::{
 
 /// Below the heading.
 pub(super) const ABOUT: [&str; 2] = [
-    "Autoscalers and disruption budgets. Apply in the workloads' namespace: `kubectl apply -n NAMESPACE -f hpa.yaml`.",
+    "Autoscalers and disruption budgets: `kubectl apply -f hpa.yaml`, with `-n NAMESPACE` where they name none.",
     "Fields that are not here have the controller's default, as in the plan. Replace each FILL-IN.",
 ];
 
@@ -39,8 +39,7 @@ pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
             documents.push(document);
         }
         if let Some(budget) = &workload.disruption_budget {
-            let label = wanted.facts.name_labels.first().map_or(FILL_IN, String::as_str);
-            documents.push(disruption_budget(name, budget, label));
+            documents.push(disruption_budget(Target::of(name, workload), budget, wanted));
         }
     }
     documents
@@ -67,7 +66,8 @@ pub(super) fn notes(wanted: &Wanted<'_>) -> Vec<(String, String)> {
 
 fn autoscaler(name: &str, workload: &Workload, hpa: &Hpa, wanted: &Wanted<'_>) -> Map {
     let key = |field: &str| format!("workloads.{name}.hpa.{field}");
-    let mut spec = Map::new().with("scaleTargetRef", target(name, workload, wanted));
+    let target = Target::of(name, workload);
+    let mut spec = Map::new().with("scaleTargetRef", target.reference(wanted));
     if let Some(least) = hpa.min_replicas {
         let gate = if least == 0 {
             needed(&wanted.catalog.controllers.hpa.zero_gate, wanted)
@@ -88,7 +88,7 @@ fn autoscaler(name: &str, workload: &Workload, hpa: &Hpa, wanted: &Wanted<'_>) -
     Map::new()
         .with("apiVersion", "autoscaling/v2")
         .with("kind", "HorizontalPodAutoscaler")
-        .with("metadata", Map::new().why("name", name, &format!("workloads.{name}")))
+        .with("metadata", target.metadata(target.autoscaler()))
         .with("spec", spec)
 }
 
@@ -96,14 +96,6 @@ fn autoscaler(name: &str, workload: &Workload, hpa: &Hpa, wanted: &Wanted<'_>) -
 fn needed(gate: &Gate, wanted: &Wanted<'_>) -> String {
     let needs = gate.needs(wanted.account.kubernetes_minor());
     needs.map_or_else(String::new, |needs| format!("; needs {needs}"))
-}
-
-/// What is scaled.
-pub(super) fn target(name: &str, workload: &Workload, wanted: &Wanted<'_>) -> Map {
-    Map::new()
-        .with("apiVersion", "apps/v1")
-        .why("kind", "Deployment", kind_unknown(workload, wanted.facts))
-        .with("name", name)
 }
 
 fn metrics(name: &str, hpa: &Hpa) -> Vec<Node> {
@@ -235,10 +227,8 @@ fn policy(given: &ScalingPolicy) -> Map {
         .with("periodSeconds", given.period_seconds)
 }
 
-/// Returns a disruption budget. A label that selects nothing would protect nothing unnoticed, so the placeholder is no
-/// valid label value and cannot be applied as it is.
-fn disruption_budget(name: &str, budget: &DisruptionBudget, label: &str) -> Map {
-    let key = format!("workloads.{name}.disruption_budget");
+fn disruption_budget(target: Target<'_>, budget: &DisruptionBudget, wanted: &Wanted<'_>) -> Map {
+    let key = format!("workloads.{}.disruption_budget", target.name);
     let mut spec = Map::new();
     for (field, own, given) in [
         ("maxUnavailable", "max_unavailable", &budget.max_unavailable),
@@ -251,11 +241,10 @@ fn disruption_budget(name: &str, budget: &DisruptionBudget, label: &str) -> Map 
         };
         spec.put(field, value, &format!("{key}.{own}"));
     }
-    let why = format!("{FILL_IN}: a scenario has no labels; write those of the pods of {name}");
-    let labels = Map::new().why(label, fill_in_label(), &why);
+    let labels = target.labels(wanted);
     Map::new()
         .with("apiVersion", "policy/v1")
         .with("kind", "PodDisruptionBudget")
-        .with("metadata", Map::new().with("name", name))
+        .with("metadata", target.metadata(target.disruption_budget()))
         .with("spec", spec.with("selector", Map::new().with("matchLabels", labels)))
 }

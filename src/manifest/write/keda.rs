@@ -4,7 +4,7 @@
 //! KEDA, "`ScaledObject` specification", and the scalers "CPU", "Memory", "Prometheus" (`threshold`,
 //! `activationThreshold`); those of queues are in `models/manifests.toml`.
 
-use super::{Wanted, hpa};
+use super::{Wanted, hpa, object::Target};
 use crate::{
     cluster::workload::{Hpa, Metric, MetricName, Workload},
     manifest::{
@@ -20,7 +20,8 @@ pub(super) fn scaled_object(
     wanted: &Wanted<'_>,
 ) -> Map {
     let key = |field: &str| format!("workloads.{name}.hpa.{field}");
-    let mut spec = Map::new().with("scaleTargetRef", hpa::target(name, workload, wanted));
+    let target = Target::of(name, workload);
+    let mut spec = Map::new().with("scaleTargetRef", target.reference(wanted));
     let to_zero = hpa.keda.is_some() || hpa.min_replicas == Some(0);
     let usual = wanted.catalog.controllers.hpa.min_replicas;
     let least = if to_zero { 0 } else { hpa.min_replicas.unwrap_or(usual) };
@@ -69,7 +70,7 @@ pub(super) fn scaled_object(
     Map::new()
         .with("apiVersion", "keda.sh/v1alpha1")
         .with("kind", "ScaledObject")
-        .with("metadata", Map::new().why("name", name, &format!("workloads.{name}")))
+        .with("metadata", target.metadata(target.autoscaler()))
         .with("spec", spec.with("triggers", triggers))
 }
 

@@ -1,6 +1,6 @@
 //! Patches of Deployments, `DaemonSets`, `CronJobs` and Jobs: what a pod asks for, and where it may run.
 
-use super::{Wanted, affinity, fill_in_label, kind_unknown};
+use super::{Wanted, affinity, object::Target};
 use crate::{
     cluster::{
         autoscale::policy::taint::EVERY_KEY,
@@ -10,86 +10,104 @@ use crate::{
         },
     },
     manifest::{
-        FILL_IN, Facts, NO_CPU_LIMIT, NO_MEMORY_LIMIT, quantity,
+        NO_CPU_LIMIT, NO_MEMORY_LIMIT, quantity,
         yaml::{Map, Node},
     },
 };
 
 /// Below the heading.
-pub(super) const ABOUT: [&str; 4] = [
+pub(super) const ABOUT: [&str; 5] = [
     "Parts of existing Deployments, DaemonSets, CronJobs and Jobs. Apply each as a strategic \
         merge patch, or all with",
-    "`kubectl apply --server-side --field-manager runrate -n NAMESPACE -f requests-patch.yaml`.",
-    "A scenario has pods, not containers: the figures are per pod. If a pod has several \
-        containers, divide the",
-    "figures among them and replace the workload's name with theirs. Replace each FILL-IN.",
+    "`kubectl apply --server-side --field-manager runrate -f requests-patch.yaml`, with \
+        `-n NAMESPACE` where they name none.",
+    "A scenario has pods, not containers: where it names no container (`object.container`), \
+        the figures are per pod.",
+    "If such a pod has several containers, divide the figures among them and replace the \
+        workload's name with theirs.",
+    "Replace each FILL-IN.",
 ];
 
-pub(super) fn documents(wanted: &Wanted<'_>) -> Vec<Map> {
-    let before = |name: &str| wanted.before.and_then(|account| account.stack.workloads.get(name));
-    let workloads = wanted.account.stack.workloads.iter();
-    let of_now = workloads.map(|(name, workload)| (name, document(name, workload, wanted.facts)));
-    let changed = of_now.filter(|(name, now)| {
-        wanted.before.is_none()
-            || before(name).is_none_or(|before| document(name, before, wanted.facts) != *now)
-    });
-    changed.map(|(_, document)| document).collect()
+/// Returns patches of all workloads; of those that were there before, only what differs.
+pub(super) fn documents(wanted: &Wanted<'_>, before: Option<&Wanted<'_>>) -> Vec<Map> {
+    let document = |(name, workload): (&String, &Workload)| {
+        let old =
+            before.and_then(|before| Some((before.account.stack.workloads.get(name)?, before)));
+        document(wanted, (name, workload), old)
+    };
+    wanted.account.stack.workloads.iter().filter_map(document).collect()
 }
 
-fn document(name: &str, workload: &Workload, facts: &Facts) -> Map {
+/// Returns the patch of a workload; none where nothing differs from what it was.
+fn document(
+    wanted: &Wanted<'_>,
+    (name, workload): (&str, &Workload),
+    before: Option<(&Workload, &Wanted<'_>)>,
+) -> Option<Map> {
+    let old = before.map(|(old, _)| old);
+    let target = Target::of(name, workload);
     let key = |field: &str| match &workload.profile {
         Some(profile) => format!("workloads.{name}.{field} (profile {profile})"),
         None => format!("workloads.{name}.{field}"),
     };
     let mut spec = Map::new();
-    if let (Some(replicas), Kind::Deployment) = (workload.replicas, workload.kind) {
+    let same = old.is_some_and(|old| old.replicas == workload.replicas);
+    if let (Some(replicas), Kind::Deployment, false) = (workload.replicas, workload.kind, same) {
         spec.put("replicas", replicas, &key("replicas"));
     }
     let mut pod = Map::new();
-    place(&mut pod, (workload, facts), &key);
+    place(&mut pod, (target, workload, wanted), before, &key);
     let mut resources = Map::new();
-    resources.put("requests", amounts(&workload.requests), &key("requests"));
-    if let Some(limits) = &workload.limits {
-        put_limits(&mut resources, limits, &key("limits"));
+    let (requests, limits) = target.resources();
+    if old.is_none_or(|old| old.requests != workload.requests) {
+        resources.put("requests", amounts(&requests), &key("requests"));
     }
-    let container = Map::new().with("name", name).with("resources", resources);
-    pod.put("containers", vec![Node::from(container)], "");
+    if let Some(limits) = limits.filter(|_| old.is_none_or(|old| old.limits != workload.limits)) {
+        put_limits(&mut resources, &limits, &key("limits"));
+    }
+    if !resources.is_empty() {
+        let container = Map::new().with("name", target.container()).with("resources", resources);
+        pod.put("containers", vec![Node::from(container)], "");
+    }
     let mut template = Map::new();
     let protected = match workload.do_not_disrupt_seconds {
         _ if workload.do_not_disrupt => Some(("true".to_owned(), "do_not_disrupt")),
         Some(seconds) => Some((quantity::duration(u64::from(seconds)), "do_not_disrupt_seconds")),
         None => None,
     };
-    if let Some((value, field)) = protected {
+    let same = old.is_some_and(|old| {
+        (old.do_not_disrupt, old.do_not_disrupt_seconds)
+            == (workload.do_not_disrupt, workload.do_not_disrupt_seconds)
+    });
+    if let Some((value, field)) = protected.filter(|_| !same) {
         let annotations =
             Map::new().why("karpenter.sh/do-not-disrupt", Node::from(value), &key(field));
         template.put("metadata", Map::new().with("annotations", annotations), "");
     }
-    let template = template.with("spec", pod);
-    let metadata = Map::new().with("name", name);
-    let (version, kind, why) = match workload.kind {
-        Kind::Deployment => ("apps/v1", "Deployment", kind_unknown(workload, facts)),
-        Kind::DaemonSet => ("apps/v1", "DaemonSet", ""),
-        Kind::CronJob => ("batch/v1", "CronJob", ""),
-        Kind::Job => {
-            ("batch/v1", "Job", "the pods of an existing Job cannot be changed: create it again")
-        }
-    };
+    if !pod.is_empty() {
+        template.put("spec", pod, "");
+    }
+    let same = old.is_some_and(|old| old.job == workload.job);
+    if same && template.is_empty() && spec.is_empty() {
+        return None;
+    }
     let spec = match &workload.job {
         Some(given) => job(given, workload.kind, template, &key),
+        None if template.is_empty() => spec,
         None => spec.with("template", template),
     };
-    Map::new()
-        .with("apiVersion", version)
-        .why("kind", kind, why)
-        .with("metadata", metadata)
-        .with("spec", spec)
+    (!spec.is_empty()).then(|| target.head(wanted).with("spec", spec))
 }
 
 /// What a `CronJob` or a Job has around the template of its pods.
 fn job(given: &Job, kind: Kind, template: Map, key: &dyn Fn(&str) -> String) -> Map {
     let key = |field: &str| key(&format!("job.{field}"));
     let mut run = Map::new();
+    let put_template = |run: &mut Map, template: Map| {
+        if !template.is_empty() {
+            run.put("template", template, "");
+        }
+    };
     run.put("parallelism", given.parallelism, &key("parallelism"));
     let completions = given.completions.unwrap_or(given.parallelism);
     run.put("completions", completions, &key("completions"));
@@ -107,7 +125,7 @@ fn job(given: &Job, kind: Kind, template: Map, key: &dyn Fn(&str) -> String) -> 
                 key("starts_at")
             ));
         }
-        run.put("template", template, "");
+        put_template(&mut run, template);
         return if given.suspend { run.why("suspend", true, &key("suspend")) } else { run };
     }
     if let Some(schedule) = &given.schedule {
@@ -126,7 +144,7 @@ fn job(given: &Job, kind: Kind, template: Map, key: &dyn Fn(&str) -> String) -> 
     if let Some(seconds) = given.starting_deadline_seconds {
         spec.put("startingDeadlineSeconds", seconds, &key("starting_deadline_seconds"));
     }
-    run.put("template", template, "");
+    put_template(&mut run, template);
     spec.with("jobTemplate", Map::new().with("spec", run))
 }
 
@@ -166,20 +184,28 @@ pub(super) fn amounts(resources: &Resources) -> Map {
     amounts
 }
 
-fn place(pod: &mut Map, (workload, facts): (&Workload, &Facts), key: &dyn Fn(&str) -> String) {
-    if !workload.tolerations.is_empty() {
+fn place(
+    pod: &mut Map,
+    (target, workload, wanted): (Target<'_>, &Workload, &Wanted<'_>),
+    before: Option<(&Workload, &Wanted<'_>)>,
+    key: &dyn Fn(&str) -> String,
+) {
+    let old = before.map(|(old, _)| old);
+    let same = old.is_some_and(|old| old.tolerations == workload.tolerations);
+    if !workload.tolerations.is_empty() && !same {
         let each = |text: &String| Node::from(toleration(text));
         let tolerations: Vec<Node> = workload.tolerations.iter().map(each).collect();
         pod.put("tolerations", tolerations, &key("tolerations"));
     }
-    if !workload.topology_spread.is_empty() {
-        let label = facts.name_labels.first().map_or(FILL_IN, String::as_str);
-        let each = |given: &TopologySpread| Node::from(spread(*given, label));
+    let same = old.is_some_and(|old| old.topology_spread == workload.topology_spread);
+    if !workload.topology_spread.is_empty() && !same {
+        let each = |given: &TopologySpread| Node::from(spread(*given, target.labels(wanted)));
         let spreads: Vec<Node> = workload.topology_spread.iter().map(each).collect();
         pod.put("topologySpreadConstraints", spreads, &key("topology_spread"));
     }
-    let affinity = affinity::of(workload, facts, key);
-    if !affinity.is_empty() {
+    let affinity = affinity::of(workload, wanted, key);
+    let same = before.is_some_and(|(old, before)| affinity::of(old, before, key) == affinity);
+    if !affinity.is_empty() && !same {
         pod.put("affinity", affinity, "");
     }
 }
@@ -203,14 +229,12 @@ pub(super) fn toleration(text: &str) -> Map {
 }
 
 /// Without a selector a constraint counts no pods, and spreads none.
-fn spread(given: TopologySpread, label: &str) -> Map {
+fn spread(given: TopologySpread, labels: Map) -> Map {
     let key = affinity::label_of(given.topology_key);
     let otherwise = match given.when_unsatisfiable {
         WhenUnsatisfiable::DoNotSchedule => "DoNotSchedule",
         WhenUnsatisfiable::ScheduleAnyway => "ScheduleAnyway",
     };
-    let why = format!("{FILL_IN}: a scenario has no labels; write those of the pods");
-    let labels = Map::new().why(label, fill_in_label(), &why);
     Map::new()
         .with("maxSkew", given.max_skew)
         .with("topologyKey", key)

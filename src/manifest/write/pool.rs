@@ -51,13 +51,17 @@ struct Named<'a> {
 }
 
 impl Named<'_> {
-    /// Returns whether it needs a node class of its own.
+    /// Returns whether it has, or needs, a node class of its own.
     fn has_class(&self) -> bool {
-        self.pool.has_volume() || self.pool.kubelet.is_some()
+        self.pool.node_class.is_some() || self.pool.has_volume() || self.pool.kubelet.is_some()
     }
 
     fn class(&self) -> String {
-        if self.has_class() { format!("{CLASS}-{}", self.name) } else { CLASS.to_owned() }
+        match &self.pool.node_class {
+            Some(name) => name.clone(),
+            None if self.has_class() => format!("{CLASS}-{}", self.name),
+            None => CLASS.to_owned(),
+        }
     }
 
     fn key(&self, field: &str) -> String {
@@ -84,7 +88,13 @@ pub(super) fn documents(wanted: &Wanted<'_>) -> Result<Vec<Map>, Problems> {
     if pools.iter().any(|pool| !pool.has_class()) {
         documents.push(node_class(wanted, None).map_err(|found| vec![found])?);
     }
+    let mut classes = Vec::new();
     for pool in pools.into_iter().filter(Named::has_class) {
+        // Pools may share a class that there is already.
+        if classes.contains(&pool.class()) {
+            continue;
+        }
+        classes.push(pool.class());
         documents.push(node_class(wanted, Some(pool)).map_err(|found| vec![found])?);
     }
     documents.extend(supply::overlays(wanted, group(wanted)));
@@ -414,14 +424,18 @@ fn node_class(wanted: &Wanted<'_>, own: Option<Named<'_>>) -> Result<Map, (Strin
     );
     let zones = format!("in {} zones: cluster.availability_zones", cluster.availability_zones);
     let mut spec = Map::new();
-    if !is_auto(wanted) {
-        spec.put("amiSelectorTerms", vec![Node::from(image)], "");
-    }
-    let mut spec = spec
-        .why("role", FILL_IN, &fill_in("the IAM role of the nodes"))
-        .why("subnetSelectorTerms", discovery("subnets"), &zones)
-        .with("securityGroupSelectorTerms", discovery("security groups"));
     let mut document = Map::new();
+    if own.is_some_and(|own| own.pool.node_class.is_some()) {
+        document
+            .say("An existing node class: apply with --server-side, and its other fields stay.");
+    } else {
+        if !is_auto(wanted) {
+            spec.put("amiSelectorTerms", vec![Node::from(image)], "");
+        }
+        spec.put("role", FILL_IN, &fill_in("the IAM role of the nodes"));
+        spec.put("subnetSelectorTerms", discovery("subnets"), &zones);
+        spec.put("securityGroupSelectorTerms", discovery("security groups"), "");
+    }
     let name = own.map_or(CLASS.to_owned(), |own| own.class());
     let metadata = Map::new().with("name", name);
     let volume = volume(wanted, own)?;
@@ -435,7 +449,7 @@ fn node_class(wanted: &Wanted<'_>, own: Option<Named<'_>>) -> Result<Map, (Strin
     }
     let pools = cluster.node_pools.iter().map(|(name, pool)| Named { name, pool });
     let users = pools.filter(|pool| match own {
-        Some(own) => own.name == pool.name,
+        Some(own) => pool.has_class() && own.class() == pool.class(),
         None => !pool.has_class(),
     });
     let users: Vec<(&str, &NodePool)> = users.map(|pool| (pool.name, pool.pool)).collect();

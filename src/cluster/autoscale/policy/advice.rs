@@ -148,10 +148,10 @@ fn waits_first(serving: &Serving, metric: &Metric) -> Option<String> {
         return None;
     };
     let target = target as f64 / 1000.0;
-    (target > f64::from(serving.servers)).then(|| {
+    (target > f64::from(serving.response.servers)).then(|| {
         format!(
             "a pod serves {} requests at once, so at a target of {target} concurrent ones some always wait; give {} or less",
-            serving.servers, serving.servers
+            serving.response.servers, serving.response.servers
         )
     })
 }

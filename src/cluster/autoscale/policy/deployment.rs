@@ -1,8 +1,8 @@
 //! Deployments: their settings with every default filled in, and what contradicts in them.
 
 use super::{
-    Available, Deployment, Inputs, Offer, Pool, Queue, Serving, Spread, affinity, job, keda,
-    problem, scaling,
+    Available, Deployment, Inputs, NodeBound, Offer, Pool, Queue, Response, Serving, Spread,
+    affinity, job, keda, problem, scaling,
     taint::{self, Effect, Taint},
     unknown,
 };
@@ -14,7 +14,6 @@ use crate::{
 use crate::{
     cluster::{
         autoscale::hpa::{Resource, Rules},
-        queueing::{self, Curve},
         workload::{
             DisruptionBudget, NodeRequirements, Pods, Reached, TopologyKey, WhenUnsatisfiable,
             Workload,
@@ -78,8 +77,8 @@ pub(super) fn build(
     let triggers = workload.hpa.as_ref().and_then(|hpa| keda::triggers(inputs, hpa, &mut report));
     let to_zero = triggers.as_ref().is_some_and(|triggers| triggers.cooldown.is_some());
     let available = available(workload.disruption_budget.as_ref(), &mut report);
+    let least_machine = allowed().map(|offer| offer.vcpu_milli).min().unwrap_or(i64::MAX) as f64;
     let node_cpu = allowed().map(|offer| offer.cpu).max().unwrap_or(0) as f64;
-    let limit_cpu = workload.limits.map_or(node_cpu, |limits| limits.cpu_millicores);
     let fixed = workload.replicas.unwrap_or(0);
     let max_replicas = hpa.as_ref().map_or(fixed, |rules| rules.max_replicas);
     let job = job::rules(inputs, workload, &mut report);
@@ -94,13 +93,12 @@ pub(super) fn build(
     let idle_memory = workload.idle_memory_mib.unwrap_or(request_memory as f64);
     Ok(Deployment {
         name: name.to_owned(),
-        serving: serving(inputs, workload, hpa.as_ref(), limit_cpu),
+        serving: serving(inputs, workload, hpa.as_ref(), (least_machine, node_cpu)),
         unrequested: unrequested(workload),
         has_queue: workload.queue.is_some(),
         idle_cpu: workload.idle_cpu_millicores,
         request_cpu,
         request_memory,
-        limit_cpu,
         memory: PodMemory { idle: idle_memory, per_request: workload.memory_mib_per_request },
         // KEDA goes below the least of its autoscaler.
         min_replicas: hpa.as_ref().map_or(fixed, |rules| {
@@ -138,7 +136,7 @@ fn serving(
     inputs: &Inputs<'_>,
     workload: &Workload,
     hpa: Option<&Rules>,
-    limit_cpu: f64,
+    (least_machine, node_cpu): (f64, f64),
 ) -> Option<Serving> {
     let classes = inputs.classes;
     let per_session =
@@ -148,6 +146,8 @@ fn serving(
     }
     let facts = &inputs.catalog.controllers.serving;
     let cpu_ms = workload.cpu_ms_per_request;
+    let limit = workload.limits.map_or(f64::INFINITY, |limits| limits.cpu_millicores);
+    let limit_cpu = limit.min(node_cpu);
     // A request is on a worker for as long as its CPU takes at the limit, or longer if it waits.
     let room = (limit_cpu - workload.idle_cpu_millicores).max(1.0);
     let service_ms = workload.service_ms_per_request.unwrap_or(cpu_ms).max(cpu_ms).max(1e-3);
@@ -175,16 +175,19 @@ fn serving(
             counts_in_flight: queue.counts_in_flight,
             seconds: served_ms / 1000.0,
         }),
-        servers,
-        latency: match workload.queue {
-            // What waits, waits in the queue: a worker that takes a message begins at once.
-            Some(_) => {
-                Curve::flat(served_ms * queueing::response_quantile(0.0, servers, facts.quantile))
-            }
-            None => Curve::response(servers, served_ms, facts.quantile),
-        },
-        late_load: f64::INFINITY,
-        in_system: counted.then(|| Curve::in_system(servers)),
+        response: Response::new(
+            (servers, served_ms),
+            facts.quantile,
+            workload.queue.is_some(),
+            counted,
+        ),
+        node_bound: (cpu_ms > 0.0 && limit > least_machine).then_some(NodeBound {
+            limit,
+            service_ms,
+            workers: workload.concurrency.unwrap_or(u32::MAX),
+            quantile: facts.quantile,
+            late_ms: f64::INFINITY,
+        }),
     })
 }
 

@@ -38,7 +38,7 @@ impl Deployment {
         }
         let load = rps / (pods * serving.pod_rps);
         let cpu = self.idle_cpu + rps * serving.cpu_ms / pods;
-        let in_pod = serving.in_system.as_ref().map_or(0.0, |curve| curve.at(load));
+        let in_pod = serving.response.in_system.as_ref().map_or(0.0, |curve| curve.at(load));
         let memory = self.memory.idle + in_pod * self.memory.per_request;
         let within = |value: f64, request: i64, target: PodTarget| match target {
             PodTarget::Utilization(percent) => value * 100.0 <= request as f64 * percent as f64,
