@@ -163,6 +163,9 @@ pub struct Point {
     pub adds_late_minutes: Estimate,
     /// Limits that it misses, or its contradiction.
     pub broken: Vec<String>,
+    /// What losses and bursts do worse than with today's settings, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub harm: Vec<String>,
     /// The point against today in the unseen trials; none if it did not run them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Against>,
@@ -711,6 +714,8 @@ impl Shown<'_> {
             Some(message) => vec![message],
             None => search::limits(effort, today).broken(&measures),
         };
+        let losses = self.archive.losses(candidate).or_else(|| self.proof.losses(candidate));
+        let harm = losses.map(|(judge, [today, own])| judge.worse(today, own));
         Point {
             settings: space.dials.iter().zip(candidate).map(|(dial, at)| dial.words(*at)).collect(),
             changes: choose::changes(candidate, &space.today()) as u32,
@@ -720,6 +725,7 @@ impl Shown<'_> {
             saves: choose::paired(today, own, months, |of| of.cost),
             adds_late_minutes: choose::paired(own, today, months, |of| of.late_minutes),
             broken,
+            harm: harm.unwrap_or_default(),
             proof,
         }
     }

@@ -103,6 +103,7 @@ pub(super) fn section(tuned: &Tuned) -> Section {
         text.extend(tuned.recommended.proof.as_ref().map(confirmed));
     }
     text.extend(next_cheaper(tuned));
+    text.extend(ruled_out(tuned));
     text.extend(tuned.plans.as_ref().map(planned));
     text.extend(tuned.binding.iter().flat_map(binding));
     let mut figures = vec![frontier(tuned)];
@@ -238,6 +239,27 @@ fn next_cheaper(tuned: &Tuned) -> Option<String> {
         in_dollars(cost(&tuned.recommended) - cost(next), 2),
         next.proof.as_ref().map_or_else(String::new, verdict)
     ))
+}
+
+/// The cheapest point that losses and bursts rule out, before it ran the unseen trials.
+fn ruled_out(tuned: &Tuned) -> Option<String> {
+    if !tuned.feasible || tuned.stopped {
+        return None;
+    }
+    let saves = |point: &Point| point.saves.mean;
+    let harmed =
+        |point: &&Point| point.proof.is_none() && !point.harm.is_empty() && point.broken.is_empty();
+    let all = tuned.candidates.iter().filter(harmed);
+    let best = all.max_by(|a, b| saves(a).total_cmp(&saves(b)))?;
+    let more = saves(best) - saves(&tuned.recommended);
+    (more > 0.0).then(|| {
+        format!(
+            "Ruled out by losses: {} would save about {} a month more, but {}.",
+            changed(tuned, best),
+            in_dollars(more, 0),
+            best.harm.join("; ")
+        )
+    })
 }
 
 /// What `plan` says of both.
