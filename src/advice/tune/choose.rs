@@ -192,7 +192,7 @@ pub fn settle(
 }
 
 /// Returns the candidates that ran the sample alone, may hold, and that no other makes needless: one that costs less
-/// with no more risk, unless it has more changes and the difference may be noise.
+/// with no more risk, unless the difference may be noise and the candidate has fewer changes than the cheapest.
 fn undecided(
     proof: &Archive<'_>,
     (space, effort): (&Space, &Effort),
@@ -217,10 +217,12 @@ fn undecided(
     let needless = |place: usize| {
         let (own, judged) = points[place];
         let risk = |of: &Ranked| of.measures.late_minutes_per_month;
+        // Within the noise of the cheapest, fewer changes win.
+        let cheapest = &points[0].0.candidate;
+        let simpler = changes(&own.candidate, &today) < changes(cheapest, &today);
         points[..place].iter().any(|(other, cheaper)| {
             let more = paired(judged, cheaper, effort.length.months, |of| of.cost);
             let clear = Difference::of(more, sample).low > 0.0 && more.mean > nothing;
-            let simpler = changes(&own.candidate, &today) < changes(&other.candidate, &today);
             let slack = effort.tolerance.of(&other.measures.terms())[0];
             risk(own) >= risk(other) - slack && (clear || !simpler)
         })
