@@ -53,7 +53,7 @@ pub struct Why {
     /// Unseen trials that these figures come from: few where it is clear after few.
     #[serde(default)]
     pub trials: u32,
-    /// Limits that would be missed without it.
+    /// Limits that would be missed without it, and losses that would be worse than today.
     pub without_it: Vec<String>,
 }
 
@@ -309,7 +309,16 @@ pub fn why(archive: &Archive<'_>, space: &Space, effort: &Effort, best: &[u16]) 
             adds_evictions: evictions.mean,
             trials: own.len() as u32,
             without_it: match known {
-                Some(_) => limits.broken(&Measures::of(other, effort.length)),
+                Some(_) => {
+                    let mut missed = limits.broken(&Measures::of(other, effort.length));
+                    let losses = archive.losses(&less);
+                    missed.extend(
+                        losses
+                            .into_iter()
+                            .flat_map(|(judge, [today, own])| judge.worse(today, own)),
+                    );
+                    missed
+                }
                 None => vec![
                     "without it the settings contradict each other, so its effect is unknown"
                         .to_owned(),

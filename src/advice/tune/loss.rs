@@ -14,7 +14,7 @@ use crate::{
     cluster::autoscale::drill::Loss,
     demand::traffic::{Event, Traffic},
     error::Error,
-    measure::units::count,
+    measure::{calendar::Month, units::count},
     plan::simulate::{Busiest, Drill, Prepared, Trouble, View},
 };
 
@@ -134,7 +134,15 @@ impl<'a> Drills<'a> {
         };
         let mut known: Vec<Named> = losses.iter().map(loss).collect();
         let scenario = prepared.scenario();
-        known.extend(bursts(&scenario.traffic, scenario.plan.months));
+        let months = scenario.plan.months;
+        // A launch in the months of the search is in its trials, and in the busiest minute.
+        let is_run = |event: &Event| {
+            let month = event.moment().ok().and_then(|moment| Month::of(moment.date()));
+            let index = month.map(|month| i64::from(month.since(scenario.plan.start)));
+            let (first, count) = (i64::from(view.first), i64::from(view.months));
+            index.is_some_and(|index| (first..first + count).contains(&index))
+        };
+        known.extend(bursts(&scenario.traffic, months, &is_run));
         let busiest = prepared.busiest(&view)?;
         Ok(Self { prepared, view, busiest, judge: Judge { known, database, tolerance } })
     }
@@ -239,12 +247,13 @@ impl Judge {
     }
 }
 
-/// Returns the highest bursts of so many months; launches of the same form are one, which comes so much more often.
-fn bursts(traffic: &Traffic, months: u32) -> Vec<Named> {
+/// Returns the highest bursts of so many months that trials do not run; launches of the same form are one, which comes
+/// so much more often.
+fn bursts(traffic: &Traffic, months: u32, is_run: &dyn Fn(&Event) -> bool) -> Vec<Named> {
     let years = f64::from(months) / YEAR;
     let mut found: Vec<(&Event, f64)> = Vec::new();
     let rises = |event: &&Event| event.peak > 1.0 && event.probability > 0.0;
-    for event in traffic.events.iter().filter(rises) {
+    for event in traffic.events.iter().filter(rises).filter(|event| !is_run(event)) {
         let form = |of: &Event| [of.peak, of.rise_minutes, of.half_life_hours].map(f64::to_bits);
         match found.iter_mut().find(|(known, _)| form(known) == form(event)) {
             Some((_, often)) => *often += event.probability,
@@ -318,8 +327,10 @@ mod tests {
             events.replace("traffic.", "")
         ))
         .unwrap();
-        let found: Vec<(String, f64)> =
-            bursts(&traffic, 6).into_iter().map(|own| (own.name, own.per_year)).collect();
+        let found: Vec<(String, f64)> = bursts(&traffic, 6, &|_| false)
+            .into_iter()
+            .map(|own| (own.name, own.per_year))
+            .collect();
         assert_eq!(found, [("a burst like \"d\"".into(), 2.0), ("a burst like \"a\"".into(), 4.0)]);
     }
 }
