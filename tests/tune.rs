@@ -236,6 +236,56 @@ fn a_noisy_tie_keeps_todays_value_in_ten_of_ten() {
     });
 }
 
+/// Of many unseen trials most points run a sample; what is recommended and what is on the frontier ran all of them.
+#[test]
+fn most_points_are_settled_on_a_sample_in_three_of_three() {
+    let all = 40;
+    for seed in 1..=3 {
+        let text = scenario(&format!("{FAMILIES}{TARGET}"))
+            .replace("[plan]\n", &format!("[plan]\nseed = {seed}\n"));
+        let request = Request { fresh: Some(all), ..asked(40, 2) };
+        let tuned = with(&text, &request, |setup| setup.run(on(QUIET, None))).unwrap().unwrap();
+        assert_eq!(chosen(&tuned, "cluster.node_pools.general.families"), "[m7g]");
+        assert_eq!(chosen(&tuned, "workloads.api.hpa.target_cpu_utilization"), "80");
+        assert!(tuned.recommended.proof.as_ref().unwrap().holds);
+        assert!(tuned.front.iter().all(|own| own.proof.as_ref().unwrap().trials == all));
+        // Each change taken back alone is clearly dearer after the sample.
+        let trials: Vec<u32> = tuned.why.iter().map(|why| why.trials).collect();
+        assert_eq!(trials, [12, 12]);
+        let proven = tuned.candidates.iter().filter(|own| own.proof.is_some()).count();
+        assert!(proven <= 4, "{proven}");
+    }
+}
+
+/// Pods that all run on spot nodes, which come up slowly: their loss is judged by how often it comes.
+#[test]
+fn a_share_of_spot_is_judged_by_what_its_loss_overloads() {
+    let knob =
+        "[[tune.knobs]]\nkey = \"cluster.node_pools.general.spot_share\"\nvalues = [0.0, 1.0]\n";
+    let text = |image: u32| {
+        scenario(knob)
+            .replace("max_vcpus = 4", "max_vcpus = 4\nspot_share = 0.0")
+            .replace("target_cpu_utilization = 20", "target_cpu_utilization = 80")
+            .replace("start = 1200000", "start = 4000000")
+            .replace("max_replicas = 200", "max_replicas = 1000")
+            .replace(
+                "cpu_ms_per_request = 50",
+                &format!("cpu_ms_per_request = 50\nstartup_seconds = {image}"),
+            )
+    };
+    let spot = |tuned: &Tuned| {
+        let all = tuned.candidates.iter().find(|point| point.settings == ["1.0"]).unwrap();
+        all.proof.clone().unwrap()
+    };
+    let quick = spot(&tune(&text(1), 40, 4));
+    let slow = tune(&text(900), 40, 4);
+    let [today, own] = spot(&slow).loss_minutes.unwrap();
+    assert!(own > today + 0.5 && own > quick.loss_minutes.unwrap()[1], "{today} {own}");
+    let worse = spot(&slow).worse.join("; ");
+    assert!(!spot(&slow).holds && worse.contains("loss of all spot capacity"), "{worse}");
+    assert!(slow.changes.is_empty());
+}
+
 /// Where no knob meets the limit, the setting that binds is named, and what meets it.
 #[test]
 fn the_limit_that_binds_is_named_in_ten_of_ten() {

@@ -14,9 +14,6 @@
 //! A search moves every knob without risk to its cheapest end: fewer logs, shorter retention. Such knobs are not
 //! among the defaults. Too small a database does not slow the pods, as in the plan.
 
-use std::collections::BTreeMap;
-
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::model::{self, Model};
@@ -48,7 +45,7 @@ mod state;
 use archive::Archive;
 use confirm::{Against, Days, PROOF, Strained};
 use lift::Binding;
-use loss::{DatabaseFacts, DatabaseLoss, Losses, NamedLoss, Setback};
+use loss::{DatabaseFacts, DatabaseLoss, Drills, LossTolerance, NamedLoss, Setback};
 use measure::{Estimate, Length, Limit, Limits, Measures, Tolerance};
 use search::Effort;
 use space::{Candidate, DefaultKnob, Space};
@@ -60,7 +57,7 @@ const RIVALS: usize = 6;
 const ROUNDS: usize = 3;
 
 /// Number of the document's shape.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// `models/tune.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -69,7 +66,7 @@ pub struct Defaults {
     search: SearchDefaults,
     tolerance: Tolerance,
     loss: Vec<NamedLoss>,
-    loss_minutes: f64,
+    loss_tolerance: LossTolerance,
     database_loss: DatabaseFacts,
     strain: Vec<NamedStrain>,
     lift: Vec<DefaultKnob>,
@@ -166,6 +163,9 @@ pub struct Point {
     pub adds_late_minutes: Estimate,
     /// Limits that it misses, or its contradiction.
     pub broken: Vec<String>,
+    /// What losses and bursts do worse than with today's settings, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub harm: Vec<String>,
     /// The point against today in the unseen trials; none if it did not run them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Against>,
@@ -273,7 +273,7 @@ pub struct Tuned {
     /// What `plan` says of today's and of the recommended settings; none if they are the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plans: Option<Plans>,
-    /// What losses at the busiest minute do.
+    /// What losses and bursts at the busiest minute do.
     pub losses: Vec<Setback>,
     /// What the loss of a database instance does; none without one, or if nothing changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -385,20 +385,29 @@ impl<'a> Setup<'a> {
             None => Vec::new(),
         };
         let save = |kept: &[archive::Kept]| (desk.save)(&self.state(kept.to_vec()));
+        let defaults = self.defaults;
+        let drills = Drills::new(
+            (self.prepared, self.view),
+            &defaults.loss,
+            (defaults.database_loss, defaults.loss_tolerance),
+        )?;
         let what = (self.prepared, &self.space, self.view);
         let trials = 1..=self.effort.trials as u32;
-        let mut found = Archive::new(what, trials, earlier, (desk.watch, &save));
+        let watched = (desk.watch, &save as &archive::Save<'_>);
+        let mut found = Archive::new(what, Some(&drills), trials, earlier, watched);
         let whole = search::run(&mut found, &self.space, &self.effort)?;
-        let mut proof = self.unseen(&self.space, self.view, self.fresh, desk.watch);
-        let mut losses = BTreeMap::new();
-        let best = if whole { self.prove(&found, &mut proof, &mut losses)? } else { None };
+        let unseen = (self.view, self.fresh);
+        let mut proof = self.unseen(&self.space, Some(&drills), unseen, desk.watch);
+        let best = if whole { self.prove(&found, &mut proof)? } else { None };
         found.stopped |= proof.stopped;
         found.spent += proof.spent;
-        let mut tuned = self.document((&found, &proof, &losses), best.as_ref())?;
+        let mut tuned = self.document((&found, &proof), best.as_ref())?;
         if let Some(best) = best.filter(|best| *best != self.space.today()) {
             self.strain(&mut tuned, &best, desk.watch)?;
-            self.lose(&mut tuned, (&losses, &best));
-            let days = confirm::days(self.prepared, &self.view, &self.space, &best)?;
+            if let Some((judge, [today, own])) = proof.losses(&best) {
+                (tuned.losses, tuned.database_loss) = judge.setbacks(today, own);
+            }
+            let days = confirm::days(self.prepared, drills.busiest(), &self.space, &best)?;
             tuned.days = Some(days);
         } else if !tuned.feasible && !tuned.stopped {
             tuned.binding = self.binding(&proof, desk.watch)?;
@@ -411,12 +420,13 @@ impl<'a> Setup<'a> {
     fn unseen<'s>(
         &'s self,
         space: &'s Space,
-        view: View,
-        count: u32,
+        drills: Option<&'s Drills<'s>>,
+        (view, count): (View, u32),
         watch: Watch<'s>,
     ) -> Archive<'s> {
         let what = (self.prepared, space, view);
-        Archive::new(what, PROOF..=PROOF + count - 1, Vec::new(), (watch, &|_| Ok(())))
+        let trials = PROOF..=PROOF + count - 1;
+        Archive::new(what, drills, trials, Vec::new(), (watch, &|_| Ok(())))
     }
 
     /// Runs the best points of the search in the unseen trials, and returns the point to recommend; none if none
@@ -425,37 +435,37 @@ impl<'a> Setup<'a> {
         &self,
         found: &Archive<'_>,
         proof: &mut Archive<'_>,
-        losses: &mut BTreeMap<Candidate, Losses>,
     ) -> Result<Option<Candidate>, Error> {
-        let Self { space, effort, .. } = self;
+        let of = (&self.space, &self.effort);
+        let (space, effort) = of;
         let today = space.today();
-        if !proof.begin(&|trial| effort.badness(trial))? {
+        if !proof.begin(&|trial| effort.badness(trial), choose::SAMPLE.min(proof.count()))? {
             return Ok(None);
         }
         let mut best = None;
         for _ in 0..ROUNDS {
-            let next = choose::finalists(found, proof, (space, effort), RIVALS);
+            let next = choose::finalists(found, proof, of, RIVALS);
             let last = next.is_empty();
-            if !proof.ensure(&next, proof.count())? {
+            if !choose::settle(proof, of, &next)? {
                 return Ok(None);
             }
-            self.run_losses(proof, losses)?;
-            let harmed = |own: &Candidate| self.is_harmed(losses, own);
-            best = choose::pick(proof, (space, effort), &harmed);
+            best = choose::pick(proof, of);
             let all = search::ranked(proof, space, effort, proof.count());
-            let holds = |own: &rank::Ranked| own.worse <= 0.0 && !harmed(&own.candidate);
             // Where all fail, the next take their place.
-            if last || all.iter().any(|own| own.candidate != today && holds(own)) {
+            if last || all.iter().any(|own| own.candidate != today && own.worse <= 0.0) {
                 break;
             }
         }
+        if best.is_none() {
+            let nearest = choose::nearest(proof, of);
+            proof.ensure(nearest.as_slice(), proof.count())?;
+        }
         // A point with one change less may be as good; it also shows what the change buys.
         while let Some(point) = &best {
-            if !choose::take_apart(proof, space, point)? {
+            if !choose::take_apart(proof, of, point)? {
                 return Ok(None);
             }
-            self.run_losses(proof, losses)?;
-            let next = choose::pick(proof, (space, effort), &|own| self.is_harmed(losses, own));
+            let next = choose::pick(proof, of);
             if next == best {
                 break;
             }
@@ -464,72 +474,12 @@ impl<'a> Setup<'a> {
         Ok(best)
     }
 
-    /// Runs the losses with the settings of each point that ran the unseen trials.
-    fn run_losses(
-        &self,
-        proof: &Archive<'_>,
-        losses: &mut BTreeMap<Candidate, Losses>,
-    ) -> Result<(), Error> {
-        let Self { prepared, space, view, .. } = self;
-        let kinds: Vec<_> = self.defaults.loss.iter().map(|known| known.loss).collect();
-        let facts = (prepared.scenario(), &prepared.facts().catalog);
-        let new = proof
-            .records()
-            .iter()
-            .filter(|(own, record)| record.wrong.is_none() && !losses.contains_key(*own));
-        let run = |own: &&Candidate| {
-            let drills = prepared.drills(view, &space.edits(own), &kinds)?;
-            let readers = space.whole(facts, own, "aurora.min_readers");
-            let database = readers.and_then(|readers| u32::try_from(readers + 1).ok());
-            Ok(((*own).clone(), Losses { drills, database }))
-        };
-        let new: Vec<&Candidate> = new.map(|(own, _)| own).collect();
-        let done: Result<Vec<_>, Error> = new.par_iter().map(run).collect();
-        losses.extend(done?);
-        Ok(())
-    }
-
-    /// Returns the losses that are worse with a point's settings than with today's, in words.
-    fn harm(&self, losses: &BTreeMap<Candidate, Losses>, point: &Candidate) -> Vec<String> {
-        let both = (losses.get(&self.space.today()), losses.get(point));
-        let (Some(today), Some(own)) = both else { return Vec::new() };
-        let defaults = self.defaults;
-        let known = (&*defaults.loss, &defaults.database_loss);
-        loss::worse(known, defaults.loss_minutes, (today, own))
-    }
-
-    fn is_harmed(&self, losses: &BTreeMap<Candidate, Losses>, point: &Candidate) -> bool {
-        !self.harm(losses, point).is_empty()
-    }
-
-    /// Puts what losses do into the document.
-    fn lose(&self, tuned: &mut Tuned, (losses, best): (&BTreeMap<Candidate, Losses>, &Candidate)) {
-        let both = (losses.get(&self.space.today()), losses.get(best));
-        let (Some(today), Some(own)) = both else { return };
-        let known = self.defaults.loss.iter().zip(today.drills.iter().zip(&own.drills));
-        let known = known.filter(|(_, (today, own))| today.lost > 0 || own.lost > 0);
-        tuned.losses.extend(known.map(|(known, (today, own))| Setback {
-            name: known.name.clone(),
-            per_year: known.per_year,
-            today: *today,
-            recommended: *own,
-        }));
-        if let (Some(before), Some(after)) = (today.database, own.database) {
-            let facts = self.defaults.database_loss;
-            tuned.database_loss = Some(DatabaseLoss {
-                per_year: facts.per_year,
-                instances: [before, after],
-                minutes: [before, after].map(|instances| facts.minutes(instances)),
-            });
-        }
-    }
-
     /// Runs the recommended point under each strain.
     fn strain(&self, tuned: &mut Tuned, best: &Candidate, watch: Watch<'_>) -> Result<(), Error> {
         let Self { space, effort, .. } = self;
         for known in &self.defaults.strain {
             let view = View { strain: known.strain, ..self.view };
-            let mut archive = self.unseen(space, view, self.strained(), watch);
+            let mut archive = self.unseen(space, None, (view, self.strained()), watch);
             if !archive.ensure(&[space.today(), best.clone()], archive.count())? {
                 return Ok(());
             }
@@ -558,7 +508,7 @@ impl<'a> Setup<'a> {
             (&self.defaults.lift, &overload.workload),
             &prepared.facts().catalog,
         );
-        let mut archive = self.unseen(&lifted, self.view, self.fresh, watch);
+        let mut archive = self.unseen(&lifted, None, (self.view, self.fresh), watch);
         let lifts = lift::lifts(&mut archive, (&lifted, effort))?;
         Ok(lifts.map(|lifts| Binding { overload, misses, lifts }))
     }
@@ -617,7 +567,7 @@ impl<'a> Setup<'a> {
 
     fn document(
         &self,
-        (archive, proof, losses): (&Archive<'_>, &Archive<'_>, &BTreeMap<Candidate, Losses>),
+        (archive, proof): (&Archive<'_>, &Archive<'_>),
         best: Option<&Candidate>,
     ) -> Result<Tuned, Error> {
         let (space, effort) = (&self.space, &self.effort);
@@ -639,7 +589,7 @@ impl<'a> Setup<'a> {
         };
         let limits = search::limits(effort, of.trials(&today, trials).unwrap_or_default());
         let missed = all.iter().find(|own| own.candidate == chosen).map_or(0.0, |own| own.missed);
-        let shown = Shown { setup: self, archive, proof, losses, front: &front, depth };
+        let shown = Shown { setup: self, archive, proof, front: &front, depth };
         let points = shown.all();
         let edits = space.edits(&chosen).into_iter();
         let setting = |(key, value): (&Key, &toml::Value)| Setting {
@@ -731,7 +681,6 @@ struct Shown<'s> {
     setup: &'s Setup<'s>,
     archive: &'s Archive<'s>,
     proof: &'s Archive<'s>,
-    losses: &'s BTreeMap<Candidate, Losses>,
     front: &'s [Candidate],
     depth: usize,
 }
@@ -742,11 +691,7 @@ impl Shown<'_> {
         let (space, effort) = (&setup.space, &setup.effort);
         let record = archive.records().get(candidate);
         let trials = record.map_or(0, |own| own.judged.len()).min(self.depth);
-        let proof = confirm::against(self.proof, space, effort, candidate).map(|mut proof| {
-            proof.worse.extend(setup.harm(self.losses, candidate));
-            proof.holds &= proof.worse.is_empty();
-            proof
-        });
+        let proof = confirm::against(self.proof, space, effort, candidate);
         let unseen = proof.as_ref().and_then(|_| {
             let of = |candidate: &[u16]| self.proof.trials(candidate, self.proof.count());
             Some((of(candidate)?, of(&space.today())?))
@@ -769,6 +714,8 @@ impl Shown<'_> {
             Some(message) => vec![message],
             None => search::limits(effort, today).broken(&measures),
         };
+        let losses = self.archive.losses(candidate).or_else(|| self.proof.losses(candidate));
+        let harm = losses.map(|(judge, [today, own])| judge.worse(today, own));
         Point {
             settings: space.dials.iter().zip(candidate).map(|(dial, at)| dial.words(*at)).collect(),
             changes: choose::changes(candidate, &space.today()) as u32,
@@ -778,6 +725,7 @@ impl Shown<'_> {
             saves: choose::paired(today, own, months, |of| of.cost),
             adds_late_minutes: choose::paired(own, today, months, |of| of.late_minutes),
             broken,
+            harm: harm.unwrap_or_default(),
             proof,
         }
     }

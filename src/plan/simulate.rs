@@ -61,7 +61,7 @@ pub mod window;
 
 use self::metering::Metering;
 pub use at_users::{AtUsers, Reached};
-pub use drill::Drill;
+pub use drill::{Busiest, Drill, Trouble};
 pub use line::{Line, Simulated};
 pub use purchase::{Metered, MonthlySaving, Saving};
 pub use replay::Replay;

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::OnceLock};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::space::{Candidate, Space};
+use super::{
+    loss::{Drills, Judge, Losses},
+    space::{Candidate, Space},
+};
 use crate::{
     error::Error,
     plan::{
@@ -21,6 +24,9 @@ pub struct Record {
     pub judged: Vec<Judged>,
     /// Its contradiction, if it has one.
     pub wrong: Option<String>,
+    /// What trouble does to it, where the archive drills; cheap, and so not stored.
+    #[serde(skip)]
+    pub losses: Option<Losses>,
 }
 
 /// A candidate with its record, as stored on disk.
@@ -41,6 +47,8 @@ pub struct Archive<'a> {
     prepared: &'a Prepared<'a>,
     space: &'a Space,
     view: View,
+    /// Trouble that candidates are put through; none where only trials count.
+    drills: Option<&'a Drills<'a>>,
     watch: Watch<'a>,
     /// Called after each batch.
     save: &'a Save<'a>,
@@ -63,6 +71,7 @@ impl<'a> Archive<'a> {
     /// Returns an archive of these trials with the results of an earlier run.
     pub fn new(
         (prepared, space, view): (&'a Prepared<'a>, &'a Space, View),
+        drills: Option<&'a Drills<'a>>,
         trials: std::ops::RangeInclusive<u32>,
         earlier: Vec<Kept>,
         (watch, save): (Watch<'a>, &'a Save<'a>),
@@ -71,6 +80,7 @@ impl<'a> Archive<'a> {
             prepared,
             space,
             view,
+            drills,
             watch,
             save,
             before: trials.start().saturating_sub(1),
@@ -84,11 +94,16 @@ impl<'a> Archive<'a> {
     }
 
     /// Runs today's settings in all trials, and puts the trials in which they are worst first: a candidate that
-    /// cannot meet the limits misses them there. Returns whether all trials ran.
+    /// cannot meet the limits misses them there. The first `sample` of them are taken evenly from the worst to the
+    /// best, so that they stand for all. Returns whether all trials ran.
     ///
     /// # Errors
     /// As [`Self::ensure`].
-    pub fn begin(&mut self, badness: &dyn Fn(&Judged) -> f64) -> Result<bool, Error> {
+    pub fn begin(
+        &mut self,
+        badness: &dyn Fn(&Judged) -> f64,
+        sample: usize,
+    ) -> Result<bool, Error> {
         let today = self.space.today();
         if !self.ensure(std::slice::from_ref(&today), self.lucks.len())? {
             return Ok(false);
@@ -96,6 +111,11 @@ impl<'a> Archive<'a> {
         let Some(record) = self.records.get_mut(&today) else { return Ok(false) };
         let weights: Vec<f64> = record.judged.iter().map(badness).collect();
         self.order.sort_by(|a, b| weights[*b].total_cmp(&weights[*a]).then(a.cmp(b)));
+        let all = self.order.len();
+        let first = |place: &usize| *place < all && (*place * sample) % all < sample;
+        let (sampled, others): (Vec<usize>, Vec<usize>) = (0..all).partition(first);
+        let places = sampled.into_iter().chain(others);
+        self.order = places.map(|place| self.order[place]).collect();
         record.judged = self.order.iter().map(|place| record.judged[*place].clone()).collect();
         Ok(true)
     }
@@ -183,7 +203,35 @@ impl<'a> Archive<'a> {
         if fresh {
             (self.save)(&self.kept())?;
         }
+        self.drill(wanted)?;
         Ok(!self.stopped)
+    }
+
+    /// Puts candidates through the trouble that they were not put through yet.
+    fn drill(&mut self, wanted: &[Candidate]) -> Result<(), Error> {
+        let (Some(drills), false) = (self.drills, self.stopped) else { return Ok(()) };
+        let space = self.space;
+        let mut new: Vec<&Candidate> = wanted.iter().collect();
+        new.sort_unstable();
+        new.dedup();
+        new.retain(|candidate| {
+            let lacks = |own: &Record| own.wrong.is_none() && own.losses.is_none();
+            self.records.get(*candidate).is_some_and(lacks)
+        });
+        let done: Vec<Result<Losses, Error>> =
+            new.par_iter().map(|candidate| drills.run(space, candidate)).collect();
+        for (candidate, losses) in new.into_iter().zip(done) {
+            if let Some(record) = self.records.get_mut(candidate) {
+                record.losses = Some(losses?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what trouble does with today's settings and with a candidate's; none if either was not put through it.
+    pub fn losses(&self, candidate: &[u16]) -> Option<(&Judge, [&Losses; 2])> {
+        let of = |candidate: &[u16]| self.records.get(candidate)?.losses.as_ref();
+        Some((&self.drills?.judge, [of(&self.space.today())?, of(candidate)?]))
     }
 
     /// Returns why today's settings overload each workload, over all trials that were drawn, in minutes a month.

@@ -2,7 +2,10 @@
 //!
 //! ```text
 //! finalists    the cheapest that hold in the trials of the search, in turn with its frontier
-//! holds        in unseen trials it meets the set limits, and no other term is worse than today beyond the tolerance
+//! settle       a sample of the unseen trials each; all of them for those that could be recommended, or that have
+//!              measurably less risk than what is cheaper
+//! holds        in unseen trials it meets the set limits, and no other term is worse than today beyond the tolerance;
+//!              nor do losses and bursts at the busiest minute overload more
 //! recommended  of those that hold and whose cost is within the noise of the cheapest: the fewest changes,
 //!              then the cheapest; unless another costs no more and has measurably less risk
 //! noise        t(0.975, n − 1) × standard error of the paired difference; at least 0.05 % of today's cost
@@ -27,6 +30,9 @@ use crate::{error::Error, plan::simulate::Judged};
 /// Share of today's cost below which a change saves nothing.
 const NOTHING: f64 = 0.0005;
 
+/// Unseen trials, evenly from today's worst to its best, after which most candidates are decided.
+pub const SAMPLE: usize = 12;
+
 /// Effect of one changed knob.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Why {
@@ -44,7 +50,10 @@ pub struct Why {
     pub adds_late_minutes: Estimate,
     /// Added evictions (a day).
     pub adds_evictions: f64,
-    /// Limits that would be missed without it.
+    /// Unseen trials that these figures come from: few where it is clear after few.
+    #[serde(default)]
+    pub trials: u32,
+    /// Limits that would be missed without it, and losses that would be worse than today.
     pub without_it: Vec<String>,
 }
 
@@ -125,16 +134,12 @@ impl Proven<'_> {
     }
 }
 
-/// Returns the point to recommend of those that are proven and that losses do not harm; none if none holds.
-pub fn pick(
-    proof: &Archive<'_>,
-    (space, effort): (&Space, &Effort),
-    harmed: &dyn Fn(&Candidate) -> bool,
-) -> Option<Candidate> {
+/// Returns the point to recommend of those that are proven; none if none holds.
+pub fn pick(proof: &Archive<'_>, (space, effort): (&Space, &Effort)) -> Option<Candidate> {
     let today = space.today();
     let count = proof.count();
     let all = ranked(proof, space, effort, count);
-    let sound = all.iter().filter(|own| own.worse <= 0.0 && !harmed(&own.candidate));
+    let sound = all.iter().filter(|own| own.worse <= 0.0);
     let holding = sound.filter_map(|own| {
         let trials = proof.trials(&own.candidate, count)?;
         Some(Proven { own, trials, changes: changes(&own.candidate, &today) })
@@ -161,6 +166,80 @@ pub fn pick(
     Some(best.own.candidate.clone())
 }
 
+/// Runs a sample of the unseen trials of candidates, and all of them of those that matter; returns whether all were
+/// run.
+///
+/// # Errors
+/// As [`Archive::ensure`].
+pub fn settle(
+    proof: &mut Archive<'_>,
+    (space, effort): (&Space, &Effort),
+    candidates: &[Candidate],
+) -> Result<bool, Error> {
+    let sample = SAMPLE.min(proof.count());
+    if !proof.ensure(candidates, sample)? {
+        return Ok(false);
+    }
+    loop {
+        let next = undecided(proof, (space, effort), sample);
+        if next.is_empty() {
+            return Ok(true);
+        }
+        if !proof.ensure(&next, proof.count())? {
+            return Ok(false);
+        }
+    }
+}
+
+/// Returns the candidates that ran the sample alone, may hold, and that no other makes needless: one that costs less
+/// with no more risk, unless the difference may be noise and the candidate has fewer changes than the cheapest.
+fn undecided(
+    proof: &Archive<'_>,
+    (space, effort): (&Space, &Effort),
+    sample: usize,
+) -> Vec<Candidate> {
+    let (today, all) = (space.today(), proof.count());
+    let proven = ranked(proof, space, effort, all);
+    let fails = |candidate: &Candidate| {
+        proven.iter().any(|own| own.candidate == *candidate && own.worse > 0.0)
+    };
+    let may_hold = |own: &&Ranked| own.worse <= 0.0 && !fails(&own.candidate);
+    let sampled = ranked(proof, space, effort, sample);
+    let trials = |own: &Ranked| proof.trials(&own.candidate, sample);
+    let mut points: Vec<(&Ranked, &[Judged])> =
+        sampled.iter().filter(may_hold).filter_map(|own| Some((own, trials(own)?))).collect();
+    points.sort_by(|a, b| {
+        let cost = |of: &Ranked| of.measures.cost_per_month;
+        cost(a.0).total_cmp(&cost(b.0)).then(a.0.candidate.cmp(&b.0.candidate))
+    });
+    let before = points.iter().find(|(own, _)| own.candidate == today);
+    let nothing = before.map_or(0.0, |(own, _)| NOTHING * own.measures.cost_per_month);
+    let needless = |place: usize| {
+        let (own, judged) = points[place];
+        let risk = |of: &Ranked| of.measures.late_minutes_per_month;
+        // Within the noise of the cheapest, fewer changes win.
+        let cheapest = &points[0].0.candidate;
+        let simpler = changes(&own.candidate, &today) < changes(cheapest, &today);
+        points[..place].iter().any(|(other, cheaper)| {
+            let more = paired(judged, cheaper, effort.length.months, |of| of.cost);
+            let clear = Difference::of(more, sample).low > 0.0 && more.mean > nothing;
+            let slack = effort.tolerance.of(&other.measures.terms())[0];
+            risk(own) >= risk(other) - slack && (clear || !simpler)
+        })
+    };
+    let open = |place: &usize| {
+        proof.trials(&points[*place].0.candidate, all).is_none() && !needless(*place)
+    };
+    (0..points.len()).filter(open).map(|place| points[place].0.candidate.clone()).collect()
+}
+
+/// Returns the candidate that misses the limits least in the sample, where none holds.
+pub fn nearest(proof: &Archive<'_>, (space, effort): (&Space, &Effort)) -> Option<Candidate> {
+    let sampled = ranked(proof, space, effort, SAMPLE.min(proof.count()));
+    let nearest = by_cost(&sampled).first().copied()?;
+    Some(sampled[nearest].candidate.clone())
+}
+
 /// Returns the frontier of the proven points. Of points that cost and risk the same within the noise, the recommended
 /// one speaks for all.
 pub fn front(
@@ -185,10 +264,14 @@ pub fn front(
 ///
 /// # Errors
 /// As [`Archive::ensure`].
-pub fn take_apart(proof: &mut Archive<'_>, space: &Space, best: &[u16]) -> Result<bool, Error> {
+pub fn take_apart(
+    proof: &mut Archive<'_>,
+    (space, effort): (&Space, &Effort),
+    best: &[u16],
+) -> Result<bool, Error> {
     let less: Vec<Candidate> =
         without(best, &space.today()).into_iter().map(|(_, candidate)| candidate).collect();
-    proof.ensure(&less, proof.count())
+    settle(proof, (space, effort), &less)
 }
 
 /// Returns each change of a candidate taken back alone: the knob's place, and the remaining candidate.
@@ -206,12 +289,14 @@ fn without(candidate: &[u16], today: &[u16]) -> Vec<(usize, Candidate)> {
 pub fn why(archive: &Archive<'_>, space: &Space, effort: &Effort, best: &[u16]) -> Vec<Why> {
     let (today, months) = (space.today(), effort.length.months);
     let count = archive.count();
-    let Some(own) = archive.trials(best, count) else { return Vec::new() };
+    let Some(all) = archive.trials(best, count) else { return Vec::new() };
     let Some(before) = archive.trials(&today, count) else { return Vec::new() };
     let limits = limits(effort, before);
     let of = |(place, less): (usize, Candidate)| {
         let dial = &space.dials[place];
-        let known = archive.trials(&less, count);
+        let sample = SAMPLE.min(count);
+        let known = archive.trials(&less, count).or_else(|| archive.trials(&less, sample));
+        let own = &all[..known.map_or(count, <[_]>::len)];
         let other = known.unwrap_or(own);
         let evictions = paired(own, other, effort.length.days, |of| of.evictions);
         Why {
@@ -222,8 +307,18 @@ pub fn why(archive: &Archive<'_>, space: &Space, effort: &Effort, best: &[u16]) 
             saves: paired(other, own, months, |of| of.cost),
             adds_late_minutes: paired(own, other, months, |of| of.late_minutes),
             adds_evictions: evictions.mean,
+            trials: own.len() as u32,
             without_it: match known {
-                Some(_) => limits.broken(&Measures::of(other, effort.length)),
+                Some(_) => {
+                    let mut missed = limits.broken(&Measures::of(other, effort.length));
+                    let losses = archive.losses(&less);
+                    missed.extend(
+                        losses
+                            .into_iter()
+                            .flat_map(|(judge, [today, own])| judge.worse(today, own)),
+                    );
+                    missed
+                }
                 None => vec![
                     "without it the settings contradict each other, so its effect is unknown"
                         .to_owned(),

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    plan::simulate::{Edits, Judged, Prepared, Strain, View, trace},
+    plan::simulate::{Busiest, Edits, Judged, Prepared, Strain, trace},
 };
 
 /// Number of the first trial that no search runs.
@@ -73,6 +73,10 @@ pub struct Against {
     pub broken_today: Vec<String>,
     /// Terms of risk without a limit that are worse than today's beyond the tolerance, in words.
     pub worse: Vec<String>,
+    /// Overloaded minutes that losses and bursts are expected to add with today's settings and with the point's (a
+    /// month); none where they were not drilled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_minutes: Option<[f64; 2]>,
     /// Whether it meets the limits, and is no worse in the other terms.
     pub holds: bool,
 }
@@ -97,7 +101,13 @@ pub fn against(
 ) -> Option<Against> {
     let today = archive.trials(&space.today(), archive.count())?;
     let own = archive.trials(candidate, archive.count())?;
-    Some(compare(today, own, effort))
+    let mut against = compare(today, own, effort);
+    if let Some((judge, [today, own])) = archive.losses(candidate) {
+        against.worse.extend(judge.worse(today, own));
+        against.holds &= against.worse.is_empty();
+        against.loss_minutes = Some([today, own].map(|losses| judge.expected(losses)));
+    }
+    Some(against)
 }
 
 /// Returns the busiest day of the search's months in the mid case, with today's and the recommended settings.
@@ -106,13 +116,13 @@ pub fn against(
 /// As [`Prepared::trace`].
 pub fn days(
     prepared: &Prepared<'_>,
-    view: &View,
+    Busiest { month, day, .. }: &Busiest,
     space: &Space,
     best: &Candidate,
 ) -> Result<Days, Error> {
-    let (month, day) = prepared.busiest_day(view)?;
+    let (month, day) = (*month, *day);
     let request = trace::Request {
-        account: Some(prepared.scenario().accounts[view.account].name.clone()),
+        account: Some(prepared.scenario().accounts[space.account].name.clone()),
         at: Some(month),
         days: Some(day + 1),
         tick_seconds: 60,
@@ -148,6 +158,7 @@ fn compare(today: &[Judged], own: &[Judged], effort: &Effort) -> Against {
         broken,
         broken_today: limits.broken(&before),
         worse,
+        loss_minutes: None,
     }
 }
 

@@ -52,7 +52,7 @@ pub fn lifts(
     (space, effort): (&Space, &Effort),
 ) -> Result<Option<Vec<Lift>>, Error> {
     let mut found = Vec::new();
-    if !archive.begin(&|trial| effort.badness(trial))? {
+    if !archive.begin(&|trial| effort.badness(trial), 0)? {
         return Ok(None);
     }
     for (place, dial) in space.dials.iter().enumerate() {

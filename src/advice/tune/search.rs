@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! order         the trials in which today's settings are worst come first
+//! worse         also a candidate that losses and bursts at the busiest minute harm more than today's settings
 //! early stop    a candidate with k of T trials misses a limit for certain if  Σ k trials / T > limit,
 //!               because no trial has a negative number of bad minutes; among the others the cheapest go on
 //! small space   every candidate with all trials
@@ -83,7 +84,9 @@ pub fn ranked(archive: &Archive<'_>, space: &Space, effort: &Effort, trials: usi
         let judged = archive.trials(candidate, trials)?;
         let measures = Measures::of(judged, effort.length);
         let least = measures.terms().map(|term| term * share);
-        let (missed, worse) = (limits.missed(&least), limits.worse(&least));
+        let losses = archive.losses(candidate);
+        let harm = losses.map_or(0.0, |(judge, [today, own])| judge.excess(today, own));
+        let (missed, worse) = (limits.missed(&least), limits.worse(&least) + harm);
         Some(Ranked { candidate: candidate.clone(), measures, missed, worse })
     };
     archive.records().keys().filter_map(of).collect()
@@ -100,7 +103,7 @@ pub fn exhaustive(space: &Space, effort: &Effort) -> bool {
 /// # Errors
 /// As [`Archive::ensure`].
 pub fn run(archive: &mut Archive<'_>, space: &Space, effort: &Effort) -> Result<bool, Error> {
-    if !archive.begin(&|trial| effort.badness(trial))? {
+    if !archive.begin(&|trial| effort.badness(trial), 0)? {
         return Ok(false);
     }
     if exhaustive(space, effort) {

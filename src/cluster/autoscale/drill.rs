@@ -1,4 +1,4 @@
-//! Losses at once and without notice: a node, a zone, or the spot nodes of the most used types.
+//! Losses at once and without notice: a node, a zone, or spot nodes, of one instance family or of all.
 //!
 //! # Limits
 //! Nodes that replace those of a lost zone may come up in it: Karpenter is not told that it is gone. A managed node
@@ -21,6 +21,8 @@ pub enum Loss {
     Node,
     /// All nodes of the zone with the most pods.
     Zone,
+    /// The spot nodes of the instance family with the most pods on spot, and no spot capacity of it for an hour.
+    SpotFamily,
     /// All spot nodes, and no spot capacity in any type for an hour.
     Spot,
 }
@@ -45,18 +47,17 @@ impl Cluster {
                 let zone = pods.into_iter().max_by_key(|(_, pods)| *pods).map(|(zone, _)| zone);
                 all().filter(|(_, node)| Some(node.zone) == zone).map(|(at, _)| at).collect()
             }
-            Loss::Spot => {
-                let is_spot = |offer: usize| policy.offers[offer].purchase == Purchase::Spot;
-                all().filter(|(_, node)| is_spot(node.offer)).map(|(at, _)| at).collect()
+            Loss::SpotFamily | Loss::Spot => {
+                let short = self.short_of(policy, loss);
+                let gone = all().filter(|(_, node)| short.contains(&node.offer));
+                let gone = gone.map(|(at, _)| at).collect();
+                let zones = (0..MOST_ZONES).fold(0_u8, |zones, zone| zones | (1 << zone));
+                let until = self.now + AWAY;
+                let shortage = |offer: usize| Shortage { offer, zones, until };
+                self.unavailable.extend(short.into_iter().map(shortage));
+                gone
             }
         };
-        if loss == Loss::Spot {
-            let zones = (0..MOST_ZONES).fold(0_u8, |zones, zone| zones | (1 << zone));
-            let until = self.now + AWAY;
-            let spot = policy.offers.iter().enumerate();
-            let spot = spot.filter(|(_, offer)| offer.purchase == Purchase::Spot);
-            self.unavailable.extend(spot.map(|(offer, _)| Shortage { offer, zones, until }));
-        }
         self.command = None;
         for &index in &gone {
             let baseline = self.nodes[index]
@@ -70,5 +71,18 @@ impl Cluster {
         }
         self.find_next_timer(policy);
         gone.len() as u32
+    }
+
+    /// Returns the spot offers that a shortage takes.
+    fn short_of(&self, policy: &Policy, loss: Loss) -> Vec<usize> {
+        let offers = &policy.offers;
+        let is_spot = |offer: usize| offers[offer].purchase == Purchase::Spot;
+        let mut pods: BTreeMap<u32, u32> = BTreeMap::new();
+        for node in self.nodes().filter(|node| is_spot(node.offer)) {
+            *pods.entry(offers[node.offer].family_id).or_default() += node.pod_count;
+        }
+        let most = pods.into_iter().max_by_key(|(_, pods)| *pods).map(|(family, _)| family);
+        let is_short = |offer: &usize| loss == Loss::Spot || Some(offers[*offer].family_id) == most;
+        (0..offers.len()).filter(|offer| is_spot(*offer)).filter(is_short).collect()
     }
 }

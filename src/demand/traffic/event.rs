@@ -112,16 +112,21 @@ impl Event {
         let to = ((start + lasts).ceil() as usize).min(sessions.len());
         for (offset, value) in sessions[from..to].iter_mut().enumerate() {
             let since = (from + offset) as f64 - start;
-            // A launch on a second begins inside a minute, whose own moment lies before it.
-            let share = if since < 0.0 {
-                0.0
-            } else if since < self.rise_minutes {
-                since / self.rise_minutes
-            } else {
-                (-(since - self.rise_minutes) / half_life).exp2()
-            };
-            *value *= (1.0 + (self.peak - 1.0) * share).max(0.0);
+            *value *= self.factor(since);
         }
+    }
+
+    /// Returns the factor on traffic so many minutes after the start.
+    pub fn factor(&self, since: f64) -> f64 {
+        // A launch on a second begins inside a minute, whose own moment lies before it.
+        let share = if since < 0.0 {
+            0.0
+        } else if since < self.rise_minutes {
+            since / self.rise_minutes
+        } else {
+            (-(since - self.rise_minutes) / (self.half_life_hours * 60.0)).exp2()
+        };
+        (1.0 + (self.peak - 1.0) * share).max(0.0)
     }
 }
 

@@ -103,6 +103,7 @@ pub(super) fn section(tuned: &Tuned) -> Section {
         text.extend(tuned.recommended.proof.as_ref().map(confirmed));
     }
     text.extend(next_cheaper(tuned));
+    text.extend(ruled_out(tuned));
     text.extend(tuned.plans.as_ref().map(planned));
     text.extend(tuned.binding.iter().flat_map(binding));
     let mut figures = vec![frontier(tuned)];
@@ -194,7 +195,7 @@ fn confirmed(fresh: &Against) -> String {
     };
     let Difference { low, high, .. } = fresh.adds_late_minutes;
     format!(
-        "On {} unseen trials: {}, {} (95 % interval {}), cheaper in {} of them; {} minutes a month over the latency target against {} today (difference {}, 95 % interval {}); {} evictions a day against {}. Verdict: {}.",
+        "On {} unseen trials: {}, {} (95 % interval {}), cheaper in {} of them; {} minutes a month over the latency target against {} today (difference {}, 95 % interval {}); {} evictions a day against {}.{} Verdict: {}.",
         fresh.trials,
         saving(mean),
         percent(share),
@@ -206,7 +207,17 @@ fn confirmed(fresh: &Against) -> String {
         between(low, high),
         grouped(fresh.point.evictions_per_day, 1),
         grouped(fresh.today.evictions_per_day, 1),
+        fresh.loss_minutes.map_or_else(String::new, lost),
         verdict(fresh)
+    )
+}
+
+/// What losses and bursts are expected to overload.
+fn lost([before, after]: [f64; 2]) -> String {
+    format!(
+        " Losses and bursts are expected to overload {} minutes a month against {} today.",
+        grouped(after, 2),
+        grouped(before, 2)
     )
 }
 
@@ -228,6 +239,27 @@ fn next_cheaper(tuned: &Tuned) -> Option<String> {
         in_dollars(cost(&tuned.recommended) - cost(next), 2),
         next.proof.as_ref().map_or_else(String::new, verdict)
     ))
+}
+
+/// The cheapest point that losses and bursts rule out, before it ran the unseen trials.
+fn ruled_out(tuned: &Tuned) -> Option<String> {
+    if !tuned.feasible || tuned.stopped {
+        return None;
+    }
+    let saves = |point: &Point| point.saves.mean;
+    let harmed =
+        |point: &&Point| point.proof.is_none() && !point.harm.is_empty() && point.broken.is_empty();
+    let all = tuned.candidates.iter().filter(harmed);
+    let best = all.max_by(|a, b| saves(a).total_cmp(&saves(b)))?;
+    let more = saves(best) - saves(&tuned.recommended);
+    (more > 0.0).then(|| {
+        format!(
+            "Ruled out by losses: {} would save about {} a month more, but {}.",
+            changed(tuned, best),
+            in_dollars(more, 0),
+            best.harm.join("; ")
+        )
+    })
 }
 
 /// What `plan` says of both.
@@ -405,6 +437,7 @@ fn whys(tuned: &Tuned) -> Table {
             Cell::Number(why.saves.standard_error),
             Cell::Number(why.adds_late_minutes.mean),
             Cell::Number(why.adds_evictions),
+            Cell::Number(f64::from(why.trials)),
             Cell::text(why.without_it.join("; ")),
         ])
     };
@@ -416,19 +449,20 @@ fn whys(tuned: &Tuned) -> Table {
         ("± standard error", Kind::Usd),
         ("Minutes over target added", Kind::Number(1)),
         ("Evictions a day added", Kind::Number(1)),
+        ("Trials", Kind::Number(0)),
         ("Misses without it", Kind::Text),
     ]);
     Table {
         id: "tuning-why".into(),
         title: "What each changed setting saves and adds".into(),
-        note: format!("{NOTE}; all other settings as recommended"),
-        columns: least_wanted(names, &["Evictions a day added", "± standard error"]),
+        note: format!("{NOTE}; all other settings as recommended; unseen trials"),
+        columns: least_wanted(names, &["Trials", "Evictions a day added", "± standard error"]),
         rows: tuned.why.iter().map(row).collect(),
         ..Table::default()
     }
 }
 
-/// What losses at the busiest minute leave.
+/// What losses and bursts at the busiest minute leave.
 fn losses(tuned: &Tuned) -> Table {
     let minutes = |own: &Drill| {
         let most = || Cell::text("over 120");
@@ -452,7 +486,7 @@ fn losses(tuned: &Tuned) -> Table {
         let left = |all: f64| Cell::Number((all - 1.0) / all);
         let [old, new] = own.minutes.map(Cell::Number);
         Row::new(vec![
-            Cell::text("one database instance"),
+            Cell::text("loss of one database instance"),
             Cell::Number(own.per_year),
             left(before),
             left(after),
@@ -463,7 +497,7 @@ fn losses(tuned: &Tuned) -> Table {
         ])
     };
     let names = columns(&[
-        ("Loss of", Kind::Text),
+        ("Trouble", Kind::Text),
         ("A year", Kind::Number(1)),
         ("Left today", Kind::Share),
         ("Left recommended", Kind::Share),
@@ -474,8 +508,8 @@ fn losses(tuned: &Tuned) -> Table {
     ]);
     Table {
         id: "tuning-losses".into(),
-        title: "A loss at the busiest minute: capacity left, and minutes to recover".into(),
-        note: "mid case; left: what can be served as a share of what is asked, of a database the instances that remain; minutes of the next two hours; a year: assumed frequency".into(),
+        title: "Losses and bursts at the busiest minute: capacity left, and minutes to recover".into(),
+        note: "mid case; left: what can be served as a share of what is asked, at its least in a burst, of a database the instances that remain; minutes of the next two hours; a year: assumed frequency".into(),
         columns: least_wanted(names, &["Recovery today", "Overloaded today", "A year", "Left today"]),
         rows: tuned.losses.iter().map(row).chain(tuned.database_loss.iter().map(database)).collect(),
         ..Table::default()
@@ -533,6 +567,7 @@ fn candidates(tuned: &Tuned) -> Table {
         ("Overloaded", Kind::Number(1)),
         ("Pending pods", Kind::Number(1)),
         ("Evictions a day", Kind::Number(1)),
+        ("Losses", Kind::Number(2)),
         ("Over budget", Kind::Share),
         ("Nodes", Kind::Number(1)),
         ("Holds", Kind::Text),
@@ -558,7 +593,10 @@ fn candidates(tuned: &Tuned) -> Table {
     Table {
         id: "tuning-candidates".into(),
         title: "Today, recommended, and the frontier of cost and risk".into(),
-        note: format!("{NOTE}, mean of {}; minutes a month", ran_in(tuned)),
+        note: format!(
+            "{NOTE}, mean of {}; minutes a month; losses: overloaded minutes that losses and bursts are expected to add",
+            ran_in(tuned)
+        ),
         columns: least_wanted(names, &less),
         rows,
         ..Table::default()
@@ -566,7 +604,7 @@ fn candidates(tuned: &Tuned) -> Table {
 }
 
 fn row(tuned: &Tuned, name: &str, point: &Point) -> Row {
-    const HOLDS: usize = 10;
+    const HOLDS: usize = 11;
     let Measures {
         cost_per_month,
         late_minutes_per_month,
@@ -587,11 +625,12 @@ fn row(tuned: &Tuned, name: &str, point: &Point) -> Row {
             saturated_minutes_per_month,
             pending_pod_minutes_per_month,
             evictions_per_day,
-            budget_break_probability,
-            nodes,
         ]
         .map(Cell::Number),
     );
+    let losses = point.proof.as_ref().and_then(|proof| proof.loss_minutes);
+    cells.push(losses.map_or(Cell::Empty, |[_, own]| Cell::Number(own)));
+    cells.extend([budget_break_probability, nodes].map(Cell::Number));
     let (holds, meaning) = match &point.proof {
         Some(proof) if proof.holds => ("yes", Meaning::Good),
         Some(_) => ("no", Meaning::Bad),

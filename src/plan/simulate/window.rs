@@ -22,10 +22,7 @@ use crate::{
         budget::Budget,
         scenario::{Account, Scenario, key::Key},
     },
-    measure::{
-        calendar::{MINUTES_PER_DAY, Month},
-        units::Usd,
-    },
+    measure::{calendar::Month, units::Usd},
     money::rate::{Rated, Usage},
 };
 
@@ -224,26 +221,6 @@ impl Prepared<'_> {
             broke: drawn.broke(view, luck, &rated),
         };
         Ok((judged, months))
-    }
-
-    /// The day with the busiest minute in the mid case: its month, and days before it in that month.
-    ///
-    /// # Errors
-    /// Traffic that is no number.
-    pub fn busiest_day(&self, view: &View) -> Result<(Month, u32), Error> {
-        let first = self.scenario.plan.start;
-        let mut best = (first.plus(view.first), 0, f64::MIN);
-        for index in view.first..view.first + view.months {
-            let month = first.plus(index);
-            let traffic = self.month_traffic(index, &self.users, 0)?;
-            for (day, minutes) in traffic.sessions.chunks(MINUTES_PER_DAY).enumerate() {
-                let peak = minutes.iter().copied().fold(0.0, f64::max);
-                if peak > best.2 {
-                    best = (month, day as u32, peak);
-                }
-            }
-        }
-        Ok((best.0, best.1))
     }
 
     /// The trace of the mid case with some settings changed.
