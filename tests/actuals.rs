@@ -238,7 +238,7 @@ fn damaged_parquet_is_refused_by_name() {
         ),
         (
             vec!["actuals", "import", &brotli, "--actuals", &kept],
-            "brotli.parquet: column BillingPeriodStart is compressed with Brotli; runrate reads Snappy",
+            "brotli.parquet: cannot be read: column BillingPeriodStart is compressed with Brotli; runrate reads Snappy",
         ),
         (vec!["merge", &shard], ".parquet: is no part of a plan"),
     ] {

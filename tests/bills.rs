@@ -100,6 +100,7 @@ fn two_accounts_with_databases_over_two_months() {
 consolidated = true
 [alb]
 [aurora]
+families = ["r6g"]
 min_readers = 1
 queries_per = { api = 2 }
 write_share = 0.2

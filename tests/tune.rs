@@ -300,6 +300,10 @@ fn the_limit_that_binds_is_named_in_ten_of_ten() {
         assert!(first.misses.is_empty() && first.from == "4", "{first:?}");
         // 16 pods request 4 vCPUs, 32 request 8.
         assert_eq!(first.to, "32");
+        // What was dropped after the worst trials has no mean over all: it is told as the least.
+        for own in binding.lifts.iter().filter(|own| !own.misses.is_empty() && own.trials < 4) {
+            assert!(own.misses.iter().all(|missed| missed.starts_with("at least ")), "{own:?}");
+        }
     });
 }
 
@@ -524,7 +528,7 @@ fn a_setting_that_another_account_inherits_is_written_for_one_account() {
         out.to_str().unwrap(),
     ]);
     let table = stdout(&run);
-    assert!(table.contains("accounts.production.override.workloads.api.hpa"), "{table}");
+    assert!(table.contains("accounts.production.override.workloads.api."), "{table}");
     let text = fs::read_to_string(&out).unwrap();
     let expected =
         "[accounts.production.override]\nworkloads.api.hpa.target_cpu_utilization = 80\n";

@@ -2,22 +2,20 @@
 
 use crate::page::{Cell, Kind, Page, Table, content, text::printable};
 use crate::{
-    bills::actuals::{Metric, MonthBill, amount::Amount},
+    bills::actuals::{Metric, MonthBill, amount::Amount, text::is_formula},
     money::rate::{market, usage::AMOUNT},
     plan::Plan,
 };
-
-/// First letters that make a cell a formula, also in the full width that spreadsheets of East Asia accept.
-const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
 /// Returns a cell that no spreadsheet takes for a formula and no terminal for a command: a leading apostrophe
 /// before what would be a formula, control characters as their escapes (`\u{1b}`).
 pub fn safe(text: &str) -> String {
     let text = printable(text);
-    // Programs that strip what is blank at the start would come to the formula behind it.
-    let first = text.trim_start().strip_prefix('"').unwrap_or(text.trim_start());
-    let risky = first.starts_with(FORMULA) || text.starts_with(['\t', '\r', '\n']);
-    if risky && text.parse::<f64>().is_err() { format!("'{text}") } else { text.into_owned() }
+    if is_formula(&text) && text.parse::<f64>().is_err() {
+        format!("'{text}")
+    } else {
+        text.into_owned()
+    }
 }
 
 pub(super) fn write(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
@@ -179,6 +177,17 @@ pub fn provenance(page: &Page) -> String {
 #[cfg(test)]
 mod tests {
     use super::safe;
+    use crate::{bills::actuals::text::unguarded, page::text::printable};
+
+    #[test]
+    fn a_reader_takes_the_apostrophe_off() {
+        for name in ["=1", "+x", "\"+x", " -x", "＝x", "\tx"] {
+            assert_eq!(unguarded(&safe(name)), printable(name));
+        }
+        for name in ["x", "'x", "''", "-5"] {
+            assert_eq!(unguarded(&safe(name)), name);
+        }
+    }
 
     #[test]
     fn formulas_are_neutralised_and_numbers_are_not() {

@@ -28,6 +28,9 @@ pub struct Lift {
     pub to: String,
     /// Added cost against today's settings, in USD a month.
     pub costs: Estimate,
+    /// Unseen trials that the cost comes from, today's worst first: few where these alone miss a limit.
+    #[serde(default)]
+    pub trials: u32,
     /// Limits that it still misses, in words.
     pub misses: Vec<String>,
 }
@@ -110,12 +113,17 @@ fn lift(
         let fails = own_rank.is_none_or(|own| own.missed > 0.0);
         if fails || trials == all {
             let dial = &space.dials[place];
-            let misses = limits(effort, today).broken(&Measures::of(own, effort.length));
+            let least = Measures::of(own, effort.length).at_least(trials as f64 / all as f64);
+            let mut misses = limits(effort, today).broken(&least);
+            if trials < all {
+                misses.iter_mut().for_each(|missed| missed.insert_str(0, "at least "));
+            }
             let lift = Lift {
                 key: dial.home.to_string(),
                 from: dial.words(dial.today),
                 to: dial.words(candidate[place]),
                 costs: paired(own, today, effort.length.months, |of| of.cost),
+                trials: trials as u32,
                 misses: if fails { misses } else { Vec::new() },
             };
             return Ok(Some((lift, !fails)));

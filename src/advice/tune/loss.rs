@@ -323,7 +323,7 @@ mod tests {
         let events = [("a", 3.0), ("b", 3.0), ("c", 0.5), ("d", 9.0)];
         let events: String = events.iter().map(|(name, peak)| event(name, *peak)).collect();
         let traffic: crate::demand::traffic::Traffic = toml::from_str(&format!(
-            "sessions_per_user = 1\n[classes.api]\nper_session = 1\nrequest_kib = 1\nresponse_kib = 1\n{}",
+            "sessions_per_user = 1\nrequests_per_connection = 20\n[classes.api]\nper_session = 1\nrequest_kib = 1\nresponse_kib = 1\n{}",
             events.replace("traffic.", "")
         ))
         .unwrap();

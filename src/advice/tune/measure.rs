@@ -95,6 +95,18 @@ impl Measures {
             self.budget_break_probability,
         ]
     }
+
+    /// Returns what the risk is at least, where these trials are a share of all and the others may have none.
+    pub fn at_least(self, share: f64) -> Self {
+        Self {
+            late_minutes_per_month: self.late_minutes_per_month * share,
+            saturated_minutes_per_month: self.saturated_minutes_per_month * share,
+            pending_pod_minutes_per_month: self.pending_pod_minutes_per_month * share,
+            evictions_per_day: self.evictions_per_day * share,
+            budget_break_probability: self.budget_break_probability * share,
+            ..self
+        }
+    }
 }
 
 /// Names of the terms of risk.

@@ -223,10 +223,19 @@ fn leads_thousands(digits: &str) -> bool {
     (1..=3).contains(&digits.len()) && !digits.starts_with('0')
 }
 
+/// First letters that make a cell a formula, also in the full width that spreadsheets of East Asia accept.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
+/// Returns whether a spreadsheet may take a text for a formula.
+pub fn is_formula(text: &str) -> bool {
+    // Programs that strip what is blank at the start would come to the formula behind it.
+    let first = text.trim_start().strip_prefix('"').unwrap_or(text.trim_start());
+    first.starts_with(FORMULA) || text.starts_with(['\t', '\r', '\n'])
+}
+
 /// Returns a text without the apostrophe that keeps spreadsheets from taking it for a formula; ours write it.
-fn unguarded(text: &str) -> &str {
-    let inner = text.strip_prefix('\'');
-    inner.filter(|inner| inner.starts_with(['=', '+', '-', '@', '\t', '\r'])).unwrap_or(text)
+pub fn unguarded(text: &str) -> &str {
+    text.strip_prefix('\'').filter(|inner| is_formula(inner)).unwrap_or(text)
 }
 
 /// Returns why a cell is no figure; long texts are cut, and all numbers' faults of a column are one reason.

@@ -316,18 +316,22 @@ fn lifts(tuned: &Tuned) -> Table {
             Cell::text(&lift.from),
             Cell::text(&lift.to),
             Cell::Number(lift.costs.mean),
+            Cell::Number(f64::from(lift.trials)),
             Cell::text(misses),
         ])
     };
     Table {
         id: "tuning-lifts".into(),
         title: "Settings that could lift the limit, each moved alone".into(),
-        note: format!("{NOTE}; against today's settings"),
+        note: format!(
+            "{NOTE}; against today's settings; fewer trials, the worst, where these alone miss a limit"
+        ),
         columns: columns(&[
             ("Setting", Kind::Text),
             ("Today", Kind::Text),
             ("Tried up to", Kind::Text),
             ("Costs more", Kind::Usd),
+            ("Trials", Kind::Number(0)),
             ("Limits", Kind::Text),
         ]),
         rows: tuned.binding.iter().flat_map(|binding| &binding.lifts).map(row).collect(),
