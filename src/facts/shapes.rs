@@ -328,7 +328,7 @@ pub struct ServingFacts {
     pub timeout_seconds: f64,
     /// Quantile of the response time that is reported.
     pub quantile: f64,
-    /// Weight of a container that requests no CPU, as a request [millicores].
+    /// Weight of a container that requests no CPU, as a request \[millicores\].
     pub least_cpu_weight: f64,
     /// `maxSkew` of the default spread over zones.
     pub default_zone_skew: u32,

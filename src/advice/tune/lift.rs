@@ -116,7 +116,9 @@ fn lift(
             let least = Measures::of(own, effort.length).at_least(trials as f64 / all as f64);
             let mut misses = limits(effort, today).broken(&least);
             if trials < all {
-                misses.iter_mut().for_each(|missed| missed.insert_str(0, "at least "));
+                for missed in &mut misses {
+                    missed.insert_str(0, "at least ");
+                }
             }
             let lift = Lift {
                 key: dial.home.to_string(),
