@@ -54,7 +54,7 @@ struct Other {
 /// What nodes do not give in a tick.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Bound {
-    /// CPU that was asked for and is not there, in millicores.
+    /// CPU that the pods need and the nodes lack, in millicores.
     pub(super) lost: f64,
     /// CPU above requests, in millicores.
     pub(super) above: f64,
@@ -197,7 +197,7 @@ impl Replicas {
         ((cpu - self.idle_usage) / serving.cpu_ms).max(0.0).min(self.capacity)
     }
 
-    /// More is asked than its nodes have CPU for; gives the CPU that is not used, in millicores.
+    /// The pods need more CPU than their nodes have; the value is the CPU that is left unused, in millicores.
     fn lose_on_nodes(&mut self, serving: &Serving) -> f64 {
         if self.on_nodes.is_none() || self.load <= 1.0 {
             return 0.0;

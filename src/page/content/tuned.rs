@@ -513,7 +513,7 @@ fn losses(tuned: &Tuned) -> Table {
     Table {
         id: "tuning-losses".into(),
         title: "Losses and bursts at the busiest minute: capacity left, and minutes to recover".into(),
-        note: "mid case; left: what can be served as a share of what is asked, at its least in a burst, of a database the instances that remain; minutes of the next two hours; a year: assumed frequency".into(),
+        note: "mid case; left: what can be served as a share of the load, at its least in a burst; for a database, the instances that remain; minutes of the next two hours; a year: assumed frequency".into(),
         columns: least_wanted(names, &["Recovery today", "Overloaded today", "A year", "Left today"]),
         rows: tuned.losses.iter().map(row).chain(tuned.database_loss.iter().map(database)).collect(),
         ..Table::default()
