@@ -197,14 +197,14 @@ impl Replicas {
         ((cpu - self.idle_usage) / serving.cpu_ms).max(0.0).min(self.capacity)
     }
 
-    /// The pods need more CPU than their nodes have; the value is the CPU that is left unused, in millicores.
+    /// Cuts the usage of overloaded pods to what their nodes give; returns what they need beyond it, in millicores.
     fn lose_on_nodes(&mut self, serving: &Serving) -> f64 {
         if self.on_nodes.is_none() || self.load <= 1.0 {
             return 0.0;
         }
-        let asked_for = self.usage;
+        let needed = self.usage;
         self.usage = self.idle_usage + self.asked / self.load * serving.cpu_ms;
-        asked_for - self.usage
+        needed - self.usage
     }
 }
 
